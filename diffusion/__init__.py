@@ -1,0 +1,1 @@
+"""Diffusion sampling as exponential integration."""

@@ -1,0 +1,1 @@
+"""Exponential integrators for semilinear problems y' = L y + N(t, y)."""
