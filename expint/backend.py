@@ -1,0 +1,89 @@
+"""Array namespaces, dtypes and norms: the only importer of array-api-compat."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import array_api_compat as _compat
+import numpy as np
+
+__all__ = [
+    "Array",
+    "Namespace",
+    "array_namespace",
+    "asarray_like",
+    "device",
+    "is_array",
+    "is_complex",
+    "is_numpy",
+    "to_numpy",
+]
+
+Array: TypeAlias = Any
+"""An array of any namespace that follows the Python array API standard."""
+
+Namespace: TypeAlias = Any
+"""A module of array functions: ``array_api_compat.numpy``, ``array_api_compat.torch``, ``jax.numpy``, …"""
+
+
+def is_array(x: object) -> bool:
+    """Whether ``x`` is an array of a namespace we can compute with (Python scalars are not)."""
+    return bool(_compat.is_array_api_obj(x))
+
+
+def array_namespace(*arrays: object) -> Namespace:
+    """Return the one array-API namespace of ``arrays``; Python scalars and lists count as NumPy's.
+
+    Raises
+    ------
+    TypeError
+        If the arrays belong to different namespaces.
+    """
+    found = [a for a in arrays if is_array(a)]
+    if not found:
+        return _compat.array_namespace(np.empty(0))
+    return _compat.array_namespace(*found)
+
+
+def is_numpy(xp: Namespace) -> bool:
+    """Whether ``xp`` is NumPy's namespace."""
+    return bool(_compat.is_numpy_namespace(xp))
+
+
+def is_complex(x: Any) -> bool:
+    """Whether ``x`` (an array of any namespace, or a Python number) has a complex dtype."""
+    if not is_array(x):
+        return isinstance(x, complex) or np.iscomplexobj(x)
+    return bool(array_namespace(x).isdtype(x.dtype, "complex floating"))
+
+
+def device(x: Array) -> Any:
+    """Return the device on which ``x`` lives."""
+    return _compat.device(x)
+
+
+def to_numpy(x: Any) -> np.ndarray:
+    """Return ``x`` as a NumPy array on the host, detached from any graph."""
+    if hasattr(x, "detach"):
+        x = x.detach().cpu()
+    return np.asarray(x)
+
+
+def asarray_like(values: np.ndarray, like: Array) -> Array:
+    """Return host float64/complex128 ``values`` in the namespace, precision and device of ``like``.
+
+    The kind of ``values`` (real or complex) is kept; the precision is that of ``like``. For float32, complex64 and
+    half-precision states the weights are rounded once, here.
+    """
+    xp = array_namespace(like)
+    kind = "complex" if np.iscomplexobj(values) else "real"
+    return xp.asarray(np.ascontiguousarray(values), dtype=_precision(xp, like.dtype)[kind], device=device(like))
+
+
+def _precision(xp: Namespace, dtype: Any) -> dict[str, Any]:
+    """Return the real and the complex dtype of the precision of ``dtype``."""
+    if dtype in (xp.float64, xp.complex128):
+        return {"real": xp.float64, "complex": xp.complex128}
+    if dtype in (xp.float32, xp.complex64):
+        return {"real": xp.float32, "complex": xp.complex64}
+    return {"real": dtype, "complex": xp.complex64}  # half precision: the array API knows no half complex

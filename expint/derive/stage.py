@@ -1,0 +1,73 @@
+"""What a method says about one step: the exact recipe of every new point."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+from expint.derive.phisum import Terms
+
+__all__ = ["Method", "Stage", "StepContext"]
+
+
+class StepContext(NamedTuple):
+    """Where a step stands: all that a method may know when it says how the step is made.
+
+    Attributes
+    ----------
+    start
+        The time t_n from which the step starts.
+    step
+        Its length h, with sign.
+    history
+        Positions (t_j - t_n)/h of the slopes N_j that are remembered, newest first; the first is 0.
+    """
+
+    start: float
+    step: float
+    history: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The exact recipe of one point: y = Σ state(z) y_n + h Σ_j slopes_j(z) N_j with z = hL.
+
+    Attributes
+    ----------
+    c
+        Where the point lies: t_n + c h.
+    state
+        The coefficient of y_n.
+    stages
+        The coefficients of h N at the points evaluated earlier in this step, newest first.
+    past
+        The coefficients of h N at the remembered slopes, newest first (the first belongs to y_n).
+    evaluate
+        Whether N is evaluated at the point.
+    accept
+        Whether the point is y_{n+1}.
+    remember
+        Whether the slope evaluated here joins the history of later steps.
+    """
+
+    c: Any
+    state: Terms
+    stages: tuple[Terms, ...]
+    past: tuple[Terms, ...]
+    evaluate: bool
+    accept: bool
+    remember: bool
+
+
+class Method(Protocol):
+    """A one-step or multistep exponential integrator, as data."""
+
+    name: str
+
+    @property
+    def order(self) -> int:
+        """The classical order."""
+
+    def recipe(self, step: StepContext) -> Sequence[Stage]:
+        """Return the stages of one step; the last is accepted, and evaluated for the step that follows."""
