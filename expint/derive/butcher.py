@@ -1,0 +1,76 @@
+"""Butcher: a classical explicit Runge–Kutta method as exact data that checks itself at birth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from expint.derive.phisum import Exact, exact
+
+__all__ = ["Butcher"]
+
+
+@dataclass(frozen=True)
+class Butcher:
+    r"""An explicit Runge–Kutta method for y' = N(t, y).
+
+    .. math::
+
+        Y_i = y_n + h \sum_{j<i} \alpha_{ij} N(t_n + c_j h, Y_j), \qquad
+        y_{n+1} = y_n + h \sum_i \beta_i N(t_n + c_i h, Y_i)
+
+    Parameters
+    ----------
+    name
+        The name; the Lawson form of the method is found under ``lawson-<name>``.
+    order
+        The classical order.
+    a
+        The rows of coefficients; row i has i entries, the first none. The nodes c are the row sums.
+    b
+        The weights, as many as rows.
+    embedded
+        Weights of a second solution for error estimates.
+    reference
+        BibTeX key of the source.
+    lawson_aliases
+        Other names of the Lawson form.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit, or weights do not sum to 1.
+    TypeError
+        If a coefficient is a float.
+    """
+
+    name: str
+    order: int
+    a: tuple[tuple[Any, ...], ...]
+    b: tuple[Any, ...]
+    embedded: tuple[Any, ...] | None = None
+    reference: str = ""
+    lawson_aliases: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for i, row in enumerate(self.a):
+            if len(row) != i:
+                raise ValueError(f"{self.name}: expected row {i + 1} of a to have {i} entries, received {len(row)}")
+        object.__setattr__(self, "a", tuple(tuple(exact(entry) for entry in row) for row in self.a))
+        object.__setattr__(self, "b", self._checked_weights("b", self.b))
+        if self.embedded is not None:
+            object.__setattr__(self, "embedded", self._checked_weights("embedded", self.embedded))
+
+    def _checked_weights(self, label: str, weights: Sequence[object]) -> tuple[Exact, ...]:
+        if len(weights) != len(self.a):
+            raise ValueError(f"{self.name}: expected {len(self.a)} entries in {label}, received {len(weights)}")
+        exact_weights = tuple(exact(weight) for weight in weights)
+        if sum(exact_weights) != 1:
+            raise ValueError(f"{self.name}: expected {label} to sum to 1, received {sum(exact_weights)}")
+        return exact_weights
+
+    @property
+    def c(self) -> tuple[Exact, ...]:
+        """The nodes, c_i = Σ_j α_ij."""
+        return tuple(exact(sum(row)) for row in self.a)

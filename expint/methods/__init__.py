@@ -1,0 +1,95 @@
+"""The catalogue: every method by name. Data only, one file per family; ``expint.derive`` proves what the data claim."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from functools import cache
+
+from expint.derive.stage import Method
+
+__all__ = ["method", "method_names"]
+
+_GENERATED = {
+    r"adams(\d+)|(?:etd)?ab(\d+)|etdab(\d+)|abnorsett(\d+)|exponentialadams(\d+)": "adams",
+    r"bootstrap(\d+)": "bootstrap",
+}
+_LISTED = {"adams": range(1, 9), "bootstrap": range(2, 7)}  # members of families of any order that are listed by name
+
+
+def method(name: str) -> Method:
+    """Return a method by its name or an alias; case, spaces, hyphens and underscores do not matter.
+
+    Families of any order are found by number: ``adams7``, ``bootstrap5``.
+
+    Raises
+    ------
+    ValueError
+        If no method has the name; the message names the nearest ones.
+    """
+    key = _key(name)
+    found = _catalogue().get(key)
+    if found is None:
+        found = _generate(key)
+    if found is None:
+        raise ValueError(_unknown(name, key))
+    return found
+
+
+def method_names() -> list[str]:
+    """Return the names of all methods, sorted; of the families of any order only the first members."""
+    generated = [f"{family}{order}" for family, orders in _LISTED.items() for order in orders]
+    return sorted({entry.name for entry in _catalogue().values()} | set(generated))
+
+
+def _key(name: str) -> str:
+    return re.sub(r"[\s_-]", "", str(name).lower())
+
+
+@cache
+def _catalogue() -> dict[str, Method]:
+    """Return all catalogued methods by the keys of their names and aliases."""
+    from expint.derive.lawson import lawson
+    from expint.methods import (
+        cox_matthews,
+        fifth_order,
+        fourth_order,
+        hochbruck_ostermann,
+        lie_group,
+        zoto_bowman,
+    )
+    from expint.methods.butcher import CLASSICAL
+
+    families = (cox_matthews, fourth_order, hochbruck_ostermann, lie_group, fifth_order, zoto_bowman)
+    entries = [entry for family in families for entry in family.METHODS] + [lawson(butcher) for butcher in CLASSICAL]
+    catalogue: dict[str, Method] = {}
+    for entry in entries:
+        for name in (entry.name, *entry.aliases):
+            if catalogue.setdefault(_key(name), entry) is not entry:
+                raise ValueError(f"expected every name to belong to one method, received {name!r} twice")
+    return catalogue
+
+
+@cache
+def _generate(key: str) -> Method | None:
+    """Return the member of a family of any order, or None if the key names none."""
+    for pattern, family in _GENERATED.items():
+        match = re.fullmatch(pattern, key)
+        if match:
+            order = int(next(group for group in match.groups() if group))
+            if family == "adams":
+                from expint.derive.adams import Adams
+
+                return Adams(order)
+            from expint.derive.bootstrap import bootstrap
+
+            return bootstrap(order)
+    return None
+
+
+def _unknown(name: str, key: str) -> str:
+    names = {_key(known): known for known in method_names()}
+    names |= {alias: entry.name for alias, entry in _catalogue().items() if alias not in names}
+    near = dict.fromkeys(names[close] for close in difflib.get_close_matches(key, names, n=5, cutoff=0.5))
+    hint = f"did you mean {', '.join(list(near)[:3])}?" if near else "expint.method_names() lists them all"
+    return f"expected the name of a method, received {name!r}; {hint}"

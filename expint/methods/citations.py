@@ -1,0 +1,226 @@
+"""The sources of the methods, as BibTeX."""
+
+import difflib
+from typing import NamedTuple
+
+__all__ = ["bibtex", "citation_keys"]
+
+
+class _Entry(NamedTuple):
+    kind: str
+    author: str
+    title: str
+    where: str  # the remaining fields, as BibTeX
+    year: int
+
+
+_ENTRIES: dict[str, _Entry] = {
+    "berland_owren_skaflestad2005": _Entry(
+        "article",
+        "Berland, H{\\aa}vard and Owren, Brynjulf and Skaflestad, B{\\aa}rd",
+        "B-series and order conditions for exponential integrators",
+        "journal = {SIAM Journal on Numerical Analysis}, volume = {43}, number = {4}, pages = {1715--1727}",
+        2005,
+    ),
+    "bogacki_shampine1989": _Entry(
+        "article",
+        "Bogacki, Przemys{\\l}aw and Shampine, Lawrence F.",
+        "A 3(2) pair of {Runge--Kutta} formulas",
+        "journal = {Applied Mathematics Letters}, volume = {2}, number = {4}, pages = {321--325}",
+        1989,
+    ),
+    "butcher1964": _Entry(
+        "article",
+        "Butcher, John C.",
+        "On {Runge--Kutta} processes of high order",
+        "journal = {Journal of the Australian Mathematical Society}, volume = {4}, number = {2}, pages = {179--194}",
+        1964,
+    ),
+    "cash_karp1990": _Entry(
+        "article",
+        "Cash, Jeff R. and Karp, Alan H.",
+        "A variable order {Runge--Kutta} method for initial value problems with rapidly varying right-hand sides",
+        "journal = {ACM Transactions on Mathematical Software}, volume = {16}, number = {3}, pages = {201--222}",
+        1990,
+    ),
+    "celledoni_marthinsen_owren2003": _Entry(
+        "article",
+        "Celledoni, Elena and Marthinsen, Arne and Owren, Brynjulf",
+        "Commutator-free {Lie} group methods",
+        "journal = {Future Generation Computer Systems}, volume = {19}, number = {3}, pages = {341--352}",
+        2003,
+    ),
+    "cox_matthews2002": _Entry(
+        "article",
+        "Cox, Stephen M. and Matthews, Paul C.",
+        "Exponential time differencing for stiff systems",
+        "journal = {Journal of Computational Physics}, volume = {176}, number = {2}, pages = {430--455}",
+        2002,
+    ),
+    "dormand_prince1980": _Entry(
+        "article",
+        "Dormand, John R. and Prince, Peter J.",
+        "A family of embedded {Runge--Kutta} formulae",
+        "journal = {Journal of Computational and Applied Mathematics}, volume = {6}, number = {1}, pages = {19--26}",
+        1980,
+    ),
+    "ehle_lawson1975": _Entry(
+        "article",
+        "Ehle, Byron L. and Lawson, J. Douglas",
+        "Generalized {Runge--Kutta} processes for stiff initial-value problems",
+        "journal = {IMA Journal of Applied Mathematics}, volume = {16}, number = {1}, pages = {11--21}",
+        1975,
+    ),
+    "fehlberg1969": _Entry(
+        "techreport",
+        "Fehlberg, Erwin",
+        "Low-order classical {Runge--Kutta} formulas with stepsize control and their application to some heat transfer "
+        "problems",
+        "institution = {NASA}, number = {TR R-315}",
+        1969,
+    ),
+    "friedli1978": _Entry(
+        "incollection",
+        "Friedli, Armin",
+        'Verallgemeinerte {Runge--Kutta} {Verfahren} zur {L\\"osung} steifer {Differentialgleichungssysteme}',
+        "booktitle = {Numerical Treatment of Differential Equations}, series = {Lecture Notes in Mathematics}, "
+        "volume = {631}, pages = {35--50}, publisher = {Springer}",
+        1978,
+    ),
+    "heun1900": _Entry(
+        "article",
+        "Heun, Karl",
+        'Neue {Methoden} zur approximativen {Integration} der {Differentialgleichungen} einer unabh{\\"a}ngigen '
+        '{Ver\\"anderlichen}',
+        'journal = {Zeitschrift f{\\"u}r Mathematik und Physik}, volume = {45}, pages = {23--38}',
+        1900,
+    ),
+    "hochbruck_ostermann2005": _Entry(
+        "article",
+        "Hochbruck, Marlis and Ostermann, Alexander",
+        "Explicit exponential {Runge--Kutta} methods for semilinear parabolic problems",
+        "journal = {SIAM Journal on Numerical Analysis}, volume = {43}, number = {3}, pages = {1069--1090}",
+        2005,
+    ),
+    "hochbruck2010": _Entry(
+        "article",
+        "Hochbruck, Marlis and Ostermann, Alexander",
+        "Exponential integrators",
+        "journal = {Acta Numerica}, volume = {19}, pages = {209--286}",
+        2010,
+    ),
+    "krogstad2005": _Entry(
+        "article",
+        "Krogstad, Stein",
+        "Generalized integrating factor methods for stiff {PDEs}",
+        "journal = {Journal of Computational Physics}, volume = {203}, number = {1}, pages = {72--88}",
+        2005,
+    ),
+    "kutta1901": _Entry(
+        "article",
+        "Kutta, Wilhelm",
+        'Beitrag zur n{\\"a}herungsweisen {Integration} totaler {Differentialgleichungen}',
+        'journal = {Zeitschrift f{\\"u}r Mathematik und Physik}, volume = {46}, pages = {435--453}',
+        1901,
+    ),
+    "lawson1967": _Entry(
+        "article",
+        "Lawson, J. Douglas",
+        "Generalized {Runge--Kutta} processes for stable systems with large {Lipschitz} constants",
+        "journal = {SIAM Journal on Numerical Analysis}, volume = {4}, number = {3}, pages = {372--380}",
+        1967,
+    ),
+    "luan_ostermann2014": _Entry(
+        "article",
+        "Luan, Vu Thai and Ostermann, Alexander",
+        "Explicit exponential {Runge--Kutta} methods of high order for parabolic problems",
+        "journal = {Journal of Computational and Applied Mathematics}, volume = {256}, pages = {168--179}",
+        2014,
+    ),
+    "minchev2004": _Entry(
+        "phdthesis",
+        "Minchev, Borislav V.",
+        "Exponential integrators for semilinear problems",
+        "school = {University of Bergen}",
+        2004,
+    ),
+    "munthe_kaas1999": _Entry(
+        "article",
+        "Munthe-Kaas, Hans",
+        "High order {Runge--Kutta} methods on manifolds",
+        "journal = {Applied Numerical Mathematics}, volume = {29}, number = {1}, pages = {115--127}",
+        1999,
+    ),
+    "norsett1969": _Entry(
+        "incollection",
+        "N{\\o}rsett, Syvert P.",
+        "An {A}-stable modification of the {Adams--Bashforth} methods",
+        "booktitle = {Conference on the Numerical Solution of Differential Equations}, "
+        "series = {Lecture Notes in Mathematics}, volume = {109}, pages = {214--219}, publisher = {Springer}",
+        1969,
+    ),
+    "nystrom1925": _Entry(
+        "article",
+        'Nystr{\\"o}m, Evert Johannes',
+        '{\\"U}ber die numerische {Integration} von {Differentialgleichungen}',
+        "journal = {Acta Societatis Scientiarum Fennicae}, volume = {50}, number = {13}, pages = {1--54}",
+        1925,
+    ),
+    "ralston1962": _Entry(
+        "article",
+        "Ralston, Anthony",
+        "{Runge--Kutta} methods with minimum error bounds",
+        "journal = {Mathematics of Computation}, volume = {16}, number = {80}, pages = {431--437}",
+        1962,
+    ),
+    "shu_osher1988": _Entry(
+        "article",
+        "Shu, Chi-Wang and Osher, Stanley",
+        "Efficient implementation of essentially non-oscillatory shock-capturing schemes",
+        "journal = {Journal of Computational Physics}, volume = {77}, number = {2}, pages = {439--471}",
+        1988,
+    ),
+    "strehmel_weiner1992": _Entry(
+        "book",
+        'Strehmel, Karl and Weiner, R{\\"u}diger',
+        "Linear-implizite {Runge--Kutta}-{Methoden} und ihre {Anwendung}",
+        "publisher = {Teubner}, address = {Stuttgart}",
+        1992,
+    ),
+    "whalen_brio_moloney2015": _Entry(
+        "article",
+        "Whalen, Patrick and Brio, Moysey and Moloney, Jerome V.",
+        "Exponential time-differencing with embedded {Runge--Kutta} adaptive step control",
+        "journal = {Journal of Computational Physics}, volume = {280}, pages = {579--601}",
+        2015,
+    ),
+    "zoto_bowman2023": _Entry(
+        "misc",
+        "Zoto, Thoma and Bowman, John C.",
+        "Robust exponential {Runge--Kutta} embedded pairs",
+        "eprint = {2303.12139}, archivePrefix = {arXiv}",
+        2023,
+    ),
+}
+
+
+def citation_keys() -> list[str]:
+    """Return the keys of all sources, sorted."""
+    return sorted(_ENTRIES)
+
+
+def bibtex(key: str) -> str:
+    """Return the BibTeX entry of a source.
+
+    Raises
+    ------
+    ValueError
+        If the key is unknown.
+    """
+    if key not in _ENTRIES:
+        near = difflib.get_close_matches(key, _ENTRIES, n=3, cutoff=0.4)
+        hint = f"; nearest: {', '.join(near)}" if near else ""
+        raise ValueError(f"expected the key of a source, received {key!r}{hint}")
+    kind, author, title, where, year = _ENTRIES[key]
+    fields = [f"author = {{{author}}}", f"title = {{{title}}}", where, f"year = {{{year}}}"]
+    return f"@{kind}{{{key},\n  " + ",\n  ".join(fields) + "\n}"
