@@ -16,6 +16,7 @@ __all__ = [
     "is_array",
     "is_complex",
     "is_numpy",
+    "is_torch",
     "to_numpy",
 ]
 
@@ -48,6 +49,11 @@ def array_namespace(*arrays: object) -> Namespace:
 def is_numpy(xp: Namespace) -> bool:
     """Whether ``xp`` is NumPy's namespace."""
     return bool(_compat.is_numpy_namespace(xp))
+
+
+def is_torch(xp: Namespace) -> bool:
+    """Whether ``xp`` is the array namespace of torch."""
+    return bool(_compat.is_torch_namespace(xp))
 
 
 def is_complex(x: Any) -> bool:
