@@ -1,0 +1,147 @@
+"""Variance-preserving schedules of discrete-time models: a table of ᾱ, interpolated in a quantity chosen by name."""
+
+# ruff: noqa: ARG005  (the quantities share the signature (xp, q); some need no namespace)
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from expint.backend import Array, Namespace, asarray_like, is_array
+
+from .names import resolve
+from .schedule import check_times
+from .variance_preserving import VP, half_log_snr_of_integral, integral_of_half_log_snr
+
+__all__ = ["INTERPOLATIONS", "VPTable", "from_alphas_cumprod", "from_betas"]
+
+
+class Interpolation(NamedTuple):
+    """A quantity q that grows with B = −2 log α: q(λ), its inverse λ(q), and dλ/dq."""
+
+    of_half_log_snr: Callable[[Namespace, Any], Any]
+    half_log_snr: Callable[[Namespace, Any], Any]
+    rate: Callable[[Namespace, Any], Any]
+
+
+INTERPOLATIONS: dict[str, Interpolation] = {
+    "log-alpha": Interpolation(integral_of_half_log_snr, half_log_snr_of_integral, lambda xp, q: 0.5 / xp.expm1(-q)),
+    "log-rho": Interpolation(lambda xp, lam: -lam, lambda xp, q: -q, lambda xp, q: 0.0 * q - 1.0),
+    "rho": Interpolation(lambda xp, lam: xp.exp(-lam), lambda xp, q: -xp.log(q), lambda xp, q: -1.0 / q),
+}
+
+
+@dataclass(frozen=True)
+class VPTable(VP):
+    """VP with λ known at t_i = (i + 1)/N and a named quantity linear in t between the t_i, and beyond them.
+
+    Parameters
+    ----------
+    half_log_snrs
+        λ(t_0) … λ(t_{N−1}), strictly decreasing.
+    interpolation
+        The quantity: ``"log-alpha"``, ``"log-rho"`` or ``"rho"``.
+    t_start, t_end
+        The range of sampling.
+
+    Notes
+    -----
+    λ is continuous and only piecewise smooth: its rate jumps at the t_i. Prolonged far below t_0, log α and ρ change
+    sign, where there is no process: keep ``t_end`` at 1/N or a little below.
+    """
+
+    half_log_snrs: tuple[float, ...]
+    interpolation: str = "log-alpha"
+    t_start: float = 1.0
+    t_end: float = 1e-3
+    _values: np.ndarray = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        resolve(self.interpolation, INTERPOLATIONS, {}, "interpolation")
+        if len(self.half_log_snrs) < 2 or any(not b < a for a, b in pairwise(self.half_log_snrs)):
+            raise ValueError(
+                f"expected at least two strictly decreasing half-log-SNRs; received {len(self.half_log_snrs)} values; "
+                "check the table of alphas"
+            )
+        check_times(self.t_start, self.t_end, lowest=0.0)
+        values = self._quantity.of_half_log_snr(np, np.array(self.half_log_snrs))
+        object.__setattr__(self, "_values", values)
+
+    @property
+    def _quantity(self) -> Interpolation:
+        return INTERPOLATIONS[self.interpolation]
+
+    def _alpha(self, xp: Namespace, t: Any) -> Any:
+        return xp.exp(-0.5 * integral_of_half_log_snr(xp, self._half_log_snr(xp, t)))
+
+    def _sigma(self, xp: Namespace, t: Any) -> Any:
+        return xp.sqrt(-xp.expm1(-integral_of_half_log_snr(xp, self._half_log_snr(xp, t))))
+
+    def _rho(self, xp: Namespace, t: Any) -> Any:
+        return xp.exp(-self._half_log_snr(xp, t))
+
+    def _half_log_snr(self, xp: Namespace, t: Any) -> Any:
+        value, _ = _piecewise_linear(xp, t, self._times, self._values)
+        return self._quantity.half_log_snr(xp, value)
+
+    def _rate(self, xp: Namespace, t: Any) -> Any:
+        value, slope = _piecewise_linear(xp, t, self._times, self._values)
+        return slope * self._quantity.rate(xp, value)
+
+    def _time(self, xp: Namespace, lam: Any) -> Any:
+        return _piecewise_linear(xp, self._quantity.of_half_log_snr(xp, lam), self._values, self._times)[0]
+
+    @property
+    def _times(self) -> np.ndarray:
+        return np.arange(1, len(self.half_log_snrs) + 1) / len(self.half_log_snrs)
+
+
+def from_betas(betas: Sequence[float], interpolation: str, t_start: float, t_end: float | None) -> VPTable:
+    """Return the table with ᾱ_i = Π_{j ≤ i} (1 − β_j); see `VP.from_betas`."""
+    return _from_integrals(-np.cumsum(np.log1p(-_column("betas", betas))), interpolation, t_start, t_end)
+
+
+def from_alphas_cumprod(
+    alphas_cumprod: Sequence[float], interpolation: str, t_start: float, t_end: float | None
+) -> VPTable:
+    """Return the table with α(t_i)² = ᾱ_i; see `VP.from_alphas_cumprod`."""
+    values = _column("alphas_cumprod", alphas_cumprod)
+    if not np.all(np.diff(values) < 0.0):
+        raise ValueError(
+            "expected alphas_cumprod to decrease strictly; received a table that does not; "
+            "order it from the cleanest to the noisiest time and drop repeated entries"
+        )
+    return _from_integrals(-np.log(values), interpolation, t_start, t_end)
+
+
+def _from_integrals(integrals: np.ndarray, interpolation: str, t_start: float, t_end: float | None) -> VPTable:
+    lam = half_log_snr_of_integral(np, integrals)
+    return VPTable(tuple(lam.tolist()), interpolation, t_start, 1.0 / lam.size if t_end is None else t_end)
+
+
+def _piecewise_linear(xp: Namespace, at: Any, knots: np.ndarray, values: np.ndarray) -> tuple[Array, Array]:
+    """Return the value and the slope at ``at`` of the line through (knots, values), its end pieces prolonged."""
+    point = at if is_array(at) else xp.asarray(at, dtype=xp.float64)
+    flat = xp.reshape(point, (-1,))
+    inner = asarray_like(knots[1:-1], point)  # n inner knots separate the n + 1 pieces
+    piece = xp.searchsorted(inner, flat, side="right")
+
+    def of_piece(column: np.ndarray) -> Array:
+        return xp.reshape(xp.take(asarray_like(column, point), piece, axis=0), point.shape)
+
+    slope = of_piece(np.diff(values) / np.diff(knots))
+    return of_piece(values[:-1]) + slope * (point - of_piece(knots[:-1])), slope
+
+
+def _column(name: str, values: Sequence[float]) -> np.ndarray:
+    column = np.asarray(values, dtype=np.float64)
+    if column.ndim != 1 or column.size < 2 or not np.all((column > 0.0) & (column < 1.0)):
+        raise ValueError(
+            f"expected {name}: at least two numbers strictly between 0 and 1; received shape {column.shape} with "
+            f"values from {column.min(initial=1)!r} to {column.max(initial=0)!r}; clip or drop the offending ones"
+        )
+    return column
