@@ -1,1 +1,43 @@
-"""Exponential integrators for semilinear problems y' = L y + N(t, y)."""
+"""Exponential integrators for semilinear problems y' = L y + N(t, y).
+
+Methods are exact data (:mod:`expint.derive`, :mod:`expint.methods`), lowered to numbers for one operator and one grid
+(:mod:`expint.lower`), and run by one short loop (:mod:`expint.run`).
+"""
+
+from expint import derive, operators, phi, problems, spectral
+from expint.derive import REST, PhiSum, Tableau
+from expint.derive.adams import Adams
+from expint.derive.bootstrap import bootstrap
+from expint.derive.lawson import lawson
+from expint.ivp import solve, solve_ivp
+from expint.lower import Plan, lower
+from expint.methods import method, method_names
+from expint.problem import SemilinearProblem
+from expint.run import run_plan
+from expint.solution import Solution, Stats, Status
+
+__all__ = [
+    "REST",
+    "Adams",
+    "PhiSum",
+    "Plan",
+    "SemilinearProblem",
+    "Solution",
+    "Stats",
+    "Status",
+    "Tableau",
+    "bootstrap",
+    "derive",
+    "lawson",
+    "lower",
+    "method",
+    "method_names",
+    "operators",
+    "phi",
+    "problems",
+    "run_plan",
+    "solve",
+    "solve_ivp",
+    "spectral",
+]
+__version__ = "0.1.0"

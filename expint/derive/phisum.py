@@ -33,7 +33,7 @@ def exact(value: object) -> Exact:
         For floats and anything else that is not exact.
     """
     if isinstance(value, Rational):
-        return Fraction(value.numerator, value.denominator)
+        return Fraction(int(value.numerator), int(value.denominator))
     if hasattr(value, "free_symbols"):  # sympy, without importing it
         expression: Any = value
         if expression.is_Rational:

@@ -63,11 +63,17 @@ class Stage:
 class Method(Protocol):
     """A one-step or multistep exponential integrator, as data."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """The name under which the method is found."""
 
     @property
     def order(self) -> int:
         """The classical order."""
+
+    @property
+    def history(self) -> int:
+        """How many remembered slopes a step looks at, N(y_n) included."""
 
     def recipe(self, step: StepContext) -> Sequence[Stage]:
         """Return the stages of one step; the last is accepted, and evaluated for the step that follows."""

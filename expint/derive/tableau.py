@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 from expint.derive.phisum import Exact, PhiSum, as_phisum, exact, phi
 from expint.derive.printing import latex_array, latex_number, markdown_table
@@ -24,6 +24,10 @@ class _Rest:
 
 REST: Any = _Rest()
 """Stands for the first entry of a row where the row sums give it: Σ_j a_ij = c_i φ_1(c_i z), Σ_i b_i = φ_1(z)."""
+
+
+Coefficient: TypeAlias = Any
+"""A PhiSum once the tableau is made; as an argument also an exact constant or ``REST``."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,9 +71,9 @@ class Tableau:
 
     name: str
     c: tuple[Exact, ...]
-    a: tuple[tuple[PhiSum, ...], ...]
-    b: tuple[PhiSum, ...]
-    embedded: tuple[PhiSum, ...] | None = None
+    a: tuple[tuple[Coefficient, ...], ...]
+    b: tuple[Coefficient, ...]
+    embedded: tuple[Coefficient, ...] | None = None
     declared_order: int | None = None
     declared_stiff_order: int | None = None
     declared_weak_stiff_order: int | None = None
@@ -137,6 +141,11 @@ class Tableau:
     def evaluations(self) -> int:
         """Evaluations of N per step."""
         return self.stages - 1 if self.is_fsal else self.stages
+
+    @property
+    def history(self) -> int:
+        """How many remembered slopes a step looks at: N(y_n) only."""
+        return 1
 
     @cached_property
     def orders(self) -> Any:

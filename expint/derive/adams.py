@@ -1,0 +1,208 @@
+r"""Exponential Adams–Bashforth of any order, on any grid, in any polynomial clock.
+
+The slopes N_j at the remembered times are interpolated by a polynomial p, and
+
+.. math:: y_{n+1} = e^{z} y_n + h \int_0^1 e^{(1-\theta) z} p(\theta) \, d\theta, \qquad z = hL.
+
+Nørsett (1969) for uniform steps; with nodes in units of the step the same formula serves any grid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import cached_property, lru_cache
+from math import factorial
+from typing import Any, NamedTuple, Protocol
+
+from expint.derive.bootstrap import bootstrap
+from expint.derive.lagrange import collocation_weights, lagrange_coefficients
+from expint.derive.phisum import Terms, phi
+from expint.derive.printing import latex_array, markdown_table
+from expint.derive.stage import Method, Stage, StepContext
+
+__all__ = ["INDEX", "TIME", "Adams", "PolynomialClock", "Quadrature"]
+
+
+class Quadrature(NamedTuple):
+    """A quadrature rule on one step, seen in the clock of the interpolation polynomial.
+
+    Attributes
+    ----------
+    theta
+        Its nodes in units of the step, in [0, 1].
+    weights
+        Its weights; their sum is 1.
+    values
+        The values of the polynomial's clock at the nodes.
+    """
+
+    theta: Sequence[float]
+    weights: Sequence[float]
+    values: Sequence[float]
+
+
+class PolynomialClock(Protocol):
+    """The variable in which the history is interpolated."""
+
+    def nodes(self, step: StepContext) -> tuple[Any, ...]:
+        """Return the values of the clock at the remembered slopes, newest first."""
+
+    def quadrature(self, step: StepContext) -> Quadrature | None:
+        """Return a rule for the step, or None where the clock is affine in time with the step as its unit.
+
+        Where it is None the integrals are φ-functions and need no quadrature.
+        """
+
+
+@dataclass(frozen=True)
+class _Time:
+    """The clock of the integration itself."""
+
+    def nodes(self, step: StepContext) -> tuple[Any, ...]:
+        return step.history
+
+    def quadrature(self, step: StepContext) -> None:
+        del step
+
+
+@dataclass(frozen=True)
+class _Index:
+    """The number of the step: every step counts as one, whatever its length."""
+
+    def nodes(self, step: StepContext) -> tuple[Any, ...]:
+        return tuple(-j for j in range(len(step.history)))
+
+    def quadrature(self, step: StepContext) -> None:
+        del step
+
+
+TIME: PolynomialClock = _Time()
+"""The textbook clock: the history is interpolated in the variable of integration."""
+
+INDEX: PolynomialClock = _Index()
+"""The step counter: constant Adams weights on any grid, as iPNDM uses them (order 2 on non-uniform grids)."""
+
+
+@dataclass(frozen=True)
+class Adams:
+    """Exponential Adams–Bashforth of a given order; one evaluation of N per step.
+
+    Parameters
+    ----------
+    q
+        The order, at least 1; order 1 is the exponential Euler method.
+    clock
+        The variable in which the history is interpolated.
+    ramp
+        How the first q - 1 steps are made. False: by a one-step method of order q - 1, so that the order is kept. True:
+        by the Adams methods of order 1, 2, …, which costs no further evaluations and caps the order at 2.
+
+    Raises
+    ------
+    ValueError
+        If the order is not a positive integer.
+    """
+
+    q: int
+    clock: PolynomialClock = field(default=TIME)
+    ramp: bool = False
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.q, int) or self.q < 1:
+            raise ValueError(f"expected the order of Adams to be an integer ≥ 1, received {self.q!r}")
+
+    @property
+    def name(self) -> str:
+        """The name of the method."""
+        return f"adams{self.q}"
+
+    @property
+    def order(self) -> int:
+        """The classical order q (on smooth grids; with ``ramp`` the first step limits the global order to 2)."""
+        return self.q
+
+    @property
+    def stiff_order(self) -> int:
+        """The stiff order; the interpolation is exact up to degree q - 1 for any L, so it equals the order."""
+        return self.q
+
+    @property
+    def weak_stiff_order(self) -> int:
+        """The stiff order in the weakened form, equal to the order."""
+        return self.q
+
+    @property
+    def stages(self) -> int:
+        """Evaluations of N per step."""
+        return 1
+
+    @property
+    def history(self) -> int:
+        """How many remembered slopes a step looks at, N(y_n) included."""
+        return self.q
+
+    @cached_property
+    def starter(self) -> Method:
+        """The one-step method of order q - 1 that makes the first steps (local errors of order q are enough)."""
+        return bootstrap(max(self.q - 1, 1))
+
+    def recipe(self, step: StepContext) -> Sequence[Stage]:
+        """Return the one stage of a step, or the stages of the starter while the history is short."""
+        known = len(step.history)
+        if known < self.q and not self.ramp:
+            return self.starter.recipe(step)
+        seen = step._replace(history=step.history[: self.q])
+        nodes, rule = self.clock.nodes(seen), self.clock.quadrature(seen)
+        return _recipe(nodes) if rule is None else (_stage(_quadrature_terms(nodes, rule)),)
+
+    def latex(self) -> str:
+        """Return the weights for uniform steps in LaTeX."""
+        weights = collocation_weights([Fraction(-j) for j in range(self.q)])
+        return latex_array([[f"N_{{n-{j}}}" if j else "N_n", w.latex()] for j, w in enumerate(weights)], "c|l")
+
+    def markdown(self) -> str:
+        """Return the weights for uniform steps as a Markdown table."""
+        weights = collocation_weights([Fraction(-j) for j in range(self.q)])
+        return markdown_table(["slope", "weight"], [[f"N_(n-{j})", str(w)] for j, w in enumerate(weights)])
+
+    def cite(self) -> str:
+        """Return the source of the method as BibTeX."""
+        from expint.methods.citations import bibtex
+
+        return bibtex("norsett1969")
+
+    def _repr_latex_(self) -> str:
+        return f"$${self.latex()}$$"
+
+
+@lru_cache(maxsize=256)
+def _recipe(nodes: tuple[Any, ...]) -> tuple[Stage, ...]:
+    """Return the Adams step for given nodes; the same nodes give the same object, so that lowering can reuse it."""
+    weights = [
+        {(m + 1, 1): a * factorial(m) for m, a in enumerate(coefficients)}
+        for coefficients in lagrange_coefficients([float(node) for node in nodes])
+    ]
+    return (_stage(weights),)
+
+
+def _quadrature_terms(nodes: Sequence[float], rule: Quadrature) -> list[Terms]:
+    """Return ∫ e^{(1-θ)z} ℓ_j dθ by the rule: sums of exponentials φ_0((1-θ_q) z)."""
+    weights: list[Terms] = []
+    for j, own in enumerate(nodes):
+        terms: dict[tuple[int, Any], float] = {}
+        for theta, weight, value in zip(rule.theta, rule.weights, rule.values):
+            basis = weight
+            for i, other in enumerate(nodes):
+                if i != j:
+                    basis *= (value - other) / (own - other)
+            terms[0, 1 - theta] = basis
+        weights.append(terms)
+    return weights
+
+
+def _stage(weights: Sequence[Terms]) -> Stage:
+    return Stage(
+        c=Fraction(1), state=phi(0).terms, stages=(), past=tuple(weights), evaluate=True, accept=True, remember=True
+    )

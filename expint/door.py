@@ -1,0 +1,156 @@
+"""The door: arguments are checked, and the times of a run laid out, before any work is done."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from expint.backend import Array, array_namespace, device, is_array
+from expint.derive.stage import Method
+from expint.lower.lower import check_grid
+
+__all__ = ["check_history", "check_slopes", "check_state", "lay_out_times"]
+
+
+def check_state(y0: Any) -> Array:
+    """Return the initial state as an array, refusing integers and non-finite values."""
+    y0 = y0 if is_array(y0) else np.asarray(y0, dtype=complex if np.iscomplexobj(y0) else float)
+    xp = array_namespace(y0)
+    if not xp.isdtype(y0.dtype, ("real floating", "complex floating")):
+        raise TypeError(f"expected a floating-point or complex state, received dtype {y0.dtype}; convert it: 1.0 * y0")
+    if not bool(xp.all(xp.isfinite(y0))):
+        raise ValueError("expected a finite initial state, received inf or nan in y0; check how it was made")
+    return y0
+
+
+def check_slopes(nonlinear: Callable[..., Array], args: tuple[Any, ...], y0: Array) -> Callable[[float, Array], Array]:
+    """Return N(t, y) with ``args`` bound, its first value checked against the state."""
+    unchecked = True
+
+    def checked(t: float, y: Array) -> Array:
+        nonlocal unchecked
+        slope = nonlinear(t, y, *args)
+        if unchecked:
+            _check_slope(slope, y0)
+            unchecked = False
+        return slope
+
+    return checked
+
+
+def _check_slope(slope: Any, y0: Array) -> None:
+    if not is_array(slope) and not np.isscalar(slope):
+        raise TypeError(f"expected nonlinear(t, y) to return an array like y0, received {type(slope).__name__}")
+    shape = tuple(getattr(slope, "shape", ()))
+    if shape != tuple(y0.shape):
+        raise ValueError(
+            f"expected nonlinear(t, y) to return shape {tuple(y0.shape)}, that of y0, received shape {shape}"
+        )
+    if is_array(slope) and slope.dtype != y0.dtype:
+        xp = array_namespace(y0)
+        if xp.result_type(slope.dtype, y0.dtype) != y0.dtype:
+            raise TypeError(
+                f"expected nonlinear(t, y) to return dtype {y0.dtype}, that of y0, received {slope.dtype}; convert "
+                "y0 or "
+                "the result of nonlinear, so that no step changes the dtype silently"
+            )
+        if device(slope) != device(y0):
+            raise TypeError(f"expected nonlinear(t, y) to stay on device {device(y0)}, received one on {device(slope)}")
+
+
+def lay_out_times(
+    t_span: tuple[float, float], step: float | None, grid: Sequence[float] | None, t_eval: Sequence[float] | None
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return the step boundaries, and the indices among them that are wanted (None: all)."""
+    start, end = _check_span(t_span)
+    if (step is None) == (grid is None):
+        raise ValueError(
+            "expected either step= (the step size) or grid= (the step boundaries), received "
+            + ("neither" if step is None else "both")
+        )
+    if grid is not None:
+        boundaries = check_grid(grid)
+        if boundaries[0] != start or boundaries[-1] != end:
+            raise ValueError(
+                f"expected a grid from {start} to {end} as t_span says, received one from {boundaries[0]} to "
+                f"{boundaries[-1]}"
+            )
+    else:
+        assert step is not None
+        _check_step(step, start, end)
+    if t_eval is None:
+        return (boundaries if grid is not None else _pieces(np.array([start, end]), step)), None
+    wanted = _check_t_eval(t_eval, start, end)
+    if grid is not None:
+        missing = wanted[~np.isin(wanted, boundaries)]
+        if len(missing):
+            raise ValueError(
+                f"expected the times of t_eval among those of grid, received {missing[0]} which is no step "
+                "boundary; add it to grid"
+            )
+        times = boundaries
+    else:
+        stops = np.unique(np.concatenate([[start, end], wanted]))
+        times = _pieces(stops if end > start else stops[::-1], step)
+    return times, np.flatnonzero(np.isin(times, wanted))
+
+
+def _check_span(t_span: tuple[float, float]) -> tuple[float, float]:
+    try:
+        start, end = (float(t) for t in t_span)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"expected t_span = (start, end), received {t_span!r}") from error
+    if not (math.isfinite(start) and math.isfinite(end)) or start == end:
+        raise ValueError(f"expected t_span to be two different finite times, received ({start}, {end})")
+    return start, end
+
+
+def _check_step(step: float, start: float, end: float) -> None:
+    if not math.isfinite(step) or step == 0:
+        raise ValueError(f"expected a finite step size other than 0, received {step}")
+    if (step > 0) != (end > start):
+        direction = "forwards" if end > start else "backwards"
+        raise ValueError(
+            f"t_span = ({start}, {end}) runs {direction} but step = {step} does not; pass step={-step} or exchange "
+            "the ends of t_span"
+        )
+
+
+def _check_t_eval(t_eval: Sequence[float], start: float, end: float) -> np.ndarray:
+    wanted = np.asarray(t_eval, dtype=np.float64)
+    low, high = min(start, end), max(start, end)
+    if wanted.ndim != 1 or len(wanted) == 0:
+        raise ValueError(f"expected t_eval to be a sequence of times, received an array of shape {wanted.shape}")
+    if not np.all((wanted >= low) & (wanted <= high)):
+        raise ValueError(
+            f"expected t_eval within [{low}, {high}], received times from {wanted.min()} to {wanted.max()}"
+        )
+    if len(wanted) > 1:
+        wanted = check_grid(wanted)
+        if (wanted[1] > wanted[0]) != (end > start):
+            raise ValueError("expected t_eval in the direction of integration, received it reversed; pass t_eval[::-1]")
+    return wanted
+
+
+def _pieces(stops: np.ndarray, step: float | None) -> np.ndarray:
+    """Return times that contain ``stops`` and divide each piece between them into equal steps of at most |step|."""
+    assert step is not None
+    times = [stops[:1]]
+    for start, end in pairwise(stops):
+        count = max(1, math.ceil((end - start) / step * (1 - 1e-12)))  # 150 / 0.25 is 600 steps whatever its last bit
+        times.append(start + (end - start) * np.arange(1, count + 1) / count)
+    return np.concatenate(times)
+
+
+def check_history(method: Method, steps: int) -> None:
+    """Refuse a multistep method that looks further back than the grid has steps."""
+    if steps < method.history:
+        raise ValueError(
+            f"{method.name} looks at {method.history} slopes and needs at least {method.history} steps, received "
+            f"{steps}; take a "
+            "smaller step or a method of lower order"
+        )

@@ -1,0 +1,135 @@
+"""Plan: the seam between thinking and running. Numbers only, nothing symbolic."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from expint.operators.base import Operator
+from expint.operators.scalar import Scalar
+
+__all__ = ["Plan", "Row", "Step"]
+
+
+class Row(NamedTuple):
+    """How one new point is combined from the columns in memory.
+
+    Attributes
+    ----------
+    weights
+        One weight for each column: first the state y_n, then the slopes, newest first; None stands for exactly zero.
+    evaluate
+        Whether N is evaluated at the point and pushed in front of the slopes.
+    accept
+        Whether the point becomes the state.
+    """
+
+    weights: tuple[Any, ...]
+    evaluate: bool
+    accept: bool
+
+
+class Step(NamedTuple):
+    """One step: its rows, and the time at which the point of each row lies. Steps of equal length share their rows."""
+
+    times: tuple[float, ...]
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All rows of a run on a fixed grid.
+
+    Attributes
+    ----------
+    operator
+        The operator that knows how to combine columns with the weights.
+    steps
+        The steps in order. The first has one row, y_0 itself, so that N is evaluated there.
+    depth
+        How many slopes are kept in memory.
+    """
+
+    operator: Operator
+    steps: tuple[Step, ...]
+    depth: int
+
+    @property
+    def rows(self) -> Iterator[tuple[float, Row]]:
+        """All rows in order, each with its time."""
+        return ((t, row) for step in self.steps for t, row in zip(step.times, step.rows))
+
+    @property
+    def times(self) -> np.ndarray:
+        """The times of the accepted points: the grid."""
+        return np.array([step.times[-1] for step in self.steps])
+
+    @property
+    def evaluations(self) -> int:
+        """How many times N is evaluated: the rows that evaluate, exactly."""
+        return sum(row.evaluate for _, row in self.rows)
+
+    def table(self) -> np.ndarray:
+        """Return the weights of all rows as one array of shape (rows, 1 + depth), for scalar operators.
+
+        Raises
+        ------
+        TypeError
+            If the operator is not a ``Scalar``, whose weights alone are numbers.
+        """
+        if not isinstance(self.operator, Scalar):
+            raise TypeError(
+                f"expected a plan of a Scalar operator, received {self.operator!r}: its weights are no numbers"
+            )
+        rows = [[w if w is not None else 0.0 for w in row.weights] for _, row in self.rows]
+        return np.array([row + [0.0] * (1 + self.depth - len(row)) for row in rows])
+
+    def in_coordinates(
+        self, scale: Sequence[Sequence[float]], times: Sequence[Sequence[float]], slope: float = 1.0
+    ) -> Plan:
+        """Return the plan for the state x = scale · y, whose slopes N are given as slope · (what is evaluated).
+
+        Parameters
+        ----------
+        scale
+            For each step the factor x / y at the point of each of its rows.
+        times
+            For each step the times at which its points are evaluated.
+        slope
+            The constant by which what is evaluated has to be multiplied to give N.
+
+        Notes
+        -----
+        The factors are folded into the weights; running the plan costs no more. Scalar operators only.
+        """
+        if not isinstance(self.operator, Scalar):
+            raise TypeError(
+                f"expected a plan of a Scalar operator, received {self.operator!r}: its weights are no numbers"
+            )
+        steps, state = [], scale[0][0]
+        for step, own, when in zip(self.steps, scale, times, strict=True):
+            rows = tuple(
+                row._replace(
+                    weights=tuple(
+                        None if w is None else w * (factor / state if j == 0 else factor * slope)
+                        for j, w in enumerate(row.weights)
+                    )
+                )
+                for row, factor in zip(step.rows, own, strict=True)
+            )
+            steps.append(Step(tuple(when), rows))
+            state = own[-1]
+        return replace(self, steps=tuple(steps))
+
+    def map_times(self, function: Callable[[float], float]) -> tuple[tuple[float, ...], ...]:
+        """Return ``function`` of every time, step by step."""
+        return tuple(tuple(function(t) for t in step.times) for step in self.steps)
+
+    def __repr__(self) -> str:
+        return (
+            f"Plan({len(self.steps) - 1} steps from {self.times[0]:.6g} to {self.times[-1]:.6g}, "
+            f"{self.evaluations} evaluations, {self.operator!r})"
+        )

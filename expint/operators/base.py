@@ -1,0 +1,92 @@
+"""The protocol of linear operators: make the weights of a row, and combine columns with them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from expint.backend import Array, is_complex
+from expint.derive.phisum import Terms
+
+__all__ = ["Operator", "PhiTable", "StoredOperator", "check_dtype", "linear_combination"]
+
+
+class PhiTable(Protocol):
+    """Values of φ-functions of one operator at one step size, computed once each."""
+
+    def __call__(self, k: int, c: Any) -> Any:
+        """Return φ_k(c h L) as host numbers in double precision."""
+
+
+class Operator(ABC):
+    """A linear operator L acting on states of the shape of y0."""
+
+    @abstractmethod
+    def check(self, y0: Array) -> None:
+        """Raise ValueError or TypeError if L cannot act on states like ``y0``."""
+
+    @abstractmethod
+    def row(
+        self, columns: Sequence[Terms], factors: Sequence[float], table: PhiTable, like: Array | None
+    ) -> tuple[Any, ...]:
+        """Return the weights of one row: one for each column, None where the weight is exactly zero.
+
+        Parameters
+        ----------
+        columns
+            The φ-sum of each column.
+        factors
+            The number that multiplies each of them (1 for states, h for slopes).
+        table
+            φ_k(c h L).
+        like
+            A state whose namespace, precision and device the weights take; None leaves them on the host.
+        """
+
+    @abstractmethod
+    def combine(self, weights: Sequence[Any], columns: Sequence[Array]) -> Array:
+        """Return the point Σ_j weights_j columns_j as a new array."""
+
+
+class StoredOperator(Operator):
+    """An operator whose φ-functions are formed and stored: numbers, diagonals, small matrices."""
+
+    @abstractmethod
+    def phi(self, p: int, scale: float) -> Sequence[Any]:
+        """Return [φ_0(scale L), …, φ_p(scale L)] on the host in double precision."""
+
+    @abstractmethod
+    def cast(self, weight: Any, like: Array | None) -> Any:
+        """Return a host weight in the form in which ``combine`` wants it."""
+
+    def row(
+        self, columns: Sequence[Terms], factors: Sequence[float], table: PhiTable, like: Array | None
+    ) -> tuple[Any, ...]:
+        """Return the weights of one row, Σ_k,c r φ_k(c h L) for each column."""
+        weights = []
+        for terms, factor in zip(columns, factors):
+            if terms:
+                total = sum(float(r) * table(k, c) for (k, c), r in terms.items())
+                weights.append(self.cast(factor * total, like))
+            else:
+                weights.append(None)
+        return tuple(weights)
+
+
+def check_dtype(linear_is_complex: bool, y0: Array) -> None:
+    """Refuse a complex L on a real state, which would lose imaginary parts silently."""
+    if linear_is_complex and not is_complex(y0):
+        raise TypeError(
+            f"expected a complex state for a complex linear operator, received y0 of dtype {y0.dtype}; "
+            "pass y0 as a complex array (y0 + 0j), or a real operator"
+        )
+
+
+def linear_combination(weights: Sequence[Any], columns: Sequence[Array]) -> Array:
+    """Return Σ weights_j columns_j as a new array; weights are numbers or arrays that multiply elementwise."""
+    total = weights[0] * columns[0]
+    for weight, column in zip(weights[1:], columns[1:]):
+        if weight is not None:
+            total += weight * column  # total is our own array
+    return total

@@ -1,0 +1,70 @@
+"""From what users have to an operator, refusing what could mean two things."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from expint.backend import Array, is_array
+from expint.operators.base import Operator
+from expint.operators.dense import Dense
+from expint.operators.diagonal import Diagonal
+from expint.operators.scalar import Scalar
+
+__all__ = ["as_operator"]
+
+
+def as_operator(linear: Any, y0: Array) -> Operator:
+    """Return ``linear`` as an operator on states like ``y0``.
+
+    Parameters
+    ----------
+    linear
+        An operator (returned as it is), a number (``Scalar``), an array that broadcasts to the state (``Diagonal``), or
+        a square matrix for the last axis of the state (``Dense``).
+    y0
+        A state.
+
+    Raises
+    ------
+    ValueError
+        If a 2-D array could be both a symbol and a matrix, or fits the state as neither.
+    TypeError
+        If ``linear`` is none of these.
+    """
+    operator = _coerce(linear, tuple(y0.shape))
+    operator.check(y0)
+    return operator
+
+
+def _coerce(linear: Any, shape: tuple[int, ...]) -> Operator:
+    if isinstance(linear, Operator):
+        return linear
+    if isinstance(linear, (list, tuple)):
+        linear = np.asarray(linear)
+    if isinstance(linear, (int, float, complex, np.number)) or (is_array(linear) and linear.ndim == 0):
+        return Scalar(complex(linear) if np.iscomplexobj(linear) else float(linear))
+    if not is_array(linear):
+        raise TypeError(
+            "expected linear to be a number, an array (symbol or matrix) or an operator of expint.operators, received "
+            f"{type(linear).__name__}"
+        )
+    own = tuple(linear.shape)
+    square = len(own) == 2 and own[0] == own[1]
+    is_matrix = square and bool(shape) and shape[-1] == own[0]
+    is_symbol = _broadcasts(own, shape)
+    if is_matrix and is_symbol:
+        raise ValueError(
+            f"an array of shape {own} on a state of shape {shape} can be a symbol that multiplies elementwise or a "
+            "matrix "
+            "that acts on the last axis; say which: expint.operators.Diagonal(array) or expint.operators.Dense(array)"
+        )
+    return Dense(linear) if is_matrix else Diagonal(linear)
+
+
+def _broadcasts(own: tuple[int, ...], shape: tuple[int, ...]) -> bool:
+    try:
+        return np.broadcast_shapes(own, shape) == shape
+    except ValueError:
+        return False

@@ -1,0 +1,69 @@
+"""L is a matrix, small enough to form its φ-functions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from expint.backend import Array, asarray_like, is_complex, to_numpy
+from expint.operators.base import StoredOperator, check_dtype
+
+__all__ = ["Dense"]
+
+
+class Dense(StoredOperator):
+    """The operator y ↦ A y with a matrix A acting on the last axis of the state.
+
+    Parameters
+    ----------
+    matrix
+        Array of shape (n, n), real or complex.
+
+    Raises
+    ------
+    ValueError
+        If the matrix is not square or not finite.
+    """
+
+    def __init__(self, matrix: Array) -> None:
+        host = to_numpy(matrix)
+        if host.ndim != 2 or host.shape[0] != host.shape[1]:
+            raise ValueError(f"expected a square matrix of shape (n, n), received shape {host.shape}")
+        if not np.all(np.isfinite(host)):
+            raise ValueError(f"expected a finite matrix, received {int(np.sum(~np.isfinite(host)))} non-finite entries")
+        self.matrix = host.astype(np.complex128 if np.iscomplexobj(host) else np.float64)
+
+    def check(self, y0: Array) -> None:
+        """Refuse states whose last axis does not have length n, and real states for complex matrices."""
+        n = self.matrix.shape[0]
+        if y0.ndim == 0 or y0.shape[-1] != n:
+            raise ValueError(
+                f"expected a state whose last axis has length {n}, as the matrix of shape {self.matrix.shape} acts "
+                "on it, "
+                f"received y0 of shape {tuple(y0.shape)}"
+            )
+        check_dtype(is_complex(self.matrix), y0)
+
+    def phi(self, p: int, scale: float) -> Sequence[Any]:
+        """Return [φ_0(scale A), …, φ_p(scale A)]."""
+        from expint.phi import phi_matrices
+
+        return phi_matrices(scale * self.matrix, p)
+
+    def cast(self, weight: Any, like: Array | None) -> Any:
+        """Return the weight transposed, so that it multiplies rows of a batch from the right."""
+        transposed = np.ascontiguousarray(weight.T)
+        return transposed if like is None else asarray_like(transposed, like)
+
+    def combine(self, weights: Sequence[Any], columns: Sequence[Array]) -> Array:
+        """Return Σ weights_j columns_j along the last axis."""
+        total = columns[0] @ weights[0]
+        for weight, column in zip(weights[1:], columns[1:]):
+            if weight is not None:
+                total += column @ weight
+        return total
+
+    def __repr__(self) -> str:
+        return f"Dense(matrix of shape {self.matrix.shape})"

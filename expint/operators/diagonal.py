@@ -1,0 +1,69 @@
+"""L multiplies elementwise: a symbol in Fourier space, or decay rates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from expint.backend import Array, asarray_like, is_complex, to_numpy
+from expint.operators.base import StoredOperator, check_dtype, linear_combination
+from expint.phi import phi_functions
+
+__all__ = ["Diagonal"]
+
+
+class Diagonal(StoredOperator):
+    """The operator y ↦ symbol · y, elementwise.
+
+    Parameters
+    ----------
+    symbol
+        Real or complex array of any shape that broadcasts to that of the state without enlarging it: a symbol of shape
+        (65,) serves states of shape (65,) and (batch, 65).
+
+    Raises
+    ------
+    ValueError
+        If the symbol is not finite.
+    """
+
+    def __init__(self, symbol: Array) -> None:
+        host = to_numpy(symbol)
+        if not np.all(np.isfinite(host)):
+            raise ValueError(
+                f"expected a finite symbol, received {int(np.sum(~np.isfinite(host)))} non-finite entries of "
+                f"{host.size}"
+            )
+        self.symbol = host.astype(np.complex128 if np.iscomplexobj(host) else np.float64)
+
+    def check(self, y0: Array) -> None:
+        """Refuse states to whose shape the symbol does not broadcast, and real states for complex symbols."""
+        try:
+            fits = np.broadcast_shapes(self.symbol.shape, tuple(y0.shape)) == tuple(y0.shape)
+        except ValueError:
+            fits = False
+        if not fits:
+            raise ValueError(
+                f"expected a symbol that broadcasts to the state, received a symbol of shape {self.symbol.shape} "
+                "for y0 of "
+                f"shape {tuple(y0.shape)}; states of a real Fourier grid have n//2 + 1 entries (grid.fft(u0))"
+            )
+        check_dtype(is_complex(self.symbol), y0)
+
+    def phi(self, p: int, scale: float) -> Sequence[Any]:
+        """Return [φ_0(scale · symbol), …, φ_p(scale · symbol)]."""
+        return phi_functions(scale * self.symbol, p)
+
+    def cast(self, weight: Any, like: Array | None) -> Any:
+        """Return the weight as an array beside the state."""
+        return weight if like is None else asarray_like(weight, like)
+
+    def combine(self, weights: Sequence[Any], columns: Sequence[Array]) -> Array:
+        """Return Σ weights_j · columns_j."""
+        return linear_combination(weights, columns)
+
+    def __repr__(self) -> str:
+        kind = "complex" if is_complex(self.symbol) else "real"
+        return f"Diagonal({kind} symbol of shape {self.symbol.shape})"

@@ -1,0 +1,55 @@
+"""L is a number."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from expint.backend import Array
+from expint.operators.base import StoredOperator, check_dtype, linear_combination
+from expint.phi import phi_functions
+
+__all__ = ["Scalar"]
+
+
+class Scalar(StoredOperator):
+    """The operator y ↦ l y for a real or complex number l. Weights are Python numbers and live on no device.
+
+    Raises
+    ------
+    ValueError
+        If l is not finite.
+    """
+
+    def __init__(self, value: complex) -> None:
+        self.value = value.item() if hasattr(value, "item") else value
+        if isinstance(self.value, complex) and self.value.imag == 0.0:
+            self.value = self.value.real
+        if not np.isfinite(self.value):
+            raise ValueError(f"expected a finite number as linear operator, received {value!r}")
+
+    def check(self, y0: Array) -> None:
+        """Accept any shape; refuse a complex number on a real state."""
+        check_dtype(isinstance(self.value, complex), y0)
+
+    def phi(self, p: int, scale: float) -> Sequence[Any]:
+        """Return [φ_0(scale l), …, φ_p(scale l)]."""
+        if self.value == 0:
+            return [1.0 / math.factorial(k) for k in range(p + 1)]
+        return phi_functions(scale * self.value, p)
+
+    def cast(self, weight: Any, like: Array | None) -> complex:
+        """Return the weight as a Python number, which takes the precision of any state it meets."""
+        del like
+        number: complex = weight.item() if hasattr(weight, "item") else weight
+        return number
+
+    def combine(self, weights: Sequence[Any], columns: Sequence[Array]) -> Array:
+        """Return Σ weights_j columns_j."""
+        return linear_combination(weights, columns)
+
+    def __repr__(self) -> str:
+        return f"Scalar({self.value!r})"

@@ -1,0 +1,48 @@
+"""SemilinearProblem: an initial value problem y' = L y + N(t, y) with what is known about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from expint.backend import Array
+
+__all__ = ["SemilinearProblem"]
+
+
+@dataclass(frozen=True)
+class SemilinearProblem:
+    """An initial value problem y' = L y + N(t, y), y(t_0) = y_0.
+
+    Attributes
+    ----------
+    linear
+        L: an operator of ``expint.operators``, or what ``expint.operators.as_operator`` accepts.
+    nonlinear
+        N(t, y), returning an array of the shape and dtype of y.
+    y0
+        The initial state.
+    t_span
+        (t_0, t_end).
+    exact
+        t ↦ y(t), where a solution is known in closed form.
+    physical
+        y ↦ u: from the space in which L lives (Fourier coefficients, say) to values on the grid.
+    x
+        The grid of those values, if any.
+    name, equation, source, remarks
+        For people: what it is, in LaTeX where it is a formula, and where it comes from.
+    """
+
+    linear: Any
+    nonlinear: Callable[[float, Array], Array]
+    y0: Array
+    t_span: tuple[float, float]
+    exact: Callable[[float], Array] | None = None
+    physical: Callable[[Array], Array] | None = None
+    x: Array | None = None
+    name: str = ""
+    equation: str = ""
+    source: str = ""
+    remarks: str = field(default="", repr=False)

@@ -1,0 +1,68 @@
+"""Small problems with exact solutions, for measuring orders on any spectrum."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from expint.backend import Array
+from expint.problem import SemilinearProblem
+
+__all__ = ["linear_system", "riccati"]
+
+
+def riccati() -> SemilinearProblem:
+    r"""Return y' = -y + y², y(0) = 1/5, on [0, 0.8]; y(t) = 1/(1 + 4eᵗ)."""
+    return SemilinearProblem(
+        linear=-1.0,
+        nonlinear=lambda t, y: y**2,  # noqa: ARG005
+        y0=np.array(0.2),
+        t_span=(0.0, 0.8),
+        exact=lambda t: np.asarray(1 / (1 + 4 * np.exp(t))),
+        name="Riccati",
+        equation=r"y' = -y + y^2",
+        source="elementary",
+    )
+
+
+def linear_system(symbol: Sequence[complex], t_end: float = 1.0) -> SemilinearProblem:
+    r"""Return y' = Λ y + g(y) - g(y*(t)) + y*'(t) - Λ y*(t) with exact solution y*, for any diagonal Λ.
+
+    Component j of the solution is y*_j = e^{iω_j t}/(1 + j) with ω_j = 1 + j/2 (its real part if Λ is real), and g
+    couples the components: g_j(y) = y_j y_{j+1} (cyclically). Non-autonomous and nonlinear, on the spectrum of one's
+    choice.
+
+    Parameters
+    ----------
+    symbol
+        The diagonal of Λ: real numbers, or complex ones.
+    t_end
+        End of the time interval.
+    """
+    eigenvalues = np.asarray(symbol)
+    real = not np.iscomplexobj(eigenvalues)
+    j = np.arange(len(eigenvalues))
+    frequency, amplitude = 1 + j / 2, 1 / (1 + j)
+
+    def exact(t: float) -> Array:
+        wave = amplitude * np.exp(1j * frequency * t)
+        return wave.real if real else wave
+
+    def rate(t: float) -> Array:
+        wave = 1j * frequency * amplitude * np.exp(1j * frequency * t)
+        return wave.real if real else wave
+
+    def g(y: Array) -> Array:
+        return y * np.roll(y, -1)
+
+    return SemilinearProblem(
+        linear=eigenvalues,
+        nonlinear=lambda t, y: g(y) - g(exact(t)) + rate(t) - eigenvalues * exact(t),
+        y0=exact(0.0),
+        t_span=(0.0, t_end),
+        exact=exact,
+        name="manufactured solution on a given spectrum",
+        equation=r"y' = \Lambda y + g(y) + \Phi(t)",
+        source="manufactured",
+    )

@@ -1,0 +1,5 @@
+"""The loops: the only ones over steps in the library."""
+
+from expint.run.fixed import Accepted, run_plan
+
+__all__ = ["Accepted", "run_plan"]

@@ -1,0 +1,37 @@
+"""The loop over the rows of a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from expint.backend import Array
+from expint.lower.plan import Plan
+
+__all__ = ["Accepted", "run_plan"]
+
+
+class Accepted(NamedTuple):
+    """A state reached, and how many evaluations of N it took to get there."""
+
+    t: float
+    y: Array
+    evaluations: int
+
+
+def run_plan(plan: Plan, nonlinear: Callable[[float, Array], Array], y0: Array) -> Iterator[Accepted]:
+    """Run ``plan`` from ``y0`` and yield every accepted state, the first of them y_0.
+
+    Nothing is derived, converted or synchronised here: each row costs one combination and at most one evaluation of N.
+    """
+    combine, depth = plan.operator.combine, plan.depth
+    y, slopes, evaluations = y0, (), 0
+    for step in plan.steps:
+        for t, row in zip(step.times, step.rows):
+            point = combine(row.weights, (y, *slopes))
+            if row.accept:
+                y = point
+                yield Accepted(t, y, evaluations)
+            if row.evaluate:
+                slopes = (nonlinear(t, point), *slopes)[:depth]
+                evaluations += 1

@@ -1,0 +1,100 @@
+"""What a solve returns: states, statistics, and a status that says in one sentence how it ended."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from typing import Any
+
+from expint.backend import Array
+
+__all__ = ["Solution", "Stats", "Status"]
+
+
+class Status(enum.IntEnum):
+    """How a solve ended; negative values are failures, as in SciPy."""
+
+    SUCCESS = 0
+    NON_FINITE = -1
+    RAISED = -2
+
+    @property
+    def sentence(self) -> str:
+        """The status in one sentence."""
+        return _SENTENCES[self]
+
+
+_SENTENCES = {
+    Status.SUCCESS: "The solver reached the end of the interval.",
+    Status.NON_FINITE: "The state became non-finite (inf or nan).",
+    Status.RAISED: "The nonlinear term raised an exception.",
+}
+
+
+@dataclass
+class Stats:
+    """What a solve cost.
+
+    Attributes
+    ----------
+    nonlinear_evaluations
+        Calls of N (network calls, for diffusion).
+    steps
+        Accepted steps.
+    rejected
+        Rejected steps.
+    """
+
+    nonlinear_evaluations: int = 0
+    steps: int = 0
+    rejected: int = 0
+
+
+@dataclass(frozen=True)
+class Solution:
+    """The result of a solve.
+
+    Attributes
+    ----------
+    t
+        Times, a NumPy array of shape (m,), as asked for by ``t_eval`` or else those of all steps.
+    y
+        States, of shape (m, *y0.shape), in the namespace, precision and device of y0.
+    status
+        How the solve ended; see ``Status``.
+    message
+        What happened, and on failure what to try.
+    stats
+        What it cost.
+    method
+        The name of the method.
+    """
+
+    t: Any
+    y: Array
+    status: Status
+    message: str
+    stats: Stats = field(default_factory=Stats)
+    method: str = ""
+
+    @property
+    def success(self) -> bool:
+        """Whether the solve reached the end of the interval."""
+        return self.status >= 0
+
+    @property
+    def y_end(self) -> Array:
+        """The last state reached."""
+        return self.y[-1, ...]
+
+    def __repr__(self) -> str:
+        span = f"{self.t[0]:.6g} … {self.t[-1]:.6g}" if len(self.t) else "nothing"
+        shape = "×".join(str(n) for n in self.y.shape[1:]) or "scalar"
+        return (
+            f"Solution ({self.method}): {self.status.name.lower().replace('_', ' ')}\n"
+            f"  t        {span}  ({len(self.t)} times)\n"
+            f"  y        {shape}, {self.y.dtype}\n"
+            f"  steps    {self.stats.steps}\n"
+            f"  N calls  {self.stats.nonlinear_evaluations}\n"
+            f"  message  {self.message}"
+        )

@@ -1,0 +1,151 @@
+"""Fourier and Chebyshev grids: points, wavenumbers, transforms, symbols, dealiasing, differentiation matrices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from expint.backend import Array, array_namespace, asarray_like, device
+
+__all__ = ["Chebyshev", "Fourier"]
+
+
+class Fourier:
+    r"""A periodic grid of n points on [start, start + length), and its discrete Fourier transform.
+
+    Real functions are transformed by the real FFT: u ↦ n//2 + 1 coefficients, so that Hermitian symmetry holds by
+    construction and cannot be lost to rounding. The transforms act on the last axis and accept NumPy, PyTorch and other
+    array-API arrays; they are unnormalised forwards, 1/n backwards, as in ``numpy.fft``.
+
+    Parameters
+    ----------
+    n
+        Number of points, at least 4.
+    length
+        Length of the period.
+    start
+        First point.
+    real
+        True for real functions (rfft), False for complex ones (fft).
+    like
+        An array whose namespace, precision and device the arrays below take; NumPy in double precision by default.
+
+    Attributes
+    ----------
+    x
+        The points, shape (n,).
+    k
+        The wavenumbers 2π m / length in the order of the transform; shape (n//2 + 1,) if real, else (n,).
+    derivative, third_derivative
+        The symbols ik and (ik)³ of ∂/∂x and ∂³/∂x³, complex. The Nyquist mode of an even grid is set to zero, where the
+        derivative of a real function would not be real.
+
+    Raises
+    ------
+    ValueError
+        If n is smaller than 4 or the length is not positive.
+    """
+
+    def __init__(
+        self, n: int, length: float = 2 * np.pi, start: float = 0.0, *, real: bool = True, like: Array | None = None
+    ) -> None:
+        if n < 4:
+            raise ValueError(f"expected at least 4 grid points, received n = {n}")
+        if not (np.isfinite(length) and length > 0):
+            raise ValueError(f"expected a positive length, received {length}")
+        self.n, self.length, self.start, self.real = n, float(length), float(start), real
+        modes = np.arange(n // 2 + 1) if real else np.fft.fftfreq(n, 1 / n)
+        wavenumbers = 2 * np.pi / self.length * modes
+        odd = wavenumbers.copy()
+        if n % 2 == 0:
+            odd[n // 2] = 0.0
+        self._reach = np.abs(wavenumbers) * self.length / (np.pi * n)  # 1 at the Nyquist mode
+        self._masks: dict[Any, Array] = {}
+        self.x = _like(self.start + self.length * np.arange(n) / n, like)
+        self.k = _like(wavenumbers, like)
+        self.derivative = _like(1j * odd, like)
+        self.third_derivative = _like(-1j * odd**3, like)
+
+    def fft(self, u: Array) -> Array:
+        """Return the Fourier coefficients of the values ``u`` on the grid."""
+        fft = array_namespace(u).fft
+        return fft.rfft(u) if self.real else fft.fft(u)
+
+    def ifft(self, v: Array) -> Array:
+        """Return the values on the grid of the Fourier coefficients ``v``."""
+        fft = array_namespace(v).fft
+        return fft.irfft(v, n=self.n) if self.real else fft.ifft(v)
+
+    def dealias(self, v: Array, keep: float = 2 / 3) -> Array:
+        """Return ``v`` with the modes above ``keep`` times the highest wavenumber set to zero.
+
+        Two thirds is the rule for quadratic nonlinearities (Orszag 1971), one half for cubic ones.
+        """
+        if not 0 < keep <= 1:
+            raise ValueError(f"expected keep in (0, 1], received {keep}")
+        return v * self._mask(v, keep)
+
+    def dealiased(self, nonlinear: Callable[..., Array], keep: float = 2 / 3) -> Callable[..., Array]:
+        """Return N with its argument and its result dealiased: at every stage, not once a step."""
+
+        def wrapped(t: float, v: Array, *args: Any) -> Array:
+            return self.dealias(nonlinear(t, self.dealias(v, keep), *args), keep)
+
+        return wrapped
+
+    def _mask(self, like: Array, keep: float) -> Array:
+        key = (keep, like.dtype, device(like))
+        if key not in self._masks:
+            self._masks[key] = asarray_like((self._reach <= keep * (1 + 1e-12)).astype(np.float64), like)
+        return self._masks[key]
+
+    def __repr__(self) -> str:
+        kind = "real" if self.real else "complex"
+        return f"Fourier({self.n} points on [{self.start:.6g}, {self.start + self.length:.6g}), {kind})"
+
+
+class Chebyshev:
+    r"""Chebyshev points cos(jπ/n), j = 0…n, on [-1, 1], ascending, with their differentiation matrix.
+
+    Parameters
+    ----------
+    n
+        Polynomial degree; there are n + 1 points, both ends among them.
+
+    Attributes
+    ----------
+    x
+        The points, shape (n + 1,).
+    derivative
+        The matrix of d/dx, shape (n + 1, n + 1); rows sum to zero exactly up to rounding (negative-sum trick).
+
+    Raises
+    ------
+    ValueError
+        If n is smaller than 2.
+    """
+
+    def __init__(self, n: int) -> None:
+        if n < 2:
+            raise ValueError(f"expected polynomial degree n of at least 2, received {n}")
+        self.n = n
+        self.x = np.sin(np.pi * (2 * np.arange(n + 1) - n) / (2 * n))  # symmetric to the last bit
+        weights = np.where(np.arange(n + 1) % n == 0, 2.0, 1.0) * (-1.0) ** np.arange(n + 1)
+        gaps = self.x[:, None] - self.x[None, :] + np.eye(n + 1)
+        matrix = np.outer(weights, 1 / weights) / gaps
+        self.derivative = matrix - np.diag(matrix.sum(axis=1))
+
+    @property
+    def interior_laplacian(self) -> np.ndarray:
+        """The matrix of d²/dx² on the inner points for functions that vanish at both ends, shape (n - 1, n - 1)."""
+        inner: np.ndarray = (self.derivative @ self.derivative)[1:-1, 1:-1]
+        return inner
+
+    def __repr__(self) -> str:
+        return f"Chebyshev({self.n + 1} points on [-1, 1])"
+
+
+def _like(values: np.ndarray, like: Array | None) -> Array:
+    return values if like is None else asarray_like(values, like)
