@@ -151,7 +151,7 @@ def _etd35() -> Tableau:
         b=b,
         embedded=tuple(weight - error for weight, error in zip(b, estimate)),
         declared_order=4,
-        declared_stiff_order=2,
+        declared_stiff_order=3,
         declared_weak_stiff_order=3,
         reference="whalen_brio_moloney2015",
         aliases=("whalen-brio-moloney35",),

@@ -1,0 +1,118 @@
+r"""Classical order conditions of exponential Runge–Kutta methods, for h → 0 with L fixed.
+
+With a_ij(z) = Σ_m α_ij^{(m)} z^m the stages have B-series over coloured trees with the coefficients
+
+.. math::
+
+    \Phi_i(L^m y_n) = \frac{c_i^m}{m!}, \qquad
+    \Phi_i(L^m N[\tau_1, \dots, \tau_k]) = \sum_j \alpha_{ij}^{(m)} \Phi_j(\tau_1) \cdots \Phi_j(\tau_k),
+
+and y_{n+1} likewise with β_j^{(m)}. The exact solution has 1/γ(τ), so the order is p when Φ(τ) = 1/γ(τ) for all trees
+up to p vertices. The conditions of the method at L = 0 are those of the trees without L; the others can fail although
+these hold. After Berland, Owren and Skaflestad (2005).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from fractions import Fraction
+from math import factorial, prod
+
+from expint.derive.phisum import Exact
+from expint.derive.printing import latex_number
+from expint.derive.tableau import Tableau
+from expint.derive.trees import ColouredTree
+
+__all__ = ["ElementaryWeights", "classical_statement"]
+
+_INDICES = "ijklmnpqrs"
+
+
+class ElementaryWeights:
+    """The coefficients Φ(τ) of one method, exact; subtrees are computed once.
+
+    Parameters
+    ----------
+    tableau
+        The method.
+    max_order
+        The largest order of a tree that will be asked for.
+    """
+
+    def __init__(self, tableau: Tableau, max_order: int) -> None:
+        self._c = tableau.c
+        self._alpha = [[entry.series(max_order) for entry in row] for row in tableau.a]
+        self._beta = [entry.series(max_order) for entry in tableau.b]
+        self._known: dict[ColouredTree, list[Exact]] = {}
+
+    def weight(self, tree: ColouredTree) -> Exact:
+        """Return Φ(τ) of the numerical solution."""
+        length, vertex = tree.stem()
+        if vertex is None:
+            return Fraction(1, factorial(length))
+        slopes = self._slopes(vertex)
+        return sum((beta[length] * slope for beta, slope in zip(self._beta, slopes)), Fraction(0))
+
+    def residual(self, tree: ColouredTree) -> Exact:
+        """Return Φ(τ) - 1/γ(τ), zero where the condition holds."""
+        return self.weight(tree) - Fraction(1, tree.density)
+
+    def _slopes(self, vertex: ColouredTree) -> list[Exact]:
+        """Return the coefficients of a tree with root N in the slopes N(Y_j)."""
+        slopes: list[Exact] = [Fraction(1)] * len(self._c)
+        for child in vertex.children:
+            slopes = [slope * value for slope, value in zip(slopes, self._stages(child))]
+        return slopes
+
+    def _stages(self, tree: ColouredTree) -> list[Exact]:
+        """Return Φ_i(τ) of the stages."""
+        if tree not in self._known:
+            length, vertex = tree.stem()
+            if vertex is None:
+                values = [c**length * Fraction(1, factorial(length)) for c in self._c]
+            else:
+                slopes = self._slopes(vertex)
+                values = [
+                    sum((alpha[length] * slope for alpha, slope in zip(row, slopes)), Fraction(0))
+                    for row in self._alpha
+                ]
+            self._known[tree] = values
+        return self._known[tree]
+
+
+def classical_statement(tree: ColouredTree) -> str:
+    r"""Return the condition of a tree in LaTeX, such as ``\sum_{i,j} b_i a_{ij}^{(1)} c_j = \tfrac{1}{24}``.
+
+    A superscript (m) takes the coefficient of z^m.
+    """
+    length, vertex = tree.stem()
+    if vertex is None:
+        return rf"\tfrac{{1}}{{{length}!}} = {latex_number(Fraction(1, tree.density))}"
+    indices = iter(_INDICES)
+    root = next(indices)
+    used = [root]
+    factors = [f"b_{root}{_power(length)}", *_factors(vertex, root, indices, used)]
+    return rf"\sum_{{{','.join(used)}}} {' '.join(factors)} = {latex_number(Fraction(1, tree.density))}"
+
+
+def _factors(vertex: ColouredTree, index: str, indices: Iterator[str], used: list[str]) -> list[str]:
+    """Return the factors that the children of a vertex N at stage ``index`` contribute; new indices go to ``used``."""
+    stems = [child.stem() for child in vertex.children]
+    powers = Counter(length for length, below in stems if below is None)
+    exponent = sum(length * count for length, count in powers.items())
+    divisor = prod(factorial(length) ** count for length, count in powers.items())
+    factors = []
+    if exponent:
+        power = f"c_{index}" + (f"^{exponent}" if exponent > 1 else "")
+        factors.append(power if divisor == 1 else rf"\tfrac{{1}}{{{divisor}}} {power}")
+    for length, below in stems:
+        if below is not None:
+            inner = next(indices)
+            used.append(inner)
+            factors += [f"a_{{{index}{inner}}}{_power(length)}", *_factors(below, inner, indices, used)]
+    return factors
+
+
+def _power(length: int) -> str:
+    return f"^{{({length})}}" if length else ""

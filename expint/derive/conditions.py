@@ -1,0 +1,221 @@
+"""The orders of a tableau, proved: which conditions hold, and the first ones that do not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from math import sqrt
+from typing import Any
+
+from expint.derive.classical import ElementaryWeights, classical_statement
+from expint.derive.phisum import PhiSum
+from expint.derive.printing import markdown_table
+from expint.derive.stiff import StiffResiduals, stiff_statement
+from expint.derive.tableau import Tableau
+from expint.derive.trees import ColouredTree, StiffTree, coloured_trees, stiff_trees
+
+__all__ = ["Condition", "OrderReport", "check_orders"]
+
+
+@dataclass(frozen=True)
+class Condition:
+    """An order condition that a method violates.
+
+    Attributes
+    ----------
+    order
+        The order it belongs to.
+    statement
+        The condition in LaTeX.
+    residual
+        What should be zero: a number for classical conditions, a ``PhiSum`` or a ``Tensor`` for stiff ones.
+    tree
+        The tree it comes from; None for the row sums.
+    """
+
+    order: int
+    statement: str
+    residual: Any = field(repr=False)
+    tree: ColouredTree | StiffTree | None = field(default=None, repr=False)
+
+    def latex(self) -> str:
+        """Return the condition in LaTeX."""
+        return self.statement
+
+    def _repr_latex_(self) -> str:
+        return f"${self.statement}$"
+
+
+@dataclass(frozen=True)
+class OrderReport:
+    """What the order conditions say about a method.
+
+    Attributes
+    ----------
+    name
+        The method.
+    order
+        The classical order.
+    stiff_order
+        The largest order up to which all stiff conditions hold for arbitrary operators (strong form).
+    weak_stiff_order
+        The same with the conditions of the highest order weakened: ψ_p(0) = 0, and b_i(0) in place of b_i.
+    row_sums
+        Whether Σ_j a_ij = c_i φ_1(c_i z) and Σ_i b_i = φ_1(z), so that equilibria of y' = Ly + N(y) are kept.
+    is_fsal
+        Whether the last stage is the new value.
+    error_constant
+        The Euclidean norm of the coefficients (Φ(τ) - 1/γ(τ))/σ(τ) of the leading error over all coloured trees, by which
+        methods of one order are compared; None if unknown.
+    violated, violated_stiff, violated_weak
+        The first violated conditions of each kind, all of one order; empty if ``max_order`` was reached. Where the weak
+        order exceeds the strong one, the conditions that it owes to the weak form are listed as violated by the strong.
+    max_order
+        Up to which order was looked; an order equal to it may be higher in truth.
+    embedded
+        The same for the embedded solution.
+    """
+
+    name: str
+    order: int
+    stiff_order: int
+    weak_stiff_order: int
+    row_sums: bool
+    is_fsal: bool
+    error_constant: float | None
+    violated: tuple[Condition, ...]
+    violated_stiff: tuple[Condition, ...]
+    violated_weak: tuple[Condition, ...]
+    max_order: int
+    embedded: OrderReport | None = None
+
+    def markdown(self) -> str:
+        """Return the report as Markdown."""
+        rows = [
+            (kind, str(order), "; ".join(f"${condition.statement}$" for condition in violated[:4]) or "–")
+            for kind, order, violated in (
+                ("classical", self.order, self.violated),
+                ("stiff (strong)", self.stiff_order, self.violated_stiff),
+                ("stiff (weak)", self.weak_stiff_order, self.violated_weak),
+            )
+        ]
+        facts = [f"row sums {'hold' if self.row_sums else 'do not hold'}"]
+        if self.is_fsal:
+            facts.append("first same as last")
+        if self.error_constant is not None:
+            facts.append(f"error constant {self.error_constant:.3g}")
+        if self.embedded is not None:
+            inner = self.embedded
+            facts.append(f"embedded orders {inner.order}, {inner.stiff_order}, {inner.weak_stiff_order}")
+        table = markdown_table(["order", "value", "first violated"], rows)
+        return f"**{self.name}**: {'; '.join(facts)}\n\n{table}"
+
+    def _repr_markdown_(self) -> str:
+        return self.markdown()
+
+    def __str__(self) -> str:
+        return self.markdown()
+
+
+def check_orders(tableau: Tableau, max_order: int = 6) -> OrderReport:
+    """Prove the orders of a tableau and of its embedded solution, up to ``max_order``.
+
+    All decisions are exact. Coefficients may contain sympy symbols; a condition then holds if it holds identically.
+
+    Raises
+    ------
+    ValueError
+        If ``max_order`` is not a positive integer.
+    """
+    if not isinstance(max_order, int) or max_order < 1:
+        raise ValueError(f"expected max_order to be an integer ≥ 1, received {max_order!r}")
+    residuals = StiffResiduals(tableau)
+    rows = _row_sums(tableau, residuals)
+    row_sums = not rows and not residuals.defect(1)
+    order, violated, constant = _classical(tableau, max_order, row_sums)
+    stiff, violated_stiff = _strong(residuals, rows, max_order)
+    # the weak form relaxes only the highest order, so it gains one order or none
+    violated_weak = _stiff(residuals, rows, stiff + 1, weak=True) if violated_stiff else ()
+    gains = bool(violated_stiff) and not violated_weak
+    return OrderReport(
+        name=tableau.name,
+        order=order,
+        stiff_order=stiff,
+        weak_stiff_order=stiff + 1 if gains else stiff,
+        row_sums=row_sums,
+        is_fsal=tableau.is_fsal,
+        error_constant=constant,
+        violated=violated,
+        violated_stiff=violated_stiff,
+        violated_weak=violated_stiff if gains else violated_weak,
+        max_order=max_order,
+        embedded=None if tableau.embedded is None else check_orders(_embedded(tableau), max_order),
+    )
+
+
+def _embedded(tableau: Tableau) -> Tableau:
+    """Return the embedded solution as a method of its own, with N(y_{n+1}) as a further stage if it uses it."""
+    weights = tableau.embedded or ()
+    more = len(weights) > tableau.stages
+    return Tableau(
+        name=f"{tableau.name}, embedded",
+        c=(*tableau.c, Fraction(1)) if more else tableau.c,
+        a=(*tableau.a, tableau.b) if more else tableau.a,
+        b=weights,
+    )
+
+
+def _row_sums(tableau: Tableau, residuals: StiffResiduals) -> tuple[Condition, ...]:
+    """Return the stages with ψ_{1,i} ≠ 0; conditions of order 2."""
+    defects = [residuals.stage_defect(1, i) for i in range(tableau.stages)]
+    return tuple(Condition(2, rf"\psi_{{1,{i + 1}}} = 0", defect) for i, defect in enumerate(defects) if defect)
+
+
+def _classical(tableau: Tableau, max_order: int, row_sums: bool) -> tuple[int, tuple[Condition, ...], float | None]:
+    """Return the classical order, the violated conditions of the next, and the error constant."""
+    weights = ElementaryWeights(tableau, max_order)
+    for order in range(1, max_order + 1):
+        residuals = {tree: weights.residual(tree) for tree in coloured_trees(order)}
+        violated = {tree: residual for tree, residual in residuals.items() if PhiSum({(0, 0): residual})}
+        if violated:
+            # where row sums hold, a chain L…L N says what L…L y_n says
+            distinct = {tree: r for tree, r in violated.items() if not (row_sums and _has_bare_chain(tree))}
+            conditions = tuple(Condition(order, classical_statement(tree), r, tree) for tree, r in distinct.items())
+            if any(not isinstance(r, Fraction) for r in violated.values()):
+                return order - 1, conditions, None
+            return order - 1, conditions, sqrt(sum(float(r / tree.symmetry) ** 2 for tree, r in violated.items()))
+    return max_order, (), None
+
+
+def _has_bare_chain(tree: ColouredTree) -> bool:
+    """Whether a vertex N of the tree has a child of the form L…L N without further children."""
+    _, vertex = tree.stem()
+    if vertex is None:
+        return False
+    for child in vertex.children:
+        below = child.stem()[1]
+        if below is not None and (not below.children or _has_bare_chain(child)):
+            return True
+    return False
+
+
+def _strong(
+    residuals: StiffResiduals, rows: tuple[Condition, ...], max_order: int
+) -> tuple[int, tuple[Condition, ...]]:
+    """Return the stiff order in the strong form, and the violated conditions of the next."""
+    for order in range(1, max_order + 1):
+        violated = _stiff(residuals, rows, order, weak=False)
+        if violated:
+            return order - 1, violated
+    return max_order, ()
+
+
+def _stiff(residuals: StiffResiduals, rows: tuple[Condition, ...], order: int, weak: bool) -> tuple[Condition, ...]:
+    """Return the violated stiff conditions of one order; those on row sums and ψ_1 have no weak form."""
+    weak = weak and order > 1
+    found = [
+        Condition(order, stiff_statement(tree, weak), residual, tree)
+        for tree in stiff_trees(order)
+        if (residual := residuals.residual(tree, weak))
+    ]
+    return (*found, *rows) if order == 2 else tuple(found)
