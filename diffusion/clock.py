@@ -1,0 +1,170 @@
+"""Clocks: monotone maps from the time of a schedule to the variable in which something is uniform or polynomial."""
+
+# ruff: noqa: ARG002, ARG005  (clocks and formulas share one signature; some need no schedule, namespace, α or σ)
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from expint.backend import Array
+
+from .names import resolve
+from .pointwise import pointwise
+from .schedule import NoiseSchedule, check_positive
+
+__all__ = ["CLOCKS", "Clock", "StateClock", "TimeClock", "clock", "edm_angle"]
+
+
+class Clock(ABC):
+    """A strictly monotone function s of the time t of a noise schedule, for numbers, arrays and tensors."""
+
+    name: str
+
+    @abstractmethod
+    def value(self, schedule: NoiseSchedule, t: Array) -> Array:
+        """Return s at the times ``t`` of ``schedule``."""
+
+    @abstractmethod
+    def time(self, schedule: NoiseSchedule, s: Array) -> Array:
+        """Return the times of ``schedule`` at which the clock shows ``s``: the inverse of `value`."""
+
+    @abstractmethod
+    def rate(self, schedule: NoiseSchedule, t: Array) -> Array:
+        """Return ds/dt at the times ``t``."""
+
+
+@dataclass(frozen=True)
+class TimeClock(Clock):
+    """The time of the schedule itself, s = t."""
+
+    name: str = "t"
+
+    def value(self, schedule: NoiseSchedule, t: Array) -> Array:
+        """Return ``t``."""
+        return pointwise(lambda xp, t: 1.0 * t, t)
+
+    def time(self, schedule: NoiseSchedule, s: Array) -> Array:
+        """Return ``s``."""
+        return pointwise(lambda xp, s: 1.0 * s, s)
+
+    def rate(self, schedule: NoiseSchedule, t: Array) -> Array:
+        """Return ones."""
+        return pointwise(lambda xp, t: 0.0 * t + 1.0, t)
+
+
+@dataclass(frozen=True)
+class StateClock(Clock):
+    """A variable that depends on t through ρ = σ/α only, and so means the same for every schedule.
+
+    Parameters
+    ----------
+    name
+        Its name.
+    of_state
+        s as a function of (xp, α, σ), finite also where α = 0 or σ = 0 if the variable is.
+    half_log_snr
+        Its inverse: λ = log(α/σ) as a function of (xp, s).
+    slope
+        ds/dλ as a function of (xp, α, σ).
+    """
+
+    name: str
+    of_state: Callable[[Any, Any, Any], Any]
+    half_log_snr: Callable[[Any, Any], Any]
+    slope: Callable[[Any, Any, Any], Any]
+
+    def value(self, schedule: NoiseSchedule, t: Array) -> Array:
+        """Return s at the times ``t`` of ``schedule``."""
+        return self.at(schedule.alpha(t), schedule.sigma(t))
+
+    def at(self, alpha: Array, sigma: Array) -> Array:
+        """Return s where the signal and noise scales are ``alpha`` and ``sigma``."""
+        return pointwise(self.of_state, alpha, sigma)
+
+    def time(self, schedule: NoiseSchedule, s: Array) -> Array:
+        """Return the times of ``schedule`` at which the clock shows ``s``."""
+        return schedule.time(pointwise(self.half_log_snr, s))
+
+    def rate(self, schedule: NoiseSchedule, t: Array) -> Array:
+        """Return ds/dt = (ds/dλ) (dλ/dt)."""
+        return pointwise(self.slope, schedule.alpha(t), schedule.sigma(t)) * schedule.half_log_snr_rate(t)
+
+
+TIME = TimeClock()
+LAMBDA = StateClock(
+    "lambda",
+    of_state=lambda xp, a, s: xp.log(a / s),
+    half_log_snr=lambda xp, lam: 1.0 * lam,
+    slope=lambda xp, a, s: 0.0 * a + 1.0,
+)
+RHO = StateClock(
+    "rho",
+    of_state=lambda xp, a, s: s / a,
+    half_log_snr=lambda xp, rho: -xp.log(rho),
+    slope=lambda xp, a, s: -s / a,
+)
+ANGLE = StateClock(
+    "angle",
+    of_state=lambda xp, a, s: xp.atan2(s, a),
+    half_log_snr=lambda xp, angle: -xp.log(xp.tan(angle)),
+    slope=lambda xp, a, s: -a * s / (a * a + s * s),
+)
+FLOW = StateClock(
+    "flow",
+    of_state=lambda xp, a, s: s / (a + s),
+    half_log_snr=lambda xp, tau: xp.log1p(-tau) - xp.log(tau),
+    slope=lambda xp, a, s: -a * s / (a + s) ** 2,
+)
+
+
+@lru_cache(maxsize=64)
+def edm_angle(sigma_data: float = 0.5) -> StateClock:
+    """Return the clock arctan(ρ/σ_data), in which an EDM-preconditioned network gives the slope of its state.
+
+    Raises
+    ------
+    ValueError
+        If ``sigma_data`` is not positive.
+    """
+    check_positive("sigma_data", sigma_data)
+    return StateClock(
+        f"edm-angle({sigma_data:g})",
+        of_state=lambda xp, a, s: xp.atan2(s, sigma_data * a),
+        half_log_snr=lambda xp, angle: -xp.log(sigma_data * xp.tan(angle)),
+        slope=lambda xp, a, s: -sigma_data * a * s / ((sigma_data * a) ** 2 + s * s),
+    )
+
+
+CLOCKS: dict[str, Clock] = {
+    "t": TIME,
+    "lambda": LAMBDA,
+    "rho": RHO,
+    "angle": ANGLE,
+    "flow": FLOW,
+    "edm-angle": edm_angle(),
+}
+"""The clocks by name; ``"edm-angle"`` is that of σ_data = 1/2."""
+
+_ALIASES = {
+    "time": "t",
+    "λ": "lambda",
+    "half_log_snr": "lambda",
+    "half-log-snr": "lambda",
+    "logsnr": "lambda",
+    "ρ": "rho",
+}
+
+
+def clock(name: str | Clock) -> Clock:
+    """Return the clock called ``name``; a clock is returned as it is.
+
+    Raises
+    ------
+    ValueError
+        If no clock has this name; the message gives the nearest.
+    """
+    return name if isinstance(name, Clock) else CLOCKS[resolve(name, CLOCKS, _ALIASES, "clock")]

@@ -1,0 +1,127 @@
+"""Gauges: in which scaled state, and which clock, the sampling equation is y′ = L y + N with constant L.
+
+With y = a(s) x₀ + b(s) ε along the flow, y′ = a′ x₀ + b′ ε. What the network predicts is p x₀ + q ε. Then
+y′ = L y + n (p x₀ + q ε) has one solution (L, n) for each s; a gauge is a choice of a, b, s and the prediction for
+which both are constants. They are derived here, by computer algebra, from a and b alone.
+"""
+
+# ruff: noqa: ARG005  (a and b share one signature; some need no module, s or σ_data)
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+from typing import Any
+
+from expint.backend import Array
+
+from .clock import ANGLE, LAMBDA, StateClock, edm_angle
+from .clock import FLOW as FLOW_CLOCK
+from .clock import RHO as RHO_CLOCK
+from .pointwise import pointwise
+from .prediction import PREDICTIONS
+
+__all__ = ["DATA", "FLOW", "GAUGES", "NOISE", "RHO", "VELOCITY", "Gauge", "edm"]
+
+
+@dataclass(frozen=True)
+class Gauge:
+    """The equation dy/ds = L y + n · prediction of the scaled state y = a x₀ + b ε.
+
+    Parameters
+    ----------
+    name
+        Its name.
+    clock
+        s as a function of α and σ.
+    a, b
+        The components of y as functions of (module, s, σ_data), where the module offers ``exp``, ``cos``, … for s: an
+        array namespace for numbers, sympy for symbols. Their ratio b/a must be σ/α.
+    predicts
+        The kind of prediction that the equation contains.
+    sigma_data
+        Standard deviation of the data; only the ``"edm"`` prediction reads it.
+    """
+
+    name: str
+    clock: StateClock
+    a: Callable[[Any, Any, Any], Any]
+    b: Callable[[Any, Any, Any], Any]
+    predicts: str
+    sigma_data: Fraction = Fraction(1, 2)
+
+    @property
+    def linear(self) -> Fraction:
+        """L, the exact constant in dy/ds = L y + n · prediction.
+
+        Raises
+        ------
+        ValueError
+            If L or n is not a rational constant in this clock.
+        """
+        return _derive(self)[0]
+
+    @property
+    def nonlinear(self) -> Fraction:
+        """The exact constant n in dy/ds = L y + n · prediction; raises as `linear` does."""
+        return _derive(self)[1]
+
+    def scale(self, alpha: Array, sigma: Array) -> Array:
+        """Return x/y where x = α x₀ + σ ε: numbers for numbers, arrays for arrays."""
+        return pointwise(self._scale, alpha, sigma)
+
+    def _scale(self, xp: Any, alpha: Any, sigma: Any) -> Any:
+        s = self.clock.at(alpha, sigma)
+        a, b = (component(xp, s, float(self.sigma_data)) for component in (self.a, self.b))
+        if isinstance(a, int):
+            return alpha / a  # exact where a component is constant
+        if isinstance(b, int):
+            return sigma / b
+        return xp.hypot(alpha, sigma) / xp.hypot(a, b)
+
+
+@lru_cache(maxsize=64)
+def _derive(gauge: Gauge) -> tuple[Fraction, Fraction]:
+    """Return the exact (L, n) of ``gauge``."""
+    import sympy
+
+    s = sympy.Symbol("s", positive=True)
+    sigma_data = sympy.Rational(gauge.sigma_data.numerator, gauge.sigma_data.denominator)
+    a, b = (sympy.Integer(0) + component(sympy, s, sigma_data) for component in (gauge.a, gauge.b))
+    p, q = (coefficient(sympy, a, b, sigma_data) for coefficient in PREDICTIONS[gauge.predicts])  # degree 0 in (α, σ)
+    determinant = a * q - b * p
+    linear = sympy.simplify((a.diff(s) * q - b.diff(s) * p) / determinant)
+    nonlinear = sympy.simplify((a * b.diff(s) - b * a.diff(s)) / determinant)
+    if not (linear.is_Rational and nonlinear.is_Rational):
+        raise ValueError(
+            f"expected rational constants L and n in dy/ds = L y + n · {gauge.predicts}; "
+            f"received L = {linear}, n = {nonlinear} in the clock {gauge.clock.name!r} of the gauge {gauge.name!r}; "
+            "choose another clock or scaling"
+        )
+    return Fraction(int(linear.p), int(linear.q)), Fraction(int(nonlinear.p), int(nonlinear.q))
+
+
+NOISE = Gauge("noise", LAMBDA, a=lambda m, s, d: m.exp(s), b=lambda m, s, d: 1, predicts="noise")
+DATA = Gauge("data", LAMBDA, a=lambda m, s, d: 1, b=lambda m, s, d: m.exp(-s), predicts="data")
+RHO = Gauge("rho", RHO_CLOCK, a=lambda m, s, d: 1, b=lambda m, s, d: s, predicts="noise")
+VELOCITY = Gauge("velocity", ANGLE, a=lambda m, s, d: m.cos(s), b=lambda m, s, d: m.sin(s), predicts="velocity")
+FLOW = Gauge("flow", FLOW_CLOCK, a=lambda m, s, d: 1 - s, b=lambda m, s, d: s, predicts="flow")
+
+
+@lru_cache(maxsize=64)
+def edm(sigma_data: float = 0.5) -> Gauge:
+    """Return the gauge of EDM's preconditioned network F: y = x/√(σ² + σ_data²) for α = 1, clock arctan(ρ/σ_data)."""
+    return Gauge(
+        "edm",
+        edm_angle(sigma_data),
+        a=lambda m, s, d: m.cos(s) / d,
+        b=lambda m, s, d: m.sin(s),
+        predicts="edm",
+        sigma_data=Fraction(sigma_data),
+    )
+
+
+GAUGES: dict[str, Gauge] = {gauge.name: gauge for gauge in (NOISE, DATA, RHO, VELOCITY, FLOW, edm())}
+"""The gauges by name; ``"edm"`` is that of σ_data = 1/2."""

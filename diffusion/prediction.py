@@ -1,0 +1,129 @@
+"""What a network may predict: one affine algebra in the basis (x₀, ε).
+
+Every kind of output is p x₀ + q ε with p, q functions of α and σ, and so is the state itself, x = α x₀ + σ ε. Any
+conversion is therefore the solution of two linear equations, and no pair of kinds needs a formula of its own.
+"""
+
+# ruff: noqa: ARG005  (the kinds share one signature; some need no namespace, α, σ or σ_data)
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from expint.backend import Array, array_namespace
+
+from .names import resolve
+
+__all__ = ["PREDICTIONS", "Prediction", "basis", "coefficients", "convert", "prediction_name"]
+
+
+class Prediction(NamedTuple):
+    """A kind of network output, p x₀ + q ε; both coefficients are functions of (xp, α, σ, σ_data)."""
+
+    p: Callable[[Any, Any, Any, Any], Any]
+    q: Callable[[Any, Any, Any, Any], Any]
+
+
+def _hypot(xp: Any, a: Any, b: Any) -> Any:
+    return xp.sqrt(a * a + b * b)
+
+
+PREDICTIONS: dict[str, Prediction] = {
+    "noise": Prediction(lambda xp, a, s, d: 0, lambda xp, a, s, d: 1),
+    "data": Prediction(lambda xp, a, s, d: 1, lambda xp, a, s, d: 0),
+    # ∇ log p(x) = −E[ε|x]/σ
+    "score": Prediction(lambda xp, a, s, d: 0, lambda xp, a, s, d: -1 / s),
+    # α ε − σ x₀ for α² + σ² = 1 (Salimans & Ho 2022), else the same of the normalised process
+    "velocity": Prediction(lambda xp, a, s, d: -s / _hypot(xp, a, s), lambda xp, a, s, d: a / _hypot(xp, a, s)),
+    # dx/dt of the straight path (1 − t) x₀ + t ε
+    "flow": Prediction(lambda xp, a, s, d: -1, lambda xp, a, s, d: 1),
+    # F of Karras et al. 2022, (x₀ − c_skip x)/c_out for α = 1, else the same with x/α for x
+    "edm": Prediction(
+        lambda xp, a, s, d: s / (d * _hypot(xp, a * d, s)),
+        lambda xp, a, s, d: -a * d / _hypot(xp, a * d, s),
+    ),
+}
+"""The kinds of output by name."""
+
+_ALIASES = {
+    "epsilon": "noise",
+    "eps": "noise",
+    "ε": "noise",
+    "x0": "data",
+    "x₀": "data",
+    "sample": "data",
+    "denoised": "data",
+    "v": "velocity",
+    "v_prediction": "velocity",
+    "flow_prediction": "flow",
+    "F": "edm",
+}
+
+
+def prediction_name(name: str) -> str:
+    """Return the canonical name of a kind of output.
+
+    Raises
+    ------
+    ValueError
+        If it is unknown; the message names the nearest.
+    """
+    return resolve(name, PREDICTIONS, _ALIASES, "prediction")
+
+
+def basis(kind: str, alpha: Array, sigma: Array, sigma_data: float = 0.5) -> tuple[Array, Array]:
+    """Return (p, q) with output = p x₀ + q ε for outputs of the ``kind`` at α, σ (numbers or arrays)."""
+    xp = math if isinstance(alpha, float) and isinstance(sigma, float) else array_namespace(alpha, sigma)
+    p, q = PREDICTIONS[prediction_name(kind)]
+    return p(xp, alpha, sigma, sigma_data), q(xp, alpha, sigma, sigma_data)
+
+
+def coefficients(source: str, target: str, alpha: Array, sigma: Array, sigma_data: float = 0.5) -> tuple[Array, Array]:
+    """Return (A, B) with target = A x + B output, where output is of kind ``source``.
+
+    Both are numbers for numbers α, σ and arrays for arrays. With (p, q) of the source, (p′, q′) of the target and
+    Δ = α q − σ p: A = (p′ q − q′ p)/Δ and B = (α q′ − σ p′)/Δ.
+
+    Raises
+    ------
+    ValueError
+        If a kind is unknown, or if α and σ are numbers at which x and the output do not determine the target, such as
+        x₀ from a noise prediction at α = 0.
+    """
+    source, target = prediction_name(source), prediction_name(target)
+    if source == target:
+        return 0.0, 1.0
+    if isinstance(alpha, (int, float)) and isinstance(sigma, (int, float)):
+        alpha, sigma = float(alpha), float(sigma)
+    try:
+        p, q = basis(source, alpha, sigma, sigma_data)
+        p_target, q_target = basis(target, alpha, sigma, sigma_data)
+        determinant = alpha * q - sigma * p
+        return (p_target * q - q_target * p) / determinant, (alpha * q_target - sigma * p_target) / determinant
+    except ZeroDivisionError:
+        raise ValueError(
+            f"expected α and σ at which x and a {source!r} prediction determine {target!r}; "
+            f"received α = {alpha}, σ = {sigma}; keep the times where both are positive"
+        ) from None
+
+
+def convert(
+    output: Array, x: Array, alpha: Array, sigma: Array, source: str, target: str, sigma_data: float = 0.5
+) -> Array:
+    """Return the ``target`` kind of prediction, given the ``output`` of kind ``source`` at the state ``x``.
+
+    Parameters
+    ----------
+    output, x
+        Network output and state, of one shape.
+    alpha, sigma
+        α and σ there: numbers, or arrays that broadcast with ``x``.
+    source, target
+        Names of kinds: ``"noise"``, ``"data"``, ``"score"``, ``"velocity"``, ``"flow"``, ``"edm"``, or an alias.
+    sigma_data
+        Standard deviation of the data; only ``"edm"`` reads it.
+    """
+    of_state, of_output = coefficients(source, target, alpha, sigma, sigma_data)
+    return of_state * x + of_output * output
