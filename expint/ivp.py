@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-
-from expint.backend import Array, array_namespace, device
+from expint.backend import Array
 from expint.derive.stage import Method
 from expint.door import check_history, check_slopes, check_state, lay_out_times
 from expint.lower import lower
 from expint.methods import method as find_method
 from expint.operators import as_operator
 from expint.problem import SemilinearProblem
-from expint.progress import Progress, progress_bar
-from expint.run import Accepted, run_plan
-from expint.solution import Solution, Stats, Status
+from expint.progress import Progress
+from expint.run import run_plan
+from expint.solution import Solution
 
 __all__ = ["solve", "solve_ivp"]
-
-_CHECK_EVERY = 32
-"""Accepted steps between two looks for non-finite values when not every state is kept."""
 
 
 def solve_ivp(
@@ -88,9 +82,8 @@ def solve_ivp(
     times, wanted = lay_out_times(t_span, step, grid, t_eval)
     check_history(chosen, len(times) - 1)
     plan = lower(chosen, operator, times, like=y0)
-    run = run_plan(plan, check_slopes(nonlinear, args, y0), y0)
-    with progress_bar(progress, len(plan.steps) - 1, chosen.name) as advance:
-        return collect(run, wanted, chosen.name, y0, callback, advance)
+    checked = check_slopes(nonlinear, args, y0)
+    return run_plan(plan, checked, y0, keep=wanted, name=chosen.name, callback=callback, progress=progress)
 
 
 def solve(problem: SemilinearProblem, method: str | Method = "krogstad4", **options: Any) -> Solution:
@@ -103,60 +96,3 @@ def solve(problem: SemilinearProblem, method: str | Method = "krogstad4", **opti
     """
     t_span = options.pop("t_span", problem.t_span)
     return solve_ivp(problem.nonlinear, t_span, problem.y0, linear=problem.linear, method=method, **options)
-
-
-def collect(
-    run: Any,
-    wanted: np.ndarray | None,
-    name: str,
-    y0: Array,
-    callback: Callable[[float, Array], None] | None,
-    advance: Callable[[], None],
-) -> Solution:
-    """Drive a run, keep the states that are wanted, and look for non-finite values on the way."""
-    xp = array_namespace(y0)
-    kept: list[Accepted] = []
-    keep = None if wanted is None else {int(i) for i in wanted}
-    last, steps = Accepted(math.nan, y0, 0), -1
-
-    def finite(y: Array) -> bool:
-        return bool(xp.all(xp.isfinite(y)))
-
-    def finish(status: Status, message: str) -> Solution:
-        states = (
-            xp.stack([state.y for state in kept])
-            if kept
-            else xp.empty((0, *y0.shape), dtype=y0.dtype, device=device(y0))
-        )
-        stats = Stats(nonlinear_evaluations=last.evaluations, steps=max(steps, 0))
-        return Solution(np.array([state.t for state in kept]), states, status, message, stats, name)
-
-    try:
-        for steps, last in enumerate(run):
-            asked = keep is None or steps in keep
-            if asked or steps % _CHECK_EVERY == 0:
-                if not finite(last.y):
-                    return finish(Status.NON_FINITE, _non_finite_message(last.t, steps))
-                if asked:
-                    kept.append(last)
-            if callback is not None:
-                callback(last.t, last.y)
-            if steps:
-                advance()
-    except Exception as error:
-        error.solution = finish(Status.RAISED, f"{type(error).__name__} raised after t = {last.t:.6g}: {error}")  # type: ignore[attr-defined]
-        error.add_note(
-            f"raised in a solve after t = {last.t:.6g}; the states reached so far are in this exception's .solution"
-        )
-        raise
-    if not finite(last.y):
-        return finish(Status.NON_FINITE, _non_finite_message(last.t, steps))
-    return finish(Status.SUCCESS, Status.SUCCESS.sentence)
-
-
-def _non_finite_message(t: float, steps: int) -> str:
-    return (
-        f"expected finite states, received inf or nan found at t = {t:.6g} after {steps} steps; try a smaller step, "
-        "a method "
-        "of higher stiff order, or check that nonlinear is finite there"
-    )

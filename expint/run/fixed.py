@@ -8,7 +8,7 @@ from typing import NamedTuple
 from expint.backend import Array
 from expint.lower.plan import Plan
 
-__all__ = ["Accepted", "run_plan"]
+__all__ = ["Accepted", "accepted_states"]
 
 
 class Accepted(NamedTuple):
@@ -19,7 +19,7 @@ class Accepted(NamedTuple):
     evaluations: int
 
 
-def run_plan(plan: Plan, nonlinear: Callable[[float, Array], Array], y0: Array) -> Iterator[Accepted]:
+def accepted_states(plan: Plan, nonlinear: Callable[[float, Array], Array], y0: Array) -> Iterator[Accepted]:
     """Run ``plan`` from ``y0`` and yield every accepted state, the first of them y_0.
 
     Nothing is derived, converted or synchronised here: each row costs one combination and at most one evaluation of N.
