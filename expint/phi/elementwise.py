@@ -15,6 +15,9 @@ __all__ = ["phi_functions"]
 # One block of float64 values and its temporaries stay in a second-level cache.
 _BLOCK = 8192
 
+# Upwards for |z| ≥ _CROSSING · k, downwards below: measured to give the smallest worst error over the left half plane
+and z > 0. _CROSSING = 1.25
+
 # Beyond this real part e^z is near overflow although φ_k(z) ≈ e^z / z^k need not be; 1/k! has long stopped to matter.
 _FAR_RIGHT = 700.0
 _SURE_OVERFLOW = 1.0e4
@@ -25,8 +28,8 @@ def phi_functions(z: Any, p: int) -> list[Any]:
 
     .. math:: φ_0(z) = e^z, \qquad φ_k(z) = z φ_{k+1}(z) + \frac{1}{k!}
 
-    For each k the recurrence is run in the direction in which it damps errors: upwards from e^z where \|z\| ≥ k,
-    downwards from the Taylor series of φ_p where \|z\| < k. For z in the closed left half plane the error is a few
+    For each k the recurrence is run in the direction in which it damps errors: upwards from e^z where \|z\| is well
+    above k, downwards from the Taylor series of φ_p elsewhere. For z in the closed left half plane the error is a few
     ulp of max(\|φ_k(z)\|, 1/((1+\|z\|)(k−1)!)); for z > 0 a few ulp of φ_k(z).
 
     Parameters
@@ -111,21 +114,23 @@ def _inspect(xp: Namespace, z: Array, p: int) -> list[Array]:
     """Evaluate one block by the branches that occur in it."""
     size = xp.abs(z)
     low, high = float(xp.min(size)), float(xp.max(size))  # a nan makes both nan, and every comparison below false
-    if low >= p and high < _FAR_RIGHT:
+    reach = _CROSSING * p
+    if low >= reach and high < _FAR_RIGHT:
         return _upward(xp.exp(z), z, p)
-    if high < 1:
+    if high < _CROSSING:
         return [xp.exp(z), *_downward(xp, z, p, _taylor_terms(high, p))]
-    return _select(xp, z, p, radius=high if high < p else float(p), far_right=not high < _FAR_RIGHT)
+    return _select(xp, z, p, radius=high if high < reach else reach, far_right=not high < _FAR_RIGHT)
 
 
 def _select(xp: Namespace, z: Array, p: int, radius: float | None = None, far_right: bool = True) -> list[Array]:
-    """Evaluate all branches and select elementwise; ``radius`` bounds the arguments of the series (p if not known)."""
+    """Evaluate all branches and select elementwise; ``radius`` bounds the arguments of the series."""
     size = xp.abs(z)
     exp = xp.exp(z)
-    up = _upward(exp, xp.where(size < 1, xp.ones_like(z), z), p)
-    near = xp.where(size < p, z, xp.zeros_like(z))
-    down = _downward(xp, near, p, _taylor_terms(float(p) if radius is None else radius, p))
-    values = [exp, *(xp.where(size < k, down[k - 1], up[k]) for k in range(1, p + 1))]
+    reach = _CROSSING * p
+    up = _upward(exp, xp.where(size < _CROSSING, xp.ones_like(z), z), p)
+    near = xp.where(size < reach, z, xp.zeros_like(z))
+    down = _downward(xp, near, p, _taylor_terms(reach if radius is None else radius, p))
+    values = [exp, *(xp.where(size < _CROSSING * k, down[k - 1], up[k]) for k in range(1, p + 1))]
     if far_right:
         right = (xp.real(z) if xp.isdtype(z.dtype, "complex floating") else z) > _FAR_RIGHT
         far = _far_right(xp, xp.where(right, z, xp.ones_like(z)), p)
@@ -171,7 +176,7 @@ def _far_right(xp: Namespace, z: Array, p: int) -> list[Array]:
 
 
 def _taylor_terms(radius: float, p: int) -> int:
-    """Return how many terms of the Taylor series of φ_p reach double precision for |z| ≤ ``radius`` ≤ p."""
+    """Return how many terms of the Taylor series of φ_p reach double precision for |z| ≤ ``radius``."""
     terms, size = 1, 1.0
     while size > 2.0**-58:  # p! |z|^n / (n+p)!, against p! |φ_p(z)| ≥ about 1/2
         size *= radius / (p + terms)
