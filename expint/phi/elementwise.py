@@ -15,8 +15,9 @@ __all__ = ["phi_functions"]
 # One block of float64 values and its temporaries stay in a second-level cache.
 _BLOCK = 8192
 
-# Upwards for |z| ≥ _CROSSING · k, downwards below: measured to give the smallest worst error over the left half plane
-and z > 0. _CROSSING = 1.25
+# φ_k goes upwards where |z| ≥ _CROSSING · k and downwards below; the measured worst error, over the left half plane and
+# z > 0 together, is least near this value.
+_CROSSING = 1.25
 
 # Beyond this real part e^z is near overflow although φ_k(z) ≈ e^z / z^k need not be; 1/k! has long stopped to matter.
 _FAR_RIGHT = 700.0
