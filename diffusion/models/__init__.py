@@ -1,0 +1,10 @@
+"""Small models on real data: a trained U-Net of handwritten digits, exact denoisers, and a Fréchet distance.
+
+Importing this package needs neither torch nor safetensors; calling `digits` or `frechet_distance` does.
+"""
+
+from .digits import digits
+from .frechet import frechet_distance
+from .ideal import ideal, ideal_digits
+
+__all__ = ["digits", "frechet_distance", "ideal", "ideal_digits"]
