@@ -14,10 +14,9 @@ these hold. After Berland, Owren and Skaflestad (2005).
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from fractions import Fraction
-from math import factorial, prod
+from math import factorial
 
 from expint.derive.phisum import Exact
 from expint.derive.printing import latex_number
@@ -81,37 +80,49 @@ class ElementaryWeights:
         return self._known[tree]
 
 
-def classical_statement(tree: ColouredTree) -> str:
+def classical_statement(tree: ColouredTree, row_sums: bool = False) -> str:
     r"""Return the condition of a tree in LaTeX, such as ``\sum_{i,j} b_i a_{ij}^{(1)} c_j = \tfrac{1}{24}``.
 
-    A superscript (m) takes the coefficient of z^m.
+    A superscript (m) takes the coefficient of z^m. Trees that state the same have the same text.
+
+    Parameters
+    ----------
+    tree
+        The tree.
+    row_sums
+        Whether Σ_j a_ij(z) = c_i φ_1(c_i z) may be used to write sums as powers of c; at z = 0 it always is.
     """
     length, vertex = tree.stem()
     if vertex is None:
         return rf"\tfrac{{1}}{{{length}!}} = {latex_number(Fraction(1, tree.density))}"
     indices = iter(_INDICES)
     root = next(indices)
-    used = [root]
-    factors = [f"b_{root}{_power(length)}", *_factors(vertex, root, indices, used)]
-    return rf"\sum_{{{','.join(used)}}} {' '.join(factors)} = {latex_number(Fraction(1, tree.density))}"
+    used, divisor, factors = _factors(vertex, root, indices, row_sums)
+    value = latex_number(Fraction(divisor, tree.density))
+    return rf"\sum_{{{','.join([root, *used])}}} {' '.join([f'b_{root}{_power(length)}', *factors])} = {value}"
 
 
-def _factors(vertex: ColouredTree, index: str, indices: Iterator[str], used: list[str]) -> list[str]:
-    """Return the factors that the children of a vertex N at stage ``index`` contribute; new indices go to ``used``."""
-    stems = [child.stem() for child in vertex.children]
-    powers = Counter(length for length, below in stems if below is None)
-    exponent = sum(length * count for length, count in powers.items())
-    divisor = prod(factorial(length) ** count for length, count in powers.items())
-    factors = []
-    if exponent:
-        power = f"c_{index}" + (f"^{exponent}" if exponent > 1 else "")
-        factors.append(power if divisor == 1 else rf"\tfrac{{1}}{{{divisor}}} {power}")
-    for length, below in stems:
-        if below is not None:
+def _factors(
+    vertex: ColouredTree, index: str, indices: Iterator[str], row_sums: bool
+) -> tuple[list[str], int, list[str]]:
+    """Return the new indices, the divisor and the factors that the children of a vertex N at stage ``index`` bring."""
+    used: list[str] = []
+    factors: list[str] = []
+    exponent, divisor = 0, 1
+    for length, below in (child.stem() for child in vertex.children):
+        bare = below is not None and not below.children
+        if below is None or (bare and (row_sums or length == 0)):  # L^m y_n brings c^m/m!, and so does L^{m-1} N
+            power = length if below is None else length + 1
+            exponent, divisor = exponent + power, divisor * factorial(power)
+        else:
             inner = next(indices)
-            used.append(inner)
-            factors += [f"a_{{{index}{inner}}}{_power(length)}", *_factors(below, inner, indices, used)]
-    return factors
+            more, inner_divisor, inner_factors = _factors(below, inner, indices, row_sums)
+            used += [inner, *more]
+            divisor *= inner_divisor
+            factors += [f"a_{{{index}{inner}}}{_power(length)}", *inner_factors]
+    if exponent:
+        factors.insert(0, f"c_{index}" + (f"^{exponent}" if exponent > 1 else ""))
+    return used, divisor, factors
 
 
 def _power(length: int) -> str:

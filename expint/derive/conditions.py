@@ -65,8 +65,8 @@ class OrderReport:
     is_fsal
         Whether the last stage is the new value.
     error_constant
-        The Euclidean norm of the coefficients (Φ(τ) - 1/γ(τ))/σ(τ) of the leading error over all coloured trees, by which
-        methods of one order are compared; None if unknown.
+        The Euclidean norm of the coefficients (Φ(τ) - 1/γ(τ))/σ(τ) of the leading error over all coloured trees, by
+        which methods of one order are compared; None if unknown.
     violated, violated_stiff, violated_weak
         The first violated conditions of each kind, all of one order; empty if ``max_order`` was reached. Where the weak
         order exceeds the strong one, the conditions that it owes to the weak form are listed as violated by the strong.
@@ -92,7 +92,7 @@ class OrderReport:
     def markdown(self) -> str:
         """Return the report as Markdown."""
         rows = [
-            (kind, str(order), "; ".join(f"${condition.statement}$" for condition in violated[:4]) or "–")
+            (kind, str(order), _listing(violated))
             for kind, order, violated in (
                 ("classical", self.order, self.violated),
                 ("stiff (strong)", self.stiff_order, self.violated_stiff),
@@ -115,6 +115,11 @@ class OrderReport:
 
     def __str__(self) -> str:
         return self.markdown()
+
+
+def _listing(conditions: tuple[Condition, ...], shown: int = 4) -> str:
+    more = f"; and {len(conditions) - shown} more" if len(conditions) > shown else ""
+    return "; ".join(f"${condition.statement}$" for condition in conditions[:shown]) + more or "–"
 
 
 def check_orders(tableau: Tableau, max_order: int = 6) -> OrderReport:
@@ -178,25 +183,16 @@ def _classical(tableau: Tableau, max_order: int, row_sums: bool) -> tuple[int, t
         residuals = {tree: weights.residual(tree) for tree in coloured_trees(order)}
         violated = {tree: residual for tree, residual in residuals.items() if PhiSum({(0, 0): residual})}
         if violated:
-            # where row sums hold, a chain L…L N says what L…L y_n says
-            distinct = {tree: r for tree, r in violated.items() if not (row_sums and _has_bare_chain(tree))}
-            conditions = tuple(Condition(order, classical_statement(tree), r, tree) for tree, r in distinct.items())
-            if any(not isinstance(r, Fraction) for r in violated.values()):
-                return order - 1, conditions, None
-            return order - 1, conditions, sqrt(sum(float(r / tree.symmetry) ** 2 for tree, r in violated.items()))
+            conditions = {
+                statement: Condition(order, statement, residual, tree)
+                for tree, residual in reversed(violated.items())
+                for statement in [classical_statement(tree, row_sums)]
+            }
+            constant = None
+            if all(isinstance(residual, Fraction) for residual in violated.values()):
+                constant = sqrt(sum(float(residual / tree.symmetry) ** 2 for tree, residual in violated.items()))
+            return order - 1, tuple(reversed(conditions.values())), constant
     return max_order, (), None
-
-
-def _has_bare_chain(tree: ColouredTree) -> bool:
-    """Whether a vertex N of the tree has a child of the form L…L N without further children."""
-    _, vertex = tree.stem()
-    if vertex is None:
-        return False
-    for child in vertex.children:
-        below = child.stem()[1]
-        if below is not None and (not below.children or _has_bare_chain(child)):
-            return True
-    return False
 
 
 def _strong(

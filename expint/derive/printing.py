@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -13,12 +13,12 @@ _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 def text_phisum(terms: Mapping[tuple[int, Any], Any]) -> str:
     """Return Σ r φ_k(c z) as plain text, for example ``-φ₂ + 4φ₃(z/2)``."""
-    return _join((_text_factor(r), _text_phi(k, c)) for (k, c), r in terms.items())
+    return _join(((r, _text_phi(k, c)) for (k, c), r in terms.items()), _text_factor)
 
 
 def latex_phisum(terms: Mapping[tuple[int, Any], Any], argument: str = "z") -> str:
     """Return Σ r φ_k(c z) in LaTeX."""
-    return _join((latex_number(r), _latex_phi(k, c, argument)) for (k, c), r in terms.items())
+    return _join(((r, _latex_phi(k, c, argument)) for (k, c), r in terms.items()), _latex_factor)
 
 
 def latex_number(value: Any) -> str:
@@ -45,14 +45,13 @@ def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
 
 
-def _join(parts: Iterable[tuple[str, str]]) -> str:
-    """Join (factor, function) pairs with signs; an empty sum is 0."""
+def _join(parts: Iterable[tuple[Any, str]], write: Callable[[Any, str], str]) -> str:
+    """Join (factor, function) pairs with signs; ``write`` puts a positive factor before its function."""
     text = ""
     for factor, function in parts:
-        bracketed = any(sign in factor[1:] for sign in "+-")
-        negative = factor.startswith("-") and not bracketed
-        size = f"({factor})" if bracketed else factor.removeprefix("-")
-        body = function if size == "1" and function else size + function
+        negative = factor < 0 if isinstance(factor, Fraction) else factor.could_extract_minus_sign()
+        size = -factor if negative else factor
+        body = function if size == 1 and function else write(size, function)
         if text:
             text += f" - {body}" if negative else f" + {body}"
         else:
@@ -60,9 +59,15 @@ def _join(parts: Iterable[tuple[str, str]]) -> str:
     return text or "0"
 
 
-def _text_factor(value: Any) -> str:
-    text = str(value)
-    return f"({text})" if "/" in text and not text.startswith("-") else (f"-({text[1:]})" if "/" in text else text)
+def _text_factor(size: Any, function: str) -> str:
+    simple = isinstance(size, Fraction) and size.denominator == 1
+    return f"{size}{function}" if simple or not function else f"({size}){function}"
+
+
+def _latex_factor(size: Any, function: str) -> str:
+    number = latex_number(size)
+    is_sum = not isinstance(size, Fraction) and size.is_Add
+    return rf"\left({number}\right){function}" if is_sum and function else f"{number}{function}"
 
 
 def _text_phi(k: int, c: Any) -> str:
@@ -80,5 +85,13 @@ def _text_phi(k: int, c: Any) -> str:
 def _latex_phi(k: int, c: Any, argument: str) -> str:
     if c == 0:
         return ""
-    inner = argument if c == 1 else ("-" if c == -1 else latex_number(c)) + argument
+    inner = _latex_argument(c, argument)
     return rf"e^{{{inner}}}" if k == 0 else rf"\varphi_{{{k}}}({inner})"
+
+
+def _latex_argument(c: Any, argument: str) -> str:
+    """Return c z as the papers write it inside a function: z, z/2, 3z/4, c_2 z, (1 - c_2) z."""
+    if isinstance(c, Fraction):
+        numerator = {1: argument, -1: f"-{argument}"}.get(c.numerator, f"{c.numerator}{argument}")
+        return numerator if c.denominator == 1 else f"{numerator}/{c.denominator}"
+    return f"({latex_number(c)}) {argument}" if c.is_Add else f"{latex_number(c)} {argument}"

@@ -9,8 +9,9 @@ The stages and the step leave the defects
 
 and the conditions say that products of them with the coefficients vanish whatever linear maps stand between, as in
 Σ_i b_i(z) J Σ_j a_ij(z) J ψ_{2,j}(z) = 0 for all J. Maps do not commute with z, so every factor has a variable of its
-own; in these variables the condition is a sum of products of functions φ_k(cz), which are linearly independent: it holds
-exactly when the coefficient of every product vanishes. After Hochbruck and Ostermann (2005), Luan and Ostermann (2013).
+own; in these variables the condition is a sum of products of functions φ_k(cz), which are linearly independent: it
+holds exactly when the coefficient of every product vanishes. After Hochbruck and Ostermann (2005), Luan and Ostermann
+(2013).
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ from expint.derive.trees import StiffTree
 __all__ = ["StiffResiduals", "Tensor", "stiff_statement"]
 
 Tensor: TypeAlias = dict[tuple[tuple[int, Any], ...], Exact]
-"""{((k_1, c_1), …, (k_n, c_n)): r} stands for Σ r φ_{k_1}(c_1 z_1) ⋯ φ_{k_n}(c_n z_n), variables as they are printed."""
+"""{((k_1, c_1), …, (k_n, c_n)): r} stands for Σ r φ_{k_1}(c_1 z_1) ⋯ φ_{k_n}(c_n z_n), variables as they are
+printed."""
 
 _INDICES = "ijklmnpqrs"
 _MAPS = {(1, 0): "J", (1, 1): "K", (1, 2): "L", (2, 0): "B"}  # (children, power): the letters of the literature

@@ -1,8 +1,8 @@
 r"""Rooted trees of two kinds, generated at run time, that index the order conditions of exponential integrators.
 
 *Coloured trees* belong to the Taylor expansion of y' = Ly + N(y) in h. A vertex N with children τ_1 … τ_k stands for
-the derivative N^{(k)}(τ_1, …, τ_k), a vertex L with one child for L τ, and a vertex L without child for L y_n. Time needs
-no trees of its own: it is one more component of y, with L = 0 and N = 1.
+the derivative N^{(k)}(τ_1, …, τ_k), a vertex L with one child for L τ, and a vertex L without child for L y_n. Time
+needs no trees of its own: it is one more component of y, with L = 0 and N = 1.
 
 *Stiff trees* belong to the expansion along the exact solution, in which L stays whole and may be unbounded. A leaf of
 defect q stands for the defect h^q ψ_q f^{(q-1)}, and a vertex with power l and k children for (c h)^l times the l-th
