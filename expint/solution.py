@@ -83,6 +83,16 @@ class Solution:
         return self.status >= 0
 
     @property
+    def states(self) -> Array:
+        """The states: another name of ``y``, as diffusion calls them."""
+        return self.y
+
+    @property
+    def calls(self) -> int:
+        """The number of evaluations of N: network calls, for diffusion."""
+        return self.stats.nonlinear_evaluations
+
+    @property
     def y_end(self) -> Array:
         """The last state reached."""
         return self.y[-1, ...]
