@@ -1,0 +1,49 @@
+"""Pictures of samples (needs matplotlib)."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from expint.backend import Array, to_numpy
+from expint.plot import pyplot
+
+__all__ = ["image_grid"]
+
+
+def image_grid(images: Array, columns: int | None = None, ax: Any = None, title: str = "") -> Any:
+    """Draw a batch of images with values in [-1, 1] as one picture and return the axes.
+
+    Parameters
+    ----------
+    images
+        Array of shape (batch, 1 or 3, height, width).
+    columns
+        Images per row; by default as square as possible.
+    ax
+        Axes to draw on; new ones by default.
+    title
+        Title of the picture.
+
+    Raises
+    ------
+    ValueError
+        If the array does not have this shape.
+    """
+    pixels = to_numpy(images)
+    if pixels.ndim != 4 or pixels.shape[1] not in (1, 3):
+        raise ValueError(f"expected images of shape (batch, 1 or 3, height, width), received shape {pixels.shape}")
+    batch, channels, height, width = pixels.shape
+    across = columns or math.ceil(math.sqrt(batch))
+    down = math.ceil(batch / across)
+    sheet = np.full((down * (height + 1) + 1, across * (width + 1) + 1, channels), 0.5)
+    for index, image in enumerate(pixels):
+        top, left = 1 + index // across * (height + 1), 1 + index % across * (width + 1)
+        sheet[top : top + height, left : left + width] = np.clip((image.transpose(1, 2, 0) + 1) / 2, 0, 1)
+    if ax is None:
+        _, ax = pyplot().subplots(figsize=(across * 0.6, down * 0.6 + 0.4 * bool(title)), layout="constrained")
+    ax.imshow(sheet.squeeze(), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    ax.set(xticks=[], yticks=[], title=title)
+    return ax

@@ -1,0 +1,205 @@
+"""The front doors: sample, trajectory, encode."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Literal
+
+import numpy as np
+
+import expint
+from expint.backend import Array, array_namespace, is_array
+
+from . import grids
+from .declaration import Sampler
+from .denoiser import Denoiser
+from .samplers import sampler as find_sampler
+
+__all__ = ["SamplingError", "encode", "sample", "trajectory"]
+
+
+class SamplingError(FloatingPointError):
+    """A run met inf or nan.
+
+    Attributes
+    ----------
+    solution
+        The run up to there: ``expint.Solution`` with times and states.
+    """
+
+    def __init__(self, solution: expint.Solution) -> None:
+        super().__init__(solution.message)
+        self.solution = solution
+
+
+def sample(
+    denoiser: Denoiser,
+    noise: Array,
+    *,
+    sampler: str | Sampler = "deis-tab3",
+    steps: int | None = None,
+    grid: Sequence[float] | np.ndarray | None = None,
+    start: Literal["noise", "state"] = "noise",
+    callback: Callable[[float, Array], None] | None = None,
+    progress: bool = False,
+) -> Array:
+    """Return samples of the data distribution, solving the probability-flow ODE from noise to data.
+
+    Parameters
+    ----------
+    denoiser
+        The network with what it predicts and its schedule.
+    noise
+        Standard normal noise of shape (batch, …), NumPy or torch. A sample depends on its own noise only.
+    sampler
+        A name (see ``diffusion.sampler_names()``) or a ``Sampler``.
+    steps
+        Number of steps; with a multistep sampler also the number of network calls.
+    grid
+        Instead of ``steps``: the times of the steps, decreasing, within [t_end, t_start] of the schedule.
+    start
+        "noise": the input is multiplied by the standard deviation of the noise at the first time. "state": the input is
+        the state x at that time, as it is.
+    callback
+        Called as callback(t, x) with every state.
+    progress
+        True for a progress bar (needs tqdm).
+
+    Returns
+    -------
+    array
+        The state at the last time, in the shape, dtype and device of ``noise``.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For arguments that make no sense, before any network call.
+    SamplingError
+        If the state becomes non-finite; its ``solution`` holds the states reached.
+    """
+    chosen, times = _lay_out(denoiser, sampler, steps, grid)
+    last = [len(times) - 1]
+    return _final(_run(denoiser, noise, chosen, times, start, last, callback, progress))
+
+
+def trajectory(
+    denoiser: Denoiser,
+    noise: Array,
+    *,
+    sampler: str | Sampler = "deis-tab3",
+    steps: int | None = None,
+    grid: Sequence[float] | np.ndarray | None = None,
+    start: Literal["noise", "state"] = "noise",
+    callback: Callable[[float, Array], None] | None = None,
+    progress: bool = False,
+) -> expint.Solution:
+    """Sample as ``sample`` does and return the whole run.
+
+    Returns
+    -------
+    Solution
+        ``t`` the times, ``y`` the states of shape (len(t), *noise.shape), the number of network calls in ``calls``. A
+        run that becomes non-finite ends there, and says so in its status.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For arguments that make no sense, before any network call.
+    """
+    chosen, times = _lay_out(denoiser, sampler, steps, grid)
+    return _run(denoiser, noise, chosen, times, start, None, callback, progress)
+
+
+def encode(
+    denoiser: Denoiser,
+    data: Array,
+    *,
+    sampler: str | Sampler = "deis-tab3",
+    steps: int | None = None,
+    grid: Sequence[float] | np.ndarray | None = None,
+    callback: Callable[[float, Array], None] | None = None,
+    progress: bool = False,
+) -> Array:
+    """Return the noise from which ``sample`` with the same arguments gives ``data``, up to the error of both solves.
+
+    The same ODE is solved from the last time of the grid to the first; parameters and errors are those of ``sample``.
+    """
+    chosen, times = _lay_out(denoiser, sampler, steps, grid)
+    last = [len(times) - 1]
+    state = _final(_run(denoiser, data, chosen, times[::-1], "state", last, callback, progress))
+    return state / denoiser.schedule.noise_scale(float(times[0]))
+
+
+def _lay_out(
+    denoiser: Denoiser, sampler: str | Sampler, steps: int | None, grid: Sequence[float] | np.ndarray | None
+) -> tuple[Sampler, np.ndarray]:
+    """Return the sampler and the decreasing times of its steps."""
+    chosen = find_sampler(sampler)
+    if (steps is None) == (grid is None):
+        received = "neither" if steps is None else "both"
+        raise ValueError(f"expected either steps= (their number) or grid= (their times), received {received}")
+    if grid is None:
+        if not isinstance(steps, (int, np.integer)) or steps < 1:
+            raise ValueError(f"expected steps to be a positive integer, received {steps!r}")
+        grid = chosen.grid(int(steps), denoiser.schedule)
+    times = grids.check(grid, denoiser.schedule)
+    if len(times) - 1 < chosen.method.history:
+        raise ValueError(
+            f"{chosen.name} interpolates {chosen.method.history} slopes and needs at least that many steps, received "
+            f"{len(times) - 1}; take more steps or a sampler of lower order"
+        )
+    return chosen, times
+
+
+def _run(
+    denoiser: Denoiser,
+    state: Array,
+    sampler: Sampler,
+    times: np.ndarray,
+    start: str,
+    keep: list[int] | None,
+    callback: Callable[[float, Array], None] | None,
+    progress: bool,
+) -> expint.Solution:
+    _check_state(state)
+    if start not in ("noise", "state"):
+        raise ValueError(f"expected start to be 'noise' or 'state', received {start!r}")
+    x = state * denoiser.schedule.noise_scale(float(times[0])) if start == "noise" else state
+    plan = sampler.plan(denoiser.schedule, times)
+    kind = sampler.gauge.predicts
+
+    def predict(t: float, x: Array) -> Array:
+        return denoiser.predict(x, t, kind)
+
+    with _no_grad(x):
+        return expint.run_plan(plan, predict, x, keep=keep, name=sampler.name, callback=callback, progress=progress)
+
+
+def _check_state(state: Any) -> None:
+    if not is_array(state):
+        raise TypeError(f"expected the noise or data as an array or tensor, received {type(state).__name__}")
+    xp = array_namespace(state)
+    if not xp.isdtype(state.dtype, "real floating"):
+        raise TypeError(
+            f"expected a floating-point array, received dtype {state.dtype}; convert it, for example x.float()"
+        )
+    if state.ndim < 1:
+        raise ValueError("expected an array of shape (batch, …), received a scalar; add a batch axis: x[None]")
+    if not bool(xp.all(xp.isfinite(state))):
+        raise ValueError("expected a finite array, received inf or nan; check how it was made")
+
+
+def _final(run: expint.Solution) -> Array:
+    if not run.success:
+        raise SamplingError(run)
+    return run.y[-1, ...]
+
+
+def _no_grad(x: Array) -> AbstractContextManager[Any]:
+    """Return torch.no_grad() for tensors that ask for no gradient, without importing torch for others."""
+    if hasattr(x, "requires_grad") and not x.requires_grad:
+        import torch
+
+        return torch.no_grad()
+    return nullcontext()
