@@ -1,0 +1,119 @@
+"""What a network is to us: a function of state and time, the kind of its output, and the schedule it was trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from expint.backend import Array, array_namespace, device, is_array
+
+from .prediction import coefficients, prediction_name
+from .schedule import NoiseSchedule
+from .variance_preserving import VP
+
+__all__ = ["Denoiser"]
+
+
+@dataclass(frozen=True, eq=False)
+class Denoiser:
+    """A network together with what it predicts and the schedule of its training.
+
+    Parameters
+    ----------
+    network
+        Called as ``network(x, t, **condition)`` with x of shape (B, …) and t of shape (B,), of x's dtype and device.
+        Returns an array of x's shape and dtype.
+    predicts
+        The kind of its output: ``"noise"``, ``"data"``, ``"score"``, ``"velocity"``, ``"flow"``, ``"edm"``.
+    schedule
+        The process x = α(t) x₀ + σ(t) ε.
+    condition
+        Further keyword arguments of the network, such as class labels.
+
+    Raises
+    ------
+    TypeError
+        If the network is not callable, the schedule not a `NoiseSchedule` or the condition not a mapping.
+    ValueError
+        If the kind of prediction is unknown.
+
+    Notes
+    -----
+    Whether a call records gradients is the caller's choice: ``torch.no_grad`` around it works as usual.
+    """
+
+    network: Callable[..., Array]
+    predicts: str = "noise"
+    schedule: NoiseSchedule = field(default_factory=VP.linear)
+    condition: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not callable(self.network):
+            raise TypeError(
+                f"expected a callable network(x, t, **condition); received {type(self.network).__name__}; "
+                "pass a function or a torch module"
+            )
+        if not isinstance(self.schedule, NoiseSchedule):
+            raise TypeError(
+                f"expected a NoiseSchedule; received {type(self.schedule).__name__}; pass VP.linear() or another"
+            )
+        if not isinstance(self.condition, Mapping):
+            raise TypeError(
+                f"expected the condition as a mapping of keyword arguments; received {type(self.condition).__name__}; "
+                "pass a dict such as {'label': labels}"
+            )
+        object.__setattr__(self, "predicts", prediction_name(self.predicts))
+
+    def __call__(self, x: Array, t: float | Array) -> Array:
+        """Return the raw output of the network at the state ``x`` and the time ``t``.
+
+        Parameters
+        ----------
+        x
+            States, (B, …), of real floating dtype.
+        t
+            One time for all, or times of shape (B,).
+
+        Raises
+        ------
+        TypeError
+            If ``x`` is not an array.
+        ValueError
+            If ``x`` has no batch axis, or the output is not an array of the shape and dtype of ``x``.
+        """
+        if not is_array(x):
+            raise TypeError(f"expected the state as an array; received {type(x).__name__}; pass an array or tensor")
+        if x.ndim == 0:
+            raise ValueError("expected a state of shape (B, …); received a scalar; add a batch axis")
+        times = t
+        if not is_array(t) or t.ndim == 0:
+            times = array_namespace(x).full((x.shape[0],), float(t), dtype=x.dtype, device=device(x))
+        output = self.network(x, times, **self.condition)
+        if not is_array(output) or output.shape != x.shape or output.dtype != x.dtype:
+            raise ValueError(
+                f"expected the network to return an array of shape {tuple(x.shape)} and dtype {x.dtype}; "
+                f"received {_describe(output)}; wrap the network so that its output is like its input"
+            )
+        return output
+
+    def predict(self, x: Array, t: float, kind: str) -> Array:
+        """Return the network's output at ``x`` and the time ``t``, converted to another ``kind`` of prediction.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As a call does; also if the kind is unknown or x and the output do not determine it at ``t``.
+        """
+        t = float(t)
+        schedule = self.schedule
+        of_state, of_output = coefficients(
+            self.predicts, kind, schedule.alpha(t), schedule.sigma(t), schedule.sigma_data
+        )
+        return of_state * x + of_output * self(x, t)
+
+
+def _describe(output: object) -> str:
+    if not is_array(output):
+        return type(output).__name__
+    return f"shape {tuple(output.shape)} and dtype {output.dtype}"  # type: ignore[attr-defined]

@@ -1,0 +1,179 @@
+"""Time grids: strictly decreasing float64 arrays of a schedule's times, from noise to data.
+
+A grid is plain data. The functions here place it uniformly in a power of a clock; any decreasing list serves as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from operator import index
+
+import numpy as np
+
+from expint.backend import to_numpy
+
+from .clock import Clock
+from .clock import clock as clock_of
+from .schedule import NoiseSchedule
+
+__all__ = ["check", "karras", "power", "uniform"]
+
+_ROUNDING = 1e-6  # relative: a single-precision time that far outside the schedule's range is still its end
+
+
+def uniform(
+    steps: int,
+    clock: str | Clock = "t",
+    *,
+    schedule: NoiseSchedule,
+    t_start: float | None = None,
+    t_end: float | None = None,
+) -> np.ndarray:
+    """Return ``steps`` + 1 times, uniform in ``clock``: s_i = s_0 + (i/n) (s_n − s_0).
+
+    Parameters
+    ----------
+    steps
+        Number n of steps.
+    clock
+        A clock or its name: ``"t"``, ``"lambda"``, ``"rho"``, ``"angle"``, ``"flow"``, ``"edm-angle"``.
+    schedule
+        The schedule whose times these are.
+    t_start, t_end
+        Ends of the grid; the schedule's own by default.
+
+    Raises
+    ------
+    ValueError
+        If ``steps`` < 1, if the ends are not ``t_start`` > ``t_end``, or if the clock is not finite at an end.
+    """
+    return power(steps, 1, clock, schedule=schedule, t_start=t_start, t_end=t_end)
+
+
+def power(
+    steps: int,
+    exponent: float,
+    clock: str | Clock = "t",
+    *,
+    schedule: NoiseSchedule,
+    t_start: float | None = None,
+    t_end: float | None = None,
+) -> np.ndarray:
+    """Return ``steps`` + 1 times, uniform in the root of a clock: s_i = (s_0^{1/k} + (i/n) (s_n^{1/k} − s_0^{1/k}))^k.
+
+    Parameters
+    ----------
+    steps
+        Number n of steps.
+    exponent
+        The power k > 0; the larger, the more of the steps lie near s = 0. k = 1 is `uniform`.
+    clock
+        The variable s, not negative unless k = 1: a clock or its name.
+    schedule
+        The schedule whose times these are.
+    t_start, t_end
+        Ends of the grid; the schedule's own by default.
+
+    Raises
+    ------
+    ValueError
+        If ``steps`` < 1, ``exponent`` is not positive, the ends are not ``t_start`` > ``t_end``, or the clock is not
+        finite, or negative where a root of it is wanted, at an end.
+    """
+    n = _check_steps(steps)
+    if not 0.0 < exponent < float("inf"):
+        raise ValueError(f"expected an exponent > 0; received {exponent!r}; 1 is uniform, 2 and 7 are usual")
+    start, end = _ends(schedule, t_start, t_end)
+    variable = clock_of(clock)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        s = np.array([variable.value(schedule, np.float64(start)), variable.value(schedule, np.float64(end))])
+    if not np.all(np.isfinite(s)):
+        raise ValueError(
+            f"expected the clock {variable.name!r} finite at both ends; received {s[0]} at t = {start} and {s[1]} at "
+            f"t = {end}; move the end or choose a bounded clock such as 'angle' or 'flow'"
+        )
+    if exponent != 1 and np.any(s < 0.0):
+        raise ValueError(
+            f"expected a clock that is not negative for exponent {exponent!r}; received {variable.name!r} with values "
+            f"{s[0]} … {s[1]}; use exponent 1 or another clock"
+        )
+    roots = s ** (1.0 / exponent)
+    times = variable.time(schedule, np.linspace(roots[0], roots[1], n + 1)[1:-1] ** exponent)
+    return np.concatenate(([start], times, [end]))
+
+
+def karras(
+    steps: int,
+    rho: float = 7.0,
+    *,
+    schedule: NoiseSchedule,
+    t_start: float | None = None,
+    t_end: float | None = None,
+) -> np.ndarray:
+    """Return the grid of Karras et al. 2022, eq. (5): uniform in σ^{1/``rho``}, σ that of the process x/α (σ/α here).
+
+    Raises
+    ------
+    ValueError
+        As `power` does.
+    """
+    return power(steps, rho, "rho", schedule=schedule, t_start=t_start, t_end=t_end)
+
+
+def check(grid: Sequence[float] | np.ndarray, schedule: NoiseSchedule) -> np.ndarray:
+    """Return ``grid`` as a float64 array if it can be sampled on.
+
+    Raises
+    ------
+    ValueError
+        If it has fewer than two times, is not one-dimensional, finite and strictly decreasing, or leaves
+        [``schedule.t_end``, ``schedule.t_start``] by more than rounding.
+    """
+    try:
+        times = to_numpy(grid).astype(np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"expected a grid of real times; received {grid!r}; pass a decreasing list of floats"
+        ) from None
+    if times.ndim != 1 or times.size < 2:
+        raise ValueError(
+            f"expected a grid of at least two times in one dimension; received shape {times.shape}; "
+            "pass times such as [1.0, 0.5, 0.001] or build them with grids.uniform"
+        )
+    if not np.all(np.isfinite(times)):
+        bad = int(np.flatnonzero(~np.isfinite(times))[0])
+        raise ValueError(f"expected finite times; received {times[bad]} at index {bad}; remove it")
+    if not np.all(np.diff(times) < 0.0):
+        bad = int(np.flatnonzero(np.diff(times) >= 0.0)[0])
+        raise ValueError(
+            f"expected strictly decreasing times, from noise to data; received {times[bad]} followed by "
+            f"{times[bad + 1]} at index {bad}; sort them in descending order and drop repeated ones"
+        )
+    if times[0] > schedule.t_start * (1.0 + _ROUNDING) or times[-1] < schedule.t_end * (1.0 - _ROUNDING):
+        raise ValueError(
+            f"expected times within the schedule's range [{schedule.t_end}, {schedule.t_start}]; received "
+            f"[{times[-1]}, {times[0]}]; shorten the grid or widen the schedule's t_start or t_end"
+        )
+    return times
+
+
+def _check_steps(steps: int) -> int:
+    try:
+        n = index(steps)
+    except TypeError:
+        raise TypeError(f"expected an integer number of steps; received {steps!r}; pass an int") from None
+    if n < 1:
+        raise ValueError(f"expected at least one step; received steps = {n}; pass a positive integer")
+    return n
+
+
+def _ends(schedule: NoiseSchedule, t_start: float | None, t_end: float | None) -> tuple[float, float]:
+    if not isinstance(schedule, NoiseSchedule):
+        raise TypeError(
+            f"expected a NoiseSchedule; received {type(schedule).__name__}; pass schedule=VP.linear() or another"
+        )
+    start = schedule.t_start if t_start is None else float(t_start)
+    end = schedule.t_end if t_end is None else float(t_end)
+    if not start > end:
+        raise ValueError(f"expected t_start > t_end; received t_start = {start}, t_end = {end}; exchange them")
+    return start, end

@@ -1,0 +1,103 @@
+"""Grids: uniform where they say, the reference's own, and refusals."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from diffusion import grids
+from diffusion.clock import CLOCKS
+from diffusion.schedule import EDM, FlowMatching
+from diffusion.variance_preserving import VP
+
+from .golden import load
+
+SCHEDULE = VP.linear()
+
+
+@pytest.mark.parametrize("run", [*load("th_deis_tab"), *load("th_deis_rho")], ids=lambda run: run["id"])
+def test_the_grids_of_th_deis_are_uniform_in_t_and_in_lambda(run):
+    clock = {"t": "t", "log": "lambda"}[run["phase"][0]]
+    ours = grids.power(len(run["grid"]) - 1, run["phase"][1], clock, schedule=SCHEDULE)
+    np.testing.assert_allclose(ours, run["grid"], rtol=1e-12)
+
+
+@pytest.mark.parametrize("run", load("edm_heun"), ids=lambda run: run["id"])
+def test_the_grid_of_edm_is_karras_followed_by_zero(run):
+    low, high = map(float, run["id"].split("/")[1].split("-"))
+    ours = grids.karras(run["num_steps"] - 1, run["rho"], schedule=EDM(low, high))
+    np.testing.assert_allclose([*ours, 0.0], run["grid"], rtol=1e-13)
+
+
+@pytest.mark.parametrize("name", CLOCKS)
+@given(steps=st.integers(1, 60), exponent=st.sampled_from([0.5, 1, 2, 3, 7]))
+def test_a_power_grid_is_uniform_in_the_root_of_its_clock(name, steps, exponent):
+    if name == "lambda":
+        exponent = 1
+    grid = grids.power(steps, exponent, name, schedule=SCHEDULE)
+    roots = CLOCKS[name].value(SCHEDULE, grid) ** (1 / exponent)
+    np.testing.assert_allclose(np.diff(roots), (roots[-1] - roots[0]) / steps, rtol=1e-8)
+    assert (grid[0], grid[-1], len(grid), grid.dtype) == (1.0, 1e-3, steps + 1, np.float64)
+    np.testing.assert_array_equal(grids.check(grid, SCHEDULE), grid)
+
+
+def test_a_power_of_t_is_its_closed_form():
+    i = np.arange(11) / 10
+    np.testing.assert_allclose(
+        grids.power(10, 2, clock="t", schedule=SCHEDULE), (1 + i * (np.sqrt(1e-3) - 1)) ** 2, rtol=1e-13
+    )
+
+
+def test_uniform_is_the_first_power_and_karras_the_seventh_of_rho():
+    for clock in CLOCKS:
+        np.testing.assert_array_equal(
+            grids.uniform(7, clock, schedule=SCHEDULE), grids.power(7, 1, clock, schedule=SCHEDULE)
+        )
+    np.testing.assert_array_equal(grids.karras(7, schedule=EDM()), grids.power(7, 7, "rho", schedule=EDM()))
+
+
+def test_the_ends_can_be_chosen():
+    grid = grids.uniform(4, schedule=SCHEDULE, t_start=0.8, t_end=0.4)
+    np.testing.assert_allclose(grid, [0.8, 0.7, 0.6, 0.5, 0.4])
+
+
+def test_bounded_clocks_reach_infinite_noise():
+    schedule = FlowMatching(t_start=1.0)
+    np.testing.assert_allclose(grids.uniform(2, "flow", schedule=schedule), [1.0, 0.5005, 0.001], rtol=1e-12)
+    with pytest.raises(ValueError, match="clock 'lambda' finite"):
+        grids.uniform(2, "lambda", schedule=schedule)
+
+
+@pytest.mark.parametrize(
+    ("build", "error", "message"),
+    [
+        (lambda: grids.uniform(0, schedule=SCHEDULE), ValueError, "at least one step"),
+        (lambda: grids.uniform(2.5, schedule=SCHEDULE), TypeError, "integer number of steps"),
+        (lambda: grids.uniform(2, schedule="vp"), TypeError, "expected a NoiseSchedule; received str"),
+        (lambda: grids.uniform(2, "lamda", schedule=SCHEDULE), ValueError, "did you mean 'lambda'"),
+        (lambda: grids.uniform(2, schedule=SCHEDULE, t_start=0.1, t_end=0.2), ValueError, "t_start > t_end"),
+        (lambda: grids.power(2, 0, schedule=SCHEDULE), ValueError, "exponent > 0"),
+        (lambda: grids.power(2, 2, "lambda", schedule=SCHEDULE), ValueError, "not negative for exponent 2"),
+        (lambda: grids.check([1.0], SCHEDULE), ValueError, "at least two times"),
+        (lambda: grids.check([[1.0, 0.5]], SCHEDULE), ValueError, "one dimension"),
+        (lambda: grids.check([1.0, float("nan"), 0.1], SCHEDULE), ValueError, "received nan at index 1"),
+        (lambda: grids.check([1.0, 0.5, 0.5], SCHEDULE), ValueError, "0.5 followed by 0.5 at index 1"),
+        (lambda: grids.check([0.1, 1.0], SCHEDULE), ValueError, "strictly decreasing"),
+        (lambda: grids.check([1.1, 0.5], SCHEDULE), ValueError, "within the schedule's range"),
+        (lambda: grids.check([1.0, 1e-4], SCHEDULE), ValueError, "within the schedule's range"),
+        (lambda: grids.check(["a", "b"], SCHEDULE), ValueError, "grid of real times"),
+    ],
+)
+def test_impossible_grids_are_refused(build, error, message):
+    with pytest.raises(error, match=message):
+        build()
+
+
+def test_rounding_at_the_ends_is_forgiven():
+    np.testing.assert_allclose(grids.check([1.0 + 1e-12, 0.5, 1e-3 - 1e-15], SCHEDULE), [1.0, 0.5, 1e-3])
+
+
+def test_lists_tuples_and_tensors_are_grids():
+    torch = pytest.importorskip("torch")
+    for grid in ([1.0, 0.5], (1.0, 0.5), torch.tensor([1.0, 0.5], dtype=torch.float64)):
+        np.testing.assert_array_equal(grids.check(grid, SCHEDULE), [1.0, 0.5])
