@@ -43,25 +43,28 @@ def linear_system(symbol: Sequence[complex], t_end: float = 1.0) -> SemilinearPr
     eigenvalues = np.asarray(symbol)
     real = not np.iscomplexobj(eigenvalues)
     j = np.arange(len(eigenvalues))
-    frequency, amplitude = 1 + j / 2, 1 / (1 + j)
+    following, rotation = np.roll(j, -1), 1j * (1 + j / 2)
 
-    def exact(t: float) -> Array:
-        wave = amplitude * np.exp(1j * frequency * t)
-        return wave.real if real else wave
+    def wave(t: float) -> Array:
+        return np.exp(rotation * t) / (1 + j)
 
-    def rate(t: float) -> Array:
-        wave = 1j * frequency * amplitude * np.exp(1j * frequency * t)
-        return wave.real if real else wave
+    def part(values: Array) -> Array:
+        return values.real if real else values
 
     def g(y: Array) -> Array:
-        return y * np.roll(y, -1)
+        return y * y[..., following]
+
+    def nonlinear(t: float, y: Array) -> Array:
+        now = wave(t)
+        exact = part(now)
+        return g(y) - g(exact) + part(rotation * now) - eigenvalues * exact
 
     return SemilinearProblem(
         linear=eigenvalues,
-        nonlinear=lambda t, y: g(y) - g(exact(t)) + rate(t) - eigenvalues * exact(t),
-        y0=exact(0.0),
+        nonlinear=nonlinear,
+        y0=part(wave(0.0)),
         t_span=(0.0, t_end),
-        exact=exact,
+        exact=lambda t: part(wave(t)),
         name="manufactured solution on a given spectrum",
         equation=r"y' = \Lambda y + g(y) + \Phi(t)",
         source="manufactured",
