@@ -1,0 +1,187 @@
+"""The catalogue: found by name, declared orders proved and measured, sources cited."""
+
+import subprocess
+import sys
+from fractions import Fraction
+from math import factorial
+
+import mpmath
+import pytest
+
+from expint.derive.adams import Adams
+from expint.derive.conditions import check_orders
+from expint.derive.lawson import lawson
+from expint.derive.tableau import Tableau
+from expint.methods import method, method_names
+from expint.methods.butcher import CLASSICAL
+from expint.methods.citations import bibtex, citation_keys
+
+TABLEAUX = [entry for entry in map(method, method_names()) if isinstance(entry, Tableau)]
+
+# stages, classical order, stiff order strong and weak, computed numerically by others before this checker existed
+PUBLISHED = {
+    "exponential-euler": (1, 1, 1, 1),
+    "etd2rk": (2, 2, 2, 2),
+    "etd2rk-weak": (2, 2, 1, 2),
+    "etd3rk": (3, 3, 2, 2),
+    "etd2cf3": (3, 3, 2, 3),
+    "hochbruck-ostermann3": (3, 3, 2, 3),
+    "cox-matthews4": (4, 4, 2, 2),
+    "krogstad4": (4, 4, 3, 3),
+    "strehmel-weiner4": (4, 4, 3, 3),
+    "friedli4": (4, 4, 3, 3),
+    "minchev4": (4, 4, 2, 2),
+    "ehle-lawson": (4, 2, 2, 2),
+    "hochbruck-ostermann4": (5, 4, 3, 4),
+    "cfree4": (4, 4, 1, 2),
+    "rkmk2e": (2, 2, 1, 2),
+    "rkmk4t": (4, 4, 1, 2),
+    "generalised-lawson41": (4, 4, 1, 2),
+    "lawson-euler": (1, 1, 0, 0),
+    "lawson-rk4": (4, 4, 0, 0),
+    "etd5rkf": (6, 5, 1, 1),
+    "luan-ostermann5": (8, 5, 4, 5),
+    "zoto-bowman32": (4, 3, 2, 3),
+    "zoto-bowman43": (5, 4, 3, 4),
+    "etd34": (4, 4, 3, 3),
+}
+
+
+@pytest.mark.parametrize("tableau", TABLEAUX, ids=lambda tableau: tableau.name)
+def test_declared_orders_are_the_proved_ones(tableau):
+    declared = (tableau.declared_order, tableau.declared_stiff_order, tableau.declared_weak_stiff_order)
+    report = check_orders(tableau)
+    assert (report.order, report.stiff_order, report.weak_stiff_order) == declared
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_orders_agree_with_those_found_numerically_in_the_literature(name):
+    entry = method(name)
+    assert (entry.stages, entry.order, entry.stiff_order, entry.weak_stiff_order) == PUBLISHED[name]
+
+
+def coefficients_at(tableau, z):
+    """All coefficients of a tableau at a number z, by hypergeometric functions."""
+    known = {}
+
+    def value(function):
+        total = mpmath.mpf(0)
+        for (k, c), r in function:
+            if (k, c) not in known:
+                argument = mpmath.mpf(c.numerator) / c.denominator * z
+                known[k, c] = mpmath.hyp1f1(1, k + 1, argument) / factorial(k) if k else mpmath.exp(argument)
+            total += known[k, c] * r.numerator / r.denominator
+        return total
+
+    return [[value(entry) for entry in row] for row in (*tableau.a, tableau.b)]
+
+
+def one_step(tableau, spectrum, nonlinear, y, h):
+    """One step from t = 0, as the definition of the method reads."""
+    c = [mpmath.mpf(node.numerator) / node.denominator for node in (*tableau.c, Fraction(1))]
+    coefficients = [coefficients_at(tableau, h * eigenvalue) for eigenvalue in spectrum]
+    slopes = []
+    for i, node in enumerate(c):
+        point = [
+            mpmath.exp(node * h * eigenvalue) * start
+            + h * sum(weight * slope[n] for weight, slope in zip(coefficients[n][i], slopes))
+            for n, (eigenvalue, start) in enumerate(zip(spectrum, y))
+        ]
+        if i < tableau.stages:
+            slopes.append(nonlinear(node * h, point))
+    return point
+
+
+@pytest.mark.parametrize("tableau", [entry for entry in TABLEAUX if entry.order < 6], ids=lambda tableau: tableau.name)
+def test_measured_local_order_is_the_declared_one(tableau):
+    # the spectrum is real, imaginary and complex; the exact solution is manufactured and not autonomous
+    spectrum = [mpmath.mpf("-4.6"), mpmath.mpc(0, "1.4"), mpmath.mpc("-0.8", "2")]
+
+    def solution(t):
+        return [mpmath.cos(t) + t / 3, mpmath.exp(t / 2) - t * t, mpmath.sin(2 * t) + 1]
+
+    def derivative(t):
+        return [-mpmath.sin(t) + mpmath.mpf(1) / 3, mpmath.exp(t / 2) / 2 - 2 * t, 2 * mpmath.cos(2 * t)]
+
+    def coupling(y):
+        return [y[1] * y[2] + y[0] ** 3 / 2, y[0] * y[2] - y[1] ** 2, y[0] * y[1] * y[2] + y[2]]
+
+    def nonlinear(t, y):
+        exact = solution(t)
+        rows = zip(coupling(y), coupling(exact), derivative(t), spectrum, exact)
+        return [own - other + slope - eigenvalue * u for own, other, slope, eigenvalue, u in rows]
+
+    with mpmath.workdps(40):
+        errors = []
+        for h in (mpmath.mpf(1) / 1000, mpmath.mpf(1) / 2000):
+            step = one_step(tableau, spectrum, nonlinear, solution(mpmath.mpf(0)), h)
+            errors.append(mpmath.norm([own - exact for own, exact in zip(step, solution(h))]))
+        assert float(mpmath.log(errors[0] / errors[1], 2)) == pytest.approx(tableau.order + 1, abs=0.15)
+
+
+@pytest.mark.parametrize("butcher", CLASSICAL, ids=lambda butcher: butcher.name)
+def test_lawson_form_without_l_is_the_classical_method(butcher):
+    tableau = lawson(butcher)
+    assert tuple(tuple(entry.at_zero() for entry in row) for row in tableau.a) == butcher.a
+    assert tuple(weight.at_zero() for weight in tableau.b) == butcher.b
+    assert tableau.c == butcher.c
+
+
+def test_names_are_found_in_any_spelling():
+    assert method("Lawson RK4") is method("lawson_rk4") is method("lawson4")
+    assert method("ETDRK4") is method("cox-matthews4")
+    assert method("hochost4") is method("Hochbruck-Ostermann4")
+    assert method("krogstad").name == "krogstad4"
+
+
+@pytest.mark.parametrize("name", ["adams5", "etd-ab5", "ab-norsett5", "AB5", "exponential_adams5"])
+def test_adams_of_any_order_is_found_by_number(name):
+    assert method(name) == Adams(5)
+
+
+def test_every_listed_name_is_the_name_of_its_method():
+    names = method_names()
+    assert names == sorted(names)
+    assert len(names) == len(set(names)) >= 50
+    assert all(method(name).name == name for name in names)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("krogstadt", r"received 'krogstadt'; did you mean krogstad4"),
+        ("cox matthew", r"did you mean cox-matthews4"),
+        ("adams", r"did you mean adams"),
+        ("#?!", r"expint.method_names\(\) lists them all"),
+    ],
+)
+def test_unknown_names_are_refused_with_the_nearest_ones(name, message):
+    with pytest.raises(ValueError, match=message):
+        method(name)
+
+
+def test_order_zero_of_a_family_is_refused():
+    with pytest.raises(ValueError, match="order of Adams to be an integer ≥ 1, received 0"):
+        method("adams0")
+
+
+def test_every_method_cites_a_known_source():
+    for tableau in TABLEAUX:
+        assert tableau.reference in citation_keys(), tableau.name
+        assert tableau.cite().startswith("@")
+    for butcher in CLASSICAL:
+        assert butcher.reference in citation_keys(), butcher.name
+
+
+def test_bibtex_is_balanced_and_unknown_keys_are_refused():
+    for key in citation_keys():
+        entry = bibtex(key)
+        assert entry.count("{") == entry.count("}")
+        assert f"{{{key}," in entry
+    with pytest.raises(ValueError, match="received 'krogstad2006'; nearest: krogstad2005"):
+        bibtex("krogstad2006")
+
+
+def test_lookup_does_not_import_sympy():
+    code = "import sys; from expint.methods import method; method('krogstad4'); sys.exit('sympy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
