@@ -9,11 +9,11 @@ import numpy as np
 
 from expint.backend import is_array, to_numpy
 
+from ..denoiser import Denoiser
 from ..variance_preserving import VP
 from .store import NETWORK, WEIGHTS, require
 
 if TYPE_CHECKING:
-    from ..denoiser import Denoiser
     from .unet import UNet
 
 __all__ = ["digits", "digits_network"]
@@ -43,8 +43,6 @@ def digits(labels: Any = None) -> Denoiser:
     >>> sevens = diffusion.models.digits(labels=7)
     """
     torch = require("torch")
-    from ..denoiser import Denoiser
-
     label = None if labels is None else torch.from_numpy(_checked(labels))
     return Denoiser(digits_network(), predicts="noise", schedule=VP.linear(0.1, 20.0), condition={"label": label})
 

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import log, pi
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from expint.backend import Array, array_namespace, asarray_like, is_array, to_numpy
 
+from ..denoiser import Denoiser
 from ..schedule import NoiseSchedule
 from ..variance_preserving import VP
 from .store import digit_images
-
-if TYPE_CHECKING:
-    from ..denoiser import Denoiser
 
 __all__ = ["IdealNetwork", "ideal", "ideal_digits"]
 
@@ -39,10 +37,22 @@ class IdealNetwork:
         (n, *shape), float64: the data points.
     schedule : NoiseSchedule
         α(t) and σ(t).
+
+    Raises
+    ------
+    ValueError
+        If the data are empty, have no sample axis or are not finite.
     """
 
     data: np.ndarray
     schedule: NoiseSchedule
+
+    def __post_init__(self) -> None:
+        if self.data.ndim < 2 or self.data.size == 0 or not np.isfinite(self.data).all():
+            raise ValueError(
+                f"expected data of shape (n, *shape), n >= 1, finite; received shape {self.data.shape}; "
+                "give one data point per row and remove those with NaN or infinity"
+            )
 
     def __call__(self, x: Array, t: Array) -> Array:
         """Posterior mean (B, *shape) for x (B, *shape) and t, a number or (B,), in the dtype of x.
@@ -123,15 +133,8 @@ def ideal(data: Array, schedule: NoiseSchedule) -> Denoiser:
     ValueError
         If the data are empty, have no sample axis or are not finite.
     """
-    from ..denoiser import Denoiser
-
-    points = to_numpy(data).astype(np.float64)
-    if points.ndim < 2 or points.size == 0 or not np.isfinite(points).all():
-        raise ValueError(
-            f"expected data of shape (n, *shape), n >= 1, finite; received shape {points.shape}; "
-            "give one data point per row and remove those with NaN or infinity"
-        )
-    return Denoiser(IdealNetwork(points, schedule), predicts="data", schedule=schedule)
+    network = IdealNetwork(to_numpy(data).astype(np.float64), schedule)
+    return Denoiser(network, predicts="data", schedule=schedule)
 
 
 def ideal_digits() -> Denoiser:
