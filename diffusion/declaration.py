@@ -60,7 +60,8 @@ class Sampler:
     def plan(self, schedule: NoiseSchedule, times: np.ndarray) -> expint.Plan:
         """Return the numbers of a run over ``times`` (monotone).
 
-        The plan is for the state x and for outputs of the kind ``gauge.predicts``. Everything is computed in double precision, once; the plan of the same sampler, schedule and times is kept.
+        The plan is for the state x and for outputs of the kind ``gauge.predicts``, in double precision. That of the
+        same sampler, schedule and times is made once.
         """
         return plan_sampler(self, schedule, tuple(float(t) for t in times))
 

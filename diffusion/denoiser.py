@@ -106,6 +106,8 @@ class Denoiser:
             As a call does; also if the kind is unknown or x and the output do not determine it at ``t``.
         """
         t = float(t)
+        if kind == self.predicts:
+            return self(x, t)
         schedule = self.schedule
         of_state, of_output = coefficients(
             self.predicts, kind, schedule.alpha(t), schedule.sigma(t), schedule.sigma_data

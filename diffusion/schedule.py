@@ -53,6 +53,10 @@ class NoiseSchedule(ABC):
         """Return the noise-to-signal ratio ρ(t) = σ/α = e^{−λ}."""
         return pointwise(self._rho, t)
 
+    def noise_scale(self, t: Array) -> Array:
+        """Return the factor from standard normal noise to a state at t without signal: σ(t)."""
+        return self.sigma(t)
+
     def half_log_snr(self, t: Array) -> Array:
         """Return λ(t) = log(α/σ)."""
         return pointwise(self._half_log_snr, t)
