@@ -54,7 +54,7 @@ class NoiseSchedule(ABC):
         return pointwise(self._rho, t)
 
     def noise_scale(self, t: Array) -> Array:
-        """Return the factor from standard normal noise to a state at t without signal: σ(t)."""
+        """Return the factor from standard normal noise to a state to start from at t: σ(t), or 1 where α² + σ² = 1."""
         return self.sigma(t)
 
     def half_log_snr(self, t: Array) -> Array:

@@ -3,7 +3,7 @@
 They are written through B(t) = −2 log α (the integral of β): α² = e^{−B}, σ² = −expm1(−B), ρ² = expm1(B).
 """
 
-# ruff: noqa: ARG002  (the formulas share the signature (xp, t); some need no namespace)
+# ruff: noqa: ARG002, ARG005  (the formulas share the signature (xp, t); some need no namespace)
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from math import cos, pi, sin
 from typing import TYPE_CHECKING, Any
 
-from expint.backend import Namespace
+from expint.backend import Array, Namespace
 
+from .pointwise import pointwise
 from .schedule import NoiseSchedule, check_positive, check_times
 
 if TYPE_CHECKING:
@@ -25,6 +26,10 @@ __all__ = ["VP", "SubVP", "VPCosine", "VPLinear"]
 
 class VP(NoiseSchedule):
     """A variance-preserving process, α² + σ² = 1; build one with `linear`, `cosine` or a table of betas."""
+
+    def noise_scale(self, t: Array) -> Array:
+        """Return 1: data of unit variance and noise are indistinguishable in scale at every time."""
+        return pointwise(lambda xp, t: 0.0 * t + 1.0, t)
 
     @staticmethod
     def linear(beta_min: float = 0.1, beta_max: float = 20.0, t_start: float = 1.0, t_end: float = 1e-3) -> VPLinear:

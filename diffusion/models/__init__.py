@@ -6,5 +6,6 @@ Importing this package needs neither torch nor safetensors; calling `digits` or 
 from .digits import digits
 from .frechet import frechet_distance
 from .ideal import ideal, ideal_digits
+from .mixture import gaussian_mixture
 
-__all__ = ["digits", "frechet_distance", "ideal", "ideal_digits"]
+__all__ = ["digits", "frechet_distance", "gaussian_mixture", "ideal", "ideal_digits"]

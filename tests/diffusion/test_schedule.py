@@ -134,6 +134,13 @@ def test_variance_preserving_schedules_preserve_variance(name, fraction):
     assert schedule.alpha(t) ** 2 + schedule.sigma(t) ** 2 == pytest.approx(1.0, rel=1e-15)
 
 
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_noise_is_scaled_by_sigma_or_by_one_where_variance_is_preserved(name):
+    schedule = SCHEDULES[name]
+    expected = 1.0 if name[:2] in ("li", "co", "ta") else schedule.sigma(schedule.t_start)
+    assert schedule.noise_scale(schedule.t_start) == expected
+
+
 def test_sub_vp_has_the_alpha_of_vp_and_its_sigma_squared():
     t = np.linspace(1e-3, 1, 7)
     np.testing.assert_allclose(SubVP().alpha(t), VP.linear().alpha(t), rtol=1e-15)
