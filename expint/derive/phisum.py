@@ -192,11 +192,12 @@ class PhiSum:
     def scaled(self, theta: object) -> PhiSum:
         """Return z ↦ self(θ z)."""
         factor = exact(theta)
-        return PhiSum({(k, exact(c * factor)): r for (k, c), r in self})
+        return sum((PhiSum({(k, exact(c * factor)): r}) for (k, c), r in self), PhiSum())  # keys may coincide
 
     def subs(self, values: Mapping[Any, object]) -> PhiSum:
         """Return the sum with the sympy symbols in its coefficients replaced by exact ``values``."""
-        return PhiSum({(k, _substitute(c, values)): _substitute(r, values) for (k, c), r in self})
+        parts = (PhiSum({(k, _substitute(c, values)): _substitute(r, values)}) for (k, c), r in self)
+        return sum(parts, PhiSum())  # terms with different symbols may coincide
 
     def evaluate(self, z: Any) -> Any:
         """Return the value at numbers ``z``: a Python scalar, or an array of any namespace and shape."""
