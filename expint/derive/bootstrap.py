@@ -11,8 +11,7 @@ from __future__ import annotations
 from fractions import Fraction
 from functools import lru_cache
 
-from expint.derive.lagrange import collocation_weights
-from expint.derive.phisum import PhiSum
+from expint.derive.ladder import ladder
 from expint.derive.tableau import Tableau
 
 __all__ = ["bootstrap"]
@@ -29,25 +28,9 @@ def bootstrap(order: int) -> Tableau:
     """
     if not isinstance(order, int) or order < 1:
         raise ValueError(f"expected the order of bootstrap to be an integer ≥ 1, received {order!r}")
-    c: list[Fraction] = [Fraction(0)]
-    a: list[tuple[PhiSum, ...]] = [()]
-    below: list[int] = [0]  # indices of the stages whose slopes the next level interpolates
-    for level in range(1, order):
-        reached = [0]
-        nodes = [c[i] for i in below]
-        for j in range(1, level + 1):
-            end = Fraction(j, level)
-            weights = dict(zip(below, collocation_weights(nodes, end)))
-            a.append(tuple(weights.get(i, PhiSum()) for i in range(len(c))))
-            c.append(end)
-            reached.append(len(c) - 1)
-        below = reached
-    weights = dict(zip(below, collocation_weights([c[i] for i in below])))
-    return Tableau(
-        name=f"bootstrap{order}",
-        c=tuple(c),
-        a=tuple(a),
-        b=tuple(weights.get(i, PhiSum()) for i in range(len(c))),
+    return ladder(
+        f"bootstrap{order}",
+        [[Fraction(j, level) for j in range(1, level + 1)] for level in range(1, order)],
         declared_order=order,
         declared_stiff_order=order,
         declared_weak_stiff_order=order,

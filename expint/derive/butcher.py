@@ -70,6 +70,22 @@ class Butcher:
             raise ValueError(f"{self.name}: expected {label} to sum to 1, received {sum(exact_weights)}")
         return exact_weights
 
+    @classmethod
+    def low_storage(cls, name: str, order: int, a: Sequence[Any], b: Sequence[Any], **facts: Any) -> Butcher:
+        r"""Return the method of a Williamson 2N scheme, which keeps two vectors whatever the number of stages.
+
+        .. math:: \Delta_i = a_i \Delta_{i-1} + h N(Y_{i-1}), \qquad Y_i = Y_{i-1} + b_i \Delta_i, \qquad Y_0 = y_n
+        """
+        change: list[Exact] = [exact(0)] * len(b)  # Δ_i and Y_i - y_n as sums over the slopes
+        point = list(change)
+        rows: list[tuple[Exact, ...]] = []
+        for i, (carry, factor) in enumerate(zip(a, b)):
+            rows.append(tuple(point[:i]))
+            change = [carry * weight for weight in change]
+            change[i] += 1
+            point = [weight + factor * delta for weight, delta in zip(point, change)]
+        return cls(name=name, order=order, a=tuple(rows), b=tuple(point), **facts)
+
     @property
     def c(self) -> tuple[Exact, ...]:
         """The nodes, c_i = Σ_j α_ij."""

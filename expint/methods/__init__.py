@@ -56,11 +56,12 @@ def _catalogue() -> dict[str, Method]:
         fourth_order,
         hochbruck_ostermann,
         lie_group,
+        luan,
         zoto_bowman,
     )
     from expint.methods.butcher import CLASSICAL
 
-    families = (cox_matthews, fourth_order, hochbruck_ostermann, lie_group, fifth_order, zoto_bowman)
+    families = (cox_matthews, fourth_order, hochbruck_ostermann, lie_group, fifth_order, luan, zoto_bowman)
     entries = [entry for family in families for entry in family.METHODS] + [lawson(butcher) for butcher in CLASSICAL]
     catalogue: dict[str, Method] = {}
     for entry in entries:

@@ -67,6 +67,14 @@ CLASSICAL: tuple[Butcher, ...] = (
         b=(F(1, 6), F(1, 6), F(2, 3)),
         reference="shu_osher1988",
     ),
+    Butcher.low_storage(
+        name="williamson3",
+        order=3,
+        a=(0, F(-5, 9), F(-153, 128)),
+        b=(F(1, 3), F(15, 16), F(8, 15)),
+        reference="williamson1980",
+        lawson_aliases=("lawson-lsrk3",),
+    ),
     Butcher(
         name="bogacki-shampine32",
         order=3,
@@ -91,6 +99,21 @@ CLASSICAL: tuple[Butcher, ...] = (
         b=(F(1, 8), F(3, 8), F(3, 8), F(1, 8)),
         reference="kutta1901",
         lawson_aliases=("lawson-kutta38",),
+    ),
+    Butcher(
+        name="merson43",
+        order=4,
+        a=((), (F(1, 3),), (F(1, 6), F(1, 6)), (F(1, 8), 0, F(3, 8)), (F(1, 2), 0, F(-3, 2), 2)),
+        b=(F(1, 6), 0, 0, F(2, 3), F(1, 6)),
+        embedded=(F(1, 2), 0, F(-3, 2), 2, 0),
+        reference="merson1957",
+    ),
+    Butcher(
+        name="ssprk104",
+        order=4,
+        a=(*((F(1, 6),) * i for i in range(5)), *((F(1, 15),) * 5 + (F(1, 6),) * i for i in range(5))),
+        b=(F(1, 10),) * 10,
+        reference="ketcheson2008",
     ),
     Butcher(
         name="nystrom5",

@@ -116,6 +116,13 @@ _ENTRIES: dict[str, _Entry] = {
         "journal = {Journal of Computational Physics}, volume = {203}, number = {1}, pages = {72--88}",
         2005,
     ),
+    "ketcheson2008": _Entry(
+        "article",
+        "Ketcheson, David I.",
+        "Highly efficient strong stability-preserving {Runge--Kutta} methods with low-storage implementations",
+        "journal = {SIAM Journal on Scientific Computing}, volume = {30}, number = {4}, pages = {2113--2136}",
+        2008,
+    ),
     "kutta1901": _Entry(
         "article",
         "Kutta, Wilhelm",
@@ -130,12 +137,27 @@ _ENTRIES: dict[str, _Entry] = {
         "journal = {SIAM Journal on Numerical Analysis}, volume = {4}, number = {3}, pages = {372--380}",
         1967,
     ),
+    "luan2021": _Entry(
+        "article",
+        "Luan, Vu Thai",
+        "Efficient exponential {Runge--Kutta} methods of high order: construction and implementation",
+        "journal = {BIT Numerical Mathematics}, volume = {61}, number = {2}, pages = {535--560}",
+        2021,
+    ),
     "luan_ostermann2014": _Entry(
         "article",
         "Luan, Vu Thai and Ostermann, Alexander",
         "Explicit exponential {Runge--Kutta} methods of high order for parabolic problems",
         "journal = {Journal of Computational and Applied Mathematics}, volume = {256}, pages = {168--179}",
         2014,
+    ),
+    "merson1957": _Entry(
+        "inproceedings",
+        "Merson, Robert H.",
+        "An operational method for the study of integration processes",
+        "booktitle = {Proceedings of a Symposium on Data Processing}, pages = {1--25}, "
+        "organization = {Weapons Research Establishment, Salisbury}",
+        1957,
     ),
     "minchev2004": _Entry(
         "phdthesis",
@@ -193,6 +215,13 @@ _ENTRIES: dict[str, _Entry] = {
         "Exponential time-differencing with embedded {Runge--Kutta} adaptive step control",
         "journal = {Journal of Computational Physics}, volume = {280}, pages = {579--601}",
         2015,
+    ),
+    "williamson1980": _Entry(
+        "article",
+        "Williamson, John H.",
+        "Low-storage {Runge--Kutta} schemes",
+        "journal = {Journal of Computational Physics}, volume = {35}, number = {1}, pages = {48--56}",
+        1980,
     ),
     "zoto_bowman2023": _Entry(
         "misc",

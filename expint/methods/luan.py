@@ -1,0 +1,31 @@
+"""The methods of Luan (2021), whose stages come in groups that can be computed side by side."""
+
+from fractions import Fraction as F
+
+from expint.derive.ladder import ladder
+from expint.derive.tableau import Tableau
+
+__all__ = ["METHODS"]
+
+METHODS: tuple[Tableau, ...] = (
+    ladder(
+        "luan4",
+        [[F(1, 2)], [F(1, 2), F(1, 3)], [F(5, 6), F(1, 3)]],
+        declared_order=4,
+        declared_stiff_order=3,
+        declared_weak_stiff_order=4,
+        reference="luan2021",
+        aliases=("expRK4s6",),
+        remarks="Three groups of stages after the first, so that it costs four evaluations side by side.",
+    ),
+    ladder(
+        "luan5",
+        [[F(1, 2)], [F(1, 2), F(1, 3)], [F(1, 2), F(1, 3), F(1, 4)], [F(3, 10), F(3, 4), 1]],
+        declared_order=5,
+        declared_stiff_order=4,
+        declared_weak_stiff_order=5,
+        reference="luan2021",
+        aliases=("expRK5s10",),
+        remarks="Four groups of stages after the first, so that it costs five evaluations side by side.",
+    ),
+)
