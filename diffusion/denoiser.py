@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from expint.backend import Array, array_namespace, device, is_array
@@ -65,7 +66,7 @@ class Denoiser:
             )
         object.__setattr__(self, "predicts", prediction_name(self.predicts))
 
-    def __call__(self, x: Array, t: float | Array) -> Array:
+    def __call__(self, x: Array, t: Array) -> Array:
         """Return the raw output of the network at the state ``x`` and the time ``t``.
 
         Parameters
@@ -73,7 +74,7 @@ class Denoiser:
         x
             States, (B, …), of real floating dtype.
         t
-            One time for all, or times of shape (B,).
+            One time for all, a number, or times of shape (B,), an array like ``x``.
 
         Raises
         ------
@@ -86,11 +87,10 @@ class Denoiser:
             raise TypeError(f"expected the state as an array; received {type(x).__name__}; pass an array or tensor")
         if x.ndim == 0:
             raise ValueError("expected a state of shape (B, …); received a scalar; add a batch axis")
-        times = t
-        if not is_array(t) or t.ndim == 0:
-            times = array_namespace(x).full((x.shape[0],), float(t), dtype=x.dtype, device=device(x))
-        output = self.network(x, times, **self.condition)
-        if not is_array(output) or output.shape != x.shape or output.dtype != x.dtype:
+        if isinstance(t, (int, float)) or not is_array(t) or t.ndim == 0:
+            t = array_namespace(x).full((x.shape[0],), float(t), dtype=x.dtype, device=device(x))
+        output = self.network(x, t, **self.condition)
+        if getattr(output, "shape", None) != x.shape or getattr(output, "dtype", None) != x.dtype:
             raise ValueError(
                 f"expected the network to return an array of shape {tuple(x.shape)} and dtype {x.dtype}; "
                 f"received {_describe(output)}; wrap the network so that its output is like its input"
@@ -108,11 +108,14 @@ class Denoiser:
         t = float(t)
         if kind == self.predicts:
             return self(x, t)
-        schedule = self.schedule
-        of_state, of_output = coefficients(
-            self.predicts, kind, schedule.alpha(t), schedule.sigma(t), schedule.sigma_data
-        )
+        of_state, of_output = _conversion(self.schedule, self.predicts, kind, t)
         return of_state * x + of_output * self(x, t)
+
+
+@lru_cache(maxsize=4096)
+def _conversion(schedule: NoiseSchedule, source: str, target: str, t: float) -> tuple[float, float]:
+    """Return (A, B) with target = A x + B output at ``t``; kept, since a run visits the same times again and again."""
+    return coefficients(source, target, schedule.alpha(t), schedule.sigma(t), schedule.sigma_data)
 
 
 def _describe(output: object) -> str:

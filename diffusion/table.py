@@ -71,6 +71,11 @@ class VPTable(VP):
         values = self._quantity.of_half_log_snr(np, np.array(self.half_log_snrs))
         object.__setattr__(self, "_values", values)
 
+    def __hash__(self) -> int:
+        """Hash by a few entries: a table keys caches that are asked in every step."""
+        few = (self.half_log_snrs[0], self.half_log_snrs[-1], len(self.half_log_snrs))
+        return hash((few, self.interpolation, self.t_start, self.t_end))
+
     @property
     def _quantity(self) -> Interpolation:
         return INTERPOLATIONS[self.interpolation]
