@@ -5,15 +5,37 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from expint.backend import Array, array_namespace, device, is_array
+from expint.backend import Array, array_namespace, device, is_array, to_numpy
 from expint.derive.stage import Method
 from expint.lower.lower import check_grid
+from expint.run.adaptive import ErrorNorm
 
-__all__ = ["check_history", "check_slopes", "check_state", "lay_out_times"]
+__all__ = [
+    "StepLimits",
+    "check_history",
+    "check_slopes",
+    "check_state",
+    "check_tolerance",
+    "lay_out_stops",
+    "lay_out_times",
+    "refuse_tolerances",
+]
+
+
+class StepLimits(NamedTuple):
+    """Bounds on the steps of an adaptive run, as the user gave them: a negative sign asks for a run backwards."""
+
+    first: float | None
+    largest: float
+    most: int
+
+    def sizes(self) -> tuple[float | None, float, int]:
+        """Return the bounds without signs."""
+        return None if self.first is None else abs(self.first), abs(self.largest), self.most
 
 
 def check_state(y0: Any) -> Array:
@@ -153,4 +175,70 @@ def check_history(method: Method, steps: int) -> None:
             f"{method.name} looks at {method.history} slopes and needs at least {method.history} steps, received "
             f"{steps}; take a "
             "smaller step or a method of lower order"
+        )
+
+
+def lay_out_stops(t_span: tuple[float, float], t_eval: Sequence[float] | None, limits: StepLimits) -> list[float]:
+    """Return the times on which an adaptive run lands, the end of ``t_span`` last."""
+    start, end = _check_span(t_span)
+    for label, bound in (("first_step", limits.first), ("max_step", limits.largest)):
+        if bound is not None and (math.isnan(bound) or bound == 0):
+            raise ValueError(f"expected {label} to be a positive number, received {bound}")
+    if limits.most < 1:
+        raise ValueError(f"expected max_steps to be at least 1, received {limits.most}")
+    backwards = limits.largest < 0 or (limits.first is not None and limits.first < 0)
+    if backwards != (end < start):
+        raise ValueError(
+            f"t_span = ({start}, {end}) runs {'backwards' if end < start else 'forwards'}; to integrate backwards "
+            "say so "
+            "by a negative first_step or max_step (max_step=-math.inf), else exchange the ends of t_span"
+        )
+    if abs(limits.largest) < 16 * math.ulp(max(abs(start), abs(end))):
+        raise ValueError(f"expected max_step above the rounding of the times, received {limits.largest}")
+    wanted = [] if t_eval is None else _check_t_eval(t_eval, start, end).tolist()
+    return [t for t in wanted if t not in (start, end)] + [end]
+
+
+def check_tolerance(
+    method: Method,
+    rtol: float | None,
+    atol: float | Array | None,
+    norm: Callable[[Array], float] | None,
+    y0: Array,
+) -> ErrorNorm:
+    """Return the error norm for the tolerances, or say why they cannot be kept."""
+    if method.error_order is None:
+        raise ValueError(
+            f"{method.name} has no error estimate and cannot choose its steps; expected step= or grid=, or a method "
+            "with an "
+            "embedded error estimate such as 'etd34', 'zoto-bowman43' or 'lawson-dormand-prince54'"
+        )
+    xp = array_namespace(y0)
+    precision = float(xp.finfo(y0.dtype).eps)
+    rtol = 1e-6 if rtol is None else float(rtol)
+    if not (math.isfinite(rtol) and rtol >= 0):
+        raise ValueError(f"expected rtol to be a number ≥ 0, received {rtol}")
+    if 0 < rtol < 10 * precision:
+        raise ValueError(
+            f"expected rtol of at least {10 * precision:.2g}, ten times the precision of {y0.dtype}, received "
+            f"{rtol}; raise "
+            "it or solve in higher precision"
+        )
+    if atol is None:
+        size = math.sqrt(float(xp.mean(xp.abs(y0) ** 2)))
+        atol = rtol * (size if size > 0 else 1.0)
+    smallest = float(np.min(to_numpy(atol)))
+    if not (smallest >= 0 and np.all(np.isfinite(to_numpy(atol)))) or (smallest == 0 and rtol == 0):
+        raise ValueError(f"expected tolerances ≥ 0, not both 0, received rtol = {rtol} and atol = {atol}")
+    return ErrorNorm(rtol, atol, norm)
+
+
+def refuse_tolerances(**given: object) -> None:
+    """Refuse tolerances and the like where the steps are fixed: they would be ignored."""
+    names = [name for name, value in given.items() if value is not None]
+    if names:
+        raise ValueError(
+            f"expected either fixed steps (step=, grid=) or a tolerance, received {', '.join(names)} beside fixed "
+            "steps, which "
+            "would have no effect; leave one of them out"
         )

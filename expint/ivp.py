@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from expint.backend import Array
 from expint.derive.stage import Method
-from expint.door import check_history, check_slopes, check_state, lay_out_times
+from expint.door import (
+    StepLimits,
+    check_history,
+    check_slopes,
+    check_state,
+    check_tolerance,
+    lay_out_stops,
+    lay_out_times,
+    refuse_tolerances,
+)
 from expint.lower import lower
+from expint.lower.cache import StepCache
 from expint.methods import method as find_method
 from expint.operators import as_operator
 from expint.problem import SemilinearProblem
 from expint.progress import Progress
-from expint.run import run_plan
+from expint.run import Controller, StepControl, run_adaptive, run_plan
 from expint.solution import Solution
 
 __all__ = ["solve", "solve_ivp"]
@@ -25,22 +36,30 @@ def solve_ivp(
     y0: Array,
     *,
     linear: Any,
-    method: str | Method = "krogstad4",
+    method: str | Method = "etd34",
     step: float | None = None,
     grid: Sequence[float] | None = None,
     t_eval: Sequence[float] | None = None,
+    rtol: float | None = None,
+    atol: float | Array | None = None,
+    first_step: float | None = None,
+    max_step: float = math.inf,
+    max_steps: int = 1_000_000,
+    norm: Callable[[Array], float] | None = None,
+    controller: Controller | None = None,
     args: tuple[Any, ...] = (),
     callback: Callable[[float, Array], None] | None = None,
     progress: Progress = False,
 ) -> Solution:
-    r"""Solve y' = L y + N(t, y), y(t_0) = y_0, by an exponential integrator.
+    r"""Solve y' = L y + N(t, y), y(t_0) = y_0, by an exponential integrator, with fixed steps or to a tolerance.
 
     Parameters
     ----------
     nonlinear
         N(t, y, *args), returning an array like y. It is never differentiated.
     t_span
-        (t_0, t_end). Backwards integration must be asked for by a negative ``step`` (or a decreasing ``grid``).
+        (t_0, t_end). Backwards integration must be asked for by a negative ``step``, ``first_step`` or ``max_step``, or
+        a decreasing ``grid``.
     y0
         Initial state: a floating-point or complex array of any shape, of NumPy, PyTorch or any array-API namespace.
         Python numbers and lists become NumPy arrays.
@@ -48,15 +67,26 @@ def solve_ivp(
         L: a number, an array that multiplies elementwise (a Fourier symbol), a square matrix for the last axis, or an
         operator of ``expint.operators``.
     method
-        A name (see ``expint.method_names()``) or a method.
+        A name (see ``expint.method_names()``) or a method. Without ``step`` and ``grid`` it must have an error
+        estimate.
     step
-        The step size. It is the largest step used: each piece between the ends of ``t_span`` and the times in
+        A fixed step size. It is the largest step used: each piece between the ends of ``t_span`` and the times in
         ``t_eval`` is divided into equal steps of at most this size, so that every time asked for is hit exactly.
     grid
         Instead of ``step``: the step boundaries, strictly monotone, from t_0 to t_end.
     t_eval
         Times at which the states are wanted, in the direction of integration, within t_span. By default those of all
         steps.
+    rtol, atol
+        Tolerances: steps are chosen so that the root mean square of e_i / (atol + rtol |y_i|) is at most 1, e the
+        estimated error of a step. By default rtol is 1e-6, and atol is rtol times the root mean square of y_0. atol
+        may be an array that broadcasts to the state.
+    first_step, max_step, max_steps
+        The first step (chosen by default), the largest step, and the most steps, rejected ones included.
+    norm
+        Instead of the root mean square: a function from the scaled error to a number.
+    controller
+        The step-size controller; PI by default.
     args
         Further arguments of ``nonlinear``.
     callback
@@ -79,6 +109,16 @@ def solve_ivp(
     y0 = check_state(y0)
     operator = as_operator(linear, y0)
     chosen = find_method(method) if isinstance(method, str) else method
+    if step is None and grid is None:
+        limits = StepLimits(first_step, max_step, max_steps)
+        stops = lay_out_stops(t_span, t_eval, limits)
+        tolerance = check_tolerance(chosen, rtol, atol, norm, y0)
+        control = StepControl(tolerance, controller or Controller(), *limits.sizes())
+        steps = StepCache(chosen, operator, y0)
+        start, keep = float(t_span[0]), None if t_eval is None else {float(t) for t in t_eval}
+        checked = check_slopes(nonlinear, args, y0)
+        return run_adaptive(steps, checked, y0, start, stops, control, keep=keep, callback=callback, progress=progress)
+    refuse_tolerances(rtol=rtol, atol=atol, first_step=first_step, norm=norm, controller=controller)
     times, wanted = lay_out_times(t_span, step, grid, t_eval)
     check_history(chosen, len(times) - 1)
     plan = lower(chosen, operator, times, like=y0)
@@ -86,7 +126,7 @@ def solve_ivp(
     return run_plan(plan, checked, y0, keep=wanted, name=chosen.name, callback=callback, progress=progress)
 
 
-def solve(problem: SemilinearProblem, method: str | Method = "krogstad4", **options: Any) -> Solution:
+def solve(problem: SemilinearProblem, method: str | Method = "etd34", **options: Any) -> Solution:
     """Solve a ``SemilinearProblem``; the options are those of ``solve_ivp`` (``step``, ``t_eval``, …).
 
     Raises

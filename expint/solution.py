@@ -17,6 +17,8 @@ class Status(enum.IntEnum):
     SUCCESS = 0
     NON_FINITE = -1
     RAISED = -2
+    STEP_TOO_SMALL = -3
+    TOO_MANY_STEPS = -4
 
     @property
     def sentence(self) -> str:
@@ -28,6 +30,8 @@ _SENTENCES = {
     Status.SUCCESS: "The solver reached the end of the interval.",
     Status.NON_FINITE: "The state became non-finite (inf or nan).",
     Status.RAISED: "The nonlinear term raised an exception.",
+    Status.STEP_TOO_SMALL: "The step became smaller than the precision of t allows.",
+    Status.TOO_MANY_STEPS: "More steps than allowed would have been needed.",
 }
 
 

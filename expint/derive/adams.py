@@ -157,6 +157,14 @@ class Adams:
         nodes, rule = self.clock.nodes(seen), self.clock.quadrature(seen)
         return _recipe(nodes) if rule is None else (_stage(_quadrature_terms(nodes, rule)),)
 
+    @property
+    def error_order(self) -> None:
+        """Adams–Bashforth alone has no error estimate; see ``PredictorCorrector``."""
+
+    def error(self, step: StepContext) -> None:
+        """Return None: there is no error estimate."""
+        del step
+
     def latex(self) -> str:
         """Return the weights for uniform steps in LaTeX."""
         weights = collocation_weights([Fraction(-j) for j in range(self.q)])

@@ -76,4 +76,11 @@ class Method(Protocol):
         """How many remembered slopes a step looks at, N(y_n) included."""
 
     def recipe(self, step: StepContext) -> Sequence[Stage]:
-        """Return the stages of one step; the last is accepted, and evaluated for the step that follows."""
+        """Return the stages of one step; the last is accepted."""
+
+    def error(self, step: StepContext) -> Stage | None:
+        """Return the combination of slopes that estimates the local error, if there is one."""
+
+    @property
+    def error_order(self) -> int | None:
+        """The order p of the error estimate, whose size is O(h^{p+1}); None without estimate."""

@@ -52,7 +52,7 @@ class Tableau:
         Weights, s PhiSums; ``REST`` likewise, from the sum φ_1(z).
     embedded
         Weights of a second solution of lower order for error estimates, s (or s + 1, with N(y_{n+1}) last).
-    declared_order, declared_stiff_order, declared_weak_stiff_order
+    declared_order, declared_stiff_order, declared_weak_stiff_order, declared_embedded_order
         The orders that the literature claims. The tests confirm them by the order conditions; where they are left out,
         ``order`` and its companions are computed at first use.
     reference
@@ -77,6 +77,7 @@ class Tableau:
     declared_order: int | None = None
     declared_stiff_order: int | None = None
     declared_weak_stiff_order: int | None = None
+    declared_embedded_order: int | None = None
     reference: str = ""
     aliases: tuple[str, ...] = ()
     remarks: str = field(default="", repr=False)
@@ -175,6 +176,36 @@ class Tableau:
         """Return the stages of one step; they do not depend on where the step stands."""
         del step
         return self._recipe
+
+    @property
+    def error_order(self) -> int | None:
+        """The order of the error estimate: the lower of the orders of the two solutions."""
+        if self.embedded is None:
+            return None
+        if self.declared_embedded_order is None:
+            return min(self.order, self.orders.embedded.order)
+        return min(self.order, self.declared_embedded_order)
+
+    def error(self, step: StepContext) -> Stage | None:
+        """Return the difference between the two solutions of an embedded pair, or None."""
+        del step
+        return self._error
+
+    @cached_property
+    def _error(self) -> Stage | None:
+        if self.embedded is None:
+            return None
+        last = [PhiSum()] * (len(self.embedded) - len(self.b))
+        weights = [b - e for b, e in zip([*self.b, *last], self.embedded, strict=True)]
+        return Stage(
+            c=Fraction(1),
+            state={},
+            stages=tuple(entry.terms for entry in reversed(weights[1:])),
+            past=(weights[0].terms,),
+            evaluate=False,
+            accept=False,
+            remember=False,
+        )
 
     @cached_property
     def _recipe(self) -> tuple[Stage, ...]:

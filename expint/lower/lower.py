@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 
 from expint.backend import Array
-from expint.derive.stage import Method, Stage, StepContext
-from expint.lower.plan import Plan, Row, Step
-from expint.lower.table import StepTable
-from expint.operators.base import Operator, StoredOperator
+from expint.derive.stage import Method
+from expint.lower.cache import StepCache
+from expint.lower.plan import Plan, Step
+from expint.operators.base import Operator
 
 __all__ = ["check_grid", "lower"]
-
-_START = Stage(c=0, state={(0, 0): 1}, stages=(), past=(), evaluate=True, accept=True, remember=True)
-"""y_0 itself, where N is evaluated for the first time."""
 
 
 def lower(method: Method, operator: Operator, grid: Sequence[float] | np.ndarray, *, like: Array | None = None) -> Plan:
@@ -45,22 +42,16 @@ def lower(method: Method, operator: Operator, grid: Sequence[float] | np.ndarray
     ValueError
         If the grid has fewer than two points, is not finite or not strictly monotone.
     """
-    times = check_grid(grid)
-    lowered: dict[Any, tuple[Any, tuple[Row, ...]]] = {}
-    memory: list[float | None] = [0.0]  # where each slope lies relative to t_n, newest first; None if not remembered
-    steps = [Step((float(times[0]),), _rows((_START,), operator, 1.0, (), like))]
-    h = 0.0
+    times = check_grid(grid).tolist()
+    cache = StepCache(method, operator, like)
+    memory, h = StepCache.START, 0.0
+    steps = [Step((times[0],), (cache.start(),))]
     for start, end in pairwise(times):
         h = _same_step(h, start, end)
-        history = tuple(at / h for at in memory if at is not None)
-        recipe = method.recipe(StepContext(float(start), h, history))
-        slots = tuple(at is not None for at in memory)
-        key = (h, id(recipe), slots if not all(slots) else ())
-        if key not in lowered:
-            lowered[key] = (recipe, _rows(recipe, operator, h, slots, like))  # holding the recipe keeps its id unique
-        rows = lowered[key][1]
-        steps.append(Step(tuple(float(end if s.accept else start + float(s.c) * h) for s in recipe), rows))
-        memory = _advance(memory, recipe, h, method.history)
+        lowered = cache.step(start, h, memory)
+        placed = tuple(end if row.accept else start + c * h for c, row in zip(lowered.c, lowered.rows))
+        steps.append(Step(placed, lowered.rows))
+        memory = lowered.memory
     steps[-1] = _without_last_evaluation(steps[-1])
     depth = max(len(row.weights) - 1 for step in steps for row in step.rows)
     return Plan(operator, tuple(steps), depth)
@@ -89,34 +80,8 @@ def _same_step(previous: float, start: float, end: float) -> float:
 
     Without this the steps of a uniform grid, differing in their last bits, would each be lowered anew.
     """
-    h = float(end - start)
-    return previous if abs(h - previous) <= 4 * np.spacing(max(abs(start), abs(end))) else h
-
-
-def _rows(
-    recipe: Sequence[Stage], operator: Operator, h: float, slots: tuple[bool, ...], like: Array | None
-) -> tuple[Row, ...]:
-    """Return the rows of one step whose memory holds remembered slopes where ``slots`` is true."""
-    if not isinstance(operator, StoredOperator):
-        raise TypeError(f"expected an operator with stored φ-functions, received {operator!r}")
-    table = StepTable(operator, h, recipe)
-    rows = []
-    for stage in recipe:
-        past = iter(stage.past)
-        columns = [stage.state, *stage.stages, *(next(past, {}) if remembered else {} for remembered in slots)]
-        while not columns[-1]:
-            columns.pop()
-        factors = [1.0] + [h] * (len(columns) - 1)
-        rows.append(Row(operator.row(columns, factors, table, like), stage.evaluate, stage.accept))
-    return tuple(rows)
-
-
-def _advance(memory: list[float | None], recipe: Sequence[Stage], h: float, history: int) -> list[float | None]:
-    """Return where the slopes lie, seen from the end of the step, up to the last that the method looks at."""
-    pushed = [(float(stage.c) - 1.0) * h if stage.remember else None for stage in recipe if stage.evaluate]
-    moved = pushed[::-1] + [None if at is None else at - h for at in memory]
-    remembered = [slot for slot, at in enumerate(moved) if at is not None][:history]
-    return moved[: remembered[-1] + 1]
+    h = end - start
+    return previous if abs(h - previous) <= 4 * math.ulp(max(abs(start), abs(end))) else h
 
 
 def _without_last_evaluation(step: Step) -> Step:

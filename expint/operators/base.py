@@ -15,6 +15,13 @@ __all__ = ["Operator", "PhiTable", "StoredOperator", "check_dtype", "linear_comb
 class PhiTable(Protocol):
     """Values of φ-functions of one operator at one step size, computed once each."""
 
+    @property
+    def step(self) -> float:
+        """The step size h."""
+
+    def require(self, columns: Sequence[Terms]) -> None:
+        """Compute what the φ-sums in ``columns`` need."""
+
     def __call__(self, k: int, c: Any) -> Any:
         """Return φ_k(c h L) as host numbers in double precision."""
 
@@ -53,10 +60,6 @@ class StoredOperator(Operator):
     """An operator whose φ-functions are formed and stored: numbers, diagonals, small matrices."""
 
     @abstractmethod
-    def phi(self, p: int, scale: float) -> Sequence[Any]:
-        """Return [φ_0(scale L), …, φ_p(scale L)] on the host in double precision."""
-
-    @abstractmethod
     def cast(self, weight: Any, like: Array | None) -> Any:
         """Return a host weight in the form in which ``combine`` wants it."""
 
@@ -64,6 +67,7 @@ class StoredOperator(Operator):
         self, columns: Sequence[Terms], factors: Sequence[float], table: PhiTable, like: Array | None
     ) -> tuple[Any, ...]:
         """Return the weights of one row, Σ_k,c r φ_k(c h L) for each column."""
+        table.require(columns)
         weights = []
         for terms, factor in zip(columns, factors):
             if terms:
@@ -85,8 +89,11 @@ def check_dtype(linear_is_complex: bool, y0: Array) -> None:
 
 def linear_combination(weights: Sequence[Any], columns: Sequence[Array]) -> Array:
     """Return Σ weights_j columns_j as a new array; weights are numbers or arrays that multiply elementwise."""
-    total = weights[0] * columns[0]
-    for weight, column in zip(weights[1:], columns[1:]):
+    total = None
+    for weight, column in zip(weights, columns):
         if weight is not None:
-            total += weight * column  # total is our own array
+            if total is None:
+                total = weight * column
+            else:
+                total += weight * column  # total is our own array
     return total

@@ -59,10 +59,13 @@ class Dense(StoredOperator):
 
     def combine(self, weights: Sequence[Any], columns: Sequence[Array]) -> Array:
         """Return Σ weights_j columns_j along the last axis."""
-        total = columns[0] @ weights[0]
-        for weight, column in zip(weights[1:], columns[1:]):
+        total = None
+        for weight, column in zip(weights, columns):
             if weight is not None:
-                total += column @ weight
+                if total is None:
+                    total = column @ weight
+                else:
+                    total += column @ weight
         return total
 
     def __repr__(self) -> str:

@@ -1,19 +1,22 @@
-"""Run a plan to a Solution: keep the states that are wanted, and look for non-finite values on the way."""
+"""Runs to Solutions: keep the states that are wanted, and look for non-finite values on the way."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from typing import Any
 
 import numpy as np
 
 from expint.backend import Array, array_namespace, device
+from expint.lower.cache import StepCache
 from expint.lower.plan import Plan
 from expint.progress import Progress, progress_bar
+from expint.run.adaptive import AdaptiveFailure, AdaptiveStep, StepControl, adaptive_states
 from expint.run.fixed import Accepted, accepted_states
 from expint.solution import Solution, Stats, Status
 
-__all__ = ["run_plan"]
+__all__ = ["run_adaptive", "run_plan"]
 
 _CHECK_EVERY = 32
 """Accepted steps between two looks for non-finite values when not every state is kept: a look synchronises a GPU."""
@@ -54,38 +57,108 @@ def run_plan(
         A run that meets inf or nan ends there with the states kept so far. If ``nonlinear`` (or ``callback``) raises,
         the exception is passed on with the states kept so far in its attribute ``solution``.
     """
-    xp = array_namespace(y0)
     wanted = None if keep is None else frozenset(int(i) for i in keep)
-    kept: list[Accepted] = []
-    last, index = Accepted(math.nan, y0, 0), 0
+    last = len(plan.steps) - 1
+
+    def due(index: int, asked: bool) -> bool:
+        return asked or index % _CHECK_EVERY == 0 or index == last
+
+    with progress_bar(progress, last, name) as advance:
+        states = accepted_states(plan, nonlinear, y0)
+        return _record(states, y0, lambda i, _: wanted is None or i in wanted, due, name, callback, lambda _: advance())
+
+
+def run_adaptive(
+    steps: StepCache,
+    nonlinear: Callable[[float, Array], Array],
+    y0: Array,
+    t0: float,
+    stops: list[float],
+    control: StepControl,
+    *,
+    keep: Collection[float] | None = None,
+    callback: Callable[[float, Array], None] | None = None,
+    progress: Progress = False,
+) -> Solution:
+    """Run from ``y0`` at ``t0`` over ``stops`` with steps chosen by ``control``.
+
+    Parameters
+    ----------
+    steps, nonlinear, stops, control
+        As in ``adaptive_states``.
+    y0, t0
+        The first state and time.
+    keep
+        Times among t0 and ``stops`` at which states are kept; None keeps those of all steps.
+    callback, progress
+        As in ``run_plan``.
+
+    Returns
+    -------
+    Solution
+        A run that cannot go on ends with the states kept so far and a status that says why.
+    """
+    wanted = None if keep is None else frozenset(keep)
+    name, total, reached = steps.method.name, 1000, 0
+
+    with progress_bar(progress, total, name) as advance:
+
+        def move(t: float) -> None:
+            nonlocal reached
+            while reached < total * abs(t - t0) / abs(stops[-1] - t0) - 0.5:
+                advance()
+                reached += 1
+
+        states = adaptive_states(steps, nonlinear, y0, t0, stops, control)
+        return _record(states, y0, lambda _, t: wanted is None or t in wanted, _never, name, callback, move)
+
+
+def _record(
+    states: Iterator[Accepted] | Iterator[AdaptiveStep],
+    y0: Array,
+    asked_for: Callable[[int, float], bool],
+    due: Callable[[int, bool], bool],
+    name: str,
+    callback: Callable[[float, Array], None] | None,
+    advance: Callable[[float], None],
+) -> Solution:
+    """Drive a run; ``due`` says when a state is looked at for non-finite values."""
+    xp = array_namespace(y0)
+    kept: list[Any] = []
+    last: Any = Accepted(math.nan, y0, 0)
+    index = 0
 
     def finish(status: Status, message: str) -> Solution:
         nothing = xp.empty((0, *y0.shape), dtype=y0.dtype, device=device(y0))
-        states = xp.stack([state.y for state in kept]) if kept else nothing
-        stats = Stats(nonlinear_evaluations=last.evaluations, steps=index)
-        return Solution(np.array([state.t for state in kept]), states, status, message, stats, name)
+        kept_states = xp.stack([state.y for state in kept]) if kept else nothing
+        stats = Stats(last.evaluations, steps=index, rejected=getattr(last, "rejected", 0))
+        return Solution(np.array([state.t for state in kept]), kept_states, status, message, stats, name)
 
-    with progress_bar(progress, len(plan.steps) - 1, name) as advance:
-        try:
-            for index, last in enumerate(accepted_states(plan, nonlinear, y0)):
-                asked = wanted is None or index in wanted
-                due = asked or index % _CHECK_EVERY == 0 or index == len(plan.steps) - 1
-                if due and not bool(xp.all(xp.isfinite(last.y))):
-                    return finish(Status.NON_FINITE, _non_finite(last.t, index))
-                if asked:
-                    kept.append(last)
-                if callback is not None:
-                    callback(last.t, last.y)
-                if index:
-                    advance()
-        except Exception as error:
-            where = f"after t = {last.t:.6g}"
-            error.solution = finish(Status.RAISED, f"{type(error).__name__} raised {where}: {error}")  # type: ignore[attr-defined]
-            error.add_note(
-                f"raised {where}; the states reached so far are in the attribute 'solution' of this exception"
-            )
-            raise
+    try:
+        for index, last in enumerate(states):
+            asked = asked_for(index, last.t)
+            if due(index, asked) and not bool(xp.all(xp.isfinite(last.y))):
+                return finish(Status.NON_FINITE, _non_finite(last.t, index))
+            if asked:
+                kept.append(last)
+            if callback is not None:
+                callback(last.t, last.y)
+            if index:
+                advance(last.t)
+    except AdaptiveFailure as failure:
+        return finish(failure.status, str(failure))
+    except Exception as error:
+        where = f"after t = {last.t:.6g}"
+        error.solution = finish(Status.RAISED, f"{type(error).__name__} raised {where}: {error}")  # type: ignore[attr-defined]
+        error.add_note(f"raised {where}; the states reached so far are in the attribute 'solution' of this exception")
+        raise
     return finish(Status.SUCCESS, Status.SUCCESS.sentence)
+
+
+def _never(index: int, asked: bool) -> bool:
+    """Adaptive steps are accepted by the norm of their error, which is finite only for finite states."""
+    del index, asked
+    return False
 
 
 def _non_finite(t: float, steps: int) -> str:

@@ -1,0 +1,151 @@
+"""Lowered steps, kept by step size: every cache of numbers in the library lives here."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from expint.backend import Array
+from expint.derive.phisum import Terms
+from expint.derive.stage import Method, Stage, StepContext
+from expint.lower.plan import Row
+from expint.operators.base import Operator
+
+__all__ = ["LoweredStep", "StepCache"]
+
+
+class LoweredStep(NamedTuple):
+    """The numbers of one step of one length.
+
+    Attributes
+    ----------
+    c
+        Where the point of each row lies, in units of the step.
+    rows
+        The rows.
+    error
+        The row that gives the error estimate, or None.
+    error_at_end
+        Whether the estimate looks at N(y_{n+1}).
+    memory
+        Where the slopes in memory lie once the step is done, seen from its end; see ``StepCache``.
+    """
+
+    c: tuple[float, ...]
+    rows: tuple[Row, ...]
+    error: Row | None
+    error_at_end: bool
+    memory: tuple[float | None, ...]
+
+
+class StepCache:
+    """Lowers the steps of one method for one operator; steps of one length and history share their numbers.
+
+    Parameters
+    ----------
+    method, operator, like
+        As in ``lower``.
+    size
+        How many step sizes are kept; the one used longest ago is dropped.
+
+    Notes
+    -----
+    The memory of a run is described by the positions t_j - t_n of its slopes, newest first, None for slopes that later
+    steps do not look at. The cache holds its operator and ends with its owner, so that no entry outlives what it was
+    computed from.
+    """
+
+    START: tuple[float | None, ...] = (0.0,)
+    """The memory after N(y_0)."""
+
+    def __init__(self, method: Method, operator: Operator, like: Array | None, size: int = 32) -> None:
+        self.method, self.operator, self.like, self.size = method, operator, like, size
+        self._tables: OrderedDict[float, PhiTables] = OrderedDict()
+        self._steps: OrderedDict[Any, tuple[Any, LoweredStep]] = OrderedDict()
+
+    def step(self, start: float, h: float, memory: tuple[float | None, ...]) -> LoweredStep:
+        """Return the step of length ``h`` from ``start`` with slopes in memory as described by ``memory``."""
+        history = tuple(at / h for at in memory if at is not None)
+        context = StepContext(start, h, history)
+        recipe = self.method.recipe(context)
+        key = (h, id(recipe), memory)
+        if key in self._steps:
+            self._steps.move_to_end(key)
+            return self._steps[key][1]
+        tables = self._tables_of(h)
+        slots = tuple(at is not None for at in memory)
+        rows = tuple(lower_stage(stage, self.operator, h, slots, self.like, tables) for stage in recipe)
+        estimate = self.method.error(context)
+        error = None if estimate is None else lower_stage(estimate, self.operator, h, slots, self.like, tables)
+        c = tuple(float(stage.c) for stage in recipe)
+        evaluated = sum(stage.evaluate for stage in recipe)
+        at_end = estimate is not None and recipe[-1].evaluate and len(estimate.stages) == evaluated
+        lowered = LoweredStep(c, rows, error, at_end, _advance(memory, recipe, h, self.method.history))
+        self._steps[key] = (recipe, lowered)  # holding the recipe keeps its id unique
+        _trim(self._steps, 4 * self.size)
+        return lowered
+
+    def start(self) -> Row:
+        """Return the row of y_0 itself, where N is evaluated for the first time."""
+        return lower_stage(_START, self.operator, 0.0, (), self.like, PhiTables(self.operator, 0.0))
+
+    def _tables_of(self, h: float) -> PhiTables:
+        if h in self._tables:
+            self._tables.move_to_end(h)
+        else:
+            self._tables[h] = PhiTables(self.operator, h)
+            _trim(self._tables, self.size)
+        return self._tables[h]
+
+
+class PhiTables:
+    """φ_k(c h L) of one operator at one step size, each argument computed once, as far as it is asked for."""
+
+    def __init__(self, operator: Any, step: float) -> None:
+        self.operator, self.step = operator, step
+        self._values: dict[Any, Sequence[Any]] = {}
+
+    def require(self, columns: Sequence[Terms]) -> None:
+        """Compute what the φ-sums in ``columns`` need: for each c all indices at once."""
+        highest: dict[Any, int] = {}
+        for terms in columns:
+            for k, c in terms:
+                highest[c] = max(highest.get(c, 0), k)
+        for c, k in highest.items():
+            if k >= len(self._values.get(c, ())):
+                self._values[c] = self.operator.phi(k, float(c) * self.step)
+
+    def __call__(self, k: int, c: Any) -> Any:
+        """Return φ_k(c h L)."""
+        return self._values[c][k]
+
+
+_START = Stage(c=0, state={(0, 0): 1}, stages=(), past=(), evaluate=True, accept=True, remember=True)
+
+
+def lower_stage(
+    stage: Stage, operator: Operator, h: float, slots: tuple[bool, ...], like: Array | None, tables: PhiTables
+) -> Row:
+    """Return the row of one stage in a step whose memory holds remembered slopes where ``slots`` is true."""
+    past = iter(stage.past)
+    columns = [stage.state, *stage.stages, *(next(past, {}) if remembered else {} for remembered in slots)]
+    while len(columns) > 1 and not columns[-1]:
+        columns.pop()
+    factors = [1.0] + [h] * (len(columns) - 1)
+    return Row(operator.row(columns, factors, tables, like), stage.evaluate, stage.accept)
+
+
+def _advance(
+    memory: tuple[float | None, ...], recipe: Sequence[Stage], h: float, history: int
+) -> tuple[float | None, ...]:
+    """Return where the slopes lie, seen from the end of the step, up to the last that the method looks at."""
+    pushed = [(float(stage.c) - 1.0) * h if stage.remember else None for stage in recipe if stage.evaluate]
+    moved = pushed[::-1] + [None if at is None else at - h for at in memory]
+    remembered = [slot for slot, at in enumerate(moved) if at is not None][:history]
+    return tuple(moved[: remembered[-1] + 1])
+
+
+def _trim(entries: OrderedDict[Any, Any], size: int) -> None:
+    while len(entries) > size:
+        entries.popitem(last=False)

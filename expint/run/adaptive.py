@@ -1,0 +1,234 @@
+"""The loop that chooses its own steps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from expint.backend import Array, array_namespace
+from expint.derive.adams import Adams
+from expint.lower.cache import LoweredStep, StepCache
+from expint.run.control import Controller
+from expint.solution import Status
+
+__all__ = ["AdaptiveFailure", "AdaptiveStep", "ErrorNorm", "StepControl", "adaptive_states"]
+
+_LADDER = 8
+"""Step sizes are powers of 2^{1/8}, so that they repeat and their φ-functions can be reused."""
+
+_ROUNDING = 16
+"""The smallest step, in units in the last place of t."""
+
+
+@dataclass(frozen=True)
+class ErrorNorm:
+    r"""The error in units of the tolerance, ‖e_i / (atol + rtol max(|y_i|, |y_i'|))‖.
+
+    Parameters
+    ----------
+    rtol, atol
+        Relative and absolute tolerance; atol a number or an array that broadcasts to the state.
+    norm
+        The norm of the scaled vector, the root mean square by default. A state spread over processes needs only a norm
+        that sums over all of them.
+    """
+
+    rtol: float
+    atol: float | Array
+    norm: Callable[[Array], float] | None = None
+
+    def __call__(self, error: Array, before: Array, after: Array) -> float:
+        """Return the norm of ``error`` for a step from ``before`` to ``after``; inf where it is not finite."""
+        xp = array_namespace(error)
+        scaled = xp.abs(error) / (self.atol + self.rtol * xp.maximum(xp.abs(before), xp.abs(after)))
+        value = self.norm(scaled) if self.norm is not None else math.sqrt(float(xp.mean(scaled * scaled)))
+        return value if math.isfinite(value) else math.inf
+
+
+@dataclass(frozen=True)
+class StepControl:
+    """Everything that decides about step sizes.
+
+    Attributes
+    ----------
+    error
+        The error norm.
+    controller
+        The controller.
+    first
+        The first step, or None to choose it.
+    largest
+        The largest step.
+    most
+        The most steps, accepted and rejected together.
+    """
+
+    error: ErrorNorm
+    controller: Controller = field(default_factory=Controller)
+    first: float | None = None
+    largest: float = math.inf
+    most: int = 1_000_000
+
+
+class AdaptiveStep(NamedTuple):
+    """A state reached, and what it took: evaluations of N, steps rejected on the way, the step size."""
+
+    t: float
+    y: Array
+    evaluations: int
+    rejected: int
+    h: float
+
+
+class AdaptiveFailure(Exception):
+    """The run cannot go on: a status and a sentence."""
+
+    def __init__(self, status: Status, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def adaptive_states(
+    steps: StepCache,
+    nonlinear: Callable[[float, Array], Array],
+    y: Array,
+    t: float,
+    stops: list[float],
+    control: StepControl,
+) -> Iterator[AdaptiveStep]:
+    """Yield y_0 and the states after every accepted step; every time in ``stops`` is hit exactly.
+
+    Parameters
+    ----------
+    steps
+        The method, lowered step by step.
+    nonlinear
+        N(t, y).
+    y, t
+        The initial state and time.
+    stops
+        Times to land on, in the direction of integration; the run ends at the last.
+    control
+        Tolerances and bounds.
+
+    Raises
+    ------
+    AdaptiveFailure
+        If the step underflows, or more steps than allowed are needed.
+    """
+    combine, order = steps.operator.combine, int(steps.method.error_order or 0)
+    direction = math.copysign(1.0, stops[-1] - t)
+    slopes, memory = (nonlinear(t, y),), steps.START
+    evaluations, rejected, errors = 1, 0, (1.0, 1.0, 1.0)
+    yield AdaptiveStep(t, y, evaluations, rejected, 0.0)
+    if control.first is not None:
+        h = control.first
+    else:
+        h = _first_step(steps, nonlinear, y, slopes[0], t, stops[-1], control, order)
+        evaluations += 1
+    ladder = abs(stops[-1] - t)
+    pending = iter(stops)
+    stop = next(pending)
+    for _ in range(control.most):
+        h = min(_on_ladder(h, ladder), control.largest)
+        reach = abs(stop - t)
+        lands = h >= reach * (1 - 1e-10)
+        trial = reach if lands else (reach / 2 if h > 0.7 * reach else h)  # no sliver before a stop
+        if trial < _ROUNDING * math.ulp(t):
+            raise AdaptiveFailure(Status.STEP_TOO_SMALL, _underflow(t, trial, errors[0]))
+        step = steps.step(t, direction * trial, memory)
+        end = stop if lands else t + direction * trial
+        candidate, pushed = _stages(step, combine, nonlinear, t, direction * trial, y, slopes)
+        evaluations += len(pushed) - len(slopes)
+        columns = pushed
+        if step.error_at_end:
+            columns = (nonlinear(end, candidate), *pushed)
+            evaluations += 1
+        assert step.error is not None
+        error = control.error(combine(step.error.weights, (y, *columns)), y, candidate)
+        if error > 1.0:
+            rejected += 1
+            h = trial * control.controller.retreat(error, order)
+            continue
+        if step.rows[-1].evaluate and not step.error_at_end:
+            columns = (nonlinear(end, candidate), *pushed)
+            evaluations += 1
+        y, t, memory = candidate, end, step.memory
+        slopes = columns[: len(memory)]
+        yield AdaptiveStep(t, y, evaluations, rejected, trial)
+        if lands:
+            if stop == stops[-1]:
+                return
+            stop = next(pending)
+        errors = (error, *errors[:2])
+        grown = trial * control.controller.factor(errors, order)
+        h = max(grown, h) if trial < h and error < 1 else grown  # a step shortened to land says little about h
+    raise AdaptiveFailure(
+        Status.TOO_MANY_STEPS,
+        f"expected to reach t = {stops[-1]:.6g} in {control.most} steps, received t = {t:.6g} with step {h:.3g}; "
+        "loosen the "
+        "tolerances, raise max_steps, or take a method of higher stiff order",
+    )
+
+
+def _stages(
+    step: LoweredStep,
+    combine: Callable[..., Array],
+    nonlinear: Callable[[float, Array], Array],
+    t: float,
+    h: float,
+    y: Array,
+    slopes: tuple[Array, ...],
+) -> tuple[Array, tuple[Array, ...]]:
+    """Return y_{n+1} and the slopes in memory after all stages, N(y_{n+1}) not yet evaluated."""
+    point = y
+    for c, row in zip(step.c, step.rows):
+        point = combine(row.weights, (y, *slopes))
+        if row.evaluate and not row.accept:
+            slopes = (nonlinear(t + c * h, point), *slopes)
+    return point, slopes
+
+
+def _on_ladder(h: float, unit: float) -> float:
+    """Return the largest step of the ladder that is not larger than ``h``."""
+    return float(unit * 2.0 ** (math.floor(_LADDER * math.log2(h / unit) + 1e-9) / _LADDER))
+
+
+def _first_step(
+    steps: StepCache,
+    nonlinear: Callable[[float, Array], Array],
+    y: Array,
+    slope: Array,
+    t: float,
+    end: float,
+    control: StepControl,
+    order: int,
+) -> float:
+    """Return a first step from the size of N and of its change (Hairer, Nørsett and Wanner, Solving ODEs I, II.4).
+
+    The linear part is integrated exactly and does not limit the step; so only N enters, not L y.
+    """
+    span = abs(end - t)
+    size, rate = control.error(y, y, y), control.error(slope, y, y)
+    guess = 0.01 * size / rate if rate > 1e-10 and size > 1e-10 else 1e-6 * span
+    guess = min(guess, span, control.largest)
+    h = math.copysign(guess, end - t)
+    euler = StepCache(Adams(1), steps.operator, steps.like).step(t, h, StepCache.START)
+    ahead, _ = _stages(euler, steps.operator.combine, nonlinear, t, h, y, (slope,))
+    change = control.error(nonlinear(t + h, ahead) - slope, y, y) / guess
+    steepest = max(rate, change)
+    if not math.isfinite(steepest):
+        return guess * 1e-3
+    wanted = (0.01 / steepest) ** (1 / (order + 1)) if steepest > 1e-15 else span
+    return min(100 * guess, wanted, span, control.largest)
+
+
+def _underflow(t: float, h: float, error: float) -> str:
+    return (
+        f"expected an error within the tolerance at t = {t:.6g}, received {error:.3g} times as much with a step of "
+        f"{h:.3g}, "
+        "as small as the precision of t allows; loosen rtol and atol, or look for a singularity or a discontinuity "
+        "of N there"
+    )

@@ -1,0 +1,55 @@
+"""Step-size control as pure functions of a few numbers."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+__all__ = ["Controller"]
+
+
+@dataclass(frozen=True)
+class Controller:
+    r"""A digital filter for step sizes (Söderlind 2003).
+
+    .. math:: h_{n+1} = h_n \cdot s \, e_n^{-\beta_1/k} e_{n-1}^{-\beta_2/k} e_{n-2}^{-\beta_3/k}
+
+    with e the error in units of the tolerance and k = p + 1 for an error estimate of order p.
+
+    Parameters
+    ----------
+    beta
+        (β₁, β₂, β₃): (1, 0, 0) is the elementary (I) controller, (0.7, -0.4, 0) PI, (0.49, -0.34, 0.10) PID.
+    safety
+        The factor s.
+    smallest, largest
+        Bounds of the factor by which a step may change.
+
+    References
+    ----------
+    Söderlind (2003), ACM Trans. Math. Softw. 29, 1; Hairer and Wanner, Solving ODEs II, section IV.2.
+    """
+
+    beta: tuple[float, float, float] = (0.7, -0.4, 0.0)
+    safety: float = 0.9
+    smallest: float = 0.2
+    largest: float = 5.0
+
+    def factor(self, errors: tuple[float, ...], order: int) -> float:
+        """Return the factor for the next step after an accepted one.
+
+        Parameters
+        ----------
+        errors
+            The last errors in units of the tolerance, newest first; missing ones count as 1.
+        order
+            The order p of the error estimate.
+        """
+        logarithm = sum(-b * math.log(max(e, 1e-10)) for b, e in zip(self.beta, errors))
+        return min(self.largest, max(self.smallest, self.safety * math.exp(logarithm / (order + 1))))
+
+    def retreat(self, error: float, order: int) -> float:
+        """Return the factor, below 1, with which a rejected step is tried again."""
+        if not math.isfinite(error):
+            return self.smallest
+        return min(0.9, max(self.smallest, self.safety * error ** (-1 / (order + 1))))
