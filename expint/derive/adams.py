@@ -155,7 +155,7 @@ class Adams:
             return self.starter.recipe(step)
         seen = step._replace(history=step.history[: self.q])
         nodes, rule = self.clock.nodes(seen), self.clock.quadrature(seen)
-        return _recipe(nodes) if rule is None else (_stage(_quadrature_terms(nodes, rule)),)
+        return _recipe(nodes, _is_exact(nodes)) if rule is None else (_stage(_quadrature_terms(nodes, rule)),)
 
     @property
     def error_order(self) -> None:
@@ -185,12 +185,20 @@ class Adams:
         return f"$${self.latex()}$$"
 
 
+def _is_exact(nodes: Sequence[Any]) -> bool:
+    return all(isinstance(node, int | Fraction) for node in nodes)
+
+
 @lru_cache(maxsize=256)
-def _recipe(nodes: tuple[Any, ...]) -> tuple[Stage, ...]:
-    """Return the Adams step for given nodes; the same nodes give the same object, so that lowering can reuse it."""
+def _recipe(nodes: tuple[Any, ...], exact: bool) -> tuple[Stage, ...]:
+    """Return the Adams step for given nodes; the same nodes give the same object, so that lowering can reuse it.
+
+    Exact nodes give exact weights, so that the order conditions can be proved.
+    """
+    number: Any = Fraction if exact else float
     weights = [
         {(m + 1, 1): a * factorial(m) for m, a in enumerate(coefficients)}
-        for coefficients in lagrange_coefficients([float(node) for node in nodes])
+        for coefficients in lagrange_coefficients([number(node) for node in nodes])
     ]
     return (_stage(weights),)
 

@@ -1,4 +1,4 @@
-r"""Classical order conditions of exponential Runge–Kutta methods, for h → 0 with L fixed.
+r"""Classical order conditions of exponential Runge–Kutta and multistep methods, for h → 0 with L fixed.
 
 With a_ij(z) = Σ_m α_ij^{(m)} z^m the stages have B-series over coloured trees with the coefficients
 
@@ -7,9 +7,9 @@ With a_ij(z) = Σ_m α_ij^{(m)} z^m the stages have B-series over coloured trees
     \Phi_i(L^m y_n) = \frac{c_i^m}{m!}, \qquad
     \Phi_i(L^m N[\tau_1, \dots, \tau_k]) = \sum_j \alpha_{ij}^{(m)} \Phi_j(\tau_1) \cdots \Phi_j(\tau_k),
 
-and y_{n+1} likewise with β_j^{(m)}. The exact solution has 1/γ(τ), so the order is p when Φ(τ) = 1/γ(τ) for all trees
-up to p vertices. The conditions of the method at L = 0 are those of the trees without L; the others can fail although
-these hold. After Berland, Owren and Skaflestad (2005).
+and y_{n+1} likewise with β_j^{(m)}. A remembered slope lies on the exact solution: Φ_i(τ) = c_i^{|τ|}/γ(τ). The step
+has order p when Φ(τ) = 1/γ(τ) for all trees up to p vertices. The conditions of the method at L = 0 are those of the
+trees without L; the others can fail although these hold. After Berland, Owren and Skaflestad (2005).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from math import factorial
 
 from expint.derive.phisum import Exact
 from expint.derive.printing import latex_number
-from expint.derive.tableau import Tableau
+from expint.derive.scheme import Scheme
 from expint.derive.trees import ColouredTree
 
 __all__ = ["ElementaryWeights", "classical_statement"]
@@ -33,16 +33,16 @@ class ElementaryWeights:
 
     Parameters
     ----------
-    tableau
-        The method.
+    scheme
+        The step of the method.
     max_order
         The largest order of a tree that will be asked for.
     """
 
-    def __init__(self, tableau: Tableau, max_order: int) -> None:
-        self._c = tableau.c
-        self._alpha = [[entry.series(max_order) for entry in row] for row in tableau.a]
-        self._beta = [entry.series(max_order) for entry in tableau.b]
+    def __init__(self, scheme: Scheme, max_order: int) -> None:
+        self._c = scheme.c
+        self._alpha = [None if row is None else [entry.series(max_order) for entry in row] for row in scheme.a]
+        self._beta = [entry.series(max_order) for entry in scheme.b]
         self._known: dict[ColouredTree, list[Exact]] = {}
 
     def weight(self, tree: ColouredTree) -> Exact:
@@ -73,8 +73,10 @@ class ElementaryWeights:
             else:
                 slopes = self._slopes(vertex)
                 values = [
-                    sum((alpha[length] * slope for alpha, slope in zip(row, slopes)), Fraction(0))
-                    for row in self._alpha
+                    c**tree.order * Fraction(1, tree.density)
+                    if row is None
+                    else sum((alpha[length] * slope for alpha, slope in zip(row, slopes)), Fraction(0))
+                    for c, row in zip(self._c, self._alpha)
                 ]
             self._known[tree] = values
         return self._known[tree]

@@ -1,15 +1,18 @@
-"""The orders of a tableau, proved: which conditions hold, and the first ones that do not."""
+"""The orders of a method, proved: which conditions hold, and the first ones that do not."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from math import sqrt
 from typing import Any
 
 from expint.derive.classical import ElementaryWeights, classical_statement
-from expint.derive.phisum import PhiSum
+from expint.derive.phisum import Exact, PhiSum
 from expint.derive.printing import markdown_table
+from expint.derive.scheme import Scheme, scheme_of_recipe, scheme_of_tableau
+from expint.derive.stage import Method, StepContext
 from expint.derive.stiff import StiffResiduals, stiff_statement
 from expint.derive.tableau import Tableau
 from expint.derive.trees import ColouredTree, StiffTree, coloured_trees, stiff_trees
@@ -122,63 +125,75 @@ def _listing(conditions: tuple[Condition, ...], shown: int = 4) -> str:
     return "; ".join(f"${condition.statement}$" for condition in conditions[:shown]) + more or "–"
 
 
-def check_orders(tableau: Tableau, max_order: int = 6) -> OrderReport:
-    """Prove the orders of a tableau and of its embedded solution, up to ``max_order``.
+def check_orders(method: Method, max_order: int = 6, history: Sequence[Exact] | None = None) -> OrderReport:
+    """Prove the orders of a method and of its embedded solution, up to ``max_order``.
 
     All decisions are exact. Coefficients may contain sympy symbols; a condition then holds if it holds identically.
+
+    Parameters
+    ----------
+    method
+        A tableau, or any method whose recipe is exact for an exact history.
+    max_order
+        Up to which order to look.
+    history
+        For multistep methods the positions of the remembered slopes in units of the step, newest first; by default
+        those of uniform steps, 0, -1, -2, …
 
     Raises
     ------
     ValueError
         If ``max_order`` is not a positive integer.
+    TypeError
+        If the coefficients of the method are floats.
     """
     if not isinstance(max_order, int) or max_order < 1:
         raise ValueError(f"expected max_order to be an integer ≥ 1, received {max_order!r}")
-    residuals = StiffResiduals(tableau)
-    rows = _row_sums(tableau, residuals)
+    if isinstance(method, Tableau):
+        embedded = None
+        if method.embedded is not None:
+            scheme = scheme_of_tableau(method, method.embedded)
+            embedded = _report(f"{method.name}, embedded", scheme, max_order)
+        report = _report(method.name, scheme_of_tableau(method, method.b), max_order)
+        return replace(report, is_fsal=method.is_fsal, embedded=embedded)
+    nodes: tuple[Any, ...] = tuple(Fraction(-j) for j in range(method.history)) if history is None else tuple(history)
+    recipe = method.recipe(StepContext(start=0.0, step=1.0, history=nodes))
+    return _report(method.name, scheme_of_recipe(recipe, nodes), max_order)
+
+
+def _report(name: str, scheme: Scheme, max_order: int) -> OrderReport:
+    residuals = StiffResiduals(scheme)
+    rows = _row_sums(scheme, residuals)
     row_sums = not rows and not residuals.defect(1)
-    order, violated, constant = _classical(tableau, max_order, row_sums)
+    order, violated, constant = _classical(scheme, max_order, row_sums)
     stiff, violated_stiff = _strong(residuals, rows, max_order)
     # the weak form relaxes only the highest order, so it gains one order or none
     violated_weak = _stiff(residuals, rows, stiff + 1, weak=True) if violated_stiff else ()
     gains = bool(violated_stiff) and not violated_weak
     return OrderReport(
-        name=tableau.name,
+        name=name,
         order=order,
         stiff_order=stiff,
         weak_stiff_order=stiff + 1 if gains else stiff,
         row_sums=row_sums,
-        is_fsal=tableau.is_fsal,
+        is_fsal=False,
         error_constant=constant,
         violated=violated,
         violated_stiff=violated_stiff,
         violated_weak=violated_stiff if gains else violated_weak,
         max_order=max_order,
-        embedded=None if tableau.embedded is None else check_orders(_embedded(tableau), max_order),
     )
 
 
-def _embedded(tableau: Tableau) -> Tableau:
-    """Return the embedded solution as a method of its own, with N(y_{n+1}) as a further stage if it uses it."""
-    weights = tableau.embedded or ()
-    more = len(weights) > tableau.stages
-    return Tableau(
-        name=f"{tableau.name}, embedded",
-        c=(*tableau.c, Fraction(1)) if more else tableau.c,
-        a=(*tableau.a, tableau.b) if more else tableau.a,
-        b=weights,
-    )
-
-
-def _row_sums(tableau: Tableau, residuals: StiffResiduals) -> tuple[Condition, ...]:
+def _row_sums(scheme: Scheme, residuals: StiffResiduals) -> tuple[Condition, ...]:
     """Return the stages with ψ_{1,i} ≠ 0; conditions of order 2."""
-    defects = [residuals.stage_defect(1, i) for i in range(tableau.stages)]
+    defects = [residuals.stage_defect(1, i) for i in range(len(scheme.c))]
     return tuple(Condition(2, rf"\psi_{{1,{i + 1}}} = 0", defect) for i, defect in enumerate(defects) if defect)
 
 
-def _classical(tableau: Tableau, max_order: int, row_sums: bool) -> tuple[int, tuple[Condition, ...], float | None]:
+def _classical(scheme: Scheme, max_order: int, row_sums: bool) -> tuple[int, tuple[Condition, ...], float | None]:
     """Return the classical order, the violated conditions of the next, and the error constant."""
-    weights = ElementaryWeights(tableau, max_order)
+    weights = ElementaryWeights(scheme, max_order)
     for order in range(1, max_order + 1):
         residuals = {tree: weights.residual(tree) for tree in coloured_trees(order)}
         violated = {tree: residual for tree, residual in residuals.items() if PhiSum({(0, 0): residual})}

@@ -1,4 +1,4 @@
-r"""Stiff order conditions of exponential Runge–Kutta methods: error bounds that do not see how large L is.
+r"""Stiff order conditions of exponential one-step and multistep methods: error bounds that do not see how large L is.
 
 The stages and the step leave the defects
 
@@ -22,7 +22,7 @@ from math import factorial
 from typing import Any, TypeAlias
 
 from expint.derive.phisum import Exact, PhiSum, phi
-from expint.derive.tableau import Tableau
+from expint.derive.scheme import Scheme
 from expint.derive.trees import StiffTree
 
 __all__ = ["StiffResiduals", "Tensor", "stiff_statement"]
@@ -38,15 +38,16 @@ _MAPS = {(1, 0): "J", (1, 1): "K", (1, 2): "L", (2, 0): "B"}  # (children, power
 class StiffResiduals:
     """What is left of the stiff conditions for one method, exact; subtrees are computed once."""
 
-    def __init__(self, tableau: Tableau) -> None:
-        self._c = tableau.c
-        self._a = tableau.a
-        self._b = tableau.b
+    def __init__(self, scheme: Scheme) -> None:
+        self._c = scheme.c
+        self._a = scheme.a
+        self._b = scheme.b
         self._known: dict[StiffTree, list[Tensor]] = {}
 
     def stage_defect(self, q: int, i: int) -> PhiSum:
-        """Return ψ_{q,i} of stage i, counted from 0."""
-        return self._c[i] ** q * phi(q, self._c[i]) - self._moment(q, self._a[i])
+        """Return ψ_{q,i} of slope i, counted from 0; remembered slopes have none."""
+        row = self._a[i]
+        return PhiSum() if row is None else self._c[i] ** q * phi(q, self._c[i]) - self._moment(q, row)
 
     def defect(self, q: int) -> PhiSum:
         """Return ψ_q."""
@@ -67,20 +68,20 @@ class StiffResiduals:
         return _clean(_contract(weights, self._slopes(tree)))
 
     def _slopes(self, tree: StiffTree) -> list[Tensor]:
-        """Return c_j^l Π τ_j over the children τ of a vertex, for all stages j."""
+        """Return c_j^l Π τ_j over the children τ of a vertex, for all slopes j."""
         slopes: list[Tensor] = [{(): c**tree.power} for c in self._c]
         for child in tree.children:
             slopes = [_product(slope, value) for slope, value in zip(slopes, self._stages(child))]
         return slopes
 
     def _stages(self, tree: StiffTree) -> list[Tensor]:
-        """Return the error that a tree stands for in all stages."""
+        """Return the error that a tree stands for at all nodes."""
         if tree not in self._known:
             if tree.defect:
                 values = [_tensor(self.stage_defect(tree.defect, i)) for i in range(len(self._c))]
             else:
                 slopes = self._slopes(tree)
-                values = [_clean(_contract(row, slopes)) for row in self._a]
+                values = [_clean(_contract(row or (), slopes)) for row in self._a]
             self._known[tree] = values
         return self._known[tree]
 

@@ -6,10 +6,14 @@ from math import factorial
 import mpmath
 import pytest
 import sympy
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from expint.derive.adams import INDEX, Adams
 from expint.derive.classical import ElementaryWeights, classical_statement
 from expint.derive.conditions import check_orders
 from expint.derive.phisum import PhiSum, phi
+from expint.derive.scheme import scheme_of_tableau
 from expint.derive.stiff import StiffResiduals, stiff_statement
 from expint.derive.tableau import REST, Tableau
 from expint.derive.trees import coloured_trees, rooted_trees, stiff_trees
@@ -50,7 +54,7 @@ def stage_defect(tableau, q, i, z):
 @pytest.mark.parametrize("name", ["cox-matthews4", "krogstad4", "hochbruck-ostermann4", "zoto-bowman43", "etd5rkf"])
 def test_stiff_residuals_agree_with_the_conditions_evaluated_at_complex_points(name):
     tableau = method(name)
-    residuals = StiffResiduals(tableau)
+    residuals = StiffResiduals(scheme_of_tableau(tableau, tableau.b))
     z0, z1, z2 = POINTS
     psi4, b_psi3, b_a_psi2, b_c_psi2 = stiff_trees(4)
     s = range(tableau.stages)
@@ -86,7 +90,8 @@ def test_conditions_at_order_three_are_written_as_in_the_literature():
 
 
 def test_luan_ostermann_satisfies_what_its_authors_claim():
-    residuals = StiffResiduals(method("luan-ostermann5"))
+    tableau = method("luan-ostermann5")
+    residuals = StiffResiduals(scheme_of_tableau(tableau, tableau.b))
     assert not any(residuals.residual(tree) for order in range(1, 5) for tree in stiff_trees(order))
     assert not any(residuals.residual(tree, weak=True) for tree in stiff_trees(5))
     assert any(residuals.residual(tree) for tree in stiff_trees(5))
@@ -94,7 +99,7 @@ def test_luan_ostermann_satisfies_what_its_authors_claim():
 
 def test_published_etd35_loses_an_order_although_it_has_order_five_without_l():
     tableau = method("etd35")
-    weights = ElementaryWeights(tableau, 5)
+    weights = ElementaryWeights(scheme_of_tableau(tableau, tableau.b), 5)
     assert all(weights.residual(tree) == 0 for order in range(1, 6) for tree in rooted_trees(order))
     report = check_orders(tableau)
     assert report.order == 4
@@ -187,3 +192,30 @@ def test_report_prints_orders_and_violated_conditions():
     assert "more |" in str(check_orders(method("cox-matthews4")))
     assert report._repr_markdown_() == text
     assert report.violated[0]._repr_latex_().startswith("$\\sum")
+
+
+@pytest.mark.parametrize("q", [1, 2, 3, 4, 5])
+def test_adams_has_its_order_classically_and_stiffly(q):
+    report = check_orders(method(f"adams{q}"))
+    assert (report.order, report.stiff_order, report.weak_stiff_order) == (q, q, q)
+
+
+@given(st.lists(st.fractions(F(1, 5), 3, max_denominator=6), min_size=3, max_size=3))
+@settings(max_examples=10)
+def test_adams_keeps_its_order_on_any_grid(gaps):
+    nodes = [F(0)]
+    for gap in gaps:
+        nodes.append(nodes[-1] - gap)
+    report = check_orders(method("adams4"), max_order=4, history=nodes)
+    assert (report.order, report.stiff_order) == (4, 4)
+
+
+def test_step_counting_weights_have_order_one_where_the_steps_jump():
+    counting = Adams(3, clock=INDEX)
+    assert check_orders(counting).order == 3
+    assert check_orders(counting, history=(0, F(-1, 2), F(-5, 3))).order == 1
+
+
+def test_inexact_history_cannot_be_proved():
+    with pytest.raises(TypeError, match="expected an exact number"):
+        check_orders(method("adams2"), history=(0.0, -1.0))
