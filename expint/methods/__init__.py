@@ -54,6 +54,7 @@ def _catalogue() -> dict[str, Method]:
         cox_matthews,
         fifth_order,
         fourth_order,
+        generalised_lawson,
         hochbruck_ostermann,
         lie_group,
         luan,
@@ -61,7 +62,16 @@ def _catalogue() -> dict[str, Method]:
     )
     from expint.methods.butcher import CLASSICAL
 
-    families = (cox_matthews, fourth_order, hochbruck_ostermann, lie_group, fifth_order, luan, zoto_bowman)
+    families = (
+        cox_matthews,
+        fourth_order,
+        hochbruck_ostermann,
+        lie_group,
+        fifth_order,
+        luan,
+        zoto_bowman,
+        generalised_lawson,
+    )
     entries = [entry for family in families for entry in family.METHODS] + [lawson(butcher) for butcher in CLASSICAL]
     catalogue: dict[str, Method] = {}
     for entry in entries:

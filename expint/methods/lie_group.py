@@ -1,4 +1,4 @@
-"""Methods that come from Lie-group integrators with affine action, and the first generalised Lawson method."""
+"""Methods that come from Lie-group integrators with affine action."""
 
 from fractions import Fraction as F
 
@@ -60,17 +60,5 @@ METHODS: tuple[Tableau, ...] = (
         reference="munthe_kaas1999",
         aliases=("rkmk4",),
         remarks="Kutta's method in the Lie algebra, the inverse of dexp truncated.",
-    ),
-    Tableau(
-        name="generalised-lawson41",
-        c=(0, HALF, HALF, 1),
-        a=((), (REST,), (REST, HALF), (REST, 0, phi(0, HALF))),
-        b=(REST, phi(0, HALF) / 3, phi(0, HALF) / 3, F(1, 6)),
-        declared_order=4,
-        declared_stiff_order=1,
-        declared_weak_stiff_order=2,
-        reference="krogstad2005",
-        aliases=("genlawson41", "generalized-lawson41", "etd1/rk4"),
-        remarks="N(y_n) is integrated exactly; Lawson's method acts on the rest.",
     ),
 )
