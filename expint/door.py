@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from expint.backend import Array, array_namespace, device, is_array, to_numpy
+from expint.backend import Array, Namespace, array_namespace, device, is_array, to_numpy
 from expint.derive.stage import Method
 from expint.lower.lower import check_grid
 from expint.run.adaptive import ErrorNorm
@@ -72,16 +72,26 @@ def _check_slope(slope: Any, y0: Array) -> None:
         raise ValueError(
             f"expected nonlinear(t, y) to return shape {tuple(y0.shape)}, that of y0, received shape {shape}"
         )
-    if is_array(slope) and slope.dtype != y0.dtype:
-        xp = array_namespace(y0)
-        if xp.result_type(slope.dtype, y0.dtype) != y0.dtype:
-            raise TypeError(
-                f"expected nonlinear(t, y) to return dtype {y0.dtype}, that of y0, received {slope.dtype}; convert "
-                "y0 or "
-                "the result of nonlinear, so that no step changes the dtype silently"
-            )
-        if device(slope) != device(y0):
-            raise TypeError(f"expected nonlinear(t, y) to stay on device {device(y0)}, received one on {device(slope)}")
+    xp = array_namespace(y0)
+    if is_array(slope):
+        _check_home(slope, y0, xp)
+    dtype = slope.dtype if is_array(slope) else xp.result_type(y0.dtype, slope)
+    if xp.result_type(dtype, y0.dtype) != y0.dtype:
+        raise TypeError(
+            f"expected nonlinear(t, y) to return dtype {y0.dtype}, that of y0, received {dtype}; convert y0 or the "
+            "result of nonlinear, so that no step changes the dtype silently"
+        )
+
+
+def _check_home(slope: Array, y0: Array, xp: Namespace) -> None:
+    """Refuse slopes of another array library or on another device."""
+    if array_namespace(slope) is not xp:
+        raise TypeError(
+            f"expected nonlinear(t, y) to return an array of {type(y0).__module__}, as y0 is one, received one of "
+            f"{type(slope).__module__}; convert y0 or the result of nonlinear"
+        )
+    if device(slope) != device(y0):
+        raise TypeError(f"expected nonlinear(t, y) to stay on device {device(y0)}, received one on {device(slope)}")
 
 
 def lay_out_times(
@@ -164,7 +174,7 @@ def _pieces(stops: np.ndarray, step: float | None) -> np.ndarray:
     times = [stops[:1]]
     for start, end in pairwise(stops):
         count = max(1, math.ceil((end - start) / step * (1 - 1e-12)))  # 150 / 0.25 is 600 steps whatever its last bit
-        times.append(start + (end - start) * np.arange(1, count + 1) / count)
+        times += [start + (end - start) * np.arange(1, count) / count, np.array([end])]  # end itself, to the last bit
     return np.concatenate(times)
 
 

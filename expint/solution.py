@@ -98,7 +98,15 @@ class Solution:
 
     @property
     def y_end(self) -> Array:
-        """The last state reached."""
+        """The last state kept.
+
+        Raises
+        ------
+        ValueError
+            If no state was kept, because the solve ended before the first time in ``t_eval``.
+        """
+        if not len(self.t):
+            raise ValueError(f"expected a solution with at least one state, received one without: {self.message}")
         return self.y[-1, ...]
 
     def __repr__(self) -> str:

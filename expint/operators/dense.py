@@ -53,9 +53,13 @@ class Dense(StoredOperator):
         return phi_matrices(scale * self.matrix, p)
 
     def cast(self, weight: Any, like: Array | None) -> Any:
-        """Return the weight transposed, so that it multiplies rows of a batch from the right."""
-        transposed = np.ascontiguousarray(weight.T)
-        return transposed if like is None else asarray_like(transposed, like)
+        """Return the weight transposed, so that it multiplies rows of a batch from the right.
+
+        For complex states it is complex: not every library multiplies matrices of two kinds.
+        """
+        if like is None:
+            return weight.T
+        return asarray_like(weight.T.astype(np.complex128) if is_complex(like) else weight.T, like)
 
     def combine(self, weights: Sequence[Any], columns: Sequence[Array]) -> Array:
         """Return Σ weights_j columns_j along the last axis."""
