@@ -1,0 +1,120 @@
+"""Operators: what is accepted as L, what could mean two things, and what does not fit."""
+
+import array_api_strict
+import numpy as np
+import pytest
+import torch
+
+from expint.operators import Dense, Diagonal, Operator, Scalar, as_operator
+
+STATE = np.zeros(3)
+BATCH = np.zeros((5, 3))
+
+
+@pytest.mark.parametrize("linear", [-1, -1.0, np.float64(-1), np.array(-1.0), torch.tensor(-1.0), np.int64(-1)])
+def test_numbers_become_scalar_operators(linear: object) -> None:
+    operator = as_operator(linear, STATE)
+    assert isinstance(operator, Scalar)
+    assert operator.value == -1.0
+
+
+@pytest.mark.parametrize("linear", [1j, np.complex128(1j), np.array(1j), torch.tensor(1j)])
+def test_complex_numbers_become_scalar_operators(linear: object) -> None:
+    operator = as_operator(linear, STATE + 0j)
+    assert isinstance(operator, Scalar)
+    assert operator.value == 1j
+
+
+@pytest.mark.parametrize("state", [STATE, BATCH, np.zeros((2, 5, 3))])
+@pytest.mark.parametrize("symbol", [[-1.0, -2.0, -3.0], np.array([-1.0, -2.0, -3.0]), torch.tensor([-1.0, -2, -3])])
+def test_vectors_that_fit_the_last_axis_become_symbols(symbol: object, state: np.ndarray) -> None:
+    operator = as_operator(symbol, state)
+    assert isinstance(operator, Diagonal)
+    np.testing.assert_array_equal(operator.symbol, [-1.0, -2.0, -3.0])
+
+
+def test_square_matrices_for_the_last_axis_become_dense_operators() -> None:
+    assert isinstance(as_operator(np.eye(3), STATE), Dense)
+    assert isinstance(as_operator(np.eye(3), BATCH), Dense)
+    assert isinstance(as_operator(np.eye(3).tolist(), STATE), Dense)
+
+
+def test_two_dimensional_symbols_that_are_no_matrices_are_symbols() -> None:
+    assert isinstance(as_operator(np.ones((5, 3)), BATCH), Diagonal)
+    assert isinstance(as_operator(np.ones((5, 1)), BATCH), Diagonal)
+
+
+def test_an_operator_is_taken_as_it_is() -> None:
+    operator = Dense(np.eye(3))
+    assert as_operator(operator, STATE) is operator
+    assert isinstance(operator, Operator)
+
+
+@pytest.mark.parametrize("state", [np.zeros((3, 3)), np.zeros((2, 3, 3))])
+def test_a_matrix_that_is_also_a_symbol_is_refused_with_both_remedies(state: np.ndarray) -> None:
+    with pytest.raises(ValueError, match=r"shape \(3, 3\) .* symbol .* matrix .*Diagonal\(array\) .*Dense\(array\)"):
+        as_operator(np.eye(3), state)
+    assert as_operator(Diagonal(np.eye(3)), state) is not None
+    assert as_operator(Dense(np.eye(3)), state) is not None
+
+
+@pytest.mark.parametrize("shape", [(4,), (1, 3), (2, 5, 3), (4, 4), (3, 3, 3)])
+def test_arrays_that_do_not_fit_the_state_are_refused_with_both_shapes(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="expected a symbol that broadcasts to the state") as raised:
+        as_operator(np.ones(shape), STATE)
+    assert str(shape) in str(raised.value)
+    assert "(3,)" in str(raised.value)
+
+
+@pytest.mark.parametrize("state", [np.zeros(4), np.zeros((3, 4)), np.zeros(())])
+def test_a_matrix_that_does_not_fit_the_last_axis_is_refused(state: np.ndarray) -> None:
+    with pytest.raises(ValueError, match="expected a state whose last axis has length 3") as raised:
+        as_operator(Dense(np.eye(3)), state)
+    assert str(state.shape) in str(raised.value)
+
+
+@pytest.mark.parametrize("linear", ["fast", None, {"a": 1}, lambda v: v])
+def test_what_is_no_operator_is_refused(linear: object) -> None:
+    with pytest.raises(TypeError, match=r"expected linear to be a number, an array .* received"):
+        as_operator(linear, STATE)
+
+
+@pytest.mark.parametrize("linear", [1j, np.array([1j, 1, 2]), Dense(1j * np.eye(3))])
+def test_complex_operators_on_real_states_are_refused(linear: object) -> None:
+    with pytest.raises(TypeError, match=r"expected a complex state for a complex linear operator.*float64.*y0 \+ 0j"):
+        as_operator(linear, STATE)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_operators_that_are_not_finite_are_refused(bad: float) -> None:
+    with pytest.raises(ValueError, match="expected a finite number"):
+        Scalar(bad)
+    with pytest.raises(ValueError, match="expected a finite symbol, received 1 non-finite entries of 2"):
+        Diagonal(np.array([1.0, bad]))
+    with pytest.raises(ValueError, match="expected a finite matrix, received 1 non-finite entries"):
+        Dense(np.array([[1.0, bad], [0.0, 1.0]]))
+
+
+@pytest.mark.parametrize("shape", [(3,), (2, 3), (2, 2, 2)])
+def test_matrices_that_are_not_square_are_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="expected a square matrix") as raised:
+        Dense(np.ones(shape))
+    assert str(shape) in str(raised.value)
+
+
+def test_a_number_with_zero_imaginary_part_is_real() -> None:
+    assert isinstance(Scalar(2 + 0j).value, float)
+    as_operator(2 + 0j, STATE)
+
+
+@pytest.mark.parametrize("make", [np.asarray, torch.asarray, array_api_strict.asarray])
+def test_operators_take_symbols_and_matrices_of_any_namespace(make: object) -> None:
+    np.testing.assert_array_equal(Diagonal(make([1.0, 2.0])).symbol, [1.0, 2.0])
+    np.testing.assert_array_equal(Dense(make([[1.0, 2.0], [3.0, 4.0]])).matrix, [[1.0, 2.0], [3.0, 4.0]])
+
+
+def test_operators_say_what_they_are() -> None:
+    assert repr(Scalar(-1.0)) == "Scalar(-1.0)"
+    assert repr(Diagonal(np.array([1.0, 2.0]))) == "Diagonal(real symbol of shape (2,))"
+    assert repr(Diagonal(np.array([1.0, 2j]))) == "Diagonal(complex symbol of shape (2,))"
+    assert repr(Dense(np.eye(2))) == "Dense(matrix of shape (2, 2))"
