@@ -32,6 +32,8 @@ class Butcher:
         The weights, as many as rows.
     embedded
         Weights of a second solution for error estimates.
+    embedded_order
+        Its order.
     reference
         BibTeX key of the source.
     lawson_aliases
@@ -50,6 +52,7 @@ class Butcher:
     a: tuple[tuple[Any, ...], ...]
     b: tuple[Any, ...]
     embedded: tuple[Any, ...] | None = None
+    embedded_order: int | None = None
     reference: str = ""
     lawson_aliases: tuple[str, ...] = ()
 

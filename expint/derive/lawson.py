@@ -42,6 +42,7 @@ def lawson(butcher: Butcher) -> Tableau:
         declared_order=butcher.order,
         declared_stiff_order=0,
         declared_weak_stiff_order=0,
+        declared_embedded_order=butcher.embedded_order,
         reference="lawson1967",
         aliases=butcher.lawson_aliases,
         remarks=f"The integrating-factor form of the classical method {butcher.name}; the method itself for L = 0.",

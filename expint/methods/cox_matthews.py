@@ -32,6 +32,7 @@ def etd2rk(c2: Exact = F(1), name: str = "etd2rk", aliases: tuple[str, ...] = ()
         declared_order=2,
         declared_stiff_order=2,
         declared_weak_stiff_order=2,
+        declared_embedded_order=1,
         reference="hochbruck_ostermann2005" if c2 != 1 else "cox_matthews2002",
         aliases=aliases,
         remarks=f"Node c₂ = {c2}; exponential Euler is embedded.",

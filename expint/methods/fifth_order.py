@@ -153,6 +153,7 @@ def _etd35() -> Tableau:
         declared_order=4,
         declared_stiff_order=3,
         declared_weak_stiff_order=3,
+        declared_embedded_order=3,
         reference="whalen_brio_moloney2015",
         aliases=("whalen-brio-moloney35",),
         remarks="Published as order 5, which it has for L = 0 only: conditions with powers of L fail at order 5.",

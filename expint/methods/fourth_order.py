@@ -46,6 +46,7 @@ METHODS: tuple[Tableau, ...] = (
         "etd34",
         **KROGSTAD,
         embedded=(phi(1) - 3 * phi(2) + 4 * phi(3), *SIMPSON[:2], 0, SIMPSON[2]),
+        declared_embedded_order=3,
         reference="whalen_brio_moloney2015",
         aliases=("krogstad43", "etdrk4b-embedded"),
         remarks="Krogstad's method; the error estimate b₄ (N₄ - N(y₁)) costs nothing, its slope serves the next step.",

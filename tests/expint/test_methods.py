@@ -52,6 +52,7 @@ def test_declared_orders_are_the_proved_ones(tableau):
     declared = (tableau.declared_order, tableau.declared_stiff_order, tableau.declared_weak_stiff_order)
     report = check_orders(tableau)
     assert (report.order, report.stiff_order, report.weak_stiff_order) == declared
+    assert tableau.declared_embedded_order == (report.embedded.order if report.embedded else None)
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
