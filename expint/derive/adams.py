@@ -22,7 +22,7 @@ from expint.derive.phisum import Terms, phi
 from expint.derive.printing import latex_array, markdown_table
 from expint.derive.stage import Method, Stage, StepContext
 
-__all__ = ["INDEX", "TIME", "Adams", "PolynomialClock", "Quadrature"]
+__all__ = ["INDEX", "TIME", "Adams", "PolynomialClock", "Quadrature", "adams_terms", "is_exact"]
 
 
 class Quadrature(NamedTuple):
@@ -155,7 +155,7 @@ class Adams:
             return self.starter.recipe(step)
         seen = step._replace(history=step.history[: self.q])
         nodes, rule = self.clock.nodes(seen), self.clock.quadrature(seen)
-        return _recipe(nodes, _is_exact(nodes)) if rule is None else (_stage(_quadrature_terms(nodes, rule)),)
+        return _recipe(nodes, is_exact(nodes)) if rule is None else (_stage(_quadrature_terms(nodes, rule)),)
 
     @property
     def error_order(self) -> None:
@@ -185,8 +185,18 @@ class Adams:
         return f"$${self.latex()}$$"
 
 
-def _is_exact(nodes: Sequence[Any]) -> bool:
+def is_exact(nodes: Sequence[Any]) -> bool:
+    """Whether all nodes are rational, so that weights can be exact."""
     return all(isinstance(node, int | Fraction) for node in nodes)
+
+
+def adams_terms(nodes: Sequence[Any], exact: bool) -> list[Terms]:
+    """Return ∫ e^{(1-θ)z} ℓ_j dθ as φ-sums, with exact coefficients or with floating ones."""
+    number: Any = Fraction if exact else float
+    return [
+        {(m + 1, 1): a * factorial(m) for m, a in enumerate(coefficients)}
+        for coefficients in lagrange_coefficients([number(node) for node in nodes])
+    ]
 
 
 @lru_cache(maxsize=256)
@@ -195,12 +205,7 @@ def _recipe(nodes: tuple[Any, ...], exact: bool) -> tuple[Stage, ...]:
 
     Exact nodes give exact weights, so that the order conditions can be proved.
     """
-    number: Any = Fraction if exact else float
-    weights = [
-        {(m + 1, 1): a * factorial(m) for m, a in enumerate(coefficients)}
-        for coefficients in lagrange_coefficients([number(node) for node in nodes])
-    ]
-    return (_stage(weights),)
+    return (_stage(adams_terms(nodes, exact)),)
 
 
 def _quadrature_terms(nodes: Sequence[float], rule: Quadrature) -> list[Terms]:

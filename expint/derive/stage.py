@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol
 
 from expint.derive.phisum import Terms
 
-__all__ = ["Method", "Stage", "StepContext"]
+__all__ = ["ErrorEstimate", "Method", "Stage", "StepContext"]
 
 
 class StepContext(NamedTuple):
@@ -60,6 +60,13 @@ class Stage:
     remember: bool
 
 
+class ErrorEstimate(NamedTuple):
+    """The combination of slopes that estimates the local error, and the order p for which its size is O(h^{p+1})."""
+
+    stage: Stage
+    order: int
+
+
 class Method(Protocol):
     """A one-step or multistep exponential integrator, as data."""
 
@@ -78,8 +85,8 @@ class Method(Protocol):
     def recipe(self, step: StepContext) -> Sequence[Stage]:
         """Return the stages of one step; the last is accepted."""
 
-    def error(self, step: StepContext) -> Stage | None:
-        """Return the combination of slopes that estimates the local error, if there is one."""
+    def error(self, step: StepContext) -> ErrorEstimate | None:
+        """Return the estimate of the local error, if there is one."""
 
     @property
     def error_order(self) -> int | None:

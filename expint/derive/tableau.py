@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 from expint.derive.phisum import Exact, PhiSum, as_phisum, exact, phi
 from expint.derive.printing import latex_array, latex_number, markdown_table
-from expint.derive.stage import Stage, StepContext
+from expint.derive.stage import ErrorEstimate, Stage, StepContext
 
 __all__ = ["REST", "Tableau"]
 
@@ -186,18 +186,18 @@ class Tableau:
             return min(self.order, self.orders.embedded.order)
         return min(self.order, self.declared_embedded_order)
 
-    def error(self, step: StepContext) -> Stage | None:
+    def error(self, step: StepContext) -> ErrorEstimate | None:
         """Return the difference between the two solutions of an embedded pair, or None."""
         del step
         return self._error
 
     @cached_property
-    def _error(self) -> Stage | None:
+    def _error(self) -> ErrorEstimate | None:
         if self.embedded is None:
             return None
-        last = [PhiSum()] * (len(self.embedded) - len(self.b))
-        weights = [b - e for b, e in zip([*self.b, *last], self.embedded, strict=True)]
-        return Stage(
+        further = [PhiSum()] * (len(self.embedded) - len(self.b))
+        weights = [b - e for b, e in zip([*self.b, *further], self.embedded, strict=True)]
+        stage = Stage(
             c=Fraction(1),
             state={},
             stages=tuple(entry.terms for entry in reversed(weights[1:])),
@@ -206,6 +206,7 @@ class Tableau:
             accept=False,
             remember=False,
         )
+        return ErrorEstimate(stage, int(self.error_order or 0))
 
     @cached_property
     def _recipe(self) -> tuple[Stage, ...]:

@@ -12,7 +12,15 @@ from expint.derive.stage import Method, Stage, StepContext
 from expint.lower.plan import Row
 from expint.operators.base import Operator
 
-__all__ = ["LoweredStep", "StepCache"]
+__all__ = ["ErrorRow", "LoweredStep", "StepCache"]
+
+
+class ErrorRow(NamedTuple):
+    """The weights of an error estimate, its order, and whether it looks at N(y_{n+1})."""
+
+    weights: tuple[Any, ...]
+    order: int
+    at_end: bool
 
 
 class LoweredStep(NamedTuple):
@@ -25,17 +33,14 @@ class LoweredStep(NamedTuple):
     rows
         The rows.
     error
-        The row that gives the error estimate, or None.
-    error_at_end
-        Whether the estimate looks at N(y_{n+1}).
+        What gives the error estimate, or None.
     memory
         Where the slopes in memory lie once the step is done, seen from its end; see ``StepCache``.
     """
 
     c: tuple[float, ...]
     rows: tuple[Row, ...]
-    error: Row | None
-    error_at_end: bool
+    error: ErrorRow | None
     memory: tuple[float | None, ...]
 
 
@@ -77,11 +82,14 @@ class StepCache:
         slots = tuple(at is not None for at in memory)
         rows = tuple(lower_stage(stage, self.operator, h, slots, self.like, tables) for stage in recipe)
         estimate = self.method.error(context)
-        error = None if estimate is None else lower_stage(estimate, self.operator, h, slots, self.like, tables)
+        error = None
+        if estimate is not None:
+            row = lower_stage(estimate.stage, self.operator, h, slots, self.like, tables)
+            evaluated = sum(stage.evaluate for stage in recipe)
+            at_end = recipe[-1].evaluate and len(estimate.stage.stages) == evaluated
+            error = ErrorRow(row.weights, estimate.order, at_end)
         c = tuple(float(stage.c) for stage in recipe)
-        evaluated = sum(stage.evaluate for stage in recipe)
-        at_end = estimate is not None and recipe[-1].evaluate and len(estimate.stages) == evaluated
-        lowered = LoweredStep(c, rows, error, at_end, _advance(memory, recipe, h, self.method.history))
+        lowered = LoweredStep(c, rows, error, _advance(memory, recipe, h, self.method.history))
         self._steps[key] = (recipe, lowered)  # holding the recipe keeps its id unique
         _trim(self._steps, 4 * self.size)
         return lowered

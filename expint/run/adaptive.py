@@ -143,16 +143,16 @@ def adaptive_states(
         candidate, pushed = _stages(step, combine, nonlinear, t, direction * trial, y, slopes)
         evaluations += len(pushed) - len(slopes)
         columns = pushed
-        if step.error_at_end:
+        assert step.error is not None  # the door lets only methods with an estimate in
+        if step.error.at_end:
             columns = (nonlinear(end, candidate), *pushed)
             evaluations += 1
-        assert step.error is not None
         error = control.error(combine(step.error.weights, (y, *columns)), y, candidate)
         if error > 1.0:
             rejected += 1
-            h = trial * control.controller.retreat(error, order)
+            h = trial * control.controller.retreat(error, step.error.order)
             continue
-        if step.rows[-1].evaluate and not step.error_at_end:
+        if step.rows[-1].evaluate and not step.error.at_end:
             columns = (nonlinear(end, candidate), *pushed)
             evaluations += 1
         y, t, memory = candidate, end, step.memory
@@ -163,7 +163,7 @@ def adaptive_states(
                 return
             stop = next(pending)
         errors = (error, *errors[:2])
-        grown = trial * control.controller.factor(errors, order)
+        grown = trial * control.controller.factor(errors, step.error.order)
         h = max(grown, h) if trial < h and error < 1 else grown  # a step shortened to land says little about h
     raise AdaptiveFailure(
         Status.TOO_MANY_STEPS,
