@@ -45,6 +45,8 @@ class GeneralisedLawson:
         The name under which the method is found.
     declared_order, declared_stiff_order, declared_weak_stiff_order
         The orders, confirmed by the tests; computed for uniform steps where they are left out.
+    reference
+        BibTeX key of the source in ``expint.methods.citations``.
     aliases
         Other names.
 
@@ -61,6 +63,7 @@ class GeneralisedLawson:
     declared_order: int | None = None
     declared_stiff_order: int | None = None
     declared_weak_stiff_order: int | None = None
+    reference: str = "krogstad2005"
     aliases: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -128,7 +131,7 @@ class GeneralisedLawson:
         """Return the source of the method as BibTeX."""
         from expint.methods.citations import bibtex
 
-        return bibtex("krogstad2005")
+        return bibtex(self.reference)
 
 
 @lru_cache(maxsize=256)

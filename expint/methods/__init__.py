@@ -5,10 +5,11 @@ from __future__ import annotations
 import difflib
 import re
 from functools import cache
+from typing import Any
 
 from expint.derive.stage import Method
 
-__all__ = ["method", "method_names"]
+__all__ = ["families", "generated_names", "method", "method_names"]
 
 _GENERATED = {
     r"adams(\d+)|(?:etd)?ab(\d+)|etdab(\d+)|abnorsett(\d+)|exponentialadams(\d+)": "adams",
@@ -38,8 +39,12 @@ def method(name: str) -> Method:
 
 def method_names() -> list[str]:
     """Return the names of all methods, sorted; of the families of any order only the first members."""
-    generated = [f"{family}{order}" for family, orders in _LISTED.items() for order in orders]
-    return sorted({entry.name for entry in _catalogue().values()} | set(generated))
+    return sorted({entry.name for entry in _catalogue().values()} | set(generated_names()))
+
+
+def generated_names() -> list[str]:
+    """Return the names of the listed members of families of any order."""
+    return [f"{family}{order}" for family, orders in _LISTED.items() for order in orders]
 
 
 def _key(name: str) -> str:
@@ -47,10 +52,11 @@ def _key(name: str) -> str:
 
 
 @cache
-def _catalogue() -> dict[str, Method]:
-    """Return all catalogued methods by the keys of their names and aliases."""
+def families() -> tuple[tuple[str, tuple[Any, ...]], ...]:
+    """Return the catalogued methods by families, each with a title; families of any order are left out."""
     from expint.derive.lawson import lawson
     from expint.methods import (
+        butcher,
         cox_matthews,
         fifth_order,
         fourth_order,
@@ -60,9 +66,8 @@ def _catalogue() -> dict[str, Method]:
         luan,
         zoto_bowman,
     )
-    from expint.methods.butcher import CLASSICAL
 
-    families = (
+    modules = (
         cox_matthews,
         fourth_order,
         hochbruck_ostermann,
@@ -72,9 +77,16 @@ def _catalogue() -> dict[str, Method]:
         zoto_bowman,
         generalised_lawson,
     )
-    entries = [entry for family in families for entry in family.METHODS] + [lawson(butcher) for butcher in CLASSICAL]
+    exponential = tuple((str(module.__doc__).splitlines()[0], module.METHODS) for module in modules)
+    lawson_forms = tuple(lawson(classical) for classical in butcher.CLASSICAL)
+    return (*exponential, ("Lawson methods: classical methods behind the integrating factor.", lawson_forms))
+
+
+@cache
+def _catalogue() -> dict[str, Method]:
+    """Return all catalogued methods by the keys of their names and aliases."""
     catalogue: dict[str, Method] = {}
-    for entry in entries:
+    for entry in (entry for _, entries in families() for entry in entries):
         for name in (entry.name, *entry.aliases):
             if catalogue.setdefault(_key(name), entry) is not entry:
                 raise ValueError(f"expected every name to belong to one method, received {name!r} twice")

@@ -3,7 +3,7 @@
 import difflib
 from typing import NamedTuple
 
-__all__ = ["bibtex", "citation_keys"]
+__all__ = ["bibtex", "citation_keys", "label"]
 
 
 class _Entry(NamedTuple):
@@ -17,14 +17,14 @@ class _Entry(NamedTuple):
 _ENTRIES: dict[str, _Entry] = {
     "berland_owren_skaflestad2005": _Entry(
         "article",
-        "Berland, H{\\aa}vard and Owren, Brynjulf and Skaflestad, B{\\aa}rd",
+        "Berland, Håvard and Owren, Brynjulf and Skaflestad, Bård",
         "B-series and order conditions for exponential integrators",
         "journal = {SIAM Journal on Numerical Analysis}, volume = {43}, number = {4}, pages = {1715--1727}",
         2005,
     ),
     "bogacki_shampine1989": _Entry(
         "article",
-        "Bogacki, Przemys{\\l}aw and Shampine, Lawrence F.",
+        "Bogacki, Przemysław and Shampine, Lawrence F.",
         "A 3(2) pair of {Runge--Kutta} formulas",
         "journal = {Applied Mathematics Letters}, volume = {2}, number = {4}, pages = {321--325}",
         1989,
@@ -82,7 +82,7 @@ _ENTRIES: dict[str, _Entry] = {
     "friedli1978": _Entry(
         "incollection",
         "Friedli, Armin",
-        'Verallgemeinerte {Runge--Kutta} {Verfahren} zur {L\\"osung} steifer {Differentialgleichungssysteme}',
+        "Verallgemeinerte {Runge--Kutta} {Verfahren} zur {Lösung} steifer {Differentialgleichungssysteme}",
         "booktitle = {Numerical Treatment of Differential Equations}, series = {Lecture Notes in Mathematics}, "
         "volume = {631}, pages = {35--50}, publisher = {Springer}",
         1978,
@@ -90,9 +90,9 @@ _ENTRIES: dict[str, _Entry] = {
     "heun1900": _Entry(
         "article",
         "Heun, Karl",
-        'Neue {Methoden} zur approximativen {Integration} der {Differentialgleichungen} einer unabh{\\"a}ngigen '
-        '{Ver\\"anderlichen}',
-        'journal = {Zeitschrift f{\\"u}r Mathematik und Physik}, volume = {45}, pages = {23--38}',
+        "Neue {Methoden} zur approximativen {Integration} der {Differentialgleichungen} einer unabhängigen "
+        "{Veränderlichen}",
+        "journal = {Zeitschrift für Mathematik und Physik}, volume = {45}, pages = {23--38}",
         1900,
     ),
     "hochbruck_ostermann2005": _Entry(
@@ -126,8 +126,8 @@ _ENTRIES: dict[str, _Entry] = {
     "kutta1901": _Entry(
         "article",
         "Kutta, Wilhelm",
-        'Beitrag zur n{\\"a}herungsweisen {Integration} totaler {Differentialgleichungen}',
-        'journal = {Zeitschrift f{\\"u}r Mathematik und Physik}, volume = {46}, pages = {435--453}',
+        "Beitrag zur näherungsweisen {Integration} totaler {Differentialgleichungen}",
+        "journal = {Zeitschrift für Mathematik und Physik}, volume = {46}, pages = {435--453}",
         1901,
     ),
     "lawson1967": _Entry(
@@ -175,7 +175,7 @@ _ENTRIES: dict[str, _Entry] = {
     ),
     "norsett1969": _Entry(
         "incollection",
-        "N{\\o}rsett, Syvert P.",
+        "Nørsett, Syvert P.",
         "An {A}-stable modification of the {Adams--Bashforth} methods",
         "booktitle = {Conference on the Numerical Solution of Differential Equations}, "
         "series = {Lecture Notes in Mathematics}, volume = {109}, pages = {214--219}, publisher = {Springer}",
@@ -183,8 +183,8 @@ _ENTRIES: dict[str, _Entry] = {
     ),
     "nystrom1925": _Entry(
         "article",
-        'Nystr{\\"o}m, Evert Johannes',
-        '{\\"U}ber die numerische {Integration} von {Differentialgleichungen}',
+        "Nyström, Evert Johannes",
+        "Über die numerische {Integration} von {Differentialgleichungen}",
         "journal = {Acta Societatis Scientiarum Fennicae}, volume = {50}, number = {13}, pages = {1--54}",
         1925,
     ),
@@ -204,7 +204,7 @@ _ENTRIES: dict[str, _Entry] = {
     ),
     "strehmel_weiner1992": _Entry(
         "book",
-        'Strehmel, Karl and Weiner, R{\\"u}diger',
+        "Strehmel, Karl and Weiner, Rüdiger",
         "Linear-implizite {Runge--Kutta}-{Methoden} und ihre {Anwendung}",
         "publisher = {Teubner}, address = {Stuttgart}",
         1992,
@@ -239,17 +239,34 @@ def citation_keys() -> list[str]:
 
 
 def bibtex(key: str) -> str:
-    """Return the BibTeX entry of a source.
+    """Return the BibTeX entry of a source, in Unicode.
 
     Raises
     ------
     ValueError
         If the key is unknown.
     """
+    kind, author, title, where, year = _entry(key)
+    fields = [f"author = {{{author}}}", f"title = {{{title}}}", where, f"year = {{{year}}}"]
+    return f"@{kind}{{{key},\n  " + ",\n  ".join(fields) + "\n}"
+
+
+def label(key: str) -> str:
+    """Return a source as it is named in running text, such as "Cox and Matthews (2002)".
+
+    Raises
+    ------
+    ValueError
+        If the key is unknown.
+    """
+    entry = _entry(key)
+    *others, last = [author.split(",")[0] for author in entry.author.split(" and ")]
+    return f"{', '.join(others)} and {last} ({entry.year})" if others else f"{last} ({entry.year})"
+
+
+def _entry(key: str) -> _Entry:
     if key not in _ENTRIES:
         near = difflib.get_close_matches(key, _ENTRIES, n=3, cutoff=0.4)
         hint = f"; nearest: {', '.join(near)}" if near else ""
         raise ValueError(f"expected the key of a source, received {key!r}{hint}")
-    kind, author, title, where, year = _ENTRIES[key]
-    fields = [f"author = {{{author}}}", f"title = {{{title}}}", where, f"year = {{{year}}}"]
-    return f"@{kind}{{{key},\n  " + ",\n  ".join(fields) + "\n}"
+    return _ENTRIES[key]

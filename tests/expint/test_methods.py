@@ -14,7 +14,7 @@ from expint.derive.lawson import lawson
 from expint.derive.tableau import Tableau
 from expint.methods import method, method_names
 from expint.methods.butcher import CLASSICAL
-from expint.methods.citations import bibtex, citation_keys
+from expint.methods.citations import bibtex, citation_keys, label
 
 TABLEAUX = [entry for entry in map(method, method_names()) if isinstance(entry, Tableau)]
 
@@ -181,6 +181,12 @@ def test_bibtex_is_balanced_and_unknown_keys_are_refused():
         assert f"{{{key}," in entry
     with pytest.raises(ValueError, match="received 'krogstad2006'; nearest: krogstad2005"):
         bibtex("krogstad2006")
+
+
+def test_sources_are_named_as_in_running_text():
+    assert label("lawson1967") == "Lawson (1967)"
+    assert label("cox_matthews2002") == "Cox and Matthews (2002)"
+    assert label("whalen_brio_moloney2015") == "Whalen, Brio and Moloney (2015)"
 
 
 def test_lookup_does_not_import_sympy():

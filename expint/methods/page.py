@@ -1,0 +1,83 @@
+"""METHODS.md: the catalogue with computed orders. ``python -m expint.methods.page`` writes it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from expint.derive.conditions import OrderReport, check_orders
+from expint.derive.printing import markdown_table
+from expint.derive.tableau import Tableau
+from expint.methods import families, generated_names, method
+from expint.methods.citations import label
+
+__all__ = ["methods_page"]
+
+_INTRODUCTION = """# Methods
+
+Written by `python -m expint.methods.page`; do not edit. Every order on this page is computed from the coefficients by
+exact order conditions, none is taken from a paper.
+
+- **order**: the classical order, h → 0 with L fixed, by two-coloured rooted trees.
+- **stiff**: the order with bounds that do not see how large L is, every condition for arbitrary operators.
+- **weak**: the same with the conditions of the highest order weakened as by Hochbruck and Ostermann (2005).
+- **slopes**: evaluations of N per step, and with + the slopes remembered from earlier steps.
+- **embedded**: the order of the second solution that estimates the error.
+- **lacks**: the first stiff condition that fails. J and K stand for arbitrary linear maps, ψ_q and ψ_{q,i} for the
+  defects of the step and of stage i.
+
+`expint.method(name)` finds a method by its name or an alias, `method.orders` gives the full report."""
+
+_HEADER = ("method", "slopes", "order", "stiff", "weak", "embedded", "lacks", "also known as", "source")
+
+
+def methods_page() -> str:
+    """Return the page as Markdown."""
+    sections = [_INTRODUCTION]
+    for title, entries in families():
+        sections += [f"## {title.rstrip('.')}", markdown_table(_HEADER, [_row(entry) for entry in entries])]
+    generated = [_row(method(name)) for name in generated_names()]
+    sections += [
+        "## Families of any order",
+        "`adams<q>` is exponential Adams–Bashforth on any grid, `bootstrap<p>` collocation level upon level.",
+        markdown_table(_HEADER, generated),
+        "## Tableaux",
+        "Those of the Lawson methods are α_ij e^((c_i - c_j)z) and β_i e^((1 - c_i)z) for a classical method α, β.",
+    ]
+    for _, entries in families()[:-1]:
+        sections += [_tableau(entry) for entry in entries if isinstance(entry, Tableau)]
+    return "\n\n".join(sections) + "\n"
+
+
+def _row(entry: Any) -> tuple[str, ...]:
+    report = check_orders(entry, max_order=entry.order if entry.order > 6 else 6)
+    remembered = f" + {entry.history - 1}" if entry.history > 1 else ""
+    return (
+        f"`{entry.name}`",
+        f"{_evaluations(entry)}{remembered}",
+        str(report.order),
+        str(report.stiff_order),
+        str(report.weak_stiff_order),
+        "" if report.embedded is None else str(report.embedded.order),
+        _lacks(report),
+        ", ".join(f"`{alias}`" for alias in getattr(entry, "aliases", ())),
+        label(getattr(entry, "reference", "norsett1969")),
+    )
+
+
+def _evaluations(entry: Any) -> int:
+    return int(entry.evaluations if isinstance(entry, Tableau) else entry.stages)
+
+
+def _lacks(report: OrderReport) -> str:
+    return f"${report.violated_weak[0].statement}$" if report.violated_weak else ""
+
+
+def _tableau(entry: Tableau) -> str:
+    remarks = f"{entry.remarks}\n\n" if entry.remarks else ""
+    return f"### {entry.name}\n\n{remarks}$$\n{entry.latex()}\n$$"
+
+
+if __name__ == "__main__":
+    Path(sys.argv[1] if len(sys.argv) > 1 else "METHODS.md").write_text(methods_page(), encoding="utf-8")
