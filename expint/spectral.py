@@ -89,9 +89,10 @@ class Fourier:
             )
 
     def dealias(self, v: Array, keep: float = 2 / 3) -> Array:
-        """Return ``v`` with the modes above ``keep`` times the highest wavenumber set to zero.
+        """Return ``v`` with the modes from ``keep`` times the Nyquist wavenumber upwards set to zero.
 
-        Two thirds is the rule for quadratic nonlinearities (Orszag 1971), one half for cubic ones.
+        Two thirds is the rule for quadratic nonlinearities (Orszag 1971), one half for cubic ones. The mode at the cut
+        goes too: where it exists, a product of such modes falls back on it.
         """
         if not 0 < keep <= 1:
             raise ValueError(f"expected keep in (0, 1], received {keep}")
@@ -108,7 +109,7 @@ class Fourier:
     def _mask(self, like: Array, keep: float) -> Array:
         key = (keep, like.dtype, device(like))
         if key not in self._masks:
-            self._masks[key] = asarray_like((self._reach <= keep * (1 + 1e-12)).astype(np.float64), like)
+            self._masks[key] = asarray_like((self._reach < keep * (1 - 1e-12)).astype(np.float64), like)
         return self._masks[key]
 
     def __repr__(self) -> str:

@@ -1,0 +1,223 @@
+"""The zoo: exact solutions satisfy their equations, invariants are kept, parameters are those of the literature."""
+
+import inspect
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import expint
+from expint import SemilinearProblem, problems
+from expint.operators import Diagonal, Operator, as_operator
+
+MAKERS = {
+    "allen_cahn": problems.allen_cahn,
+    "allen_cahn_chebyshev": problems.allen_cahn_chebyshev,
+    "burgers": problems.burgers,
+    "hochbruck_ostermann local": lambda: problems.hochbruck_ostermann("local"),
+    "hochbruck_ostermann nonlocal": lambda: problems.hochbruck_ostermann("nonlocal"),
+    "korteweg_de_vries": problems.korteweg_de_vries,
+    "kuramoto_sivashinsky": problems.kuramoto_sivashinsky,
+    "linear_system": lambda: problems.linear_system([-1.0, 2.0, -5.0]),
+    "linear_system complex": lambda: problems.linear_system([-1j, 2.0 + 1j, -5.0]),
+    "riccati": problems.riccati,
+    "two_solitons": problems.two_solitons,
+}
+REAL_LINE = {"allen_cahn", "burgers", "korteweg_de_vries", "kuramoto_sivashinsky", "two_solitons"}  # real FFT
+
+
+@pytest.fixture(params=MAKERS)
+def problem(request: pytest.FixtureRequest) -> SemilinearProblem:
+    return MAKERS[request.param]()
+
+
+def linear_part(problem: SemilinearProblem, y: np.ndarray) -> np.ndarray:
+    linear = problem.linear
+    return linear.matrix @ y if isinstance(linear, Operator) else linear * y
+
+
+def rate(problem: SemilinearProblem, t: float, y: np.ndarray) -> np.ndarray:
+    return linear_part(problem, y) + problem.nonlinear(t, y)
+
+
+def time_derivative(function: object, t: float, h: float) -> np.ndarray:
+    """Fourth-order central differences."""
+    return (8 * (function(t + h) - function(t - h)) - (function(t + 2 * h) - function(t - 2 * h))) / (12 * h)
+
+
+@pytest.mark.parametrize(
+    ("name", "step", "tolerance"),
+    [
+        ("hochbruck_ostermann local", 1e-2, 1e-8),
+        ("hochbruck_ostermann nonlocal", 1e-2, 1e-8),
+        ("linear_system", 1e-3, 1e-10),
+        ("linear_system complex", 1e-3, 1e-10),
+        ("riccati", 1e-3, 1e-11),
+    ],
+)
+def test_exact_solutions_satisfy_their_equations(name: str, step: float, tolerance: float) -> None:
+    problem = MAKERS[name]()
+    for t in (0.1, 0.4, 0.7):
+        y = problem.exact(t)
+        residual = time_derivative(problem.exact, t, step) - rate(problem, t, y)
+        assert np.max(np.abs(residual)) < tolerance * max(1.0, np.max(np.abs(y)))
+
+
+@pytest.mark.parametrize("n", [512, 1024])
+def test_the_soliton_satisfies_the_equation_of_korteweg_and_de_vries(n: int) -> None:
+    problem = problems.korteweg_de_vries(n)
+    for t in (0.0, 0.3 * problem.t_span[1], 0.9 * problem.t_span[1]):
+        y = problem.exact(t)
+        speed = time_derivative(problem.exact, t, 1e-6)
+        assert np.max(np.abs(speed - rate(problem, t, y))) < 1e-7 * np.max(np.abs(speed))
+
+
+@pytest.mark.parametrize("name", ["hochbruck_ostermann local", "korteweg_de_vries", "linear_system", "riccati"])
+def test_exact_solutions_begin_at_the_initial_state(name: str) -> None:
+    problem = MAKERS[name]()
+    np.testing.assert_allclose(problem.exact(problem.t_span[0]), problem.y0, rtol=1e-13, atol=1e-13)
+
+
+def test_the_soliton_is_back_after_its_period() -> None:
+    problem = problems.korteweg_de_vries()
+    assert problem.t_span[1] == pytest.approx(2 * np.pi / 625)
+    np.testing.assert_allclose(problem.exact(problem.t_span[1]), problem.y0, atol=1e-9 * np.max(np.abs(problem.y0)))
+
+
+def test_the_soliton_is_computed_to_the_accuracy_of_its_grid() -> None:
+    problem = problems.korteweg_de_vries(n=256)
+    t = problem.t_span[1] / 20
+    solution = expint.solve(problem, "luan-ostermann5", t_span=(0, t), step=t / 150, t_eval=[t])
+    error = problem.physical(solution.y[-1] - problem.exact(t))
+    assert np.max(np.abs(error)) < 2e-6 * 3 * 625
+
+
+@settings(max_examples=40)
+@given(st.sampled_from(sorted(REAL_LINE - {"allen_cahn"})), st.integers(0, 2**16))
+def test_conservation_laws_keep_the_mean(name: str, seed: int) -> None:
+    problem = MAKERS[name]()
+    rng = np.random.default_rng(seed)
+    v = problem.y0 * rng.normal(size=problem.y0.shape)
+    assert linear_part(problem, v)[0] == 0
+    assert problem.nonlinear(0.0, v)[0] == 0
+
+
+@pytest.mark.parametrize("name", ["korteweg_de_vries", "two_solitons", "burgers", "kuramoto_sivashinsky"])
+def test_a_solve_keeps_the_mean_to_rounding(name: str) -> None:
+    problem = MAKERS[name]()
+    t_end = min(problem.t_span[1], 1.0)
+    solution = expint.solve(problem, "krogstad4", t_span=(0, t_end), step=t_end / 300)
+    assert solution.success
+    means = np.mean(problem.physical(solution.y), axis=-1)
+    np.testing.assert_allclose(means, means[0], rtol=0, atol=1e-13 * np.max(np.abs(problem.physical(problem.y0))))
+
+
+def test_solitons_keep_their_energy() -> None:
+    problem = problems.korteweg_de_vries(n=256)
+    t = problem.t_span[1] / 20
+    solution = expint.solve(problem, "krogstad4", t_span=(0, t), step=t / 200)
+    energy = np.sum(problem.physical(solution.y) ** 2, axis=-1)
+    np.testing.assert_allclose(energy, energy[0], rtol=1e-5)
+
+
+def test_burgers_loses_energy_by_viscosity_alone() -> None:
+    problem = problems.burgers()
+    v = problem.y0
+    u, change = problem.physical(v), problem.physical(problem.nonlinear(0.0, v))
+    assert abs(np.mean(u * change)) < 1e-7  # ∫ u (u²/2)_x dx = 0
+    assert np.mean(u * problem.physical(problem.linear * v)) < -1e-3
+
+
+def test_allen_cahn_rests_in_its_wells() -> None:
+    problem = problems.allen_cahn(n=32)
+    for well in (-1.0, 0.0, 1.0):
+        constant = 32 * well * np.eye(1, 17)[0] + 0j
+        np.testing.assert_allclose(rate(problem, 0.0, constant), 0, atol=1e-12)
+
+
+def test_allen_cahn_with_walls_keeps_its_boundary_values_and_satisfies_the_equation_inside() -> None:
+    problem = problems.allen_cahn_chebyshev(n=24, epsilon=0.01)
+    u0 = problem.physical(problem.y0)
+    assert u0.shape == problem.x.shape
+    np.testing.assert_array_equal(u0[[0, -1]], [-1, 1])
+    np.testing.assert_allclose(u0, 0.53 * problem.x + 0.47 * np.sin(-1.5 * np.pi * problem.x), atol=1e-15)
+    p = np.polynomial.Polynomial([0, 1, 0.3, 0, -0.3])  # p(±1) = ±1
+    u = p(problem.x)
+    expected = 0.01 * p.deriv(2)(problem.x) + u - u**3
+    np.testing.assert_allclose(rate(problem, 0.0, (u - problem.x)[1:-1]), expected[1:-1], rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("name", "points", "ends", "t_end"),
+    [
+        ("kuramoto_sivashinsky", 128, (0, 32 * np.pi), 150.0),
+        ("burgers", 128, (-np.pi, np.pi), 1.0),
+        ("korteweg_de_vries", 256, (-np.pi, np.pi), 2 * np.pi / 625),
+        ("two_solitons", 512, (-np.pi, np.pi), 0.006),
+        ("allen_cahn", 256, (0, 2 * np.pi), 500.0),
+    ],
+)
+def test_periodic_problems_have_the_parameters_of_the_literature(
+    name: str, points: int, ends: tuple[float, float], t_end: float
+) -> None:
+    problem = MAKERS[name]()
+    assert problem.x.shape == (points,)
+    assert problem.x[0] == ends[0]
+    assert problem.x[0] + points * (problem.x[1] - problem.x[0]) == pytest.approx(ends[1])
+    assert problem.t_span == (0.0, t_end)
+    assert problem.y0.shape == (points // 2 + 1,)
+
+
+def test_initial_states_are_those_of_the_literature() -> None:
+    def start(problem: SemilinearProblem) -> tuple[np.ndarray, np.ndarray]:
+        return problem.x, problem.physical(problem.y0)
+
+    x, u = start(problems.kuramoto_sivashinsky())
+    np.testing.assert_allclose(u, np.cos(x / 16) * (1 + np.sin(x / 16)), atol=1e-14)
+    x, u = start(problems.burgers())
+    np.testing.assert_allclose(u, np.exp(-10 * np.sin(x / 2) ** 2), atol=1e-14)
+    x, u = start(problems.korteweg_de_vries())
+    np.testing.assert_allclose(u, 3 * 625 / np.cosh(25 * x / 2) ** 2, atol=1e-10)
+    x, u = start(problems.two_solitons())
+    solitons = (3 * a**2 / np.cosh(a * (x - at) / 2) ** 2 for a, at in ((25, -2), (16, -1)))
+    np.testing.assert_allclose(u, sum(solitons), atol=1e-10)
+
+
+def test_problems_are_made_with_other_parameters() -> None:
+    np.testing.assert_allclose(problems.burgers(viscosity=0.1).linear, -0.1 * np.arange(65) ** 2)
+    np.testing.assert_allclose(problems.allen_cahn(n=8, epsilon=0.1).linear, 1 - 0.1 * np.arange(5) ** 2)
+    assert problems.kuramoto_sivashinsky(n=32, t_end=5.0).t_span == (0.0, 5.0)
+    assert problems.hochbruck_ostermann(n=49).y0.shape == (49,)
+    with pytest.raises(ValueError, match="expected a positive viscosity, received 0"):
+        problems.burgers(viscosity=0)
+    with pytest.raises(ValueError, match="expected term to be 'local' or 'nonlocal', received 'global'"):
+        problems.hochbruck_ostermann("global")
+
+
+def test_every_problem_says_what_it_is(problem: SemilinearProblem) -> None:
+    assert problem.name
+    assert problem.equation
+    assert problem.source
+
+
+def test_every_problem_is_one_the_solver_accepts(problem: SemilinearProblem) -> None:
+    as_operator(problem.linear, problem.y0)
+    slope = problem.nonlinear(0.0, problem.y0)
+    assert slope.shape == problem.y0.shape
+    assert slope.dtype == problem.y0.dtype
+    t_end = problem.t_span[1] / 1000
+    assert expint.solve(problem, t_span=(0, t_end), step=t_end / 2).success
+
+
+def test_every_problem_is_in_this_file() -> None:
+    assert set(problems.__all__) == {name.split()[0] for name in MAKERS}
+    assert all(inspect.getdoc(getattr(problems, name)) for name in problems.__all__)
+
+
+def test_the_modes_of_hochbruck_and_ostermann_are_those_of_second_differences() -> None:
+    problem = problems.hochbruck_ostermann(n=9)
+    second = (np.diag(np.ones(8), 1) + np.diag(np.ones(8), -1) - 2 * np.eye(9)) * 100
+    modes = np.array([problem.physical(row) for row in np.eye(9)])  # rows: sine modes
+    np.testing.assert_allclose(modes @ second, problem.linear[:, None] * modes, atol=1e-10)
+    assert isinstance(as_operator(problem.linear, problem.y0), Diagonal)
