@@ -81,6 +81,8 @@ def asarray_like(values: np.ndarray, like: Array) -> Array:
     The kind of ``values`` (real or complex) is kept; the precision is that of ``like``. For float32, complex64 and
     half-precision states the weights are rounded once, here.
     """
+    if isinstance(like, np.ndarray) and like.dtype.itemsize == (16 if like.dtype.kind == "c" else 8):
+        return np.ascontiguousarray(values)  # double precision on the host already
     xp = array_namespace(like)
     kind = "complex" if np.iscomplexobj(values) else "real"
     return xp.asarray(np.ascontiguousarray(values), dtype=_precision(xp, like.dtype)[kind], device=device(like))

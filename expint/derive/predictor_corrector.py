@@ -81,8 +81,8 @@ class PredictorCorrector:
 
     @property
     def error_order(self) -> int:
-        """The order of the error estimate, that of the corrector."""
-        return self.q + 1
+        """The order of the error estimate, one below that of the corrector."""
+        return self.q
 
     @property
     def stages(self) -> int:
@@ -91,8 +91,8 @@ class PredictorCorrector:
 
     @property
     def history(self) -> int:
-        """How many remembered slopes a step looks at: q, and one more for the error estimate."""
-        return self.q + 1
+        """How many remembered slopes a step looks at."""
+        return self.q
 
     @cached_property
     def starter(self) -> Method:
@@ -107,16 +107,16 @@ class PredictorCorrector:
         return _pair(past, is_exact(past), self.mode)
 
     def error(self, step: StepContext) -> ErrorEstimate | None:
-        """Return the corrector with one more node minus the corrector: the leading term of the local error.
+        """Return the corrector minus the corrector with one node less: the local error of the latter, of order q.
 
-        While there is no further node, the corrector minus the one with a node less, an estimate of one order lower.
+        The solution goes on from the better one (local extrapolation).
         """
         known = len(step.history)
         if known < self.q and not self.ramp:
             return None
         k = min(self.q, known)
-        past = step.history[: min(known, k + 1)]
-        return _estimate(past, is_exact(past), min(k, len(past) - 1))
+        past = step.history[:k]
+        return _estimate(past, is_exact(past), k - 1)
 
     def latex(self) -> str:
         """Return predictor and corrector for uniform steps in LaTeX."""
@@ -173,7 +173,7 @@ def _pair(past: tuple[Any, ...], exact: bool, mode: str) -> tuple[Stage, ...]:
 
 @lru_cache(maxsize=256)
 def _estimate(past: tuple[Any, ...], exact: bool, k: int) -> ErrorEstimate:
-    """Return the corrector on k + 1 past slopes minus that on k; its order is that of the latter, k + 1."""
+    """Return the corrector on k + 1 past slopes minus that on k, which has order k + 1."""
     fine, coarse = adams_terms((1, *past[: k + 1]), exact), adams_terms((1, *past[:k]), exact)
     weights = [_difference(w, coarse[j] if j < len(coarse) else {}) for j, w in enumerate(fine)]
     stage = Stage(Fraction(1), {}, (weights[0],), tuple(weights[1:]), evaluate=False, accept=False, remember=False)

@@ -6,6 +6,8 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from expint.backend import Array
 from expint.derive.phisum import Terms
 from expint.derive.stage import Method, Stage, StepContext
@@ -113,6 +115,7 @@ class PhiTables:
     def __init__(self, operator: Any, step: float) -> None:
         self.operator, self.step = operator, step
         self._values: dict[Any, Sequence[Any]] = {}
+        self._stacks: dict[tuple[tuple[int, Any], ...], np.ndarray] = {}
 
     def require(self, columns: Sequence[Terms]) -> None:
         """Compute what the φ-sums in ``columns`` need: for each c all indices at once."""
@@ -124,9 +127,11 @@ class PhiTables:
             if k >= len(self._values.get(c, ())):
                 self._values[c] = self.operator.phi(k, float(c) * self.step)
 
-    def __call__(self, k: int, c: Any) -> Any:
-        """Return φ_k(c h L)."""
-        return self._values[c][k]
+    def stack(self, keys: tuple[tuple[int, Any], ...]) -> np.ndarray:
+        """Return φ_k(c h L) for all (k, c) in ``keys`` as one array, the first axis counting keys."""
+        if keys not in self._stacks:
+            self._stacks[keys] = np.stack([self._values[c][k] for k, c in keys])
+        return self._stacks[keys]
 
 
 _START = Stage(c=0, state={(0, 0): 1}, stages=(), past=(), evaluate=True, accept=True, remember=True)

@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+import numpy as np
+
 from expint.backend import Array, is_complex
 from expint.derive.phisum import Terms
 
@@ -22,8 +24,8 @@ class PhiTable(Protocol):
     def require(self, columns: Sequence[Terms]) -> None:
         """Compute what the φ-sums in ``columns`` need."""
 
-    def __call__(self, k: int, c: Any) -> Any:
-        """Return φ_k(c h L) as host numbers in double precision."""
+    def stack(self, keys: tuple[tuple[int, Any], ...]) -> np.ndarray:
+        """Return φ_k(c h L) for all (k, c) in ``keys`` as one host array, the first axis counting keys."""
 
 
 class Operator(ABC):
@@ -68,14 +70,12 @@ class StoredOperator(Operator):
     ) -> tuple[Any, ...]:
         """Return the weights of one row, Σ_k,c r φ_k(c h L) for each column."""
         table.require(columns)
-        weights = []
-        for terms, factor in zip(columns, factors):
-            if terms:
-                total = sum(float(r) * table(k, c) for (k, c), r in terms.items())
-                weights.append(self.cast(factor * total, like))
-            else:
-                weights.append(None)
-        return tuple(weights)
+        keys = tuple(dict.fromkeys(key for terms in columns for key in terms))
+        matrix = np.array(
+            [[factor * float(terms.get(key, 0)) for key in keys] for terms, factor in zip(columns, factors)]
+        )
+        weights = np.tensordot(matrix, table.stack(keys), axes=1)  # all columns in one product
+        return tuple(self.cast(w, like) if terms else None for w, terms in zip(weights, columns))
 
 
 def check_dtype(linear_is_complex: bool, y0: Array) -> None:

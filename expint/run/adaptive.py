@@ -18,6 +18,10 @@ __all__ = ["AdaptiveFailure", "AdaptiveStep", "ErrorNorm", "StepControl", "adapt
 _LADDER = 8
 """Step sizes are powers of 2^{1/8}, so that they repeat and their φ-functions can be reused."""
 
+_HOLD = (0.9, 1.2)
+"""Factors between these leave the step as it is: a new step size costs new φ-functions, and a multistep method its
+history."""
+
 _ROUNDING = 16
 """The smallest step, in units in the last place of t."""
 
@@ -163,8 +167,11 @@ def adaptive_states(
                 return
             stop = next(pending)
         errors = (error, *errors[:2])
-        grown = trial * control.controller.factor(errors, step.error.order)
-        h = max(grown, h) if trial < h and error < 1 else grown  # a step shortened to land says little about h
+        factor = control.controller.factor(errors, step.error.order)
+        if trial < h:
+            h = max(trial * factor, h)  # a step shortened to land says little about h
+        elif not _HOLD[0] <= factor <= _HOLD[1]:
+            h = trial * factor
     raise AdaptiveFailure(
         Status.TOO_MANY_STEPS,
         f"expected to reach t = {stops[-1]:.6g} in {control.most} steps, received t = {t:.6g} with step {h:.3g}; "
