@@ -9,6 +9,7 @@ import numpy as np
 
 from expint.backend import Array, asarray_like, is_complex, to_numpy
 from expint.operators.base import StoredOperator, check_dtype
+from expint.phi import phi_matrices
 
 __all__ = ["Dense"]
 
@@ -48,8 +49,6 @@ class Dense(StoredOperator):
 
     def phi(self, p: int, scale: float) -> Sequence[Any]:
         """Return [φ_0(scale A), …, φ_p(scale A)]."""
-        from expint.phi import phi_matrices
-
         return phi_matrices(scale * self.matrix, p)
 
     def cast(self, weight: Any, like: Array | None) -> Any:
