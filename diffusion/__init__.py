@@ -1,10 +1,18 @@
-"""Diffusion sampling as exponential integration."""
+"""Diffusion sampling as exponential integration.
 
-from . import grids, models
+A sampler is a declaration (:class:`Sampler`): a method of :mod:`expint`, the gauge in which it is applied, and clocks
+for its grid and its history. :func:`sample`, :func:`trajectory` and :func:`encode` run it on a :class:`Denoiser`, which
+is a network with what it predicts and its noise schedule. Importing this package needs no torch.
+"""
+
+from . import clock, grids, models
 from .clock import Clock
+from .declaration import Sampler
 from .denoiser import Denoiser
 from .gauge import Gauge
 from .prediction import convert
+from .sample import SamplingError, encode, sample, trajectory
+from .samplers import sampler, sampler_names
 from .schedule import EDM, VE, FlowMatching, NoiseSchedule
 from .variance_preserving import VP, SubVP
 
@@ -17,8 +25,16 @@ __all__ = [
     "FlowMatching",
     "Gauge",
     "NoiseSchedule",
+    "Sampler",
+    "SamplingError",
     "SubVP",
+    "clock",
     "convert",
+    "encode",
     "grids",
     "models",
+    "sample",
+    "sampler",
+    "sampler_names",
+    "trajectory",
 ]

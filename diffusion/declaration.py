@@ -11,6 +11,7 @@ import numpy as np
 import expint
 from expint.derive import Method
 
+from .citations import bibtex
 from .clock import Clock, clock
 from .gauge import Gauge
 from .history import ScheduleClock
@@ -67,8 +68,6 @@ class Sampler:
 
     def cite(self) -> str:
         """Return the source of the sampler as BibTeX."""
-        from expint.methods.citations import bibtex
-
         return bibtex(self.reference)
 
 

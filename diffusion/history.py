@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from math import ceil
 
 import numpy as np
 
@@ -15,15 +16,18 @@ from .schedule import NoiseSchedule
 
 __all__ = ["ScheduleClock"]
 
-_NODES = 32
+_CLEAN_NODES = 32
+_NOISY_NODES = 16
+_WIDEST = 1.5  # panel in λ: the singularities of the usual schedules lie at a distance of π/2 or more
 
 
 @dataclass(frozen=True)
 class ScheduleClock:
     r"""A polynomial clock of ``expint.Adams`` on a noise schedule, as in DEIS tAB: ∫ e^{(s_1-s)L} ℓ_j(u(s)) ds.
 
-    The integral over s is computed by Gauss–Legendre in v = √t: near t = 0 the noise-to-signal ratio of a
-    variance-preserving process behaves like √t, so that the integrand is smooth in v and not in t.
+    The integral over s is computed by Gauss–Legendre in a variable in which the integrand is smooth. Where σ < α that
+    is √t: near t = 0 the noise-to-signal ratio of a variance-preserving process behaves like √t. Where σ > α it is λ,
+    in panels: there s may grow without bound as α → 0.
 
     Parameters
     ----------
@@ -46,23 +50,42 @@ class ScheduleClock:
         return tuple(self.polynomial.value(self.schedule, times).tolist())
 
     def quadrature(self, step: StepContext) -> Quadrature:
-        """Return Gauss–Legendre nodes in √t, with θ = (s - s_n)/h, weights ds/h and the values of u."""
+        """Return Gauss–Legendre nodes with θ = (s - s_n)/h, weights ds/h and the values of u."""
         ends = self.integration.time(self.schedule, np.array([step.start, step.start + step.step]))
-        first, last = np.sqrt(ends)
-        points, weights = _gauss_legendre()
-        v = first + (last - first) * points
-        times = v * v
+        times, density = self._rule(np.sort(ends)[::-1])
         s = self.integration.value(self.schedule, times)
-        density = self.integration.rate(self.schedule, times) * 2 * v * (last - first) / step.step
+        weights = np.abs(density * self.integration.rate(self.schedule, times) / step.step)
         return Quadrature(
             theta=((s - step.start) / step.step).tolist(),
-            weights=(weights * density).tolist(),
+            weights=(weights / weights.sum()).tolist(),  # the sum is known: the first order is that of DDIM exactly
             values=self.polynomial.value(self.schedule, times).tolist(),
         )
 
+    def _rule(self, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return times between the ``ends`` (the noisy first) and weights with which they integrate over t."""
+        noisy, clean = self.schedule.half_log_snr(ends)
+        middle = min(max(noisy, 0.0), clean)
+        panels = ceil((middle - noisy) / _WIDEST)
+        edges = np.linspace(noisy, middle, panels + 1)
+        lam, weights = _gauss_legendre(edges[:-1], edges[1:], _NOISY_NODES)
+        times = self.schedule.time(lam)
+        weights = weights / self.schedule.half_log_snr_rate(times)
+        if middle == clean:
+            return times, weights
+        root = np.sqrt(self.schedule.time(np.array([middle, clean])))
+        v, of_v = _gauss_legendre(root[:1], root[1:], _CLEAN_NODES)
+        return np.concatenate([times, v * v]), np.concatenate([weights, of_v * 2 * v])
 
-@lru_cache(maxsize=1)
-def _gauss_legendre() -> tuple[np.ndarray, np.ndarray]:
+
+def _gauss_legendre(starts: np.ndarray, ends: np.ndarray, nodes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the nodes and weights of the rule on each of the intervals, one after the other."""
+    points, weights = _unit_rule(nodes)
+    lengths = (ends - starts)[:, None]
+    return (starts[:, None] + lengths * points).ravel(), (lengths * weights).ravel()
+
+
+@lru_cache(maxsize=4)
+def _unit_rule(nodes: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the Gauss–Legendre rule on [0, 1]."""
-    points, weights = np.polynomial.legendre.leggauss(_NODES)
+    points, weights = np.polynomial.legendre.leggauss(nodes)
     return (points + 1) / 2, weights / 2

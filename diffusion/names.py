@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 
 __all__ = ["resolve"]
 
+_FEW = 12  # names that fit into a message
+
 
 def resolve(name: str, known: Mapping[str, object], aliases: Mapping[str, str], what: str) -> str:
-    """Return the canonical name of the ``what`` called ``name``.
+    """Return the canonical name of the ``what`` called ``name``; case does not matter, nor which of "-", "_", " ".
 
     Raises
     ------
@@ -25,5 +28,14 @@ def resolve(name: str, known: Mapping[str, object], aliases: Mapping[str, str], 
     canonical = aliases.get(name, name)
     if canonical in known:
         return canonical
-    near = get_close_matches(name, [*known, *aliases], n=1, cutoff=0.0)[0]
-    raise ValueError(f"expected a {what}, one of {list(known)}; received {name!r}; did you mean {near!r}?")
+    spellings = {_fold(key): key for key in known} | {_fold(key): value for key, value in aliases.items()}
+    if _fold(name) in spellings:
+        return spellings[_fold(name)]
+    near = get_close_matches(_fold(name), spellings, n=1, cutoff=0.0)[0]
+    choice = f"one of {list(known)}" if len(known) <= _FEW else f"one of {len(known)} by name"
+    raise ValueError(f"expected a {what}, {choice}; received {name!r}; did you mean {spellings[near]!r}?")
+
+
+def _fold(name: str) -> str:
+    """Return the name without what does not distinguish names: case, and which of hyphen, underscore, space."""
+    return re.sub(r"[\s_-]+", "-", name.strip().lower())

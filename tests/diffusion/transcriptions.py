@@ -33,9 +33,9 @@ def lagrange(nodes, j, at):
 def tab_coefficients(schedule, grid, order):
     """DEIS tAB: per step (Ψ, C_0 … C_r), newest ε first; C_j = α(t) ∫ ρ′(τ) ℓ_j(τ) dτ with ℓ_j of the last times.
 
-    The integral is by 40 Gauss–Legendre nodes in √τ; the first steps use the times there are.
+    The integral is by 200 Gauss–Legendre nodes in √τ; the first steps use the times there are.
     """
-    points, weights = np.polynomial.legendre.leggauss(40)
+    points, weights = np.polynomial.legendre.leggauss(200)
     rows = []
     for i, (s, t) in enumerate(pairwise(grid)):
         nodes = grid[max(0, i - order) : i + 1][::-1]

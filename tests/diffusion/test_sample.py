@@ -1,0 +1,217 @@
+"""The front doors: what they take, what they give, what they refuse."""
+
+import numpy as np
+import pytest
+import torch
+
+import diffusion
+from diffusion.models.mixture import gaussian_mixture
+
+from .golden import mixture
+
+VP = diffusion.VP.linear()
+NET = gaussian_mixture(*mixture()[:3], VP, predicts="noise")
+NOISE = mixture()[3]
+
+
+def counting(network, schedule=VP):
+    calls = []
+    return diffusion.Denoiser(lambda x, t: calls.append(t) or network(x, t), schedule=schedule), calls
+
+
+@pytest.mark.parametrize("name", ["deis-tab3", "dpmpp-2m", "edm-heun"])
+def test_numpy_and_torch_give_the_same_samples(name):
+    expected = diffusion.sample(NET, NOISE, sampler=name, steps=6)
+    found = diffusion.sample(NET, torch.from_numpy(NOISE), sampler=name, steps=6)
+    assert isinstance(found, torch.Tensor)
+    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize("make", [np.asarray, torch.from_numpy], ids=["numpy", "torch"])
+def test_single_precision_stays_single_and_loses_nothing_but_rounding(make):
+    seen = []
+    denoiser = diffusion.Denoiser(lambda x, t: seen.append((x.dtype, t.dtype)) or NET(x, t), schedule=VP)
+    single = make(NOISE.astype(np.float32))
+    found = diffusion.sample(denoiser, single, sampler="deis-tab3", steps=8)
+    assert found.dtype == single.dtype
+    assert {dtype for pair in seen for dtype in pair} == {single.dtype}
+    expected = diffusion.sample(NET, NOISE.astype(np.float32).astype(float), sampler="deis-tab3", steps=8)
+    np.testing.assert_allclose(np.asarray(found), expected, rtol=2e-4, atol=2e-4)
+
+
+def test_a_sample_depends_on_its_own_noise_only():
+    together = diffusion.sample(NET, NOISE, sampler="deis-tab2", steps=6)
+    alone = [diffusion.sample(NET, NOISE[i : i + 1], sampler="deis-tab2", steps=6) for i in range(len(NOISE))]
+    np.testing.assert_allclose(together, np.concatenate(alone), rtol=1e-12)
+
+
+def test_sampling_is_deterministic_and_leaves_the_noise_as_it_is():
+    kept = NOISE.copy()
+    first, second = (diffusion.sample(NET, NOISE, steps=7) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+    np.testing.assert_array_equal(NOISE, kept)
+
+
+def test_the_trajectory_ends_in_the_sample():
+    run = diffusion.trajectory(NET, NOISE, sampler="ddim", steps=5)
+    np.testing.assert_array_equal(run.states[-1], diffusion.sample(NET, NOISE, sampler="ddim", steps=5))
+    assert run.success
+    assert run.states.shape == (6, *NOISE.shape)
+    assert run.calls == 5
+    assert run.method == "ddim"
+    assert (run.t[0], run.t[-1]) == (VP.t_start, VP.t_end)
+    assert np.all(np.diff(run.t) < 0)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "scale"), [(VP, 1.0), (diffusion.EDM(), 80.0), (diffusion.FlowMatching(t_start=0.9), 0.9)]
+)
+def test_noise_is_scaled_to_the_first_time_and_a_state_is_taken_as_it_is(schedule, scale):
+    network = gaussian_mixture(*mixture()[:3], schedule, predicts="noise")
+    run = diffusion.trajectory(network, NOISE, sampler="ddim", steps=4)
+    np.testing.assert_allclose(run.states[0], scale * NOISE, rtol=1e-14)
+    same = diffusion.trajectory(network, scale * NOISE, sampler="ddim", steps=4, start="state")
+    np.testing.assert_allclose(same.states, run.states, rtol=1e-13)
+
+
+def test_a_grid_given_as_list_array_or_steps_is_one_grid():
+    grid = diffusion.grids.power(6, 2, clock="t", schedule=VP)
+    expected = diffusion.sample(NET, NOISE, sampler="deis-tab1", steps=6)
+    for given in (grid, list(grid), torch.from_numpy(grid)):
+        np.testing.assert_array_equal(diffusion.sample(NET, NOISE, sampler="deis-tab1", grid=given), expected)
+
+
+@pytest.mark.parametrize(("name", "steps"), [("ddim", 640), ("deis-tab2", 160), ("deis-rho-rk4", 40)])
+def test_encode_is_the_inverse_of_sample_up_to_the_error_of_the_method(name, steps):
+    schedule = diffusion.VP.linear(t_end=1e-2)
+    network = gaussian_mixture(*mixture()[:3], schedule, predicts="noise")
+    errors = []
+    for n in (steps, 2 * steps):
+        grid = diffusion.grids.uniform(n, clock="lambda", schedule=schedule)
+        data = diffusion.sample(network, NOISE, sampler=name, grid=grid)
+        back = diffusion.encode(network, data, sampler=name, grid=grid)
+        assert back.dtype == NOISE.dtype
+        errors.append(np.median(np.abs(back - NOISE)))
+    order = {"ddim": 1, "deis-tab2": 2, "deis-rho-rk4": 4}[name]
+    assert errors[0] < 0.03
+    assert errors[1] < errors[0] / 2 ** (order - 0.4)
+
+
+def test_encode_gives_standard_noise_on_schedules_of_any_scale():
+    schedule = diffusion.EDM(0.02, 20.0)
+    network = gaussian_mixture(*mixture()[:3], schedule, predicts="noise")
+    data = diffusion.sample(network, NOISE, sampler="deis-rho-rk4", steps=100)
+    np.testing.assert_allclose(
+        diffusion.encode(network, data, sampler="deis-rho-rk4", steps=100), NOISE, rtol=0, atol=1e-3
+    )
+
+
+def test_the_callback_sees_every_time_and_state():
+    seen = []
+    run = diffusion.trajectory(NET, NOISE, sampler="deis-tab1", steps=5, callback=lambda t, x: seen.append((t, x)))
+    np.testing.assert_array_equal([t for t, _ in seen], run.t)
+    np.testing.assert_array_equal([x for _, x in seen], run.states)
+
+
+def test_progress_changes_nothing():
+    quiet, shown = (diffusion.sample(NET, NOISE, steps=5, progress=progress) for progress in (False, True))
+    np.testing.assert_array_equal(quiet, shown)
+
+
+def test_gradients_flow_to_the_noise_where_they_are_asked_for():
+    noise = torch.from_numpy(NOISE).requires_grad_()
+    denoiser = diffusion.Denoiser(lambda x, t: torch.tanh(x), schedule=VP)
+    diffusion.sample(denoiser, noise, sampler="deis-tab1", steps=4).sum().backward()
+    assert noise.grad is not None
+    assert bool(torch.all(torch.isfinite(noise.grad)))
+    weight = torch.ones((), requires_grad=True)
+    plain = diffusion.Denoiser(lambda x, t: weight * x, schedule=VP)
+    assert not diffusion.sample(plain, torch.from_numpy(NOISE), steps=4).requires_grad
+
+
+def test_an_exception_of_the_network_passes_with_the_states_reached():
+    def broken(x, t):
+        if t[0] < 0.5:
+            raise RuntimeError("out of memory")
+        return x
+
+    with pytest.raises(RuntimeError, match="out of memory") as caught:
+        diffusion.trajectory(diffusion.Denoiser(broken), NOISE, sampler="ddim", grid=[1.0, 0.6, 0.4, 0.2])
+    np.testing.assert_array_equal(caught.value.solution.t, [1.0, 0.6, 0.4])
+
+
+REFUSED = [
+    ({}, ValueError, "either steps= .* or grid= .* received neither"),
+    ({"steps": 4, "grid": [1.0, 0.5]}, ValueError, "received both"),
+    ({"steps": 0}, ValueError, "steps to be a positive integer, received 0"),
+    ({"steps": 2.5}, ValueError, "steps to be a positive integer, received 2.5"),
+    ({"steps": 3, "sampler": "deis-tab3"}, ValueError, "deis-tab3 interpolates 4 slopes .* received 3; take more"),
+    ({"steps": 4, "sampler": "deis-tab33"}, ValueError, "did you mean 'deis-tab3'"),
+    ({"grid": [0.1, 0.5, 1.0]}, ValueError, "strictly decreasing .* at index 0"),
+    ({"grid": [1.0, 0.5, 0.5, 0.1]}, ValueError, "received 0.5 followed by 0.5 at index 1"),
+    ({"grid": [1.0, 0.5, 0.0]}, ValueError, "within the schedule's range"),
+    ({"grid": [1.5, 0.5, 0.1]}, ValueError, "within the schedule's range"),
+    ({"grid": [1.0, float("nan"), 0.1]}, ValueError, "finite times; received nan at index 1"),
+    ({"grid": [1.0]}, ValueError, "at least two times"),
+    ({"steps": 4, "start": "middle"}, ValueError, "start to be 'noise' or 'state', received 'middle'"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "error", "message"), REFUSED)
+def test_arguments_that_make_no_sense_are_refused_before_any_call(arguments, error, message):
+    denoiser, calls = counting(NET)
+    with pytest.raises(error, match=message):
+        diffusion.sample(denoiser, NOISE, **{"sampler": "deis-tab1", **arguments})
+    assert not calls
+
+
+@pytest.mark.parametrize(
+    ("noise", "error", "message"),
+    [
+        ([[0.1, 0.2]], TypeError, "received list"),
+        (np.zeros((2, 4), dtype=np.int64), TypeError, "floating-point array, received dtype int64; convert"),
+        (np.zeros((2, 4), dtype=complex), TypeError, "floating-point array, received dtype complex128"),
+        (np.array(1.0), ValueError, "add a batch axis"),
+        (np.array([[1.0, np.nan]]), ValueError, "finite array, received inf or nan"),
+        (torch.tensor([[1.0, float("inf")]]), ValueError, "finite array, received inf or nan"),
+    ],
+)
+@pytest.mark.parametrize("door", [diffusion.sample, diffusion.trajectory, diffusion.encode])
+def test_states_that_cannot_be_sampled_are_refused_before_any_call(door, noise, error, message):
+    denoiser, calls = counting(NET)
+    with pytest.raises(error, match=message):
+        door(denoiser, noise, sampler="ddim", steps=4)
+    assert not calls
+
+
+def test_a_network_that_returns_another_shape_is_refused_at_its_first_call():
+    denoiser, calls = counting(lambda x, t: x[:, :, :1])
+    with pytest.raises(ValueError, match=r"expected the network to return an array of shape \(3, 1, 2, 2\)"):
+        diffusion.sample(denoiser, NOISE, steps=5)
+    assert len(calls) == 1
+
+
+def nan_below(t_bad):
+    def network(x, t):
+        out = NET(x, t)
+        if t[0] < t_bad:
+            out[1] = np.nan
+        return out
+
+    return diffusion.Denoiser(network, schedule=VP)
+
+
+def test_nan_from_the_network_is_an_error_with_the_states_reached():
+    with pytest.raises(diffusion.SamplingError, match="inf or nan") as caught:
+        diffusion.sample(nan_below(0.5), NOISE, sampler="deis-tab1", steps=6)
+    assert isinstance(caught.value, FloatingPointError)
+    assert not caught.value.solution.success
+
+
+def test_nan_from_the_network_ends_a_trajectory_with_a_status():
+    run = diffusion.trajectory(nan_below(0.5), NOISE, sampler="ddim", grid=[1.0, 0.6, 0.4, 0.2])
+    assert not run.success
+    assert run.status.name == "NON_FINITE"
+    assert "inf or nan" in run.message
+    np.testing.assert_array_equal(run.t, [1.0, 0.6, 0.4])
+    assert np.all(np.isfinite(run.states))
