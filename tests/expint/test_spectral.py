@@ -125,7 +125,7 @@ def test_a_grid_made_like_an_array_lives_where_the_array_lives(like: object) -> 
 
 def test_arrays_of_another_library_are_refused() -> None:
     with pytest.raises(
-        TypeError, match="expected an array of numpy, as the grid was made for.*make the grid with like"
+        TypeError, match=r"expected an array of numpy, as the grid was made for.*make the grid with like"
     ):
         Fourier(16).fft(torch.zeros(16))
     with pytest.raises(TypeError, match="expected an array of torch, as the grid was made for"):
