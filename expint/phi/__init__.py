@@ -5,11 +5,13 @@ r"""φ-functions, the numbers behind every exponential integrator.
     φ_0(z) = e^z, \qquad
     φ_k(z) = \int_0^1 e^{(1-s) z} \frac{s^{k-1}}{(k-1)!} \, ds \quad (k ≥ 1),
 
-so that φ_k(0) = 1/k! and φ_k(z) = z φ_{k+1}(z) + 1/k!. ``phi_functions`` takes numbers, elementwise.
+so that φ_k(0) = 1/k! and φ_k(z) = z φ_{k+1}(z) + 1/k!. ``phi_functions`` takes numbers, elementwise; ``phi_matrices``
+square matrices.
 """
 
 from __future__ import annotations
 
+from expint.phi.dense import phi_matrices
 from expint.phi.elementwise import phi_functions
 
-__all__ = ["phi_functions"]
+__all__ = ["phi_functions", "phi_matrices"]

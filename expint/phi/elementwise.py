@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import enum
+import functools
 import math
 import operator
 from typing import Any
@@ -12,16 +14,23 @@ from expint.backend import Array, Namespace, array_namespace, device, is_array, 
 
 __all__ = ["phi_functions"]
 
-# One block of float64 values and its temporaries stay in a second-level cache.
-_BLOCK = 8192
+# A block of float64 values and the temporaries of its largest regime stay in a second-level cache.
+_BLOCK = 16384
 
-# φ_k goes upwards where |z| ≥ _CROSSING · k and downwards below; the measured worst error, over the left half plane and
-# z > 0 together, is least near this value.
-_CROSSING = 1.25
-
-# Beyond this real part e^z is near overflow although φ_k(z) ≈ e^z / z^k need not be; 1/k! has long stopped to matter.
-_FAR_RIGHT = 700.0
+# Beyond this real part e^z nears overflow although φ_k(z) ≈ e^z / z^k need not; 1/k! has long stopped to matter.
+_FAR_RIGHT = 600.0
 _SURE_OVERFLOW = 1.0e4
+
+
+class _Regime(enum.IntEnum):
+    """How the numbers of a set are evaluated; "right" are positive numbers of a real dtype."""
+
+    SERIES = 0  # |z| < 1
+    MIDDLE = 1  # 1 ≤ |z| < p
+    UPWARD = 2  # |z| ≥ p
+    MIDDLE_RIGHT = 3
+    UPWARD_RIGHT = 4
+    FAR_RIGHT = 5
 
 
 def phi_functions(z: Any, p: int) -> list[Any]:
@@ -29,8 +38,8 @@ def phi_functions(z: Any, p: int) -> list[Any]:
 
     .. math:: φ_0(z) = e^z, \qquad φ_k(z) = z φ_{k+1}(z) + \frac{1}{k!}
 
-    For each k the recurrence is run in the direction in which it damps errors: upwards from e^z where \|z\| is well
-    above k, downwards from the Taylor series of φ_p elsewhere. For z in the closed left half plane the error is a few
+    For each k the recurrence is run in the direction in which it damps errors: upwards from e^z where \|z\| ≥ k,
+    downwards from the Taylor series of φ_p where \|z\| < k. For z in the closed left half plane the error is a few
     ulp of max(\|φ_k(z)\|, 1/((1+\|z\|)(k−1)!)); for z > 0 a few ulp of φ_k(z).
 
     Parameters
@@ -60,12 +69,12 @@ def phi_functions(z: Any, p: int) -> list[Any]:
     The integral representation and the recurrence are those of M. Hochbruck and A. Ostermann, Exponential integrators,
     Acta Numerica 19 (2010), section 2.
     """
-    p = _checked_index(p)
+    p = checked_index(p)
     if not is_array(z):
         values = phi_functions(np.asarray(float(z) if type(z) is int else z), p)
         return [value.item() for value in values] if np.isscalar(z) else values
     xp = array_namespace(z)
-    working, result = _dtypes(xp, z)
+    working, result = working_dtypes(xp, z)
     with np.errstate(all="ignore"):
         if is_numpy(xp) or (is_torch(xp) and z.device.type == "cpu"):
             values = _blockwise(xp, z, p, working, result)
@@ -74,7 +83,7 @@ def phi_functions(z: Any, p: int) -> list[Any]:
     return [value[()] for value in values] if isinstance(z, np.generic) else values
 
 
-def _checked_index(p: Any) -> int:
+def checked_index(p: Any) -> int:
     try:
         index = operator.index(p)
     except TypeError:
@@ -84,7 +93,7 @@ def _checked_index(p: Any) -> int:
     return index
 
 
-def _dtypes(xp: Namespace, z: Array) -> tuple[Any, Any]:
+def working_dtypes(xp: Namespace, z: Array) -> tuple[Any, Any]:
     """Return the dtype to compute in and the dtype of the result."""
     available = xp.__array_namespace_info__().dtypes(device=device(z))
     double = available.get("float64", available["float32"])  # JAX has no float64 unless it is enabled
@@ -101,42 +110,63 @@ def _dtypes(xp: Namespace, z: Array) -> tuple[Any, Any]:
 
 
 def _blockwise(xp: Namespace, z: Array, p: int, working: Any, result: Any) -> list[Array]:
-    """Evaluate block by block on the host, where looking at the values is free, and only what each block needs."""
+    """Evaluate block by block on the host, where looking at the values is free, and each number in its regime only."""
     flat = xp.reshape(z, (-1,))
     out = [xp.empty_like(flat, dtype=result) for _ in range(p + 1)]
     for start in range(0, flat.shape[0], _BLOCK):
-        block = slice(start, start + _BLOCK)
-        for target, values in zip(out, _inspect(xp, xp.astype(flat[block], working), p), strict=True):
-            target[block] = values
+        block = xp.astype(flat[start : start + _BLOCK], working)
+        targets = [target[start : start + _BLOCK] for target in out]
+        regimes = _regimes(xp, block, p)
+        present = [regime for regime in _Regime if bool(xp.any(regimes == regime))]
+        for regime in present:
+            index = slice(None) if len(present) == 1 else xp.nonzero(regimes == regime)[0]
+            for target, values in zip(targets, _evaluate(xp, block[index], p, regime), strict=True):
+                target[index] = values
     return [xp.reshape(target, z.shape) for target in out]
 
 
-def _inspect(xp: Namespace, z: Array, p: int) -> list[Array]:
-    """Evaluate one block by the branches that occur in it."""
-    size = xp.abs(z)
-    low, high = float(xp.min(size)), float(xp.max(size))  # a nan makes both nan, and every comparison below false
-    reach = _CROSSING * p
-    if low >= reach and high < _FAR_RIGHT:
-        return _upward(xp.exp(z), z, p)
-    if high < _CROSSING:
-        return [xp.exp(z), *_downward(xp, z, p, _taylor_terms(high, p))]
-    return _select(xp, z, p, radius=high if high < reach else reach, far_right=not high < _FAR_RIGHT)
+def _regimes(xp: Namespace, z: Array, p: int) -> Array:
+    """Return the regime of each number as int8; a nan is as good in the series as anywhere."""
+    size, real = xp.abs(z), _real(xp, z)
+    regimes = xp.astype(size >= 1, xp.int8) + xp.astype(size >= p, xp.int8)
+    if real is z:
+        regimes = regimes + 2 * xp.astype(z >= 1, xp.int8)
+    return xp.where(real > _FAR_RIGHT, xp.full_like(regimes, int(_Regime.FAR_RIGHT)), regimes)
 
 
-def _select(xp: Namespace, z: Array, p: int, radius: float | None = None, far_right: bool = True) -> list[Array]:
-    """Evaluate all branches and select elementwise; ``radius`` bounds the arguments of the series."""
-    size = xp.abs(z)
+def _evaluate(xp: Namespace, z: Array, p: int, regime: _Regime) -> list[Array]:
+    """Return [φ_0, …, φ_p] of numbers of one regime."""
     exp = xp.exp(z)
-    reach = _CROSSING * p
-    up = _upward(exp, xp.where(size < _CROSSING, xp.ones_like(z), z), p)
-    near = xp.where(size < reach, z, xp.zeros_like(z))
-    down = _downward(xp, near, p, _taylor_terms(reach if radius is None else radius, p))
-    values = [exp, *(xp.where(size < _CROSSING * k, down[k - 1], up[k]) for k in range(1, p + 1))]
-    if far_right:
-        right = (xp.real(z) if xp.isdtype(z.dtype, "complex floating") else z) > _FAR_RIGHT
-        far = _far_right(xp, xp.where(right, z, xp.ones_like(z)), p)
-        values[1:] = [xp.where(right, f, value) for f, value in zip(far, values[1:], strict=True)]
-    return values
+    if regime is _Regime.SERIES:
+        return [exp, *_downward(xp, z, p, radius=1)]
+    if regime is _Regime.FAR_RIGHT:
+        return [exp, *_far_right(xp, z, p)]
+    values = (_rightward if regime in (_Regime.MIDDLE_RIGHT, _Regime.UPWARD_RIGHT) else _upward)(exp, z, p)
+    if regime in (_Regime.UPWARD, _Regime.UPWARD_RIGHT):
+        return values
+    return _crossed(xp, xp.abs(z), values, _downward(xp, z, p, radius=p))
+
+
+def _select(xp: Namespace, z: Array, p: int) -> list[Array]:
+    """Evaluate all regimes for all numbers and select: the way of traced and of device arrays, which cannot be seen."""
+    size, real, one = xp.abs(z), _real(xp, z), xp.ones_like(z)
+    exp = xp.exp(z)
+    values = _upward(exp, xp.where(size < 1, one, z), p)
+    if real is z:
+        right = _rightward(exp, xp.where(z < 1, one, z), p)
+        values = [xp.where(z < 1, value, compensated) for value, compensated in zip(values, right, strict=True)]
+    far = _far_right(xp, xp.where(real > _FAR_RIGHT, z, one), p)
+    values = [exp, *(xp.where(real > _FAR_RIGHT, last, value) for last, value in zip(far, values[1:], strict=True))]
+    return _crossed(xp, size, values, _downward(xp, xp.where(size < p, z, xp.zeros_like(z)), p, radius=p))
+
+
+def _crossed(xp: Namespace, size: Array, upward: list[Array], downward: list[Array]) -> list[Array]:
+    """Return φ_0 and, for each k ≥ 1, the one of the two recurrences that damps errors at ``size`` = |z|."""
+    return [upward[0], *(xp.where(size < k, downward[k - 1], upward[k]) for k in range(1, len(upward)))]
+
+
+def _real(xp: Namespace, z: Array) -> Array:
+    return xp.real(z) if xp.isdtype(z.dtype, "complex floating") else z
 
 
 def _upward(exp: Array, z: Array, p: int) -> list[Array]:
@@ -149,25 +179,54 @@ def _upward(exp: Array, z: Array, p: int) -> list[Array]:
     return values
 
 
-def _downward(xp: Namespace, z: Array, p: int, terms: int) -> list[Array]:
-    """Return [φ_1, …, φ_p] by φ_k = z φ_{k+1} + 1/k!, which damps errors where |z| < k.
+def _downward(xp: Namespace, z: Array, p: int, radius: int) -> list[Array]:
+    """Return [φ_1, …, φ_p] for |z| ≤ ``radius`` by φ_k = z φ_{k+1} + 1/k!, which damps errors where |z| < k.
 
-    Horner's rule for the Taylor series of φ_p is this very recurrence, begun ``terms`` indices above p.
+    Horner's rule for the Taylor series of φ_p is this very recurrence, begun at a higher index.
     """
-    value = xp.full_like(z, 1 / math.factorial(p + terms))
-    values = []
-    for k in range(p + terms - 1, 0, -1):
+    top = p + _taylor_terms(radius, p)
+    value = xp.full_like(z, 1 / math.factorial(top))
+    for k in range(top - 1, p - 1, -1):
+        value *= z
+        value += 1 / math.factorial(k)
+    values = [value]
+    for k in range(p - 1, 0, -1):
         value = value * z
         value += 1 / math.factorial(k)
-        if k <= p:
-            values.append(value)
+        values.append(value)
     return values[::-1]
+
+
+def _rightward(exp: Array, z: Array, p: int) -> list[Array]:
+    """Return [φ_0, …, φ_p] of real z > 0 upwards, carrying the rounding error of each subtraction and division along.
+
+    Here φ_k(z) is all leading term and the errors of 2k operations would add up. Both are known exactly: a difference
+    of positive numbers by Dekker's fast two-sum, a remainder by products of half-length factors.
+    """
+    values, value, error = [exp], exp, 0 * exp
+    z_high, z_low = _halves(z)
+    for k in range(p):
+        subtrahend = 1 / math.factorial(k)
+        difference = value - subtrahend
+        error = error + ((value - difference) - subtrahend)
+        value = difference / z
+        high, low = _halves(value)
+        remainder = ((difference - high * z_high) - high * z_low) - low * z  # rounded at 2^-27 of itself
+        error = (error + remainder) / z
+        values.append(value + error)
+    return values
+
+
+def _halves(x: Array) -> tuple[Array, Array]:
+    """Return Veltkamp's splitting of float64 x into two numbers of at most 26 bits."""
+    scaled = 134217729.0 * x
+    high = scaled - (scaled - x)
+    return high, x - high
 
 
 def _far_right(xp: Namespace, z: Array, p: int) -> list[Array]:
     """Return [φ_1, …, φ_p] = e^z / z^k, by halves of the exponent lest e^z overflow before its quotient."""
-    real = xp.real(z) if xp.isdtype(z.dtype, "complex floating") else z
-    z = xp.where(real < _SURE_OVERFLOW, z, _SURE_OVERFLOW * xp.ones_like(z))  # and lest ∞/∞
+    z = xp.where(_real(xp, z) < _SURE_OVERFLOW, z, _SURE_OVERFLOW * xp.ones_like(z))  # and lest ∞/∞
     half = xp.exp(z / 2)
     values, quotient = [], half
     for _ in range(p):
@@ -176,7 +235,8 @@ def _far_right(xp: Namespace, z: Array, p: int) -> list[Array]:
     return values
 
 
-def _taylor_terms(radius: float, p: int) -> int:
+@functools.cache
+def _taylor_terms(radius: int, p: int) -> int:
     """Return how many terms of the Taylor series of φ_p reach double precision for |z| ≤ ``radius``."""
     terms, size = 1, 1.0
     while size > 2.0**-58:  # p! |z|^n / (n+p)!, against p! |φ_p(z)| ≥ about 1/2

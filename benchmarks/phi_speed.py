@@ -1,0 +1,54 @@
+"""Cost of φ_0, …, φ_p for a million numbers, in units of one ``np.exp`` of the same numbers per function.
+
+Both are timed alternately in one run and the best of each is compared, so that a busy machine disturbs the ratio
+little.
+Run: ``python benchmarks/phi_speed.py``.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from expint.phi import phi_functions
+
+SIZE, REPEATS = 10**6, 7
+
+
+def arguments(rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Return the sets of numbers: each regime by itself, and all of them mixed at random."""
+    logarithmic = 10.0 ** rng.uniform(-16, 4, SIZE)
+    return {
+        "real, −50 … 0": rng.uniform(-50, 0, SIZE),
+        "real, −5 … 5": rng.uniform(-5, 5, SIZE),
+        "real, −1e4 … −1e-16, logarithmic": -logarithmic,
+        "real, diffusion symbol −k²": -(np.linspace(0, 100, SIZE) ** 2),
+        "imaginary, −50 … 50": 1j * rng.uniform(-50, 50, SIZE),
+        "left half plane, logarithmic": logarithmic * np.exp(1j * rng.uniform(0.5 * np.pi, 1.5 * np.pi, SIZE)),
+    }
+
+
+def seconds(function: Callable[[], object]) -> float:
+    """Return the wall time of one call."""
+    start = time.perf_counter()
+    function()
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    print(f"{SIZE:.0e} numbers; time of φ_0 … φ_p / ((p + 1) × time of np.exp)\n")
+    print(f"{'numbers':<34} {'p':>2} {'np.exp':>10} {'φ_0 … φ_p':>11} {'ratio':>6}")
+    for name, z in arguments(np.random.default_rng(0)).items():
+        for p in (4, 8):
+            exp_times, phi_times = [], []
+            for _ in range(REPEATS):
+                exp_times.append(seconds(lambda z=z: np.exp(z)))
+                phi_times.append(seconds(lambda z=z, p=p: phi_functions(z, p)))
+            exp, phi = min(exp_times), min(phi_times)
+            print(f"{name:<34} {p:>2} {exp * 1e3:>7.1f} ms {phi * 1e3:>8.1f} ms {phi / exp / (p + 1):>6.2f}")
+
+
+if __name__ == "__main__":
+    main()

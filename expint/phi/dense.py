@@ -1,0 +1,167 @@
+"""φ_0, …, φ_p of square matrices, one or a batch of them, by scaling and doubling for all indices together."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from expint.backend import Array, Namespace, array_namespace, device, is_array, to_numpy
+from expint.phi.elementwise import checked_index, working_dtypes
+
+__all__ = ["phi_matrices"]
+
+# Powers B, …, B^4 are formed for the Taylor polynomial, which is then a polynomial of low degree in B^4.
+_POWERS = 4
+
+# ‖B^j‖ ≤ α^j for every j ≥ r(r−1), with α the larger of ‖B^r‖^(1/r) and ‖B^(r+1)‖^(1/(r+1)).
+_NORM_POWER = 4
+_LEAST_DEGREE = _NORM_POWER * (_NORM_POWER - 1)
+
+
+def phi_matrices(matrix: Any, p: int) -> list[Array]:
+    r"""Return [φ_0(A), …, φ_p(A)].
+
+    With B = A/2^s small, φ_p(B) comes from its Taylor polynomial and the lower ones from φ_k = B φ_{k+1} + I/k!. Then
+    all are doubled s times by
+
+    .. math:: 2^k φ_k(2B) = e^B φ_k(B) + \sum_{j=1}^{k} \frac{φ_j(B)}{(k-j)!} .
+
+    What is carried is M = e^B − I, begun as φ_1(B) B and doubled as 2M + M², as long as e^B does not decay: the slow
+    modes of a stiff A, which after scaling are tiny beside I, keep their digits.
+
+    Parameters
+    ----------
+    matrix
+        Array of shape (…, n, n), real or complex: A, or a batch of them. Computed in double precision on its own device
+        and rounded once to the precision of ``matrix``; integers become float64.
+    p
+        The highest index, ≥ 0.
+
+    Returns
+    -------
+    list
+        p + 1 arrays of the shape of ``matrix``. Where e^A overflows they are not finite.
+
+    Raises
+    ------
+    ValueError
+        If the matrix is not square or not finite, or ``p`` is negative or not an integer.
+    TypeError
+        If the matrix is not numeric, or has more than double precision.
+
+    Notes
+    -----
+    The scaling follows the idea of A. H. Al-Mohy and N. J. Higham, SIAM J. Matrix Anal. Appl. 31 (2009) 970–989, that
+    norms of powers, not powers of norms, decide; here of powers of \|A\|, which bound rounding errors as well. Doubling
+    of all φ-functions: B. Skaflestad and W. M. Wright, Appl. Numer. Math. 59 (2009) 783–799.
+    """
+    p = checked_index(p)
+    matrix = matrix if is_array(matrix) else np.asarray(matrix)
+    xp = array_namespace(matrix)
+    working, result = working_dtypes(xp, matrix)
+    _check(xp, matrix)
+    if 0 in matrix.shape:
+        return [xp.zeros_like(matrix, dtype=result) for _ in range(p + 1)]
+    batch = xp.reshape(xp.astype(matrix, working), (-1, *matrix.shape[-2:]))
+    with np.errstate(all="ignore"):
+        values = _grouped(xp, batch, max(p, 1))
+    return [xp.astype(xp.reshape(value, matrix.shape), result, copy=False) for value in values[: p + 1]]
+
+
+def _check(xp: Namespace, matrix: Array) -> None:
+    """Refuse what is not a finite square matrix or a batch of them."""
+    if matrix.ndim < 2 or matrix.shape[-1] != matrix.shape[-2]:
+        raise ValueError(
+            f"Expected square matrices of shape (…, n, n), received shape {tuple(matrix.shape)}; "
+            "for elementwise φ-functions use phi_functions."
+        )
+    bad = int(xp.sum(xp.astype(~xp.isfinite(matrix), xp.int64)))
+    if bad:
+        raise ValueError(
+            f"Expected a finite matrix, received {bad} non-finite entries; check how it was assembled, or its "
+            "scaling by h."
+        )
+
+
+def _grouped(xp: Namespace, batch: Array, p: int) -> list[Array]:
+    """Evaluate a batch (b, n, n), matrices that need equally many doublings together."""
+    doublings = _doublings(xp, batch)
+    order = np.argsort(doublings, kind="stable")
+    if doublings[order[0]] == doublings[order[-1]]:
+        return _evaluate(xp, batch, p, int(doublings[0]))
+
+    def pick(array: Array, indices: np.ndarray) -> Array:
+        return xp.take(array, xp.asarray(indices, device=device(array)), axis=0)
+
+    groups = np.split(order, np.flatnonzero(np.diff(doublings[order])) + 1)
+    values = [_evaluate(xp, pick(batch, group), p, int(doublings[group[0]])) for group in groups]
+    return [pick(xp.concat(parts), np.argsort(order)) for parts in zip(*values, strict=True)]
+
+
+def _doublings(xp: Namespace, batch: Array) -> np.ndarray:
+    """Return for each matrix the least s ≥ 0 with α(|A|/2^s) ≤ 1."""
+    size = xp.abs(batch)
+    norm = xp.max(xp.sum(size, axis=-2), axis=-1)
+    size = size / xp.where(norm > 0, norm, xp.ones_like(norm))[:, None, None]
+    sums = xp.ones_like(size[:, :1, :])  # 1ᵀ|A|^j, whose largest entry is the 1-norm of |A|^j
+    roots = []
+    for j in range(1, _NORM_POWER + 2):
+        sums = sums @ size
+        roots.append(xp.max(sums[:, 0, :], axis=-1) ** (1 / j))
+    alpha = to_numpy(norm * xp.maximum(roots[-1], roots[-2]))
+    return np.maximum(np.ceil(np.log2(np.maximum(alpha, 1.0))), 0).astype(np.int64)
+
+
+def _evaluate(xp: Namespace, batch: Array, p: int, doublings: int) -> list[Array]:
+    """Return [φ_0, …, φ_p] of matrices that need ``doublings`` doublings."""
+    scaled = batch * 2.0**-doublings
+    identity = xp.broadcast_to(xp.eye(batch.shape[-1], dtype=batch.dtype, device=device(batch)), batch.shape)
+    values = _taylor(scaled, identity, p)
+    minus_one = values[0] @ scaled  # M = e^B − I
+    exponential = identity + minus_one
+    for _ in range(doublings):
+        products = minus_one @ xp.concat([minus_one, *values], axis=-1)
+        square, *products = (
+            products[..., i : i + batch.shape[-1]] for i in range(0, products.shape[-1], batch.shape[-1])
+        )
+        values = [
+            (products[k - 1] + values[k - 1] + sum(values[j - 1] / math.factorial(k - j) for j in range(1, k + 1)))
+            / 2**k
+            for k in range(1, p + 1)
+        ]
+        minus_one, exponential = _squared(xp, identity, minus_one, square, exponential)
+    return [exponential, *values]
+
+
+def _squared(
+    xp: Namespace, identity: Array, minus_one: Array, square: Array, exponential: Array
+) -> tuple[Array, Array]:
+    """Return e^{2B} − I and e^{2B} from M = e^B − I, M² and e^B, each from the one of the two that is accurate.
+
+    Once e^B decays, I + M would only cancel: from there e^{2B} is the square of e^B.
+    """
+    norm = xp.max(xp.sum(xp.abs(exponential), axis=-2), axis=-1)
+    doubled = 2 * minus_one + square
+    decays = norm < 0.5
+    if not bool(xp.any(decays)):
+        return doubled, identity + doubled
+    exponential = xp.where(decays[:, None, None], exponential @ exponential, identity + doubled)
+    return xp.where(decays[:, None, None], exponential - identity, doubled), exponential
+
+
+def _taylor(scaled: Array, identity: Array, p: int) -> list[Array]:
+    """Return [φ_1, …, φ_p] of matrices B with α(|B|) ≤ 1: Taylor for φ_p, then downwards."""
+    powers = [identity, scaled]
+    while len(powers) <= _POWERS:
+        powers.append(powers[-1] @ scaled)
+    degree = max(_LEAST_DEGREE, 19 - p)  # the first term left out is below p!/20!, 2^-53 of φ_p(0) or less
+    value = None
+    for first in range(degree - degree % _POWERS, -1, -_POWERS):
+        chunk = sum(powers[i] / math.factorial(p + first + i) for i in range(min(_POWERS, degree + 1 - first)))
+        value = chunk if value is None else value @ powers[_POWERS] + chunk
+    values = [value]
+    for k in range(p - 1, 0, -1):
+        values.append(scaled @ values[-1] + identity / math.factorial(k))
+    return values[::-1]
