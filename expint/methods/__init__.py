@@ -4,24 +4,60 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from expint.derive.stage import Method
 
 __all__ = ["families", "generated_names", "method", "method_names"]
 
-_GENERATED = {
-    r"adams(\d+)|(?:etd)?ab(\d+)|etdab(\d+)|abnorsett(\d+)|exponentialadams(\d+)": "adams",
-    r"bootstrap(\d+)": "bootstrap",
-}
-_LISTED = {"adams": range(1, 9), "bootstrap": range(2, 7)}  # members of families of any order that are listed by name
+
+class _Family(NamedTuple):
+    """Methods of any order, found by number; ``listed`` are the orders that are listed by name."""
+
+    name: str
+    pattern: str
+    make: Callable[[int], Method]
+    listed: range
+
+
+def _adams(order: int) -> Method:
+    from expint.derive.adams import Adams
+
+    return Adams(order)
+
+
+def _pec(order: int) -> Method:
+    from expint.derive.predictor_corrector import PredictorCorrector
+
+    return PredictorCorrector(order - 1, "PEC")
+
+
+def _pece(order: int) -> Method:
+    from expint.derive.predictor_corrector import PredictorCorrector
+
+    return PredictorCorrector(order - 1, "PECE")
+
+
+def _bootstrap(order: int) -> Method:
+    from expint.derive.bootstrap import bootstrap
+
+    return bootstrap(order)
+
+
+_FAMILIES = (
+    _Family("adams", r"(?:adams|ab|etdab|abnorsett|exponentialadams)(\d+)", _adams, range(1, 9)),
+    _Family("pec", r"pec(\d)(?:2\d)?", _pec, range(2, 7)),  # pec423: order 4, 2 stages, 3 steps
+    _Family("pece", r"pece(\d)", _pece, range(2, 7)),
+    _Family("bootstrap", r"bootstrap(\d+)", _bootstrap, range(2, 7)),
+)
 
 
 def method(name: str) -> Method:
     """Return a method by its name or an alias; case, spaces, hyphens and underscores do not matter.
 
-    Families of any order are found by number: ``adams7``, ``bootstrap5``.
+    Families of any order are found by number: ``adams7``, ``pec4``, ``pece4``, ``bootstrap5``.
 
     Raises
     ------
@@ -44,7 +80,7 @@ def method_names() -> list[str]:
 
 def generated_names() -> list[str]:
     """Return the names of the listed members of families of any order."""
-    return [f"{family}{order}" for family, orders in _LISTED.items() for order in orders]
+    return [f"{family.name}{order}" for family in _FAMILIES for order in family.listed]
 
 
 def _key(name: str) -> str:
@@ -96,17 +132,10 @@ def _catalogue() -> dict[str, Method]:
 @cache
 def _generate(key: str) -> Method | None:
     """Return the member of a family of any order, or None if the key names none."""
-    for pattern, family in _GENERATED.items():
-        match = re.fullmatch(pattern, key)
+    for family in _FAMILIES:
+        match = re.fullmatch(family.pattern, key)
         if match:
-            order = int(next(group for group in match.groups() if group))
-            if family == "adams":
-                from expint.derive.adams import Adams
-
-                return Adams(order)
-            from expint.derive.bootstrap import bootstrap
-
-            return bootstrap(order)
+            return family.make(int(match[1]))
     return None
 
 

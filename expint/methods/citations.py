@@ -188,6 +188,13 @@ _ENTRIES: dict[str, _Entry] = {
         "journal = {Acta Societatis Scientiarum Fennicae}, volume = {50}, number = {13}, pages = {1--54}",
         1925,
     ),
+    "ostermann2006": _Entry(
+        "article",
+        "Ostermann, Alexander and Thalhammer, Mechthild and Wright, William M.",
+        "A class of explicit exponential general linear methods",
+        "journal = {BIT Numerical Mathematics}, volume = {46}, number = {2}, pages = {409--431}",
+        2006,
+    ),
     "ralston1962": _Entry(
         "article",
         "Ralston, Anthony",

@@ -29,6 +29,9 @@ exact order conditions, none is taken from a paper.
 
 `expint.method(name)` finds a method by its name or an alias, `method.orders` gives the full report."""
 
+_ANY_ORDER = """`adams<p>` is exponential Adams–Bashforth on any grid, `pec<p>` and `pece<p>` are predictor–corrector pairs on
+any grid, `bootstrap<p>` is collocation level upon level."""
+
 _HEADER = ("method", "slopes", "order", "stiff", "weak", "embedded", "lacks", "also known as", "source")
 
 
@@ -40,7 +43,7 @@ def methods_page() -> str:
     generated = [_row(method(name)) for name in generated_names()]
     sections += [
         "## Families of any order",
-        "`adams<q>` is exponential Adams–Bashforth on any grid, `bootstrap<p>` collocation level upon level.",
+        _ANY_ORDER,
         markdown_table(_HEADER, generated),
         "## Tableaux",
         "Those of the Lawson methods are α_ij e^((c_i - c_j)z) and β_i e^((1 - c_i)z) for a classical method α, β.",
@@ -62,8 +65,12 @@ def _row(entry: Any) -> tuple[str, ...]:
         "" if report.embedded is None else str(report.embedded.order),
         _lacks(report),
         ", ".join(f"`{alias}`" for alias in getattr(entry, "aliases", ())),
-        label(getattr(entry, "reference", "norsett1969")),
+        label(_source(entry)),
     )
+
+
+def _source(entry: Any) -> str:
+    return str(entry.cite()).partition("{")[2].partition(",")[0]
 
 
 def _evaluations(entry: Any) -> int:

@@ -140,6 +140,14 @@ def test_adams_of_any_order_is_found_by_number(name):
     assert method(name) == Adams(5)
 
 
+@pytest.mark.parametrize("name", ["pec4", "PEC423", "pece4"])
+def test_predictor_corrector_pairs_are_found_by_order(name):
+    pair = method(name)
+    report = check_orders(pair)
+    assert (report.order, report.stiff_order) == (pair.order, pair.stiff_order) == (4, 4)
+    assert pair.stages == (2 if name == "pece4" else 1)
+
+
 def test_every_listed_name_is_the_name_of_its_method():
     names = method_names()
     assert names == sorted(names)
