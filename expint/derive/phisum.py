@@ -32,6 +32,8 @@ def exact(value: object) -> Exact:
     TypeError
         For floats and anything else that is not exact.
     """
+    if type(value) is Fraction:
+        return value
     if isinstance(value, Rational):
         return Fraction(int(value.numerator), int(value.denominator))
     if hasattr(value, "free_symbols"):  # sympy, without importing it
@@ -70,7 +72,7 @@ class PhiSum:
     of φ-functions), division by exact numbers, ``==`` and ``hash``.
     """
 
-    __slots__ = ("_hash", "_terms")
+    __slots__ = ("_terms",)
 
     def __init__(self, terms: Terms | None = None) -> None:
         collected: dict[tuple[int, Exact], Exact] = {}
@@ -80,10 +82,10 @@ class PhiSum:
             c, r = exact(c), exact(r)
             if c == 0:
                 k, c, r = 0, Fraction(0), r / factorial(k)
-            collected[k, c] = collected.get((k, c), Fraction(0)) + r
+            key = (k, c)
+            collected[key] = collected[key] + r if key in collected else r
         normal = {key: _normal(r) for key, r in collected.items()}
         self._terms = {key: normal[key] for key in sorted(normal, key=_sort_key) if normal[key] != 0}
-        self._hash = hash(frozenset(self._terms.items()))
 
     @property
     def terms(self) -> Terms:
@@ -103,7 +105,7 @@ class PhiSum:
             return NotImplemented
 
     def __hash__(self) -> int:
-        return self._hash
+        return hash(frozenset(self._terms.items()))
 
     def __add__(self, other: object) -> PhiSum:
         terms = dict(self._terms)

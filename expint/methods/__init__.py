@@ -65,9 +65,9 @@ def method(name: str) -> Method:
         If no method has the name; the message names the nearest ones.
     """
     key = _key(name)
-    found = _catalogue().get(key)
+    found = _generate(key)  # first, since it needs no catalogue
     if found is None:
-        found = _generate(key)
+        found = _catalogue().get(key)
     if found is None:
         raise ValueError(_unknown(name, key))
     return found
