@@ -42,9 +42,16 @@ def stratified_times(count: int, schedule: NoiseSchedule, offset: Tensor) -> Ten
     return (low + (high - low) * (torch.arange(count) + offset) / count) ** 2
 
 
-def noised(images: Tensor, noise: Tensor, t: Tensor, schedule: NoiseSchedule) -> Tensor:
-    """Return x = α(t) x₀ + σ(t) ε for images and noise (B, 1, 8, 8) and t (B,)."""
-    return schedule.alpha(t)[:, None, None, None] * images + schedule.sigma(t)[:, None, None, None] * noise
+def velocity_loss(
+    network: nn.Module, images: Tensor, noise: Tensor, t: Tensor, labels: Tensor | None, schedule: NoiseSchedule
+) -> Tensor:
+    """Return the mean of (ε_θ(α x₀ + σ ε, t, label) − ε)²/α² over images and noise (B, 1, 8, 8) and t (B,).
+
+    This is the error in the velocity α ε − σ x₀. An error δ in ε moves the sample x/α by δ dρ = (δ/α) σ d log ρ: the
+    division lets all noise levels count alike.
+    """
+    alpha, sigma = schedule.alpha(t)[:, None, None, None], schedule.sigma(t)[:, None, None, None]
+    return ((network(alpha * images + sigma * noise, t, labels) - noise) / alpha).square().mean()
 
 
 def learning_rate(step: int, steps: int, warm_up: int = 200) -> float:
@@ -61,7 +68,7 @@ def follow(average: nn.Module, network: nn.Module, step: int) -> None:
 
 
 def train_network(images: Tensor, labels: Tensor, steps: int, seed: int, peak_rate: float = 2e-3) -> UNet:
-    """Fit E‖ε − ε_θ(α x₀ + σ ε, t, label)‖² and return the averaged network in evaluation mode.
+    """Minimise `velocity_loss` over random noise and times and return the averaged network in evaluation mode.
 
     The label is replaced by "any digit" with probability ``LABEL_DROPOUT``, so that one network serves with and
     without condition, as classifier-free guidance needs (Ho & Salimans 2022).
@@ -82,7 +89,7 @@ def train_network(images: Tensor, labels: Tensor, steps: int, seed: int, peak_ra
             # random pairing of times with images: the images were drawn independently
             t = stratified_times(BATCH, schedule, torch.rand(()))
             noise = torch.randn(BATCH, *images.shape[1:])
-            loss = F.mse_loss(network(noised(images[chosen], noise, t, schedule), t, condition), noise)
+            loss = velocity_loss(network, images[chosen], noise, t, condition, schedule)
             optimizer.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(network.parameters(), 1.0)
@@ -114,15 +121,15 @@ def train_classifier(images: Tensor, labels: Tensor, steps: int, seed: int, peak
 
 @torch.no_grad()
 def denoising_loss(network: nn.Module, images: Tensor, labels: Tensor | None, seed: int = 0) -> float:
-    """Return the mean of |ε − ε_θ|² over the images, pixels and four noises each, times evenly spread in √t."""
+    """Return the mean of `velocity_loss` over the images, two noises each, times evenly spread in √t."""
     schedule = VP.linear(0.1, 20.0)
     generator = torch.Generator().manual_seed(seed)
     losses = []
-    for _ in range(4):
+    for _ in range(2):
         noise = torch.randn(images.shape, generator=generator)
         order = torch.randperm(len(images), generator=generator)
         t = stratified_times(len(images), schedule, torch.tensor(0.5))[order]
-        losses.append(F.mse_loss(network(noised(images, noise, t, schedule), t, labels), noise).item())
+        losses.append(velocity_loss(network, images, noise, t, labels, schedule).item())
     return sum(losses) / len(losses)
 
 
@@ -143,7 +150,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Train both networks, write them and the images as safetensors, and report held-out figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="directory for the three safetensors files")
-    parser.add_argument("--steps", type=int, default=6_000, help="gradient steps of the U-Net")
+    parser.add_argument("--steps", type=int, default=5_000, help="gradient steps of the U-Net")
     parser.add_argument("--classifier-steps", type=int, default=1_500, help="gradient steps of the classifier")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1, help="CPU threads; the last digits depend on it")
@@ -165,9 +172,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     network = train_network(images[~test], labels[~test], options.steps, options.seed)
     save_tensors(network.state_dict(), options.out / NETWORK)
+    count = int(test.sum())
     for name, part in (("training", ~test), ("held-out", test)):
-        with_label = denoising_loss(network, images[part], labels[part])
-        without = denoising_loss(network, images[part], None)
+        with_label = denoising_loss(network, images[part][:count], labels[part][:count])
+        without = denoising_loss(network, images[part][:count], None)
         report(f"U-Net: {name} denoising loss {with_label:.4f} with label, {without:.4f} without")
 
 

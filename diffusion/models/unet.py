@@ -59,13 +59,15 @@ class SelfAttention(nn.Module):
 class UNet(nn.Module):
     """Noise predictor ε(x, t, label) on two levels, 8×8 and 4×4, with self-attention on the lower one.
 
+    The layers predict the velocity v = α ε − σ x₀, and the result is ε = σ x + α v (Salimans & Ho 2022; α² + σ² = 1).
+    At high noise, where ε → x, the norms inside would otherwise lose the scale of x, and samples would run away.
     GroupNorm only, so that the result for one image does not depend on the rest of its batch.
 
     Parameters
     ----------
     half_log_snr : callable
-        t ↦ λ = log(α/σ) of the noise schedule; the network sees time as Fourier features of λ, for the gain it has
-        to learn at small noise goes like 1/σ. The shortest wavelength is 2.5 in λ, which keeps ε smooth in time.
+        t ↦ λ = log(α/σ) of a variance-preserving schedule. The network sees time as Fourier features of λ, for the
+        gain it has to learn at small noise goes like 1/σ. The shortest wavelength, 2.5, keeps ε smooth in time.
     width : int
         Channels on the upper level, a multiple of 8; the lower level has twice as many.
     dropout : float
@@ -95,11 +97,11 @@ class UNet(nn.Module):
         self.write = nn.Conv2d(width, 1, 3, padding=1)
         nn.init.zeros_(self.write.weight)
 
-    def embed(self, t: Tensor, label: Tensor) -> Tensor:
-        """Embedding (B, E) of the time t (B,) and the label (B,)."""
-        # λ spans about (−5, 5) and wavelengths halve from 20 down to 2.5
-        octaves = (math.pi / 10) * 2.0 ** torch.arange(FREQUENCIES, dtype=self.position.dtype, device=t.device)
-        angle = self.half_log_snr(t).to(self.position.dtype)[:, None] * octaves
+    def embed(self, lam: Tensor, label: Tensor) -> Tensor:
+        """Embedding (B, E) of λ (B,) and the label (B,)."""
+        # λ spans about (−5, 5); the wavelengths halve from 20 down to 2.5
+        octaves = (math.pi / 10) * 2.0 ** torch.arange(FREQUENCIES, dtype=lam.dtype, device=lam.device)
+        angle = lam[:, None] * octaves
         return F.silu(self.time(torch.cat([angle.sin(), angle.cos()], dim=1)) + self.label(label))
 
     def _checked(self, x: Tensor, t: Tensor, label: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -139,7 +141,9 @@ class UNet(nn.Module):
         TypeError, ValueError
             If x is no such tensor, or t or label do not fit its batch.
         """
-        e = self.embed(*self._checked(x, t, label))
+        t, label = self._checked(x, t, label)
+        lam = self.half_log_snr(t).to(x.dtype)
+        e = self.embed(lam, label)
         h0 = self.read(x) + self.position
         h1 = self.down1(h0, e)
         h2 = self.down2(h1, e)
@@ -149,4 +153,6 @@ class UNet(nn.Module):
         h = self.grow(F.interpolate(l3, scale_factor=2.0, mode="nearest"))
         h = self.up2(torch.cat([h, h2], dim=1), e)
         h = self.up1(torch.cat([h, h1], dim=1), e)
-        return self.write(F.silu(self.norm(h)))
+        velocity = self.write(F.silu(self.norm(h)))
+        alpha, sigma = (torch.sigmoid(2 * sign * lam).sqrt()[:, None, None, None] for sign in (1, -1))
+        return sigma * x + alpha * velocity
