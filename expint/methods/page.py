@@ -29,8 +29,8 @@ exact order conditions, none is taken from a paper.
 
 `expint.method(name)` finds a method by its name or an alias, `method.orders` gives the full report."""
 
-_ANY_ORDER = """`adams<p>` is exponential Adams–Bashforth, `pec<p>` and `pece<p>` are predictor–corrector pairs, all on any
-grid; `bootstrap<p>` is collocation level upon level."""
+_ANY_ORDER = """`adams<p>` is exponential Adams–Bashforth, `pec<p>` and `pece<p>` are predictor–corrector pairs, all on
+any grid; `bootstrap<p>` is collocation level upon level."""
 
 _HEADER = ("method", "slopes", "order", "stiff", "weak", "embedded", "lacks", "also known as", "source")
 
