@@ -59,10 +59,12 @@ class ElementaryWeights:
 
     def _slopes(self, vertex: ColouredTree) -> list[Exact]:
         """Return the coefficients of a tree with root N in the slopes N(Y_j)."""
-        slopes: list[Exact] = [Fraction(1)] * len(self._c)
-        for child in vertex.children:
-            slopes = [slope * value for slope, value in zip(slopes, self._stages(child))]
-        return slopes
+        if not vertex.children:
+            return [Fraction(1)] * len(self._c)
+        first, *others = (self._stages(child) for child in vertex.children)
+        for values in others:
+            first = [slope * value for slope, value in zip(first, values)]
+        return first
 
     def _stages(self, tree: ColouredTree) -> list[Exact]:
         """Return Φ_i(τ) of the stages."""
@@ -72,8 +74,9 @@ class ElementaryWeights:
                 values = [c**length * Fraction(1, factorial(length)) for c in self._c]
             else:
                 slopes = self._slopes(vertex)
+                order, exact = tree.order, Fraction(1, tree.density)
                 values = [
-                    c**tree.order * Fraction(1, tree.density)
+                    c**order * exact
                     if row is None
                     else sum((alpha[length] * slope for alpha, slope in zip(row, slopes)), Fraction(0))
                     for c, row in zip(self._c, self._alpha)
