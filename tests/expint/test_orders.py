@@ -14,7 +14,7 @@ from expint.derive.phisum import phi
 
 TOLERANCE = 0.15
 FLOOR = 1e-13  # errors below this may be rounding
-SETTLED = 0.04  # two successive slopes that differ by less than this have reached their limit
+SETTLED = 0.04  # of three slopes or more, the last two differ by less than this where they have reached their limit
 
 SPECTRA = {
     "real": np.array([-4.0, -1.0, 0.5, -2.5]),
@@ -31,7 +31,6 @@ SPECIAL = {
     ("etd35", "complex"): np.array([-3 + 2j, -1 - 3j, 0.5 + 1j, -2 + 0j]) / 2,
     ("generalised-lawson44", "real"): np.array([-4.0, -1.0, 0.5, -2.5]) / 2,
     ("modified-generalised-lawson45", "complex"): np.array([-3 + 2j, -1 - 3j, 0.5 + 1j, -2 + 0j]) * 1.5,
-    ("pece5", "complex"): np.array([-3 + 2j, -1 - 3j, 0.5 + 1j, -2 + 0j]) / 2,
 }
 
 ON_KDV = {  # steps of the coarser of two runs; multistep methods need |h ∂N/∂y| well inside their stability region
@@ -72,7 +71,7 @@ def limiting_slope(error: Callable[[int], float], first: int = 8) -> float:
         if errors[-1] < FLOOR:
             break
         slopes.append(np.log2(errors[-2] / errors[-1]))
-        if len(slopes) > 1 and abs(slopes[-1] - slopes[-2]) < SETTLED:
+        if len(slopes) > 2 and abs(slopes[-1] - slopes[-2]) < SETTLED:
             break
     return float(slopes[-1])
 
