@@ -25,6 +25,8 @@ from expint.operators import as_operator
 from expint.problem import SemilinearProblem
 from expint.progress import Progress
 from expint.run import Controller, StepControl, run_adaptive, run_plan
+from expint.run.events import Event, check_events
+from expint.run.watch import Watch
 from expint.solution import Solution
 
 __all__ = ["solve", "solve_ivp"]
@@ -47,6 +49,8 @@ def solve_ivp(
     max_steps: int = 1_000_000,
     norm: Callable[[Array], float] | None = None,
     controller: Controller | None = None,
+    dense_output: bool = False,
+    events: Event | Sequence[Event] | None = None,
     args: tuple[Any, ...] = (),
     callback: Callable[[float, Array], None] | None = None,
     progress: Progress = False,
@@ -87,6 +91,11 @@ def solve_ivp(
         Instead of the root mean square: a function from the scaled error to a number.
     controller
         The step-size controller; PI by default.
+    dense_output
+        Whether the solution gets ``sol``, a function t ↦ y(t) of the order of the method that follows e^{tL} exactly.
+    events
+        A function event(t, y) of a real number, or several; their zeros are located on the dense output. As in SciPy,
+        ``event.terminal = True`` ends the solve there, ``event.direction`` = ±1 heeds rising or falling zeros only.
     args
         Further arguments of ``nonlinear``.
     callback
@@ -109,6 +118,9 @@ def solve_ivp(
     y0 = check_state(y0)
     operator = as_operator(linear, y0)
     chosen = find_method(method) if isinstance(method, str) else method
+    watched = check_events(events)
+    watch = Watch(operator, chosen.order, watched, dense_output) if watched or dense_output else None
+    shown: dict[str, Any] = {"callback": callback, "progress": progress, "watch": watch}
     if step is None and grid is None:
         limits = StepLimits(first_step, max_step, max_steps)
         stops = lay_out_stops(t_span, t_eval, limits)
@@ -117,13 +129,13 @@ def solve_ivp(
         steps = StepCache(chosen, operator, y0)
         start, keep = float(t_span[0]), None if t_eval is None else {float(t) for t in t_eval}
         checked = check_slopes(nonlinear, args, y0)
-        return run_adaptive(steps, checked, y0, start, stops, control, keep=keep, callback=callback, progress=progress)
+        return run_adaptive(steps, checked, y0, start, stops, control, keep=keep, **shown)
     refuse_tolerances(rtol=rtol, atol=atol, first_step=first_step, norm=norm, controller=controller)
     times, wanted = lay_out_times(t_span, step, grid, t_eval)
     check_history(chosen, len(times) - 1)
     plan = lower(chosen, operator, times, like=y0)
     checked = check_slopes(nonlinear, args, y0)
-    return run_plan(plan, checked, y0, keep=wanted, name=chosen.name, callback=callback, progress=progress)
+    return run_plan(plan, checked, y0, keep=wanted, name=chosen.name, **shown)
 
 
 def solve(problem: SemilinearProblem, method: str | Method = "etd34", **options: Any) -> Solution:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +16,7 @@ class Status(enum.IntEnum):
     """How a solve ended; negative values are failures, as in SciPy."""
 
     SUCCESS = 0
+    TERMINATED = 1
     NON_FINITE = -1
     RAISED = -2
     STEP_TOO_SMALL = -3
@@ -28,6 +30,7 @@ class Status(enum.IntEnum):
 
 _SENTENCES = {
     Status.SUCCESS: "The solver reached the end of the interval.",
+    Status.TERMINATED: "A terminal event occurred.",
     Status.NON_FINITE: "The state became non-finite (inf or nan).",
     Status.RAISED: "The nonlinear term raised an exception.",
     Status.STEP_TOO_SMALL: "The step became smaller than the precision of t allows.",
@@ -72,6 +75,10 @@ class Solution:
         What it cost.
     method
         The name of the method.
+    sol
+        The continuous solution, t ↦ y(t), if dense output was asked for.
+    t_events, y_events
+        For each event the times at which it occurred and the states there, if events were given.
     """
 
     t: Any
@@ -80,6 +87,9 @@ class Solution:
     message: str
     stats: Stats = field(default_factory=Stats)
     method: str = ""
+    sol: Callable[..., Array] | None = None
+    t_events: list[Any] | None = None
+    y_events: list[Any] | None = None
 
     @property
     def success(self) -> bool:

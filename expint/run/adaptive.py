@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from expint.backend import Array, array_namespace
 from expint.derive.adams import Adams
 from expint.lower.cache import LoweredStep, StepCache
 from expint.run.control import Controller
+from expint.run.fixed import Accepted
 from expint.solution import Status
 
-__all__ = ["AdaptiveFailure", "AdaptiveStep", "ErrorNorm", "StepControl", "adaptive_states"]
+__all__ = ["AdaptiveFailure", "ErrorNorm", "StepControl", "adaptive_states"]
 
 _LADDER = 8
 """Step sizes are powers of 2^{1/8}, so that they repeat and their φ-functions can be reused."""
@@ -76,16 +76,6 @@ class StepControl:
     most: int = 1_000_000
 
 
-class AdaptiveStep(NamedTuple):
-    """A state reached, and what it took: evaluations of N, steps rejected on the way, the step size."""
-
-    t: float
-    y: Array
-    evaluations: int
-    rejected: int
-    h: float
-
-
 class AdaptiveFailure(Exception):
     """The run cannot go on: a status and a sentence."""
 
@@ -101,7 +91,7 @@ def adaptive_states(
     t: float,
     stops: list[float],
     control: StepControl,
-) -> Iterator[AdaptiveStep]:
+) -> Iterator[Accepted]:
     """Yield y_0 and the states after every accepted step; every time in ``stops`` is hit exactly.
 
     Parameters
@@ -126,7 +116,7 @@ def adaptive_states(
     direction = math.copysign(1.0, stops[-1] - t)
     slopes, memory = (nonlinear(t, y),), steps.START
     evaluations, rejected, errors = 1, 0, (1.0, 1.0, 1.0)
-    yield AdaptiveStep(t, y, evaluations, rejected, 0.0)
+    yield Accepted(t, y, evaluations)
     if control.first is not None:
         h = control.first
     else:
@@ -159,9 +149,9 @@ def adaptive_states(
         if step.rows[-1].evaluate and not step.error.at_end:
             columns = (nonlinear(end, candidate), *pushed)
             evaluations += 1
-        y, t, memory = candidate, end, step.memory
+        y, t, memory, newest = candidate, end, step.memory, slopes[0]
         slopes = columns[: len(memory)]
-        yield AdaptiveStep(t, y, evaluations, rejected, trial)
+        yield Accepted(t, y, evaluations, rejected, newest)
         if lands:
             if stop == stops[-1]:
                 return
@@ -175,8 +165,7 @@ def adaptive_states(
     raise AdaptiveFailure(
         Status.TOO_MANY_STEPS,
         f"expected to reach t = {stops[-1]:.6g} in {control.most} steps, received t = {t:.6g} with step {h:.3g}; "
-        "loosen the "
-        "tolerances, raise max_steps, or take a method of higher stiff order",
+        "loosen the tolerances, raise max_steps, or take a method of higher stiff order",
     )
 
 

@@ -12,11 +12,25 @@ __all__ = ["Accepted", "accepted_states"]
 
 
 class Accepted(NamedTuple):
-    """A state reached, and how many evaluations of N it took to get there."""
+    """A state reached, and what it took.
+
+    Attributes
+    ----------
+    t, y
+        Time and state.
+    evaluations
+        Evaluations of N so far.
+    rejected
+        Steps rejected so far.
+    slope
+        N at the start of the step that led here, None for the first state.
+    """
 
     t: float
     y: Array
     evaluations: int
+    rejected: int = 0
+    slope: Array | None = None
 
 
 def accepted_states(plan: Plan, nonlinear: Callable[[float, Array], Array], y0: Array) -> Iterator[Accepted]:
@@ -25,13 +39,15 @@ def accepted_states(plan: Plan, nonlinear: Callable[[float, Array], Array], y0: 
     Nothing is derived, converted or synchronised here: each row costs one combination and at most one evaluation of N.
     """
     combine, depth = plan.operator.combine, plan.depth
-    y, slopes, evaluations = y0, (), 0
+    y, evaluations = y0, 0
+    slopes: tuple[Array, ...] = ()
     for step in plan.steps:
+        newest = slopes[0] if slopes else None
         for t, row in zip(step.times, step.rows):
             point = combine(row.weights, (y, *slopes))
             if row.accept:
                 y = point
-                yield Accepted(t, y, evaluations)
+                yield Accepted(t, y, evaluations, slope=newest)
             if row.evaluate:
                 slopes = (nonlinear(t, point), *slopes)[:depth]
                 evaluations += 1

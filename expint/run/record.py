@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterator
-from typing import Any
 
 import numpy as np
 
@@ -12,14 +11,18 @@ from expint.backend import Array, array_namespace, device
 from expint.lower.cache import StepCache
 from expint.lower.plan import Plan
 from expint.progress import Progress, progress_bar
-from expint.run.adaptive import AdaptiveFailure, AdaptiveStep, StepControl, adaptive_states
+from expint.run.adaptive import AdaptiveFailure, StepControl, adaptive_states
 from expint.run.fixed import Accepted, accepted_states
+from expint.run.watch import Watch
 from expint.solution import Solution, Stats, Status
 
 __all__ = ["run_adaptive", "run_plan"]
 
 _CHECK_EVERY = 32
 """Accepted steps between two looks for non-finite values when not every state is kept: a look synchronises a GPU."""
+
+_EVENT = -1
+"""The index of a state that no grid asked for."""
 
 
 def run_plan(
@@ -31,6 +34,7 @@ def run_plan(
     name: str = "",
     callback: Callable[[float, Array], None] | None = None,
     progress: Progress = False,
+    watch: Watch | None = None,
 ) -> Solution:
     """Run ``plan`` from ``y0``.
 
@@ -50,6 +54,8 @@ def run_plan(
         Called as callback(t, y) with every accepted state, y_0 among them.
     progress
         Whether to show a progress bar.
+    watch
+        Dense output and events, if wanted.
 
     Returns
     -------
@@ -60,12 +66,18 @@ def run_plan(
     wanted = None if keep is None else frozenset(int(i) for i in keep)
     last = len(plan.steps) - 1
 
+    def asked_for(index: int, t: float) -> bool:
+        del t
+        return wanted is None or index in wanted
+
     def due(index: int, asked: bool) -> bool:
         return asked or index % _CHECK_EVERY == 0 or index == last
 
     with progress_bar(progress, last, name) as advance:
         states = accepted_states(plan, nonlinear, y0)
-        return _record(states, y0, lambda i, _: wanted is None or i in wanted, due, name, callback, lambda _: advance())
+        return _record(
+            states, y0, lambda i, _: wanted is None or i in wanted, due, name, callback, lambda _: advance(), watch
+        )
 
 
 def run_adaptive(
@@ -79,6 +91,7 @@ def run_adaptive(
     keep: Collection[float] | None = None,
     callback: Callable[[float, Array], None] | None = None,
     progress: Progress = False,
+    watch: Watch | None = None,
 ) -> Solution:
     """Run from ``y0`` at ``t0`` over ``stops`` with steps chosen by ``control``.
 
@@ -90,7 +103,7 @@ def run_adaptive(
         The first state and time.
     keep
         Times among t0 and ``stops`` at which states are kept; None keeps those of all steps.
-    callback, progress
+    callback, progress, watch
         As in ``run_plan``.
 
     Returns
@@ -110,39 +123,45 @@ def run_adaptive(
                 reached += 1
 
         states = adaptive_states(steps, nonlinear, y0, t0, stops, control)
-        return _record(states, y0, lambda _, t: wanted is None or t in wanted, _never, name, callback, move)
+        return _record(states, y0, lambda _, t: wanted is None or t in wanted, _never, name, callback, move, watch)
 
 
 def _record(
-    states: Iterator[Accepted] | Iterator[AdaptiveStep],
+    states: Iterator[Accepted],
     y0: Array,
     asked_for: Callable[[int, float], bool],
     due: Callable[[int, bool], bool],
     name: str,
     callback: Callable[[float, Array], None] | None,
     advance: Callable[[float], None],
+    watch: Watch | None,
 ) -> Solution:
     """Drive a run; ``due`` says when a state is looked at for non-finite values."""
     xp = array_namespace(y0)
-    kept: list[Any] = []
-    last: Any = Accepted(math.nan, y0, 0)
+    kept: list[Accepted] = []
+    last = Accepted(math.nan, y0, 0)
     index = 0
 
     def finish(status: Status, message: str) -> Solution:
         nothing = xp.empty((0, *y0.shape), dtype=y0.dtype, device=device(y0))
         kept_states = xp.stack([state.y for state in kept]) if kept else nothing
-        stats = Stats(last.evaluations, steps=index, rejected=getattr(last, "rejected", 0))
-        return Solution(np.array([state.t for state in kept]), kept_states, status, message, stats, name)
+        stats = Stats(last.evaluations, steps=index, rejected=last.rejected)
+        seen = watch.seen() if watch is not None else {}
+        return Solution(np.array([state.t for state in kept]), kept_states, status, message, stats, name, **seen)
 
     try:
         for index, last in enumerate(states):
-            asked = asked_for(index, last.t)
+            ended = watch.look(last) if watch is not None else None
+            last = ended or last
+            asked = asked_for(index, last.t) if ended is None else asked_for(_EVENT, math.nan)
             if due(index, asked) and not bool(xp.all(xp.isfinite(last.y))):
                 return finish(Status.NON_FINITE, _non_finite(last.t, index))
             if asked:
                 kept.append(last)
             if callback is not None:
                 callback(last.t, last.y)
+            if ended is not None:
+                return finish(Status.TERMINATED, f"{Status.TERMINATED.sentence} It was at t = {last.t:.6g}.")
             if index:
                 advance(last.t)
     except AdaptiveFailure as failure:
@@ -164,6 +183,5 @@ def _never(index: int, asked: bool) -> bool:
 def _non_finite(t: float, steps: int) -> str:
     return (
         f"expected finite states, received inf or nan found at t = {t:.6g} after {steps} steps; try a smaller step, "
-        "a method "
-        "of higher stiff order, or check that nonlinear is finite there"
+        "a method of higher stiff order, or check that nonlinear is finite there"
     )

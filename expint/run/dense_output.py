@@ -1,0 +1,130 @@
+"""States between the steps, without losing e^{tL}."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from functools import lru_cache
+from math import factorial
+from typing import Any
+
+import numpy as np
+
+from expint.backend import Array, array_namespace
+from expint.derive.lagrange import lagrange_coefficients
+from expint.derive.stage import Stage
+from expint.lower.cache import PhiTables, lower_stage
+from expint.operators.base import Operator
+
+__all__ = ["DenseOutput", "Trail"]
+
+
+class DenseOutput:
+    r"""The continuous solution of a run, callable at any time in its span.
+
+    On the step from t_n the slopes at the nearest accepted times are interpolated by a polynomial p of degree q - 1,
+    and with z = hL
+
+    .. math:: y(t_n + \theta h) = e^{\theta z} y_n + h \int_0^\theta e^{(\theta - s) z} p(s) \, ds + \theta d,
+
+    with d the difference that is left at θ = 1, so that the solution is continuous. The error is O(h^{q+1}) beside
+    that of the steps, for any L: rapidly decaying and rotating parts are followed exactly between the steps.
+
+    Parameters
+    ----------
+    operator
+        L.
+    times, states, slopes
+        The accepted times, strictly monotone, with the states and the values of N there; N may be missing at the last.
+    order
+        The number q of slopes that are interpolated (fewer where there are fewer).
+    """
+
+    def __init__(
+        self, operator: Operator, times: Sequence[float], states: Sequence[Array], slopes: Sequence[Array], order: int
+    ) -> None:
+        self.operator, self.order = operator, min(order, len(slopes))
+        self.times, self.states, self.slopes = [float(t) for t in times], states, slopes
+        self._direction = 1.0 if self.times[-1] >= self.times[0] else -1.0
+        self._keys = [self._direction * t for t in self.times]
+        self._defect = lru_cache(maxsize=16)(self._defect_of_step)
+
+    def __call__(self, t: float | Sequence[float] | np.ndarray) -> Array:
+        """Return the state at the time ``t``, or the states at several times along a new first axis.
+
+        Raises
+        ------
+        ValueError
+            If a time lies outside the span of the run.
+        """
+        if np.ndim(t) == 0:
+            return self._at(float(t))  # type: ignore[arg-type]
+        return array_namespace(self.states[0]).stack([self._at(float(time)) for time in np.asarray(t)])
+
+    def _at(self, t: float) -> Array:
+        n = bisect_left(self._keys, self._direction * t)
+        if n == len(self.times) or (n == 0 and t != self.times[0]):
+            raise ValueError(f"expected a time between {self.times[0]} and {self.times[-1]}, received {t}")
+        if t == self.times[n]:
+            return self.states[n]
+        start, h = self.times[n - 1], self.times[n] - self.times[n - 1]
+        theta = (t - start) / h
+        return self._follow(n - 1, theta) + theta * self._defect(n - 1)
+
+    def _defect_of_step(self, n: int) -> Array:
+        return self.states[n + 1] - self._follow(n, 1.0)
+
+    def _follow(self, n: int, theta: float) -> Array:
+        """Return the exact flow of the interpolated problem from y_n over θh."""
+        h = self.times[n + 1] - self.times[n]
+        first = min(max(n + 1 - (self.order + 1) // 2, 0), len(self.slopes) - self.order)
+        window = range(first, first + self.order)
+        nodes = [(self.times[j] - self.times[n]) / h for j in window]
+        terms: tuple[dict[tuple[int, Any], float], ...] = tuple(
+            {(m + 1, theta): a * factorial(m) * theta ** (m + 1) for m, a in enumerate(row)}
+            for row in lagrange_coefficients(nodes)
+        )
+        stage = Stage(theta, {(0, theta): 1}, (), terms, evaluate=False, accept=True, remember=False)
+        slots = (True,) * self.order
+        row = lower_stage(stage, self.operator, h, slots, self.states[n], PhiTables(self.operator, h))
+        return self.operator.combine(row.weights, (self.states[n], *(self.slopes[j] for j in window)))
+
+    def __repr__(self) -> str:
+        return f"DenseOutput({self.times[0]:.6g} … {self.times[-1]:.6g}, {len(self.times)} times, order {self.order})"
+
+
+class Trail:
+    """What a run leaves behind for dense output and events: times, states, slopes.
+
+    Parameters
+    ----------
+    operator, order
+        As in ``DenseOutput``.
+    whole
+        Whether all of the run is kept, or only what the newest step needs.
+    """
+
+    def __init__(self, operator: Operator, order: int, whole: bool) -> None:
+        self.operator, self.order, self.whole = operator, order, whole
+        self.times: list[float] = []
+        self.states: list[Array] = []
+        self.slopes: list[Array] = []
+
+    def add(self, t: float, y: Array, slope: Array | None) -> None:
+        """Add a state, and the slope at the state before."""
+        if slope is not None:
+            self.slopes.append(slope)
+        self.times.append(t)
+        self.states.append(y)
+        if not self.whole and len(self.times) > self.order + 1:
+            del self.times[0], self.states[0], self.slopes[0]
+
+    def cut(self, t: float, y: Array) -> None:
+        """Let the run end at ``t`` inside its newest step."""
+        self.times[-1], self.states[-1] = t, y
+
+    def output(self) -> DenseOutput | None:
+        """Return the continuous solution of what is kept, None if there is no step yet."""
+        if not self.slopes:
+            return None
+        return DenseOutput(self.operator, self.times, self.states, self.slopes, self.order)

@@ -1,0 +1,85 @@
+"""Events: zeros of functions of the solution, located on the dense output."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from scipy.optimize import brentq
+
+from expint.backend import Array
+
+__all__ = ["EventFinder", "check_events"]
+
+Event = Callable[[float, Array], float]
+
+
+@dataclass
+class EventFinder:
+    """Watches events along a run, as SciPy does: attributes ``terminal`` and ``direction`` of a function are heeded.
+
+    Attributes
+    ----------
+    events
+        Functions event(t, y) of a real number whose zeros are sought.
+    times, states
+        What has been found, for each event.
+    """
+
+    events: Sequence[Event]
+    times: list[list[float]] = field(default_factory=list)
+    states: list[list[Array]] = field(default_factory=list)
+    _values: list[float] = field(default_factory=list)
+
+    def start(self, t: float, y: Array) -> None:
+        """Take the first values.
+
+        Raises
+        ------
+        TypeError
+            If an event does not return a real number.
+        """
+        self.times, self.states = [[] for _ in self.events], [[] for _ in self.events]
+        self._values = [_number(event(t, y)) for event in self.events]
+
+    def look(self, start: float, end: float, y: Array, between: Callable[[float], Array]) -> float | None:
+        """Record what happens in a step that ends in ``y`` and return the time of the first terminal event, if any."""
+        found: list[tuple[float, int]] = []
+        for i, event in enumerate(self.events):
+            before, after = self._values[i], _number(event(end, y))
+            self._values[i] = after
+            direction = getattr(event, "direction", 0)
+            rises, falls = before <= 0 <= after and before != after, before >= 0 >= after and before != after
+            crosses = (rises and direction >= 0) or (falls and direction <= 0)
+            if crosses and before != 0:
+                root = brentq(lambda t, event=event: _number(event(t, between(t))), start, end, xtol=4e-16, rtol=1e-14)
+                found.append((float(root), i))
+        found.sort(key=lambda pair: abs(pair[0] - start))
+        for root, i in found:
+            self.times[i].append(root)
+            self.states[i].append(between(root))
+            if getattr(self.events[i], "terminal", False):
+                return root
+        return None
+
+
+def check_events(events: Any) -> tuple[Event, ...]:
+    """Return events as a tuple of callables, or raise TypeError."""
+    if events is None:
+        return ()
+    listed = (events,) if callable(events) else tuple(events)
+    for event in listed:
+        if not callable(event):
+            raise TypeError(f"expected events to be functions event(t, y), received {type(event).__name__}")
+    return listed
+
+
+def _number(value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise TypeError(
+            f"expected an event to return a real number, received {type(value).__name__} of shape "
+            f"{getattr(value, 'shape', ())}; reduce it, for example y[0] or max(abs(y))"
+        ) from error
