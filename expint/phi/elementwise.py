@@ -121,7 +121,7 @@ def _blockwise(xp: Namespace, z: Array, p: int, working: Any, result: Any) -> li
         for regime in present:
             index = slice(None) if len(present) == 1 else xp.nonzero(regimes == regime)[0]
             for target, values in zip(targets, _evaluate(xp, block[index], p, regime), strict=True):
-                target[index] = values
+                target[index] = xp.astype(values, result, copy=False)
     return [xp.reshape(target, z.shape) for target in out]
 
 
