@@ -55,7 +55,7 @@ def polynomial_problem(value: complex, degree: int) -> tuple[object, object]:
     return p, lambda t, y: np.asarray(slope(t)).astype(y.dtype)
 
 
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(orders, numbers, lengths)
 def test_adams_is_exact_for_polynomial_slopes_of_degree_below_its_order(q: int, value: complex, lengths: list) -> None:
     p, nonlinear = polynomial_problem(value, q - 1)
@@ -67,7 +67,7 @@ def test_adams_is_exact_for_polynomial_slopes_of_degree_below_its_order(q: int, 
     assert np.max(np.abs(run.y - expected)[first:]) < 1e-11 * (1 + np.max(np.abs(expected[first:])))
 
 
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(st.integers(2, 6), numbers, lengths)
 def test_the_starter_keeps_adams_exact_for_polynomials_of_one_degree_less(
     q: int, value: complex, lengths: list
@@ -80,7 +80,7 @@ def test_the_starter_keeps_adams_exact_for_polynomials_of_one_degree_less(
     assert np.max(np.abs(run.y - expected)) < 1e-11 * (1 + np.max(np.abs(expected)))
 
 
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(orders, lengths)
 def test_the_index_clock_has_the_classical_weights_on_any_grid(q: int, lengths: list) -> None:
     plan = expint.lower(Adams(q, clock=INDEX, ramp=True), Scalar(0.0), grid_of(lengths))
@@ -89,7 +89,7 @@ def test_the_index_clock_has_the_classical_weights_on_any_grid(q: int, lengths: 
         np.testing.assert_allclose(weights, [1.0, *(h * np.array(classical))], rtol=1e-9, atol=1e-12)
 
 
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(orders, numbers, lengths)
 def test_the_index_clock_forgets_all_steps_but_the_last(q: int, value: complex, lengths: list) -> None:
     table = expint.lower(Adams(q, clock=INDEX, ramp=True), Scalar(value), grid_of(lengths)).table()
@@ -97,7 +97,7 @@ def test_the_index_clock_forgets_all_steps_but_the_last(q: int, value: complex, 
     np.testing.assert_allclose(table[-1, : q + 1], uniform[-1, : q + 1], rtol=1e-9, atol=1e-11)
 
 
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(orders, numbers, lengths, st.floats(0.2, 3) | st.floats(-3, -0.2), st.floats(-2, 2))
 def test_quadrature_in_an_affine_clock_gives_the_phi_functions(
     q: int, value: complex, lengths: list, rate: float, offset: float

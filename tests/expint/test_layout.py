@@ -24,16 +24,17 @@ MAY_IMPORT = {
     "phi": {"backend"},
     "operators": {"backend", "derive", "phi"},
     "lower": {"backend", "derive", "operators", "phi"},
-    "run": {"backend", "derive", "lower", "progress", "solution"},
+    "run": {"backend", "derive", "lower", "operators", "progress", "solution"},
     "problems": {"backend", "operators", "problem", "spectral"},
 }
-MAY_IMPORT["door"] = MAY_IMPORT["run"] | {"operators", "run"}
+MAY_IMPORT["door"] = MAY_IMPORT["run"] | {"run"}
 MAY_IMPORT["ivp"] = MAY_IMPORT["door"] | {"door", "methods", "problem"}
 GUESTS = ("study", "plot", "cli", "__main__", "__init__")  # on top of everything; nobody inside imports them
 # A method answers questions (its citation, its proved orders, its values) by asking upwards when it is asked.
 WHEN_ASKED = {"derive": {"methods", "phi"}}
 
 INSTALLED = {"numpy", "scipy"}
+RULES = {("phi", "torch_rule.py"), ("phi", "jax_rule.py")}  # derivatives, told to a library when its arrays arrive
 LAZY = {"sympy": "derive", "tqdm": "progress", "matplotlib": "plot"}
 
 TRAINING = {"models/train_digits.py"}  # descends, does not sample
@@ -105,8 +106,8 @@ def test_expint_knows_nothing_of_diffusion_and_little_of_other_libraries(path: P
         if top == "array_api_compat":
             assert part(path) == "backend", where
         elif top in {"torch", "jax"}:
-            assert inside[:2] == ("run", "compiled"), where
-            assert imported.lazy or len(inside) > 2, where
+            assert inside[:2] == ("run", "compiled") or inside in RULES, where
+            assert imported.lazy or len(inside) > 2 or inside in RULES, where
         else:
             assert imported.lazy, where
             assert part(path) == LAZY.get(top), where
@@ -116,6 +117,12 @@ def test_nobody_inside_imports_the_compiled_guests() -> None:
     for path in files("expint"):
         if "compiled" not in path.parts:
             assert not any("compiled" in imported.name for imported in imports(path)), path
+
+
+def test_derivative_rules_are_imported_only_when_their_arrays_arrive() -> None:
+    rules = {f"expint.phi.{name.removesuffix('.py')}" for _, name in RULES}
+    for path in files("expint"):
+        assert all(imported.lazy for imported in imports(path) if imported.name in rules), path
 
 
 def test_problem_solution_and_control_stand_alone() -> None:

@@ -65,7 +65,7 @@ def test_without_linear_part_lawson_is_the_method_itself(butcher: object) -> Non
     assert tuple(entry.at_zero() for entry in lawson.b) == butcher.b
 
 
-@pytest.mark.parametrize("value", [-30.0, 2.0, 25j, -4 + 9j])
+@pytest.mark.parametrize("value", [-30.0, 2 + 25j])
 @pytest.mark.parametrize("name", expint.method_names())
 def test_every_method_is_exact_without_nonlinear_part(name: str, value: complex) -> None:
     y0 = Y0 + 0 * value
@@ -73,7 +73,7 @@ def test_every_method_is_exact_without_nonlinear_part(name: str, value: complex)
     np.testing.assert_allclose(states, np.exp(value * np.array(GRID))[:, None] * y0, rtol=1e-13)
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(names, st.floats(-5, 3) | st.builds(complex, st.floats(-5, 3), st.floats(-5, 5)))
 def test_a_number_a_constant_symbol_and_a_multiple_of_the_identity_agree(name: str, value: complex) -> None:
     y0 = Y0 + 0 * value
@@ -82,7 +82,7 @@ def test_a_number_a_constant_symbol_and_a_multiple_of_the_identity_agree(name: s
     np.testing.assert_allclose(run(Dense(value * np.eye(3)), name, y0), by_number, rtol=0, atol=1e-12)
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(names, triples)
 def test_a_symbol_and_its_diagonal_matrix_agree(name: str, symbol: np.ndarray) -> None:
     y0 = Y0 + 0 * symbol
@@ -91,7 +91,7 @@ def test_a_symbol_and_its_diagonal_matrix_agree(name: str, symbol: np.ndarray) -
     )
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(names, triples, st.floats(0, 6))
 def test_a_symbol_and_its_rotated_matrix_agree_in_rotated_states(name: str, symbol: np.ndarray, angle: float) -> None:
     c, s = np.cos(angle), np.sin(angle)
