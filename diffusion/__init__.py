@@ -11,17 +11,21 @@ from .declaration import Sampler
 from .denoiser import Denoiser
 from .gauge import Gauge
 from .prediction import convert
+from .programme import STOP, End, taper
 from .sample import SamplingError, encode, sample, trajectory
 from .samplers import sampler, sampler_names
 from .schedule import EDM, VE, FlowMatching, NoiseSchedule
+from .singlestep import orders_for_calls, singlestep
 from .variance_preserving import VP, SubVP
 
 __all__ = [
     "EDM",
+    "STOP",
     "VE",
     "VP",
     "Clock",
     "Denoiser",
+    "End",
     "FlowMatching",
     "Gauge",
     "NoiseSchedule",
@@ -33,8 +37,11 @@ __all__ = [
     "encode",
     "grids",
     "models",
+    "orders_for_calls",
     "sample",
     "sampler",
     "sampler_names",
+    "singlestep",
+    "taper",
     "trajectory",
 ]

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import islice
+from typing import NamedTuple
 
 import numpy as np
 
 import expint
 from expint.derive import Method
+from expint.derive.predictor_corrector import PredictorCorrector
+from expint.lower.plan import Row
 
 from .citations import bibtex
 from .clock import Clock, clock
 from .gauge import Gauge
 from .history import ScheduleClock
+from .names import resolve
+from .prediction import coefficients
+from .programme import STARTS, STOP, End, Programme, capped
 from .schedule import NoiseSchedule
 
 __all__ = ["Sampler", "plan_sampler"]
@@ -36,8 +43,17 @@ class Sampler:
         The clock in which the grid is uniform, as a function (steps, schedule) ↦ decreasing times.
     interpolate_in
         The clock in which a multistep method interpolates its history; None is the clock of the gauge.
+    start
+        How a multistep method makes its first steps: "euler", "corrected", "runge-kutta"; None as the method says.
+    end
+        What happens at the end of the grid.
     reference
-        BibTeX key of the source.
+        Key of the source.
+
+    Raises
+    ------
+    ValueError
+        If the start is unknown, or is chosen for a method that keeps no history.
     """
 
     name: str
@@ -45,41 +61,107 @@ class Sampler:
     gauge: Gauge
     grid: Callable[[int, NoiseSchedule], np.ndarray]
     interpolate_in: str | Clock | None = None
+    start: str | None = None
+    end: End = STOP
     reference: str = ""
 
-    def on(self, schedule: NoiseSchedule) -> Method:
-        """Return the method with its history clock bound to ``schedule``."""
-        if self.interpolate_in is None:
-            return self.method
-        if not isinstance(self.method, expint.Adams):
+    def __post_init__(self) -> None:
+        if self.start is None:
+            return
+        object.__setattr__(self, "start", resolve(self.start, STARTS, {}, "start"))
+        if not isinstance(self.method, expint.Adams | PredictorCorrector):
             raise ValueError(
-                f"{self.name}: expected a multistep method (expint.Adams) to interpolate in {self.interpolate_in!r}, "
-                f"received {self.method.name}, which keeps no history; leave interpolate_in out"
+                f"{self.name}: expected a multistep method to start by {self.start!r}, received {self.method.name}, "
+                "which needs no start; leave start out"
             )
-        return replace(self.method, clock=ScheduleClock(schedule, self.gauge.clock, clock(self.interpolate_in)))
 
-    def plan(self, schedule: NoiseSchedule, times: np.ndarray) -> expint.Plan:
-        """Return the numbers of a run over ``times`` (monotone).
+    def methods(self, schedule: NoiseSchedule, steps: int) -> tuple[Method, ...]:
+        """Return the method of each of ``steps`` steps, the last of which ends the grid."""
+        method = self.method_on(schedule)
+        begun = (method,) * steps if self.start is None else STARTS[self.start](method, steps)
+        return self.end.apply(begun)
+
+    def plan(self, schedule: NoiseSchedule, times: np.ndarray, *, to_zero: bool = False) -> expint.Plan:
+        """Return the numbers of a run over ``times`` (monotone), and from the last of them to σ = 0 if asked for.
 
         The plan is for the state x and for outputs of the kind ``gauge.predicts``, in double precision. That of the
         same sampler, schedule and times is made once.
         """
-        return plan_sampler(self, schedule, tuple(float(t) for t in times))
+        return plan_sampler(self, schedule, tuple(float(t) for t in times), to_zero)
 
     def cite(self) -> str:
         """Return the source of the sampler as BibTeX."""
         return bibtex(self.reference)
 
+    def method_on(self, schedule: NoiseSchedule) -> Method:
+        """Return the method with its history clock bound to ``schedule``."""
+        if self.interpolate_in is None:
+            return self.method
+        if not isinstance(self.method, expint.Adams):
+            raise ValueError(
+                f"{self.name}: expected an Adams method to interpolate in {self.interpolate_in!r}, received "
+                f"{self.method.name}, whose history has no clock of its own; leave interpolate_in out"
+            )
+        return replace(self.method, clock=ScheduleClock(schedule, self.gauge.clock, clock(self.interpolate_in)))
+
+
+class _Ends(NamedTuple):
+    """The ends of the steps: the time, the clock of the gauge and the scales there."""
+
+    t: np.ndarray
+    s: np.ndarray
+    alpha: np.ndarray
+    sigma: np.ndarray
+
+    def and_zero(self, s: float) -> _Ends:
+        """Return the ends with σ = 0 after them; some schedules have no time for it."""
+        zero = (0.0 if self.t[-1] > 0.0 else -np.inf, s, 1.0, 0.0)
+        return _Ends(*(np.append(column, end) for column, end in zip(self, zero)))
+
 
 @lru_cache(maxsize=128)
-def plan_sampler(sampler: Sampler, schedule: NoiseSchedule, times: tuple[float, ...]) -> expint.Plan:
+def plan_sampler(sampler: Sampler, schedule: NoiseSchedule, times: tuple[float, ...], to_zero: bool) -> expint.Plan:
     """Return the plan in x and t: the method is lowered in the gauge, whose scales are folded into the weights."""
-    gauge = sampler.gauge
-    s = gauge.clock.value(schedule, np.array(times))
-    plan = expint.lower(sampler.on(schedule), expint.operators.Scalar(float(gauge.linear)), s)
-    where = []
-    for end, step in zip(times, plan.steps, strict=True):
-        inner = np.array([gauge.clock.time(schedule, at) for at in step.times[:-1]])
-        where.append((*inner.tolist(), end))
-    scale = [gauge.scale(schedule.alpha(np.array(t)), schedule.sigma(np.array(t))).tolist() for t in where]
-    return plan.in_coordinates(scale, where, slope=float(gauge.nonlinear))
+    gauge, end, t = sampler.gauge, sampler.end.zero or 1, np.array(times)
+    ends = _Ends(t, gauge.clock.value(schedule, t), schedule.alpha(t), schedule.sigma(t))
+    methods = sampler.methods(schedule, len(times) - 1)
+    if not to_zero:
+        return _lowered(ends, methods, gauge, schedule)
+    with np.errstate(divide="ignore", over="ignore"):
+        zero = float(gauge.clock.at(np.array(1.0), np.array(0.0)))
+        if np.isfinite(zero):
+            last = capped(sampler.method_on(schedule), end)
+            return _lowered(ends.and_zero(zero), (*methods, last), gauge, schedule)
+    beyond = ends.and_zero(2 * ends.s[-1] - ends.s[-2])  # any finite step; its row is replaced by the limit
+    beyond.alpha[-1], beyond.sigma[-1] = ends.alpha[-1], ends.sigma[-1]
+    return _with_limit(_lowered(beyond, (*methods, expint.Adams(1)), gauge, schedule), gauge, schedule)
+
+
+def _lowered(ends: _Ends, methods: tuple[Method, ...], gauge: Gauge, schedule: NoiseSchedule) -> expint.Plan:
+    """Return the plan for x of steps between the ``ends``, each by its method."""
+    programme = Programme(tuple(ends.s[:-1].tolist()), methods)
+    plan = expint.lower(programme, expint.operators.Scalar(float(gauge.linear)), ends.s)
+    inner = np.array([at for step in plan.steps for at in step.times[:-1]])
+    t = gauge.clock.time(schedule, inner) if inner.size else inner  # all in one inversion of the clock
+    scale = gauge.scale(schedule.alpha(t), schedule.sigma(t)) if inner.size else inner
+    sizes = [len(step.times) for step in plan.steps]
+    return plan.in_coordinates(
+        _by_step(gauge.scale(ends.alpha, ends.sigma), scale, sizes), _by_step(ends.t, t, sizes), float(gauge.nonlinear)
+    )
+
+
+def _by_step(ends: np.ndarray, inner: np.ndarray, sizes: Sequence[int]) -> list[list[float]]:
+    """Return for each step the values at its inner points and at its end."""
+    between = iter(inner.tolist())
+    return [[*islice(between, size - 1), end] for end, size in zip(ends.tolist(), sizes, strict=True)]
+
+
+def _with_limit(plan: expint.Plan, gauge: Gauge, schedule: NoiseSchedule) -> expint.Plan:
+    """Return the plan with the limit of the exponential Euler step as σ → 0 for its last: in every gauge x = x₀."""
+    *before, last = plan.steps
+    t = before[-1].times[-1]
+    of_state, of_slope = coefficients(
+        gauge.predicts, "data", float(schedule.alpha(t)), float(schedule.sigma(t)), schedule.sigma_data
+    )
+    row = Row((of_state or None, of_slope), evaluate=False, accept=True)
+    return replace(plan, steps=(*before, last._replace(rows=(row,))))

@@ -46,12 +46,12 @@ class ScheduleClock:
     def nodes(self, step: StepContext) -> tuple[float, ...]:
         """Return u at the remembered slopes."""
         s = step.start + step.step * np.array(step.history)
-        times = self.integration.time(self.schedule, s)
+        times = self._time(s)
         return tuple(self.polynomial.value(self.schedule, times).tolist())
 
     def quadrature(self, step: StepContext) -> Quadrature:
         """Return Gauss–Legendre nodes with θ = (s - s_n)/h, weights ds/h and the values of u."""
-        ends = self.integration.time(self.schedule, np.array([step.start, step.start + step.step]))
+        ends = self._time(np.array([step.start, step.start + step.step]))
         times, density = self._rule(np.sort(ends)[::-1])
         s = self.integration.value(self.schedule, times)
         weights = np.abs(density * self.integration.rate(self.schedule, times) / step.step)
@@ -60,6 +60,10 @@ class ScheduleClock:
             weights=(weights / weights.sum()).tolist(),  # the sum is known: the first order is that of DDIM exactly
             values=self.polynomial.value(self.schedule, times).tolist(),
         )
+
+    def _time(self, s: np.ndarray) -> np.ndarray:
+        """Return the times, at σ = 0 one so early that no digit of any result depends on it."""
+        return np.asarray(self.integration.time(self.schedule, np.where(s == 0.0, 1e-150, s)))
 
     def _rule(self, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return times between the ``ends`` (the noisy first) and weights with which they integrate over t."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -14,6 +15,7 @@ from expint.backend import Array, array_namespace, is_array
 from . import grids
 from .declaration import Sampler
 from .denoiser import Denoiser
+from .programme import STOP
 from .samplers import sampler as find_sampler
 
 __all__ = ["SamplingError", "encode", "sample", "trajectory"]
@@ -57,7 +59,8 @@ def sample(
     steps
         Number of steps; with a multistep sampler also the number of network calls.
     grid
-        Instead of ``steps``: the times of the steps, decreasing, within [t_end, t_start] of the schedule.
+        Instead of ``steps``: the times of the steps, decreasing, within [t_end, t_start] of the schedule. A grid that
+        ends in 0, where the schedule has σ = 0, makes its last step to there.
     start
         "noise": the input is multiplied by the standard deviation of the noise at the first time. "state": the input is
         the state x at that time, as it is.
@@ -78,9 +81,9 @@ def sample(
     SamplingError
         If the state becomes non-finite; its ``solution`` holds the states reached.
     """
-    chosen, times = _lay_out(denoiser, sampler, steps, grid)
-    last = [len(times) - 1]
-    return _final(_run(denoiser, noise, chosen, times, start, last, callback, progress))
+    plan, chosen = _planned(denoiser, sampler, steps, grid)
+    last = [len(plan.steps) - 1]
+    return _final(_run(denoiser, noise, plan, chosen, start, last, callback, progress))
 
 
 def trajectory(
@@ -107,8 +110,8 @@ def trajectory(
     ValueError, TypeError
         For arguments that make no sense, before any network call.
     """
-    chosen, times = _lay_out(denoiser, sampler, steps, grid)
-    return _run(denoiser, noise, chosen, times, start, None, callback, progress)
+    plan, chosen = _planned(denoiser, sampler, steps, grid)
+    return _run(denoiser, noise, plan, chosen, start, None, callback, progress)
 
 
 def encode(
@@ -123,40 +126,54 @@ def encode(
 ) -> Array:
     """Return the noise from which ``sample`` with the same arguments gives ``data``, up to the error of both solves.
 
-    The same ODE is solved from the last time of the grid to the first; parameters and errors are those of ``sample``.
+    The same ODE is solved from the last time of the grid at which σ > 0 to the first; parameters and errors are those
+    of ``sample``.
     """
-    chosen, times = _lay_out(denoiser, sampler, steps, grid)
-    last = [len(times) - 1]
-    state = _final(_run(denoiser, data, chosen, times[::-1], "state", last, callback, progress))
+    chosen, times, _ = _lay_out(denoiser, sampler, steps, grid)
+    backwards = replace(chosen, end=STOP)
+    plan = backwards.plan(denoiser.schedule, times[::-1])
+    last = [len(plan.steps) - 1]
+    state = _final(_run(denoiser, data, plan, chosen, "state", last, callback, progress))
     return state / denoiser.schedule.noise_scale(float(times[0]))
+
+
+def _planned(
+    denoiser: Denoiser, sampler: str | Sampler, steps: int | None, grid: Sequence[float] | np.ndarray | None
+) -> tuple[expint.Plan, Sampler]:
+    chosen, times, to_zero = _lay_out(denoiser, sampler, steps, grid)
+    return chosen.plan(denoiser.schedule, times, to_zero=to_zero), chosen
 
 
 def _lay_out(
     denoiser: Denoiser, sampler: str | Sampler, steps: int | None, grid: Sequence[float] | np.ndarray | None
-) -> tuple[Sampler, np.ndarray]:
-    """Return the sampler and the decreasing times of its steps."""
+) -> tuple[Sampler, np.ndarray, bool]:
+    """Return the sampler, the decreasing times of its steps, and whether one more step leads to σ = 0."""
     chosen = find_sampler(sampler)
     if (steps is None) == (grid is None):
         received = "neither" if steps is None else "both"
         raise ValueError(f"expected either steps= (their number) or grid= (their times), received {received}")
     if grid is None:
-        if not isinstance(steps, (int, np.integer)) or steps < 1:
-            raise ValueError(f"expected steps to be a positive integer, received {steps!r}")
-        grid = chosen.grid(int(steps), denoiser.schedule)
-    times = grids.check(grid, denoiser.schedule)
-    if len(times) - 1 < chosen.method.history:
+        to_zero = chosen.end.zero is not None
+        if not isinstance(steps, (int, np.integer)) or steps < 1 + to_zero:
+            least = "an integer ≥ 2, the last step leading to σ = 0" if to_zero else "a positive integer"
+            raise ValueError(f"expected steps to be {least}, received {steps!r}")
+        times = grids.check(chosen.grid(int(steps) - to_zero, denoiser.schedule), denoiser.schedule)
+    else:
+        times, to_zero = grids.check_with_zero(grid, denoiser.schedule)
+    count = len(times) - 1 + to_zero
+    if count < chosen.method.history:
         raise ValueError(
             f"{chosen.name} interpolates {chosen.method.history} slopes and needs at least that many steps, received "
-            f"{len(times) - 1}; take more steps or a sampler of lower order"
+            f"{count}; take more steps or a sampler of lower order"
         )
-    return chosen, times
+    return chosen, times, to_zero
 
 
 def _run(
     denoiser: Denoiser,
     state: Array,
+    plan: expint.Plan,
     sampler: Sampler,
-    times: np.ndarray,
     start: str,
     keep: list[int] | None,
     callback: Callable[[float, Array], None] | None,
@@ -165,8 +182,8 @@ def _run(
     _check_state(state)
     if start not in ("noise", "state"):
         raise ValueError(f"expected start to be 'noise' or 'state', received {start!r}")
-    x = state * denoiser.schedule.noise_scale(float(times[0])) if start == "noise" else state
-    plan = sampler.plan(denoiser.schedule, times)
+    first = plan.steps[0].times[0]
+    x = state * denoiser.schedule.noise_scale(first) if start == "noise" else state
     kind = sampler.gauge.predicts
 
     def predict(t: float, x: Array) -> Array:

@@ -2,81 +2,121 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 
 import expint
 from expint.derive.adams import INDEX
+from expint.derive.predictor_corrector import PredictorCorrector
 
-from . import grids
+from .compat import PRESETS
 from .declaration import Sampler
-from .gauge import DATA, NOISE, RHO
+from .gauge import DATA, GAUGES, NOISE, RHO
 from .names import resolve
+from .programme import End
+from .published_grids import karras, quadratic_in_t, uniform_in, uniform_in_lambda, uniform_in_t
 from .schedule import NoiseSchedule
 
 __all__ = ["SAMPLERS", "sampler", "sampler_names"]
 
 
-def quadratic_in_t(steps: int, schedule: NoiseSchedule) -> np.ndarray:
-    """Return the grid uniform in √t, with which DEIS is published."""
-    return grids.power(steps, 2, clock="t", schedule=schedule)
-
-
-def uniform_in_t(steps: int, schedule: NoiseSchedule) -> np.ndarray:
-    """Return the grid uniform in t."""
-    return grids.uniform(steps, clock="t", schedule=schedule)
-
-
-def uniform_in_lambda(steps: int, schedule: NoiseSchedule) -> np.ndarray:
-    """Return the grid uniform in λ, with which DPM-Solver and its descendants are published."""
-    return grids.uniform(steps, clock="lambda", schedule=schedule)
-
-
-def karras(steps: int, schedule: NoiseSchedule) -> np.ndarray:
-    """Return the grid of Karras et al. (2022), uniform in ρ^(1/7)."""
-    return grids.power(steps, 7, clock="rho", schedule=schedule)
-
-
 _DEIS = partial(Sampler, gauge=RHO, grid=quadratic_in_t, reference="zhang2023")
+_DPM = partial(Sampler, gauge=NOISE, grid=uniform_in_lambda, reference="lu2022")
+_DPMPP = partial(Sampler, gauge=DATA, grid=uniform_in_lambda, reference="lu2022pp")
+_UNIPC = partial(Sampler, grid=uniform_in_lambda, end=End(correct=False), reference="zhao2023")
+_EDM = partial(Sampler, gauge=RHO, grid=karras, end=End(zero=1), reference="karras2022")
 
 _CATALOGUE = (
     _DEIS("ddim", expint.Adams(1), reference="song2021"),
     *(_DEIS(f"deis-tab{r}", expint.Adams(r + 1, ramp=True), interpolate_in="t") for r in range(4)),
     *(_DEIS(f"deis-rhoab{r}", expint.Adams(r + 1, ramp=True)) for r in range(4)),
+    *(_DEIS(f"deis-logrhoab{r}", expint.Adams(r + 1, ramp=True), gauge=NOISE) for r in range(4)),
     _DEIS("deis-rho-heun", expint.method("lawson-heun2")),
     _DEIS("deis-rho-kutta3", expint.method("lawson-kutta3")),
     _DEIS("deis-rho-rk4", expint.method("lawson-rk4")),
     _DEIS("ipndm", expint.Adams(4, clock=INDEX, ramp=True), grid=uniform_in_t),
-    Sampler("dpm1", expint.Adams(1), NOISE, uniform_in_lambda, reference="lu2022"),
-    Sampler("dpm2", expint.method("etd2rk-weak"), NOISE, uniform_in_lambda, reference="lu2022"),
-    Sampler("dpm3", expint.method("hochbruck-ostermann3"), NOISE, uniform_in_lambda, reference="lu2022"),
-    Sampler("dpm2m", expint.Adams(2, ramp=True), NOISE, uniform_in_lambda, reference="lu2022"),
-    Sampler("dpm3m", expint.Adams(3, ramp=True), NOISE, uniform_in_lambda, reference="lu2022"),
-    Sampler("dpmpp-2s", expint.method("etd2rk-weak"), DATA, uniform_in_lambda, reference="lu2022pp"),
-    Sampler("dpmpp-2m", expint.Adams(2, ramp=True), DATA, uniform_in_lambda, reference="lu2022pp"),
-    Sampler("dpmpp-3s", expint.method("hochbruck-ostermann3"), DATA, uniform_in_lambda, reference="lu2022pp"),
-    Sampler("dpmpp-3m", expint.Adams(3, ramp=True), DATA, uniform_in_lambda, reference="lu2022pp"),
-    Sampler("euler", expint.Adams(1), RHO, karras, reference="karras2022"),
-    Sampler("edm-heun", expint.method("lawson-heun2"), RHO, karras, reference="karras2022"),
-    Sampler("lms4", expint.Adams(4, ramp=True), RHO, karras, reference="karras2022"),
+    _DEIS("ipndm-v", expint.Adams(4, ramp=True), grid=uniform_in_t),
+    _DPM("dpm1", expint.Adams(1)),
+    _DPM("dpm2", expint.method("etd2rk-weak")),
+    _DPM("dpm3", expint.method("hochbruck-ostermann3")),
+    _DPM("dpm2m", expint.Adams(2, ramp=True)),
+    _DPM("dpm3m", expint.Adams(3, ramp=True)),
+    _DPMPP("dpmpp-2s", expint.method("etd2rk-weak")),
+    _DPMPP("dpmpp-2m", expint.Adams(2, ramp=True)),
+    _DPMPP("dpmpp-3s", expint.method("hochbruck-ostermann3")),
+    _DPMPP("dpmpp-3m", expint.Adams(3, ramp=True)),
+    *(_UNIPC(f"unipc{p}", PredictorCorrector(p, ramp=True), DATA) for p in range(1, 5)),
+    *(_UNIPC(f"unipc{p}-noise", PredictorCorrector(p, ramp=True), NOISE) for p in range(1, 5)),
+    _UNIPC("sa3", PredictorCorrector(3, ramp=True), DATA, reference="xue2023"),
+    _EDM("euler", expint.Adams(1)),
+    _EDM("edm-heun", expint.method("lawson-heun2")),
+    _EDM("lms4", expint.Adams(4, ramp=True), end=End(zero=4)),
 )
 
-SAMPLERS: dict[str, Sampler] = {entry.name: entry for entry in _CATALOGUE}
+SAMPLERS: dict[str, Sampler] = {entry.name: entry for entry in (*_CATALOGUE, *PRESETS)}
 """The named samplers. Order r of DEIS' names counts past slopes: tAB3 interpolates four and is of order 4."""
 
+_GRIDS: dict[str, Callable[[int, NoiseSchedule], np.ndarray]] = {
+    "noise": uniform_in_lambda,
+    "data": uniform_in_lambda,
+    "rho": karras,
+    "velocity": uniform_in("angle"),
+    "flow": uniform_in("flow"),
+    "edm": uniform_in("edm-angle"),
+}
 
-def sampler(name: str | Sampler) -> Sampler:
+
+def sampler(
+    name: str | Sampler,
+    *,
+    grid: Callable[[int, NoiseSchedule], np.ndarray] | None = None,
+    start: str | None = None,
+    end: End | None = None,
+) -> Sampler:
     """Return the sampler called ``name``; a sampler is returned as it is.
+
+    Any method of ``expint`` in any gauge is found by both names: "krogstad4-data", "adams3-velocity".
+
+    Parameters
+    ----------
+    name
+        A name of `sampler_names`, a method and a gauge joined by a hyphen, or a sampler.
+    grid
+        Its grid instead of the published one: a function (steps, schedule) ↦ decreasing times.
+    start
+        How a multistep sampler makes its first steps: "euler", "corrected" or "runge-kutta".
+    end
+        What happens at the end of the grid.
 
     Raises
     ------
     ValueError
         If no sampler has this name; the message gives the nearest.
     """
-    return name if isinstance(name, Sampler) else SAMPLERS[resolve(name, SAMPLERS, {}, "sampler")]
+    found = name if isinstance(name, Sampler) else _find(name)
+    changes: dict[str, Any] = {"grid": grid, "start": start, "end": end}
+    given = {key: value for key, value in changes.items() if value is not None}
+    return replace(found, **given) if given else found
 
 
 def sampler_names() -> list[str]:
-    """Return the names of all samplers."""
+    """Return the names of all samplers, without those composed of a method and a gauge."""
     return list(SAMPLERS)
+
+
+def _find(name: str) -> Sampler:
+    try:
+        return SAMPLERS[resolve(name, SAMPLERS, {}, "sampler")]
+    except ValueError as unknown:
+        method_name, _, gauge = name.lower().replace("_", "-").rpartition("-")
+        if gauge not in GAUGES:
+            raise
+        try:
+            method = expint.method(method_name)
+        except ValueError:
+            raise unknown from None
+        return Sampler(f"{method.name}-{gauge}", method, GAUGES[gauge], _GRIDS[gauge], reference="")

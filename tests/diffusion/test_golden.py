@@ -6,6 +6,7 @@ import pytest
 import diffusion
 import expint
 from diffusion.models.mixture import gaussian_mixture
+from diffusion.programme import End, taper
 from expint.lower.plan import Plan, Row, Step
 
 from .golden import mixture, runs
@@ -86,3 +87,75 @@ def test_the_published_grid_of_deis_is_recorded(family):
         np.testing.assert_allclose(
             diffusion.grids.power(len(run["grid"]) - 1, run["phase"][1], clock, schedule=VP), run["grid"], rtol=1e-10
         )
+
+
+EDM = {f"{low:g}-{high:g}": diffusion.EDM(low, high) for low, high in ((0.002, 80.0), (0.0105, 152.0))}
+
+
+@pytest.mark.parametrize("run", **named(runs("edm_heun")))
+def test_edm_heun_reproduces_its_reference_with_its_grid_and_its_step_to_zero(run):
+    schedule = EDM[run["id"].split("/")[1]]
+    network = gaussian_mixture(*mixture()[:3], schedule)
+    assert_runs(run, network, "edm-heun", 1e-11)
+    noise = run["states"][0] / schedule.sigma_max
+    found = diffusion.trajectory(network, noise, sampler="edm-heun", steps=run["num_steps"])
+    assert_reproduced(run, found.states, 1e-11)
+    np.testing.assert_allclose(found.t, run["grid"], rtol=1e-12)
+
+
+K_DIFFUSION = {
+    "sample_euler": "euler",
+    "sample_heun": "edm-heun",
+    "sample_dpm_2": "dpm2@k-diffusion",
+    "sample_dpmpp_2s_ancestral": "dpmpp-2s@k-diffusion",
+    "sample_dpmpp_2m": "dpmpp-2m@k-diffusion",
+}
+
+
+@pytest.mark.parametrize("run", **named(runs("kdiffusion")))
+def test_k_diffusion_is_reproduced(run):
+    network = gaussian_mixture(*mixture()[:3], EDM["0.002-80"])
+    name = f"lms{run['args']['order']}@k-diffusion" if run["fn"] == "sample_lms" else K_DIFFUSION[run["fn"]]
+    assert_runs(run, network, name, 1e-9)
+    found = diffusion.trajectory(network, run["states"][0] / 80.0, sampler=name, steps=len(run["grid"]) - 1)
+    assert_reproduced(run, found.states, 1e-9)
+
+
+UNIPC = {
+    "argvalues": runs("unipc_data") + runs("unipc_noise"),
+    "ids": [
+        f"{'data' if run['predict_x0'] else 'noise'}/{run['id']}" for run in runs("unipc_data") + runs("unipc_noise")
+    ],
+}
+
+
+@pytest.mark.parametrize("run", **UNIPC)
+def test_unipc_is_reproduced(run):
+    name = f"unipc{run['order']}-{run['variant']}{'' if run['predict_x0'] else '-noise'}@unipc"
+    sampler = diffusion.sampler(name) if run["lower_order_final"] else diffusion.sampler(name, end=End(correct=False))
+    assert_runs(run, EPS, sampler, 1e-9)
+
+
+DPM = runs("dpm_solver") + runs("dpm_solver_pp")
+
+
+@pytest.mark.parametrize("run", **named([run for run in DPM if run["method"] == "multistep"]))
+def test_dpm_solver_multistep_is_reproduced(run):
+    prefix, order = "dpmpp-" if "++" in run["alg"] else "dpm", run["order"]
+    if order == 1:
+        sampler = "dpm1"
+    elif run["solver_type"] == "taylor":
+        sampler = diffusion.sampler(f"{prefix}{order}m", end=taper(order))
+    else:
+        sampler = f"{prefix}{order}m@dpm-solver"
+    assert_runs(run, EPS, sampler, 1e-9)
+
+
+@pytest.mark.parametrize("run", **named([run for run in DPM if run["method"] != "multistep"]))
+def test_dpm_solver_singlestep_is_reproduced(run):
+    order, gauge = run["order"], "data" if "++" in run["alg"] else "noise"
+    orders = run["orders"] or [order] * (len(run["grid"]) - 1)
+    if run["method"] == "singlestep":
+        assert diffusion.orders_for_calls(run["steps"], order) == orders
+    sampler = diffusion.singlestep(orders, gauge, collocated=run["solver_type"] == "taylor")
+    assert_runs(run, EPS, sampler, 1e-9)

@@ -1,0 +1,171 @@
+"""Presets that reproduce where well-known libraries deviate from the exact coefficients; each names its origin.
+
+The default samplers are exact. A preset is the same declaration with the deviation stated as data: which φ-function of
+a step with so many slopes is replaced by what.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from functools import partial
+from typing import Any, NamedTuple
+
+import expint
+from expint.derive import Method, StepContext
+from expint.derive.predictor_corrector import PredictorCorrector
+from expint.derive.stage import ErrorEstimate, Stage
+
+from .declaration import Sampler
+from .gauge import DATA, NOISE, RHO
+from .programme import End, capped, predictor, taper
+from .published_grids import karras, uniform_in_lambda
+
+__all__ = ["BH1", "DPM_SOLVER", "MIDPOINT", "PRESETS", "Deviating", "Replaced", "TaperBelow"]
+
+
+class Replaced(NamedTuple):
+    """φ_k(z) of steps that combine ``slopes`` slopes is replaced by factor · φ_j(c z)."""
+
+    slopes: int
+    k: int
+    factor: Fraction
+    by: tuple[int, int]  # (j, c); (0, 0) is the constant 1
+
+
+MIDPOINT = (Replaced(2, k=2, factor=Fraction(1, 2), by=(1, 1)),)
+"""φ₂ ≈ φ₁/2 on two slopes: DPM-Solver's solver_type "dpmsolver", diffusers' "midpoint", UniPC's B₂."""
+
+BH1 = (Replaced(2, k=2, factor=Fraction(1, 2), by=(0, 0)),)
+"""φ₂ ≈ 1/2 on two slopes: UniPC's B₁."""
+
+DPM_SOLVER = (*MIDPOINT, Replaced(3, k=3, factor=Fraction(1, 2), by=(3, 1)))
+"""Also φ₃/2 for φ₃ on three slopes: the second difference enters without its factor 2, and the order is 2."""
+
+
+@dataclass(frozen=True)
+class Deviating:
+    """A multistep method some of whose φ-functions are replaced.
+
+    Parameters
+    ----------
+    method
+        The exact method, an Adams method or a predictor–corrector.
+    deviations
+        What is replaced.
+    """
+
+    method: Any
+    deviations: tuple[Replaced, ...]
+
+    @property
+    def name(self) -> str:
+        """The name of the method, with a mark that it deviates."""
+        return f"{self.method.name}~"
+
+    @property
+    def order(self) -> int:
+        """The order: 2 where a deviation changes three slopes, that of the method otherwise."""
+        return min([self.method.order, *(rule.slopes - 1 for rule in self.deviations if rule.slopes > 2)])
+
+    @property
+    def history(self) -> int:
+        """How many remembered slopes a step looks at."""
+        return int(self.method.history)
+
+    @property
+    def stages(self) -> int:
+        """Evaluations of N per step."""
+        return int(self.method.stages)
+
+    def recipe(self, step: StepContext) -> Sequence[Stage]:
+        """Return the stages of the method with the φ-functions replaced."""
+        return tuple(self._deviate(stage) for stage in self.method.recipe(step))
+
+    def _deviate(self, stage: Stage) -> Stage:
+        rules = {rule.k: rule for rule in self.deviations if rule.slopes == len(stage.past) + len(stage.stages)}
+        past, stages = ([_replaced(terms, rules) for terms in group] for group in (stage.past, stage.stages))
+        return replace(stage, past=tuple(past), stages=tuple(stages))
+
+    @property
+    def error_order(self) -> None:
+        """There is no error estimate."""
+
+    def error(self, step: StepContext) -> ErrorEstimate | None:
+        """Return None: a run on a given grid needs no estimate."""
+        del step
+        return None
+
+
+def _replaced(terms: Mapping[tuple[int, Any], Any], rules: Mapping[int, Replaced]) -> dict[tuple[int, Any], Any]:
+    result: dict[tuple[int, Any], Any] = {}
+    for (k, c), r in terms.items():
+        key, factor = (rules[k].by, float(rules[k].factor)) if k in rules else ((k, c), 1.0)
+        result[key] = result.get(key, 0.0) + factor * float(r)
+    return result
+
+
+@capped.register
+def _(method: Deviating, order: int) -> Method:
+    return replace(method, method=capped(method.method, order))
+
+
+@predictor.register
+def _(method: Deviating) -> Method:
+    return replace(method, method=predictor(method.method))
+
+
+@dataclass(frozen=True)
+class TaperBelow(End):
+    """An end that lowers the order only in runs of fewer steps than ``below``, as the libraries do."""
+
+    below: int = 0
+
+    def apply(self, methods: Sequence[Method]) -> tuple[Method, ...]:
+        """Return the methods of the steps."""
+        return super().apply(methods) if len(methods) < self.below else replace(self, orders=(), below=0).apply(methods)
+
+
+def _multistep(q: int, deviations: tuple[Replaced, ...]) -> Deviating:
+    return Deviating(expint.Adams(q, ramp=True), deviations)
+
+
+_SOLVER = partial(Sampler, grid=uniform_in_lambda)
+_GAUGES = {"dpm": (NOISE, "lu2022"), "dpmpp-": (DATA, "lu2022pp")}
+_UNIPC = {"": DATA, "-noise": NOISE}
+
+PRESETS: tuple[Sampler, ...] = (
+    *(
+        _SOLVER(
+            f"{prefix}{q}m@{origin}",
+            _multistep(q, DPM_SOLVER),
+            gauge,
+            end=TaperBelow(taper(q).orders, below=below, zero=zero),
+            reference=reference,
+        )
+        for prefix, (gauge, reference) in _GAUGES.items()
+        for origin, below, zero in (("dpm-solver", 10, None), ("diffusers", 15, 1))
+        for q in (2, 3)
+    ),
+    *(
+        _SOLVER(
+            f"unipc{p}-{variant}{suffix}@unipc",
+            Deviating(PredictorCorrector(p, ramp=True), rules),
+            gauge,
+            end=replace(taper(p), correct=False),
+            reference="zhao2023",
+        )
+        for suffix, gauge in _UNIPC.items()
+        for variant, rules in (("bh1", BH1), ("bh2", MIDPOINT))
+        for p in (1, 2, 3)
+    ),
+    Sampler("dpmpp-2m@k-diffusion", _multistep(2, MIDPOINT), DATA, karras, end=End(zero=1), reference="lu2022pp"),
+    Sampler("dpmpp-2s@k-diffusion", expint.method("etd2rk-weak"), DATA, karras, end=End(zero=1), reference="lu2022pp"),
+    Sampler("dpm2@k-diffusion", expint.method("etd2rk-weak"), NOISE, karras, end=End(zero=1), reference="lu2022"),
+    *(
+        Sampler(f"lms{q}@k-diffusion", expint.Adams(q, ramp=True), RHO, karras, end=End(zero=q), reference="karras2022")
+        for q in range(1, 5)
+    ),
+)
+"""The presets, listed with the samplers."""
