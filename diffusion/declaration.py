@@ -75,11 +75,16 @@ class Sampler:
                 "which needs no start; leave start out"
             )
 
-    def methods(self, schedule: NoiseSchedule, steps: int) -> tuple[Method, ...]:
-        """Return the method of each of ``steps`` steps, the last of which ends the grid."""
-        method = self.method_on(schedule)
+    def methods(self, schedule: NoiseSchedule, s: Sequence[float], *, to_zero: bool = False) -> tuple[Method, ...]:
+        """Return the method of each of the steps between the values ``s`` of the clock of the gauge.
+
+        With ``to_zero`` the grid ends before the last step, which leads to σ = 0.
+        """
+        method = self._method_on(schedule, s)
+        steps = len(s) - 1 - to_zero
         begun = (method,) * steps if self.start is None else STARTS[self.start](method, steps)
-        return self.end.apply(begun)
+        ended = self.end.apply(begun)
+        return (*ended, capped(method, self.end.zero or 1)) if to_zero else ended
 
     def plan(self, schedule: NoiseSchedule, times: np.ndarray, *, to_zero: bool = False) -> expint.Plan:
         """Return the numbers of a run over ``times`` (monotone), and from the last of them to σ = 0 if asked for.
@@ -93,8 +98,8 @@ class Sampler:
         """Return the source of the sampler as BibTeX."""
         return bibtex(self.reference)
 
-    def method_on(self, schedule: NoiseSchedule) -> Method:
-        """Return the method with its history clock bound to ``schedule``."""
+    def _method_on(self, schedule: NoiseSchedule, s: Sequence[float]) -> Method:
+        """Return the method with its history clock bound to the ``schedule`` and the ends ``s`` of the steps."""
         if self.interpolate_in is None:
             return self.method
         if not isinstance(self.method, expint.Adams):
@@ -102,7 +107,8 @@ class Sampler:
                 f"{self.name}: expected an Adams method to interpolate in {self.interpolate_in!r}, received "
                 f"{self.method.name}, whose history has no clock of its own; leave interpolate_in out"
             )
-        return replace(self.method, clock=ScheduleClock(schedule, self.gauge.clock, clock(self.interpolate_in)))
+        history = ScheduleClock(schedule, self.gauge.clock, clock(self.interpolate_in), tuple(s))
+        return replace(self.method, clock=history)
 
 
 class _Ends(NamedTuple):
@@ -122,19 +128,28 @@ class _Ends(NamedTuple):
 @lru_cache(maxsize=128)
 def plan_sampler(sampler: Sampler, schedule: NoiseSchedule, times: tuple[float, ...], to_zero: bool) -> expint.Plan:
     """Return the plan in x and t: the method is lowered in the gauge, whose scales are folded into the weights."""
-    gauge, end, t = sampler.gauge, sampler.end.zero or 1, np.array(times)
+    gauge, t = sampler.gauge, np.array(times)
     ends = _Ends(t, gauge.clock.value(schedule, t), schedule.alpha(t), schedule.sigma(t))
-    methods = sampler.methods(schedule, len(times) - 1)
-    if not to_zero:
-        return _lowered(ends, methods, gauge, schedule)
-    with np.errstate(divide="ignore", over="ignore"):
-        zero = float(gauge.clock.at(np.array(1.0), np.array(0.0)))
-        if np.isfinite(zero):
-            last = capped(sampler.method_on(schedule), end)
-            return _lowered(ends.and_zero(zero), (*methods, last), gauge, schedule)
-    beyond = ends.and_zero(2 * ends.s[-1] - ends.s[-2])  # any finite step; its row is replaced by the limit
+    if to_zero:
+        with np.errstate(divide="ignore"):
+            zero = float(gauge.clock.at(np.array(1.0), np.array(0.0)))
+        if not np.isfinite(zero):
+            return _plan_with_limit(sampler, schedule, ends)
+        ends = ends.and_zero(zero)
+    return _lowered(ends, sampler.methods(schedule, ends.s.tolist(), to_zero=to_zero), gauge, schedule)
+
+
+def _plan_with_limit(sampler: Sampler, schedule: NoiseSchedule, ends: _Ends) -> expint.Plan:
+    """Return the plan whose last step is the limit of the exponential Euler step as σ → 0: in every gauge x = x₀."""
+    gauge, t = sampler.gauge, ends.t[-1]
+    beyond = ends.and_zero(2 * ends.s[-1] - ends.s[-2])  # any finite step: its row is replaced
     beyond.alpha[-1], beyond.sigma[-1] = ends.alpha[-1], ends.sigma[-1]
-    return _with_limit(_lowered(beyond, (*methods, expint.Adams(1)), gauge, schedule), gauge, schedule)
+    methods = (*sampler.methods(schedule, ends.s.tolist()), expint.Adams(1))
+    plan = _lowered(beyond, methods, gauge, schedule)
+    alpha, sigma = float(schedule.alpha(t)), float(schedule.sigma(t))
+    of_state, of_slope = coefficients(gauge.predicts, "data", alpha, sigma, schedule.sigma_data)
+    row = Row((of_state or None, of_slope), evaluate=False, accept=True)
+    return replace(plan, steps=(*plan.steps[:-1], plan.steps[-1]._replace(rows=(row,))))
 
 
 def _lowered(ends: _Ends, methods: tuple[Method, ...], gauge: Gauge, schedule: NoiseSchedule) -> expint.Plan:
@@ -154,14 +169,3 @@ def _by_step(ends: np.ndarray, inner: np.ndarray, sizes: Sequence[int]) -> list[
     """Return for each step the values at its inner points and at its end."""
     between = iter(inner.tolist())
     return [[*islice(between, size - 1), end] for end, size in zip(ends.tolist(), sizes, strict=True)]
-
-
-def _with_limit(plan: expint.Plan, gauge: Gauge, schedule: NoiseSchedule) -> expint.Plan:
-    """Return the plan with the limit of the exponential Euler step as σ → 0 for its last: in every gauge x = x₀."""
-    *before, last = plan.steps
-    t = before[-1].times[-1]
-    of_state, of_slope = coefficients(
-        gauge.predicts, "data", float(schedule.alpha(t)), float(schedule.sigma(t)), schedule.sigma_data
-    )
-    row = Row((of_state or None, of_slope), evaluate=False, accept=True)
-    return replace(plan, steps=(*before, last._replace(rows=(row,))))

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
-from math import ceil
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -16,9 +15,10 @@ from .schedule import NoiseSchedule
 
 __all__ = ["ScheduleClock"]
 
-_CLEAN_NODES = 32
-_NOISY_NODES = 16
+_NODES = 16  # of a panel
 _WIDEST = 1.5  # panel in λ: the singularities of the usual schedules lie at a distance of π/2 or more
+_CLEAN_PANELS = 2  # of the part of a step where σ < α
+_ZERO = 1e-150  # stands for σ/α = 0: no digit of any result depends on it
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,8 @@ class ScheduleClock:
     r"""A polynomial clock of ``expint.Adams`` on a noise schedule, as in DEIS tAB: ∫ e^{(s_1-s)L} ℓ_j(u(s)) ds.
 
     The integral over s is computed by Gauss–Legendre in a variable in which the integrand is smooth. Where σ < α that
-    is √t: near t = 0 the noise-to-signal ratio of a variance-preserving process behaves like √t. Where σ > α it is λ,
-    in panels: there s may grow without bound as α → 0.
+    is √t: near t = 0 the noise-to-signal ratio of a variance-preserving process behaves like √t. Where σ > α it is λ:
+    there s may grow without bound as α → 0. The rules of all steps are made at once.
 
     Parameters
     ----------
@@ -37,59 +37,77 @@ class ScheduleClock:
         The clock s, in which L is constant.
     polynomial
         The clock u, in which the history is interpolated.
+    ends
+        The values of s between which the steps lie, in order.
     """
 
     schedule: NoiseSchedule
     integration: Clock
     polynomial: Clock
+    ends: tuple[float, ...]
 
     def nodes(self, step: StepContext) -> tuple[float, ...]:
-        """Return u at the remembered slopes."""
-        s = step.start + step.step * np.array(step.history)
-        times = self._time(s)
-        return tuple(self.polynomial.value(self.schedule, times).tolist())
+        """Return u at the remembered slopes, which lie at ends of steps."""
+        newest = self.ends.index(step.start)
+        return self._values_at_ends[newest::-1][: len(step.history)]
 
     def quadrature(self, step: StepContext) -> Quadrature:
         """Return Gauss–Legendre nodes with θ = (s - s_n)/h, weights ds/h and the values of u."""
-        ends = self._time(np.array([step.start, step.start + step.step]))
-        times, density = self._rule(np.sort(ends)[::-1])
-        s = self.integration.value(self.schedule, times)
-        weights = np.abs(density * self.integration.rate(self.schedule, times) / step.step)
-        return Quadrature(
-            theta=((s - step.start) / step.step).tolist(),
-            weights=(weights / weights.sum()).tolist(),  # the sum is known: the first order is that of DDIM exactly
-            values=self.polynomial.value(self.schedule, times).tolist(),
+        return self._rules[self.ends.index(step.start)]
+
+    @cached_property
+    def _times_of_ends(self) -> np.ndarray:
+        s = np.array(self.ends)
+        return np.asarray(self.integration.time(self.schedule, np.where(s == 0.0, _ZERO, s)))
+
+    @cached_property
+    def _values_at_ends(self) -> tuple[float, ...]:
+        return tuple(self.polynomial.value(self.schedule, self._times_of_ends).tolist())
+
+    @cached_property
+    def _rules(self) -> list[Quadrature]:
+        """The rule of each step."""
+        owner, times, density = self._panels()
+        s = np.asarray(self.integration.value(self.schedule, times))
+        u = np.asarray(self.polynomial.value(self.schedule, times))
+        weights = np.abs(density * self.integration.rate(self.schedule, times))
+        total = np.zeros(len(self.ends) - 1)
+        np.add.at(total, owner, weights.sum(axis=1))
+        weights /= total[owner, None]  # the sum is known: constants are integrated exactly, as DDIM does
+        first, length = np.array(self.ends[:-1]), np.diff(self.ends)
+        theta = (s - first[owner, None]) / length[owner, None]
+        mine = [owner == i for i in range(len(length))]
+        return [Quadrature(*(part[own].ravel().tolist() for part in (theta, weights, u))) for own in mine]
+
+    def _panels(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return panels (p,) by the steps they belong to, times (p, nodes) and weights for integrals over t."""
+        lam = np.asarray(self.schedule.half_log_snr(self._times_of_ends))
+        noisy, clean = np.minimum(lam[:-1], lam[1:]), np.maximum(lam[:-1], lam[1:])
+        middle = np.clip(0.0, noisy, clean)
+        root = np.sqrt(self.schedule.time(np.stack([middle, clean])))
+        in_noise, lam, of_lam = _gauss_legendre(noisy, middle, np.ceil((middle - noisy) / _WIDEST).astype(int))
+        in_clean, v, of_v = _gauss_legendre(root[0], root[1], np.where(middle < clean, _CLEAN_PANELS, 0))
+        noisy_times = np.asarray(self.schedule.time(lam))
+        return (
+            np.concatenate([in_noise, in_clean]),
+            np.concatenate([noisy_times, v * v]),
+            np.concatenate([of_lam / self.schedule.half_log_snr_rate(noisy_times), of_v * 2 * v]),
         )
 
-    def _time(self, s: np.ndarray) -> np.ndarray:
-        """Return the times, at σ = 0 one so early that no digit of any result depends on it."""
-        return np.asarray(self.integration.time(self.schedule, np.where(s == 0.0, 1e-150, s)))
 
-    def _rule(self, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return times between the ``ends`` (the noisy first) and weights with which they integrate over t."""
-        noisy, clean = self.schedule.half_log_snr(ends)
-        middle = min(max(noisy, 0.0), clean)
-        panels = ceil((middle - noisy) / _WIDEST)
-        edges = np.linspace(noisy, middle, panels + 1)
-        lam, weights = _gauss_legendre(edges[:-1], edges[1:], _NOISY_NODES)
-        times = self.schedule.time(lam)
-        weights = weights / self.schedule.half_log_snr_rate(times)
-        if middle == clean:
-            return times, weights
-        root = np.sqrt(self.schedule.time(np.array([middle, clean])))
-        v, of_v = _gauss_legendre(root[:1], root[1:], _CLEAN_NODES)
-        return np.concatenate([times, v * v]), np.concatenate([weights, of_v * 2 * v])
+def _gauss_legendre(
+    starts: np.ndarray, ends: np.ndarray, panels: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the interval of each panel, its nodes and its weights, with so many ``panels`` on each interval."""
+    points, weights = _unit_rule()
+    owner = np.repeat(np.arange(len(panels)), panels)
+    place = np.arange(len(owner)) - np.repeat(np.cumsum(panels) - panels, panels)
+    length = ((ends - starts) / np.maximum(panels, 1))[owner]
+    return owner, starts[owner, None] + length[:, None] * (place[:, None] + points), length[:, None] * weights
 
 
-def _gauss_legendre(starts: np.ndarray, ends: np.ndarray, nodes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the nodes and weights of the rule on each of the intervals, one after the other."""
-    points, weights = _unit_rule(nodes)
-    lengths = (ends - starts)[:, None]
-    return (starts[:, None] + lengths * points).ravel(), (lengths * weights).ravel()
-
-
-@lru_cache(maxsize=4)
-def _unit_rule(nodes: int) -> tuple[np.ndarray, np.ndarray]:
+@lru_cache(maxsize=1)
+def _unit_rule() -> tuple[np.ndarray, np.ndarray]:
     """Return the Gauss–Legendre rule on [0, 1]."""
-    points, weights = np.polynomial.legendre.leggauss(nodes)
+    points, weights = np.polynomial.legendre.leggauss(_NODES)
     return (points + 1) / 2, weights / 2

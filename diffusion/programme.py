@@ -146,7 +146,7 @@ class Programme:
         """The lowest order among the methods."""
         return min(method.order for method in self.methods)
 
-    @property
+    @cached_property
     def history(self) -> int:
         """How many remembered slopes any step looks at."""
         return max(method.history for method in self.methods)

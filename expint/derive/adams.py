@@ -16,6 +16,8 @@ from functools import cached_property, lru_cache
 from math import factorial
 from typing import Any, NamedTuple, Protocol
 
+import numpy as np
+
 from expint.derive.bootstrap import bootstrap
 from expint.derive.lagrange import collocation_weights, lagrange_coefficients
 from expint.derive.phisum import Terms, phi
@@ -210,16 +212,15 @@ def _recipe(nodes: tuple[Any, ...], exact: bool) -> tuple[Stage, ...]:
 
 def _quadrature_terms(nodes: Sequence[float], rule: Quadrature) -> list[Terms]:
     """Return ∫ e^{(1-θ)z} ℓ_j dθ by the rule: sums of exponentials φ_0((1-θ_q) z)."""
+    keys = [(0, 1 - theta) for theta in rule.theta]
+    values = np.asarray(rule.values)
     weights: list[Terms] = []
     for j, own in enumerate(nodes):
-        terms: dict[tuple[int, Any], float] = {}
-        for theta, weight, value in zip(rule.theta, rule.weights, rule.values):
-            basis = weight
-            for i, other in enumerate(nodes):
-                if i != j:
-                    basis *= (value - other) / (own - other)
-            terms[0, 1 - theta] = basis
-        weights.append(terms)
+        basis = np.array(rule.weights)
+        for i, other in enumerate(nodes):
+            if i != j:
+                basis *= (values - other) / (own - other)
+        weights.append(dict(zip(keys, basis.tolist())))
     return weights
 
 
