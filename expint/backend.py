@@ -15,6 +15,7 @@ __all__ = [
     "device",
     "is_array",
     "is_complex",
+    "is_jax",
     "is_numpy",
     "is_torch",
     "to_numpy",
@@ -49,6 +50,11 @@ def array_namespace(*arrays: object) -> Namespace:
 def is_numpy(xp: Namespace) -> bool:
     """Whether ``xp`` is NumPy's namespace."""
     return bool(_compat.is_numpy_namespace(xp))
+
+
+def is_jax(xp: Namespace) -> bool:
+    """Whether ``xp`` is the array namespace of JAX."""
+    return bool(_compat.is_jax_namespace(xp))
 
 
 def is_torch(xp: Namespace) -> bool:

@@ -1,0 +1,99 @@
+"""The recurrences by which φ_0, …, φ_p are evaluated, each for the numbers where it damps errors."""
+
+from __future__ import annotations
+
+import functools
+import math
+
+from expint.backend import Array, Namespace
+
+__all__ = ["FAR_RIGHT", "downward", "far_right", "real_part", "rightward", "upward"]
+
+# Beyond this real part, by bits, e^z nears overflow although φ_k(z) ≈ e^z / z^k need not; 1/k! no longer matters there.
+FAR_RIGHT = {64: 600.0, 32: 60.0}
+_SURE_OVERFLOW = 1.0e4
+
+# Veltkamp's factors 2^⌈t/2⌉ + 1 for the t digits of a format.
+_SPLITTERS = {64: 2.0**27 + 1, 32: 2.0**12 + 1}
+
+
+def real_part(xp: Namespace, z: Array) -> Array:
+    """Return Re z, of an array of a real dtype itself."""
+    return xp.real(z) if xp.isdtype(z.dtype, "complex floating") else z
+
+
+def upward(exp: Array, z: Array, p: int) -> list[Array]:
+    """Return [φ_0, …, φ_p] by φ_{k+1} = (φ_k − 1/k!) / z, which multiplies the relative error of φ_k by about k/|z|."""
+    values = [exp]
+    for k in range(p):
+        value = values[k] - 1 / math.factorial(k)
+        value /= z
+        values.append(value)
+    return values
+
+
+def downward(xp: Namespace, z: Array, p: int, radius: int) -> list[Array]:
+    """Return [φ_1, …, φ_p] for |z| ≤ ``radius`` by φ_k = z φ_{k+1} + 1/k!, which damps errors where |z| < k.
+
+    Horner's rule for the Taylor series of φ_p is this very recurrence, begun at a higher index.
+    """
+    top = p + _taylor_terms(radius, p)
+    value = xp.full_like(z, 1 / math.factorial(top))
+    for k in range(top - 1, p - 1, -1):
+        value *= z
+        value += 1 / math.factorial(k)
+    values = [value]
+    for k in range(p - 1, 0, -1):
+        value = value * z
+        value += 1 / math.factorial(k)
+        values.append(value)
+    return values[::-1]
+
+
+def rightward(xp: Namespace, exp: Array, z: Array, p: int) -> list[Array]:
+    """Return [φ_0, …, φ_p] of real z > 0 upwards, carrying the rounding error of each subtraction and division along.
+
+    Here φ_k(z) is all leading term and the errors of 2k operations would add up. Both are known exactly: a difference
+    of positive numbers by Dekker's fast two-sum, a remainder by products of half-length factors.
+    """
+    splitter = _SPLITTERS[xp.finfo(z.dtype).bits]
+    z_high, z_low = _halves(z, splitter)
+    values, value, error = [exp], exp, 0 * exp
+    for k in range(p):
+        subtrahend = 1 / math.factorial(k)
+        difference = value - subtrahend
+        error = error + ((value - difference) - subtrahend)
+        value = difference / z
+        high, low = _halves(value, splitter)
+        remainder = ((difference - high * z_high) - high * z_low) - low * z  # rounded at 2^-27 of itself
+        error = (error + remainder) / z
+        values.append(value + error)
+    return values
+
+
+def _halves(x: Array, splitter: float) -> tuple[Array, Array]:
+    """Return Veltkamp's splitting of x into two numbers of half the digits."""
+    scaled = splitter * x
+    high = scaled - (scaled - x)
+    return high, x - high
+
+
+def far_right(xp: Namespace, z: Array, p: int) -> list[Array]:
+    """Return [φ_1, …, φ_p] = e^z / z^k, by halves of the exponent lest e^z overflow before its quotient."""
+    z = xp.where(real_part(xp, z) < _SURE_OVERFLOW, z, _SURE_OVERFLOW * xp.ones_like(z))  # and lest ∞/∞
+    half = xp.exp(z / 2)
+    values, quotient = [], half
+    for _ in range(p):
+        quotient = quotient / z
+        values.append(quotient * half)
+    return values
+
+
+@functools.cache
+def _taylor_terms(radius: int, p: int) -> int:
+    """Return how many terms of the Taylor series of φ_p reach double precision for |z| ≤ ``radius``."""
+    terms, size = 1, 1.0
+    while size > 2.0**-58:  # p! |z|^n / (n+p)!, against p! |φ_p(z)| ≥ about 1/2
+        size *= radius / (p + terms)
+        terms += 1
+    return terms
