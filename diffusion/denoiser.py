@@ -9,7 +9,7 @@ from typing import Any
 
 from expint.backend import Array, array_namespace, device, is_array
 
-from .prediction import coefficients, prediction_name
+from .prediction import Kind, coefficients, prediction_name
 from .schedule import NoiseSchedule
 from .variance_preserving import VP
 
@@ -45,7 +45,7 @@ class Denoiser:
     """
 
     network: Callable[..., Array]
-    predicts: str = "noise"
+    predicts: Kind = "noise"
     schedule: NoiseSchedule = field(default_factory=VP.linear)
     condition: Mapping[str, Any] = field(default_factory=dict)
 
@@ -97,7 +97,7 @@ class Denoiser:
             )
         return output
 
-    def predict(self, x: Array, t: float, kind: str) -> Array:
+    def predict(self, x: Array, t: float, kind: Kind) -> Array:
         """Return the network's output at ``x`` and the time ``t``, converted to another ``kind`` of prediction.
 
         Raises
@@ -113,7 +113,7 @@ class Denoiser:
 
 
 @lru_cache(maxsize=4096)
-def _conversion(schedule: NoiseSchedule, source: str, target: str, t: float) -> tuple[float, float]:
+def _conversion(schedule: NoiseSchedule, source: Kind, target: Kind, t: float) -> tuple[float, float]:
     """Return (A, B) with target = A x + B output at ``t``; kept, since a run visits the same times again and again."""
     return coefficients(source, target, schedule.alpha(t), schedule.sigma(t), schedule.sigma_data)
 

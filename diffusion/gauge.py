@@ -21,9 +21,10 @@ from .clock import ANGLE, LAMBDA, StateClock, edm_angle
 from .clock import FLOW as FLOW_CLOCK
 from .clock import RHO as RHO_CLOCK
 from .pointwise import pointwise
-from .prediction import PREDICTIONS
+from .prediction import Kind, formula
+from .prediction import interpolated as interpolated_prediction
 
-__all__ = ["DATA", "FLOW", "GAUGES", "NOISE", "RHO", "VELOCITY", "Gauge", "edm"]
+__all__ = ["DATA", "FLOW", "GAUGES", "NOISE", "RHO", "VELOCITY", "Gauge", "edm", "interpolated"]
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Gauge:
         The components of y as functions of (module, s, σ_data), where the module offers ``exp``, ``cos``, … for s: an
         array namespace for numbers, sympy for symbols. Their ratio b/a must be σ/α.
     predicts
-        The kind of prediction that the equation contains.
+        The kind of prediction that the equation contains, by name or formula.
     sigma_data
         Standard deviation of the data; only the ``"edm"`` prediction reads it.
     """
@@ -49,7 +50,7 @@ class Gauge:
     clock: StateClock
     a: Callable[[Any, Any, Any], Any]
     b: Callable[[Any, Any, Any], Any]
-    predicts: str
+    predicts: Kind
     sigma_data: Fraction = Fraction(1, 2)
 
     @property
@@ -90,7 +91,7 @@ def _derive(gauge: Gauge) -> tuple[Fraction, Fraction]:
     s = sympy.Symbol("s", positive=True)
     sigma_data = sympy.Rational(gauge.sigma_data.numerator, gauge.sigma_data.denominator)
     a, b = (sympy.Integer(0) + component(sympy, s, sigma_data) for component in (gauge.a, gauge.b))
-    p, q = (coefficient(sympy, a, b, sigma_data) for coefficient in PREDICTIONS[gauge.predicts])  # degree 0 in (α, σ)
+    p, q = formula(gauge.predicts, sympy, a, b, sigma_data)  # of degree 0 in (α, σ)
     determinant = a * q - b * p
     linear = sympy.simplify((a.diff(s) * q - b.diff(s) * p) / determinant)
     nonlinear = sympy.simplify((a * b.diff(s) - b * a.diff(s)) / determinant)
@@ -120,6 +121,35 @@ def edm(sigma_data: float = 0.5) -> Gauge:
         b=lambda m, s, d: m.sin(s),
         predicts="edm",
         sigma_data=Fraction(sigma_data),
+    )
+
+
+@lru_cache(maxsize=64)
+def interpolated(linear: Fraction | float) -> Gauge:
+    """Return the gauge between the data gauge, L = −1, and the noise gauge, L = 1: y = (α/σ)^{(1+L)/2} x/α, clock λ.
+
+    Raises
+    ------
+    ValueError
+        If L lies outside [−1, 1].
+    """
+    exact = Fraction(linear)
+    if not -1 <= exact <= 1:
+        raise ValueError(f"expected L in [-1, 1], from the data gauge to the noise gauge; received {linear!r}")
+    ends = {Fraction(-1): DATA, Fraction(1): NOISE}
+    if exact in ends:
+        return ends[exact]
+    c = (1 + exact) / 2
+
+    def number(m: Any, value: Fraction) -> Any:
+        return m.Rational(value.numerator, value.denominator) if hasattr(m, "Rational") else float(value)
+
+    return Gauge(
+        f"interpolated({float(exact):g})",
+        LAMBDA,
+        a=lambda m, s, d: m.exp(number(m, c) * s),
+        b=lambda m, s, d: m.exp(number(m, c - 1) * s),
+        predicts=interpolated_prediction(exact),
     )
 
 

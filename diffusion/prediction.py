@@ -10,13 +10,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from fractions import Fraction
+from functools import lru_cache
+from typing import Any, NamedTuple, TypeAlias
 
 from expint.backend import Array, array_namespace
 
 from .names import resolve
 
-__all__ = ["PREDICTIONS", "Prediction", "basis", "coefficients", "convert", "prediction_name"]
+__all__ = [
+    "PREDICTIONS",
+    "Kind",
+    "Prediction",
+    "basis",
+    "coefficients",
+    "convert",
+    "formula",
+    "interpolated",
+    "prediction_name",
+]
 
 
 class Prediction(NamedTuple):
@@ -24,6 +36,10 @@ class Prediction(NamedTuple):
 
     p: Callable[[Any, Any, Any, Any], Any]
     q: Callable[[Any, Any, Any, Any], Any]
+
+
+Kind: TypeAlias = str | Prediction
+"""A kind of network output, by name or by formula."""
 
 
 def _hypot(xp: Any, a: Any, b: Any) -> Any:
@@ -62,25 +78,52 @@ _ALIASES = {
 }
 
 
-def prediction_name(name: str) -> str:
-    """Return the canonical name of a kind of output.
+@lru_cache(maxsize=64)
+def interpolated(linear: Fraction) -> Prediction:
+    """Return (1 − L)/2 (α/σ)^c x₀ − (1 + L)/2 (α/σ)^{c−1} ε, c = (1 + L)/2: x₀ for L = −1, −ε for L = 1.
+
+    It is the slope, less L y, of the state y = (α/σ)^c x/α in the clock λ.
+    """
+    c, data, noise = (1 + linear) / 2, (1 - linear) / 2, -(1 + linear) / 2
+    return Prediction(
+        lambda xp, a, s, d: _times_power(xp, data, a / s, c), lambda xp, a, s, d: _times_power(xp, noise, a / s, c - 1)
+    )
+
+
+def _times_power(xp: Any, factor: Fraction, base: Any, exponent: Fraction) -> Any:
+    def number(value: Fraction) -> Any:
+        return xp.Rational(value.numerator, value.denominator) if hasattr(xp, "Rational") else float(value)
+
+    return number(factor) * base ** number(exponent)
+
+
+def prediction_name(name: Kind) -> Kind:
+    """Return the canonical name of a kind of output; a `Prediction` is returned as it is.
 
     Raises
     ------
     ValueError
         If it is unknown; the message names the nearest.
     """
-    return resolve(name, PREDICTIONS, _ALIASES, "prediction")
+    return name if isinstance(name, Prediction) else resolve(name, PREDICTIONS, _ALIASES, "prediction")
 
 
-def basis(kind: str, alpha: Array, sigma: Array, sigma_data: float = 0.5) -> tuple[Array, Array]:
-    """Return (p, q) with output = p x₀ + q ε for outputs of the ``kind`` at α, σ (numbers or arrays)."""
-    xp = math if isinstance(alpha, float) and isinstance(sigma, float) else array_namespace(alpha, sigma)
-    p, q = PREDICTIONS[prediction_name(kind)]
+def formula(kind: Kind, xp: Any, alpha: Any, sigma: Any, sigma_data: Any) -> tuple[Any, Any]:
+    """Return (p, q) of the ``kind`` with the functions of ``xp``: an array namespace, ``math`` or sympy."""
+    name = prediction_name(kind)
+    p, q = name if isinstance(name, Prediction) else PREDICTIONS[name]
     return p(xp, alpha, sigma, sigma_data), q(xp, alpha, sigma, sigma_data)
 
 
-def coefficients(source: str, target: str, alpha: Array, sigma: Array, sigma_data: float = 0.5) -> tuple[Array, Array]:
+def basis(kind: Kind, alpha: Array, sigma: Array, sigma_data: float = 0.5) -> tuple[Array, Array]:
+    """Return (p, q) with output = p x₀ + q ε for outputs of the ``kind`` at α, σ (numbers or arrays)."""
+    xp = math if isinstance(alpha, float) and isinstance(sigma, float) else array_namespace(alpha, sigma)
+    return formula(kind, xp, alpha, sigma, sigma_data)
+
+
+def coefficients(
+    source: Kind, target: Kind, alpha: Array, sigma: Array, sigma_data: float = 0.5
+) -> tuple[Array, Array]:
     """Return (A, B) with target = A x + B output, where output is of kind ``source``.
 
     Both are numbers for numbers α, σ and arrays for arrays. With (p, q) of the source, (p′, q′) of the target and
@@ -110,7 +153,7 @@ def coefficients(source: str, target: str, alpha: Array, sigma: Array, sigma_dat
 
 
 def convert(
-    output: Array, x: Array, alpha: Array, sigma: Array, source: str, target: str, sigma_data: float = 0.5
+    output: Array, x: Array, alpha: Array, sigma: Array, source: Kind, target: Kind, sigma_data: float = 0.5
 ) -> Array:
     """Return the ``target`` kind of prediction, given the ``output`` of kind ``source`` at the state ``x``.
 

@@ -11,7 +11,7 @@ import numpy as np
 from expint.backend import Array, array_namespace, asarray_like, is_array
 
 from ..denoiser import Denoiser
-from ..prediction import basis, prediction_name
+from ..prediction import Kind, basis, prediction_name
 from ..schedule import NoiseSchedule
 from ..variance_preserving import VP
 
@@ -43,7 +43,7 @@ class MixtureNetwork:
     scales: np.ndarray
     axes: np.ndarray
     schedule: NoiseSchedule
-    predicts: str
+    predicts: Kind
 
     def __call__(self, x: Array, t: Array) -> Array:
         """Return the output, of the shape and dtype of x (B, …) with d elements per sample, at the times t (B,)."""
