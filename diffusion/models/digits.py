@@ -23,7 +23,7 @@ def digits(labels: Any = None) -> Denoiser:
     """Return the U-Net of real handwritten digits, a noise predictor for images (B, 1, 8, 8) scaled to [−1, 1].
 
     Trained on 1438 of the 1797 real 8×8 images of the UCI set under the schedule VP.linear(0.1, 20); labels were
-    dropped at random, so that the same network serves with and without them. 457 thousand float32 weights.
+    dropped at random, so that the same network serves with and without them. 459 thousand float32 weights.
 
     Parameters
     ----------
