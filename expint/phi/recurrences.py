@@ -61,20 +61,25 @@ def rightward(xp: Namespace, exp: Array, z: Array, p: int) -> list[Array]:
     values, value, error = [exp], exp, 0 * exp
     for k in range(p):
         subtrahend = 1 / math.factorial(k)
-        difference = value - subtrahend
-        error = error + ((value - difference) - subtrahend)
-        value = difference / z
+        remainder = value - subtrahend
+        lost = value - remainder
+        lost -= subtrahend
+        error += lost
+        value = remainder / z
         high, low = _halves(value, splitter)
-        remainder = ((difference - high * z_high) - high * z_low) - low * z  # rounded at 2^-27 of itself
-        error = (error + remainder) / z
+        remainder -= high * z_high
+        remainder -= high * z_low
+        remainder -= low * z  # rounded at 2^-27 of itself
+        error += remainder
+        error /= z
         values.append(value + error)
     return values
 
 
 def _halves(x: Array, splitter: float) -> tuple[Array, Array]:
     """Return Veltkamp's splitting of x into two numbers of half the digits."""
-    scaled = splitter * x
-    high = scaled - (scaled - x)
+    high = splitter * x
+    high -= high - x
     return high, x - high
 
 
