@@ -9,18 +9,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, NamedTuple
+
+import numpy as np
 
 import expint
 from expint.derive import Method, StepContext
+from expint.derive.adams import Quadrature
+from expint.derive.lagrange import lagrange_coefficients
 from expint.derive.predictor_corrector import PredictorCorrector
 from expint.derive.stage import ErrorEstimate, Stage
 
 from .declaration import Sampler
 from .gauge import DATA, NOISE, RHO
+from .history import ScheduleClock
 from .programme import End, capped, predictor, taper
-from .published_grids import karras, uniform_in_lambda
+from .published_grids import karras, quadratic_in_t, uniform_in_lambda
 
 __all__ = ["BH1", "DPM_SOLVER", "MIDPOINT", "PRESETS", "Deviating", "Replaced", "TaperBelow"]
 
@@ -118,13 +123,39 @@ def _(method: Deviating) -> Method:
 
 @dataclass(frozen=True)
 class TaperBelow(End):
-    """An end that lowers the order only in runs of fewer steps than ``below``, as the libraries do."""
+    """An end that lowers the order only on grids of fewer steps than ``below``, as the libraries do."""
 
     below: int = 0
 
     def apply(self, methods: Sequence[Method]) -> tuple[Method, ...]:
         """Return the methods of the steps."""
-        return super().apply(methods) if len(methods) < self.below else replace(self, orders=(), below=0).apply(methods)
+        orders = self.orders if len(methods) < self.below else ()
+        return End(orders, self.methods, self.correct, self.zero).apply(methods)
+
+
+@dataclass(frozen=True)
+class RiemannClock(ScheduleClock):
+    """The history of th_deis: a left Riemann sum of 10 000 points, uniform in the clock of the polynomial; L = 0 only.
+
+    Polynomials of degree 3, the highest that are integrated, are known by four values, so that the sum is condensed to
+    a rule on four nodes without changing it.
+    """
+
+    points: int = 10_000
+
+    @cached_property
+    def _rules(self) -> list[Quadrature]:
+        x = np.arange(self.points) / self.points
+        first, length = np.array(self._values_at_ends[:-1])[:, None], np.diff(self._values_at_ends)[:, None]
+        times = np.asarray(self.polynomial.time(self.schedule, first + length * x))
+        rate = self.integration.rate(self.schedule, times) / self.polynomial.rate(self.schedule, times)
+        weights = rate * length / self.points / np.diff(self.ends)[:, None]
+        nodes = np.arange(4) / 3
+        basis = np.array(
+            [np.polyval(np.array(row[::-1], dtype=float), x) for row in lagrange_coefficients(list(nodes))]
+        )
+        values = first + length * nodes
+        return [Quadrature(nodes.tolist(), *rows) for rows in zip((weights @ basis.T).tolist(), values.tolist())]
 
 
 def _multistep(q: int, deviations: tuple[Replaced, ...]) -> Deviating:
@@ -137,15 +168,28 @@ _UNIPC = {"": DATA, "-noise": NOISE}
 
 PRESETS: tuple[Sampler, ...] = (
     *(
+        Sampler(
+            f"deis-{name}{r}@th-deis",
+            expint.Adams(r + 1, ramp=True),
+            RHO,
+            quadratic_in_t,
+            interpolate_in=clock,
+            history=RiemannClock,
+            reference="zhang2023",
+        )
+        for name, clock in (("tab", "t"), ("rhoab", "rho"))
+        for r in range(4)
+    ),
+    *(
         _SOLVER(
             f"{prefix}{q}m@{origin}",
             _multistep(q, DPM_SOLVER),
             gauge,
-            end=TaperBelow(taper(q).orders, below=below, zero=zero),
+            end=TaperBelow(taper(q).orders[: q - 1 - (zero or 0)], below=below, zero=zero),
             reference=reference,
         )
         for prefix, (gauge, reference) in _GAUGES.items()
-        for origin, below, zero in (("dpm-solver", 10, None), ("diffusers", 15, 1))
+        for origin, below, zero in (("dpm-solver", 10, None), ("diffusers", 14, 1))  # 15 with the step to zero
         for q in (2, 3)
     ),
     *(

@@ -47,6 +47,8 @@ class Sampler:
         How a multistep method makes its first steps: "euler", "corrected", "runge-kutta"; None as the method says.
     end
         What happens at the end of the grid.
+    history
+        How integrals over a history in another clock are computed.
     reference
         Key of the source.
 
@@ -63,6 +65,7 @@ class Sampler:
     interpolate_in: str | Clock | None = None
     start: str | None = None
     end: End = STOP
+    history: type[ScheduleClock] = ScheduleClock
     reference: str = ""
 
     def __post_init__(self) -> None:
@@ -94,6 +97,11 @@ class Sampler:
         """
         return plan_sampler(self, schedule, tuple(float(t) for t in times), to_zero)
 
+    def for_run(self, steps: int, schedule: NoiseSchedule) -> Sampler:
+        """Return the sampler with which a run of so many ``steps`` is made: this one."""
+        del steps, schedule
+        return self
+
     def cite(self) -> str:
         """Return the source of the sampler as BibTeX."""
         return bibtex(self.reference)
@@ -107,7 +115,7 @@ class Sampler:
                 f"{self.name}: expected an Adams method to interpolate in {self.interpolate_in!r}, received "
                 f"{self.method.name}, whose history has no clock of its own; leave interpolate_in out"
             )
-        history = ScheduleClock(schedule, self.gauge.clock, clock(self.interpolate_in), tuple(s))
+        history = self.history(schedule, self.gauge.clock, clock(self.interpolate_in), tuple(s))
         return replace(self.method, clock=history)
 
 
@@ -129,6 +137,11 @@ class _Ends(NamedTuple):
 def plan_sampler(sampler: Sampler, schedule: NoiseSchedule, times: tuple[float, ...], to_zero: bool) -> expint.Plan:
     """Return the plan in x and t: the method is lowered in the gauge, whose scales are folded into the weights."""
     gauge, t = sampler.gauge, np.array(times)
+    if gauge.predicts == "edm" and float(gauge.sigma_data) != schedule.sigma_data:
+        raise ValueError(
+            f"{sampler.name}: expected the gauge of the schedule's sigma_data = {schedule.sigma_data:g}, received "
+            f"that of {float(gauge.sigma_data):g}; take diffusion.gauge.edm({schedule.sigma_data:g})"
+        )
     ends = _Ends(t, gauge.clock.value(schedule, t), schedule.alpha(t), schedule.sigma(t))
     if to_zero:
         with np.errstate(divide="ignore"):

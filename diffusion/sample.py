@@ -157,10 +157,12 @@ def _lay_out(
         if not isinstance(steps, (int, np.integer)) or steps < 1 + to_zero:
             least = "an integer ≥ 2, the last step leading to σ = 0" if to_zero else "a positive integer"
             raise ValueError(f"expected steps to be {least}, received {steps!r}")
+        chosen = chosen.for_run(int(steps), denoiser.schedule)
         times = grids.check(chosen.grid(int(steps) - to_zero, denoiser.schedule), denoiser.schedule)
     else:
         times, to_zero = grids.check_with_zero(grid, denoiser.schedule)
     count = len(times) - 1 + to_zero
+    chosen = chosen.for_run(count, denoiser.schedule)
     if count < chosen.method.history:
         raise ValueError(
             f"{chosen.name} interpolates {chosen.method.history} slopes and needs at least that many steps, received "

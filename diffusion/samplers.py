@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -20,6 +20,7 @@ from .names import resolve
 from .programme import End
 from .published_grids import karras, quadratic_in_t, uniform_in, uniform_in_lambda, uniform_in_t
 from .schedule import NoiseSchedule
+from .variance_preserving import VP
 
 __all__ = ["SAMPLERS", "sampler", "sampler_names"]
 
@@ -29,6 +30,21 @@ _DPM = partial(Sampler, gauge=NOISE, grid=uniform_in_lambda, reference="lu2022")
 _DPMPP = partial(Sampler, gauge=DATA, grid=uniform_in_lambda, reference="lu2022pp")
 _UNIPC = partial(Sampler, grid=uniform_in_lambda, end=End(correct=False), reference="zhao2023")
 _EDM = partial(Sampler, gauge=RHO, grid=karras, end=End(zero=1), reference="karras2022")
+
+
+@dataclass(frozen=True)
+class Automatic(Sampler):
+    """The sampler that does best at few calls, of the highest order that so few steps allow, three at most.
+
+    On variance-preserving schedules that is DEIS tAB, on others UniPC. A run is made by the sampler that is chosen.
+    """
+
+    def for_run(self, steps: int, schedule: NoiseSchedule) -> Sampler:
+        """Return the sampler for a run of so many ``steps``."""
+        if isinstance(schedule, VP):
+            return SAMPLERS[f"deis-tab{min(steps, 4) - 1}"]
+        return SAMPLERS[f"unipc{min(steps, 3)}"]
+
 
 _CATALOGUE = (
     _DEIS("ddim", expint.Adams(1), reference="song2021"),
@@ -54,6 +70,7 @@ _CATALOGUE = (
     _UNIPC("sa3", PredictorCorrector(3, ramp=True), DATA, reference="xue2023"),
     _EDM("euler", expint.Adams(1)),
     _EDM("edm-heun", expint.method("lawson-heun2")),
+    Automatic("auto", expint.Adams(1), RHO, quadratic_in_t, reference="zhang2023"),
     _EDM("lms4", expint.Adams(4, ramp=True), end=End(zero=4)),
 )
 

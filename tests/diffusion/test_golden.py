@@ -70,6 +70,11 @@ def test_rho_ab_agrees_with_its_reference_to_the_error_of_the_reference_coeffici
     assert_runs(run, EPS, f"deis-rhoab{run['order']}", 1e-4)
 
 
+@pytest.mark.parametrize("run", **named(runs("th_deis_tab") + runs("th_deis_rho", method="rho_ab")))
+def test_the_preset_of_th_deis_reproduces_its_reference(run):
+    assert_runs(run, EPS, f"deis-{run['method'].replace('_', '')}{run['order']}@th-deis", 1e-9)
+
+
 @pytest.mark.parametrize("run", **named(runs("th_deis_rho", method="rho_rk")))
 def test_runge_kutta_in_rho_reproduces_its_reference(run):
     assert_runs(run, EPS, f"deis-rho-{TABLEAUX[run['order']]}", run["tol"])

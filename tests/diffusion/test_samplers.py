@@ -1,5 +1,7 @@
 """The catalogue: each sampler against its published formula, its order, its calls, its name."""
 
+from dataclasses import replace
+from fractions import Fraction
 from functools import cache
 
 import numpy as np
@@ -7,9 +9,9 @@ import pytest
 
 import diffusion
 import expint
-from diffusion.gauge import DATA, NOISE, RHO
+from diffusion.gauge import DATA, GAUGES, NOISE, RHO, interpolated
 from diffusion.models.mixture import gaussian_mixture
-from diffusion.samplers import uniform_in_lambda
+from diffusion.published_grids import uniform_in_lambda
 
 from . import transcriptions as literal
 from .golden import mixture
@@ -150,6 +152,185 @@ def test_the_measured_order_is_the_computed_one(name):
 def test_a_runge_kutta_start_keeps_the_order_of_adams(gauge, order):
     sampler = diffusion.Sampler("adams", expint.Adams(order), gauge, uniform_in_lambda)
     assert abs(slope((160, 320), median_errors(sampler, (160, 320))) - order) < 0.15
+
+
+@pytest.mark.parametrize(("order", "start", "expected"), [(3, "euler", 2), (3, "corrected", 3), (3, "runge-kutta", 3)])
+def test_the_start_decides_the_order_of_a_multistep_sampler(order, start, expected):
+    sampler = diffusion.sampler("dpmpp-3m", start=start)
+    assert abs(slope((160, 320), median_errors(sampler, (160, 320))) - expected) < 0.15
+
+
+@pytest.mark.parametrize("name", ["deis-tab3", "dpmpp-3m", "dpm3m", "unipc3"])
+def test_a_corrected_start_makes_no_further_calls(name):
+    run = diffusion.trajectory(model(VP), mixture()[3], sampler=diffusion.sampler(name, start="corrected"), steps=7)
+    assert run.calls == 7
+
+
+@pytest.mark.parametrize(("p", "expected"), [(1, 2), (2, 3), (3, 3), (4, 3)])
+@pytest.mark.parametrize("suffix", ["", "-noise"])
+def test_unipc_gains_an_order_over_its_predictor_up_to_that_of_its_first_step(p, suffix, expected):
+    steps = (160, 320) if p < 4 else (320, 640)
+    assert abs(slope(steps, median_errors(f"unipc{p}{suffix}", steps)) - expected) < (0.15 if p < 4 else 0.2)
+
+
+def test_unipc_of_order_three_started_by_runge_kutta_has_order_four():
+    sampler = diffusion.sampler("unipc3", start="runge-kutta")
+    assert abs(slope((160, 320), median_errors(sampler, (160, 320))) - 4) < 0.15
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("krogstad4-data", 4),
+        ("hochbruck-ostermann4-noise", 4),
+        ("exprk5s8-data", 5),
+        ("adams3-velocity", 3),
+        ("adams3-flow", 3),
+        ("adams3-edm", 3),
+        ("lawson-rk4-flow", 4),
+        ("Cox_Matthews4-noise", 4),
+    ],
+)
+def test_every_method_in_every_gauge_is_a_sampler_of_its_order(name, expected):
+    steps = (160, 320) if "adams" in name else (20, 40)
+    assert abs(slope(steps, median_errors(name, steps)) - expected) < (0.15 if expected < 5 else 0.35)
+
+
+@pytest.mark.parametrize("linear", [-0.5, 0, Fraction(1, 3)])
+def test_interpolated_gauges_keep_the_order(linear):
+    sampler = diffusion.Sampler("between", expint.Adams(3), interpolated(linear), uniform_in_lambda)
+    assert abs(slope((160, 320), median_errors(sampler, (160, 320))) - 3) < 0.15
+
+
+def test_the_interpolated_gauges_end_in_the_data_and_the_noise_gauge():
+    assert interpolated(-1) is DATA
+    assert interpolated(1) is NOISE
+    assert [interpolated(Fraction(1, 3)).linear, interpolated(0).linear] == [Fraction(1, 3), 0]
+    with pytest.raises(ValueError, match=r"expected L in \[-1, 1\].*received 1.5"):
+        interpolated(1.5)
+
+
+@pytest.mark.parametrize("r", range(4))
+def test_interpolation_in_log_rho_is_exponential_adams_in_the_noise_gauge(r):
+    grid = diffusion.grids.power(8, 7, clock="rho", schedule=VP)
+    by_quadrature = replace(diffusion.sampler(f"deis-rhoab{r}"), interpolate_in="lambda").plan(VP, grid).table()
+    np.testing.assert_allclose(
+        diffusion.sampler(f"deis-logrhoab{r}").plan(VP, grid).table(), by_quadrature, rtol=1e-10, atol=1e-13
+    )
+
+
+def test_unipc_is_the_exponential_predictor_corrector_whatever_its_bh():
+    """From three slopes on, B(h) cancels: the variants differ in their first two steps only."""
+    grid = uniform_in_lambda(8, VP)
+    stop = diffusion.End(correct=False)
+    tables = [
+        diffusion.sampler(name, end=stop).plan(VP, grid).table()
+        for name in ("unipc3", "unipc3-bh1@unipc", "unipc3-bh2@unipc")
+    ]
+    for table in tables[1:]:
+        np.testing.assert_array_equal(table[5:], tables[0][5:])
+        assert np.abs(table[:5] - tables[0][:5]).max() > 1e-3
+
+
+@pytest.mark.parametrize("gauge", ["noise", "data"])
+def test_first_order_is_one_sampler_in_every_gauge_exactly(gauge):
+    """DDIM, DPM-Solver-1 and tAB0: the rows for x, ε are the same numbers (x₀ rows by x₀ = (x − σ ε)/α)."""
+    grid = uniform_in_lambda(6, VP)
+    alpha, sigma = VP.alpha(grid), VP.sigma(grid)
+    ddim = diffusion.sampler("ddim").plan(VP, grid).table()[1:]
+    table = diffusion.Sampler("e", expint.Adams(1), GAUGES[gauge], uniform_in_lambda).plan(VP, grid).table()[1:]
+    if gauge == "data":
+        of_data = table[:, 1].copy()
+        table[:, 0] += of_data / alpha[:-1]
+        table[:, 1] = -of_data * sigma[:-1] / alpha[:-1]
+    np.testing.assert_allclose(table, ddim, rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["edm-heun", "lms4", "dpmpp-2m@k-diffusion", "deis-tab3", "unipc3", "krogstad4-data"])
+def test_a_step_to_zero_noise_ends_in_the_prediction_of_the_data(name):
+    """For data at one point the prediction is that point whatever x is, and so is the end of every run."""
+    for schedule in SCHEDULES.values():
+        network = gaussian_mixture([1.0], np.array([[0.3, -0.7]]), 1e-30 * np.eye(2)[None], schedule)
+        sampler = diffusion.sampler(name, end=diffusion.End(zero=1))
+        found = diffusion.sample(network, np.ones((2, 2)), sampler=sampler, steps=8)
+        np.testing.assert_allclose(found, [[0.3, -0.7]] * 2, rtol=1e-9)
+        run = diffusion.trajectory(network, np.ones((2, 2)), sampler=sampler, steps=8)
+        assert (len(run.t), run.t[-1]) == (9, 0.0)
+
+
+def test_a_schedule_without_a_time_of_zero_noise_is_denoised_at_minus_infinity():
+    network = gaussian_mixture([1.0], np.array([[0.3, -0.7]]), 1e-30 * np.eye(2)[None], diffusion.VE())
+    run = diffusion.trajectory(network, np.ones((2, 2)), sampler="edm-heun", steps=8)
+    np.testing.assert_allclose(run.states[-1], [[0.3, -0.7]] * 2, rtol=1e-12)
+    assert run.t[-1] == -np.inf
+
+
+@pytest.mark.parametrize("prefix", ["dpm", "dpmpp-"])
+def test_the_missing_factor_of_the_published_third_order_costs_an_order(prefix):
+    exact = diffusion.sampler(f"{prefix}3m", start="runge-kutta")
+    published = replace(diffusion.sampler(f"{prefix}3m@dpm-solver"), end=diffusion.STOP)
+    assert published.method.order == 2
+    for sampler, expected in ((exact, 3), (published, 2)):
+        assert abs(slope((160, 320), median_errors(sampler, (160, 320))) - expected) < 0.15
+
+
+def test_the_last_steps_take_the_orders_of_the_end():
+    sampler = diffusion.sampler("dpmpp-3m", end=diffusion.taper(3))
+    weights = [len(row.weights) for _, row in sampler.plan(VP, uniform_in_lambda(7, VP)).rows]
+    assert weights == [1, 2, 3, 4, 4, 4, 3, 2]
+    with pytest.raises(ValueError, match="integers ≥ 1, received 0"):
+        diffusion.End(orders=(2, 0))
+
+
+def test_a_taper_of_the_libraries_acts_on_short_runs_only():
+    sampler = diffusion.sampler("dpmpp-2m@dpm-solver")
+    for steps, last in ((9, 2), (10, 3)):
+        rows = [row for _, row in sampler.plan(VP, uniform_in_lambda(steps, VP)).rows]
+        assert len(rows[-1].weights) == last
+
+
+@pytest.mark.parametrize(
+    ("calls", "order", "orders"),
+    [(8, 3, [3, 3, 2]), (7, 3, [3, 3, 1]), (9, 3, [3, 3, 2, 1]), (3, 3, [2, 1]), (7, 2, [2, 2, 2, 1]), (4, 2, [2, 2])],
+)
+def test_singlestep_orders_spend_the_calls(calls, order, orders):
+    assert diffusion.orders_for_calls(calls, order) == orders
+    sampler = diffusion.singlestep(orders)
+    assert diffusion.trajectory(model(VP), mixture()[3], sampler=sampler, steps=len(orders)).calls == calls
+
+
+def test_singlestep_runs_that_cannot_be_are_refused():
+    with pytest.raises(ValueError, match="order of 1, 2 or 3, received 4"):
+        diffusion.orders_for_calls(8, 4)
+    with pytest.raises(ValueError, match="at least 3 calls for a step of order 3, received 2"):
+        diffusion.orders_for_calls(2, 3)
+    with pytest.raises(ValueError, match="expected one order, 1, 2 or 3, for each step"):
+        diffusion.singlestep([3, 4])
+
+
+def test_the_collocated_singlestep_method_has_its_declared_order():
+    method = diffusion.singlestep([3], collocated=True).method
+    assert method.orders.order == method.order == 3
+
+
+def test_auto_takes_the_highest_order_that_the_steps_allow():
+    auto = diffusion.sampler("auto")
+    assert [auto.for_run(n, VP).name for n in (1, 2, 4, 20)] == ["deis-tab0", "deis-tab1", "deis-tab3", "deis-tab3"]
+    assert auto.for_run(10, diffusion.EDM()).name == "unipc3"
+    found = diffusion.sample(model(VP), mixture()[3], sampler="auto", steps=6)
+    np.testing.assert_array_equal(found, diffusion.sample(model(VP), mixture()[3], sampler="deis-tab3", steps=6))
+
+
+def test_a_start_for_a_method_without_history_is_refused():
+    with pytest.raises(ValueError, match=r"edm-heun: expected a multistep method to start by 'corrected'.*leave start"):
+        diffusion.sampler("edm-heun", start="corrected")
+    with pytest.raises(ValueError, match="did you mean 'corrected'"):
+        diffusion.sampler("dpmpp-3m", start="correct")
+
+
+def test_an_edm_gauge_of_another_data_scale_is_refused():
+    with pytest.raises(ValueError, match=r"sigma_data = 1, received that of 0.5; take diffusion.gauge.edm\(1\)"):
+        diffusion.sampler("adams2-edm").plan(diffusion.EDM(sigma_data=1.0), np.array([1.0, 0.5, 0.2]))
 
 
 def test_names_resolve_whatever_their_case_and_separators():
