@@ -204,6 +204,26 @@ PRESETS: tuple[Sampler, ...] = (
         for variant, rules in (("bh1", BH1), ("bh2", MIDPOINT))
         for p in (1, 2, 3)
     ),
+    *(
+        _SOLVER(
+            f"unipc{p}-bh2@diffusers",
+            Deviating(PredictorCorrector(p, ramp=True), MIDPOINT),
+            DATA,
+            end=End(orders=taper(p).orders[:-1], zero=1),
+            reference="zhao2023",
+        )
+        for p in (1, 2, 3)
+    ),
+    *(
+        _SOLVER(
+            f"deis{q}@diffusers",
+            expint.Adams(q, ramp=True),
+            NOISE,
+            end=TaperBelow(taper(q).orders, below=15),
+            reference="zhang2023",
+        )
+        for q in (1, 2, 3)
+    ),
     Sampler("dpmpp-2m@k-diffusion", _multistep(2, MIDPOINT), DATA, karras, end=End(zero=1), reference="lu2022pp"),
     Sampler("dpmpp-2s@k-diffusion", expint.method("etd2rk-weak"), DATA, karras, end=End(zero=1), reference="lu2022pp"),
     Sampler("dpm2@k-diffusion", expint.method("etd2rk-weak"), NOISE, karras, end=End(zero=1), reference="lu2022"),

@@ -160,7 +160,7 @@ def check(grid: Sequence[float] | np.ndarray, schedule: NoiseSchedule) -> np.nda
 def check_with_zero(grid: Sequence[float] | np.ndarray, schedule: NoiseSchedule) -> tuple[np.ndarray, bool]:
     """Return the times of ``grid`` at which σ > 0, and whether the grid goes on from the last of them to σ = 0.
 
-    It does if it ends in 0 where the schedule itself ends later and has σ(0) = 0.
+    It does if it ends in 0 and the schedule ends before: 0 then stands for the time, t or index, of clean data.
 
     Raises
     ------
@@ -168,7 +168,7 @@ def check_with_zero(grid: Sequence[float] | np.ndarray, schedule: NoiseSchedule)
         As `check` does for the other times.
     """
     times = to_numpy(grid)
-    to_zero = times.ndim == 1 and times.size > 2 and times[-1] == 0.0 < schedule.t_end and schedule.sigma(0.0) == 0.0
+    to_zero = times.ndim == 1 and times.size > 2 and times[-1] == 0.0 < schedule.t_end
     return check(times[:-1] if to_zero else grid, schedule), bool(to_zero)
 
 

@@ -60,7 +60,7 @@ def sample(
         Number of steps; with a multistep sampler also the number of network calls.
     grid
         Instead of ``steps``: the times of the steps, decreasing, within [t_end, t_start] of the schedule. A grid that
-        ends in 0, where the schedule has σ = 0, makes its last step to there.
+        ends in 0, for a schedule with t_end > 0, makes its last step to σ = 0.
     start
         "noise": the input is multiplied by the standard deviation of the noise at the first time. "state": the input is
         the state x at that time, as it is.
