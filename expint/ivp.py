@@ -6,7 +6,10 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from expint.backend import Array
+import numpy as np
+
+from expint.backend import Array, to_numpy
+from expint.derive.rosenbrock import Linearised
 from expint.derive.stage import Method
 from expint.door import (
     StepLimits,
@@ -118,6 +121,11 @@ def solve_ivp(
     y0 = check_state(y0)
     operator = as_operator(linear, y0)
     chosen = find_method(method) if isinstance(method, str) else method
+    if isinstance(chosen, Linearised):
+        raise ValueError(
+            f"expected a method for a fixed L, received {chosen.name}, which needs the Jacobian of the right-hand side "
+            "at every step and loses its order for any other L; choose krogstad4 or etd34"
+        )
     watched = check_events(events)
     watch = Watch(operator, chosen.order, watched, dense_output) if watched or dense_output else None
     shown: dict[str, Any] = {"callback": callback, "progress": progress, "watch": watch}
@@ -126,6 +134,7 @@ def solve_ivp(
         stops = lay_out_stops(t_span, t_eval, limits)
         tolerance = check_tolerance(chosen, rtol, atol, norm, y0)
         control = StepControl(tolerance, controller or Controller(), *limits.sizes())
+        operator = operator.within(tolerance.rtol, float(np.min(to_numpy(tolerance.atol))))
         steps = StepCache(chosen, operator, y0)
         start, keep = float(t_span[0]), None if t_eval is None else {float(t) for t in t_eval}
         checked = check_slopes(nonlinear, args, y0)

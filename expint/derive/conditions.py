@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from math import sqrt
-from typing import Any
+from typing import Any, NamedTuple
 
 from expint.derive.classical import ElementaryWeights, classical_statement
-from expint.derive.phisum import Exact, PhiSum
+from expint.derive.linearised import LinearisedResiduals, linearised_classical_trees, linearised_stiff_trees
+from expint.derive.phisum import Exact, PhiSum, phi
 from expint.derive.printing import markdown_table
+from expint.derive.rosenbrock import Linearised
 from expint.derive.scheme import Scheme, scheme_of_recipe, scheme_of_tableau
 from expint.derive.stage import Method, StepContext
 from expint.derive.stiff import StiffResiduals, stiff_statement
@@ -18,6 +20,18 @@ from expint.derive.tableau import Tableau
 from expint.derive.trees import ColouredTree, StiffTree, coloured_trees, stiff_trees
 
 __all__ = ["Condition", "OrderReport", "check_orders"]
+
+
+class _Rules(NamedTuple):
+    """Which conditions there are: those for any L, or those for L = J_n."""
+
+    classical: Callable[[int], tuple[ColouredTree, ...]]
+    stiff: Callable[[int], tuple[StiffTree, ...]]
+    residuals: type[StiffResiduals]
+
+
+_ANY_L = _Rules(coloured_trees, stiff_trees, StiffResiduals)
+_JACOBIAN = _Rules(linearised_classical_trees, linearised_stiff_trees, LinearisedResiduals)
 
 
 @dataclass(frozen=True)
@@ -133,7 +147,8 @@ def check_orders(method: Method, max_order: int = 6, history: Sequence[Exact] | 
     Parameters
     ----------
     method
-        A tableau, or any method whose recipe is exact for an exact history.
+        A tableau, or any method whose recipe is exact for an exact history. Methods that linearise at every step are
+        held to the conditions for L = J_n, which are fewer.
     max_order
         Up to which order to look.
     history
@@ -149,26 +164,28 @@ def check_orders(method: Method, max_order: int = 6, history: Sequence[Exact] | 
     """
     if not isinstance(max_order, int) or max_order < 1:
         raise ValueError(f"expected max_order to be an integer ≥ 1, received {max_order!r}")
+    rules = _JACOBIAN if isinstance(method, Linearised) else _ANY_L
     if isinstance(method, Tableau):
         embedded = None
         if method.embedded is not None:
             scheme = scheme_of_tableau(method, method.embedded)
-            embedded = _report(f"{method.name}, embedded", scheme, max_order)
-        report = _report(method.name, scheme_of_tableau(method, method.b), max_order)
+            embedded = _report(f"{method.name}, embedded", scheme, max_order, rules)
+        report = _report(method.name, scheme_of_tableau(method, method.b), max_order, rules)
         return replace(report, is_fsal=method.is_fsal, embedded=embedded)
     nodes: tuple[Any, ...] = tuple(Fraction(-j) for j in range(method.history)) if history is None else tuple(history)
     recipe = method.recipe(StepContext(start=0.0, step=1.0, history=nodes))
-    return _report(method.name, scheme_of_recipe(recipe, nodes), max_order)
+    return _report(method.name, scheme_of_recipe(recipe, nodes), max_order, rules)
 
 
-def _report(name: str, scheme: Scheme, max_order: int) -> OrderReport:
-    residuals = StiffResiduals(scheme)
-    rows = _row_sums(scheme, residuals)
-    row_sums = not rows and not residuals.defect(1)
-    order, violated, constant = _classical(scheme, max_order, row_sums)
-    stiff, violated_stiff = _strong(residuals, rows, max_order)
+def _report(name: str, scheme: Scheme, max_order: int, rules: _Rules) -> OrderReport:
+    residuals = rules.residuals(scheme)
+    rows = _row_sums(scheme)
+    row_sums = not rows and sum(scheme.b, PhiSum()) == phi(1)
+    order, violated, constant = _classical(scheme, max_order, row_sums, rules)
+    required = () if rules is _JACOBIAN else rows  # linearised, a stage may leave a defect as small as h²
+    stiff, violated_stiff = _strong(residuals, required, max_order, rules)
     # the weak form relaxes only the highest order, so it gains one order or none
-    violated_weak = _stiff(residuals, rows, stiff + 1, weak=True) if violated_stiff else ()
+    violated_weak = _stiff(residuals, required, stiff + 1, rules, weak=True) if violated_stiff else ()
     gains = bool(violated_stiff) and not violated_weak
     return OrderReport(
         name=name,
@@ -185,17 +202,19 @@ def _report(name: str, scheme: Scheme, max_order: int) -> OrderReport:
     )
 
 
-def _row_sums(scheme: Scheme, residuals: StiffResiduals) -> tuple[Condition, ...]:
-    """Return the stages with ψ_{1,i} ≠ 0; conditions of order 2."""
-    defects = [residuals.stage_defect(1, i) for i in range(len(scheme.c))]
+def _row_sums(scheme: Scheme) -> tuple[Condition, ...]:
+    """Return the stages with ψ_{1,i} = c_i φ_1(c_i z) - Σ_j a_ij ≠ 0; conditions of order 2."""
+    defects = [PhiSum() if row is None else c * phi(1, c) - sum(row, PhiSum()) for c, row in zip(scheme.c, scheme.a)]
     return tuple(Condition(2, rf"\psi_{{1,{i + 1}}} = 0", defect) for i, defect in enumerate(defects) if defect)
 
 
-def _classical(scheme: Scheme, max_order: int, row_sums: bool) -> tuple[int, tuple[Condition, ...], float | None]:
+def _classical(
+    scheme: Scheme, max_order: int, row_sums: bool, rules: _Rules
+) -> tuple[int, tuple[Condition, ...], float | None]:
     """Return the classical order, the violated conditions of the next, and the error constant."""
     weights = ElementaryWeights(scheme, max_order)
     for order in range(1, max_order + 1):
-        residuals = {tree: weights.residual(tree) for tree in coloured_trees(order)}
+        residuals = {tree: weights.residual(tree) for tree in rules.classical(order)}
         violated = {tree: residual for tree, residual in residuals.items() if PhiSum({(0, 0): residual})}
         if violated:
             conditions = {
@@ -211,22 +230,24 @@ def _classical(scheme: Scheme, max_order: int, row_sums: bool) -> tuple[int, tup
 
 
 def _strong(
-    residuals: StiffResiduals, rows: tuple[Condition, ...], max_order: int
+    residuals: StiffResiduals, rows: tuple[Condition, ...], max_order: int, rules: _Rules
 ) -> tuple[int, tuple[Condition, ...]]:
     """Return the stiff order in the strong form, and the violated conditions of the next."""
     for order in range(1, max_order + 1):
-        violated = _stiff(residuals, rows, order, weak=False)
+        violated = _stiff(residuals, rows, order, rules, weak=False)
         if violated:
             return order - 1, violated
     return max_order, ()
 
 
-def _stiff(residuals: StiffResiduals, rows: tuple[Condition, ...], order: int, weak: bool) -> tuple[Condition, ...]:
+def _stiff(
+    residuals: StiffResiduals, rows: tuple[Condition, ...], order: int, rules: _Rules, weak: bool
+) -> tuple[Condition, ...]:
     """Return the violated stiff conditions of one order; those on row sums and ψ_1 have no weak form."""
     weak = weak and order > 1
     found = [
         Condition(order, stiff_statement(tree, weak), residual, tree)
-        for tree in stiff_trees(order)
+        for tree in rules.stiff(order)
         if (residual := residuals.residual(tree, weak))
     ]
     return (*found, *rows) if order == 2 else tuple(found)

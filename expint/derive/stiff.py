@@ -118,7 +118,8 @@ def stiff_statement(tree: StiffTree, weak: bool = False) -> str:
     J, K and L stand for arbitrary linear maps, B for an arbitrary bilinear one.
     """
     if tree.defect:
-        return rf"\psi_{{{tree.defect}}}(0) = 0" if weak else rf"\psi_{{{tree.defect}}} = 0"
+        letter = _defect(tree)
+        return rf"{letter}_{{{abs(tree.defect)}}}{'(0)' if weak and tree.defect > 0 else ''} = 0"
     return rf"\sum_i b_i{'(0)' if weak else ''} {_vertex(tree, 'i')} = 0"
 
 
@@ -132,6 +133,10 @@ def _vertex(tree: StiffTree, index: str) -> str:
 
 def _child(tree: StiffTree, index: str) -> str:
     if tree.defect:
-        return rf"\psi_{{{tree.defect},{index}}}"
+        return rf"{_defect(tree)}_{{{abs(tree.defect)},{index}}}"
     inner = _INDICES[_INDICES.index(index) + 1]
     return rf"\sum_{inner} a_{{{index}{inner}}} {_vertex(tree, inner)}"
+
+
+def _defect(tree: StiffTree) -> str:
+    return r"\psi" if tree.defect > 0 else r"\tau"

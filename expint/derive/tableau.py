@@ -232,7 +232,7 @@ class Tableau:
         def number(node: Exact) -> Exact:
             return exact(sympy.sympify(node).subs({key: sympy.sympify(exact(new)) for key, new in values.items()}))
 
-        return Tableau(
+        return type(self)(
             name=name or self.name,
             c=tuple(number(node) for node in self.c),
             a=tuple(tuple(entry.subs(values) for entry in row) for row in self.a),

@@ -17,7 +17,7 @@ from itertools import combinations_with_replacement, groupby, product
 from math import factorial
 from typing import NamedTuple, TypeVar
 
-__all__ = ["ColouredTree", "StiffTree", "coloured_trees", "rooted_trees", "stiff_trees"]
+__all__ = ["ColouredTree", "StiffTree", "coloured_trees", "forests", "rooted_trees", "stiff_trees"]
 
 T = TypeVar("T")
 
@@ -73,7 +73,7 @@ def coloured_trees(order: int) -> tuple[ColouredTree, ...]:
     """Return all coloured trees with ``order`` vertices: 2, 4, 11, 34, 117, 421, … of them."""
     if order == 1:
         return (ColouredTree(False), ColouredTree(True))
-    nonlinear = [ColouredTree(False, forest) for forest in _forests(order - 1, coloured_trees)]
+    nonlinear = [ColouredTree(False, forest) for forest in forests(order - 1, coloured_trees)]
     return (*nonlinear, *(ColouredTree(True, (child,)) for child in coloured_trees(order - 1)))
 
 
@@ -82,16 +82,16 @@ def rooted_trees(order: int) -> tuple[ColouredTree, ...]:
     """Return the trees without vertices L, those of classical Runge–Kutta methods: 1, 1, 2, 4, 9, 20, … of them."""
     if order == 1:
         return (ColouredTree(False),)
-    return tuple(ColouredTree(False, forest) for forest in _forests(order - 1, rooted_trees))
+    return tuple(ColouredTree(False, forest) for forest in forests(order - 1, rooted_trees))
 
 
 class StiffTree(NamedTuple):
-    """A leaf (``defect`` q ≥ 1, without children) or a vertex (``defect`` 0) of the stiff error expansion.
+    """A leaf (``defect`` other than 0, without children) or a vertex (``defect`` 0) of the stiff error expansion.
 
     Attributes
     ----------
     defect
-        The index q of ψ_q at a leaf.
+        The index q of ψ_q at a leaf; where the Jacobian is taken at every step, -q stands for the number τ_q.
     power
         The power l of the node c at a vertex.
     children
@@ -105,7 +105,7 @@ class StiffTree(NamedTuple):
     @property
     def order(self) -> int:
         """The power of h with which the tree enters the local error, which is the order that it conditions."""
-        return self.defect or 1 + self.power + sum(child.order for child in self.children)
+        return abs(self.defect) or 1 + self.power + sum(child.order for child in self.children)
 
 
 @lru_cache(maxsize=32)
@@ -117,12 +117,12 @@ def stiff_trees(order: int) -> tuple[StiffTree, ...]:
     vertices = [
         StiffTree(0, power, forest)
         for power in range(order - 2)
-        for forest in _forests(order - 1 - power, lambda size: stiff_trees(size) if size > 1 else ())
+        for forest in forests(order - 1 - power, lambda size: stiff_trees(size) if size > 1 else ())
     ]
     return (StiffTree(order), *vertices)
 
 
-def _forests(total: int, trees: Callable[[int], tuple[T, ...]]) -> Iterator[tuple[T, ...]]:
+def forests(total: int, trees: Callable[[int], tuple[T, ...]]) -> Iterator[tuple[T, ...]]:
     """Yield every multiset of trees whose orders sum to ``total``, each in sorted order."""
     for partition in _partitions(total, total):
         choices = [

@@ -40,6 +40,18 @@ def _pece(order: int) -> Method:
     return PredictorCorrector(order - 1, "PECE")
 
 
+def _lawson_adams(order: int) -> Method:
+    from expint.derive.lawson_adams import LawsonAdams
+
+    return LawsonAdams(order)
+
+
+def _linearised_adams(order: int) -> Method:
+    from expint.derive.linearised_ladder import LinearisedAdams
+
+    return LinearisedAdams(order - 1)
+
+
 def _bootstrap(order: int) -> Method:
     from expint.derive.bootstrap import bootstrap
 
@@ -50,6 +62,8 @@ _FAMILIES = (
     _Family("adams", r"(?:adams|ab|etdab|abnorsett|exponentialadams)(\d+)", _adams, range(1, 9)),
     _Family("pec", r"pec(\d)(?:2\d)?", _pec, range(2, 7)),  # pec423: order 4, 2 stages, 3 steps
     _Family("pece", r"pece(\d)", _pece, range(2, 7)),
+    _Family("lawson-adams", r"(?:lawsonadams|ablawson|lawsonab)(\d+)", _lawson_adams, range(2, 6)),
+    _Family("linearised-adams", r"lineari[sz]edadams(\d+)", _linearised_adams, range(3, 7)),
     _Family("bootstrap", r"bootstrap(\d+)", _bootstrap, range(2, 7)),
 )
 
@@ -94,12 +108,14 @@ def families() -> tuple[tuple[str, tuple[Any, ...]], ...]:
     from expint.methods import (
         butcher,
         cox_matthews,
+        epirk,
         fifth_order,
         fourth_order,
         generalised_lawson,
         hochbruck_ostermann,
         lie_group,
         luan,
+        rosenbrock,
         zoto_bowman,
     )
 
@@ -112,6 +128,8 @@ def families() -> tuple[tuple[str, tuple[Any, ...]], ...]:
         luan,
         zoto_bowman,
         generalised_lawson,
+        rosenbrock,
+        epirk,
     )
     exponential = tuple((str(module.__doc__).splitlines()[0], module.METHODS) for module in modules)
     lawson_forms = tuple(lawson(classical) for classical in butcher.CLASSICAL)

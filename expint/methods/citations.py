@@ -109,6 +109,27 @@ _ENTRIES: dict[str, _Entry] = {
         "journal = {Acta Numerica}, volume = {19}, pages = {209--286}",
         2010,
     ),
+    "hochbruck_ostermann2011": _Entry(
+        "article",
+        "Hochbruck, Marlis and Ostermann, Alexander",
+        "Exponential multistep methods of {Adams}-type",
+        "journal = {BIT Numerical Mathematics}, volume = {51}, number = {4}, pages = {889--908}",
+        2011,
+    ),
+    "hochbruck_lubich_selhofer1998": _Entry(
+        "article",
+        "Hochbruck, Marlis and Lubich, Christian and Selhofer, Hubert",
+        "Exponential integrators for large systems of differential equations",
+        "journal = {SIAM Journal on Scientific Computing}, volume = {19}, number = {5}, pages = {1552--1574}",
+        1998,
+    ),
+    "hochbruck_ostermann_schweitzer2009": _Entry(
+        "article",
+        "Hochbruck, Marlis and Ostermann, Alexander and Schweitzer, Julia",
+        "Exponential {Rosenbrock}-type methods",
+        "journal = {SIAM Journal on Numerical Analysis}, volume = {47}, number = {1}, pages = {786--803}",
+        2009,
+    ),
     "krogstad2005": _Entry(
         "article",
         "Krogstad, Stein",
@@ -151,6 +172,27 @@ _ENTRIES: dict[str, _Entry] = {
         "journal = {Journal of Computational and Applied Mathematics}, volume = {256}, pages = {168--179}",
         2014,
     ),
+    "luan_ostermann2014b": _Entry(
+        "article",
+        "Luan, Vu Thai and Ostermann, Alexander",
+        "Exponential {Rosenbrock} methods of order five: construction, analysis and numerical comparisons",
+        "journal = {Journal of Computational and Applied Mathematics}, volume = {255}, pages = {417--431}",
+        2014,
+    ),
+    "luan_ostermann2016": _Entry(
+        "article",
+        "Luan, Vu Thai and Ostermann, Alexander",
+        "Parallel exponential {Rosenbrock} methods",
+        "journal = {Computers \\& Mathematics with Applications}, volume = {71}, number = {5}, pages = {1137--1150}",
+        2016,
+    ),
+    "luan2017": _Entry(
+        "article",
+        "Luan, Vu Thai",
+        "Fourth-order two-stage explicit exponential integrators for time-dependent {PDEs}",
+        "journal = {Applied Numerical Mathematics}, volume = {112}, pages = {91--103}",
+        2017,
+    ),
     "merson1957": _Entry(
         "inproceedings",
         "Merson, Robert H.",
@@ -158,6 +200,13 @@ _ENTRIES: dict[str, _Entry] = {
         "booktitle = {Proceedings of a Symposium on Data Processing}, pages = {1--25}, "
         "organization = {Weapons Research Establishment, Salisbury}",
         1957,
+    ),
+    "michels2017": _Entry(
+        "article",
+        "Michels, Dominik L. and Luan, Vu Thai and Tokman, Mayya",
+        "A stiffly accurate integrator for elastodynamic problems",
+        "journal = {ACM Transactions on Graphics}, volume = {36}, number = {4}, pages = {116:1--116:14}",
+        2017,
     ),
     "minchev2004": _Entry(
         "phdthesis",
@@ -194,6 +243,20 @@ _ENTRIES: dict[str, _Entry] = {
         "A class of explicit exponential general linear methods",
         "journal = {BIT Numerical Mathematics}, volume = {46}, number = {2}, pages = {409--431}",
         2006,
+    ),
+    "pope1963": _Entry(
+        "article",
+        "Pope, David A.",
+        "An exponential method of numerical integration of ordinary differential equations",
+        "journal = {Communications of the ACM}, volume = {6}, number = {8}, pages = {491--493}",
+        1963,
+    ),
+    "rainwater_tokman2016": _Entry(
+        "article",
+        "Rainwater, Greg and Tokman, Mayya",
+        "A new approach to constructing efficient stiffly accurate {EPIRK} methods",
+        "journal = {Journal of Computational Physics}, volume = {323}, pages = {283--309}",
+        2016,
     ),
     "ralston1962": _Entry(
         "article",

@@ -27,10 +27,15 @@ exact order conditions, none is taken from a paper.
 - **lacks**: the first stiff condition that fails. J and K stand for arbitrary linear maps, ψ_q and ψ_{q,i} for the
   defects of the step and of stage i.
 
+Methods that linearise at every step (exponential Rosenbrock, EPIRK, linearised Adams) are held to the conditions for
+L = J_n, the Jacobian of the whole right-hand side; τ_q and τ_{q,i} are numbers, what they miss of h^q times the q-th
+derivative of the solution.
+
 `expint.method(name)` finds a method by its name or an alias, `method.orders` gives the full report."""
 
-_ANY_ORDER = """`adams<p>` is exponential Adams–Bashforth, `pec<p>` and `pece<p>` are predictor–corrector pairs, all on
-any grid; `bootstrap<p>` is collocation level upon level."""
+_ANY_ORDER = """`adams<p>` is exponential Adams–Bashforth, `lawson-adams<p>` the classical method behind the integrating
+factor, `linearised-adams<p>` a kin with L = J_n; `pec<p>` and `pece<p>` are predictor–corrector pairs, all on any grid.
+`bootstrap<p>` is collocation level upon level."""
 
 _HEADER = ("method", "slopes", "order", "stiff", "weak", "embedded", "lacks", "also known as", "source")
 

@@ -1,0 +1,166 @@
+r"""Methods of any order that linearise at every step, by Hermite collocation.
+
+Along the solution N_n = f - J_n y has no first derivative at t_n, so R = N_n - N_n(t_n) is interpolated by
+
+.. math:: R(\theta) = \sum_j R_j \, \theta^2 \ell_j(\theta) / c_j^2
+
+with the Lagrange polynomials ℓ_j of the nodes c_j, and integrated exactly against the exponential: m nodes give the
+order m + 2. ``linearised_ladder`` takes the nodes from stages, level upon level, ``LinearisedAdams`` from the past.
+Hochbruck, Ostermann and Schweitzer (2009); Hochbruck and Ostermann (2011).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+from math import factorial
+from typing import Any
+
+from expint.derive.lagrange import lagrange_coefficients
+from expint.derive.phisum import Exact, PhiSum, phi
+from expint.derive.rosenbrock import Linearised, Rosenbrock
+from expint.derive.stage import Stage, StepContext
+from expint.derive.tableau import REST
+
+__all__ = ["LinearisedAdams", "linearised_ladder", "linearised_weights"]
+
+
+def linearised_weights(nodes: Sequence[Exact], end: Exact = Fraction(1)) -> list[PhiSum]:
+    """Return the exact weights ∫_0^c e^{(c-θ)z} θ² ℓ_j(θ)/c_j² dθ of R at exact ``nodes`` other than 0, c = ``end``."""
+    exact = [Fraction(node) if isinstance(node, int) else node for node in nodes]
+    return [
+        PhiSum({(m + 3, end): a * factorial(m + 2) * end ** (m + 3) / node**2 for m, a in enumerate(row)})
+        for node, row in zip(exact, lagrange_coefficients(exact))
+    ]
+
+
+def linearised_ladder(name: str, levels: Sequence[Sequence[Exact]], **facts: Any) -> Rosenbrock:
+    """Return the method whose stages are the nodes of ``levels``, bottom up; the step collocates at the top level.
+
+    Parameters
+    ----------
+    name
+        The name of the method.
+    levels
+        The nodes of each level, exact numbers other than 0, different within a level. Stages of the first level are
+        made by the exponential Rosenbrock–Euler method; no level makes that method itself.
+    facts
+        Further fields of ``Rosenbrock``.
+
+    Raises
+    ------
+    ValueError
+        If a level holds the node 0 or the same node twice.
+    """
+    c: list[Exact] = [Fraction(0)]
+    rows: list[tuple[PhiSum, ...]] = [()]
+    below: list[int] = []
+    for level in levels:
+        if 0 in level or len(set(level)) < len(level):
+            raise ValueError(f"{name}: expected different nodes other than 0 on a level, received {tuple(level)}")
+        first = len(c)
+        rows += [_row(c[:first], below, node) for node in level]
+        c += level
+        below = list(range(first, len(c)))
+    a = [(REST, *row[1:], *[PhiSum()] * (i - len(row))) if i else () for i, row in enumerate(rows)]
+    return Rosenbrock(name=name, c=tuple(c), a=tuple(a), b=(REST, *_row(c, below, Fraction(1))[1:]), **facts)
+
+
+def _row(c: Sequence[Exact], below: Sequence[int], end: Exact) -> tuple[PhiSum, ...]:
+    weights = dict(zip(below, linearised_weights([c[i] for i in below], end)))
+    return tuple(weights.get(i, PhiSum()) for i in range(len(c)))
+
+
+@dataclass(frozen=True)
+class LinearisedAdams(Linearised):
+    """The linearised exponential Adams method with q remembered values of N_n, of order q + 1; EPI methods are kin.
+
+    The remembered slopes are N_n at past points, f_j - J_n y_j - (t_j - t_n) ∂f/∂t, so a run keeps past states too.
+
+    Parameters
+    ----------
+    q
+        The number of remembered slopes, N_n(y_n) included, at least 1; q = 1 is exponential Rosenbrock–Euler.
+
+    Raises
+    ------
+    ValueError
+        If q is not a positive integer.
+    """
+
+    q: int
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.q, int) or self.q < 1:
+            raise ValueError(f"expected the number q of slopes to be an integer ≥ 1, received {self.q!r}")
+
+    @property
+    def name(self) -> str:
+        """The name of the method: its order at the end."""
+        return f"linearised-adams{self.order}"
+
+    @property
+    def order(self) -> int:
+        """The classical order q + 1."""
+        return self.q + 1
+
+    @property
+    def stiff_order(self) -> int:
+        """The stiff order, equal to the order."""
+        return self.q + 1
+
+    @property
+    def weak_stiff_order(self) -> int:
+        """The stiff order in the weakened form, equal to the order."""
+        return self.q + 1
+
+    @property
+    def stages(self) -> int:
+        """Evaluations of f per step."""
+        return 1
+
+    @property
+    def history(self) -> int:
+        """How many remembered slopes a step looks at."""
+        return self.q
+
+    def recipe(self, step: StepContext) -> Sequence[Stage]:
+        """Return the one stage of a step for an exact or floating history of q slopes.
+
+        Raises
+        ------
+        ValueError
+            If fewer than q slopes are remembered.
+        """
+        if len(step.history) < self.q:
+            raise ValueError(f"{self.name} needs {self.q} slopes, received {len(step.history)}: start by a ladder")
+        return _adams(tuple(Fraction(node) for node in step.history[: self.q]))
+
+    @property
+    def time_weights(self) -> tuple[PhiSum, ...]:
+        """The weight of h² ∂f/∂t(t_n, y_n) in the new value."""
+        return (phi(2),)
+
+    @property
+    def error_order(self) -> None:
+        """There is no error estimate."""
+
+    def error(self, step: StepContext) -> None:
+        """Return None: there is no error estimate."""
+        del step
+
+    def cite(self) -> str:
+        """Return the source of the method as BibTeX."""
+        from expint.methods.citations import bibtex
+
+        return bibtex("hochbruck_ostermann2011")
+
+
+@lru_cache(maxsize=256)
+def _adams(history: tuple[Exact, ...]) -> tuple[Stage, ...]:
+    weights = linearised_weights(history[1:])
+    own = phi(1) - sum(weights, PhiSum())
+    past = tuple(weight.terms for weight in (own, *weights))
+    return (Stage(Fraction(1), phi(0).terms, (), past, evaluate=True, accept=True, remember=True),)

@@ -1,0 +1,98 @@
+r"""Rosenbrock: methods that linearise at every step, L = J_n = ∂f/∂y(t_n, y_n), as exact data.
+
+With F = f(t_n, y_n), N_n(t, y) = f(t, y) - J_n y - (t - t_n) ∂f/∂t and R_j = N_n(t_n + c_j h, Y_j) - N_n(t_n, y_n),
+
+.. math::
+
+    Y_i = y_n + h \, a_i(z) F + h^2 a_i^{[1]}(z) \partial_t f + h \sum_{j<i} a_{ij}(z) R_j, \qquad
+    y_{n+1} = y_n + h \varphi_1(z) F + h^2 \varphi_2(z) \partial_t f + h \sum_j b_j(z) R_j, \qquad z = h J_n.
+
+Here a_i = Σ_j a_ij is the row sum and a^{[1]}(z) = (a(z) - a(0))/z. Exponential Rosenbrock methods have
+a_i = c_i φ_1(c_i z), as an exponential Runge–Kutta method for L = J_n has; in EPIRK methods a_i is free. In terms of
+N_n the coefficient of y_n is 1 + z a_i(z): the data are those of a tableau, only the order conditions differ.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+
+from expint.derive.phisum import Exact, PhiSum, phi
+from expint.derive.stage import Stage
+from expint.derive.tableau import Tableau
+
+__all__ = ["Linearised", "Rosenbrock", "raised", "times_z"]
+
+
+class Linearised:
+    """Marks methods that need L to be the Jacobian of the whole right-hand side at every step."""
+
+
+@dataclass(frozen=True, eq=False)
+class Rosenbrock(Tableau, Linearised):
+    """An explicit exponential Rosenbrock or EPIRK method; the fields are those of ``Tableau``.
+
+    The weights of the R_j are the entries after the first, in ``a``, ``b`` and ``embedded``. A first entry ``REST``
+    makes a_i = c_i φ_1(c_i z); for other a_i it is a_i(z) minus the other entries.
+
+    Raises
+    ------
+    ValueError
+        As ``Tableau``, and if a linear problem would not be solved exactly (Σ_i b_i ≠ φ_1) or a row sum holds constants
+        or exponentials, so that z a_i(z) is not bounded by φ-functions.
+    """
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for label, weights in (("b", self.b), ("embedded", self.embedded)):
+            if weights is not None and sum(weights, PhiSum()) != phi(1):
+                raise ValueError(
+                    f"{self.name}: expected {label} to sum to φ₁, received {sum(weights, PhiSum())}; a method that "
+                    "linearises solves linear problems exactly"
+                )
+        for i, total in enumerate(self.row_sums):
+            if any(k == 0 for (k, _), _ in total):
+                raise ValueError(f"{self.name}: expected row {i + 1} of a to sum to φ_k with k ≥ 1, received {total}")
+
+    @cached_property
+    def row_sums(self) -> tuple[PhiSum, ...]:
+        """The functions a_i that multiply h F in the stages."""
+        return tuple(sum(row, PhiSum()) for row in self.a)
+
+    @cached_property
+    def time_weights(self) -> tuple[PhiSum, ...]:
+        """The weights of h² ∂f/∂t(t_n, y_n) in the points of the recipe: stages 2 … s, then the step."""
+        return tuple(raised(total, 1) for total in (*self.row_sums[1:], phi(1)))
+
+    @cached_property
+    def _recipe(self) -> tuple[Stage, ...]:
+        exponential = super()._recipe
+        states = [1 + times_z(total) for total in (*self.row_sums[1:], phi(1))]
+        return tuple(
+            Stage(stage.c, state.terms, stage.stages, stage.past, stage.evaluate, stage.accept, stage.remember)
+            for stage, state in zip(exponential, states, strict=True)
+        )
+
+
+def raised(function: PhiSum, m: int) -> PhiSum:
+    """Return z ↦ (a(z) - its Taylor polynomial of degree m - 1) / z^m, which maps φ_k(cz) to c^m φ_{k+m}(cz)."""
+    return PhiSum({(k + m, c): r * c**m for (k, c), r in function if m == 0 or c != 0})
+
+
+def times_z(function: PhiSum) -> PhiSum:
+    """Return z a(z); z φ_k(cz) = (φ_{k-1}(cz) - 1/(k-1)!)/c.
+
+    Raises
+    ------
+    ValueError
+        If the function holds a constant or an exponential, which z would make unbounded.
+    """
+    terms: dict[tuple[int, Exact], Exact] = {}
+    constant: Exact = Fraction(0)
+    for (k, c), r in function:
+        if k == 0:
+            raise ValueError(f"expected a sum of φ_k with k ≥ 1, received {function}")
+        terms[k - 1, c] = terms.get((k - 1, c), Fraction(0)) + r / c
+        constant -= r / c * phi(k - 1, 0).at_zero()
+    return PhiSum(terms) + PhiSum({(0, 0): constant})
