@@ -5,7 +5,7 @@ for its grid and its history. :func:`sample`, :func:`trajectory` and :func:`enco
 is a network with what it predicts and its noise schedule. Importing this package needs no torch.
 """
 
-from . import clock, grids, models
+from . import adapters, clock, gauge, grids, guidance, models
 from .clock import Clock
 from .declaration import Sampler
 from .denoiser import Denoiser
@@ -32,10 +32,13 @@ __all__ = [
     "Sampler",
     "SamplingError",
     "SubVP",
+    "adapters",
     "clock",
     "convert",
     "encode",
+    "gauge",
     "grids",
+    "guidance",
     "models",
     "orders_for_calls",
     "sample",

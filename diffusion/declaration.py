@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from .gauge import Gauge
 from .history import ScheduleClock
 from .names import resolve
 from .prediction import coefficients
-from .programme import STARTS, STOP, End, Programme, capped
+from .programme import STARTS, STOP, End, Programme, capped, predictor
 from .schedule import NoiseSchedule
 
 __all__ = ["Sampler", "plan_sampler"]
@@ -78,24 +78,30 @@ class Sampler:
                 "which needs no start; leave start out"
             )
 
-    def methods(self, schedule: NoiseSchedule, s: Sequence[float], *, to_zero: bool = False) -> tuple[Method, ...]:
+    def methods(
+        self, schedule: NoiseSchedule, s: Sequence[float], known: Sequence[int], *, to_zero: bool = False
+    ) -> tuple[Method, ...]:
         """Return the method of each of the steps between the values ``s`` of the clock of the gauge.
 
-        With ``to_zero`` the grid ends before the last step, which leads to σ = 0.
+        ``known`` says how many slopes each of them may look at. With ``to_zero`` the grid ends before the last step,
+        which leads to σ = 0.
         """
         method = self._method_on(schedule, s)
         steps = len(s) - 1 - to_zero
-        begun = (method,) * steps if self.start is None else STARTS[self.start](method, steps)
-        ended = self.end.apply(begun)
+        begun = [method if self.start is None else STARTS[self.start](method, count) for count in known[:steps]]
+        restarted = [after == 1 for after in known[1:steps]]  # no correction by a slope from beyond an edge
+        ended = self.end.apply([predictor(m) if edge else m for m, edge in zip(begun, [*restarted, False])])
         return (*ended, capped(method, self.end.zero or 1)) if to_zero else ended
 
-    def plan(self, schedule: NoiseSchedule, times: np.ndarray, *, to_zero: bool = False) -> expint.Plan:
+    def plan(
+        self, schedule: NoiseSchedule, times: np.ndarray, *, to_zero: bool = False, edges: tuple[float, ...] = ()
+    ) -> expint.Plan:
         """Return the numbers of a run over ``times`` (monotone), and from the last of them to σ = 0 if asked for.
 
-        The plan is for the state x and for outputs of the kind ``gauge.predicts``, in double precision. That of the
-        same sampler, schedule and times is made once.
+        The plan is for the state x and for outputs of the kind ``gauge.predicts``, in double precision. No slope is
+        remembered across the ``edges``, which are times. The plan of the same arguments is made once.
         """
-        return plan_sampler(self, schedule, tuple(float(t) for t in times), to_zero)
+        return plan_sampler(self, schedule, tuple(float(t) for t in times), to_zero, edges)
 
     def for_run(self, steps: int, schedule: NoiseSchedule) -> Sampler:
         """Return the sampler with which a run of so many ``steps`` is made: this one."""
@@ -104,7 +110,8 @@ class Sampler:
 
     def cite(self) -> str:
         """Return the source of the sampler as BibTeX."""
-        return bibtex(self.reference)
+        method: Any = self.method  # of expint's catalogue, where every method knows its source
+        return bibtex(self.reference) if self.reference else str(method.cite())
 
     def _method_on(self, schedule: NoiseSchedule, s: Sequence[float]) -> Method:
         """Return the method with its history clock bound to the ``schedule`` and the ends ``s`` of the steps."""
@@ -134,9 +141,13 @@ class _Ends(NamedTuple):
 
 
 @lru_cache(maxsize=128)
-def plan_sampler(sampler: Sampler, schedule: NoiseSchedule, times: tuple[float, ...], to_zero: bool) -> expint.Plan:
+def plan_sampler(
+    sampler: Sampler, schedule: NoiseSchedule, times: tuple[float, ...], to_zero: bool, edges: tuple[float, ...]
+) -> expint.Plan:
     """Return the plan in x and t: the method is lowered in the gauge, whose scales are folded into the weights."""
     gauge, t = sampler.gauge, np.array(times)
+    if t[0] < t[-1]:
+        t = np.where(np.isin(t, edges), np.nextafter(t, np.inf), t)  # the slope at an edge is that of the step after it
     if gauge.predicts == "edm" and float(gauge.sigma_data) != schedule.sigma_data:
         raise ValueError(
             f"{sampler.name}: expected the gauge of the schedule's sigma_data = {schedule.sigma_data:g}, received "
@@ -147,35 +158,60 @@ def plan_sampler(sampler: Sampler, schedule: NoiseSchedule, times: tuple[float, 
         with np.errstate(divide="ignore"):
             zero = float(gauge.clock.at(np.array(1.0), np.array(0.0)))
         if not np.isfinite(zero):
-            return _plan_with_limit(sampler, schedule, ends)
+            return _plan_with_limit(sampler, schedule, ends, edges)
         ends = ends.and_zero(zero)
-    return _lowered(ends, sampler.methods(schedule, ends.s.tolist(), to_zero=to_zero), gauge, schedule)
+    known = _slopes_since(edges, ends.t)
+    methods = sampler.methods(schedule, ends.s.tolist(), known, to_zero=to_zero)
+    return _lowered(ends, methods, known, gauge, schedule)
 
 
-def _plan_with_limit(sampler: Sampler, schedule: NoiseSchedule, ends: _Ends) -> expint.Plan:
+def _slopes_since(edges: tuple[float, ...], t: np.ndarray) -> list[int]:
+    """Return how many slopes each step knows that lie on its side of all ``edges``.
+
+    At an edge the network is what it is at earlier times t.
+    """
+    side = np.searchsorted(np.sort(edges), t[:-1]) if edges else np.zeros(len(t) - 1, int)
+    step = np.arange(len(side))
+    first = np.where(np.diff(side, prepend=side[0] - 1) != 0, step, 0)
+    return (step - np.maximum.accumulate(first) + 1).tolist()
+
+
+def _plan_with_limit(sampler: Sampler, schedule: NoiseSchedule, ends: _Ends, edges: tuple[float, ...]) -> expint.Plan:
     """Return the plan whose last step is the limit of the exponential Euler step as σ → 0: in every gauge x = x₀."""
     gauge, t = sampler.gauge, ends.t[-1]
     beyond = ends.and_zero(2 * ends.s[-1] - ends.s[-2])  # any finite step: its row is replaced
     beyond.alpha[-1], beyond.sigma[-1] = ends.alpha[-1], ends.sigma[-1]
-    methods = (*sampler.methods(schedule, ends.s.tolist()), expint.Adams(1))
-    plan = _lowered(beyond, methods, gauge, schedule)
+    known = _slopes_since(edges, beyond.t)
+    methods = (*sampler.methods(schedule, ends.s.tolist(), known), expint.Adams(1))
+    plan = _lowered(beyond, methods, known, gauge, schedule)
     alpha, sigma = float(schedule.alpha(t)), float(schedule.sigma(t))
     of_state, of_slope = coefficients(gauge.predicts, "data", alpha, sigma, schedule.sigma_data)
     row = Row((of_state or None, of_slope), evaluate=False, accept=True)
     return replace(plan, steps=(*plan.steps[:-1], plan.steps[-1]._replace(rows=(row,))))
 
 
-def _lowered(ends: _Ends, methods: tuple[Method, ...], gauge: Gauge, schedule: NoiseSchedule) -> expint.Plan:
+def _lowered(
+    ends: _Ends, methods: tuple[Method, ...], known: Sequence[int], gauge: Gauge, schedule: NoiseSchedule
+) -> expint.Plan:
     """Return the plan for x of steps between the ``ends``, each by its method."""
-    programme = Programme(tuple(ends.s[:-1].tolist()), methods)
+    programme = Programme(tuple(ends.s[:-1].tolist()), methods, tuple(known))
     plan = expint.lower(programme, expint.operators.Scalar(float(gauge.linear)), ends.s)
     inner = np.array([at for step in plan.steps for at in step.times[:-1]])
     t = gauge.clock.time(schedule, inner) if inner.size else inner  # all in one inversion of the clock
+    t = _on_this_side(t, ends.t, [len(step.times) - 1 for step in plan.steps], known) if inner.size else t
     scale = gauge.scale(schedule.alpha(t), schedule.sigma(t)) if inner.size else inner
     sizes = [len(step.times) for step in plan.steps]
     return plan.in_coordinates(
         _by_step(gauge.scale(ends.alpha, ends.sigma), scale, sizes), _by_step(ends.t, t, sizes), float(gauge.nonlinear)
     )
+
+
+def _on_this_side(t: np.ndarray, ends: np.ndarray, inner: Sequence[int], known: Sequence[int]) -> np.ndarray:
+    """Return the times of the inner points, those at the end of a step before an edge moved back by one rounding."""
+    before_edge = np.repeat([False, *(after == 1 for after in known[1:]), False], inner)
+    start, end = np.repeat([ends[0], *ends[:-1]], inner), np.repeat(ends, inner)
+    at_end = np.abs(t - end) <= 1e-9 * np.abs(start - end)
+    return np.where(before_edge & at_end, np.nextafter(end, start), t)
 
 
 def _by_step(ends: np.ndarray, inner: np.ndarray, sizes: Sequence[int]) -> list[list[float]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
@@ -31,6 +31,9 @@ class Denoiser:
         The process x = α(t) x₀ + σ(t) ε.
     condition
         Further keyword arguments of the network, such as class labels.
+    discontinuities
+        Times at which the network changes abruptly (guidance switched off, another expert), its output at such a time
+        being that of earlier times. No multistep sampler remembers slopes across them.
 
     Raises
     ------
@@ -48,6 +51,7 @@ class Denoiser:
     predicts: Kind = "noise"
     schedule: NoiseSchedule = field(default_factory=VP.linear)
     condition: Mapping[str, Any] = field(default_factory=dict)
+    discontinuities: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if not callable(self.network):
@@ -65,6 +69,7 @@ class Denoiser:
                 "pass a dict such as {'label': labels}"
             )
         object.__setattr__(self, "predicts", prediction_name(self.predicts))
+        object.__setattr__(self, "discontinuities", tuple(float(t) for t in self.discontinuities))
 
     def __call__(self, x: Array, t: Array) -> Array:
         """Return the raw output of the network at the state ``x`` and the time ``t``.
@@ -96,6 +101,10 @@ class Denoiser:
                 f"received {_describe(output)}; wrap the network so that its output is like its input"
             )
         return output
+
+    def with_condition(self, condition: Mapping[str, Any]) -> Denoiser:
+        """Return the denoiser with another condition."""
+        return replace(self, condition=dict(condition))
 
     def predict(self, x: Array, t: float, kind: Kind) -> Array:
         """Return the network's output at ``x`` and the time ``t``, converted to another ``kind`` of prediction.

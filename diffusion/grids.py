@@ -16,7 +16,7 @@ from .clock import Clock
 from .clock import clock as clock_of
 from .schedule import NoiseSchedule
 
-__all__ = ["check", "karras", "power", "uniform"]
+__all__ = ["check", "check_with_zero", "karras", "power", "rounded", "through", "uniform"]
 
 _ROUNDING = 1e-6  # relative: a single-precision time that far outside the schedule's range is still its end
 
@@ -118,6 +118,44 @@ def karras(
         As `power` does.
     """
     return power(steps, rho, "rho", schedule=schedule, t_start=t_start, t_end=t_end)
+
+
+def through(grid: np.ndarray, times: Sequence[float]) -> np.ndarray:
+    """Return the grid with its nearest inner times moved to those of ``times`` that lie inside it.
+
+    Raises
+    ------
+    ValueError
+        If two of them are nearest to one time of the grid, or none is left inside.
+    """
+    moved, inside = grid.copy(), [t for t in times if grid[-1] < t < grid[0]]
+    nearest = [1 + int(np.argmin(np.abs(grid[1:-1] - t))) if grid.size > 2 else 0 for t in inside]
+    if len(set(nearest)) < len(inside) or 0 in nearest:
+        raise ValueError(
+            f"expected a grid fine enough to have steps end at each of the times {inside}; received {grid.size - 1} "
+            "steps; take more"
+        )
+    moved[nearest] = inside
+    return moved
+
+
+def rounded(grid: Sequence[float] | np.ndarray, count: int = 1000) -> np.ndarray:
+    """Return the grid rounded to the times i/N, N = ``count``, of a discrete-time network.
+
+    Raises
+    ------
+    ValueError
+        If two times are rounded together.
+    """
+    times = np.round(to_numpy(grid).astype(np.float64) * count) / count
+    same = np.flatnonzero(np.diff(times) == 0.0)
+    if same.size:
+        i = int(same[0])
+        raise ValueError(
+            f"expected times that stay apart when rounded to 1/{count}; received {float(grid[i])} and "
+            f"{float(grid[i + 1])} at index {i}, both rounded to {times[i]}; take fewer steps or another grid"
+        )
+    return times
 
 
 def check(grid: Sequence[float] | np.ndarray, schedule: NoiseSchedule) -> np.ndarray:

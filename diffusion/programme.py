@@ -95,30 +95,30 @@ def _(method: PredictorCorrector) -> Method:
     return expint.Adams(method.q, ramp=method.ramp)
 
 
-def _euler(method: Any, steps: int) -> tuple[Method, ...]:
-    return (replace(method, ramp=True),) * steps
+def _euler(method: Any, known: int) -> Method:
+    del known
+    return replace(method, ramp=True)
 
 
-def _corrected(method: Any, steps: int) -> tuple[Method, ...]:
-    """Let each of the first steps be corrected by the slope that the next one needs anyway."""
-    if isinstance(method, PredictorCorrector):
-        return _euler(method, steps)
-    first = min(method.q - 1, steps)
-    pair = PredictorCorrector(max(method.q - 1, 1), ramp=True)
-    return (pair,) * first + (replace(method, ramp=True),) * (steps - first)
+def _corrected(method: Any, known: int) -> Method:
+    """Let a step with too few slopes be corrected by the slope that the next one needs anyway."""
+    if isinstance(method, expint.Adams) and known < method.q:
+        return PredictorCorrector(method.q - 1, ramp=True)
+    return _euler(method, known)
 
 
-def _runge_kutta(method: Any, steps: int) -> tuple[Method, ...]:
-    return (replace(method, ramp=False),) * steps
+def _runge_kutta(method: Any, known: int) -> Method:
+    del known
+    return replace(method, ramp=False)
 
 
-STARTS: dict[str, Callable[[Any, int], tuple[Method, ...]]] = {
+STARTS: dict[str, Callable[[Any, int], Method]] = {
     "euler": _euler,
     "corrected": _corrected,
     "runge-kutta": _runge_kutta,
 }
-"""How a multistep method makes its first steps: by order 1, 2, …; the same, each corrected once the next slope is there
-(no further calls); by a one-step method that keeps the order (more calls)."""
+"""How a multistep method makes a step with so many ``known`` slopes: by a lower order; the same, corrected once the
+next slope is there (no further calls); by a one-step method that keeps the order (more calls)."""
 
 
 @dataclass(frozen=True)
@@ -131,10 +131,13 @@ class Programme:
         Where the steps start.
     methods
         The method of each of them.
+    known
+        How many of the slopes in memory each of them may look at.
     """
 
     starts: tuple[float, ...]
     methods: tuple[Method, ...]
+    known: tuple[int, ...]
 
     @property
     def name(self) -> str:
@@ -152,12 +155,13 @@ class Programme:
         return max(method.history for method in self.methods)
 
     @cached_property
-    def _method_from(self) -> dict[float, Method]:
-        return dict(zip(self.starts, self.methods, strict=True))
+    def _step_from(self) -> dict[float, tuple[Method, int]]:
+        return dict(zip(self.starts, zip(self.methods, self.known, strict=True), strict=True))
 
     def recipe(self, step: StepContext) -> Sequence[Stage]:
         """Return the stages of the step, as its method says."""
-        return self._method_from[step.start].recipe(step)
+        method, known = self._step_from[step.start]
+        return method.recipe(step._replace(history=step.history[:known]))
 
     @property
     def error_order(self) -> None:

@@ -15,6 +15,7 @@ from expint.backend import Array, array_namespace, is_array
 from . import grids
 from .declaration import Sampler
 from .denoiser import Denoiser
+from .diagnosis import diagnosed
 from .programme import STOP
 from .samplers import sampler as find_sampler
 
@@ -22,7 +23,9 @@ __all__ = ["SamplingError", "encode", "sample", "trajectory"]
 
 
 class SamplingError(FloatingPointError):
-    """A run met inf or nan.
+    """A run met inf or nan; the message says which network call gave it first, at which t, for which samples.
+
+    It is found by a second run with every output looked at, since looking would slow down every run.
 
     Attributes
     ----------
@@ -131,7 +134,7 @@ def encode(
     """
     chosen, times, _ = _lay_out(denoiser, sampler, steps, grid)
     backwards = replace(chosen, end=STOP)
-    plan = backwards.plan(denoiser.schedule, times[::-1])
+    plan = backwards.plan(denoiser.schedule, times[::-1], edges=denoiser.discontinuities)
     last = [len(plan.steps) - 1]
     state = _final(_run(denoiser, data, plan, chosen, "state", last, callback, progress))
     return state / denoiser.schedule.noise_scale(float(times[0]))
@@ -141,7 +144,7 @@ def _planned(
     denoiser: Denoiser, sampler: str | Sampler, steps: int | None, grid: Sequence[float] | np.ndarray | None
 ) -> tuple[expint.Plan, Sampler]:
     chosen, times, to_zero = _lay_out(denoiser, sampler, steps, grid)
-    return chosen.plan(denoiser.schedule, times, to_zero=to_zero), chosen
+    return chosen.plan(denoiser.schedule, times, to_zero=to_zero, edges=denoiser.discontinuities), chosen
 
 
 def _lay_out(
@@ -159,6 +162,7 @@ def _lay_out(
             raise ValueError(f"expected steps to be {least}, received {steps!r}")
         chosen = chosen.for_run(int(steps), denoiser.schedule)
         times = grids.check(chosen.grid(int(steps) - to_zero, denoiser.schedule), denoiser.schedule)
+        times = grids.through(times, denoiser.discontinuities)
     else:
         times, to_zero = grids.check_with_zero(grid, denoiser.schedule)
     count = len(times) - 1 + to_zero
@@ -192,7 +196,8 @@ def _run(
         return denoiser.predict(x, t, kind)
 
     with _no_grad(x):
-        return expint.run_plan(plan, predict, x, keep=keep, name=sampler.name, callback=callback, progress=progress)
+        run = expint.run_plan(plan, predict, x, keep=keep, name=sampler.name, callback=callback, progress=progress)
+        return run if run.success else diagnosed(run, plan, predict, x)
 
 
 def _check_state(state: Any) -> None:

@@ -201,17 +201,34 @@ def nan_below(t_bad):
     return diffusion.Denoiser(network, schedule=VP)
 
 
-def test_nan_from_the_network_is_an_error_with_the_states_reached():
-    with pytest.raises(diffusion.SamplingError, match="inf or nan") as caught:
-        diffusion.sample(nan_below(0.5), NOISE, sampler="deis-tab1", steps=6)
+@pytest.mark.parametrize("make", [np.asarray, torch.from_numpy], ids=["numpy", "torch"])
+def test_nan_from_the_network_is_an_error_that_says_where_with_the_states_reached(make):
+    grid = [1.0, 0.8, 0.6, 0.4, 0.2]
+    message = r"inf or nan in call 4 of 4, at t = 0.4, for sample 1 of 3; check"
+    with pytest.raises(diffusion.SamplingError, match=message) as caught:
+        diffusion.sample(nan_below(0.5), make(NOISE), sampler="deis-tab1", grid=grid)
     assert isinstance(caught.value, FloatingPointError)
     assert not caught.value.solution.success
+    np.testing.assert_array_equal(caught.value.solution.t, [1.0, 0.8, 0.6, 0.4])
+    assert np.all(np.isfinite(np.asarray(caught.value.solution.states)))
 
 
 def test_nan_from_the_network_ends_a_trajectory_with_a_status():
     run = diffusion.trajectory(nan_below(0.5), NOISE, sampler="ddim", grid=[1.0, 0.6, 0.4, 0.2])
     assert not run.success
     assert run.status.name == "NON_FINITE"
-    assert "inf or nan" in run.message
+    assert "in call 3 of 3, at t = 0.4, for sample 1 of 3" in run.message
     np.testing.assert_array_equal(run.t, [1.0, 0.6, 0.4])
     assert np.all(np.isfinite(run.states))
+
+
+def test_overflow_in_half_precision_is_told_from_other_failures():
+    denoiser = diffusion.Denoiser(lambda x, t: 1e5 * x, schedule=VP)
+    with pytest.raises(diffusion.SamplingError, match="half precision overflows at 65504: run the network in bfloat16"):
+        diffusion.sample(denoiser, torch.from_numpy(NOISE).half() + 1, sampler="ddim", steps=3)
+
+
+def test_a_state_that_overflows_though_the_network_does_not_is_an_error():
+    denoiser = diffusion.Denoiser(lambda x, t: 0 * x + 1e308, schedule=diffusion.EDM())
+    with np.errstate(over="ignore", invalid="ignore"), pytest.raises(diffusion.SamplingError, match="inf or nan found"):
+        diffusion.sample(denoiser, NOISE, sampler="ddim", steps=3)

@@ -1,0 +1,94 @@
+"""Adapters of networks: from the calling convention of a network to ours, network(x, t, **condition).
+
+Our t is the time of the schedule, of shape (B,) and of the dtype of x. Each function takes a network and returns one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from expint.backend import Array, array_namespace
+
+from .schedule import NoiseSchedule, check_positive
+
+__all__ = ["Network", "in_dtype", "with_index", "with_log_sigma", "with_scaled_time", "with_sigma"]
+
+Network: TypeAlias = Callable[..., Array]
+
+
+def with_scaled_time(network: Network, factor: float = 1000.0) -> Network:
+    """Return a network that passes ``factor`` · t to ``network``: for times in [0, 1] embedded as if up to 1000.
+
+    Raises
+    ------
+    ValueError
+        If the factor is not positive.
+    """
+    check_positive("factor", factor)
+
+    def call(x: Array, t: Array, **condition: Any) -> Array:
+        return network(x, factor * t, **condition)
+
+    return call
+
+
+def with_index(network: Network, count: int = 1000, *, rounded: bool = False) -> Network:
+    """Return a network that passes the index N t − 1 to ``network``, N = ``count``: t = (i + 1)/N for index i.
+
+    This is the time of ``VP.from_betas``. Between the trained times the index is fractional, which sinusoidal
+    embeddings understand. With ``rounded`` it is the nearest whole number, as an integer array, for networks that look
+    it up in a table; take a grid of such times then (``grids.rounded``), since the coefficients know nothing of it.
+
+    Raises
+    ------
+    ValueError
+        If there are no times.
+    """
+    check_positive("count", count)
+
+    def call(x: Array, t: Array, **condition: Any) -> Array:
+        index = count * t - 1.0
+        if rounded:
+            xp = array_namespace(t)
+            index = xp.astype(xp.clip(xp.round(index), 0, count - 1), xp.int64)
+        return network(x, index, **condition)
+
+    return call
+
+
+def with_sigma(network: Network, schedule: NoiseSchedule) -> Network:
+    """Return a network that passes x/α and ρ = σ/α to ``network``, whatever the schedule: EDM's convention."""
+
+    def call(x: Array, t: Array, **condition: Any) -> Array:
+        alpha = schedule.alpha(t)
+        return network(x / _column(alpha, x), schedule.rho(t), **condition)
+
+    return call
+
+
+def with_log_sigma(network: Network, schedule: NoiseSchedule, factor: float = 0.25) -> Network:
+    """Return a network that passes ``factor`` · log(σ/α) to ``network``; 1/4 is c_noise of EDM."""
+
+    def call(x: Array, t: Array, **condition: Any) -> Array:
+        return network(x, -factor * schedule.half_log_snr(t), **condition)
+
+    return call
+
+
+def in_dtype(network: Network, dtype: Any) -> Network:
+    """Return a network that computes in ``dtype``: x and t are cast to it, and the output back to that of x.
+
+    The state of a run keeps its own precision, so that a network in bfloat16 serves a float32 or float64 state.
+    """
+
+    def call(x: Array, t: Array, **condition: Any) -> Array:
+        xp = array_namespace(x)
+        return xp.astype(network(xp.astype(x, dtype), xp.astype(t, dtype), **condition), x.dtype)
+
+    return call
+
+
+def _column(values: Array, like: Array) -> Array:
+    """Return ``values`` (B,) shaped to multiply ``like`` (B, …)."""
+    return array_namespace(values).reshape(values, (-1, *[1] * (like.ndim - 1)))

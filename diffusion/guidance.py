@@ -1,0 +1,149 @@
+"""Guidance: denoisers that steer another one. Each function takes a `Denoiser` and returns a `Denoiser`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from expint.backend import Array, array_namespace
+
+from .denoiser import Denoiser
+from .prediction import Kind, basis
+
+__all__ = ["classifier_free", "classifier_guided", "thresholded"]
+
+
+def classifier_free(
+    denoiser: Denoiser,
+    scale: float,
+    *,
+    unconditional: Mapping[str, Any],
+    interval: tuple[float, float] | None = None,
+    rescale: float = 0.0,
+) -> Denoiser:
+    """Return the denoiser u + w (c − u), of its outputs c with its condition and u with the ``unconditional`` one.
+
+    Parameters
+    ----------
+    denoiser
+        The conditional denoiser.
+    scale
+        w: 1 is the conditional denoiser, 0 the unconditional one.
+    unconditional
+        The condition of u, such as {"label": None}.
+    interval
+        Times (low, high): guidance acts where low < t ≤ high, and costs a second call only there. Its ends are declared
+        as discontinuities, across which no multistep sampler remembers slopes.
+    rescale
+        From 0 to 1: how far the standard deviation of the output, over a sample, is brought back to that of c.
+
+    Raises
+    ------
+    ValueError
+        If ``rescale`` lies outside [0, 1] or the interval is empty.
+
+    Notes
+    -----
+    Ho & Salimans 2022; the interval: Kynkäänniemi et al. 2024; the rescaling: Lin et al. 2023, §3.4.
+    """
+    if not 0.0 <= rescale <= 1.0:
+        raise ValueError(f"expected rescale from 0 (not at all) to 1; received {rescale!r}")
+    if interval is not None and not interval[0] < interval[1]:
+        raise ValueError(f"expected an interval (low, high) of times; received {interval!r}; exchange its ends")
+    low, high = interval or (-float("inf"), float("inf"))
+
+    def guide(source: Denoiser, x: Array, t: float) -> Array:
+        output = source(x, t)
+        if not low < t <= high:
+            return output
+        without = source.with_condition(unconditional)(x, t)
+        guided = without + scale * (output - without)
+        return guided if rescale == 0.0 else guided * (1.0 - rescale + rescale * _ratio_of_spreads(output, guided))
+
+    return _guided(denoiser, guide, denoiser.predicts, interval or ())
+
+
+def classifier_guided(denoiser: Denoiser, gradient: Callable[[Array, float], Array], scale: float = 1.0) -> Denoiser:
+    """Return the denoiser whose score is that of ``denoiser`` plus ``scale`` · ∇ₓ log p(c | x).
+
+    Parameters
+    ----------
+    denoiser
+        The denoiser to guide.
+    gradient
+        ∇ₓ log p(c | x) as a function of (x, t), of the shape and dtype of x.
+    scale
+        Its weight.
+
+    Notes
+    -----
+    Dhariwal & Nichol 2021. ε changes by −σ · scale · gradient while x stays, and any other prediction accordingly.
+    """
+
+    def guide(source: Denoiser, x: Array, t: float) -> Array:
+        schedule = source.schedule
+        alpha, sigma = float(schedule.alpha(t)), float(schedule.sigma(t))
+        p, q = basis(source.predicts, alpha, sigma, schedule.sigma_data)
+        return source(x, t) - (scale * sigma * (q - p * sigma / alpha)) * gradient(x, t)
+
+    return _guided(denoiser, guide, denoiser.predicts)
+
+
+def thresholded(denoiser: Denoiser, quantile: float = 0.995, limit: float = 1.0) -> Denoiser:
+    """Return the denoiser with its prediction of the data brought back into [−``limit``, ``limit``] ("data" output).
+
+    For each sample, s is the larger of ``limit`` and the ``quantile`` of |x₀|; x₀ is clipped to [−s, s] and scaled by
+    limit/s: dynamic thresholding of Saharia et al. 2022, §2.3. Quantile 1 with data within the limits changes nothing.
+
+    Raises
+    ------
+    ValueError
+        If the quantile lies outside [0, 1] or the limit is not positive.
+    """
+    if not 0.0 <= quantile <= 1.0 or not limit > 0.0:
+        raise ValueError(f"expected a quantile in [0, 1] and a limit > 0; received {quantile!r} and {limit!r}")
+
+    def guide(source: Denoiser, x: Array, t: float) -> Array:
+        data = source.predict(x, t, "data")
+        xp = array_namespace(data)
+        size = xp.sort(xp.abs(xp.reshape(data, (data.shape[0], -1))), axis=1)
+        below, part = divmod(quantile * (size.shape[1] - 1), 1.0)
+        lower, upper = size[:, int(below)], size[:, min(int(below) + 1, size.shape[1] - 1)]
+        s = xp.clip(lower + part * (upper - lower), limit, None)
+        s = xp.reshape(s, (-1, *[1] * (data.ndim - 1)))
+        return xp.where(data > s, s, xp.where(data < -s, -s, data)) * (limit / s)
+
+    return _guided(denoiser, guide, "data")
+
+
+@dataclass(frozen=True, eq=False)
+class _Guided(Denoiser):
+    """A denoiser whose output is rule(source, x, t), t one time for the whole batch."""
+
+    source: Denoiser = field(kw_only=True)
+    rule: Callable[[Denoiser, Array, float], Array] = field(kw_only=True)
+
+    def __call__(self, x: Array, t: Any) -> Array:
+        if getattr(t, "ndim", 0):
+            raise ValueError(
+                f"expected one time for the whole batch; received times of shape {tuple(t.shape)}; pass a number"
+            )
+        return self.rule(self.source, x, float(t))
+
+    def with_condition(self, condition: Mapping[str, Any]) -> Denoiser:
+        return replace(self, condition=dict(condition), source=self.source.with_condition(condition))
+
+
+def _guided(
+    source: Denoiser, rule: Callable[[Denoiser, Array, float], Array], predicts: Kind, edges: tuple[float, ...] = ()
+) -> Denoiser:
+    edges = tuple(sorted({*source.discontinuities, *(float(edge) for edge in edges)}))
+    return _Guided(source.network, predicts, source.schedule, source.condition, edges, source=source, rule=rule)
+
+
+def _ratio_of_spreads(wanted: Array, found: Array) -> Array:
+    """Return the standard deviation of each sample of ``wanted`` over that of ``found``, shaped to multiply them."""
+    xp = array_namespace(wanted)
+    axes = tuple(range(1, wanted.ndim))
+    return xp.std(wanted, axis=axes, keepdims=True) / xp.std(found, axis=axes, keepdims=True)
