@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from expint.backend import Array, Namespace, array_namespace, device, is_array, to_numpy
+from expint.backend import Array, Namespace, array_namespace, asarray_like, device, is_array, to_numpy
 from expint.derive.stage import Method
 from expint.lower.lower import check_grid
 from expint.run.adaptive import ErrorNorm
@@ -50,15 +50,16 @@ def check_state(y0: Any) -> Array:
 
 
 def check_slopes(nonlinear: Callable[..., Array], args: tuple[Any, ...], y0: Array) -> Callable[[float, Array], Array]:
-    """Return N(t, y) with ``args`` bound, its first value checked against the state."""
-    unchecked = True
+    """Return N(t, y) with ``args`` bound, its first value checked against the state, and those where the dtype changes."""
+    known: Any = None
 
     def checked(t: float, y: Array) -> Array:
-        nonlocal unchecked
+        nonlocal known
         slope = nonlinear(t, y, *args)
-        if unchecked:
+        kind = getattr(slope, "dtype", type(slope))
+        if kind is not known:
             _check_slope(slope, y0)
-            unchecked = False
+            known = kind
         return slope
 
     return checked
@@ -237,10 +238,28 @@ def check_tolerance(
     if atol is None:
         size = math.sqrt(float(xp.mean(xp.abs(y0) ** 2)))
         atol = rtol * (size if size > 0 else 1.0)
+    atol = _check_atol(atol, y0)
     smallest = float(np.min(to_numpy(atol)))
     if not (smallest >= 0 and np.all(np.isfinite(to_numpy(atol)))) or (smallest == 0 and rtol == 0):
         raise ValueError(f"expected tolerances ≥ 0, not both 0, received rtol = {rtol} and atol = {atol}")
     return ErrorNorm(rtol, atol, norm)
+
+
+def _check_atol(atol: Any, y0: Array) -> float | Array:
+    """Return a number, or an array beside the state that broadcasts to it."""
+    host = to_numpy(atol)
+    if host.ndim == 0:
+        return float(host)
+    try:
+        fits = np.broadcast_shapes(host.shape, tuple(y0.shape)) == tuple(y0.shape)
+    except ValueError:
+        fits = False
+    if not fits:
+        raise ValueError(
+            f"expected atol to be a number, or to broadcast to y0 of shape {tuple(y0.shape)}, received one of shape "
+            f"{host.shape}"
+        )
+    return asarray_like(host.astype(np.float64), y0)
 
 
 def refuse_tolerances(**given: object) -> None:

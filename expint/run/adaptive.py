@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from expint.backend import Array, array_namespace
 from expint.derive.adams import Adams
 from expint.lower.cache import LoweredStep, StepCache
+from expint.phi.action import ActionFailure
 from expint.run.control import Controller
 from expint.run.fixed import Accepted
 from expint.solution import Status
@@ -22,8 +23,18 @@ _HOLD = (0.9, 1.2)
 """Factors between these leave the step as it is: a new step size costs new φ-functions, and a multistep method its
 history."""
 
+_GROWTH = 2.0
+"""The largest factor from one step of a multistep method to the next: beyond it the older slopes crowd together, seen
+from the new step, and the error estimate, which leaves out the oldest of them, becomes blind."""
+
 _ROUNDING = 16
 """The smallest step, in units in the last place of t."""
+
+_TINY = 1e-24
+"""The smallest step, in units of the span; it counts near t = 0, where the last place of t is no bound."""
+
+_SAME = 4
+"""Step sizes that differ by less, in units in the last place of t, are the same: times asked for carry rounding."""
 
 
 @dataclass(frozen=True)
@@ -111,18 +122,32 @@ def adaptive_states(
     ------
     AdaptiveFailure
         If the step underflows, or more steps than allowed are needed.
+    ActionFailure
+        If φ-functions cannot be applied to the first state. Later such a failure rejects the step.
     """
-    combine, order = steps.operator.combine, int(steps.method.error_order or 0)
+    combine, order = steps.operator.combiner(), int(steps.method.error_order or 0)
     direction = math.copysign(1.0, stops[-1] - t)
-    slopes, memory = (nonlinear(t, y),), steps.START
-    evaluations, rejected, errors = 1, 0, (1.0, 1.0, 1.0)
-    yield Accepted(t, y, evaluations)
+    evaluations, rejected, errors = 0, 0, (1.0, 1.0, 1.0)
+    failure: ActionFailure | None = None
+
+    def slope(t: float, y: Array) -> Array:
+        nonlocal evaluations
+        evaluations += 1
+        return nonlinear(t, y)
+
+    slopes, memory = (slope(t, y),), steps.START
+    yield Accepted(t, y, evaluations, ahead=slopes[0])
+    if not _finite(slopes[0]):
+        raise AdaptiveFailure(
+            Status.NON_FINITE,
+            f"expected nonlinear to be finite at the initial state, received inf or nan at t = {t:.6g}; check y0",
+        )
     if control.first is not None:
         h = control.first
     else:
-        h = _first_step(steps, nonlinear, y, slopes[0], t, stops[-1], control, order)
-        evaluations += 1
-    ladder = abs(stops[-1] - t)
+        h = _first_step(steps, slope, y, slopes[0], t, stops[-1], control, order)
+    growth = _GROWTH if steps.method.history > 1 else math.inf
+    ladder, previous, last_error = abs(stops[-1] - t), 0.0, math.nan
     pending = iter(stops)
     stop = next(pending)
     for _ in range(control.most):
@@ -130,34 +155,41 @@ def adaptive_states(
         reach = abs(stop - t)
         lands = h >= reach * (1 - 1e-10)
         trial = reach if lands else (reach / 2 if h > 0.7 * reach else h)  # no sliver before a stop
-        if trial < _ROUNDING * math.ulp(t):
-            raise AdaptiveFailure(Status.STEP_TOO_SMALL, _underflow(t, trial, errors[0]))
+        if abs(trial - previous) <= min(_SAME * math.ulp(max(abs(t), abs(stop))), 1e-9 * trial):
+            trial = previous
+        if trial < max(_ROUNDING * math.ulp(t), _TINY * ladder):
+            if failure is not None:
+                raise AdaptiveFailure(Status.ACTION_FAILED, f"at t = {t:.6g}, with a step of {trial:.3g}: {failure}")
+            raise AdaptiveFailure(Status.STEP_TOO_SMALL, _underflow(t, trial, last_error))
         step = steps.step(t, direction * trial, memory)
         end = stop if lands else t + direction * trial
-        candidate, pushed = _stages(step, combine, nonlinear, t, direction * trial, y, slopes)
-        evaluations += len(pushed) - len(slopes)
-        columns = pushed
         assert step.error is not None  # the door lets only methods with an estimate in
-        if step.error.at_end:
-            columns = (nonlinear(end, candidate), *pushed)
-            evaluations += 1
-        error = control.error(combine(step.error.weights, (y, *columns)), y, candidate)
+        try:
+            candidate, columns = _stages(step, combine, slope, t, direction * trial, y, slopes)
+            if step.error.at_end:
+                columns = (slope(end, candidate), *columns)
+            error = control.error(combine(step.error.weights, (y, *columns)), y, candidate)
+            failure = None
+        except ActionFailure as failed:
+            failure, error = failed, math.inf
+        if error <= 1.0 and step.rows[-1].evaluate and not step.error.at_end:
+            columns = (slope(end, candidate), *columns)
+            if not _finite(columns[0]):
+                error = math.inf  # the step after would find no way on
         if error > 1.0:
             rejected += 1
             h = trial * control.controller.retreat(error, step.error.order)
+            last_error = error
             continue
-        if step.rows[-1].evaluate and not step.error.at_end:
-            columns = (nonlinear(end, candidate), *pushed)
-            evaluations += 1
-        y, t, memory, newest = candidate, end, step.memory, slopes[0]
+        y, t, memory, newest, previous = candidate, end, step.memory, slopes[0], trial
         slopes = columns[: len(memory)]
-        yield Accepted(t, y, evaluations, rejected, newest)
+        yield Accepted(t, y, evaluations, rejected, newest, slopes[0] if memory[0] == 0 else None)
         if lands:
             if stop == stops[-1]:
                 return
             stop = next(pending)
         errors = (error, *errors[:2])
-        factor = control.controller.factor(errors, step.error.order)
+        factor = min(control.controller.factor(errors, step.error.order), growth)
         if trial < h:
             h = max(trial * factor, h)  # a step shortened to land says little about h
         elif not _HOLD[0] <= factor <= _HOLD[1]:
@@ -185,6 +217,11 @@ def _stages(
         if row.evaluate and not row.accept:
             slopes = (nonlinear(t + c * h, point), *slopes)
     return point, slopes
+
+
+def _finite(slope: Array) -> bool:
+    xp = array_namespace(slope)
+    return bool(xp.all(xp.isfinite(slope)))
 
 
 def _on_ladder(h: float, unit: float) -> float:
@@ -222,6 +259,11 @@ def _first_step(
 
 
 def _underflow(t: float, h: float, error: float) -> str:
+    if not math.isfinite(error):
+        return (
+            f"expected finite values of nonlinear near t = {t:.6g}, received inf or nan in every step down to {h:.3g}; "
+            "look for a singularity there, or for arguments at which nonlinear is not defined"
+        )
     return (
         f"expected an error within the tolerance at t = {t:.6g}, received {error:.3g} times as much with a step of "
         f"{h:.3g}, "

@@ -109,22 +109,35 @@ class Trail:
         self.times: list[float] = []
         self.states: list[Array] = []
         self.slopes: list[Array] = []
+        self._ahead: Array | None = None
 
-    def add(self, t: float, y: Array, slope: Array | None) -> None:
-        """Add a state, and the slope at the state before."""
+    def add(self, t: float, y: Array, slope: Array | None, ahead: Array | None = None) -> None:
+        """Add a state, the slope at the state before, and the slope at the state itself where it is known."""
         if slope is not None:
             self.slopes.append(slope)
         self.times.append(t)
         self.states.append(y)
+        self._ahead = ahead
         if not self.whole and len(self.times) > self.order + 1:
             del self.times[0], self.states[0], self.slopes[0]
 
     def cut(self, t: float, y: Array) -> None:
         """Let the run end at ``t`` inside its newest step."""
-        self.times[-1], self.states[-1] = t, y
+        self.times[-1], self.states[-1], self._ahead = t, y, None
 
     def output(self) -> DenseOutput | None:
         """Return the continuous solution of what is kept, None if there is no step yet."""
+        return self._last(len(self.times))
+
+    def newest(self) -> DenseOutput | None:
+        """Return the continuous solution on the newest step, at a cost that does not grow with the run."""
+        return self._last(self.order + 1)
+
+    def _last(self, count: int) -> DenseOutput | None:
         if not self.slopes:
             return None
-        return DenseOutput(self.operator, self.times, self.states, self.slopes, self.order)
+        times, states = self.times[-count:], self.states[-count:]
+        slopes = self.slopes[-(len(times) - 1) :]
+        if self._ahead is not None:
+            slopes.append(self._ahead)
+        return DenseOutput(self.operator, times, states, slopes, self.order)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from scipy.optimize import brentq
 
-from expint.backend import Array
+from expint.backend import Array, is_complex
 
 __all__ = ["EventFinder", "check_events"]
 
@@ -18,6 +19,9 @@ Event = Callable[[float, Array], float]
 @dataclass
 class EventFinder:
     """Watches events along a run, as SciPy does: attributes ``terminal`` and ``direction`` of a function are heeded.
+
+    ``terminal`` is True, or the number of the occurrence that ends the run. An event that is zero at the start does not
+    count as occurring there.
 
     Attributes
     ----------
@@ -59,7 +63,8 @@ class EventFinder:
         for root, i in found:
             self.times[i].append(root)
             self.states[i].append(between(root))
-            if getattr(self.events[i], "terminal", False):
+            terminal = getattr(self.events[i], "terminal", False)
+            if terminal and len(self.times[i]) >= int(terminal):
                 return root
         return None
 
@@ -76,10 +81,17 @@ def check_events(events: Any) -> tuple[Event, ...]:
 
 
 def _number(value: Any) -> float:
+    """Return the value of an event, refusing arrays, complex numbers and nan."""
+    shape = tuple(getattr(value, "shape", ()))
     try:
-        return float(value)
+        if shape or is_complex(value):
+            raise TypeError("no real number")
+        number = float(value)
     except (TypeError, ValueError, RuntimeError) as error:
+        kind = f"{type(value).__name__} of shape {shape}" + (", complex" if is_complex(value) else "")
         raise TypeError(
-            f"expected an event to return a real number, received {type(value).__name__} of shape "
-            f"{getattr(value, 'shape', ())}; reduce it, for example y[0] or max(abs(y))"
+            f"expected an event to return a real number, received {kind}; reduce it, for example y[0] or max(abs(y))"
         ) from error
+    if math.isnan(number):
+        raise ValueError("expected an event to return a real number, received nan; define it for all states of the run")
+    return number

@@ -24,6 +24,8 @@ class Accepted(NamedTuple):
         Steps rejected so far.
     slope
         N at the start of the step that led here, None for the first state.
+    ahead
+        N at the state reached, None where it is not known yet.
     """
 
     t: float
@@ -31,6 +33,7 @@ class Accepted(NamedTuple):
     evaluations: int
     rejected: int = 0
     slope: Array | None = None
+    ahead: Array | None = None
 
 
 def accepted_states(plan: Plan, nonlinear: Callable[[float, Array], Array], y0: Array) -> Iterator[Accepted]:
@@ -38,7 +41,7 @@ def accepted_states(plan: Plan, nonlinear: Callable[[float, Array], Array], y0: 
 
     Nothing is derived, converted or synchronised here: each row costs one combination and at most one evaluation of N.
     """
-    combine, depth = plan.operator.combine, plan.depth
+    combine, depth = plan.operator.combiner(), plan.depth
     y, evaluations = y0, 0
     slopes: tuple[Array, ...] = ()
     for step in plan.steps:

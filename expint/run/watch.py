@@ -38,13 +38,13 @@ class Watch:
         """Take a new state; return the state of a terminal event in the step that led to it, if there is one."""
         trail, finder = self._trail, self._finder
         before = trail.times[-1] if trail.times else None
-        trail.add(reached.t, reached.y, reached.slope)
+        trail.add(reached.t, reached.y, reached.slope, reached.ahead)
         if before is None:
             finder.start(reached.t, reached.y)
             return None
         if not finder.events:
             return None
-        between = trail.output()
+        between = trail.newest()
         assert between is not None  # there is a step
         end = finder.look(before, reached.t, reached.y, between)
         if end is None:

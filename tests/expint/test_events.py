@@ -1,0 +1,202 @@
+"""Events: located on the dense output, heeding direction and terminal as SciPy does."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.integrate
+import torch
+
+import expint
+from expint import Status
+from expint.derive.predictor_corrector import PredictorCorrector
+
+METHODS = ["etd34", "zoto-bowman43", PredictorCorrector(4, ramp=True)]
+
+
+def event(function: Callable[[float, Any], Any], **attributes: Any) -> Callable[[float, Any], Any]:
+    for name, value in attributes.items():
+        setattr(function, name, value)
+    return function
+
+
+def nothing(t: float, y: Any) -> Any:
+    return 0 * y
+
+
+def circle(events: Any, end: float = 10.0, **options: Any) -> Any:
+    """y = e^{it}: the real part is cos t."""
+    return expint.solve_ivp(
+        nothing,
+        (0, end),
+        np.array([1.0 + 0j]),
+        linear=1j,
+        events=events,
+        **({"rtol": 1e-6, "max_step": 0.4} | options),
+    )
+
+
+def test_all_zeros_of_an_event_are_found_in_order() -> None:
+    solution = circle(lambda t, y: y[0].real)
+    np.testing.assert_allclose(solution.t_events[0], np.pi / 2 + np.pi * np.arange(3), rtol=1e-12)
+    np.testing.assert_allclose(solution.y_events[0][:, 0], np.exp(1j * solution.t_events[0]), atol=1e-12)
+    assert solution.status is Status.SUCCESS
+
+
+@pytest.mark.parametrize(("direction", "expected"), [(1, [1.5]), (-1, [0.5, 2.5]), (0, [0.5, 1.5, 2.5])])
+def test_direction_chooses_rising_or_falling_zeros(direction: int, expected: list[float]) -> None:
+    solution = circle(event(lambda t, y: y[0].real, direction=direction))
+    np.testing.assert_allclose(solution.t_events[0], np.pi * np.array(expected), rtol=1e-12)
+
+
+def test_a_terminal_event_ends_the_run_there() -> None:
+    solution = circle(event(lambda t, y: y[0].real, terminal=True), dense_output=True)
+    assert solution.status is Status.TERMINATED
+    assert solution.success
+    assert solution.t[-1] == solution.t_events[0][0] == pytest.approx(np.pi / 2, rel=1e-12)
+    np.testing.assert_array_equal(solution.y_end, solution.y_events[0][0])
+    assert "A terminal event occurred" in solution.message
+    np.testing.assert_allclose(solution.sol(1.5), np.exp(1.5j), rtol=1e-6)
+    np.testing.assert_array_equal(solution.sol(solution.t[-1]), solution.y_end)
+    with pytest.raises(ValueError, match="expected a time between"):
+        solution.sol(1.6)
+
+
+def test_terminal_can_count_occurrences_as_in_scipy() -> None:
+    solution = circle(event(lambda t, y: y[0].real, terminal=2))
+    assert solution.status is Status.TERMINATED
+    np.testing.assert_allclose(solution.t_events[0], np.pi * np.array([0.5, 1.5]), rtol=1e-12)
+
+
+def test_several_events_are_kept_apart_and_those_after_the_end_are_dropped() -> None:
+    def falls_through_half(t: float, y: np.ndarray) -> float:
+        return y[0].real - 0.5
+
+    ends = event(lambda t, y: y[0].imag + 0.5, terminal=True)
+    never = event(lambda t, y: abs(y[0]) - 2)
+    solution = circle([falls_through_half, ends, never], max_step=2.0, first_step=2.0)
+    np.testing.assert_allclose(solution.t_events[1], [7 * np.pi / 6], rtol=1e-10)
+    np.testing.assert_allclose(solution.t_events[0], [np.pi / 3], rtol=1e-10)
+    assert len(solution.t_events[2]) == 0
+    assert solution.y_events[2] is None
+
+
+@pytest.mark.parametrize("method", METHODS, ids=str)
+@pytest.mark.parametrize("rate", [-1.0, -1e4])
+def test_events_of_stiff_problems_are_located_to_the_tolerance(method: Any, rate: float) -> None:
+    """y = cos t is the slow solution of y' = λ(y - cos t) - sin t, at any stiffness."""
+
+    def nonlinear(t: float, y: np.ndarray) -> np.ndarray:
+        return np.array([-rate * math.cos(t) - math.sin(t)]) + 0.1 * (y - math.cos(t)) ** 2
+
+    crossing = event(lambda t, y: y[0] - 0.2, terminal=True)
+    solution = expint.solve_ivp(
+        nonlinear,
+        (0, 3),
+        np.ones(1),
+        linear=rate,
+        method=method,
+        rtol=1e-7,
+        atol=1e-7,
+        max_step=0.1 if method == "etd34" else math.inf,
+        events=crossing,
+    )
+    tolerance = 1e-5 if method == "etd34" else 2e-6
+    assert solution.t_events[0][0] == pytest.approx(math.acos(0.2), abs=tolerance)
+
+
+def test_scipy_finds_the_same_events() -> None:
+    def pendulum(t: float, y: np.ndarray) -> np.ndarray:
+        return np.array([0.0, -math.sin(y[0])])
+
+    down = event(lambda t, y: y[0], direction=-1)
+    swing = event(lambda t, y: y[1])
+    y0, linear = np.array([1.0, 0.0]), expint.operators.Dense(np.array([[0.0, 1.0], [0.0, -0.1]]))
+    ours = expint.solve_ivp(
+        pendulum, (0, 15), y0, linear=linear, method="zoto-bowman43", rtol=1e-8, events=[down, swing]
+    )
+    theirs = scipy.integrate.solve_ivp(
+        lambda t, y: linear.matrix @ y + pendulum(t, y), (0, 15), y0, rtol=1e-9, atol=1e-10, events=[down, swing]
+    )
+    for own, other in zip(ours.t_events, [theirs.t_events[0], theirs.t_events[1][1:]]):  # SciPy counts the start
+        np.testing.assert_allclose(own, other, rtol=1e-6)
+
+
+def test_fixed_steps_find_events_with_the_accuracy_of_the_method() -> None:
+    problem = expint.problems.riccati()
+    crossing = event(lambda t, y: y - 0.12, terminal=True)
+    errors = []
+    for step in (0.1, 0.05, 0.025):
+        solution = expint.solve(problem, "etd2rk", step=step, events=crossing)
+        errors.append(abs(solution.t_events[0][0] - math.log((1 / 0.12 - 1) / 4)))
+    assert math.log2(errors[0] / errors[2]) / 2 > 1.7
+
+
+def test_events_are_found_backwards() -> None:
+    solution = expint.solve_ivp(
+        nothing,
+        (0, -4),
+        np.array([1.0 + 0j]),
+        linear=1j,
+        rtol=1e-6,
+        max_step=-0.5,
+        events=lambda t, y: y[0].real,
+    )
+    np.testing.assert_allclose(solution.t_events[0], [-np.pi / 2], rtol=1e-12)
+
+
+def test_a_zero_at_the_start_does_not_count_and_one_at_a_step_counts_once() -> None:
+    solution = circle(lambda t, y: t - 0.0)
+    assert len(solution.t_events[0]) == 0
+    solution = circle(lambda t, y: t - 5.0, step=1.0, rtol=None, max_step=math.inf)
+    np.testing.assert_array_equal(solution.t_events[0], [5.0])
+
+
+def test_events_work_with_torch() -> None:
+    solution = expint.solve_ivp(
+        nothing,
+        (0, 2),
+        torch.ones(1, dtype=torch.complex128),
+        linear=1j,
+        rtol=1e-6,
+        max_step=0.4,
+        events=lambda t, y: y[0].real,
+    )
+    assert isinstance(solution.y_events[0], torch.Tensor)
+    np.testing.assert_allclose(solution.t_events[0], [np.pi / 2], rtol=1e-12)
+
+
+def test_the_cost_of_an_event_does_not_grow_with_the_run() -> None:
+    """Each step makes dense output of the newest steps only."""
+    sizes = []
+    original = expint.run.dense_output.DenseOutput.__init__
+
+    def noted(self: Any, operator: Any, times: Any, *rest: Any) -> None:
+        sizes.append(len(times))
+        original(self, operator, times, *rest)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(expint.run.dense_output.DenseOutput, "__init__", noted)
+        circle(lambda t, y: y[0].real, step=0.1, rtol=None, max_step=math.inf, dense_output=True)
+    assert max(sizes[:-1]) <= 6  # the last is the output of the whole run
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error", "message"),
+    [
+        (lambda t, y: y, TypeError, r"expected an event to return a real number, received ndarray of shape \(1,\)"),
+        (lambda t, y: y[0], TypeError, r"received complex128 of shape \(\), complex"),
+        (lambda t, y: None, TypeError, "received NoneType"),
+        (lambda t, y: math.nan, ValueError, "received nan; define it for all states"),
+    ],
+)
+def test_events_that_return_no_number_are_refused(wrong: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        circle(wrong)
+
+
+def test_events_must_be_functions() -> None:
+    with pytest.raises(TypeError, match=r"expected events to be functions event\(t, y\), received int"):
+        circle([3])
