@@ -103,7 +103,9 @@ def test_a_symbol_and_its_rotated_matrix_agree_in_rotated_states(name: str, symb
         return turn @ nonlinear(t, turn.T @ w)
 
     states = run(Dense(turn @ np.diag(symbol) @ turn.T), name, turn @ y0, slope=turned)
-    np.testing.assert_allclose(states @ turn, run(symbol, name, y0), rtol=0, atol=1e-11)
+    expected = run(symbol, name, y0)
+    scale = max(1.0, float(np.max(np.abs(expected))))  # some of these spectra grow by four orders of magnitude
+    np.testing.assert_allclose(states @ turn, expected, rtol=0, atol=1e-11 * scale)
 
 
 @pytest.mark.parametrize("grid", [GRID, np.linspace(0.3, -0.7, 12)], ids=["uneven", "backwards"])
