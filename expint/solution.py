@@ -21,6 +21,7 @@ class Status(enum.IntEnum):
     RAISED = -2
     STEP_TOO_SMALL = -3
     TOO_MANY_STEPS = -4
+    ACTION_FAILED = -5
 
     @property
     def sentence(self) -> str:
@@ -35,6 +36,7 @@ _SENTENCES = {
     Status.RAISED: "The nonlinear term raised an exception.",
     Status.STEP_TOO_SMALL: "The step became smaller than the precision of t allows.",
     Status.TOO_MANY_STEPS: "More steps than allowed would have been needed.",
+    Status.ACTION_FAILED: "The φ-functions of the linear operator could not be applied to their tolerance.",
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -56,6 +56,22 @@ class Operator(ABC):
     @abstractmethod
     def combine(self, weights: Sequence[Any], columns: Sequence[Array]) -> Array:
         """Return the point Σ_j weights_j columns_j as a new array."""
+
+    def combiner(self) -> Callable[[Sequence[Any], Sequence[Array]], Array]:
+        """Return what combines columns during one run: ``combine``, or a form of it that works faster.
+
+        It may remember what it has computed of a column, and reuse its working memory, as long as the run lasts. In
+        return no column may be changed in place during the run.
+        """
+        return self.combine
+
+    def within(self, rtol: float, atol: float) -> Operator:
+        """Return the operator for a run whose errors are measured against atol + rtol |y|.
+
+        Operators that are applied by iterations end them in keeping with the run; others return themselves.
+        """
+        del rtol, atol
+        return self
 
 
 class StoredOperator(Operator):

@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from scipy.sparse.linalg import LinearOperator
 
 from expint.backend import Array, is_array
 from expint.operators.base import Operator
 from expint.operators.dense import Dense
 from expint.operators.diagonal import Diagonal
+from expint.operators.matrix_free import MatrixFree
 from expint.operators.scalar import Scalar
+from expint.operators.sparse import Sparse, is_sparse
 
 __all__ = ["as_operator"]
 
@@ -21,8 +24,9 @@ def as_operator(linear: Any, y0: Array) -> Operator:
     Parameters
     ----------
     linear
-        An operator (returned as it is), a number (``Scalar``), an array that broadcasts to the state (``Diagonal``), or
-        a square matrix for the last axis of the state (``Dense``).
+        An operator (returned as it is), a number (``Scalar``), an array that broadcasts to the state (``Diagonal``), a
+        square matrix for the last axis of the state (``Dense``), a sparse matrix of SciPy or torch (``Sparse``), or a
+        ``LinearOperator`` of SciPy (``MatrixFree``).
     y0
         A state.
 
@@ -41,6 +45,15 @@ def as_operator(linear: Any, y0: Array) -> Operator:
 def _coerce(linear: Any, shape: tuple[int, ...]) -> Operator:
     if isinstance(linear, Operator):
         return linear
+    if is_sparse(linear):
+        return Sparse(linear)
+    if isinstance(linear, LinearOperator):
+        return MatrixFree(linear)
+    if callable(linear):
+        raise TypeError(
+            "expected linear to be a number, an array (symbol or matrix) or an operator of expint.operators, received "
+            "a function; if it returns L v for a vector v of length n, pass expint.operators.MatrixFree(function, n)"
+        )
     if isinstance(linear, (list, tuple)):
         linear = np.asarray(linear)
     if isinstance(linear, (int, float, complex, np.number)) or (is_array(linear) and linear.ndim == 0):

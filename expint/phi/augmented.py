@@ -1,10 +1,10 @@
 r"""Sums of φ-functions acting on vectors, as one linear initial-value problem.
 
-With the time x scaled to [0, 1], the solution of
+With the time x running from 0 to 1, the solution of
 
-.. math:: u' = A u + \sum_{k=1}^{p} \frac{x^{k-1}}{(k-1)!} b_k, \qquad u(0) = b_0
+.. math:: u' = T A u + \sum_{k=1}^{p} \frac{x^{k-1}}{(k-1)!} b_k, \qquad u(0) = b_0
 
-is u(1) = Σ_k φ_k(A) b_k. The powers of x obey a linear equation themselves, so that u and they together are the
+is u(1) = Σ_k φ_k(T A) b_k. The powers of x obey a linear equation themselves, so that u and they together are the
 exponential of one matrix applied to one vector.
 """
 
@@ -12,71 +12,105 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
-from expint.backend import Array, Namespace, array_namespace, asarray_like, is_complex
+from expint.backend import Array, array_namespace, asarray_like, is_complex
+from expint.phi.failure import ActionFailure
 
-__all__ = ["Augmented", "norm"]
+__all__ = ["Accuracy", "Augmented", "Matvec", "norm", "on_host"]
 
 Matvec = Callable[[Array], Array]
+"""v ↦ A v for vectors of shape (n,)."""
+
+
+class Accuracy(NamedTuple):
+    """The error allowed in Euclidean norm: absolute + relative · (the larger of ``scale`` and the size of the result).
+
+    Attributes
+    ----------
+    relative, absolute
+        Tolerances.
+    scale
+        A size that is known beforehand, such as that of the state to which the result is added.
+    products
+        The most products with A before giving up.
+    """
+
+    relative: float
+    absolute: float = 0.0
+    scale: float = 0.0
+    products: int = 100_000
+
+    def bound(self, size: float) -> float:
+        """Return the error allowed in a result of norm ``size``."""
+        return self.absolute + self.relative * max(self.scale, size)
 
 
 def norm(x: Array) -> float:
-    """Return the Euclidean norm of a vector."""
-    return float(array_namespace(x).linalg.vector_norm(x))
+    """Return the Euclidean norm of an array of any shape."""
+    xp = array_namespace(x)
+    return float(xp.linalg.vector_norm(x))
+
+
+def on_host(x: Array) -> np.ndarray:
+    """Return a short vector on the host."""
+    return x if isinstance(x, np.ndarray) else np.array(x.tolist())
 
 
 class Augmented:
-    r"""The matrix [[A, B], [0, J]] on vectors (u, e) with e_k = μ x^{k-1}/(k-1)!, of length n + p.
+    r"""The matrix [[T A, B], [0, J]] on vectors (u, e) with e_k = μ x^{k-1}/(k-1)!, of length n + p.
 
     Parameters
     ----------
     matvec
-        v ↦ A v for vectors of shape (n,).
+        v ↦ A v.
     span
-        The real factor T: what is exponentiated is T A. The matrix is kept as A with B/T and J/T, so that multiplying
-        by T costs nothing.
+        The factor T. The matrix is kept divided by it, so that it costs no pass over the vectors.
     forcing
-        b_1, …, b_p, vectors of shape (n,) or None for zero. Multiplied by T already, as the time x is.
+        b_1, …, b_p; None for zero.
+    like
+        A vector of shape (n,).
 
     Notes
     -----
-    μ is of the size of the largest b_k, so that u and e are of a size in floating-point arithmetic. J. Niesen and
+    μ is of the size of the largest b_k, so that u and e are of one size in floating-point arithmetic. J. Niesen and
     W. M. Wright, ACM Trans. Math. Softw. 38 (2012) 22; S. Gaudreault, G. Rainwater and M. Tokman, J. Comput. Phys. 372
     (2018) 236–255.
     """
 
     def __init__(self, matvec: Matvec, span: float, forcing: Sequence[Array | None], like: Array) -> None:
-        self.matvec, self.span, self.n, self.p = matvec, span, like.shape[0], len(forcing)
-        self.xp: Namespace = array_namespace(like)
-        self._like, self._b, self.mu = like, None, 0.0
-        if forcing:
+        sizes = [0.0 if b is None else norm(b) for b in forcing]
+        self.matvec, self.span, self.n = matvec, span, like.shape[0]
+        self.p = max((k for k, size in enumerate(sizes, start=1) if size > 0), default=0)
+        self.xp, self.like, self.products = array_namespace(like), like, 0
+        if self.p:
             zero = self.xp.zeros_like(like)
-            stacked = self.xp.stack([zero if b is None else b for b in forcing])
-            largest = max(norm(stacked[k, :]) for k in range(self.p))
-            self.mu = 2.0 ** math.frexp(largest)[1] if math.isfinite(largest) and largest > 0 else 1.0
-            self._b = stacked / self.mu
-
-    @property
-    def size(self) -> int:
-        """n + p."""
-        return self.n + self.p
+            self.mu = 2.0 ** math.frexp(max(sizes))[1]
+            self.b = self.xp.stack([zero if b is None else b / self.mu for b in forcing[: self.p]])
 
     def powers(self, x: float) -> np.ndarray:
         """Return e(x) on the host."""
-        return self.mu * np.array([x**k / math.factorial(k) for k in range(self.p)])
+        values = [self.mu * x**k / math.factorial(k) for k in range(self.p)]
+        return np.array(values, dtype=np.complex128 if is_complex(self.like) else np.float64)
 
-    def state(self, u: Array, x: float) -> Array:
-        """Return the vector (u, e(x))."""
-        if not self.p:
-            return u
-        tail = self.powers(x).astype(np.complex128 if is_complex(u) else np.float64)
-        return self.xp.concat([u, asarray_like(tail, u)])
+    def vector(self, u: Array, x: float) -> Array:
+        """Return (u, e(x))."""
+        return self.xp.concat([u, asarray_like(self.powers(x), self.like)]) if self.p else u
 
     def apply(self, v: Array) -> Array:
         """Return the matrix, divided by T, times ``v``."""
+        self.products += 1
         if not self.p:
             return self.matvec(v)
         head, tail = self.matvec(v[: self.n]), v[self.n :] / self.span
-        return self.xp.concat([head + tail @ self._b, self.xp.zeros_like(tail[:1]), tail[:-1]])
+        return self.xp.concat([head + tail @ self.b, self.xp.zeros_like(tail[:1]), tail[:-1]])
+
+    def check_budget(self, accuracy: Accuracy, x: float) -> None:
+        """Raise ActionFailure once more products have been spent than allowed."""
+        if self.products > accuracy.products:
+            raise ActionFailure(
+                f"expected the action of φ-functions within {accuracy.products} products with L, received {x:.3g} of "
+                "it; take smaller steps, a larger tolerance, or action='rational' for a stiff sparse L"
+            )

@@ -10,6 +10,7 @@ import numpy as np
 from expint.backend import Array, array_namespace, device
 from expint.lower.cache import StepCache
 from expint.lower.plan import Plan
+from expint.phi.action import ActionFailure
 from expint.progress import Progress, progress_bar
 from expint.run.adaptive import AdaptiveFailure, StepControl, adaptive_states
 from expint.run.fixed import Accepted, accepted_states
@@ -166,6 +167,8 @@ def _record(
                 advance(last.t)
     except AdaptiveFailure as failure:
         return finish(failure.status, str(failure))
+    except ActionFailure as failure:
+        return finish(Status.ACTION_FAILED, f"after t = {last.t:.6g}: {failure}")
     except Exception as error:
         where = f"after t = {last.t:.6g}"
         error.solution = finish(Status.RAISED, f"{type(error).__name__} raised {where}: {error}")  # type: ignore[attr-defined]

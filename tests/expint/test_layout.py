@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "phi": {"backend"},
     "operators": {"backend", "derive", "phi"},
     "lower": {"backend", "derive", "operators", "phi"},
-    "run": {"backend", "derive", "lower", "operators", "progress", "solution"},
+    "run": {"backend", "derive", "lower", "operators", "phi", "progress", "solution"},
     "problems": {"backend", "operators", "problem", "spectral"},
 }
 MAY_IMPORT["door"] = MAY_IMPORT["run"] | {"run"}

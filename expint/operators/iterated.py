@@ -1,0 +1,190 @@
+"""Operators whose φ-functions are applied to vectors by iterations, never formed."""
+
+from __future__ import annotations
+
+import copy
+import math
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from expint.backend import Array, array_namespace
+from expint.derive.phisum import Terms
+from expint.operators.base import Operator, PhiTable
+from expint.phi.action import Propagator, phi_action
+from expint.phi.augmented import Accuracy, Matvec, norm
+from expint.phi.chebyshev import Chebyshev
+from expint.phi.krylov import Krylov
+
+__all__ = ["IteratedOperator", "PhiWeight", "Spectrum", "check_trailing"]
+
+_EXACT = 1e4
+"""Without a tolerance the action is computed to this many units of rounding: 2e-12 in double precision."""
+
+_WITHIN = 0.01
+"""The part of the tolerance of an adaptive run that is left to the action."""
+
+
+class Spectrum(NamedTuple):
+    """An interval that holds the spectrum of L, or of -iL where L is skew."""
+
+    low: float
+    high: float
+    imaginary: bool
+
+
+class PhiWeight(NamedTuple):
+    """The weight of one column: Σ r φ_k(c h L), not formed.
+
+    Attributes
+    ----------
+    step
+        h.
+    terms
+        The pairs ((k, c), r).
+    """
+
+    step: float
+    terms: tuple[tuple[tuple[int, float], float], ...]
+
+
+class IteratedOperator(Operator):
+    """An operator known by its products with vectors.
+
+    Parameters
+    ----------
+    action
+        How φ-functions are applied to vectors: a name in ``actions``, or "auto".
+    tolerance
+        The relative error of that; by default 1e4 roundings of the state for fixed steps, and one hundredth of the
+        tolerance for adaptive ones.
+    basis
+        The largest dimension of a Krylov space: memory is (basis + a few) states.
+    spectrum
+        The interval in which the spectrum is known to lie.
+    """
+
+    actions: tuple[str, ...] = ("krylov", "chebyshev")
+
+    def __init__(self, action: str, tolerance: float | None, basis: int, spectrum: Spectrum | None = None) -> None:
+        if action not in (*self.actions, "auto"):
+            raise ValueError(f"expected action to be one of {(*self.actions, 'auto')}, received {action!r}")
+        if action == "chebyshev" and spectrum is None:
+            raise ValueError(
+                "expected a symmetric or skew-symmetric operator with a known interval of its spectrum for "
+                "action='chebyshev', received neither; declare them, or take action='krylov'"
+            )
+        if isinstance(basis, bool) or not isinstance(basis, int) or basis < 2:
+            raise ValueError(f"expected basis, the largest dimension of a Krylov space, to be ≥ 2, received {basis!r}")
+        if tolerance is not None and not 0 < tolerance < 1:
+            raise ValueError(
+                f"expected a relative tolerance between 0 and 1 for the action of φ-functions, received {tolerance}"
+            )
+        self.action, self.tolerance, self.basis, self.spectrum = action, tolerance, basis, spectrum
+        self._run: tuple[float, float] | None = None
+
+    @abstractmethod
+    def matvec(self, like: Array) -> Matvec:
+        """Return v ↦ L v for states like ``like``, flattened."""
+
+    def choice(self, step: float) -> str:
+        """Return how φ-functions are applied in steps of length ``step``: ``action``, or what "auto" chooses."""
+        del step
+        if self.action != "auto":
+            return self.action
+        return "krylov" if self.spectrum is None else "chebyshev"
+
+    def propagators(self, like: Array) -> dict[str, Propagator]:
+        """Return the ways in which φ-functions can be applied, each with working memory of its own."""
+        del like
+        ways: dict[str, Propagator] = {"krylov": Krylov(self.basis)}
+        if self.spectrum is not None:
+            ways["chebyshev"] = Chebyshev(*self.spectrum)
+        return ways
+
+    def check_tolerance(self, y0: Array) -> None:
+        """Refuse half precision, and tolerances below the rounding of the state."""
+        xp = array_namespace(y0)
+        precision = float(xp.finfo(y0.dtype).eps)
+        if precision > 1e-6:
+            raise TypeError(
+                f"expected a state of single or double precision, received {y0.dtype}: iterations lose their "
+                "orthogonality in less; convert y0"
+            )
+        if self.tolerance is not None and self.tolerance < 16 * precision:
+            raise ValueError(
+                f"expected a tolerance of at least {16 * precision:.2g}, sixteen roundings of {y0.dtype}, received "
+                f"{self.tolerance}"
+            )
+
+    def within(self, rtol: float, atol: float) -> IteratedOperator:
+        """Return the operator for a run to a tolerance, whose one hundredth it keeps unless it was given its own."""
+        tied = copy.copy(self)
+        tied._run = (rtol, atol)
+        return tied
+
+    def row(
+        self, columns: Sequence[Terms], factors: Sequence[float], table: PhiTable, like: Array | None
+    ) -> tuple[Any, ...]:
+        """Return the φ-sums of the columns with the step, as numbers."""
+        del like
+        return tuple(
+            PhiWeight(table.step, tuple(((k, float(c)), factor * float(r)) for (k, c), r in terms.items()))
+            if terms
+            else None
+            for terms, factor in zip(columns, factors)
+        )
+
+    def combine(self, weights: Sequence[PhiWeight | None], columns: Sequence[Array]) -> Array:
+        """Return Σ_j Σ_{k,c} r φ_k(c h L) columns_j by one action.
+
+        Raises
+        ------
+        ActionFailure
+            If the tolerance cannot be reached.
+        """
+        return self.combiner()(weights, columns)
+
+    def combiner(self) -> Callable[[Sequence[PhiWeight | None], Sequence[Array]], Array]:
+        """Return ``combine`` for one run, with working memory of its own."""
+        made: list[tuple[Matvec, dict[str, Propagator]]] = []
+
+        def combine(weights: Sequence[PhiWeight | None], columns: Sequence[Array]) -> Array:
+            like = columns[0]
+            xp = array_namespace(like)
+            if not made:
+                made.append((self.matvec(like), self.propagators(like)))
+            matvec, ways = made[0]
+            vectors: dict[tuple[int, float], Array] = {}
+            step = 0.0
+            for weight, column in zip(weights, columns):
+                if weight is not None:
+                    step, flat = weight.step, xp.reshape(column, (-1,))
+                    for key, r in weight.terms:
+                        vectors[key] = vectors[key] + r * flat if key in vectors else r * flat
+            way = ways[self.choice(step)]
+            result = phi_action(matvec, vectors, step, accuracy=self.accuracy(like), propagate=way)
+            return xp.reshape(result, like.shape)
+
+        return combine
+
+    def accuracy(self, state: Array) -> Accuracy:
+        """Return the error allowed in what is added to ``state``."""
+        scale = norm(state)
+        scale = scale if math.isfinite(scale) else 0.0
+        precision = float(array_namespace(state).finfo(state.dtype).eps)
+        if self.tolerance is not None or self._run is None:
+            return Accuracy(self.tolerance or _EXACT * precision, 0.0, scale)
+        rtol, atol = self._run
+        entries = math.prod(state.shape)
+        return Accuracy(max(_WITHIN * rtol, 16 * precision), _WITHIN * atol * math.sqrt(entries), scale)
+
+
+def check_trailing(n: int, y0: Array, what: str) -> None:
+    """Refuse states no trailing axes of which have ``n`` entries together."""
+    lengths = [math.prod(y0.shape[i:]) for i in range(y0.ndim)]
+    if n not in lengths:
+        raise ValueError(
+            f"expected a state whose last axis has length {n}, or whose trailing axes multiply to it, as {what} acts "
+            f"on them, received y0 of shape {tuple(y0.shape)}"
+        )

@@ -1,0 +1,250 @@
+"""L acts along each axis of a tensor-product grid."""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from expint.backend import Array, array_namespace, asarray_like, is_complex, to_numpy
+from expint.derive.phisum import Terms
+from expint.operators.base import Operator, PhiTable, StoredOperator, check_dtype, linear_combination
+from expint.operators.eigen import Eigen, eigen
+from expint.operators.iterated import IteratedOperator
+from expint.operators.placed import Placed
+from expint.operators.sparse import is_sparse
+from expint.phi import phi_functions
+from expint.phi.augmented import Matvec
+
+__all__ = ["KroneckerSum"]
+
+_MOST_BYTES = 2**30
+"""The most memory for the eigenvectors of one factor."""
+
+_WORST_CONDITION = 1e4
+"""Eigenvectors of a larger condition number lose more than four digits and are not used."""
+
+
+class KroneckerSum(Operator):
+    r"""The operator A ⊗ I ⊗ … + I ⊗ B ⊗ … + …: A acts along the first axis of a grid, B along the second, ….
+
+    With the eigenvalues α, β, … of the factors the φ-functions of L are those of the numbers α_i + β_j + … in the basis
+    of eigenvectors; only matrices of the size of a factor are formed and multiplied, along each axis.
+
+    Parameters
+    ----------
+    factors
+        One for each axis: a matrix of shape (n, n), dense or sparse, or a vector of shape (n,) for a diagonal one
+        (a Fourier symbol). They act on the last axes of the state, of shape (…, n_1, n_2, …).
+    action
+        "eigen"; "krylov", products along each axis in a Krylov space; or "auto": "eigen" as long as the condition
+        numbers of all eigenvectors together stay below 1e4. ``action`` says afterwards what was taken.
+    tolerance, basis
+        For "krylov", as in ``Sparse``.
+
+    Raises
+    ------
+    ValueError
+        If a factor is not square or not finite, or its eigenvectors would need more than 1 GiB; if "eigen" is asked
+        for and there is no basis of eigenvectors.
+
+    Notes
+    -----
+    For real factors with real eigenvalues all arithmetic is real. Factors are filled in for their eigenvectors; L
+    itself, with the product of all n rows, never is.
+    """
+
+    def __init__(self, *factors: Any, action: str = "auto", tolerance: float | None = None, basis: int = 100) -> None:
+        if action not in ("auto", "eigen", "krylov"):
+            raise ValueError(f"expected action to be 'auto', 'eigen' or 'krylov', received {action!r}")
+        if not factors:
+            raise ValueError("expected a matrix for each axis, received none; KroneckerSum(A, B) for two axes")
+        self.factors = tuple(_factor(factor, axis) for axis, factor in enumerate(factors))
+        bases = None if action == "krylov" else [eigen(factor) for factor in self.factors]
+        condition = math.inf if bases is None else math.prod(own.condition for own in bases)
+        if action == "eigen" and not condition <= 1e12:
+            raise ValueError(
+                f"expected factors with a basis of eigenvectors, received condition number {condition:.3g}; take "
+                "action='krylov'"
+            )
+        self.route: _Eigenbasis | _Axiswise
+        if bases is not None and (action == "eigen" or condition <= _WORST_CONDITION):
+            self.action, self.route = "eigen", _Eigenbasis(bases, all(not is_complex(f) for f in self.factors))
+        else:
+            self.action, self.route = "krylov", _Axiswise(self.factors, tolerance, basis)
+
+    def check(self, y0: Array) -> None:
+        """Refuse states whose last axes do not have the lengths of the factors, and real states for complex factors."""
+        expected = tuple(factor.shape[0] for factor in self.factors)
+        if tuple(y0.shape[-len(expected) :]) != expected:
+            raise ValueError(
+                f"expected a state of shape (…, {', '.join(map(str, expected))}), one axis for each factor, received "
+                f"y0 of shape {tuple(y0.shape)}"
+            )
+        check_dtype(any(is_complex(factor) for factor in self.factors), y0)
+        self.route.check(y0)
+
+    def phi(self, p: int, scale: float) -> Sequence[Any]:
+        """Return φ-functions of the sums of eigenvalues."""
+        return self.route.phi(p, scale)  # type: ignore[union-attr]
+
+    def row(
+        self, columns: Sequence[Terms], factors: Sequence[float], table: PhiTable, like: Array | None
+    ) -> tuple[Any, ...]:
+        """Return the weights in the eigenbasis, or φ-sums to be applied by iterations."""
+        return self.route.row(columns, factors, table, like)
+
+    def combine(self, weights: Sequence[Any], columns: Sequence[Array]) -> Array:
+        """Return Σ weights_j columns_j."""
+        return self.route.combine(weights, columns)
+
+    def combiner(self) -> Callable[[Sequence[Any], Sequence[Array]], Array]:
+        """Return ``combine`` for one run, which takes each column into the eigenbasis once."""
+        return self.route.combiner()
+
+    def within(self, rtol: float, atol: float) -> Operator:
+        """Return the operator for a run to a tolerance."""
+        if isinstance(self.route, _Eigenbasis):
+            return self
+        return self.route.within(rtol, atol)
+
+    def __repr__(self) -> str:
+        return f"KroneckerSum(factors of length {tuple(f.shape[0] for f in self.factors)}, action={self.action!r})"
+
+
+class _Eigenbasis(StoredOperator):
+    """Sums of eigenvalues in the basis of eigenvectors."""
+
+    def __init__(self, bases: Sequence[Eigen], real: bool) -> None:
+        total = np.zeros(())
+        for own in bases:
+            total = total[..., None] + own.values
+        self.symbol, self.real = total, real
+        self._there = Placed(lambda like: [_beside(own.inverse, like) for own in bases])
+        self._back = Placed(lambda like: [_beside(own.vectors, like) for own in bases])
+
+    def check(self, y0: Array) -> None:
+        """Accept any state: the sum has checked it."""
+
+    def phi(self, p: int, scale: float) -> Sequence[Any]:
+        """Return [φ_0, …, φ_p] of the sums of eigenvalues."""
+        return phi_functions(scale * self.symbol, p)
+
+    def cast(self, weight: Any, like: Array | None) -> Any:
+        """Return the weight as an array beside the state."""
+        return weight if like is None else asarray_like(weight, like)
+
+    def combine(self, weights: Sequence[Any], columns: Sequence[Array]) -> Array:
+        """Return Σ weights_j columns_j."""
+        return self.combiner()(weights, columns)
+
+    def combiner(self) -> Callable[[Sequence[Any], Sequence[Array]], Array]:
+        """Return ``combine`` for one run; columns, and points that become columns, are transformed once."""
+        known: OrderedDict[int, tuple[Array, Array]] = OrderedDict()  # holding the column keeps its id unique
+
+        def remember(column: Array, transformed: Array) -> None:
+            known[id(column)] = (column, transformed)
+
+        def enter(column: Array) -> Array:
+            if id(column) in known:
+                known.move_to_end(id(column))
+            else:
+                remember(column, _along_axes(self._there.like(column), column))
+            return known[id(column)][1]
+
+        def combine(weights: Sequence[Any], columns: Sequence[Array]) -> Array:
+            entered = [None if weight is None else enter(column) for weight, column in zip(weights, columns)]
+            transformed = linear_combination(weights, entered)
+            point = _along_axes(self._back.like(columns[0]), transformed)
+            if self.real and not is_complex(columns[0]) and is_complex(point):
+                point = array_namespace(point).real(point)  # what is left of the imaginary part is rounding
+            remember(point, transformed)
+            while len(known) > len(columns) + 2:
+                known.popitem(last=False)
+            return point
+
+        return combine
+
+
+class _Axiswise(IteratedOperator):
+    """Products along each axis."""
+
+    actions = ("krylov",)
+
+    def __init__(self, factors: Sequence[np.ndarray], tolerance: float | None, basis: int) -> None:
+        super().__init__("krylov", tolerance, basis)
+        self.shape = tuple(factor.shape[0] for factor in factors)
+        self._factors = Placed(lambda like: [_beside(factor, like) for factor in factors])
+
+    def check(self, y0: Array) -> None:
+        """Refuse what iterations cannot work with."""
+        self.check_tolerance(y0)
+
+    def matvec(self, like: Array) -> Matvec:
+        """Return v ↦ Σ (factor along its axis) v for flattened states."""
+        factors, shape = self._factors.like(like), tuple(like.shape)
+
+        def product(v: Array) -> Array:
+            terms = (_along(factor, v, shape, axis - len(factors)) for axis, factor in enumerate(factors))
+            total = next(terms)
+            for term in terms:
+                total += term
+            return total
+
+        return product
+
+    def __repr__(self) -> str:
+        return f"KroneckerSum(factors of length {self.shape}, action='krylov')"
+
+
+def _along_axes(factors: Sequence[Array], array: Array) -> Array:
+    """Return the array with each factor applied along its axis, the last factor along the last axis."""
+    xp = array_namespace(array)
+    shape = tuple(array.shape)
+    for axis, factor in enumerate(factors):
+        if factor is not None:
+            array = xp.reshape(_along(factor, array, shape, axis - len(factors)), shape)
+    return array
+
+
+def _along(factor: Array, array: Array, shape: tuple[int, ...], axis: int) -> Array:
+    """Return a matrix, or a diagonal, times ``array`` of shape ``shape`` along a (negative) axis, flattened."""
+    xp = array_namespace(array)
+    n, after = shape[axis], math.prod(shape[axis + 1 :]) if axis < -1 else 1
+    if is_complex(factor) and not is_complex(array):
+        array = xp.astype(array, factor.dtype)  # not every library multiplies matrices of two kinds
+    if factor.ndim == 1:
+        return xp.reshape(factor[:, None] * xp.reshape(array, (-1, n, after)), (-1,))
+    if axis == -1:
+        return xp.reshape(xp.reshape(array, (-1, n)) @ xp.matrix_transpose(factor), (-1,))
+    return xp.reshape(factor @ xp.reshape(array, (-1, n, after)), (-1,))
+
+
+def _beside(values: np.ndarray | None, like: Array) -> Array | None:
+    if values is None:
+        return None
+    return asarray_like(values.astype(np.complex128) if is_complex(like) else values, like)
+
+
+def _factor(factor: Any, axis: int) -> np.ndarray:
+    """Return one factor as an array of the host, a matrix or a diagonal."""
+    n = factor.shape[0] if getattr(factor, "shape", ()) else 0
+    if is_sparse(factor):
+        if 8 * n * n > _MOST_BYTES:
+            raise ValueError(
+                f"expected factors whose eigenvectors fit into {_MOST_BYTES / 2**30:.0f} GiB, received one of length "
+                f"{n} for axis {axis}; build the sum as a sparse matrix and take expint.operators.Sparse"
+            )
+        factor = factor.toarray() if hasattr(factor, "toarray") else factor.to_dense()
+    host = to_numpy(factor)
+    if host.ndim not in (1, 2) or host.shape[0] != host.shape[-1]:
+        raise ValueError(
+            f"expected a square matrix, or a vector for a diagonal one, for axis {axis}, received shape {host.shape}"
+        )
+    if not np.all(np.isfinite(host)):
+        bad = int(np.sum(~np.isfinite(host)))
+        raise ValueError(f"expected finite factors, received {bad} non-finite entries for axis {axis}")
+    return host.astype(np.complex128 if np.iscomplexobj(host) else np.float64)

@@ -1,0 +1,142 @@
+"""L is known only by its products with vectors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from scipy.sparse.linalg import LinearOperator
+
+from expint.backend import Array, array_namespace, device, is_array, is_numpy
+from expint.operators.base import check_dtype
+from expint.operators.iterated import IteratedOperator, Spectrum, check_trailing
+from expint.phi.augmented import Matvec
+
+__all__ = ["MatrixFree"]
+
+
+class MatrixFree(IteratedOperator):
+    """The operator y ↦ L y, given by a function.
+
+    Parameters
+    ----------
+    matvec
+        v ↦ L v, linear, returning a new array of the shape, precision and device of v; or a ``LinearOperator`` of
+        SciPy.
+    shape
+        The shape of the v that ``matvec`` takes, or its length n. It covers the trailing axes of the state; over
+        further axes in front the function is applied one by one. Not needed for a ``LinearOperator``.
+    symmetry
+        "symmetric" (L = L*) or "skew" (L = -L*), if it is so.
+    interval
+        (a, b) that holds the eigenvalues of L if it is symmetric, of -iL if it is skew.
+    complex
+        Whether L maps real vectors to complex ones.
+    action
+        "krylov"; "chebyshev" if symmetry and interval are given; or "auto".
+    tolerance, basis
+        As in ``Sparse``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If ``matvec`` is no function, or the declarations make no sense.
+    """
+
+    def __init__(
+        self,
+        matvec: Callable[[Array], Array] | LinearOperator,
+        shape: int | tuple[int, ...] | None = None,
+        *,
+        symmetry: str | None = None,
+        interval: tuple[float, float] | None = None,
+        complex: bool = False,  # noqa: A002
+        action: str = "auto",
+        tolerance: float | None = None,
+        basis: int = 100,
+    ) -> None:
+        super().__init__(action, tolerance, basis, _declared(symmetry, interval))
+        self.is_complex = complex
+        if isinstance(matvec, LinearOperator):
+            if matvec.shape[0] != matvec.shape[1]:
+                raise ValueError(f"expected a square operator of shape (n, n), received shape {matvec.shape}")
+            shape = matvec.shape[0] if shape is None else shape
+            self.is_complex = complex or np.issubdtype(matvec.dtype, np.complexfloating)
+            if math.prod(_as_shape(shape)) != matvec.shape[0]:
+                raise ValueError(f"expected a shape of {matvec.shape[0]} entries, received {shape}")
+            self.function, self.home = matvec.matvec, "numpy"
+            shape = matvec.shape[0]
+        elif not callable(matvec):
+            raise TypeError(
+                f"expected a function v ↦ L v or a LinearOperator, received {type(matvec).__name__}; matrices are for "
+                "expint.operators.Dense and expint.operators.Sparse"
+            )
+        elif shape is None:
+            raise TypeError("expected the length n, or the shape, of the vectors that matvec takes, received none")
+        else:
+            self.function, self.home = matvec, "any"
+        self.shape = _as_shape(shape)
+
+    def check(self, y0: Array) -> None:
+        """Refuse states that do not fit, and a function that does not return what it should, by calling it once."""
+        check_trailing(math.prod(self.shape), y0, repr(self))
+        check_dtype(self.is_complex, y0)
+        self.check_tolerance(y0)
+        xp = array_namespace(y0)
+        if self.home == "numpy" and not is_numpy(xp):
+            raise TypeError(
+                f"expected a NumPy state for a LinearOperator of SciPy, received {type(y0).__name__}; pass a function "
+                "of such arrays and its length: MatrixFree(function, n)"
+            )
+        one = xp.reshape(xp.reshape(y0, (-1, *self.shape))[0, ...], self.shape)
+        product = self.function(one)
+        if not is_array(product) or tuple(product.shape) != self.shape:
+            received = f"shape {tuple(product.shape)}" if is_array(product) else type(product).__name__
+            raise ValueError(f"expected matvec to return an array of shape {self.shape}, received {received}")
+        if product.dtype != one.dtype or array_namespace(product) is not xp or device(product) != device(one):
+            raise TypeError(
+                f"expected matvec to return {type(one).__module__} {one.dtype} on {device(one)}, as it received, "
+                f"received {type(product).__module__} {product.dtype} on {device(product)}; let it keep precision and "
+                "device, or pass y0 in those it works in"
+            )
+        if not bool(xp.all(xp.isfinite(product))):
+            raise ValueError("expected matvec to return finite values for y0, received inf or nan")
+
+    def matvec(self, like: Array) -> Matvec:
+        """Return v ↦ L v for states like ``like``, flattened."""
+        xp, function, shape = array_namespace(like), self.function, self.shape
+        if math.prod(like.shape) == math.prod(shape):
+            return lambda v: xp.reshape(function(xp.reshape(v, shape)), (-1,))
+
+        def one_by_one(v: Array) -> Array:
+            members = xp.reshape(v, (-1, *shape))
+            return xp.reshape(xp.stack([function(members[i, ...]) for i in range(members.shape[0])]), (-1,))
+
+        return one_by_one
+
+    def __repr__(self) -> str:
+        return f"MatrixFree(vectors of shape {self.shape}, action={self.action!r})"
+
+
+def _as_shape(shape: Any) -> tuple[int, ...]:
+    entries = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
+    if not entries or any(not isinstance(n, (int, np.integer)) or n < 1 for n in entries):
+        raise ValueError(f"expected a length or a shape of positive integers, received {shape!r}")
+    return tuple(int(n) for n in entries)
+
+
+def _declared(symmetry: str | None, interval: tuple[float, float] | None) -> Spectrum | None:
+    """Return what is declared about the spectrum."""
+    if symmetry not in (None, "symmetric", "skew"):
+        raise ValueError(f"expected symmetry to be 'symmetric', 'skew' or None, received {symmetry!r}")
+    if interval is None:
+        return None
+    low, high = (float(end) for end in interval)
+    if symmetry is None or not (math.isfinite(low) and math.isfinite(high) and low <= high):
+        raise ValueError(
+            f"expected interval = (a, b) with a ≤ b together with symmetry='symmetric' or 'skew', received {interval} "
+            f"with symmetry={symmetry!r}"
+        )
+    return Spectrum(low, high, symmetry == "skew")

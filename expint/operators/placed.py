@@ -1,0 +1,31 @@
+"""Host data copied beside the states they meet, once for each library, precision and device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from expint.backend import Array, array_namespace, device
+
+__all__ = ["Placed"]
+
+
+class Placed:
+    """What ``make(like)`` returns for arrays like ``like``, made once for each kind of array.
+
+    Parameters
+    ----------
+    make
+        Copies host data to the library, precision and device of an array.
+    """
+
+    def __init__(self, make: Callable[[Array], Any]) -> None:
+        self._make = make
+        self._made: dict[tuple[str, str, str], Any] = {}
+
+    def like(self, array: Array) -> Any:
+        """Return the data as arrays beside ``array``."""
+        key = (array_namespace(array).__name__, str(array.dtype), str(device(array)))
+        if key not in self._made:
+            self._made[key] = self._make(array)
+        return self._made[key]

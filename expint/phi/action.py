@@ -1,0 +1,105 @@
+r"""φ-functions of an operator acting on vectors, without forming them: Σ φ_k(c T A) v_{k,c}."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
+
+from expint.backend import Array, array_namespace
+from expint.phi.augmented import Accuracy, Augmented, Matvec, norm
+from expint.phi.failure import ActionFailure
+from expint.phi.krylov import Krylov
+
+__all__ = ["Accuracy", "ActionFailure", "Propagator", "phi_action"]
+
+Propagator: TypeAlias = Callable[[Augmented, Array, Accuracy], Array]
+"""Returns u(1) of an augmented system for u(0) = u, to an accuracy."""
+
+
+def phi_action(
+    matvec: Matvec,
+    vectors: Mapping[tuple[int, float], Array],
+    span: float = 1.0,
+    *,
+    accuracy: Accuracy | float = 1e-12,
+    propagate: Propagator | None = None,
+) -> Array:
+    r"""Return Σ φ_k(c T A) v_{k,c}, computed in one run through the times c.
+
+    Parameters
+    ----------
+    matvec
+        v ↦ A v for vectors of shape (n,), linear; it must return a new array.
+    vectors
+        {(k, c): v_{k,c}}, vectors of shape (n,), k ≥ 0, c any real numbers.
+    span
+        The factor T, usually the step size.
+    accuracy
+        The error allowed in Euclidean norm, relative to that of the result; or an ``Accuracy``.
+    propagate
+        How: ``Krylov()`` by default, or another of ``expint.phi``.
+
+    Returns
+    -------
+    Array
+        Of shape (n,). Where a vector is not finite the result is nan.
+
+    Raises
+    ------
+    ActionFailure
+        If the accuracy cannot be reached.
+
+    Notes
+    -----
+    With y(c) the vector that still has to be taken through e^{c T A}, a term φ_k(c T A) v is a force (x/c)^{k-1}/(k-1)!
+    v/c that begins where c is still ahead. So all terms together are one linear initial-value problem, run from the
+    largest c to 0; its cost is that of the largest c alone. Terms with c < 0 are a second one, run backwards.
+    """
+    wanted = accuracy if isinstance(accuracy, Accuracy) else Accuracy(float(accuracy))
+    finite = all(math.isfinite(norm(v)) for v in vectors.values())
+    if not finite:
+        return math.nan * sum(vectors.values())
+    total = None
+    for sign in (1, -1):
+        part = {(k, abs(c)): v for (k, c), v in vectors.items() if sign * c > 0}
+        if part:
+            result = _run(matvec, part, sign * span, wanted, propagate or Krylov())
+            total = result if total is None else total + result
+    for (k, c), v in vectors.items():
+        if c == 0:
+            term = v / math.factorial(k)
+            total = term if total is None else total + term
+    return total
+
+
+def _run(
+    matvec: Matvec, vectors: Mapping[tuple[int, float], Array], span: float, accuracy: Accuracy, propagate: Propagator
+) -> Array:
+    """Return Σ φ_k(c T A) v_{k,c} for positive c."""
+    times = sorted({c for _, c in vectors}, reverse=True)
+    like = next(iter(vectors.values()))
+    u = array_namespace(like).zeros_like(like)
+    forces: list[Array | None] = [None] * max(k for k, _ in vectors)
+    for c, later in zip(times, [*times[1:], 0.0]):
+        length = c - later
+        for (k, at), v in vectors.items():
+            if at == c and k == 0:
+                u = u + v
+            elif at == c:
+                own, before = v / c**k, forces[k - 1]
+                forces[k - 1] = own if before is None else before + own
+        scaled = [None if b is None else b * length ** (k + 1) for k, b in enumerate(forces)]
+        u = propagate(Augmented(matvec, span * length, scaled, like), u, accuracy)
+        if later:
+            forces = _later(forces, length)
+    return u
+
+
+def _later(forces: list[Array | None], length: float) -> list[Array | None]:
+    """Return the Taylor coefficients of the force Σ b_k s^{k-1}/(k-1)! about s = length."""
+    shifted: list[Array | None] = []
+    for k in range(len(forces)):
+        terms = [b * (length**j / math.factorial(j)) for j, b in enumerate(forces[k:]) if b is not None]
+        shifted.append(sum(terms[1:], start=terms[0]) if terms else None)
+    return shifted

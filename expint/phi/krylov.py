@@ -1,0 +1,180 @@
+"""The exponential of a large matrix applied to a vector, by Krylov spaces and substeps."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from expint.backend import Array, array_namespace, asarray_like, device, is_complex
+from expint.phi.augmented import Accuracy, Augmented, norm, on_host
+from expint.phi.failure import ActionFailure
+from expint.phi.small_flow import SmallFlow
+
+__all__ = ["Krylov"]
+
+_FULL_BELOW = 1024
+"""Below this length vectors are orthogonalised against all others: it costs nothing beside the overhead of calls."""
+
+_FIRST, _GROWTH = 8, 1.4
+"""Sizes of the basis at which its accuracy is looked at."""
+
+_REACH = 4.0
+"""A space of dimension m is not expected to reach beyond a time x with ‖xH‖ = _REACH m²."""
+
+
+class Krylov:
+    r"""e^{M} applied to a vector by Krylov spaces of the augmented matrix M.
+
+    Basis vectors are orthogonalised against the last ``orthogonalise`` ones only. This needs no more than two for
+    symmetric and skew-symmetric matrices (Lanczos). For others the relation A V_m = V_m H_m + h v_{m+1} e_m^T, which is
+    all that is used, holds as well. With it the error is
+
+    .. math:: h \int_0^x e^{(x-s)A} v_{m+1} \; e_m^T e^{sH_m} e_1 \, ds,
+
+    whose leading term is measured, then added to the result. A space that does not reach the end is used for as long
+    a substep as it allows; no product with A is thrown away.
+
+    Parameters
+    ----------
+    basis
+        The largest dimension.
+    orthogonalise
+        How many vectors back; None for 2, or all where vectors are short.
+
+    References
+    ----------
+    Y. Saad, SIAM J. Numer. Anal. 29 (1992) 209–228; S. Gaudreault, G. Rainwater and M. Tokman, J. Comput. Phys. 372
+    (2018) 236–255.
+    """
+
+    def __init__(self, basis: int = 100, orthogonalise: int | None = None) -> None:
+        self.basis, self.orthogonalise = basis, orthogonalise
+        self._room: Array | None = None
+
+    def __call__(self, system: Augmented, u: Array, accuracy: Accuracy) -> Array:
+        """Return u(1) for u(0) = ``u``.
+
+        Raises
+        ------
+        ActionFailure
+            If the accuracy cannot be reached.
+        """
+        x = 0.0
+        while x < 1.0:
+            system.check_budget(accuracy, x)
+            x, u = self._substep(system, u, x, accuracy)
+        return u
+
+    def _substep(self, system: Augmented, u: Array, x: float, accuracy: Accuracy) -> tuple[float, Array]:
+        start = system.vector(u, x)
+        beta = norm(start)
+        if beta == 0.0:
+            return 1.0, u
+        if not math.isfinite(beta):
+            raise ActionFailure("expected finite vectors, received inf or nan; a smaller step may avoid them")
+        space = _Space(system, self._vectors(start), start, beta, self.orthogonalise)
+        remaining, look = 1.0 - x, _FIRST
+        while True:
+            space.extend()
+            last = space.m == self.basis or space.closed
+            if space.m >= look or last:
+                look = max(look + 1, int(_GROWTH * look))
+                reach = _REACH * space.m**2 / max(space.size() * abs(system.span), 1e-300)
+                if last or remaining <= reach:
+                    found = space.follow(remaining if space.closed else min(remaining, reach), u, accuracy, last)
+                    if found is not None:
+                        dx, end = found
+                        return (1.0 if dx == remaining else x + dx), end
+
+    def _vectors(self, like: Array) -> Array:
+        """Return room for the basis, kept from one action to the next."""
+        shape = (self.basis + 1, like.shape[0])
+        kept = self._room
+        if kept is None or tuple(kept.shape) != shape or kept.dtype != like.dtype:
+            kept = self._room = array_namespace(like).empty(shape, dtype=like.dtype, device=device(like))
+        return kept
+
+
+class _Space:
+    """A Krylov space of M / T that grows: vectors V as rows, and the Hessenberg matrix H, with M V = T V H + ….
+
+    Parameters
+    ----------
+    system
+        M.
+    vectors
+        Room for the basis.
+    start, beta
+        The vector on which the exponential acts, and its norm.
+    orthogonalise
+        As in ``Krylov``.
+    """
+
+    def __init__(self, system: Augmented, vectors: Array, start: Array, beta: float, orthogonalise: int | None) -> None:
+        self.system, self.vectors, self.beta, self.m, self.closed = system, vectors, beta, 0, False
+        self.back = orthogonalise or (vectors.shape[0] if start.shape[0] <= _FULL_BELOW else 2)
+        room, self.complex = vectors.shape[0], is_complex(start)
+        self._h = np.zeros((room, room), dtype=np.complex128 if self.complex else np.float64)
+        self.precision = float(system.xp.finfo(start.dtype).eps)
+        vectors[0, :] = start / beta
+
+    def extend(self) -> None:
+        """Add one vector."""
+        j, first = self.m, max(0, self.m + 1 - self.back)
+        new = self.system.apply(self.vectors[j, :])
+        window = self.vectors[first : j + 1, :]
+        along = (self.system.xp.conj(window) if self.complex else window) @ new
+        new = new - along @ window
+        length = norm(new)
+        if not math.isfinite(length):
+            raise ActionFailure(
+                "expected L v to be finite, received inf or nan; look at the operator, or at its scaling by h"
+            )
+        self._h[first : j + 1, j] = on_host(along)
+        self.m = j + 1
+        self.closed = length <= 4 * self.precision * self.size()
+        if not self.closed:
+            self._h[j + 1, j] = length
+            self.vectors[j + 1, :] = new / length
+
+    def size(self) -> float:
+        """Return the norm of H."""
+        return float(np.max(np.sum(np.abs(self._h[: self.m + 1, : self.m]), axis=0)))
+
+    def follow(self, longest: float, u: Array, accuracy: Accuracy, last: bool) -> tuple[float, Array] | None:
+        """Return how far the space reaches, at most ``longest``, and u there; None if not to the end but may grow."""
+        with np.errstate(all="ignore"):  # times far beyond the reach of the space overflow
+            flow = SmallFlow(self.system.span * self._h[: self.m, : self.m], longest)
+            if not last:
+                x, c, integral = longest, *flow.at_longest()
+                return (x, self._combine(c, integral)) if self._good(x, c, integral, u, accuracy) else None
+            found = flow.longest_time(lambda x, c, integral: self._good(x, c, integral, u, accuracy))
+        if found is None:
+            raise ActionFailure(
+                f"expected the action of φ-functions to a relative tolerance of {accuracy.relative:.3g}, received "
+                f"rounding errors above it in {self.vectors.dtype}; raise the tolerance, or take a smaller step"
+            )
+        x, c, integral = found
+        return x, self._combine(c, integral)
+
+    def _good(self, x: float, c: np.ndarray, integral: complex, u: Array, accuracy: Accuracy) -> bool:
+        """Whether u(x) is within the accuracy, its share of it where x is a part of the time."""
+        error = self.beta * abs(self.system.span * self._h[self.m, self.m - 1] * integral)
+        rounding = 2 * self.precision * self.beta * max(1.0, float(np.linalg.norm(c)))
+        if not math.isfinite(rounding + error):
+            return False
+        known = norm(u)
+        bound = accuracy.bound(known)
+        if error <= x * bound and rounding <= bound:
+            return True
+        if self.beta <= 2 * max(known, accuracy.scale):
+            return False
+        bound = accuracy.bound(norm(self._combine(c, integral)))  # the result may be larger than what is known before
+        return error <= x * bound and rounding <= bound
+
+    def _combine(self, c: np.ndarray, integral: complex) -> Array:
+        """Return β (V c + the leading term of the error) without the powers of x."""
+        beyond = self.system.span * self._h[self.m, self.m - 1] * integral
+        coefficients = self.beta * (c if self.closed else np.append(c, beyond))
+        return asarray_like(coefficients, self.vectors) @ self.vectors[: len(coefficients), : self.system.n]

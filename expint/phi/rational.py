@@ -1,0 +1,147 @@
+"""The exponential of a large stiff matrix applied to a vector, by shift-and-invert Krylov spaces."""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from collections.abc import Callable
+
+import numpy as np
+
+from expint.backend import Array, asarray_like
+from expint.phi.augmented import Accuracy, Augmented, Matvec, norm, on_host
+from expint.phi.dense import phi_matrices
+from expint.phi.failure import ActionFailure
+
+__all__ = ["Rational"]
+
+_SHIFT = 0.1
+"""The shift γ as a part of the step."""
+
+_LAG = 2
+"""The error is measured by what the last two vectors changed."""
+
+
+class Rational:
+    r"""e^{M} applied to a vector by Krylov spaces of (I - γ M)^{-1}.
+
+    The dimension needed hardly depends on how stiff A is; each vector costs a solution of (I - γ A) x = b. Shifts are
+    powers of four times one tenth of a unit of time, so that steps of about one size share a factorisation.
+
+    Parameters
+    ----------
+    factor
+        γ ↦ (b ↦ (I - γ A)^{-1} b).
+    basis
+        The largest dimension; where it does not suffice the step is halved.
+    factorisations
+        How many are kept.
+
+    References
+    ----------
+    J. van den Eshof and M. Hochbruck, SIAM J. Sci. Comput. 27 (2006) 1438–1457.
+    """
+
+    def __init__(self, factor: Callable[[float], Matvec], basis: int = 40, factorisations: int = 2) -> None:
+        self.factor, self.basis, self.factorisations = factor, basis, factorisations
+        self._solvers: OrderedDict[float, Matvec] = OrderedDict()
+
+    def __call__(self, system: Augmented, u: Array, accuracy: Accuracy) -> Array:
+        """Return u(1) for u(0) = ``u``.
+
+        Raises
+        ------
+        ActionFailure
+            If the accuracy cannot be reached.
+        """
+        x, dx = 0.0, 1.0
+        while x < 1.0:
+            system.check_budget(accuracy, x)
+            end = self._substep(system, u, x, dx, accuracy)
+            if end is None:
+                dx /= 2
+            else:
+                x, u = x + dx, end
+        return u
+
+    def _substep(self, system: Augmented, u: Array, x: float, dx: float, accuracy: Accuracy) -> Array | None:
+        """Return u(x + dx), or None if the space does not suffice."""
+        xp, start = system.xp, system.vector(u, x)
+        beta = norm(start)
+        if beta == 0.0:
+            return u
+        span = system.span * dx
+        gamma = math.copysign(_SHIFT * 4.0 ** round(math.log(abs(span), 4)), span)
+        solve, known = self._solver(gamma), norm(u)
+        precision = float(xp.finfo(start.dtype).eps)
+        vectors, h = [start / beta], np.zeros((self.basis + 1, self.basis), dtype=on_host(start[:1]).dtype)
+        h = h.astype(np.complex128 if np.iscomplexobj(h) else np.float64)
+        before: list[np.ndarray] = []
+        for m in range(1, self.basis + 1):
+            new = _solve_augmented(system, solve, gamma, vectors[-1])
+            basis = xp.stack(vectors)
+            for _ in range(2):  # a second pass restores what rounding took from orthogonality
+                along = xp.conj(basis) @ new
+                new = new - along @ basis
+                h[:m, m - 1] += on_host(along)
+            length = norm(new)
+            if not math.isfinite(length):
+                raise ActionFailure("expected (I - γ L)^{-1} v to be finite, received inf or nan; look at the operator")
+            closed = length <= 4 * precision * float(np.max(np.abs(h[:m, :m])))
+            c = _exponential(h[:m, :m], span / gamma)
+            if c is not None:
+                if closed or (len(before) >= _LAG and self._settled(c, before[-_LAG], beta, dx, known, accuracy)):
+                    size = beta * float(np.linalg.norm(c))
+                    if 4 * precision * max(beta, size) > accuracy.bound(max(known, size)):
+                        raise ActionFailure(
+                            f"expected the action of φ-functions to a relative tolerance of {accuracy.relative:.3g}, "
+                            "received rounding errors above it; raise the tolerance"
+                        )
+                    return asarray_like(beta * c, start) @ basis[:, : system.n]
+                before.append(c)
+            if closed:
+                return None
+            h[m, m - 1] = length
+            vectors.append(new / length)
+        return None
+
+    @staticmethod
+    def _settled(c: np.ndarray, earlier: np.ndarray, beta: float, dx: float, known: float, accuracy: Accuracy) -> bool:
+        change = c.copy()
+        change[: len(earlier)] -= earlier
+        return beta * float(np.linalg.norm(change)) <= dx * accuracy.bound(known)
+
+    def _solver(self, gamma: float) -> Matvec:
+        if gamma in self._solvers:
+            self._solvers.move_to_end(gamma)
+        else:
+            while len(self._solvers) >= self.factorisations:
+                self._solvers.popitem(last=False)  # before the next is made: factors are large
+            self._solvers[gamma] = self.factor(gamma)
+        return self._solvers[gamma]
+
+
+def _solve_augmented(system: Augmented, solve: Matvec, gamma: float, v: Array) -> Array:
+    """Return (I - γ M / T)^{-1} v for the augmented matrix M."""
+    system.products += 1
+    if not system.p:
+        return solve(v)
+    ratio = gamma / system.span
+    tail = on_host(v[system.n :]).copy()
+    for k in range(1, system.p):
+        tail[k] += ratio * tail[k - 1]
+    beside = asarray_like(tail, v)
+    return system.xp.concat([solve(v[: system.n] + ratio * (beside @ system.b)), beside])
+
+
+def _exponential(inverse: np.ndarray, span: float) -> np.ndarray | None:
+    """Return e^{s (I - K^{-1})} e_1 for the matrix K of (I - γ M)^{-1} in its Krylov space, None if it has none yet."""
+    m = inverse.shape[0]
+    try:
+        projected = span * (np.eye(m) - np.linalg.inv(inverse))
+    except np.linalg.LinAlgError:
+        return None
+    if not np.all(np.isfinite(projected)):
+        return None
+    c = phi_matrices(projected, 0)[0][:, 0]
+    return c if np.all(np.isfinite(c)) else None

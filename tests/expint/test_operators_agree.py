@@ -1,0 +1,166 @@
+"""Scalar = diagonal = block-diagonal = dense = sparse = Kronecker = Krylov, on random problems."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import sparse
+
+import expint
+from expint.operators import BlockDiagonal, Dense, Diagonal, KroneckerSum, MatrixFree, Scalar, Sparse
+from tests.expint.operator_family import apply_row, forms_of_matrix, forms_of_sum
+
+HALF = Fraction(1, 2)
+SUMS = [
+    {(0, Fraction(1)): Fraction(1)},
+    {(1, Fraction(1)): Fraction(1), (2, HALF): Fraction(-2)},
+    {(3, Fraction(1)): Fraction(4), (0, Fraction(0)): Fraction(1, 3)},
+    {},
+]
+KINDS = {
+    "random": lambda rng, n: rng.standard_normal((n, n)),
+    "complex": lambda rng, n: rng.standard_normal((n, n)) + 1j * rng.standard_normal((n, n)),
+    "symmetric": lambda rng, n: (lambda m: m + m.T)(rng.standard_normal((n, n))),
+    "skew": lambda rng, n: (lambda m: m - m.T)(rng.standard_normal((n, n))),
+    "non-normal": lambda rng, n: np.triu(rng.standard_normal((n, n))) * 2 - np.diag(rng.uniform(0, 3, n)),
+    "defective": lambda rng, n: np.diag(np.full(n, -1.0)) + np.diag(np.ones(n - 1), 1),
+    "zero": lambda rng, n: np.zeros((n, n)),
+    "stiff": lambda rng, n: np.diag(-(10.0 ** np.linspace(-1, 3, n))) + 0.1 * rng.standard_normal((n, n)),
+}
+
+
+def columns_of(rng: np.random.Generator, n: int, matrix: np.ndarray) -> list[np.ndarray]:
+    columns = [rng.standard_normal(n) for _ in SUMS]
+    return [v + 1j * rng.standard_normal(n) for v in columns] if np.iscomplexobj(matrix) else columns
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@settings(max_examples=8)
+@given(seed=st.integers(0, 2**32 - 1), n=st.integers(2, 8), h=st.floats(-0.5, 2).filter(lambda h: abs(h) > 1e-3))
+def test_every_operator_that_holds_a_matrix_applies_the_same_row(kind: str, seed: int, n: int, h: float) -> None:
+    rng = np.random.default_rng(seed)
+    matrix = KINDS[kind](rng, n)
+    h = abs(h) if kind == "stiff" else h
+    columns = columns_of(rng, n, matrix)
+    expected = apply_row(Dense(matrix), columns, SUMS, h)
+    for name, (operator, _) in forms_of_matrix(matrix).items():
+        operator.check(columns[0])
+        got = apply_row(operator, columns, SUMS, h)
+        size = max(np.linalg.norm(expected), np.linalg.norm(columns[0]))
+        assert np.linalg.norm(got - expected) <= 2e-10 * size, name
+        assert got.dtype == columns[0].dtype, name
+
+
+@settings(max_examples=15)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    shape=st.tuples(st.integers(2, 5), st.integers(2, 5)),
+    kind=st.sampled_from(["random", "complex", "symmetric", "skew", "non-normal"]),
+)
+def test_every_operator_that_holds_a_kronecker_sum_applies_the_same_row(
+    seed: int, shape: tuple[int, int], kind: str
+) -> None:
+    rng = np.random.default_rng(seed)
+    a, b = (KINDS[kind](rng, n) for n in shape)
+    columns = columns_of(rng, shape[0] * shape[1], a)
+    forms = forms_of_sum(a, b)
+    expected = apply_row(forms["dense"].operator, columns, SUMS, 0.7)
+    for name, (operator, own) in forms.items():
+        got = apply_row(operator, [v.reshape(own) for v in columns], SUMS, 0.7)
+        assert got.shape == own, name
+        assert np.linalg.norm(got.ravel() - expected) <= 2e-10 * np.linalg.norm(expected), name
+
+
+@settings(max_examples=30)
+@given(st.complex_numbers(max_magnitude=5, allow_nan=False, allow_infinity=False), st.booleans())
+def test_a_number_is_the_same_operator_in_every_form(value: complex, real: bool) -> None:
+    number = value.real if real else value
+    rng = np.random.default_rng(0)
+    columns = [rng.standard_normal(3) + (0 if real else 1j) for _ in SUMS]
+    expected = apply_row(Scalar(number), columns, SUMS, 1.0)
+    others = [
+        Diagonal(np.full(3, number)),
+        BlockDiagonal([[np.full(3, number)]]),
+        Dense(number * np.eye(3)),
+        Sparse(number * sparse.eye_array(3, format="csr")),
+        KroneckerSum(np.full(3, number)),
+        MatrixFree(lambda v: number * v, 3, complex=not real),
+    ]
+    for operator in others:
+        shaped = [v[None, :] for v in columns] if isinstance(operator, BlockDiagonal) else columns
+        got = apply_row(operator, shaped, SUMS, 1.0).reshape(3)
+        np.testing.assert_allclose(got, expected, rtol=0, atol=1e-11 * np.max(np.abs(expected)) + 1e-12)
+
+
+def test_blocks_couple_fields_mode_by_mode() -> None:
+    rng = np.random.default_rng(3)
+    blocks = rng.standard_normal((2, 2, 4, 3))
+    operator = BlockDiagonal([[blocks[0, 0], blocks[0, 1]], [blocks[1, 0], blocks[1, 1]]])
+    columns = [rng.standard_normal((5, 2, 4, 3)) for _ in SUMS]
+    got = apply_row(operator, columns, SUMS, 0.3)
+    for i in range(4):
+        for j in range(3):
+            expected = apply_row(Dense(blocks[:, :, i, j]), [v[:, :, i, j] for v in columns], SUMS, 0.3)
+            np.testing.assert_allclose(got[:, :, i, j], expected, rtol=0, atol=1e-12)
+
+
+def test_three_axes_and_a_diagonal_factor() -> None:
+    rng = np.random.default_rng(4)
+    a, b, d = rng.standard_normal((3, 3)), rng.standard_normal((2, 2)), -np.arange(4.0)
+    whole = np.kron(np.kron(a, np.eye(2)) + np.kron(np.eye(3), b), np.eye(4)) + np.kron(np.eye(6), np.diag(d))
+    columns = [rng.standard_normal((2, 3, 2, 4)) for _ in SUMS]
+    expected = apply_row(Dense(whole), [v.reshape(2, 24) for v in columns], SUMS, 0.5)
+    for action in ("eigen", "krylov"):
+        got = apply_row(KroneckerSum(a, b, d, action=action), columns, SUMS, 0.5)
+        np.testing.assert_allclose(got.reshape(2, 24), expected, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("form", ["sparse", "matrix-free", "kronecker", "kronecker by iterations", "rational"])
+def test_leading_axes_of_a_state_are_a_batch(form: str) -> None:
+    rng = np.random.default_rng(5)
+    matrix = rng.standard_normal((4, 4))
+    columns = [rng.standard_normal((2, 3, 4)) for _ in SUMS]
+    expected = apply_row(Dense(matrix), columns, SUMS, 1.0)
+    operator = forms_of_matrix(matrix)[form].operator
+    operator.check(columns[0])
+    np.testing.assert_allclose(apply_row(operator, columns, SUMS, 1.0), expected, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("form", ["sparse", "rational", "kronecker", "kronecker by iterations", "block-diagonal"])
+def test_real_operators_act_on_complex_states(form: str) -> None:
+    rng = np.random.default_rng(6)
+    matrix = rng.standard_normal((4, 4))
+    columns = [rng.standard_normal(4) + 1j * rng.standard_normal(4) for _ in SUMS]
+    expected = apply_row(Dense(matrix), columns, SUMS, 1.0)
+    operator = forms_of_matrix(matrix)[form].operator
+    np.testing.assert_allclose(apply_row(operator, columns, SUMS, 1.0), expected, rtol=0, atol=1e-10)
+
+
+def advection_diffusion(n: int) -> np.ndarray:
+    """Second-order differences of u_xx + 3 u_x on the unit interval, u = 0 at its ends."""
+    d = np.diag(np.ones(n - 1), 1)
+    return (n + 1) ** 2 * (d + d.T - 2 * np.eye(n)) + 1.5 * (n + 1) * (d - d.T)
+
+
+A, B = advection_diffusion(9), advection_diffusion(7)
+BUMP = np.outer(np.sin(np.linspace(0, 3, 9)), np.sin(np.linspace(0.1, 3, 7)))
+
+
+@pytest.mark.parametrize("options", [{"step": 0.01}, {"rtol": 1e-7}, {"method": "adams4", "step": 0.002}])
+def test_solves_with_every_operator_are_equal(options: dict[str, object]) -> None:
+    def react(t: float, u: np.ndarray) -> np.ndarray:
+        return 20 * u * (1 - u)
+
+    solutions = {}
+    for name, (operator, shape) in forms_of_sum(A, B).items():
+        if name != "block-diagonal":
+            solutions[name] = expint.solve_ivp(react, (0, 0.05), BUMP.reshape(shape), linear=operator, **options)
+    reference = solutions.pop("dense")
+    assert reference.success
+    for name, solution in solutions.items():
+        assert solution.success, name
+        assert abs(solution.stats.steps - reference.stats.steps) <= 1, name
+        difference = np.max(np.abs(solution.y_end.ravel() - reference.y_end))
+        assert difference <= (1e-8 if "rtol" in options else 1e-11), (name, difference)
