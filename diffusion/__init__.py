@@ -12,7 +12,7 @@ from .denoiser import Denoiser
 from .gauge import Gauge
 from .prediction import convert
 from .programme import STOP, End, taper
-from .sample import SamplingError, encode, sample, trajectory
+from .sample import OffScaleWarning, SamplingError, encode, sample, trajectory
 from .samplers import sampler, sampler_names
 from .schedule import EDM, VE, FlowMatching, NoiseSchedule
 from .singlestep import orders_for_calls, singlestep
@@ -29,6 +29,7 @@ __all__ = [
     "FlowMatching",
     "Gauge",
     "NoiseSchedule",
+    "OffScaleWarning",
     "Sampler",
     "SamplingError",
     "SubVP",

@@ -153,7 +153,15 @@ def plan_sampler(
             f"{sampler.name}: expected the gauge of the schedule's sigma_data = {schedule.sigma_data:g}, received "
             f"that of {float(gauge.sigma_data):g}; take diffusion.gauge.edm({schedule.sigma_data:g})"
         )
-    ends = _Ends(t, gauge.clock.value(schedule, t), schedule.alpha(t), schedule.sigma(t))
+    with np.errstate(divide="ignore"):
+        ends = _Ends(t, gauge.clock.value(schedule, t), schedule.alpha(t), schedule.sigma(t))
+    if not np.all(np.isfinite(ends.s)):
+        worst = int(np.argmin(np.isfinite(ends.s)))
+        raise ValueError(
+            f"{sampler.name}: expected times at which the clock {gauge.clock.name!r} is finite, received "
+            f"t = {t[worst]:g} with α = {ends.alpha[worst]:g}, σ = {ends.sigma[worst]:g}; keep off that time, or take a "
+            "sampler in a gauge that is finite there, such as 'adams3-flow' or 'adams3-velocity'"
+        )
     if to_zero:
         with np.errstate(divide="ignore"):
             zero = float(gauge.clock.at(np.array(1.0), np.array(0.0)))

@@ -1,16 +1,40 @@
-"""Where a run became non-finite: it is run once more with every network call looked at."""
+"""What is wrong with a run: where it became non-finite, and whether its samples are off any scale."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 
 import expint
 from expint.backend import Array, array_namespace, to_numpy
 
-__all__ = ["diagnosed"]
+from .denoiser import Denoiser
+
+__all__ = ["OffScaleWarning", "diagnosed", "warn_off_scale"]
 
 _SHOWN = 8  # samples that a message lists
+_OFF_SCALE = 20.0  # root mean square of samples; a prediction taken for another kind usually gives some 50 or more
+
+
+class OffScaleWarning(UserWarning):
+    """Samples are far larger than normalised data; usually the kind of prediction is wrong."""
+
+
+def warn_off_scale(run: expint.Solution, denoiser: Denoiser) -> expint.Solution:
+    """Return the run, with a warning if it ends far outside the scale of any normalised data."""
+    if run.success:
+        xp = array_namespace(run.y)
+        scale = float(to_numpy(xp.mean(xp.astype(run.y[-1, ...], xp.float32) ** 2))) ** 0.5
+        if scale > _OFF_SCALE:
+            warnings.warn(
+                f"expected samples of about unit scale, received a root mean square of {scale:.3g}: the network may "
+                f"predict something else than {denoiser.predicts!r}, or take another time; check predicts= and the "
+                "network's convention of time",
+                OffScaleWarning,
+                stacklevel=3,
+            )
+    return run
 
 
 class _NonFiniteOutput(FloatingPointError):

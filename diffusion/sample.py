@@ -15,11 +15,11 @@ from expint.backend import Array, array_namespace, is_array
 from . import grids
 from .declaration import Sampler
 from .denoiser import Denoiser
-from .diagnosis import diagnosed
+from .diagnosis import OffScaleWarning, diagnosed, warn_off_scale
 from .programme import STOP
 from .samplers import sampler as find_sampler
 
-__all__ = ["SamplingError", "encode", "sample", "trajectory"]
+__all__ = ["OffScaleWarning", "SamplingError", "encode", "sample", "trajectory"]
 
 
 class SamplingError(FloatingPointError):
@@ -83,10 +83,15 @@ def sample(
         For arguments that make no sense, before any network call.
     SamplingError
         If the state becomes non-finite; its ``solution`` holds the states reached.
+
+    Warns
+    -----
+    OffScaleWarning
+        If the samples are far larger than normalised data, as they are where ``denoiser.predicts`` is wrong.
     """
     plan, chosen = _planned(denoiser, sampler, steps, grid)
     last = [len(plan.steps) - 1]
-    return _final(_run(denoiser, noise, plan, chosen, start, last, callback, progress))
+    return _final(warn_off_scale(_run(denoiser, noise, plan, chosen, start, last, callback, progress), denoiser))
 
 
 def trajectory(
@@ -114,7 +119,7 @@ def trajectory(
         For arguments that make no sense, before any network call.
     """
     plan, chosen = _planned(denoiser, sampler, steps, grid)
-    return _run(denoiser, noise, plan, chosen, start, None, callback, progress)
+    return warn_off_scale(_run(denoiser, noise, plan, chosen, start, None, callback, progress), denoiser)
 
 
 def encode(

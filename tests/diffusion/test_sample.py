@@ -232,3 +232,30 @@ def test_a_state_that_overflows_though_the_network_does_not_is_an_error():
     denoiser = diffusion.Denoiser(lambda x, t: 0 * x + 1e308, schedule=diffusion.EDM())
     with np.errstate(over="ignore", invalid="ignore"), pytest.raises(diffusion.SamplingError, match="inf or nan found"):
         diffusion.sample(denoiser, NOISE, sampler="ddim", steps=3)
+
+
+@pytest.mark.parametrize("schedule", [VP, diffusion.VP.cosine(), diffusion.EDM()], ids=["linear", "cosine", "edm"])
+@pytest.mark.parametrize("truth", ["data", "velocity"])
+def test_a_prediction_taken_for_noise_is_warned_of(schedule, truth):
+    network = gaussian_mixture(*mixture()[:3], schedule, predicts=truth).network
+    wrong = diffusion.Denoiser(network, "noise", schedule)
+    with pytest.warns(diffusion.OffScaleWarning, match="predict something else than 'noise'.*check predicts="):
+        diffusion.sample(wrong, NOISE, sampler="dpm1", steps=10)
+    diffusion.sample(diffusion.Denoiser(network, truth, schedule), NOISE, sampler="dpm1", steps=10)
+
+
+def test_infinite_noise_is_refused_where_the_clock_is_infinite_and_sampled_where_it_is_not():
+    schedule = diffusion.FlowMatching(t_start=1.0, t_end=0.0)
+    network = gaussian_mixture(*mixture()[:3], schedule, predicts="flow")
+    grid = [1.0, 0.75, 0.5, 0.25, 0.0]
+    for name in ("ddim", "dpmpp-2m"):
+        with pytest.raises(
+            ValueError, match=rf"{name}: expected times at which the clock .* received t = 1 with α = 0"
+        ):
+            diffusion.sample(network, NOISE, sampler=name, grid=grid)
+    found = diffusion.trajectory(network, NOISE, sampler="adams2-flow", grid=grid)
+    assert found.success
+    np.testing.assert_array_equal(found.states[0], NOISE)
+    noise_network = gaussian_mixture(*mixture()[:3], schedule, predicts="noise")
+    with pytest.raises(ValueError, match=r"determine 'flow'; received α = 0.0"):
+        diffusion.sample(noise_network, NOISE, sampler="adams2-flow", grid=grid)
