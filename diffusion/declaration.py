@@ -159,8 +159,8 @@ def plan_sampler(
         worst = int(np.argmin(np.isfinite(ends.s)))
         raise ValueError(
             f"{sampler.name}: expected times at which the clock {gauge.clock.name!r} is finite, received "
-            f"t = {t[worst]:g} with α = {ends.alpha[worst]:g}, σ = {ends.sigma[worst]:g}; keep off that time, or take a "
-            "sampler in a gauge that is finite there, such as 'adams3-flow' or 'adams3-velocity'"
+            f"t = {t[worst]:g} with α = {ends.alpha[worst]:g}, σ = {ends.sigma[worst]:g}; keep off that time, or take "
+            "a sampler in a gauge that is finite there, such as 'adams3-flow' or 'adams3-velocity'"
         )
     if to_zero:
         with np.errstate(divide="ignore"):

@@ -120,13 +120,13 @@ def test_progress_changes_nothing():
 
 def test_gradients_flow_to_the_noise_where_they_are_asked_for():
     noise = torch.from_numpy(NOISE).requires_grad_()
-    denoiser = diffusion.Denoiser(lambda x, t: torch.tanh(x), schedule=VP)
+    weight = torch.ones((), requires_grad=True, dtype=torch.float64)
+    denoiser = diffusion.Denoiser(lambda x, t: weight * VP.sigma(t)[:, None, None, None] * x, schedule=VP)
     diffusion.sample(denoiser, noise, sampler="deis-tab1", steps=4).sum().backward()
-    assert noise.grad is not None
-    assert bool(torch.all(torch.isfinite(noise.grad)))
-    weight = torch.ones((), requires_grad=True)
-    plain = diffusion.Denoiser(lambda x, t: weight * x, schedule=VP)
-    assert not diffusion.sample(plain, torch.from_numpy(NOISE), steps=4).requires_grad
+    for leaf in (noise, weight):
+        assert leaf.grad is not None
+        assert bool(torch.all(torch.isfinite(leaf.grad)))
+    assert not diffusion.sample(denoiser, torch.from_numpy(NOISE), steps=4).requires_grad
 
 
 def test_an_exception_of_the_network_passes_with_the_states_reached():
