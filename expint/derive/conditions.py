@@ -19,7 +19,7 @@ from expint.derive.stiff import StiffResiduals, stiff_statement
 from expint.derive.tableau import Tableau
 from expint.derive.trees import ColouredTree, StiffTree, coloured_trees, stiff_trees
 
-__all__ = ["Condition", "OrderReport", "check_orders"]
+__all__ = ["Condition", "OrderReport", "check_orders", "stiff_violations"]
 
 
 class _Rules(NamedTuple):
@@ -175,6 +175,14 @@ def check_orders(method: Method, max_order: int = 6, history: Sequence[Exact] | 
     nodes: tuple[Any, ...] = tuple(Fraction(-j) for j in range(method.history)) if history is None else tuple(history)
     recipe = method.recipe(StepContext(start=0.0, step=1.0, history=nodes))
     return _report(method.name, scheme_of_recipe(recipe, nodes), max_order, rules)
+
+
+def stiff_violations(tableau: Tableau, order: int, weak: bool) -> tuple[Condition, ...]:
+    """Return the stiff conditions of one order that the solution of a tableau violates, in the strong or weak form."""
+    scheme = scheme_of_tableau(tableau, tableau.b)
+    rules = _JACOBIAN if isinstance(tableau, Linearised) else _ANY_L
+    rows = () if rules is _JACOBIAN else _row_sums(scheme)
+    return _stiff(rules.residuals(scheme), rows, order, rules, weak)
 
 
 def _report(name: str, scheme: Scheme, max_order: int, rules: _Rules) -> OrderReport:

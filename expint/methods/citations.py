@@ -71,6 +71,13 @@ _ENTRIES: dict[str, _Entry] = {
         "journal = {IMA Journal of Applied Mathematics}, volume = {16}, number = {1}, pages = {11--21}",
         1975,
     ),
+    "expint": _Entry(
+        "software",
+        "developers, The expint",
+        "expint: exponential integrators, derived exactly",
+        "note = {The derivation is in notebooks/derive_pair.py}",
+        2026,
+    ),
     "fehlberg1969": _Entry(
         "techreport",
         "Fehlberg, Erwin",
