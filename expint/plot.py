@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from expint.backend import to_numpy
+from expint.backend import Array, to_numpy
 from expint.problem import SemilinearProblem
 from expint.solution import Solution
 
-__all__ = ["pyplot", "space_time"]
+__all__ = ["animation", "curves", "field", "order_triangle", "pyplot", "space_time", "study"]
 
 
 def pyplot() -> Any:
@@ -58,3 +59,186 @@ def space_time(solution: Solution, problem: SemilinearProblem, ax: Any = None, *
     ax.figure.colorbar(mesh, ax=ax, label="u")
     ax.set(xlabel="x", ylabel="t", title=problem.name)
     return ax
+
+
+def field(values: Array, ax: Any = None, title: str = "", **options: Any) -> Any:
+    """Draw a function of two variables, the first axis upwards, and return the axes.
+
+    Parameters
+    ----------
+    values
+        Real values of shape (rows, columns).
+    ax
+        Axes to draw on; new ones by default.
+    title
+        Title of the picture.
+    options
+        Passed to ``imshow``.
+
+    Raises
+    ------
+    ValueError
+        If the array does not have two axes.
+    """
+    pixels = to_numpy(values)
+    if pixels.ndim != 2:
+        raise ValueError(f"expected values of shape (rows, columns), received shape {pixels.shape}; take one component")
+    if ax is None:
+        _, ax = pyplot().subplots(figsize=(4, 4), layout="constrained")
+    ax.imshow(pixels, **({"origin": "lower", "cmap": "viridis", "interpolation": "bilinear"} | options))
+    ax.set(xticks=[], yticks=[], title=title)
+    return ax
+
+
+def animation(frames: Sequence[Array], draw: Callable[[Array, Any], Any], fps: float = 20.0, ax: Any = None) -> Any:
+    """Return a matplotlib animation: ``draw(frame, ax)`` for each frame, on cleared axes.
+
+    ``.save("film.gif", writer="pillow")`` writes it, ``.to_jshtml()`` shows it in a notebook.
+
+    Parameters
+    ----------
+    frames
+        What is drawn, one after the other.
+    draw
+        Draws one of them on the axes, for example ``expint.plot.field``.
+    fps
+        Frames per second.
+    ax
+        Axes to draw on; new ones by default.
+
+    Raises
+    ------
+    ValueError
+        If there are no frames or the rate is not positive.
+    """
+    if not len(frames) or not fps > 0:
+        raise ValueError(f"expected at least one frame and fps > 0, received {len(frames)} frames and fps = {fps}")
+    if ax is None:
+        _, ax = pyplot().subplots(figsize=(4, 4), layout="constrained")
+    from matplotlib.animation import FuncAnimation
+
+    def show(index: int) -> list[Any]:
+        ax.clear()
+        draw(frames[index], ax)
+        return [ax]
+
+    return FuncAnimation(ax.figure, show, frames=len(frames), interval=1000 / fps, blit=False)
+
+
+def curves(
+    series: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    ax: Any = None,
+    *,
+    orders: Sequence[float] = (),
+    xlabel: str = "step",
+    ylabel: str = "error",
+    title: str = "",
+) -> Any:
+    """Draw curves in doubly logarithmic axes, with triangles that show the slopes ``orders``, and return the axes.
+
+    Parameters
+    ----------
+    series
+        For each label the abscissae and the ordinates; values that are not positive and finite are left out.
+    ax
+        Axes to draw on; new ones by default.
+    orders
+        Slopes to be shown, each below the curve whose slope is nearest.
+    xlabel, ylabel, title
+        Labels.
+
+    Raises
+    ------
+    ValueError
+        If no curve has a point to draw.
+    """
+    drawn = {label: kept for label, pair in series.items() if (kept := _drawable(*pair))[0].size}
+    if not drawn:
+        raise ValueError(f"expected a curve with positive finite points, received {len(series)} without")
+    if ax is None:
+        _, ax = pyplot().subplots(figsize=(6, 4.5), layout="constrained")
+    from matplotlib.ticker import LogFormatterSciNotation
+
+    for (label, (x, y)), marker in zip(drawn.items(), "osv^D<>pPX*hdH8" * len(drawn)):
+        ax.loglog(x, y, marker=marker, markersize=4.5, linewidth=1.3, label=label)
+    for order in orders:
+        x, y = min(drawn.values(), key=lambda pair: abs(_slope(*pair) - order))
+        middle = len(x) // 2
+        order_triangle(ax, order, x[max(middle - 1, 0)], x[middle], 0.35 * y[max(middle - 1, 0)])
+    for axis in (ax.xaxis, ax.yaxis):  # between powers of ten only where there is room
+        axis.set_minor_formatter(LogFormatterSciNotation(labelOnlyBase=False, minor_thresholds=(1.0, 0.4)))
+    ax.grid(True, which="major", color="0.9", linewidth=0.8)
+    ax.set_axisbelow(True)
+    ax.set(xlabel=xlabel, ylabel=ylabel, title=title)
+    ax.legend(fontsize="small", frameon=False)
+    return ax
+
+
+def order_triangle(ax: Any, order: float, left: float, right: float, start: float) -> None:
+    """Draw the triangle of slope ``order`` between two abscissae of doubly logarithmic axes.
+
+    Parameters
+    ----------
+    ax
+        Axes to draw on.
+    order
+        The slope.
+    left, right
+        The abscissae of its corners, different.
+    start
+        The ordinate at ``left`` of the side that has the slope.
+    """
+    left, right = sorted((left, right))
+    end = start * (right / left) ** order
+    corner = right if end > start else left  # the right angle lies below
+    style = {"facecolor": "0.92", "edgecolor": "0.35", "linewidth": 0.8, "zorder": 0.5}
+    ax.fill([left, right, corner], [start, end, min(start, end)], **style)
+    away, side = ((3, 0), "left") if corner == right else ((-3, 0), "right")
+    middle = (corner, np.sqrt(start * end))
+    ax.annotate(f"{order:g}", middle, away, textcoords="offset points", ha=side, va="center", size=8)
+
+
+def study(result: Any, problem: str, ax: Any = None, *, over: str = "value", orders: Sequence[float] = ()) -> Any:
+    """Draw a study: for each method the error over step, tolerance or work, and return the axes.
+
+    Parameters
+    ----------
+    result
+        What ``expint.study.run`` or ``diffusion.study.run`` returned.
+    problem
+        The name of one of its problems.
+    ax
+        Axes to draw on; new ones by default.
+    over
+        The abscissa: "value" (the parameter of the study), "calls" or "seconds".
+    orders
+        Slopes to be shown by triangles.
+
+    Raises
+    ------
+    ValueError
+        If the study has no such problem, or the abscissa is none of these.
+    """
+    labels = {"value": result.parameter, "calls": "evaluations", "seconds": "seconds"}
+    if over not in labels:
+        raise ValueError(f"expected over to be one of {list(labels)}, received {over!r}")
+    if problem not in result.problems():
+        raise ValueError(f"expected the name of one of the problems {result.problems()}, received {problem!r}")
+    drawn = {method: result.curve(problem, method, over) for method in result.methods()}
+    return curves(drawn, ax, orders=orders, xlabel=labels[over], ylabel=result.measure, title=problem)
+
+
+def _drawable(x: Sequence[float], y: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the points that logarithmic axes can show, in ascending order of x."""
+    xs, ys = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    kept = np.isfinite(xs) & np.isfinite(ys) & (xs > 0) & (ys > 0)
+    order = np.argsort(xs[kept])
+    return xs[kept][order], ys[kept][order]
+
+
+def _slope(x: np.ndarray, y: np.ndarray) -> float:
+    """Return the slope of the middle of a curve in doubly logarithmic axes."""
+    if len(x) < 2:
+        return np.inf
+    middle = max(len(x) // 2, 1)
+    return float(np.log(y[middle] / y[middle - 1]) / np.log(x[middle] / x[middle - 1]))

@@ -1,0 +1,186 @@
+"""What a study found: cells, fitted slopes with confidence intervals, tables."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+__all__ = ["Cell", "Slope", "Study", "fit_slope"]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One problem solved by one method with one step size, tolerance or number of steps.
+
+    Attributes
+    ----------
+    problem, method
+        Their names in the study.
+    value
+        The step size, the tolerance or the number of steps.
+    error
+        What was measured; nan where the cell failed.
+    calls, steps, seconds
+        Evaluations of N, accepted steps, and wall time; the time is what it was when the cell was computed.
+    failure
+        Empty, or the sentence that says why the cell failed.
+    """
+
+    problem: str
+    method: str
+    value: float
+    error: float = math.nan
+    calls: int = 0
+    steps: int = 0
+    seconds: float = math.nan
+    failure: str = ""
+
+
+class Slope(NamedTuple):
+    """The slope of log error over log value by least squares, with its 95 % confidence interval.
+
+    The interval is that of Student's t; with fewer than three points it is not known, and nan.
+    """
+
+    problem: str
+    method: str
+    slope: float
+    low: float
+    high: float
+    points: int
+
+
+def fit_slope(x: Sequence[float], y: Sequence[float], confidence: float = 0.95) -> tuple[float, float, float]:
+    """Return the slope of log y over log x and the ends of its confidence interval; nan for too few points.
+
+    Raises
+    ------
+    ValueError
+        If a value is not positive or the confidence not between 0 and 1.
+    """
+    if not 0 < confidence < 1:
+        raise ValueError(f"expected a confidence between 0 and 1, received {confidence}")
+    if any(not value > 0 for value in (*x, *y)):
+        raise ValueError("expected positive values for a fit in logarithms, received others; leave them out")
+    if len(set(x)) < 2:
+        return math.nan, math.nan, math.nan
+    from scipy import stats
+
+    fit = stats.linregress(np.log(x), np.log(y))
+    if len(x) < 3:
+        return float(fit.slope), math.nan, math.nan
+    half = float(stats.t.ppf((1 + confidence) / 2, len(x) - 2) * fit.stderr)
+    return float(fit.slope), float(fit.slope) - half, float(fit.slope) + half
+
+
+@dataclass(frozen=True)
+class Study:
+    """The result of a study.
+
+    Attributes
+    ----------
+    cells
+        All cells, in the order problems, methods, values.
+    parameter
+        What the values are: "step", "rtol", "steps".
+    measure
+        What was measured: "error", "Fréchet distance".
+    """
+
+    cells: tuple[Cell, ...]
+    parameter: str
+    measure: str = "error"
+
+    @property
+    def failures(self) -> tuple[Cell, ...]:
+        """The cells that failed."""
+        return tuple(cell for cell in self.cells if cell.failure)
+
+    def problems(self) -> list[str]:
+        """Return the names of the problems."""
+        return list(dict.fromkeys(cell.problem for cell in self.cells))
+
+    def methods(self) -> list[str]:
+        """Return the names of the methods."""
+        return list(dict.fromkeys(cell.method for cell in self.cells))
+
+    def records(self) -> list[dict[str, Any]]:
+        """Return one flat mapping for each cell, as ``pandas.DataFrame`` and its kin take them."""
+        return [
+            {self.parameter if key == "value" else key: v for key, v in asdict(cell).items()} for cell in self.cells
+        ]
+
+    def curve(self, problem: str, method: str, over: str = "value") -> tuple[list[float], list[float]]:
+        """Return the abscissae ("value", "calls", "seconds") and the errors of the cells that succeeded."""
+        cells = [c for c in self.cells if (c.problem, c.method) == (problem, method) and not c.failure]
+        return [float(getattr(cell, over)) for cell in cells], [cell.error for cell in cells]
+
+    def slopes(self, floor: float = 1e-11, confidence: float = 0.95) -> list[Slope]:
+        """Return the slope of each method on each problem.
+
+        Parameters
+        ----------
+        floor
+            Errors below it are rounding, and left out.
+        confidence
+            Of the interval.
+        """
+        found = []
+        for problem in self.problems():
+            for method in self.methods():
+                pairs = [(x, y) for x, y in zip(*self.curve(problem, method)) if floor < y < math.inf]
+                x, y = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+                found.append(Slope(problem, method, *fit_slope(x, y, confidence), len(pairs)))
+        return found
+
+    def markdown(self) -> str:
+        """Return the errors and slopes as Markdown tables, one for each problem, and the failures below."""
+        parts = []
+        for problem in self.problems():
+            header, *rows = self._table(problem, "±", "failed")
+            lines = [header, ["---"] * len(header), *rows]
+            parts.append(f"**{problem}**\n\n" + "\n".join("| " + " | ".join(cells) + " |" for cells in lines))
+        if self.failures:
+            parts.append("\n".join(f"- failed: {_where(self, cell)}: {cell.failure}" for cell in self.failures))
+        return "\n\n".join(parts)
+
+    def latex(self) -> str:
+        r"""Return the errors and slopes as LaTeX tables (with booktabs), one for each problem."""
+        return "\n\n".join(self._tabular(problem) for problem in self.problems())
+
+    def _tabular(self, problem: str) -> str:
+        header, *rows = self._table(problem, r"$\pm$", "--")
+        body = [r" & ".join(map(_escaped, cells)) + r" \\" for cells in (header, *rows)]
+        columns = "l" + "r" * (len(header) - 1)
+        lines = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", body[0], r"\midrule", *body[1:], r"\bottomrule"]
+        return "\n".join([f"% {problem}", *lines, r"\end{tabular}"])
+
+    def _table(self, problem: str, plus_minus: str, failed: str) -> list[list[str]]:
+        values = list(dict.fromkeys(cell.value for cell in self.cells))
+        slopes = {slope.method: slope for slope in self.slopes() if slope.problem == problem}
+        at = {(cell.method, cell.value): cell for cell in self.cells if cell.problem == problem}
+        rows = [["method", *(f"{self.parameter} {value:.4g}" for value in values), "slope"]]
+        for method in self.methods():
+            cells = [at[method, value] for value in values]
+            errors = [failed if cell.failure else f"{cell.error:.2e}" for cell in cells]
+            rows.append([method, *errors, _written(slopes[method], plus_minus)])
+        return rows
+
+
+def _written(slope: Slope, plus_minus: str) -> str:
+    if math.isnan(slope.slope):
+        return ""
+    interval = "" if math.isnan(slope.low) else f" {plus_minus} {(slope.high - slope.low) / 2:.2f}"
+    return f"{slope.slope:.2f}{interval}"
+
+
+def _where(study: Study, cell: Cell) -> str:
+    return f"{cell.problem}, {cell.method}, {study.parameter} = {cell.value:g}"
+
+
+def _escaped(text: str) -> str:
+    return text if "$" in text else "".join(f"\\{c}" if c in "&%#_{}" else c for c in text)
