@@ -68,7 +68,7 @@ def test_a_network_of_another_precision_serves_the_state(dtype, state):
     x, t = seen(lambda n: in_dtype(n, dtype), torch.from_numpy(X).to(state), torch.from_numpy(T).to(state))
     assert (x.dtype, t.dtype) == (dtype, dtype)
     layer = torch.nn.Linear(4, 4).to(dtype)
-    denoiser = diffusion.Denoiser(in_dtype(lambda x, t: layer(x), dtype), schedule=VP)
+    denoiser = diffusion.Denoiser(in_dtype(lambda x, t: layer(x), dtype), "data", VP)
     assert diffusion.sample(denoiser, torch.from_numpy(X).to(state), sampler="ddim", steps=3).dtype == state
 
 
