@@ -139,7 +139,7 @@ def _listing(conditions: tuple[Condition, ...], shown: int = 4) -> str:
     return "; ".join(f"${condition.statement}$" for condition in conditions[:shown]) + more or "–"
 
 
-def check_orders(method: Method, max_order: int = 6, history: Sequence[Exact] | None = None) -> OrderReport:
+def check_orders(method: Method | Scheme, max_order: int = 6, history: Sequence[Exact] | None = None) -> OrderReport:
     """Prove the orders of a method and of its embedded solution, up to ``max_order``.
 
     All decisions are exact. Coefficients may contain sympy symbols; a condition then holds if it holds identically.
@@ -147,8 +147,8 @@ def check_orders(method: Method, max_order: int = 6, history: Sequence[Exact] | 
     Parameters
     ----------
     method
-        A tableau, or any method whose recipe is exact for an exact history. Methods that linearise at every step are
-        held to the conditions for L = J_n, which are fewer.
+        A tableau, a scheme, or any method whose recipe is exact for an exact history. Methods that linearise at every
+        step are held to the conditions for L = J_n, which are fewer.
     max_order
         Up to which order to look.
     history
@@ -164,6 +164,8 @@ def check_orders(method: Method, max_order: int = 6, history: Sequence[Exact] | 
     """
     if not isinstance(max_order, int) or max_order < 1:
         raise ValueError(f"expected max_order to be an integer ≥ 1, received {max_order!r}")
+    if isinstance(method, Scheme):
+        return _report("scheme", method, max_order, _ANY_L)
     rules = _JACOBIAN if isinstance(method, Linearised) else _ANY_L
     if isinstance(method, Tableau):
         embedded = None

@@ -44,7 +44,7 @@ def exact(value: object) -> Exact:
             return expression
     raise TypeError(
         f"expected an exact number (int, Fraction or sympy expression), received {value!r} of type "
-        f"{type(value).__name__}; write Fraction(1, 3) instead of 0.333…"
+        f"{type(value).__name__}; write Fraction(1, 3) instead of 0.333…, or ask for it: expint.derive.recover(0.333…)"
     )
 
 

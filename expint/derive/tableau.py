@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any, Self, TypeAlias
 
 from expint.derive.phisum import Exact, PhiSum, as_phisum, exact, phi
 from expint.derive.printing import latex_array, latex_number, markdown_table
@@ -224,6 +224,33 @@ class Tableau:
             )
             for c, row, accept in rows
         )
+
+    @classmethod
+    def from_floats(cls, name: str, c: Sequence[Any], a: Sequence[Any], b: Sequence[Any], **facts: Any) -> Self:
+        """Return the tableau whose floating coefficients are recovered as simple fractions; see ``derive.recover``.
+
+        Parameters
+        ----------
+        name, c, a, b, facts
+            As the fields; an entry may also be a mapping {(k, c): r} with floats, which stands for Σ r φ_k(cz).
+
+        Raises
+        ------
+        ValueError
+            If a float is explained by no simple fraction, with the row in which it stands; and as ``Tableau``.
+        """
+        from expint.derive.recover import recover
+
+        def row(entries: Sequence[Any], label: str) -> tuple[Any, ...]:
+            try:
+                return tuple(recover(entry) for entry in entries)
+            except ValueError as error:
+                raise ValueError(f"{name}: {label}: {error}") from error
+
+        rows = tuple(row(entries, f"row {i + 1} of a") for i, entries in enumerate(a))
+        if facts.get("embedded") is not None:
+            facts["embedded"] = row(facts["embedded"], "embedded")
+        return cls(name=name, c=row(c, "c"), a=rows, b=row(b, "b"), **facts)
 
     def subs(self, values: dict[Any, object], name: str | None = None) -> Tableau:
         """Return the member of a family in which the sympy symbols take the exact ``values``."""
