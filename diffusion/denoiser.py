@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from expint.backend import Array, array_namespace, device, is_array
+from expint.operators import Scalar
 
 from .prediction import Kind, coefficients, prediction_name
 from .schedule import NoiseSchedule
@@ -118,7 +119,10 @@ class Denoiser:
         if kind == self.predicts:
             return self(x, t)
         of_state, of_output = _conversion(self.schedule, self.predicts, kind, t)
-        return of_state * x + of_output * self(x, t)
+        return _COMBINE((of_output, of_state or None), (self(x, t), x))
+
+
+_COMBINE = Scalar(0.0).combine  # one operation for each array where the library has one
 
 
 @lru_cache(maxsize=4096)

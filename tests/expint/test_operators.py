@@ -118,3 +118,16 @@ def test_operators_say_what_they_are() -> None:
     assert repr(Diagonal(np.array([1.0, 2.0]))) == "Diagonal(real symbol of shape (2,))"
     assert repr(Diagonal(np.array([1.0, 2j]))) == "Diagonal(complex symbol of shape (2,))"
     assert repr(Dense(np.eye(2))) == "Dense(matrix of shape (2, 2))"
+
+
+def test_a_scalar_combines_tensors_in_one_operation_each_and_leaves_them_as_they_are():
+    rng = np.random.default_rng(0)
+    columns = [rng.standard_normal((3, 4)) for _ in range(4)]
+    weights, tensors = (0.5, None, -2.0, 3.0), [torch.from_numpy(column.copy()) for column in columns]
+    expected = Scalar(0.0).combine(weights, columns)
+    np.testing.assert_allclose(Scalar(0.0).combine(weights, tensors), expected, rtol=1e-15)
+    for tensor, column in zip(tensors, columns):
+        np.testing.assert_array_equal(tensor, column)
+    leaf = torch.ones(2, requires_grad=True)
+    Scalar(0.0).combine((2.0, 3.0), (leaf, leaf)).sum().backward()
+    assert leaf.grad.tolist() == [5.0, 5.0]
