@@ -27,6 +27,8 @@ class SemilinearProblem:
         (t_0, t_end).
     exact
         t ↦ y(t), where a solution is known in closed form.
+    jacobian
+        (t, y) ↦ ∂(Ly + N)/∂y as a square matrix on the entries of y in their order, where it is known.
     physical
         y ↦ u: from the space in which L lives (Fourier coefficients, say) to values on the grid.
     x
@@ -40,6 +42,7 @@ class SemilinearProblem:
     y0: Array
     t_span: tuple[float, float]
     exact: Callable[[float], Array] | None = None
+    jacobian: Callable[[float, Array], Array] | None = None
     physical: Callable[[Array], Array] | None = None
     x: Array | None = None
     name: str = ""

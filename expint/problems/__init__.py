@@ -1,20 +1,94 @@
-"""Semilinear problems with the parameters of the literature; each function returns a ``SemilinearProblem``."""
+"""Semilinear problems with the parameters of the literature; each function returns a ``SemilinearProblem``.
 
+``names()`` lists them and ``make(name)`` makes one; ``reference(name)`` is the stored solution of those without an
+exact one, to be compared with ``sample(problem, y)``.
+"""
+
+from typing import Any
+
+from expint.problem import SemilinearProblem
+from expint.problems.advection_diffusion_reaction import advection_diffusion_reaction
 from expint.problems.allen_cahn import allen_cahn, allen_cahn_chebyshev
-from expint.problems.burgers import burgers
+from expint.problems.brusselator import brusselator
+from expint.problems.burgers import burgers, burgers_shock
 from expint.problems.hochbruck_ostermann import hochbruck_ostermann
+from expint.problems.kawahara import kawahara
 from expint.problems.korteweg_de_vries import korteweg_de_vries, two_solitons
 from expint.problems.kuramoto_sivashinsky import kuramoto_sivashinsky
+from expint.problems.manufactured import hypertest, paratest, schroedinger_type
+from expint.problems.navier_stokes import kolmogorov_flow, taylor_green
+from expint.problems.nonlinear_schroedinger import schroedinger_breather, schroedinger_potential, schroedinger_soliton
+from expint.problems.pattern import (
+    cahn_hilliard,
+    ginzburg_landau,
+    ginzburg_landau_plane,
+    nikolaevskiy,
+    swift_hohenberg,
+)
+from expint.problems.reaction_diffusion import fitzhugh_nagumo, gray_scott, gray_scott_plane, schnakenberg
+from expint.problems.reference import Reference, reference, sample
 from expint.problems.scalar import linear_system, riccati
+from expint.problems.sine_gordon import sine_gordon
+from expint.problems.stiff_odes import hires, prothero_robinson, robertson, van_der_pol
 
-__all__ = [
-    "allen_cahn",
-    "allen_cahn_chebyshev",
-    "burgers",
-    "hochbruck_ostermann",
-    "korteweg_de_vries",
-    "kuramoto_sivashinsky",
-    "linear_system",
-    "riccati",
-    "two_solitons",
-]
+_MAKERS = {
+    maker.__name__: maker
+    for maker in (
+        advection_diffusion_reaction,
+        allen_cahn,
+        allen_cahn_chebyshev,
+        brusselator,
+        burgers,
+        burgers_shock,
+        cahn_hilliard,
+        fitzhugh_nagumo,
+        ginzburg_landau,
+        ginzburg_landau_plane,
+        gray_scott,
+        gray_scott_plane,
+        hires,
+        hochbruck_ostermann,
+        hypertest,
+        kawahara,
+        kolmogorov_flow,
+        korteweg_de_vries,
+        kuramoto_sivashinsky,
+        linear_system,
+        nikolaevskiy,
+        paratest,
+        prothero_robinson,
+        riccati,
+        robertson,
+        schnakenberg,
+        schroedinger_breather,
+        schroedinger_potential,
+        schroedinger_soliton,
+        schroedinger_type,
+        sine_gordon,
+        swift_hohenberg,
+        taylor_green,
+        two_solitons,
+        van_der_pol,
+    )
+}
+
+__all__ = ["Reference", "make", "names", "reference", "sample", *_MAKERS]
+
+
+def names() -> list[str]:
+    """Return the names of all problems."""
+    return sorted(_MAKERS)
+
+
+def make(name: str, **parameters: Any) -> SemilinearProblem:
+    """Return the problem ``name``, with its default parameters where none are given.
+
+    Raises
+    ------
+    ValueError
+        If there is no problem of that name.
+    """
+    if name not in _MAKERS:
+        raise ValueError(f"expected the name of a problem, received {name!r}; there are {', '.join(names())}")
+    problem: SemilinearProblem = _MAKERS[name](**parameters)
+    return problem
