@@ -112,6 +112,7 @@ def families() -> tuple[tuple[str, tuple[Any, ...]], ...]:
         expint43,
         fifth_order,
         fourth_order,
+        general_linear,
         generalised_lawson,
         hochbruck_ostermann,
         lie_group,
@@ -130,6 +131,7 @@ def families() -> tuple[tuple[str, tuple[Any, ...]], ...]:
         zoto_bowman,
         expint43,
         generalised_lawson,
+        general_linear,
         rosenbrock,
         epirk,
     )

@@ -1,0 +1,161 @@
+r"""Exponential general linear methods (EGLM) by collocation: stages, level upon level, on top of remembered slopes.
+
+All stages of a level integrate the polynomial through N at the q remembered points and at the nodes of the level below
+exactly against the exponential. A level over m nodes then has the stage order q + m for arbitrary operators, on any
+grid, and the step likewise. Ostermann, Thalhammer and Wright (2006); without levels it is exponential Adams–Bashforth,
+without history the ladder of ``expint.derive.ladder``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property, lru_cache
+from typing import Any
+
+from expint.derive.bootstrap import bootstrap
+from expint.derive.lagrange import collocation_weights
+from expint.derive.phisum import Exact, PhiSum, phi
+from expint.derive.printing import latex_array, latex_number, latex_phisum, markdown_table, text_phisum
+from expint.derive.stage import Method, Stage, StepContext
+
+__all__ = ["HistoryLadder"]
+
+
+@dataclass(frozen=True)
+class HistoryLadder:
+    """A general linear method with q remembered slopes and levels of stages; the step collocates at the top level.
+
+    Parameters
+    ----------
+    name
+        The name of the method.
+    q
+        How many slopes are remembered, N(y_n) included; at least 1.
+    levels
+        The nodes of each level, bottom up: exact positive numbers, different within a level.
+    order, stiff_order, weak_stiff_order
+        The orders on uniform grids, confirmed by the tests.
+    reference, aliases, remarks
+        BibTeX key of the source, other names, and a sentence about the method.
+
+    Raises
+    ------
+    ValueError
+        If q is not a positive integer, or a level holds a node twice or one that is not positive.
+    """
+
+    name: str
+    q: int
+    levels: tuple[tuple[Exact, ...], ...]
+    order: int
+    stiff_order: int
+    weak_stiff_order: int
+    reference: str = "ostermann2006"
+    aliases: tuple[str, ...] = ()
+    remarks: str = ""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.q, int) or self.q < 1:
+            raise ValueError(f"{self.name}: expected the number q of slopes to be an integer ≥ 1, received {self.q!r}")
+        for level in self.levels:
+            if len(set(level)) < len(level) or any(node <= 0 for node in level):
+                raise ValueError(f"{self.name}: expected different positive nodes on a level, received {level}")
+
+    @property
+    def history(self) -> int:
+        """How many remembered slopes a step looks at, N(y_n) included."""
+        return self.q
+
+    @property
+    def stages(self) -> int:
+        """Evaluations of N per step."""
+        return 1 + sum(len(level) for level in self.levels)
+
+    @property
+    def error_order(self) -> None:
+        """There is no error estimate."""
+
+    def error(self, step: StepContext) -> None:
+        """Return None: there is no error estimate."""
+        del step
+
+    @cached_property
+    def starter(self) -> Method:
+        """The one-step method that makes the first steps; local errors of the order of the method are enough."""
+        return bootstrap(max(self.order - 1, 1))
+
+    def recipe(self, step: StepContext) -> Sequence[Stage]:
+        """Return the stages of one step, those of the starter while the history is short."""
+        if len(step.history) < self.q:
+            return self.starter.recipe(step)
+        return _recipe(self.levels, step.history[: self.q])
+
+    def latex(self) -> str:
+        """Return the weights of all points for uniform steps in LaTeX: past slopes, then stages."""
+        rows = [[latex_number(c), *(latex_phisum(terms) for terms in entries)] for c, entries in self._uniform()]
+        width = max(len(row) for row in rows)
+        return latex_array([row + [""] * (width - len(row)) for row in rows], "c|" + "c" * (width - 1))
+
+    def markdown(self) -> str:
+        """Return the weights of all points for uniform steps as a Markdown table."""
+        rows = [[str(c), *(text_phisum(terms) for terms in entries)] for c, entries in self._uniform()]
+        width = max(len(row) for row in rows)
+        names = [f"N_(n-{j})" if j else "N_n" for j in range(self.q)] + [
+            f"N_{i + 2}" for i in range(width - 1 - self.q)
+        ]
+        return markdown_table(["c", *names], [row + [""] * (width - len(row)) for row in rows])
+
+    def _repr_latex_(self) -> str:
+        return f"$${self.latex()}$$"
+
+    def _uniform(self) -> list[tuple[Exact, tuple[Any, ...]]]:
+        stages = _recipe(self.levels, tuple(Fraction(-j) for j in range(self.q)))
+        return [(stage.c, (*stage.past, *reversed(stage.stages))) for stage in stages]
+
+    def cite(self) -> str:
+        """Return the source of the method as BibTeX."""
+        from expint.methods.citations import bibtex
+
+        return bibtex(self.reference)
+
+
+@lru_cache(maxsize=256)
+def _recipe(levels: tuple[tuple[Exact, ...], ...], positions: tuple[Any, ...]) -> tuple[Stage, ...]:
+    """Return the step for given positions of the slopes; floats are binary fractions, so nothing is lost."""
+    past = [Fraction(position) for position in positions]
+    inner: list[Exact] = []
+    below: list[int] = []
+    stages = []
+    for level in levels:
+        known = len(inner)
+        for node in level:
+            stages.append(_stage(Fraction(node), past, inner[:known], below, accept=False))
+            inner.append(Fraction(node))
+        below = list(range(known, len(inner)))
+    # within a level a stage sees the slopes of its neighbours, with weight zero
+    stages = [_widened(stage, i) for i, stage in enumerate(stages)]
+    return (*stages, _stage(Fraction(1), past, inner, below, accept=True))
+
+
+def _stage(c: Exact, past: Sequence[Exact], inner: Sequence[Exact], below: Sequence[int], accept: bool) -> Stage:
+    weights = collocation_weights([*past, *(inner[i] for i in below)], c)
+    by_stage = dict(zip(below, weights[len(past) :]))
+    return Stage(
+        c=c,
+        state=phi(0, c).terms,
+        stages=tuple(by_stage.get(i, PhiSum()).terms for i in reversed(range(len(inner)))),
+        past=tuple(weight.terms for weight in weights[: len(past)]),
+        evaluate=True,
+        accept=accept,
+        remember=accept,
+    )
+
+
+def _widened(stage: Stage, before: int) -> Stage:
+    """Return the stage with zero weights for the neighbours evaluated between it and the level below."""
+    missing: tuple[Any, ...] = ({},) * (before - len(stage.stages))
+    return Stage(
+        stage.c, stage.state, (*missing, *stage.stages), stage.past, stage.evaluate, stage.accept, stage.remember
+    )

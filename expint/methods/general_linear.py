@@ -1,0 +1,54 @@
+"""Exponential general linear methods by collocation at remembered slopes and at stages."""
+
+from fractions import Fraction as F
+
+from expint.derive.history_ladder import HistoryLadder
+
+__all__ = ["METHODS"]
+
+METHODS: tuple[HistoryLadder, ...] = (
+    HistoryLadder(
+        "eglm322",
+        q=2,
+        levels=((1,),),
+        order=3,
+        stiff_order=3,
+        weak_stiff_order=3,
+        remarks="Order 3, 2 stages, 2 steps: Adams–Bashforth, then Adams–Moulton, then N again; PECE of order 3.",
+    ),
+    HistoryLadder(
+        "eglm432",
+        q=2,
+        levels=((F(1, 2),), (F(7, 10),)),
+        order=4,
+        stiff_order=3,
+        weak_stiff_order=4,
+        remarks="Order 4, 3 stages, 2 steps; the node 7/10 makes ψ₄(0) vanish. Derived, not the published weights.",
+    ),
+    HistoryLadder(
+        "eglm433",
+        q=3,
+        levels=((F(1, 2), 1),),
+        order=4,
+        stiff_order=4,
+        weak_stiff_order=4,
+        remarks="Order 4, 3 stages, 3 steps; the stages are independent. Derived, not the published weights.",
+    ),
+    HistoryLadder(
+        "eglm533",
+        q=3,
+        levels=((F(1, 2),), (F(97, 135),)),
+        order=5,
+        stiff_order=4,
+        weak_stiff_order=5,
+        remarks="Order 5, 3 stages, 3 steps; the node 97/135 makes ψ₅(0) vanish.",
+    ),
+    HistoryLadder(
+        "eglm634",
+        q=4,
+        levels=((F(1, 2),), (F(1, 2), 1)),
+        order=6,
+        stiff_order=6,
+        weak_stiff_order=6,
+    ),
+)
