@@ -15,8 +15,9 @@ from expint.backend import Array, array_namespace, is_array
 from . import grids
 from .declaration import Sampler
 from .denoiser import Denoiser
+from .dense import with_dense_output
 from .diagnosis import OffScaleWarning, diagnosed, warn_off_scale
-from .programme import STOP
+from .programme import End
 from .samplers import sampler as find_sampler
 
 __all__ = ["OffScaleWarning", "SamplingError", "encode", "sample", "trajectory"]
@@ -104,8 +105,15 @@ def trajectory(
     start: Literal["noise", "state"] = "noise",
     callback: Callable[[float, Array], None] | None = None,
     progress: bool = False,
+    dense_output: bool = False,
 ) -> expint.Solution:
-    """Sample as ``sample`` does and return the whole run.
+    """Sample as ``sample`` does and return the whole run; the other parameters are those of ``sample``.
+
+    Parameters
+    ----------
+    dense_output
+        Whether the solution gets ``sol``: a function of t that gives the state at any time of the run without further
+        calls, with the predictions of the data in ``sol.previews``. The outputs of the network are kept for it.
 
     Returns
     -------
@@ -119,7 +127,11 @@ def trajectory(
         For arguments that make no sense, before any network call.
     """
     plan, chosen = _planned(denoiser, sampler, steps, grid)
-    return warn_off_scale(_run(denoiser, noise, plan, chosen, start, None, callback, progress), denoiser)
+    outputs: dict[float, Array] | None = {} if dense_output else None
+    run = warn_off_scale(_run(denoiser, noise, plan, chosen, start, None, callback, progress, outputs), denoiser)
+    if not outputs or len(run.t) < 2:
+        return run
+    return with_dense_output(run, outputs, chosen.gauge, denoiser.schedule, chosen.method.order)
 
 
 def encode(
@@ -138,7 +150,7 @@ def encode(
     of ``sample``.
     """
     chosen, times, _ = _lay_out(denoiser, sampler, steps, grid)
-    backwards = replace(chosen, end=STOP)
+    backwards = replace(chosen, end=End(correct=chosen.end.correct))
     plan = backwards.plan(denoiser.schedule, times[::-1], edges=denoiser.discontinuities)
     last = [len(plan.steps) - 1]
     state = _final(_run(denoiser, data, plan, chosen, "state", last, callback, progress))
@@ -189,7 +201,9 @@ def _run(
     keep: list[int] | None,
     callback: Callable[[float, Array], None] | None,
     progress: bool,
+    outputs: dict[float, Array] | None = None,
 ) -> expint.Solution:
+    """Run ``plan``; the network's outputs, in the kind of the gauge, are entered into ``outputs`` by their time."""
     _check_state(state)
     if start not in ("noise", "state"):
         raise ValueError(f"expected start to be 'noise' or 'state', received {start!r}")
@@ -198,7 +212,10 @@ def _run(
     kind = sampler.gauge.predicts
 
     def predict(t: float, x: Array) -> Array:
-        return denoiser.predict(x, t, kind)
+        output = denoiser.predict(x, t, kind)
+        if outputs is not None:
+            outputs[t] = output  # of calls at one time the last, which is that at the accepted state
+        return output
 
     with _no_grad(x):
         run = expint.run_plan(plan, predict, x, keep=keep, name=sampler.name, callback=callback, progress=progress)

@@ -97,6 +97,14 @@ def test_encode_is_the_inverse_of_sample_up_to_the_error_of_the_method(name, ste
     assert errors[1] < errors[0] / 2 ** (order - 0.4)
 
 
+@pytest.mark.parametrize("name", ["deis-tab3", "unipc3", "dpmpp-3m@dpm-solver", "lms4"])
+def test_encoding_by_a_multistep_sampler_makes_one_call_per_step(name):
+    denoiser, calls = counting(NET)
+    grid = diffusion.grids.uniform(8, "lambda", schedule=VP)
+    diffusion.encode(denoiser, diffusion.sample(NET, NOISE, sampler=name, grid=grid), sampler=name, grid=grid)
+    assert len(calls) == 8
+
+
 def test_encode_gives_standard_noise_on_schedules_of_any_scale():
     schedule = diffusion.EDM(0.02, 20.0)
     network = gaussian_mixture(*mixture()[:3], schedule, predicts="noise")

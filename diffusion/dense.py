@@ -1,0 +1,96 @@
+"""Between the steps of a run: its states at any time, and its predictions of the data, without further calls."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+import expint
+from expint.backend import Array, array_namespace
+from expint.operators import Scalar
+from expint.run.dense_output import DenseOutput
+
+from .gauge import Gauge
+from .prediction import convert
+from .schedule import NoiseSchedule
+
+__all__ = ["DensePath", "with_dense_output"]
+
+_HIGHEST = 4  # more slopes interpolate no better at the few steps of a sampler
+
+
+class DensePath:
+    """The continuous solution of a run: called with times of the schedule it returns the states there.
+
+    On each step the outputs at the nearest times are interpolated in the clock of the gauge, as the sampler does, and
+    the equation dy/ds = L y + N is solved exactly; at the times of the run the states are those of the run.
+
+    Attributes
+    ----------
+    t
+        The times of the run at which the network was called, decreasing.
+    previews
+        What the network predicted the data to be at these times, (len(t), *shape).
+    """
+
+    def __init__(
+        self,
+        schedule: NoiseSchedule,
+        gauge: Gauge,
+        times: Sequence[float],
+        states: Sequence[Array],
+        outputs: Mapping[float, Array],
+        order: int,
+    ) -> None:
+        self.schedule, self.gauge = schedule, gauge
+        self.t = np.array([t for t in times if t in outputs])
+        scales = [float(self._scale(t)) for t in times]
+        self._dense = DenseOutput(
+            Scalar(float(gauge.linear)),
+            [float(gauge.clock.value(schedule, t)) for t in times],
+            [x / scale for x, scale in zip(states, scales)],
+            [float(gauge.nonlinear) * outputs[t] for t in times if t in outputs],
+            order,
+        )
+        data = [
+            convert(
+                outputs[t],
+                x,
+                float(schedule.alpha(t)),
+                float(schedule.sigma(t)),
+                gauge.predicts,
+                "data",
+                schedule.sigma_data,
+            )
+            for t, x in zip(times, states)
+            if t in outputs
+        ]
+        self.previews = array_namespace(data[0]).stack(data)
+
+    def __call__(self, t: float | Sequence[float] | np.ndarray) -> Array:
+        """Return the state at the time ``t``, or the states at several times along a new first axis.
+
+        Raises
+        ------
+        ValueError
+            If a time lies outside the run.
+        """
+        times = np.asarray(t, dtype=float)
+        states = [self._scale(at) * self._dense(float(self.gauge.clock.value(self.schedule, at))) for at in times.flat]
+        return array_namespace(states[0]).stack(states) if times.ndim else states[0]
+
+    def _scale(self, t: float) -> float:
+        return float(self.gauge.scale(float(self.schedule.alpha(t)), float(self.schedule.sigma(t))))
+
+
+def with_dense_output(
+    run: expint.Solution, outputs: Mapping[float, Array], gauge: Gauge, schedule: NoiseSchedule, order: int
+) -> expint.Solution:
+    """Return the run with its continuous solution in ``sol``, as far as σ > 0 and the states are finite."""
+    with np.errstate(divide="ignore"):
+        clock = gauge.clock.value(schedule, np.maximum(run.t, 0.0))
+    noisy = [i for i, (t, s) in enumerate(zip(run.t.tolist(), clock)) if t in outputs or (np.isfinite(s) and t > 0.0)]
+    times, states = [float(run.t[i]) for i in noisy], [run.y[i, ...] for i in noisy]
+    return replace(run, sol=DensePath(schedule, gauge, times, states, outputs, min(order, _HIGHEST)))
