@@ -1,0 +1,154 @@
+"""Exponential integrators as solver classes for ``scipy.integrate.solve_ivp(..., method=…)``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from scipy.integrate import DenseOutput, OdeSolver
+
+from expint.derive.predictor_corrector import PredictorCorrector
+from expint.derive.stage import Method
+from expint.door import check_tolerance
+from expint.lower.cache import StepCache
+from expint.methods import method as find_method
+from expint.operators import as_operator
+from expint.run import Controller, StepControl
+from expint.run.adaptive import AdaptiveFailure, adaptive_states
+from expint.run.dense_output import Trail
+
+__all__ = ["ETD34", "ExponentialAdams", "ExponentialSolver", "LawsonDormandPrince", "ZotoBowman43", "solver_class"]
+
+
+class ExponentialSolver(OdeSolver):
+    r"""An exponential integrator behind SciPy's interface: y' = f(t, y) with a linear part L that f contains.
+
+    .. code-block:: python
+
+        scipy.integrate.solve_ivp(f, (0, 1), y0, method=expint.scipy.ETD34, linear=L)
+
+    Parameters
+    ----------
+    fun
+        The whole right-hand side f(t, y); the nonlinear part is N(t, y) = f(t, y) - L y.
+    t0, y0, t_bound, vectorized
+        As for every solver of SciPy.
+    linear
+        L: a number, a vector that multiplies elementwise, or a square matrix.
+    rtol, atol, first_step, max_step
+        As for SciPy's own solvers.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If L does not fit the state, or a tolerance makes no sense.
+    """
+
+    integrator: str | Method = "etd34"
+    """The method; it has an error estimate."""
+
+    t: float
+    y: np.ndarray
+
+    def __init__(
+        self,
+        fun: Callable[..., Any],
+        t0: float,
+        y0: Any,
+        t_bound: float,
+        vectorized: bool = False,
+        *,
+        linear: Any,
+        rtol: float = 1e-3,
+        atol: Any = 1e-6,
+        first_step: float | None = None,
+        max_step: float = math.inf,
+    ) -> None:
+        super().__init__(fun, t0, y0, t_bound, vectorized, support_complex=True)
+        for label, bound in (("first_step", first_step), ("max_step", max_step)):
+            if bound is not None and not bound > 0:
+                raise ValueError(f"expected {label} to be a positive number, received {bound}")
+        matrix = np.asarray(linear)
+        operator = as_operator(matrix, self.y)
+        chosen = find_method(self.integrator) if isinstance(self.integrator, str) else self.integrator
+        control = StepControl(check_tolerance(chosen, rtol, atol, None, self.y), Controller(), first_step, max_step)
+
+        def nonlinear(t: float, y: np.ndarray) -> np.ndarray:
+            slope: np.ndarray = self.fun(t, y) - (matrix @ y if matrix.ndim == 2 else matrix * y)
+            return slope
+
+        steps = StepCache(chosen, operator, self.y)
+        self._states = adaptive_states(steps, nonlinear, self.y, self.t, [self.t_bound], control)
+        self._trail = Trail(operator, chosen.order, whole=False)
+        if self.t != self.t_bound:
+            self._advance()
+
+    def _advance(self) -> None:
+        reached = next(self._states)
+        self.t, self.y = reached.t, reached.y
+        self._trail.add(reached.t, reached.y, reached.slope, reached.ahead)
+
+    def _step_impl(self) -> tuple[bool, str | None]:
+        try:
+            self._advance()
+        except AdaptiveFailure as failure:
+            return False, str(failure)
+        return True, None
+
+    def _dense_output_impl(self) -> DenseOutput:
+        return _Between(self.t_old, self.t, self._trail.newest())
+
+
+class _Between(DenseOutput):
+    """The dense output of one step in SciPy's form: times along the last axis."""
+
+    def __init__(self, t_old: float, t: float, states: Any) -> None:
+        super().__init__(t_old, t)
+        self._states = states
+
+    def _call_impl(self, t: Any) -> Any:
+        values = self._states(t)
+        return values if np.ndim(t) == 0 else values.T
+
+
+def solver_class(method: str | Method) -> type[ExponentialSolver]:
+    """Return the solver class for any method with an error estimate.
+
+    Parameters
+    ----------
+    method
+        A name (see ``expint.method_names()``) or a method.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown.
+    """
+    chosen = find_method(method) if isinstance(method, str) else method
+    return type(chosen.name, (ExponentialSolver,), {"integrator": chosen, "__doc__": ExponentialSolver.__doc__})
+
+
+class ETD34(ExponentialSolver):
+    """Krogstad's fourth-order method with an embedded third-order one; see ``ExponentialSolver``."""
+
+    integrator = "etd34"
+
+
+class ZotoBowman43(ExponentialSolver):
+    """The pair of orders 4 and 3 of Zoto and Bowman, of stiff order 3; see ``ExponentialSolver``."""
+
+    integrator = "zoto-bowman43"
+
+
+class LawsonDormandPrince(ExponentialSolver):
+    """Dormand and Prince's pair of orders 5 and 4 behind an integrating factor; see ``ExponentialSolver``."""
+
+    integrator = "lawson-dormand-prince54"
+
+
+class ExponentialAdams(ExponentialSolver):
+    """The exponential Adams pair of order 5: one evaluation of f a step; see ``ExponentialSolver``."""
+
+    integrator = PredictorCorrector(4, ramp=True)

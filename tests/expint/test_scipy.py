@@ -1,0 +1,131 @@
+"""SciPy's solve_ivp drives exponential integrators: steps, dense output, events, failures."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.integrate
+
+import expint.scipy as solvers
+from expint.scipy import ETD34, ExponentialAdams, LawsonDormandPrince, ZotoBowman43, solver_class
+
+RATES = np.array([-1.0, -50.0, -1000.0])
+Y0 = np.array([1.0, 0.5, 0.2])
+
+
+def right_hand_side(t: float, y: np.ndarray) -> np.ndarray:
+    return RATES * y + 0.3 * y * y + np.cos(t + y)
+
+
+def solve(method: Any, linear: Any = RATES, **options: Any) -> Any:
+    return scipy.integrate.solve_ivp(
+        right_hand_side, (0, 2), Y0, method=method, linear=linear, **({"rtol": 1e-7, "atol": 1e-9} | options)
+    )
+
+
+@pytest.fixture(scope="module")
+def radau() -> Any:
+    return scipy.integrate.solve_ivp(
+        right_hand_side, (0, 2), Y0, method="Radau", rtol=1e-9, atol=1e-11, dense_output=True
+    )
+
+
+@pytest.mark.parametrize("method", [ETD34, ZotoBowman43, ExponentialAdams, LawsonDormandPrince])
+@pytest.mark.parametrize("form", ["vector", "matrix"])
+def test_scipy_reaches_the_same_end_as_with_its_own_solvers(method: type, form: str, radau: Any) -> None:
+    linear = np.diag(RATES) if form == "matrix" else RATES
+    tolerances = {"rtol": 1e-4, "atol": 1e-6} if method is LawsonDormandPrince else {}
+    solution = solve(method, linear, **tolerances)
+    assert solution.success
+    assert solution.t[-1] == 2
+    assert solution.y.shape == (3, len(solution.t))
+    np.testing.assert_allclose(solution.y[:, -1], radau.y[:, -1], rtol=1e-3 if tolerances else 3e-6)
+
+
+@pytest.mark.parametrize("method", [ETD34, ExponentialAdams])
+def test_dense_output_and_times_asked_for_follow_the_solution(method: type, radau: Any) -> None:
+    times = np.linspace(0, 2, 57)
+    solution = solve(method, t_eval=times, dense_output=True)
+    np.testing.assert_array_equal(solution.t, times)
+    np.testing.assert_allclose(solution.y, radau.sol(times), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(solution.sol(times), solution.y, rtol=1e-9, atol=1e-12)
+    assert solution.sol(0.7).shape == (3,)
+
+
+def test_events_of_scipy_are_located() -> None:
+    def half(t: float, y: np.ndarray) -> float:
+        return y[1] - 0.1
+
+    half.terminal = True  # type: ignore[attr-defined]
+    ours = solve(ETD34, events=half)
+    theirs = scipy.integrate.solve_ivp(right_hand_side, (0, 2), Y0, method="Radau", rtol=1e-10, atol=1e-12, events=half)
+    assert ours.status == 1
+    np.testing.assert_allclose(ours.t_events[0], theirs.t_events[0], rtol=1e-5)
+
+
+def test_every_evaluation_is_counted() -> None:
+    calls = 0
+
+    def counted(t: float, y: np.ndarray) -> np.ndarray:
+        nonlocal calls
+        calls += 1
+        return right_hand_side(t, y)
+
+    solution = scipy.integrate.solve_ivp(counted, (0, 1), Y0, method=ETD34, linear=RATES)
+    assert solution.nfev == calls
+
+
+def test_complex_problems_run_backwards() -> None:
+    solution = scipy.integrate.solve_ivp(
+        lambda t, y: 30j * y + 0.1 * y,
+        (1, 0),
+        np.array([np.exp(30j + 0.1)]),
+        method=ZotoBowman43,
+        linear=30j,
+        rtol=1e-8,
+    )
+    assert solution.success
+    np.testing.assert_allclose(solution.y[:, -1], [1.0], rtol=1e-6)
+
+
+def test_any_method_with_an_error_estimate_becomes_a_class(radau: Any) -> None:
+    solver = solver_class("zoto-bowman32")
+    assert solver.__name__ == "zoto-bowman32"
+    solution = solve(solver, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(solution.y[:, -1], radau.y[:, -1], rtol=1e-3)
+    with pytest.raises(ValueError, match="krogstad4 has no error estimate"):
+        solve(solver_class("krogstad4"))
+
+
+def test_failures_are_reported_in_scipys_way() -> None:
+    solution = scipy.integrate.solve_ivp(
+        lambda t, y: -y + np.where(t < 0.5, 0.0, np.nan) * y, (0, 1), np.ones(1), method=ExponentialAdams, linear=-1.0
+    )
+    assert solution.status == -1
+    assert not solution.success
+    assert "inf or nan in every step" in solution.message
+    assert 0.45 < solution.t[-1] < 0.5
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"rtol": -1.0}, "expected rtol"),
+        ({"max_step": 0.0}, "expected max_step to be a positive number, received 0"),
+        ({"first_step": -1.0}, "expected first_step to be a positive number"),
+        ({"linear": np.ones(4)}, "expected a symbol that broadcasts to the state"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        solve(ETD34, **options)
+
+
+def test_the_linear_part_must_be_given() -> None:
+    with pytest.raises(TypeError, match="linear"):
+        scipy.integrate.solve_ivp(right_hand_side, (0, 1), Y0, method=ETD34)
+
+
+def test_all_that_is_offered_is_a_solver() -> None:
+    offered = [getattr(solvers, name) for name in solvers.__all__ if name != "solver_class"]
+    assert all(issubclass(solver, scipy.integrate.OdeSolver) for solver in offered)
