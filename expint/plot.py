@@ -157,7 +157,7 @@ def curves(
         raise ValueError(f"expected a curve with positive finite points, received {len(series)} without")
     if ax is None:
         _, ax = pyplot().subplots(figsize=(6, 4.5), layout="constrained")
-    from matplotlib.ticker import LogFormatterSciNotation
+    from matplotlib.ticker import FuncFormatter, NullFormatter
 
     for (label, (x, y)), marker in zip(drawn.items(), "osv^D<>pPX*hdH8" * len(drawn)):
         ax.loglog(x, y, marker=marker, markersize=4.5, linewidth=1.3, label=label)
@@ -165,8 +165,9 @@ def curves(
         x, y = min(drawn.values(), key=lambda pair: abs(_slope(*pair) - order))
         middle = len(x) // 2
         order_triangle(ax, order, x[max(middle - 1, 0)], x[middle], 0.35 * y[max(middle - 1, 0)])
-    for axis in (ax.xaxis, ax.yaxis):  # between powers of ten only where there is room
-        axis.set_minor_formatter(LogFormatterSciNotation(labelOnlyBase=False, minor_thresholds=(1.0, 0.4)))
+    for axis in (ax.xaxis, ax.yaxis):
+        low, high = axis.get_view_interval()
+        axis.set_minor_formatter(FuncFormatter(_two_and_five) if high < 100 * low else NullFormatter())
     ax.grid(True, which="major", color="0.9", linewidth=0.8)
     ax.set_axisbelow(True)
     ax.set(xlabel=xlabel, ylabel=ylabel, title=title)
@@ -226,6 +227,12 @@ def study(result: Any, problem: str, ax: Any = None, *, over: str = "value", ord
         raise ValueError(f"expected the name of one of the problems {result.problems()}, received {problem!r}")
     drawn = {method: result.curve(problem, method, over) for method in result.methods()}
     return curves(drawn, ax, orders=orders, xlabel=labels[over], ylabel=result.measure, title=problem)
+
+
+def _two_and_five(value: float, position: int) -> str:
+    """Return the label of a tick between powers of ten: only those at 2 and 5 get one."""
+    del position
+    return f"{value:g}" if round(value / 10 ** np.floor(np.log10(value))) in (2, 5) else ""
 
 
 def _drawable(x: Sequence[float], y: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,14 +30,23 @@ class Outcome(NamedTuple):
 
 @dataclass(frozen=True)
 class Job:
-    """A function of importable name with its arguments, which returns a mapping that JSON can hold."""
+    """A function of importable name with its arguments, which returns a mapping that JSON can hold.
+
+    Attributes
+    ----------
+    function, arguments
+        What is called; they must be fit to be sent to the executor.
+    content
+        What the result depends on, if the arguments are names that only stand for it.
+    """
 
     function: Callable[..., dict[str, Any]]
     arguments: tuple[Any, ...]
+    content: Any = field(default=None, repr=False)
 
     def key(self) -> str:
         """Return the key under which the result is kept."""
-        return fingerprint((self.function, self.arguments))
+        return fingerprint((self.function, self.arguments, self.content))
 
     def __call__(self) -> Outcome:
         """Run the job; an exception becomes the sentence of a failure."""
@@ -115,12 +124,13 @@ def run_jobs(
     keys = [job.key() if cache.folder is not None else "" for job in jobs]
     kept = [cache.get(key) for key in keys]
     outcomes = [None if result is None else Outcome(result) for result in kept]
+    sent = [replace(job, content=None) for job in jobs]
     waiting = [index for index, outcome in enumerate(outcomes) if outcome is None]
     with ExitStack() as stack:
         tick = stack.enter_context(progress_bar(progress, len(waiting), "study"))
         if executor is None and waiting:
             for index in waiting:
-                _check_sendable(jobs[index])
+                _check_sendable(sent[index])
             executor = stack.enter_context(_processes(len(waiting)))
         futures: dict[Future[Outcome], int] = {}
 
@@ -134,7 +144,7 @@ def run_jobs(
         try:
             for index in waiting:
                 assert executor is not None
-                futures[executor.submit(jobs[index])] = index
+                futures[executor.submit(sent[index])] = index
             for future in as_completed(futures):
                 collect(future)
                 tick()
