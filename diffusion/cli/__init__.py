@@ -1,0 +1,22 @@
+"""The command line, ``diffusion`` or ``python -m diffusion``; it needs click, which the extra ``cli`` installs."""
+
+from __future__ import annotations
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Run the command line.
+
+    Raises
+    ------
+    SystemExit
+        With the exit code: 0 success, 1 a run that failed, 2 arguments that make no sense.
+    """
+    try:
+        import click  # noqa: F401
+    except ImportError:
+        raise SystemExit('the command line needs click: pip install "expint[cli]"') from None
+    from .commands import commands
+
+    commands(prog_name="diffusion")

@@ -1,0 +1,156 @@
+"""The commands of ``diffusion``: sample, samplers, compare."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+import expint
+from expint.backend import to_numpy
+from expint.cli.common import Commands, Known, Numbers, out_file, refusing, report, save_figure, shown, write_json
+
+from .. import models, study
+from ..sample import trajectory
+from ..samplers import sampler as find_sampler
+from ..samplers import sampler_names
+
+__all__ = ["commands"]
+
+PICTURES = (".png", ".pdf", ".svg")
+SHAPE = (1, 8, 8)
+"""Of the shipped models, which are of 8×8 digits."""
+
+SAMPLER = Known("sampler", find_sampler)
+MODEL = Known("model", study.named_model)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
+@click.version_option(expint.__version__)
+def commands() -> None:
+    """Diffusion samplers as exponential integrators."""
+
+
+@commands.command()
+@click.option("--model", type=MODEL, default="digits", help="A shipped model: digits or ideal-digits.")
+@click.option("--sampler", type=SAMPLER, default="deis-tab3", help="Name of a sampler; see `diffusion samplers`.")
+@click.option("--steps", type=int, default=10, help="Number of steps.")
+@click.option("--count", type=click.IntRange(min=1), default=64, help="Number of samples.")
+@click.option("--label", type=click.IntRange(0, 9), help="Which digit to draw; any by default.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, help="Seed of the noise.")
+@click.option("--out", callback=out_file((*PICTURES, ".npz")), help="Picture (.png, .pdf, .svg) or samples (.npz).")
+@click.option("--frechet", is_flag=True, help="Report the Fréchet distance to real digits.")
+@click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
+def sample(
+    model: str,
+    sampler: str,
+    steps: int,
+    count: int,
+    label: int | None,
+    seed: int,
+    out: Path | None,
+    frechet: bool,
+    as_json: bool,
+) -> None:
+    """Sample images from a shipped model."""
+    with refusing():
+        if label is not None and model != "digits":
+            raise ValueError(f"expected a label only with the model digits, received {model!r}; leave --label out")
+        denoiser = models.digits(label) if label is not None else study.named_model(model)()
+        noise = study.normal_noise(count, SHAPE, seed)
+        run = trajectory(denoiser, noise, sampler=sampler, steps=steps, progress=shown(as_json))
+        images = to_numpy(run.y_end)
+        facts: dict[str, Any] = {
+            "model": model,
+            "sampler": run.method,
+            "status": run.status.name.lower(),
+            "message": run.message,
+            "calls": run.calls,
+            "samples": count,
+            "seed": seed,
+        }
+        if frechet:
+            facts["frechet_distance"] = models.frechet_distance(images)
+        if out is not None:
+            _write(images, out, f"{run.method}, {run.calls} calls")
+    if as_json:
+        write_json(facts)
+    else:
+        click.echo("\n".join(f"{key.replace('_', ' '):17} {value}" for key, value in facts.items()))
+    if not run.success:
+        raise click.ClickException(run.message)
+
+
+@commands.command()
+@click.argument("name", type=SAMPLER, required=False)
+@click.option("--cite", is_flag=True, help="The source as BibTeX.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def samplers(name: str | None, cite: bool, as_json: bool) -> None:
+    """List the samplers with their clocks, or show one."""
+    if cite and name is None:
+        raise click.UsageError("expected the name of a sampler with --cite, received none")
+    facts = [_facts(entry) for entry in ([name] if name else sampler_names())]
+    if as_json:
+        write_json(facts[0] if name else facts)
+    elif name is None:
+        click.echo(f"{'sampler':32}{'method':34}{'L constant in':15}history in")
+        for row in facts:
+            click.echo(f"{row['name']:32}{row['method']:34}{row['gauge']:15}{row['history']}")
+    else:
+        if not cite:
+            click.echo("\n".join(f"{key:8} {value}" for key, value in facts[0].items()) + "\n")
+        click.echo(find_sampler(name).cite())
+
+
+@commands.command()
+@click.option("--model", type=MODEL, default="digits", help="A shipped model: digits or ideal-digits.")
+@click.option("--sampler", "chosen", type=SAMPLER, multiple=True, required=True, help="A sampler; several are fine.")
+@click.option("--steps", type=Numbers(int), default="5,10,20", help="Numbers of steps.")
+@click.option("--measure", type=click.Choice(list(study.MEASURES)), default="error", help="What is measured.")
+@click.option("--count", type=click.IntRange(min=1), default=64, help="Number of samples.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, help="Seed of the noise.")
+@click.option("--cache", type=click.Path(file_okay=False), help="A folder that keeps results; studies resume from it.")
+@click.option("--format", "form", type=click.Choice(["markdown", "latex", "json"]), default="markdown")
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
+@click.option("--out", callback=out_file(PICTURES), help="Plot of the measure over network calls.")
+def compare(
+    model: str,
+    chosen: tuple[str, ...],
+    steps: list[int],
+    measure: str,
+    count: int,
+    seed: int,
+    cache: str | None,
+    form: str,
+    as_json: bool,
+    out: Path | None,
+) -> None:
+    """Compare samplers: error or Fréchet distance over numbers of steps."""
+    form = "json" if as_json else form
+    with refusing():
+        noise = study.normal_noise(count, SHAPE, seed)
+        found = study.run([model], chosen, steps, noise, measure=measure, cache=cache, progress=shown(form == "json"))
+        report(found, form, out)
+
+
+def _write(images: np.ndarray, out: Path, title: str) -> None:
+    if out.suffix == ".npz":
+        np.savez(out, allow_pickle=False, images=images)
+        return
+    from ..plot import image_grid
+
+    save_figure(functools.partial(image_grid, images, title=title), out)
+
+
+def _facts(name: str) -> dict[str, Any]:
+    found = find_sampler(name)
+    history = found.interpolate_in or found.gauge.clock.name
+    return {
+        "name": found.name,
+        "method": found.method.name,
+        "gauge": found.gauge.name,
+        "history": history if isinstance(history, str) else history.name,
+    }

@@ -1,0 +1,178 @@
+"""The commands of ``expint``: solve, methods, study."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+import expint
+import expint.plot
+import expint.study
+from expint.backend import to_numpy
+from expint.cli.common import (
+    Commands,
+    Known,
+    Numbers,
+    Setting,
+    out_file,
+    refusing,
+    report,
+    save_figure,
+    shown,
+    write_json,
+)
+
+__all__ = ["commands"]
+
+PICTURES = (".png", ".pdf", ".svg")
+METHOD = Known("method", expint.method)
+PROBLEM = Known("problem", expint.study.named_problem)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
+@click.version_option(expint.__version__)
+def commands() -> None:
+    """Exponential integrators for stiff problems y' = L y + N(t, y)."""
+
+
+@commands.command()
+@click.argument("problem", type=PROBLEM)
+@click.option("--method", type=METHOD, default="etd34", help="Name of a method; see `expint methods`.")
+@click.option("--step", type=float, help="A fixed step size.")
+@click.option("--rtol", type=float, help="Relative tolerance, for methods with an error estimate; 1e-6 by default.")
+@click.option("--atol", type=float, help="Absolute tolerance.")
+@click.option("--t-end", type=float, help="End of the interval; that of the problem by default.")
+@click.option("--set", "settings", type=Setting(), multiple=True, help="A parameter of the problem, such as n=64.")
+@click.option(
+    "--out", callback=out_file((*PICTURES, ".npz")), help="Space–time plot (.png, .pdf, .svg) or states (.npz)."
+)
+@click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
+def solve(
+    problem: str,
+    method: str,
+    step: float | None,
+    rtol: float | None,
+    atol: float | None,
+    t_end: float | None,
+    settings: tuple[tuple[str, Any], ...],
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Solve PROBLEM, one of those in expint.problems."""
+    with refusing():
+        made = expint.study.named_problem(problem)(**dict(settings))
+        span = made.t_span if t_end is None else (made.t_span[0], t_end)
+        options = {"step": step, "rtol": rtol, "atol": atol}
+        given = {key: value for key, value in options.items() if value is not None}
+        with np.errstate(all="ignore"):  # what overflows is in the status
+            solution = expint.solve(made, method, t_span=span, progress=shown(as_json), **given)
+        facts: dict[str, Any] = {
+            "problem": made.name,
+            "method": solution.method,
+            "status": solution.status.name.lower(),
+            "message": solution.message,
+            "t": float(solution.t[-1]),
+            "steps": solution.stats.steps,
+            "rejected": solution.stats.rejected,
+            "nonlinear_evaluations": solution.calls,
+        }
+        if made.exact is not None and solution.success:
+            exact = to_numpy(made.exact(float(solution.t[-1])))
+            facts["relative_error"] = expint.study.relative_error(made, to_numpy(solution.y_end), exact)
+        _write(solution, made, out)
+    if as_json:
+        write_json(facts)
+    else:
+        click.echo("\n".join(f"{key.replace('_', ' '):22} {_text(value)}" for key, value in facts.items()))
+    if not solution.success:
+        raise click.ClickException(solution.message)
+
+
+@commands.command()
+@click.argument("name", type=METHOD, required=False)
+@click.option("--latex", is_flag=True, help="The tableau in LaTeX.")
+@click.option("--cite", is_flag=True, help="The source as BibTeX.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def methods(name: str | None, latex: bool, cite: bool, as_json: bool) -> None:
+    """List the methods, or show one: tableau, orders, source."""
+    if name is None and (latex or cite):
+        raise click.UsageError("expected the name of a method with --latex or --cite, received none")
+    found = [expint.method(entry) for entry in ([name] if name else expint.method_names())]
+    if as_json:
+        facts = [_facts(method) for method in found]
+        write_json({**facts[0], "bibtex": _asked(found[0], "cite")} if name else facts)
+    elif name is None:
+        click.echo(f"{'method':34}{'order':>6}{'stiff':>6}{'slopes':>7}")
+        for row in map(_facts, found):
+            click.echo(f"{row['name']:34}{row['order']:6}{row['stiff_order']:6}{row['stages']:7}")
+    elif latex or cite:
+        click.echo("\n\n".join(_asked(found[0], ask) for ask, wanted in (("latex", latex), ("cite", cite)) if wanted))
+    else:
+        click.echo("\n".join(f"{key.replace('_', ' '):18} {value}" for key, value in _facts(found[0]).items()))
+        click.echo("\n\n".join(["", _asked(found[0], "markdown"), _asked(found[0], "cite")]))
+
+
+@commands.command()
+@click.argument("problems", type=PROBLEM, nargs=-1, required=True)
+@click.option(
+    "--method", "chosen", type=METHOD, multiple=True, required=True, help="Name of a method; several are fine."
+)
+@click.option("--steps", type=Numbers(), help="Step sizes, such as 0.1,0.05,0.025.")
+@click.option("--tolerances", type=Numbers(), help="Relative tolerances, such as 1e-4,1e-6.")
+@click.option("--set", "settings", type=Setting(), multiple=True, help="A parameter of the problems, such as n=64.")
+@click.option("--cache", type=click.Path(file_okay=False), help="A folder that keeps results; studies resume from it.")
+@click.option("--format", "form", type=click.Choice(["markdown", "latex", "json"]), default="markdown")
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
+@click.option("--out", callback=out_file(PICTURES), help="Plot; one file for each problem.")
+def study(
+    problems: tuple[str, ...],
+    chosen: tuple[str, ...],
+    steps: list[float] | None,
+    tolerances: list[float] | None,
+    settings: tuple[tuple[str, Any], ...],
+    cache: str | None,
+    form: str,
+    as_json: bool,
+    out: Path | None,
+) -> None:
+    """Solve PROBLEMS by methods with step sizes or tolerances, side by side; errors and fitted orders."""
+    form = "json" if as_json else form
+    with refusing():
+        found = expint.study.run(
+            {name: functools.partial(expint.study.named_problem(name), **dict(settings)) for name in problems},
+            chosen,
+            steps=steps,
+            tolerances=tolerances,
+            cache=cache,
+            progress=shown(form == "json"),
+        )
+        report(found, form, out)
+
+
+def _write(solution: expint.Solution, problem: expint.SemilinearProblem, out: Path | None) -> None:
+    if out is None:
+        return
+    values = to_numpy(solution.y if problem.physical is None else problem.physical(solution.y))
+    if out.suffix == ".npz":
+        grid = {} if problem.x is None else {"x": to_numpy(problem.x)}
+        np.savez(out, allow_pickle=False, t=solution.t, u=values, **grid)
+        return
+    save_figure(lambda: expint.plot.space_time(solution, problem), out)
+
+
+def _facts(method: Any) -> dict[str, Any]:
+    names = ("name", "order", "stiff_order", "weak_stiff_order", "stages", "error_order")
+    return {name: getattr(method, name) for name in names}
+
+
+def _asked(method: Any, question: str) -> str:
+    """Return the answer of a method, or a sentence where it has none."""
+    return str(getattr(method, question)()) if hasattr(method, question) else f"{method.name} has no {question} form"
+
+
+def _text(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

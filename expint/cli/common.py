@@ -1,0 +1,175 @@
+"""What both command lines share: names with a nearest choice, lists of numbers, files, errors of one sentence."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import click
+
+import expint.plot
+from expint.study import Study
+
+__all__ = [
+    "Commands",
+    "Known",
+    "Numbers",
+    "Setting",
+    "out_file",
+    "refusing",
+    "report",
+    "save_figure",
+    "shown",
+    "write_json",
+]
+
+
+class Commands(click.Group):
+    """A group of commands that names the nearest one where a name is misspelt."""
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        """Return the command that is asked for."""
+        name = args[0]
+        if self.get_command(ctx, name) is None and not name.startswith("-"):
+            near = difflib.get_close_matches(name, self.list_commands(ctx), n=1, cutoff=0.0)[0]
+            ctx.fail(f"expected a command, received {name!r}; did you mean {near}?")
+        return super().resolve_command(ctx, args)
+
+
+class Known(click.ParamType):
+    """A name that ``find`` accepts; the ValueError of others becomes the message."""
+
+    def __init__(self, name: str, find: Callable[[str], Any]) -> None:
+        self.name, self._find = name, find
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the name as it was given."""
+        try:
+            self._find(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        return value
+
+
+class Numbers(click.ParamType):
+    """Positive numbers with commas between them, such as 0.1,0.05."""
+
+    def __init__(self, kind: type = float) -> None:
+        self.name, self._kind = "numbers", kind
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[float]:
+        """Return the numbers."""
+        if isinstance(value, list):
+            return value
+        what = "integers such as 5,10,20" if self._kind is int else "numbers such as 0.1,0.05"
+        try:
+            numbers = [self._kind(part) for part in value.split(",")]
+        except ValueError:
+            self.fail(f"expected {what}, received {value!r}", param, ctx)
+        if not all(number > 0 for number in numbers):
+            self.fail(f"expected positive {what}, received {value!r}", param, ctx)
+        return numbers
+
+
+class Setting(click.ParamType):
+    """A parameter with its value, such as n=64."""
+
+    name = "name=value"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, Any]:
+        """Return the name and the value: a number where it is one, else text."""
+        if isinstance(value, tuple):
+            return value
+        key, equals, text = value.partition("=")
+        if not (equals and key):
+            self.fail(f"expected name=value such as n=64, received {value!r}", param, ctx)
+        try:
+            return key, json.loads(text)
+        except ValueError:
+            return key, text
+
+
+@contextmanager
+def refusing() -> Iterator[None]:
+    """Turn what the library refuses into one sentence and exit code 2, what fails on the way into exit code 1."""
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        raise click.UsageError(_sentence(error)) from None
+    except (ImportError, ArithmeticError, RuntimeError, OSError) as error:
+        raise click.ClickException(_sentence(error)) from None
+
+
+def out_file(suffixes: tuple[str, ...]) -> Callable[..., Path | None]:
+    """Return a callback that checks the ending of an output file and that its folder is there."""
+
+    def check(ctx: click.Context, param: click.Parameter, value: str | None) -> Path | None:
+        if value is None:
+            return None
+        path = Path(value)
+        if path.suffix.lower() not in suffixes:
+            near = difflib.get_close_matches(path.suffix, suffixes, n=1, cutoff=0.0)[0]
+            message = f"expected a file that ends in one of {', '.join(suffixes)}, received {value!r}; try {near}"
+            raise click.BadParameter(message, ctx, param)
+        if not path.absolute().parent.is_dir():
+            raise click.BadParameter(f"expected a folder that exists, received {str(path.parent)!r}", ctx, param)
+        return path
+
+    return check
+
+
+def shown(as_json: bool) -> bool:
+    """Whether a progress bar is of use: on a terminal, and with tqdm installed."""
+    if as_json or not sys.stderr.isatty():
+        return False
+    return find_spec("tqdm") is not None
+
+
+def save_figure(draw: Callable[[], Any], path: Path) -> None:
+    """Draw axes without a display and save their figure."""
+    plt = expint.plot.pyplot()
+    plt.switch_backend("Agg")
+    figure = draw().figure
+    figure.savefig(path, dpi=150)
+    plt.close(figure)
+
+
+def write_json(value: Any) -> None:
+    """Write JSON to standard output; numbers that are not finite become null."""
+
+    def plain(item: Any) -> Any:
+        if isinstance(item, dict):
+            return {key: plain(inner) for key, inner in item.items()}
+        if isinstance(item, list | tuple):
+            return [plain(inner) for inner in item]
+        return None if isinstance(item, float) and not abs(item) < float("inf") else item
+
+    click.echo(json.dumps(plain(value), indent=1, ensure_ascii=False))
+
+
+def report(study: Study, form: str, out: Path | None) -> None:
+    """Write a study as table or JSON, draw its first problem to a file, and exit with 1 if a cell failed."""
+    if form == "json":
+        slopes = [slope._asdict() for slope in study.slopes()]
+        write_json({"parameter": study.parameter, "measure": study.measure, "cells": study.records(), "slopes": slopes})
+    else:
+        click.echo(study.latex() if form == "latex" else study.markdown())
+    if out is not None:
+        over = "value" if study.parameter == "step" else "calls"
+        for number, problem in enumerate(study.problems()):
+            path = out if number == 0 else out.with_stem(f"{out.stem}_{number + 1}")
+            save_figure(functools.partial(expint.plot.study, study, problem, over=over), path)
+    if study.failures:
+        failed = f"{len(study.failures)} of {len(study.cells)} cells failed; the first: {study.failures[0].failure}"
+        raise click.ClickException(failed)
+
+
+def _sentence(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,109 @@
+"""The command line of diffusion: samples, pictures, comparisons, errors of one sentence with the nearest choice."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner, Result
+
+import diffusion
+import diffusion.study
+import expint.study
+from diffusion.cli.commands import commands
+
+
+def call(*arguments: str) -> Result:
+    return CliRunner().invoke(commands, list(arguments))
+
+
+def test_help_names_every_command() -> None:
+    result = call("--help")
+    assert result.exit_code == 0
+    assert all(f"  {name} " in result.output for name in ("sample", "samplers", "compare"))
+
+
+def test_samples_are_those_of_the_library(tmp_path: Path) -> None:
+    out = tmp_path / "digits.npz"
+    result = call("sample", "--steps", "4", "--count", "2", "--seed", "3", "--label", "7", "--out", str(out), "--json")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["calls"] == 4
+    noise = torch.randn(2, 1, 8, 8, generator=torch.Generator().manual_seed(3))
+    expected = diffusion.sample(diffusion.models.digits(7), noise, sampler="deis-tab3", steps=4)
+    with np.load(out, allow_pickle=False) as saved:
+        assert np.array_equal(saved["images"], expected.numpy())
+
+
+def test_pictures_are_written(tmp_path: Path) -> None:
+    out = tmp_path / "digits.png"
+    result = call("sample", "--sampler", "ddim", "--steps", "2", "--count", "4", "--out", str(out))
+    assert result.exit_code == 0, result.output
+    assert out.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("name", diffusion.sampler_names())
+def test_every_sampler_is_shown_with_its_source(name: str) -> None:
+    result = call("samplers", name)
+    assert result.exit_code == 0
+    assert "@inproceedings{" in result.output
+
+
+def test_samplers_are_listed() -> None:
+    names = diffusion.sampler_names()
+    assert len(call("samplers").output.splitlines()) == len(names) + 1
+    assert [entry["name"] for entry in json.loads(call("samplers", "--json").output)] == names
+
+
+def test_a_comparison_is_a_study(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    seen: dict[str, object] = {}
+
+    def run(models: list[str], samplers: tuple[str, ...], steps: list[int], noise: torch.Tensor, **options: object):
+        seen.update(options, models=models, samplers=samplers, steps=steps, shape=tuple(noise.shape))
+        return expint.study.Study((expint.study.Cell("digits", "ddim", 5, 0.1, 5, 5),), "steps")
+
+    monkeypatch.setattr(diffusion.study, "run", run)
+    out = tmp_path / "plot.png"
+    result = call(
+        "compare", "--sampler", "ddim", "--steps", "5,10", "--measure", "frechet", "--count", "3", "--out", str(out)
+    )
+    assert result.exit_code == 0, result.output
+    assert (seen["models"], seen["steps"], seen["shape"], seen["measure"]) == (
+        ["digits"],
+        [5, 10],
+        (3, 1, 8, 8),
+        "frechet",
+    )
+    assert "| ddim | 1.00e-01 |" in result.output
+    assert out.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["smaple"], "did you mean sample?"),
+        (["sample", "--sampler", "deis-tab9"], "did you mean 'deis-tab3'"),
+        (["sample", "--model", "digit"], "did you mean 'digits'"),
+        (["sample", "--steps", "0"], "a positive integer, received 0"),
+        (["sample", "--steps", "2"], "take more steps"),
+        (["sample", "--label", "11"], "0<=x<=9"),
+        (["sample", "--label", "1", "--model", "ideal-digits"], "leave --label out"),
+        (["sample", "--out", "x.gpn"], "try .png"),
+        (["samplers", "--cite"], "expected the name of a sampler"),
+        (["compare", "--sampler", "ddim", "--steps", "5,x"], "integers such as 5,10,20"),
+        (["compare", "--sampler", "ddim", "--measure", "fid"], "'fid'"),
+    ],
+)
+def test_arguments_that_make_no_sense_exit_with_two_and_a_sentence(arguments: list[str], message: str) -> None:
+    result = call(*arguments)
+    assert result.exit_code == 2
+    last = result.stderr.strip().splitlines()[-1]
+    assert last.startswith("Error: ")
+    assert message in last
+
+
+def test_python_m_diffusion_is_the_command_line() -> None:
+    done = subprocess.run([sys.executable, "-m", "diffusion", "samplers"], capture_output=True, text=True, check=True)
+    assert "deis-tab3" in done.stdout

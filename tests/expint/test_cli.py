@@ -1,0 +1,141 @@
+"""The command line of expint: results, files, exit codes, and errors of one sentence with the nearest choice."""
+
+import builtins
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+import expint
+import expint.study
+from expint.cli import main
+from expint.cli.commands import commands
+
+
+def call(*arguments: str) -> Result:
+    return CliRunner().invoke(commands, list(arguments))
+
+
+def test_help_names_every_command() -> None:
+    result = call("--help")
+    assert result.exit_code == 0
+    assert all(f"  {name} " in result.output for name in ("solve", "methods", "study"))
+    for name in ("solve", "methods", "study"):
+        assert call(name, "--help").exit_code == 0
+
+
+def test_solve_reports_what_the_library_returns() -> None:
+    result = call("solve", "riccati", "--method", "krogstad4", "--step", "0.1", "--json")
+    facts = json.loads(result.stdout)
+    problem = expint.problems.riccati()
+    solution = expint.solve(problem, "krogstad4", step=0.1)
+    assert result.exit_code == 0
+    assert (facts["steps"], facts["nonlinear_evaluations"]) == (solution.stats.steps, solution.calls)
+    assert facts["relative_error"] == pytest.approx(abs(solution.y_end / problem.exact(0.8) - 1))
+    assert "relative error" in call("solve", "riccati", "--rtol", "1e-4").output
+
+
+def test_solve_writes_pictures_and_states(tmp_path: Path) -> None:
+    options = ["solve", "burgers", "--set", "n=32", "--t-end", "0.2", "--step", "0.1", "--out"]
+    assert call(*options, str(tmp_path / "u.png")).exit_code == 0
+    assert (tmp_path / "u.png").read_bytes().startswith(b"\x89PNG")
+    assert call(*options, str(tmp_path / "u.npz")).exit_code == 0
+    with np.load(tmp_path / "u.npz", allow_pickle=False) as states:
+        assert states["u"].shape == (3, 32)
+        assert states["t"][-1] == 0.2
+
+
+def test_a_run_that_fails_exits_with_one() -> None:
+    result = call("solve", "korteweg_de_vries", "--method", "adams4", "--step", "1e-3")
+    assert result.exit_code == 1
+    assert "expected finite states" in result.stderr
+
+
+@pytest.mark.parametrize("name", expint.method_names())
+def test_every_method_is_shown(name: str) -> None:
+    result = call("methods", name)
+    assert result.exit_code == 0
+    assert "@" in result.output
+    assert "author" in result.output
+
+
+def test_methods_are_listed_as_text_and_json() -> None:
+    names = expint.method_names()
+    assert len(call("methods").output.splitlines()) == len(names) + 1
+    assert [entry["name"] for entry in json.loads(call("methods", "--json").output)] == names
+    one = json.loads(call("methods", "krogstad4", "--json").output)
+    assert (one["order"], one["stiff_order"]) == (4, 3)
+    assert "krogstad2005" in one["bibtex"]
+    assert call("methods", "krogstad4", "--latex").output.startswith(r"\begin{array}")
+
+
+def test_a_study_prints_tables_draws_and_resumes(tmp_path: Path) -> None:
+    options = ["study", "riccati", "--method", "etd2rk", "--steps", "0.2,0.1,0.05", "--cache", str(tmp_path / "cache")]
+    first = call(*options, "--out", str(tmp_path / "orders.png"))
+    assert first.exit_code == 0, first.output
+    assert "| etd2rk |" in first.output
+    assert (tmp_path / "orders.png").exists()
+    again = json.loads(call(*options, "--json").stdout)
+    assert len(again["cells"]) == 3
+    assert abs(again["slopes"][0]["slope"] - 2) < 0.2
+    assert r"\begin{tabular}" in call(*options, "--format", "latex").output
+
+
+def test_a_study_with_a_failing_cell_prints_the_rest_and_exits_with_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    cells = (expint.study.Cell("p", "m", 0.1, 0.01), expint.study.Cell("p", "m", 0.2, failure="it broke"))
+    monkeypatch.setattr(expint.study, "run", lambda *args, **options: expint.study.Study(cells, "step"))
+    result = call("study", "riccati", "--method", "etd2rk", "--steps", "0.1,0.2")
+    assert result.exit_code == 1
+    assert "| m | 1.00e-02 | failed |" in result.stdout
+    assert "1 of 2 cells failed; the first: it broke" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["solv"], "did you mean solve?"),
+        (["solve", "burger"], "did you mean burgers?"),
+        (["solve", "burgers", "--method", "krogstat4"], "did you mean krogstad4"),
+        (["solve", "burgers", "--stpe", "1"], "--step"),
+        (["solve", "burgers", "--step", "much"], "'much'"),
+        (["solve", "burgers", "--step", "-1"], "step=1.0"),
+        (["solve", "burgers", "--step", "0.1", "--rtol", "1e-3"], "rtol"),
+        (["solve", "burgers", "--set", "n"], "expected name=value"),
+        (["solve", "burgers", "--set", "m=3"], "unexpected keyword argument 'm'"),
+        (["solve", "burgers", "--out", "u.pgn"], "try .png"),
+        (["solve", "burgers", "--out", "nowhere/u.png"], "a folder that exists"),
+        (["methods", "--cite"], "expected the name of a method"),
+        (["study", "burgers", "--method", "etd34", "--steps", "0.1;0.2"], "numbers such as 0.1,0.05"),
+        (["study", "burgers", "--method", "etd34", "--steps", "0.1,-1"], "positive numbers"),
+        (["study", "burgers", "--method", "etd34"], "received neither"),
+    ],
+)
+def test_arguments_that_make_no_sense_exit_with_two_and_a_sentence(arguments: list[str], message: str) -> None:
+    result = call(*arguments)
+    assert result.exit_code == 2
+    last = result.stderr.strip().splitlines()[-1]
+    assert last.startswith("Error: ")
+    assert message in last
+    assert "Traceback" not in result.output
+
+
+def test_without_click_the_install_line_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = builtins.__import__
+
+    def missing(name: str, *args: object, **options: object) -> object:
+        if name == "click":
+            raise ImportError(name)
+        return original(name, *args, **options)
+
+    monkeypatch.setattr(builtins, "__import__", missing)
+    with pytest.raises(SystemExit, match=r'pip install "expint\[cli\]"'):
+        main()
+
+
+def test_python_m_expint_is_the_command_line() -> None:
+    done = subprocess.run([sys.executable, "-m", "expint", "--version"], capture_output=True, text=True, check=True)
+    assert expint.__version__ in done.stdout
