@@ -24,8 +24,8 @@ __all__ = ["KroneckerSum"]
 _MOST_BYTES = 2**30
 """The most memory for the eigenvectors of one factor."""
 
-_WORST_CONDITION = 1e4
-"""Eigenvectors of a larger condition number lose more than four digits and are not used."""
+_WORST_CONDITION = 1e6
+"""Eigenvectors of a larger condition number may lose more than six of sixteen digits and are not used."""
 
 
 class KroneckerSum(Operator):
@@ -41,7 +41,7 @@ class KroneckerSum(Operator):
         (a Fourier symbol). They act on the last axes of the state, of shape (…, n_1, n_2, …).
     action
         "eigen"; "krylov", products along each axis in a Krylov space; or "auto": "eigen" as long as the condition
-        numbers of all eigenvectors together stay below 1e4. ``action`` says afterwards what was taken.
+        numbers of the eigenvectors multiply to less than 1e6. ``action`` says afterwards what was taken.
     tolerance, basis
         For "krylov", as in ``Sparse``.
 

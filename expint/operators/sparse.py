@@ -32,6 +32,9 @@ __all__ = ["Sparse", "is_sparse"]
 _MOST_FACTOR_BYTES = 4 * 2**30
 """The most memory that factors may need, judged by the bandwidth of the matrix."""
 
+_FILL = 1.5
+"""Matrices of a few diagonals are multiplied diagonal by diagonal, if that takes at most this much more entries."""
+
 _STIFF = 1e3
 """Below this norm of hL Krylov spaces are small and a factorisation is not considered."""
 
@@ -157,7 +160,10 @@ class Sparse(IteratedOperator):
         """Return the matrix in the library, precision and device of ``like``."""
         xp = array_namespace(like)
         if is_numpy(xp):
-            return self.matrix.astype(like.dtype)
+            own = self.matrix.astype(like.dtype)
+            rows, columns = own.nonzero()
+            diagonals = len(np.unique(columns - rows))
+            return own.todia() if diagonals * own.shape[0] <= _FILL * own.nnz else own
         matrix = self.matrix
         return xp.sparse_csr_tensor(
             xp.asarray(matrix.indptr.astype(np.int64)),

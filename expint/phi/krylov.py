@@ -80,7 +80,7 @@ class Krylov:
             last = space.m == self.basis or space.closed
             if space.m >= look or last:
                 look = max(look + 1, int(_GROWTH * look))
-                reach = _REACH * space.m**2 / max(space.size() * abs(system.span), 1e-300)
+                reach = _REACH * space.m**2 / max(space.size * abs(system.span), 1e-300)
                 if last or remaining <= reach:
                     found = space.follow(remaining if space.closed else min(remaining, reach), u, accuracy, last)
                     if found is not None:
@@ -116,16 +116,16 @@ class _Space:
         self.back = orthogonalise or (vectors.shape[0] if start.shape[0] <= _FULL_BELOW else 2)
         room, self.complex = vectors.shape[0], is_complex(start)
         self._h = np.zeros((room, room), dtype=np.complex128 if self.complex else np.float64)
-        self.precision = float(system.xp.finfo(start.dtype).eps)
+        self._size, self.precision = 0.0, float(system.xp.finfo(start.dtype).eps)
         vectors[0, :] = start / beta
 
     def extend(self) -> None:
         """Add one vector."""
         j, first = self.m, max(0, self.m + 1 - self.back)
-        new = self.system.apply(self.vectors[j, :])
+        new = self.system.apply_into(self.vectors[j, :], self.vectors[j + 1, :])
         window = self.vectors[first : j + 1, :]
         along = (self.system.xp.conj(window) if self.complex else window) @ new
-        new = new - along @ window
+        new -= along @ window
         length = norm(new)
         if not math.isfinite(length):
             raise ActionFailure(
@@ -133,14 +133,16 @@ class _Space:
             )
         self._h[first : j + 1, j] = on_host(along)
         self.m = j + 1
-        self.closed = length <= 4 * self.precision * self.size()
+        self._size = max(self._size, float(np.sum(np.abs(self._h[first : j + 1, j]))) + length)
+        self.closed = length <= 4 * self.precision * self._size
         if not self.closed:
             self._h[j + 1, j] = length
-            self.vectors[j + 1, :] = new / length
+            new /= length
 
+    @property
     def size(self) -> float:
-        """Return the norm of H."""
-        return float(np.max(np.sum(np.abs(self._h[: self.m + 1, : self.m]), axis=0)))
+        """The 1-norm of H."""
+        return self._size
 
     def follow(self, longest: float, u: Array, accuracy: Accuracy, last: bool) -> tuple[float, Array] | None:
         """Return how far the space reaches, at most ``longest``, and u there; None if not to the end but may grow."""
