@@ -10,15 +10,14 @@ from typing import Any, Literal
 import numpy as np
 
 import expint
-from expint.backend import Array, array_namespace, is_array
+from expint.backend import Array
 
-from . import grids
 from .declaration import Sampler
 from .denoiser import Denoiser
 from .dense import with_dense_output
 from .diagnosis import OffScaleWarning, diagnosed, warn_off_scale
+from .door import check_state, lay_out
 from .programme import End
-from .samplers import sampler as find_sampler
 
 __all__ = ["OffScaleWarning", "SamplingError", "encode", "sample", "trajectory"]
 
@@ -149,7 +148,7 @@ def encode(
     The same ODE is solved from the last time of the grid at which σ > 0 to the first; parameters and errors are those
     of ``sample``.
     """
-    chosen, times, _ = _lay_out(denoiser, sampler, steps, grid)
+    chosen, times, _ = lay_out(denoiser, sampler, steps, grid)
     backwards = replace(chosen, end=End(correct=chosen.end.correct))
     plan = backwards.plan(denoiser.schedule, times[::-1], edges=denoiser.discontinuities)
     last = [len(plan.steps) - 1]
@@ -160,36 +159,8 @@ def encode(
 def _planned(
     denoiser: Denoiser, sampler: str | Sampler, steps: int | None, grid: Sequence[float] | np.ndarray | None
 ) -> tuple[expint.Plan, Sampler]:
-    chosen, times, to_zero = _lay_out(denoiser, sampler, steps, grid)
+    chosen, times, to_zero = lay_out(denoiser, sampler, steps, grid)
     return chosen.plan(denoiser.schedule, times, to_zero=to_zero, edges=denoiser.discontinuities), chosen
-
-
-def _lay_out(
-    denoiser: Denoiser, sampler: str | Sampler, steps: int | None, grid: Sequence[float] | np.ndarray | None
-) -> tuple[Sampler, np.ndarray, bool]:
-    """Return the sampler, the decreasing times of its steps, and whether one more step leads to σ = 0."""
-    chosen = find_sampler(sampler)
-    if (steps is None) == (grid is None):
-        received = "neither" if steps is None else "both"
-        raise ValueError(f"expected either steps= (their number) or grid= (their times), received {received}")
-    if grid is None:
-        to_zero = chosen.end.zero is not None
-        if not isinstance(steps, (int, np.integer)) or steps < 1 + to_zero:
-            least = "an integer ≥ 2, the last step leading to σ = 0" if to_zero else "a positive integer"
-            raise ValueError(f"expected steps to be {least}, received {steps!r}")
-        chosen = chosen.for_run(int(steps), denoiser.schedule)
-        times = grids.check(chosen.grid(int(steps) - to_zero, denoiser.schedule), denoiser.schedule)
-        times = grids.through(times, denoiser.discontinuities)
-    else:
-        times, to_zero = grids.check_with_zero(grid, denoiser.schedule)
-    count = len(times) - 1 + to_zero
-    chosen = chosen.for_run(count, denoiser.schedule)
-    if count < chosen.method.history:
-        raise ValueError(
-            f"{chosen.name} interpolates {chosen.method.history} slopes and needs at least that many steps, received "
-            f"{count}; take more steps or a sampler of lower order"
-        )
-    return chosen, times, to_zero
 
 
 def _run(
@@ -204,7 +175,7 @@ def _run(
     outputs: dict[float, Array] | None = None,
 ) -> expint.Solution:
     """Run ``plan``; the network's outputs, in the kind of the gauge, are entered into ``outputs`` by their time."""
-    _check_state(state)
+    check_state(state)
     if start not in ("noise", "state"):
         raise ValueError(f"expected start to be 'noise' or 'state', received {start!r}")
     first = plan.steps[0].times[0]
@@ -220,20 +191,6 @@ def _run(
     with _no_grad(x):
         run = expint.run_plan(plan, predict, x, keep=keep, name=sampler.name, callback=callback, progress=progress)
         return run if run.success else diagnosed(run, plan, predict, x)
-
-
-def _check_state(state: Any) -> None:
-    if not is_array(state):
-        raise TypeError(f"expected the noise or data as an array or tensor, received {type(state).__name__}")
-    xp = array_namespace(state)
-    if not xp.isdtype(state.dtype, "real floating"):
-        raise TypeError(
-            f"expected a floating-point array, received dtype {state.dtype}; convert it, for example x.float()"
-        )
-    if state.ndim < 1:
-        raise ValueError("expected an array of shape (batch, …), received a scalar; add a batch axis: x[None]")
-    if not bool(xp.all(xp.isfinite(state))):
-        raise ValueError("expected a finite array, received inf or nan; check how it was made")
 
 
 def _final(run: expint.Solution) -> Array:

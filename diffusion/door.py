@@ -1,0 +1,67 @@
+"""What the front doors check before any network call, and the times they lay out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from expint.backend import array_namespace, is_array
+
+from . import grids
+from .declaration import Sampler
+from .denoiser import Denoiser
+from .samplers import sampler as find_sampler
+
+__all__ = ["check_state", "lay_out"]
+
+
+def lay_out(
+    denoiser: Denoiser, sampler: str | Sampler, steps: int | None, grid: Sequence[float] | np.ndarray | None
+) -> tuple[Sampler, np.ndarray, bool]:
+    """Return the sampler, the decreasing times of its steps, and whether one more step leads to σ = 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the sampler is unknown, both or neither of ``steps`` and ``grid`` are given, the grid cannot be sampled on,
+        or there are fewer steps than slopes that the sampler interpolates.
+    """
+    chosen = find_sampler(sampler)
+    if (steps is None) == (grid is None):
+        received = "neither" if steps is None else "both"
+        raise ValueError(f"expected either steps= (their number) or grid= (their times), received {received}")
+    if grid is None:
+        to_zero = chosen.end.zero is not None
+        if not isinstance(steps, (int, np.integer)) or steps < 1 + to_zero:
+            least = "an integer ≥ 2, the last step leading to σ = 0" if to_zero else "a positive integer"
+            raise ValueError(f"expected steps to be {least}, received {steps!r}")
+        chosen = chosen.for_run(int(steps), denoiser.schedule)
+        times = grids.check(chosen.grid(int(steps) - to_zero, denoiser.schedule), denoiser.schedule)
+        times = grids.through(times, denoiser.discontinuities)
+    else:
+        times, to_zero = grids.check_with_zero(grid, denoiser.schedule)
+    count = len(times) - 1 + to_zero
+    chosen = chosen.for_run(count, denoiser.schedule)
+    if count < chosen.method.history:
+        raise ValueError(
+            f"{chosen.name} interpolates {chosen.method.history} slopes and needs at least that many steps, received "
+            f"{count}; take more steps or a sampler of lower order"
+        )
+    return chosen, times, to_zero
+
+
+def check_state(state: Any) -> None:
+    """Raise TypeError or ValueError unless the state is a finite real floating array with a batch axis."""
+    if not is_array(state):
+        raise TypeError(f"expected the noise or data as an array or tensor, received {type(state).__name__}")
+    xp = array_namespace(state)
+    if not xp.isdtype(state.dtype, "real floating"):
+        raise TypeError(
+            f"expected a floating-point array, received dtype {state.dtype}; convert it, for example x.float()"
+        )
+    if state.ndim < 1:
+        raise ValueError("expected an array of shape (batch, …), received a scalar; add a batch axis: x[None]")
+    if not bool(xp.all(xp.isfinite(state))):
+        raise ValueError("expected a finite array, received inf or nan; check how it was made")
