@@ -54,6 +54,8 @@ class Sampler:
 
     Raises
     ------
+    TypeError
+        If the grid is no function or the end no `End`.
     ValueError
         If the start is unknown, or is chosen for a method that keeps no history.
     """
@@ -69,6 +71,16 @@ class Sampler:
     reference: str = ""
 
     def __post_init__(self) -> None:
+        if not callable(self.grid):
+            raise TypeError(
+                f"{self.name}: expected grid as a function (steps, schedule) ↦ decreasing times, received "
+                f"{type(self.grid).__name__}; give times themselves to diffusion.sample(…, grid=times)"
+            )
+        if not isinstance(self.end, End):
+            raise TypeError(
+                f"{self.name}: expected end as a diffusion.End, received {type(self.end).__name__}; "
+                "for example diffusion.End(zero=1)"
+            )
         if self.start is None:
             return
         object.__setattr__(self, "start", resolve(self.start, STARTS, {}, "start"))

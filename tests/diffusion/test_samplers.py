@@ -328,6 +328,19 @@ def test_a_start_for_a_method_without_history_is_refused():
         diffusion.sampler("dpmpp-3m", start="correct")
 
 
+def test_a_grid_or_an_end_of_the_wrong_kind_is_refused():
+    with pytest.raises(TypeError, match=r"expected grid as a function .* received list; give times themselves"):
+        diffusion.sampler("ddim", grid=[1.0, 0.5])
+    with pytest.raises(TypeError, match=r"expected end as a diffusion.End, received str"):
+        diffusion.sampler("ddim", end="zero")
+
+
+def test_a_grid_of_ones_own_replaces_the_published_one():
+    sampler = diffusion.sampler("ddim", grid=uniform_in_lambda)
+    run = diffusion.trajectory(model(VP), mixture()[3], sampler=sampler, steps=5)
+    np.testing.assert_array_equal(run.t, uniform_in_lambda(5, VP))
+
+
 def test_an_edm_gauge_of_another_data_scale_is_refused():
     with pytest.raises(ValueError, match=r"sigma_data = 1, received that of 0.5; take diffusion.gauge.edm\(1\)"):
         diffusion.sampler("adams2-edm").plan(diffusion.EDM(sigma_data=1.0), np.array([1.0, 0.5, 0.2]))
