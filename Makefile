@@ -8,6 +8,8 @@ JOBS ?= 2
 # One thread per process: the tests run in parallel processes.
 THREADS := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
+KERNEL := {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+
 .PHONY: demo test lint types tests format bench notebooks clean
 
 demo: $(VENV)/installed
@@ -32,8 +34,11 @@ format: $(VENV)/installed
 bench: $(VENV)/installed
 	$(BIN)/python -m benchmarks
 
-notebooks: $(VENV)/installed
-	$(BIN)/python -m pytest tests/test_notebooks.py
+notebooks: $(patsubst notebooks/%.py,out/notebooks/%.ipynb,$(wildcard notebooks/0*.py))
+
+out/notebooks/%.ipynb: notebooks/%.py $(VENV)/installed
+	mkdir -p $(@D)
+	$(BIN)/jupytext --quiet --to ipynb --update-metadata '$(KERNEL)' --output $@ $<
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "expint needs Python 3.11 or newer, found " + sys.version)'

@@ -143,7 +143,7 @@ assert np.allclose(slopes, schedule.alpha(end) * np.array(C), rtol=1e-8)
 
 # %% [markdown]
 # Each further value of the history gains an order, except that the first steps have no history: the ramp costs an
-# error of its own, small, of second order. On data as narrow as these the gain shows from ten calls on. The
+# error of its own, small, of second order. On data as narrow as these the gain shows late. The
 # Runge–Kutta method has no ramp and its full order four, but pays four calls a step.
 
 # %%

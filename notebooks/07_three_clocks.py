@@ -143,7 +143,7 @@ ax.set_yticks(range(len(gauges)), gauges)
 ax.set(xlabel="grid uniform in", ylabel="gauge", title="Adams 3, ten calls: log₁₀ of the median error")
 for (i, j), value in np.ndenumerate(table):
     ax.text(
-        j, i, f"{np.log10(value):.1f}", ha="center", va="center", color="white" if value < np.median(table) else "black"
+        j, i, f"{np.log10(value):.1f}", ha="center", va="center", color="white" if value > np.median(table) else "black"
     )
 fig.colorbar(picture, ax=ax)
 

@@ -68,7 +68,7 @@ optimiser = torch.optim.Adam(network.parameters(), lr=5e-3)
 decay = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, batches)
 
 data, arm = spiral(batches * size)
-arm = torch.where(torch.rand(len(arm), generator=generator) < 0.2, 2, arm)  # sometimes untold
+arm = torch.where(torch.rand(len(arm), generator=generator) < 0.5, 2, arm)  # half of the time untold
 t = schedule.t_end + (schedule.t_start - schedule.t_end) * torch.rand(len(data), generator=generator)
 noise = torch.randn(len(data), 2, generator=generator)
 x = schedule.alpha(t)[:, None] * data + schedule.sigma(t)[:, None] * noise
