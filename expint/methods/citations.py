@@ -286,6 +286,21 @@ _ENTRIES: dict[str, _Entry] = {
         "publisher = {Teubner}, address = {Stuttgart}",
         1992,
     ),
+    "strang1968": _Entry(
+        "article",
+        "Strang, Gilbert",
+        "On the construction and comparison of difference schemes",
+        "journal = {SIAM Journal on Numerical Analysis}, volume = {5}, number = {3}, pages = {506--517}",
+        1968,
+    ),
+    "suzuki1990": _Entry(
+        "article",
+        "Suzuki, Masuo",
+        "Fractal decomposition of exponential operators with applications to many-body theories and {Monte} {Carlo} "
+        "simulations",
+        "journal = {Physics Letters A}, volume = {146}, number = {6}, pages = {319--323}",
+        1990,
+    ),
     "whalen_brio_moloney2015": _Entry(
         "article",
         "Whalen, Patrick and Brio, Moysey and Moloney, Jerome V.",
@@ -299,6 +314,13 @@ _ENTRIES: dict[str, _Entry] = {
         "Low-storage {Runge--Kutta} schemes",
         "journal = {Journal of Computational Physics}, volume = {35}, number = {1}, pages = {48--56}",
         1980,
+    ),
+    "yoshida1990": _Entry(
+        "article",
+        "Yoshida, Haruo",
+        "Construction of higher order symplectic integrators",
+        "journal = {Physics Letters A}, volume = {150}, number = {5--7}, pages = {262--268}",
+        1990,
     ),
     "zoto_bowman2023": _Entry(
         "misc",

@@ -8,9 +8,11 @@ from typing import Any
 
 from expint.derive.conditions import OrderReport, check_orders
 from expint.derive.printing import markdown_table
+from expint.derive.splitting import Splitting, splitting_order
 from expint.derive.tableau import Tableau
 from expint.methods import families, generated_names, method
 from expint.methods.citations import label
+from expint.methods.splitting import splitting, splitting_names
 
 __all__ = ["methods_page"]
 
@@ -37,6 +39,9 @@ _ANY_ORDER = """`adams<p>` is exponential Adams–Bashforth, `lawson-adams<p>` t
 factor, `linearised-adams<p>` a kin with L = J_n; `pec<p>` and `pece<p>` are predictor–corrector pairs, all on any grid.
 `bootstrap<p>` is collocation level upon level."""
 
+_SPLITTING = """For problems in which the flow of N is known; found by `expint.methods.splitting.splitting(name)`, run by
+`expint.run.split.run_splitting`. Here the slopes are flows, and the order is proved in words of two letters."""
+
 _HEADER = ("method", "slopes", "order", "stiff", "weak", "embedded", "lacks", "also known as", "source")
 
 
@@ -53,6 +58,8 @@ def methods_page() -> str:
         "## Tableaux",
         "Those of the Lawson methods are α_ij e^((c_i - c_j)z) and β_i e^((1 - c_i)z) for a classical method α, β.",
     ]
+    splittings = [_splitting_row(splitting(name)) for name in splitting_names()]
+    sections[-2:-2] = ["## Splitting methods", _SPLITTING, markdown_table(_HEADER, splittings)]
     for _, entries in families()[:-1]:
         sections += [_tableau(entry) for entry in entries if isinstance(entry, Tableau)]
     return "\n\n".join(sections) + "\n"
@@ -72,6 +79,11 @@ def _row(entry: Any) -> tuple[str, ...]:
         ", ".join(f"`{alias}`" for alias in getattr(entry, "aliases", ())),
         label(_source(entry)),
     )
+
+
+def _splitting_row(entry: Splitting) -> tuple[str, ...]:
+    order = splitting_order(entry.a, entry.b, max_order=entry.order + 1)
+    return (f"`{entry.name}`", str(entry.stages), str(order), "", "", "", "", "", label(_source(entry)))
 
 
 def _source(entry: Any) -> str:

@@ -191,6 +191,10 @@ def test_report_prints_orders_and_violated_conditions():
     assert r"$\psi_{3} = 0$" in text
     assert "more |" in str(check_orders(method("cox-matthews4")))
     assert report._repr_markdown_() == text
+    lines = report.latex().splitlines()
+    assert lines[3].startswith(r"\text{classical} & 3 & \sum")
+    assert lines[5].startswith(r"\text{stiff (weak)} & 3 & \psi_{3} = 0")
+    assert report._repr_latex_() == f"$${report.latex()}$$"
     assert report.violated[0]._repr_latex_().startswith("$\\sum")
 
 
