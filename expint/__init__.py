@@ -15,6 +15,7 @@ from expint.methods import method, method_names
 from expint.problem import SemilinearProblem
 from expint.run import run_plan
 from expint.solution import Solution, Stats, Status
+from expint.stepping import StepState, begin, step
 
 __all__ = [
     "REST",
@@ -25,7 +26,9 @@ __all__ = [
     "Solution",
     "Stats",
     "Status",
+    "StepState",
     "Tableau",
+    "begin",
     "bootstrap",
     "derive",
     "lawson",
@@ -39,5 +42,6 @@ __all__ = [
     "solve",
     "solve_ivp",
     "spectral",
+    "step",
 ]
 __version__ = "0.1.0"

@@ -16,6 +16,7 @@ from expint.run.adaptive import ErrorNorm
 
 __all__ = [
     "StepLimits",
+    "check_estimate",
     "check_history",
     "check_slopes",
     "check_state",
@@ -50,7 +51,7 @@ def check_state(y0: Any) -> Array:
 
 
 def check_slopes(nonlinear: Callable[..., Array], args: tuple[Any, ...], y0: Array) -> Callable[[float, Array], Array]:
-    """Return N(t, y) with ``args`` bound, its first value checked against the state, and those where the dtype changes."""
+    """Return N(t, y) with ``args`` bound; its first value is checked against the state, and where the dtype changes."""
     known: Any = None
 
     def checked(t: float, y: Array) -> Array:
@@ -216,12 +217,18 @@ def check_tolerance(
     atol: float | Array | None,
     norm: Callable[[Array], float] | None,
     y0: Array,
+    doubling: bool = False,
 ) -> ErrorNorm:
     """Return the error norm for the tolerances, or say why they cannot be kept."""
-    if method.error_order is None:
+    if doubling and method.history > 1:
         raise ValueError(
-            f"{method.name} has no error estimate and cannot choose its steps; expected step= or grid=, or a method "
-            "with an "
+            f"expected a one-step method for error='doubling', received {method.name}, which looks at {method.history} "
+            "slopes; take a predictor–corrector pair such as 'pec5', which estimates its own error"
+        )
+    if method.error_order is None and not doubling:
+        raise ValueError(
+            f"{method.name} has no error estimate and cannot choose its steps; expected step= or grid=, or "
+            "error='doubling', or a method with an "
             "embedded error estimate such as 'etd34', 'zoto-bowman43' or 'lawson-dormand-prince54'"
         )
     xp = array_namespace(y0)
@@ -243,6 +250,13 @@ def check_tolerance(
     if not (smallest >= 0 and np.all(np.isfinite(to_numpy(atol)))) or (smallest == 0 and rtol == 0):
         raise ValueError(f"expected tolerances ≥ 0, not both 0, received rtol = {rtol} and atol = {atol}")
     return ErrorNorm(rtol, atol, norm)
+
+
+def check_estimate(error: str | None) -> bool:
+    """Return whether errors are to be estimated by step doubling."""
+    if error not in (None, "embedded", "doubling"):
+        raise ValueError(f"expected error to be 'embedded' or 'doubling', received {error!r}")
+    return error == "doubling"
 
 
 def _check_atol(atol: Any, y0: Array) -> float | Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from expint.derive.rosenbrock import Linearised
 from expint.derive.stage import Method
 from expint.door import (
     StepLimits,
+    check_estimate,
     check_history,
     check_slopes,
     check_state,
@@ -51,6 +52,7 @@ def solve_ivp(
     max_step: float = math.inf,
     max_steps: int = 1_000_000,
     norm: Callable[[Array], float] | None = None,
+    error: Literal["embedded", "doubling"] | None = None,
     controller: Controller | None = None,
     dense_output: bool = False,
     events: Event | Sequence[Event] | None = None,
@@ -92,6 +94,9 @@ def solve_ivp(
         The first step (chosen by default), the largest step, and the most steps, rejected ones included.
     norm
         Instead of the root mean square: a function from the scaled error to a number.
+    error
+        How the error of a step is estimated: "embedded", by the method itself (the default), or "doubling", by the
+        difference from two steps of half the length, for one-step methods without an estimate of their own.
     controller
         The step-size controller; PI by default.
     dense_output
@@ -132,14 +137,15 @@ def solve_ivp(
     if step is None and grid is None:
         limits = StepLimits(first_step, max_step, max_steps)
         stops = lay_out_stops(t_span, t_eval, limits)
-        tolerance = check_tolerance(chosen, rtol, atol, norm, y0)
-        control = StepControl(tolerance, controller or Controller(), *limits.sizes())
+        doubling = check_estimate(error)
+        tolerance = check_tolerance(chosen, rtol, atol, norm, y0, doubling)
+        control = StepControl(tolerance, controller or Controller(), *limits.sizes(), doubling)
         operator = operator.within(tolerance.rtol, float(np.min(to_numpy(tolerance.atol))))
         steps = StepCache(chosen, operator, y0)
         start, keep = float(t_span[0]), None if t_eval is None else {float(t) for t in t_eval}
         checked = check_slopes(nonlinear, args, y0)
         return run_adaptive(steps, checked, y0, start, stops, control, keep=keep, **shown)
-    refuse_tolerances(rtol=rtol, atol=atol, first_step=first_step, norm=norm, controller=controller)
+    refuse_tolerances(rtol=rtol, atol=atol, first_step=first_step, norm=norm, error=error, controller=controller)
     times, wanted = lay_out_times(t_span, step, grid, t_eval)
     check_history(chosen, len(times) - 1)
     plan = lower(chosen, operator, times, like=y0)

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 
 from expint.backend import Array, array_namespace
 from expint.derive.adams import Adams
-from expint.lower.cache import LoweredStep, StepCache
+from expint.lower.cache import StepCache
 from expint.phi.action import ActionFailure
 from expint.run.control import Controller
 from expint.run.fixed import Accepted
+from expint.run.trial import doubled, embedded, make_stages, trusted_order
 from expint.solution import Status
 
 __all__ = ["AdaptiveFailure", "ErrorNorm", "StepControl", "adaptive_states"]
@@ -78,6 +79,8 @@ class StepControl:
         The largest step.
     most
         The most steps, accepted and rejected together.
+    doubling
+        Whether errors are estimated by step doubling instead of by the method itself.
     """
 
     error: ErrorNorm
@@ -85,6 +88,7 @@ class StepControl:
     first: float | None = None
     largest: float = math.inf
     most: int = 1_000_000
+    doubling: bool = False
 
 
 class AdaptiveFailure(Exception):
@@ -125,7 +129,8 @@ def adaptive_states(
     ActionFailure
         If φ-functions cannot be applied to the first state. Later such a failure rejects the step.
     """
-    combine, order = steps.operator.combiner(), int(steps.method.error_order or 0)
+    combine, attempt = steps.operator.combiner(), doubled if control.doubling else embedded
+    order = trusted_order(steps.method) if control.doubling else int(steps.method.error_order or 0)
     direction = math.copysign(1.0, stops[-1] - t)
     evaluations, rejected, errors = 0, 0, (1.0, 1.0, 1.0)
     failure: ActionFailure | None = None
@@ -161,27 +166,24 @@ def adaptive_states(
             if failure is not None:
                 raise AdaptiveFailure(Status.ACTION_FAILED, f"at t = {t:.6g}, with a step of {trial:.3g}: {failure}")
             raise AdaptiveFailure(Status.STEP_TOO_SMALL, _underflow(t, trial, last_error))
-        step = steps.step(t, direction * trial, memory)
-        end = stop if lands else t + direction * trial
-        assert step.error is not None  # the door lets only methods with an estimate in
+        h_signed, end = direction * trial, stop if lands else t + direction * trial
         try:
-            candidate, columns = _stages(step, combine, slope, t, direction * trial, y, slopes)
-            if step.error.at_end:
-                columns = (slope(end, candidate), *columns)
-            error = control.error(combine(step.error.weights, (y, *columns)), y, candidate)
+            made = attempt(steps, combine, slope, t, end, h_signed, y, slopes, memory)
+            assert made.error is not None  # the door lets only methods with an estimate in
+            error, columns, order = control.error(made.error, y, made.y), made.slopes, made.order
             failure = None
         except ActionFailure as failed:
             failure, error = failed, math.inf
-        if error <= 1.0 and step.rows[-1].evaluate and not step.error.at_end:
-            columns = (slope(end, candidate), *columns)
+        if error <= 1.0 and made.pending:
+            columns = (slope(end, made.y), *columns)
             if not _finite(columns[0]):
                 error = math.inf  # the step after would find no way on
         if error > 1.0:
             rejected += 1
-            h = trial * control.controller.retreat(error, step.error.order)
+            h = trial * control.controller.retreat(error, order)
             last_error = error
             continue
-        y, t, memory, newest, previous = candidate, end, step.memory, slopes[0], trial
+        y, t, memory, newest, previous = made.y, end, made.memory, slopes[0], trial
         slopes = columns[: len(memory)]
         yield Accepted(t, y, evaluations, rejected, newest, slopes[0] if memory[0] == 0 else None)
         if lands:
@@ -189,7 +191,7 @@ def adaptive_states(
                 return
             stop = next(pending)
         errors = (error, *errors[:2])
-        factor = min(control.controller.factor(errors, step.error.order), growth)
+        factor = min(control.controller.factor(errors, order), growth)
         if trial < h:
             h = max(trial * factor, h)  # a step shortened to land says little about h
         elif not _HOLD[0] <= factor <= _HOLD[1]:
@@ -199,24 +201,6 @@ def adaptive_states(
         f"expected to reach t = {stops[-1]:.6g} in {control.most} steps, received t = {t:.6g} with step {h:.3g}; "
         "loosen the tolerances, raise max_steps, or take a method of higher stiff order",
     )
-
-
-def _stages(
-    step: LoweredStep,
-    combine: Callable[..., Array],
-    nonlinear: Callable[[float, Array], Array],
-    t: float,
-    h: float,
-    y: Array,
-    slopes: tuple[Array, ...],
-) -> tuple[Array, tuple[Array, ...]]:
-    """Return y_{n+1} and the slopes in memory after all stages, N(y_{n+1}) not yet evaluated."""
-    point = y
-    for c, row in zip(step.c, step.rows):
-        point = combine(row.weights, (y, *slopes))
-        if row.evaluate and not row.accept:
-            slopes = (nonlinear(t + c * h, point), *slopes)
-    return point, slopes
 
 
 def _finite(slope: Array) -> bool:
@@ -249,7 +233,7 @@ def _first_step(
     guess = min(guess, span, control.largest)
     h = math.copysign(guess, end - t)
     euler = StepCache(Adams(1), steps.operator, steps.like).step(t, h, StepCache.START)
-    ahead, _ = _stages(euler, steps.operator.combine, nonlinear, t, h, y, (slope,))
+    ahead, _ = make_stages(euler, steps.operator.combine, nonlinear, t, h, y, (slope,))
     change = control.error(nonlinear(t + h, ahead) - slope, y, y) / guess
     steepest = max(rate, change)
     if not math.isfinite(steepest):

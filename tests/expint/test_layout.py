@@ -29,7 +29,7 @@ MAY_IMPORT = {
 }
 MAY_IMPORT["door"] = MAY_IMPORT["run"] | {"run"}
 MAY_IMPORT["ivp"] = MAY_IMPORT["door"] | {"door", "methods", "problem"}
-MAY_IMPORT["scipy"] = MAY_IMPORT["ivp"]
+MAY_IMPORT["scipy"] = MAY_IMPORT["stepping"] = MAY_IMPORT["ivp"]
 GUESTS = ("study", "plot", "cli", "__main__", "__init__")  # on top of everything; nobody inside imports them
 # A method answers questions (its citation, its proved orders, its values) by asking upwards when it is asked.
 WHEN_ASKED = {"derive": {"methods", "phi"}}

@@ -1,0 +1,119 @@
+"""Stepping by hand: a state goes in, the state one step later comes out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from expint.backend import Array
+from expint.derive.stage import Method
+from expint.door import check_slopes, check_state
+from expint.lower.cache import StepCache
+from expint.methods import method as find_method
+from expint.operators import as_operator
+from expint.run.trial import embedded
+
+__all__ = ["StepState", "begin", "step"]
+
+
+@dataclass(frozen=True)
+class StepState:
+    """Where a run by hand stands: all that the next step needs, as a value.
+
+    Attributes
+    ----------
+    t, y
+        Time and state.
+    slopes, memory
+        The remembered values of N, newest first, and the times at which they were taken, seen from t.
+    error
+        The estimate of the local error of the step that led here, of the shape of y; None at the start and for methods
+        without estimate.
+    evaluations
+        Evaluations of N so far.
+    """
+
+    t: float
+    y: Array
+    slopes: tuple[Array, ...] = field(repr=False)
+    memory: tuple[float | None, ...] = field(repr=False)
+    error: Array | None = field(repr=False)
+    evaluations: int
+    _nonlinear: Callable[[float, Array], Array] = field(repr=False)
+    _steps: StepCache = field(repr=False)
+
+
+def begin(
+    nonlinear: Callable[..., Array],
+    t0: float,
+    y0: Array,
+    *,
+    linear: Any,
+    method: str | Method = "etd34",
+    args: tuple[Any, ...] = (),
+) -> StepState:
+    """Return the state from which ``step`` goes on; N is evaluated at (t0, y0).
+
+    Parameters
+    ----------
+    nonlinear, y0, linear, method, args
+        As for ``solve_ivp``.
+    t0
+        The first time.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As ``solve_ivp``.
+    """
+    if not math.isfinite(t0):
+        raise ValueError(f"expected a finite time t0, received {t0}")
+    y0 = check_state(y0)
+    chosen = find_method(method) if isinstance(method, str) else method
+    steps = StepCache(chosen, as_operator(linear, y0), y0)
+    checked = check_slopes(nonlinear, args, y0)
+    return StepState(float(t0), y0, (checked(t0, y0),), steps.START, None, 1, checked, steps)
+
+
+def step(state: StepState, h: float) -> StepState:
+    """Return the state one step of length ``h`` later; ``state`` stays as it is and may be stepped from again.
+
+    Parameters
+    ----------
+    state
+        A state from ``begin`` or ``step``.
+    h
+        The length of the step, of either sign; it may change from step to step.
+
+    Raises
+    ------
+    ValueError
+        If h is zero or not finite.
+
+    Notes
+    -----
+    What a step costs is the same as in ``solve_ivp`` with fixed steps; steps of equal length share their φ-functions.
+    """
+    if not math.isfinite(h) or h == 0:
+        raise ValueError(f"expected a finite step h other than 0, received {h}")
+    evaluations = state.evaluations
+
+    def slope(t: float, y: Array) -> Array:
+        nonlocal evaluations
+        evaluations += 1
+        return state._nonlinear(t, y)
+
+    end, steps = state.t + h, state._steps
+    made = embedded(steps, steps.operator.combine, slope, state.t, end, h, state.y, state.slopes, state.memory)
+    slopes = (slope(end, made.y), *made.slopes) if made.pending else made.slopes
+    return replace(
+        state,
+        t=end,
+        y=made.y,
+        slopes=slopes[: len(made.memory)],
+        memory=made.memory,
+        error=made.error,
+        evaluations=evaluations,
+    )
