@@ -21,24 +21,25 @@ generator = torch.Generator().manual_seed(0)
 # %% [markdown]
 # ## Data and network
 #
-# Points on two arms of a spiral. The network sees $x$ and a few waves of $\lambda(t)$, and predicts the noise.
+# Points on two interleaved arcs. The network sees $x$, waves of it and of $\lambda(t)$, and predicts the noise.
 
 
 # %%
-def spiral(count):
-    angle = 0.5 + 2.5 * torch.rand(count, generator=generator).sqrt() * torch.pi / 1.6
+def moons(count):
+    angle = torch.pi * torch.rand(count, generator=generator)
     arm = torch.randint(0, 2, (count,), generator=generator)
-    points = torch.stack([angle.cos(), angle.sin()], dim=1) * (angle / 2.6)[:, None] * (1 - 2 * arm)[:, None]
-    return points + 0.02 * torch.randn(count, 2, generator=generator), arm
+    arcs = torch.stack([angle.cos() - 0.5, angle.sin() - 0.25], dim=1) * (1 - 2 * arm)[:, None]
+    return 1.2 * arcs + 0.03 * torch.randn(count, 2, generator=generator), arm
 
 
 class Network(torch.nn.Module):
     def __init__(self, width=96):
         super().__init__()
         self.register_buffer("waves", torch.arange(1.0, 5.0) / 4)
+        self.register_buffer("octaves", torch.tensor([1.0, 2.0, 4.0, 8.0]))
         self.arms = torch.nn.Embedding(3, 8)  # two arms, and "either"
         self.body = torch.nn.Sequential(
-            torch.nn.Linear(2 + 8 + 8, width),
+            torch.nn.Linear(2 + 16 + 8 + 8, width),
             torch.nn.SiLU(),
             torch.nn.Linear(width, width),
             torch.nn.SiLU(),
@@ -50,7 +51,9 @@ class Network(torch.nn.Module):
     def forward(self, x, t, arm=None):
         arm = torch.full((len(x),), 2) if arm is None else arm.expand(len(x))
         phase = schedule.half_log_snr(t)[:, None] * self.waves
-        return self.body(torch.cat([x, phase.sin(), phase.cos(), self.arms(arm)], dim=1))
+        place = (x[:, :, None] * self.octaves).flatten(1)
+        waves = [place.sin(), place.cos(), phase.sin(), phase.cos()]
+        return self.body(torch.cat([x, *waves, self.arms(arm)], dim=1))
 
 
 schedule = diffusion.VP.linear(0.1, 20.0)
@@ -63,11 +66,11 @@ network = Network()
 # The usual loss: guess the noise that was mixed in.
 
 # %%
-batches, size = (1500 if quick else 6000), 256
+batches, size = (800 if quick else 6000), 256
 optimiser = torch.optim.Adam(network.parameters(), lr=5e-3)
 decay = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, batches)
 
-data, arm = spiral(batches * size)
+data, arm = moons(batches * size)
 arm = torch.where(torch.rand(len(arm), generator=generator) < 0.5, 2, arm)  # half of the time untold
 t = schedule.t_end + (schedule.t_start - schedule.t_end) * torch.rand(len(data), generator=generator)
 noise = torch.randn(len(data), 2, generator=generator)
@@ -91,7 +94,7 @@ assert np.mean(losses[-50:]) < 0.7 * np.mean(losses[:50])
 # %%
 mine = diffusion.Denoiser(network, predicts="noise", schedule=schedule)
 noise = torch.randn(400 if quick else 2000, 2, generator=generator)
-truth, _ = spiral(2000)
+truth, _ = moons(2000)
 nearest = lambda x: float(torch.cdist(x, truth).min(dim=1).values.median())  # noqa: E731
 
 fig, axes = plt.subplots(1, 4, figsize=(12, 3.2), layout="constrained", sharex=True, sharey=True)
@@ -141,7 +144,7 @@ for ax, (title, denoiser) in zip(axes, (("arm 0", first), ("arm 0, guidance 2", 
     ax.plot(*diffusion.sample(denoiser, noise, sampler="deis-tab3", steps=20).T, ".", markersize=2)
     ax.set(title=title, aspect="equal", xlim=(-2.2, 2.2), ylim=(-2.2, 2.2))
 
-data, _ = spiral(100)
+data, _ = moons(100)
 latent = diffusion.encode(mine, data, sampler="deis-tab3", steps=60)
 again = diffusion.sample(mine, latent, sampler="deis-tab3", steps=60)
 print(
