@@ -32,7 +32,7 @@ RUNS: dict[str, tuple[float, int]] = {
     "burgers_shock": (1.0, 4000),
     "cahn_hilliard": (2.0, 4000),
     "fitzhugh_nagumo": (50.0, 4000),
-    "ginzburg_landau_plane": (10.0, 800),
+    "ginzburg_landau_plane": (5.0, 400),
     "gray_scott": (100.0, 2000),
     "gray_scott_plane": (100.0, 400),
     "kolmogorov_flow": (2.0, 1000),
@@ -40,7 +40,7 @@ RUNS: dict[str, tuple[float, int]] = {
     "nikolaevskiy": (20.0, 4000),
     "schnakenberg": (1.0, 4000),
     "schroedinger_breather": (2.0, 10000),
-    "schroedinger_potential": (1.0, 20000),
+    "schroedinger_potential": (1.0, 10000),
     "swift_hohenberg": (5.0, 500),
     "two_solitons": (0.006, 20000),
 }
