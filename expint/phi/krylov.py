@@ -113,7 +113,8 @@ class _Space:
 
     def __init__(self, system: Augmented, vectors: Array, start: Array, beta: float, orthogonalise: int | None) -> None:
         self.system, self.vectors, self.beta, self.m, self.closed = system, vectors, beta, 0, False
-        self.back = orthogonalise or (vectors.shape[0] if start.shape[0] <= _FULL_BELOW else 2)
+        self.full = orthogonalise is None and start.shape[0] <= _FULL_BELOW
+        self.back = vectors.shape[0] if self.full else orthogonalise or 2
         room, self.complex = vectors.shape[0], is_complex(start)
         self._h = np.zeros((room, room), dtype=np.complex128 if self.complex else np.float64)
         self._size, self.precision = 0.0, float(system.xp.finfo(start.dtype).eps)
@@ -124,8 +125,13 @@ class _Space:
         j, first = self.m, max(0, self.m + 1 - self.back)
         new = self.system.apply_into(self.vectors[j, :], self.vectors[j + 1, :])
         window = self.vectors[first : j + 1, :]
-        along = (self.system.xp.conj(window) if self.complex else window) @ new
+        adjoint = self.system.xp.conj(window) if self.complex else window
+        along = adjoint @ new
         new -= along @ window
+        if self.full:  # once more, for what rounding took from orthogonality
+            again = adjoint @ new
+            new -= again @ window
+            along = along + again
         length = norm(new)
         if not math.isfinite(length):
             raise ActionFailure(
@@ -134,7 +140,8 @@ class _Space:
         self._h[first : j + 1, j] = on_host(along)
         self.m = j + 1
         self._size = max(self._size, float(np.sum(np.abs(self._h[first : j + 1, j]))) + length)
-        self.closed = length <= 4 * self.precision * self._size
+        whole = self.full and self.m == new.shape[0]  # what is left is rounding
+        self.closed = whole or length <= 4 * self.precision * self._size
         if not self.closed:
             self._h[j + 1, j] = length
             new /= length
@@ -173,7 +180,7 @@ class _Space:
         if self.beta <= 2 * max(known, accuracy.scale):
             return False
         bound = accuracy.bound(norm(self._combine(c, integral)))  # the result may be larger than what is known before
-        return error <= x * bound and rounding <= bound
+        return math.isfinite(bound) and error <= x * bound and rounding <= bound
 
     def _combine(self, c: np.ndarray, integral: complex) -> Array:
         """Return β (V c + the leading term of the error) without the powers of x."""
