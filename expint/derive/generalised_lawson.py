@@ -24,6 +24,7 @@ from expint.derive.bootstrap import bootstrap
 from expint.derive.butcher import Butcher
 from expint.derive.lagrange import collocation_weights, lagrange_coefficients
 from expint.derive.phisum import Exact, PhiSum, phi
+from expint.derive.recipe_printing import recipe_latex, recipe_markdown, uniform_step
 from expint.derive.stage import Method, Stage, StepContext
 
 __all__ = ["GeneralisedLawson"]
@@ -126,6 +127,17 @@ class GeneralisedLawson:
         if len(step.history) < self.q:
             return self.starter.recipe(step)
         return _recipe(self.butcher, self.modified, step.history[: self.q])
+
+    def latex(self) -> str:
+        """Return the weights of all points for uniform steps in LaTeX: past slopes, then stages."""
+        return recipe_latex(self.recipe(uniform_step(self.q)))
+
+    def markdown(self) -> str:
+        """Return the weights of all points for uniform steps as a Markdown table."""
+        return recipe_markdown(self.recipe(uniform_step(self.q)))
+
+    def _repr_latex_(self) -> str:
+        return f"$${self.latex()}$$"
 
     def cite(self) -> str:
         """Return the source of the method as BibTeX."""

@@ -17,7 +17,7 @@ from typing import Any
 from expint.derive.bootstrap import bootstrap
 from expint.derive.lagrange import collocation_weights
 from expint.derive.phisum import Exact, PhiSum, phi
-from expint.derive.printing import latex_array, latex_number, latex_phisum, markdown_table, text_phisum
+from expint.derive.recipe_printing import recipe_latex, recipe_markdown, uniform_step
 from expint.derive.stage import Method, Stage, StepContext
 
 __all__ = ["HistoryLadder"]
@@ -94,25 +94,14 @@ class HistoryLadder:
 
     def latex(self) -> str:
         """Return the weights of all points for uniform steps in LaTeX: past slopes, then stages."""
-        rows = [[latex_number(c), *(latex_phisum(terms) for terms in entries)] for c, entries in self._uniform()]
-        width = max(len(row) for row in rows)
-        return latex_array([row + [""] * (width - len(row)) for row in rows], "c|" + "c" * (width - 1))
+        return recipe_latex(self.recipe(uniform_step(self.q)))
 
     def markdown(self) -> str:
         """Return the weights of all points for uniform steps as a Markdown table."""
-        rows = [[str(c), *(text_phisum(terms) for terms in entries)] for c, entries in self._uniform()]
-        width = max(len(row) for row in rows)
-        names = [f"N_(n-{j})" if j else "N_n" for j in range(self.q)] + [
-            f"N_{i + 2}" for i in range(width - 1 - self.q)
-        ]
-        return markdown_table(["c", *names], [row + [""] * (width - len(row)) for row in rows])
+        return recipe_markdown(self.recipe(uniform_step(self.q)))
 
     def _repr_latex_(self) -> str:
         return f"$${self.latex()}$$"
-
-    def _uniform(self) -> list[tuple[Exact, tuple[Any, ...]]]:
-        stages = _recipe(self.levels, tuple(Fraction(-j) for j in range(self.q)))
-        return [(stage.c, (*stage.past, *reversed(stage.stages))) for stage in stages]
 
     def cite(self) -> str:
         """Return the source of the method as BibTeX."""

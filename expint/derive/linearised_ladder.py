@@ -20,6 +20,7 @@ from typing import Any
 
 from expint.derive.lagrange import lagrange_coefficients
 from expint.derive.phisum import Exact, PhiSum, phi
+from expint.derive.recipe_printing import recipe_latex, recipe_markdown, uniform_step
 from expint.derive.rosenbrock import Linearised, Rosenbrock
 from expint.derive.stage import Stage, StepContext
 from expint.derive.tableau import REST
@@ -150,6 +151,17 @@ class LinearisedAdams(Linearised):
     def error(self, step: StepContext) -> None:
         """Return None: there is no error estimate."""
         del step
+
+    def latex(self) -> str:
+        """Return the weights of all points for uniform steps in LaTeX: past slopes, then stages."""
+        return recipe_latex(self.recipe(uniform_step(self.q)))
+
+    def markdown(self) -> str:
+        """Return the weights of all points for uniform steps as a Markdown table."""
+        return recipe_markdown(self.recipe(uniform_step(self.q)))
+
+    def _repr_latex_(self) -> str:
+        return f"$${self.latex()}$$"
 
     def cite(self) -> str:
         """Return the source of the method as BibTeX."""

@@ -39,8 +39,8 @@ _ANY_ORDER = """`adams<p>` is exponential Adams–Bashforth, `lawson-adams<p>` t
 factor, `linearised-adams<p>` a kin with L = J_n; `pec<p>` and `pece<p>` are predictor–corrector pairs, all on any grid.
 `bootstrap<p>` is collocation level upon level."""
 
-_SPLITTING = """For problems in which the flow of N is known; found by `expint.methods.splitting.splitting(name)`, run by
-`expint.run.split.run_splitting`. Here the slopes are flows, and the order is proved in words of two letters."""
+_SPLITTING = """For problems in which the flow of N is known; found by `expint.methods.splitting.splitting(name)` and
+run by `expint.run.split.run_splitting`. Here the slopes are flows, and the order is proved in words of two letters."""
 
 _HEADER = ("method", "slopes", "order", "stiff", "weak", "embedded", "lacks", "also known as", "source")
 

@@ -67,6 +67,7 @@ def test_the_strong_order_holds_on_any_grid(gaps):
 def test_it_prints_its_weights():
     entry = METHODS[1]
     assert entry.latex().startswith(r"\begin{array}{c|cccc}")
+    assert entry.latex().count(r"\hline") == 1
     assert entry.markdown().splitlines()[0] == "| c | N_n | N_(n-1) | N_2 | N_3 |"
     assert entry._repr_latex_() == f"$${entry.latex()}$$"
 

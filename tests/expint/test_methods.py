@@ -205,3 +205,11 @@ def test_sources_are_named_as_in_running_text():
 def test_lookup_does_not_import_sympy():
     code = "import sys; from expint.methods import method; method('krogstad4'); sys.exit('sympy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("name", method_names())
+def test_every_method_prints_itself_in_latex_and_markdown(name):
+    entry = method(name)
+    assert entry.latex().startswith(r"\begin{array}")
+    assert entry.markdown().splitlines()[1].startswith("| --- |")
+    assert entry._repr_latex_() == f"$${entry.latex()}$$"

@@ -1,0 +1,41 @@
+"""The points of a step as LaTeX and Markdown, for methods whose recipe is all there is to print."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any
+
+from expint.derive.printing import latex_array, latex_number, latex_phisum, markdown_table, text_phisum
+from expint.derive.stage import Stage, StepContext
+
+__all__ = ["recipe_latex", "recipe_markdown", "uniform_step"]
+
+
+def uniform_step(count: int) -> StepContext:
+    """Return the step of length 1 from 0 with ``count`` remembered slopes at 0, -1, -2, …, exact."""
+    history: tuple[Any, ...] = tuple(Fraction(-j) for j in range(count))
+    return StepContext(0.0, 1.0, history)
+
+
+def recipe_latex(recipe: Sequence[Stage]) -> str:
+    """Return the weights of all points in LaTeX: node | past slopes, newest first, then stages in their order."""
+    rows = [[latex_number(stage.c), *(latex_phisum(terms) for terms in _entries(stage))] for stage in recipe]
+    return latex_array(_filled([*rows[:-1], [], rows[-1]]), "c|" + "c" * (max(map(len, rows)) - 1))
+
+
+def recipe_markdown(recipe: Sequence[Stage]) -> str:
+    """Return the weights of all points as a Markdown table."""
+    rows = _filled([[str(stage.c), *(text_phisum(terms) for terms in _entries(stage))] for stage in recipe])
+    past = len(recipe[-1].past)
+    slopes = [f"N_(n-{j})" if j else "N_n" for j in range(past)]
+    return markdown_table(["c", *slopes, *(f"N_{i + 2}" for i in range(len(rows[0]) - 1 - past))], rows)
+
+
+def _entries(stage: Stage) -> tuple[Any, ...]:
+    return (*stage.past, *reversed(stage.stages))
+
+
+def _filled(rows: list[list[str]]) -> list[list[str]]:
+    width = max(map(len, rows))
+    return [row + [""] * (width - len(row)) if row else row for row in rows]
