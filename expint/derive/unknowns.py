@@ -16,9 +16,9 @@ from typing import Any
 from expint.derive.conditions import Condition, stiff_violations
 from expint.derive.phisum import Exact, PhiSum
 from expint.derive.printing import latex_number
-from expint.derive.tableau import Tableau
+from expint.derive.tableau import REST, Tableau
 
-__all__ = ["Family", "ansatz", "solve_conditions"]
+__all__ = ["Family", "ansatz", "solve_conditions", "solve_weights"]
 
 Equation = Any
 """A sympy expression that should be zero."""
@@ -111,6 +111,45 @@ def solve_conditions(
     unknowns = sorted(_symbols(tableau) - fixed, key=str)
     members, blocking = _solve(tableau, order, weak, unknowns, extra)
     return Family(order, weak, tuple(members), () if members else blocking)
+
+
+def solve_weights(
+    tableau: Tableau,
+    order: int,
+    functions: Iterable[tuple[int, Exact]],
+    *,
+    stages: Sequence[int] | None = None,
+    new_slope: bool = False,
+    weak: bool = True,
+) -> Family:
+    """Return all weights with which the stages of a tableau make a solution of a stiff order: embedded solutions.
+
+    Parameters
+    ----------
+    tableau
+        The method whose stages are used.
+    order, weak
+        As in ``solve_conditions``.
+    functions
+        The pairs (k, c) of the φ_k(cz) that each weight may hold.
+    stages
+        The stages that get a weight beside the first one, counted from 0; by default all.
+    new_slope
+        Whether N(y_{n+1}) is one stage more, the last one.
+
+    Returns
+    -------
+    Family
+        Tableaux with the stages of the method and the weights as b, or the conditions that contradict each other.
+    """
+    c, a = tableau.c, tableau.a
+    if new_slope:
+        c, a = (*c, Fraction(1)), (*a, tableau.b)
+    used, functions = range(1, len(c)) if stages is None else stages, list(functions)
+    open_weights = [ansatz(f"w{i + 1}", functions) if i in used else PhiSum() for i in range(1, len(c))]
+    return solve_conditions(
+        type(tableau)(name=f"{tableau.name}, weights", c=c, a=a, b=(REST, *open_weights)), order, weak=weak
+    )
 
 
 def _solve(

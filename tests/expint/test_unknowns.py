@@ -14,7 +14,7 @@ from expint.derive.lagrange import collocation_weights
 from expint.derive.phisum import PhiSum, phi
 from expint.derive.rosenbrock import Rosenbrock
 from expint.derive.tableau import REST, Tableau
-from expint.derive.unknowns import ansatz, solve_conditions
+from expint.derive.unknowns import ansatz, solve_conditions, solve_weights
 from expint.methods import cox_matthews, hochbruck_ostermann, method
 
 HALF, THIRD, TWO_THIRDS = F(1, 2), F(1, 3), F(2, 3)
@@ -109,6 +109,19 @@ def test_weights_of_exponential_rosenbrock_methods_are_found():
     (member,) = solve_conditions(tableau, 4, weak=False).members
     assert isinstance(member, Rosenbrock)
     assert member.b == method("pexprb43").b
+
+
+def test_the_embedded_solution_of_etd34_is_the_only_one_with_the_new_slope_for_the_last():
+    functions = [(2, 1), (3, 1)]
+    (member,) = solve_weights(method("krogstad4"), 3, functions, stages=(1, 2, 4), new_slope=True, weak=False).members
+    assert member.b == method("etd34").embedded
+
+
+def test_embedded_weights_of_rosenbrock_methods_are_found():
+    (member,) = solve_weights(method("pexprb54s4"), 4, [(3, 1), (4, 1)], stages=(1, 2), weak=False).members
+    report = check_orders(member)
+    assert (report.order, report.stiff_order) == (4, 4)
+    assert not solve_weights(method("pexprb54s4"), 4, [(3, 1)], stages=(1, 2), weak=False)
 
 
 def test_expint43_is_what_the_conditions_leave_of_its_ansatz():
