@@ -9,6 +9,7 @@ import numpy as np
 
 from expint.backend import Array, asarray_like, is_complex, to_numpy
 from expint.operators.base import StoredOperator, check_dtype
+from expint.operators.sparse import is_sparse
 from expint.phi import phi_matrices
 
 __all__ = ["Dense"]
@@ -26,9 +27,16 @@ class Dense(StoredOperator):
     ------
     ValueError
         If the matrix is not square or not finite.
+    TypeError
+        If it is sparse.
     """
 
     def __init__(self, matrix: Array) -> None:
+        if is_sparse(matrix):
+            raise TypeError(
+                "expected an array, received a sparse matrix, which would be filled in; take "
+                "expint.operators.Sparse(matrix), or fill it in yourself: Dense(matrix.toarray())"
+            )
         host = to_numpy(matrix)
         if host.ndim != 2 or host.shape[0] != host.shape[1]:
             raise ValueError(f"expected a square matrix of shape (n, n), received shape {host.shape}")

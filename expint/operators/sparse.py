@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any
 
 import numpy as np
@@ -165,12 +166,14 @@ class Sparse(IteratedOperator):
             diagonals = len(np.unique(columns - rows))
             return own.todia() if diagonals * own.shape[0] <= _FILL * own.nnz else own
         matrix = self.matrix
-        return xp.sparse_csr_tensor(
-            xp.asarray(matrix.indptr.astype(np.int64)),
-            xp.asarray(matrix.indices.astype(np.int64)),
-            xp.asarray(matrix.data).to(like.dtype),
-            size=matrix.shape,
-        ).to(device(like))
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")  # its products are what we need
+            return xp.sparse_csr_tensor(
+                xp.asarray(matrix.indptr.astype(np.int64)),
+                xp.asarray(matrix.indices.astype(np.int64)),
+                xp.asarray(matrix.data).to(like.dtype),
+                size=matrix.shape,
+            ).to(device(like))
 
     def __repr__(self) -> str:
         return f"Sparse(matrix of shape {self.matrix.shape} with {self.matrix.nnz} entries, action={self.action!r})"
