@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from expint.backend import Array, to_numpy
-from expint.study import Cache, Cell, Job, Outcome, Study, run_jobs
+from expint.study import Cache, Cell, Job, Outcome, Study, run_jobs, workers
 
 from . import models
 from .declaration import Sampler
@@ -101,22 +101,23 @@ def run(
     name = measure if isinstance(measure, str) else getattr(measure, "__name__", "measure")
     judge = MEASURES[resolve(measure, MEASURES, {}, "measure")] if isinstance(measure, str) else measure
     keep, exact = Cache(cache), find_sampler(reference[0])
-    truths = [Outcome({"samples": None}) for _ in named]
-    if judge is not frechet:
-        wanted = [Job(_reference, (make, noise, *reference), content=exact) for make in named.values()]
-        truths = run_jobs(wanted, executor, keep)
-    places = [
-        (label, entry, count, truth)
-        for label, truth in zip(named, truths, strict=True)
-        for entry in zip(samplers, chosen, strict=True)
-        for count in counts
-    ]
-    jobs = [
-        Job(_cell, (named[label], given, count, noise, judge, truth.result["samples"]), content=found)
-        for label, (given, found), count, truth in places
-        if not truth.failure
-    ]
-    outcomes = iter(run_jobs(jobs, executor, keep, progress))
+    with workers(executor) as pool:
+        truths = [Outcome({"samples": None}) for _ in named]
+        if judge is not frechet:
+            wanted = [Job(_reference, (make, noise, *reference), content=exact) for make in named.values()]
+            truths = run_jobs(wanted, pool, keep)
+        places = [
+            (label, entry, count, truth)
+            for label, truth in zip(named, truths, strict=True)
+            for entry in zip(samplers, chosen, strict=True)
+            for count in counts
+        ]
+        jobs = [
+            Job(_cell, (named[label], given, count, noise, judge, truth.result["samples"]), content=found)
+            for label, (given, found), count, truth in places
+            if not truth.failure
+        ]
+        outcomes = iter(run_jobs(jobs, pool, keep, progress))
     cells = []
     for label, (_, found), count, truth in places:
         outcome = Outcome({}, f"no reference: {truth.failure}") if truth.failure else next(outcomes)

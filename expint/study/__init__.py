@@ -21,7 +21,7 @@ import numpy as np
 import expint
 from expint.backend import Array, to_numpy
 from expint.derive.stage import Method
-from expint.study.cells import Cache, Job, Outcome, run_jobs
+from expint.study.cells import Cache, Job, Outcome, run_jobs, workers
 from expint.study.fingerprint import fingerprint
 from expint.study.report import Cell, Slope, Study, fit_slope
 
@@ -39,6 +39,7 @@ __all__ = [
     "relative_error",
     "run",
     "run_jobs",
+    "workers",
 ]
 
 Problem: TypeAlias = str | Callable[[], expint.SemilinearProblem] | expint.SemilinearProblem
@@ -115,19 +116,20 @@ def run(
         ("luan-ostermann5", {"step": finest / 4}) if steps is not None else ("zoto-bowman43", {"rtol": finest / 100})
     )
     way = default if reference is None else (reference[0], dict(reference[1]))
-    truths = run_jobs([Job(_reference, (make, *way)) for make in named.values()], executor, keep)
-    places = [
-        (label, method, value, truth)
-        for label, truth in zip(named, truths, strict=True)
-        for method in chosen
-        for value in values
-    ]
-    jobs = [
-        Job(_cell, (named[label], method, {parameter: value}, error, truth.result))
-        for label, method, value, truth in places
-        if not truth.failure
-    ]
-    outcomes = iter(run_jobs(jobs, executor, keep, progress))
+    with workers(executor) as pool:
+        truths = run_jobs([Job(_reference, (make, *way)) for make in named.values()], pool, keep)
+        places = [
+            (label, method, value, truth)
+            for label, truth in zip(named, truths, strict=True)
+            for method in chosen
+            for value in values
+        ]
+        jobs = [
+            Job(_cell, (named[label], method, {parameter: value}, error, truth.result))
+            for label, method, value, truth in places
+            if not truth.failure
+        ]
+        outcomes = iter(run_jobs(jobs, pool, keep, progress))
     cells = []
     for label, method, value, truth in places:
         outcome = Outcome({}, f"no reference: {truth.failure}") if truth.failure else next(outcomes)

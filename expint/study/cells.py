@@ -7,10 +7,10 @@ import multiprocessing
 import os
 import pickle
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from expint.progress import Progress, progress_bar
 from expint.study.fingerprint import fingerprint
 
-__all__ = ["Cache", "Job", "Outcome", "run_jobs"]
+__all__ = ["Cache", "Job", "Outcome", "run_jobs", "workers"]
 
 
 class Outcome(NamedTuple):
@@ -97,8 +97,21 @@ class Cache:
         return self.folder / f"{key}.json"
 
 
+@contextmanager
+def workers(executor: Executor | None) -> Iterator[Executor]:
+    """Yield the executor, or for the time of the context a pool of fresh processes, one for each core, as needed.
+
+    Fresh, since a copy of a process that runs threads, as numerical libraries do, may hang.
+    """
+    if executor is not None:
+        yield executor
+        return
+    with ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as pool:
+        yield pool
+
+
 def run_jobs(
-    jobs: Sequence[Job], executor: Executor | None = None, cache: Cache | None = None, progress: Progress = False
+    jobs: Sequence[Job], executor: Executor, cache: Cache | None = None, progress: Progress = False
 ) -> list[Outcome]:
     """Return the outcomes of jobs in their order; those in the cache are not run again.
 
@@ -107,7 +120,7 @@ def run_jobs(
     jobs
         What is to be done.
     executor
-        Anything of the interface of ``concurrent.futures``; by default a pool of fresh processes, one for each core.
+        Anything of the interface of ``concurrent.futures``; see `workers`.
     cache
         Where results are kept; each is written as soon as it is there, so that an interrupted study resumes.
     progress
@@ -126,12 +139,10 @@ def run_jobs(
     outcomes = [None if result is None else Outcome(result) for result in kept]
     sent = [replace(job, content=None) for job in jobs]
     waiting = [index for index, outcome in enumerate(outcomes) if outcome is None]
-    with ExitStack() as stack:
-        tick = stack.enter_context(progress_bar(progress, len(waiting), "study"))
-        if executor is None and waiting:
-            for index in waiting:
-                _check_sendable(sent[index])
-            executor = stack.enter_context(_processes(len(waiting)))
+    if isinstance(executor, ProcessPoolExecutor):
+        for index in waiting:
+            _check_sendable(sent[index])
+    with progress_bar(progress, len(waiting), "study") as tick:
         futures: dict[Future[Outcome], int] = {}
 
         def collect(future: Future[Outcome]) -> None:
@@ -143,7 +154,6 @@ def run_jobs(
 
         try:
             for index in waiting:
-                assert executor is not None
                 futures[executor.submit(sent[index])] = index
             for future in as_completed(futures):
                 collect(future)
@@ -158,12 +168,6 @@ def run_jobs(
                 if not future.cancel() and future.done() and future.exception() is None:
                     collect(future)
     return [outcome for outcome in outcomes if outcome is not None]
-
-
-def _processes(jobs: int) -> ProcessPoolExecutor:
-    """Return a pool of fresh processes: a copy of one that runs threads, as numerical libraries do, may hang."""
-    context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(max_workers=min(jobs, os.cpu_count() or 1), mp_context=context)
 
 
 def _check_sendable(job: Job) -> None:
