@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
 
+from expint.auto import choose
 from expint.backend import Array, to_numpy
 from expint.derive.rosenbrock import Linearised
 from expint.derive.stage import Method
@@ -25,7 +27,7 @@ from expint.door import (
 from expint.lower import lower
 from expint.lower.cache import StepCache
 from expint.methods import method as find_method
-from expint.operators import as_operator
+from expint.operators import Operator, as_operator
 from expint.problem import SemilinearProblem
 from expint.progress import Progress
 from expint.run import Controller, StepControl, run_adaptive, run_plan
@@ -76,7 +78,8 @@ def solve_ivp(
         L: a number, an array that multiplies elementwise (a Fourier symbol), a square matrix for the last axis, or an
         operator of ``expint.operators``.
     method
-        A name (see ``expint.method_names()``) or a method. Without ``step`` and ``grid`` it must have an error
+        A name (see ``expint.method_names()``), a method, or "auto": chosen from operator, precision and tolerance, with
+        the reason in the message of the solution. Without ``step`` and ``grid`` it must have an error
         estimate.
     step
         A fixed step size. It is the largest step used: each piece between the ends of ``t_span`` and the times in
@@ -125,7 +128,8 @@ def solve_ivp(
     """
     y0 = check_state(y0)
     operator = as_operator(linear, y0)
-    chosen = find_method(method) if isinstance(method, str) else method
+    fixed, doubling = step is not None or grid is not None, check_estimate(error)
+    chosen, why = _method(method, operator, y0, None if fixed or doubling else (1e-6 if rtol is None else rtol))
     if isinstance(chosen, Linearised):
         raise ValueError(
             f"expected a method for a fixed L, received {chosen.name}, which needs the Jacobian of the right-hand side "
@@ -134,23 +138,33 @@ def solve_ivp(
     watched = check_events(events)
     watch = Watch(operator, chosen.order, watched, dense_output) if watched or dense_output else None
     shown: dict[str, Any] = {"callback": callback, "progress": progress, "watch": watch}
-    if step is None and grid is None:
+    if not fixed:
         limits = StepLimits(first_step, max_step, max_steps)
         stops = lay_out_stops(t_span, t_eval, limits)
-        doubling = check_estimate(error)
         tolerance = check_tolerance(chosen, rtol, atol, norm, y0, doubling)
         control = StepControl(tolerance, controller or Controller(), *limits.sizes(), doubling)
         operator = operator.within(tolerance.rtol, float(np.min(to_numpy(tolerance.atol))))
         steps = StepCache(chosen, operator, y0)
         start, keep = float(t_span[0]), None if t_eval is None else {float(t) for t in t_eval}
         checked = check_slopes(nonlinear, args, y0)
-        return run_adaptive(steps, checked, y0, start, stops, control, keep=keep, **shown)
+        return _explained(run_adaptive(steps, checked, y0, start, stops, control, keep=keep, **shown), why)
     refuse_tolerances(rtol=rtol, atol=atol, first_step=first_step, norm=norm, error=error, controller=controller)
     times, wanted = lay_out_times(t_span, step, grid, t_eval)
     check_history(chosen, len(times) - 1)
     plan = lower(chosen, operator, times, like=y0)
     checked = check_slopes(nonlinear, args, y0)
-    return run_plan(plan, checked, y0, keep=wanted, name=chosen.name, **shown)
+    return _explained(run_plan(plan, checked, y0, keep=wanted, name=chosen.name, **shown), why)
+
+
+def _method(method: str | Method, operator: Operator, y0: Array, rtol: float | None) -> tuple[Method, str]:
+    """Return the method asked for, or the one chosen and why."""
+    if method == "auto":
+        return choose(operator, y0, rtol)
+    return (find_method(method) if isinstance(method, str) else method), ""
+
+
+def _explained(solution: Solution, why: str) -> Solution:
+    return replace(solution, message=f"{solution.message} {why}") if why else solution
 
 
 def solve(problem: SemilinearProblem, method: str | Method = "etd34", **options: Any) -> Solution:

@@ -28,7 +28,8 @@ MAY_IMPORT = {
     "problems": {"backend", "operators", "problem", "spectral"},
 }
 MAY_IMPORT["door"] = MAY_IMPORT["run"] | {"run"}
-MAY_IMPORT["ivp"] = MAY_IMPORT["door"] | {"door", "methods", "problem"}
+MAY_IMPORT["auto"] = {"backend", "derive", "methods", "operators"}
+MAY_IMPORT["ivp"] = MAY_IMPORT["door"] | {"auto", "door", "methods", "problem"}
 MAY_IMPORT["scipy"] = MAY_IMPORT["stepping"] = MAY_IMPORT["ivp"]
 GUESTS = ("study", "plot", "cli", "__main__", "__init__")  # on top of everything; nobody inside imports them
 # A method answers questions (its citation, its proved orders, its values) by asking upwards when it is asked.

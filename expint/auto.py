@@ -1,0 +1,45 @@
+"""The method that is taken when none is asked for, and one sentence that says why."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from expint.backend import Array, array_namespace
+from expint.derive.predictor_corrector import PredictorCorrector
+from expint.derive.stage import Method
+from expint.methods import method as find_method
+from expint.operators.base import Operator
+
+__all__ = ["choose"]
+
+_PAST = ((3e-6, 3), (3e-9, 4), (0.0, 5))
+"""The number of past slopes for tolerances above a bound. Measured on the Kuramoto–Sivashinsky, Korteweg–de Vries,
+Schrödinger and Burgers equations; with more than five, undamped high modes become unstable."""
+
+
+def choose(operator: Operator, y0: Array, rtol: float | None) -> tuple[Method, str]:
+    """Return a method for a run and the reason for it.
+
+    Parameters
+    ----------
+    operator
+        L.
+    y0
+        The initial state.
+    rtol
+        The relative tolerance; None for fixed steps.
+    """
+    kind = type(operator).__name__
+    if rtol is None:
+        reason = f"a fixed step on a {kind} operator asks for a one-step method of high stiff order at four stages"
+        return find_method("krogstad4"), f"Method krogstad4 was chosen: {reason}."
+    past = next(q for bound, q in _PAST if rtol > bound or bound == 0)
+    precision = array_namespace(y0).finfo(y0.dtype).bits
+    if precision <= 32:
+        past = min(past, 3)
+    pair = PredictorCorrector(past, ramp=True)
+    reason = (
+        f"to rtol = {np.format_float_scientific(rtol, trim='-', exp_digits=1)} in {precision}-bit numbers on a {kind} "
+        f"operator, one evaluation of N a step at order {pair.order} costs least"
+    )
+    return pair, f"Method {pair.name} was chosen: {reason}."
