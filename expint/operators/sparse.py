@@ -173,6 +173,7 @@ class Sparse(IteratedOperator):
                 xp.asarray(matrix.indices.astype(np.int64)),
                 xp.asarray(matrix.data).to(like.dtype),
                 size=matrix.shape,
+                check_invariants=True,
             ).to(device(like))
 
     def __repr__(self) -> str:

@@ -142,7 +142,7 @@ def test_a_sparse_matrix_is_not_filled_in_by_dense() -> None:
 
 
 def test_tolerances_and_precisions_that_iterations_cannot_keep_are_refused() -> None:
-    with pytest.raises(ValueError, match="tolerance of at least 1.9e-06, sixteen roundings of float32"):
+    with pytest.raises(ValueError, match=r"tolerance of at least 1\.9e-06, sixteen roundings of float32"):
         as_operator(Sparse(FOUR, tolerance=1e-8), STATE.astype(np.float32))
     with pytest.raises(TypeError, match="single or double precision, received float16"):
         as_operator(Sparse(FOUR), STATE.astype(np.float16))

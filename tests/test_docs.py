@@ -1,0 +1,20 @@
+"""What the pages in docs/ show is run."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+DOCS = Path(__file__).parent.parent / "docs"
+
+
+@pytest.mark.parametrize("page", ["operators.md"])
+def test_the_code_of_the_page_runs_as_pasted(page: str, capsys: pytest.CaptureFixture[str]) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (DOCS / page).read_text(), flags=re.DOTALL)
+    assert blocks
+    namespace: dict[str, object] = {}
+    for block in blocks:
+        exec(compile(block, page, "exec"), namespace)
+    for name in ("decay", "burgers", "sine_gordon", "heat", "reaction", "same", "again"):
+        assert namespace[name].success, name
+    assert "action='eigen'" in capsys.readouterr().out
