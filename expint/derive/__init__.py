@@ -1,8 +1,29 @@
 """Exact algebra: coefficients as φ-sums, tableaux, and what can be derived from them. Nothing here is a float."""
 
+from importlib import import_module
+from typing import Any
+
 from expint.derive.phisum import PhiSum, exact, phi
-from expint.derive.recover import recover
+from expint.derive.recovery import recover
 from expint.derive.stage import Method, Stage, StepContext
 from expint.derive.tableau import REST, Tableau
 
-__all__ = ["REST", "Method", "PhiSum", "Stage", "StepContext", "Tableau", "exact", "phi", "recover"]
+_PROOFS = {  # what no run needs is imported when it is asked for
+    "Rosenbrock": "rosenbrock",
+    "adjoint": "composition",
+    "ansatz": "unknowns",
+    "check_orders": "conditions",
+    "collocation": "composition",
+    "compose": "composition",
+    "dense_weights": "composition",
+    "solve_conditions": "unknowns",
+    "solve_weights": "unknowns",
+}
+
+__all__ = ["REST", "Method", "PhiSum", "Stage", "StepContext", "Tableau", "exact", "phi", "recover", *_PROOFS]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PROOFS:
+        return getattr(import_module(f"{__name__}.{_PROOFS[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

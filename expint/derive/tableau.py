@@ -227,7 +227,7 @@ class Tableau:
 
     @classmethod
     def from_floats(cls, name: str, c: Sequence[Any], a: Sequence[Any], b: Sequence[Any], **facts: Any) -> Self:
-        """Return the tableau whose floating coefficients are recovered as simple fractions; see ``derive.recover``.
+        """Return the tableau whose floats are recovered as simple fractions; see ``expint.derive.recover``.
 
         Parameters
         ----------
@@ -239,7 +239,7 @@ class Tableau:
         ValueError
             If a float is explained by no simple fraction, with the row in which it stands; and as ``Tableau``.
         """
-        from expint.derive.recover import recover
+        from expint.derive.recovery import recover
 
         def row(entries: Sequence[Any], label: str) -> tuple[Any, ...]:
             try:

@@ -1,5 +1,7 @@
 """Schemes made of schemes: dense output, composition, collocation, adjoints."""
 
+import subprocess
+import sys
 from fractions import Fraction as F
 
 import numpy as np
@@ -9,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import expint
-from expint.derive.compose import adjoint, collocation, compose, dense_weights, part_of_step
+from expint.derive.composition import adjoint, collocation, compose, dense_weights, part_of_step
 from expint.derive.conditions import check_orders
 from expint.derive.phisum import phi
 from expint.derive.scheme import scheme_of_tableau
@@ -113,3 +115,12 @@ def test_collocation_on_symmetric_nodes_is_symmetric_and_gains_an_order():
     scheme = collocation(nodes)
     assert adjoint(scheme) == scheme
     assert check_orders(scheme, max_order=5).order == 4
+
+
+def test_what_derives_and_proves_is_found_where_the_algebra_is_but_imported_only_then():
+    code = "import sys, expint; assert 'expint.derive.unknowns' not in sys.modules; expint.derive.solve_conditions"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    assert expint.derive.compose is compose
+    assert all(hasattr(expint.derive, name) for name in expint.derive.__all__)
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        _ = expint.derive.nothing
