@@ -30,6 +30,7 @@ __all__ = ["commands"]
 
 PICTURES = (".png", ".pdf", ".svg")
 METHOD = Known("method", expint.method)
+METHOD_OR_AUTO = Known("method", lambda name: name == "auto" or expint.method(name))
 PROBLEM = Known("problem", expint.study.named_problem)
 
 
@@ -41,7 +42,7 @@ def commands() -> None:
 
 @commands.command()
 @click.argument("problem", type=PROBLEM)
-@click.option("--method", type=METHOD, default="etd34", help="Name of a method; see `expint methods`.")
+@click.option("--method", type=METHOD_OR_AUTO, default="auto", help="Name of a method, or auto; see `expint methods`.")
 @click.option("--step", type=float, help="A fixed step size.")
 @click.option("--rtol", type=float, help="Relative tolerance, for methods with an error estimate; 1e-6 by default.")
 @click.option("--atol", type=float, help="Absolute tolerance.")

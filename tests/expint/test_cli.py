@@ -39,6 +39,12 @@ def test_solve_reports_what_the_library_returns() -> None:
     assert "relative error" in call("solve", "riccati", "--rtol", "1e-4").output
 
 
+def test_the_default_method_is_that_of_the_library() -> None:
+    facts = json.loads(call("solve", "riccati", "--rtol", "1e-4", "--json").stdout)
+    assert facts["method"] == expint.solve(expint.problems.riccati(), rtol=1e-4).method
+    assert json.loads(call("solve", "riccati", "--method", "auto", "--rtol", "1e-4", "--json").stdout) == facts
+
+
 def test_solve_writes_pictures_and_states(tmp_path: Path) -> None:
     options = ["solve", "burgers", "--set", "n=32", "--t-end", "0.2", "--step", "0.1", "--out"]
     assert call(*options, str(tmp_path / "u.png")).exit_code == 0
