@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from expint.backend import Array, is_complex
+from expint.backend import Array, is_array, is_complex
 from expint.derive.phisum import Terms
 
 __all__ = ["Operator", "PhiTable", "StoredOperator", "check_dtype", "linear_combination"]
@@ -113,3 +113,8 @@ def linear_combination(weights: Sequence[Any], columns: Sequence[Array]) -> Arra
             else:
                 total += weight * column  # total is our own array
     return total
+
+
+def is_sparse(matrix: Any) -> bool:
+    """Whether ``matrix`` is a sparse matrix of SciPy or torch, told without importing either."""
+    return hasattr(matrix, "tocsr") or (is_array(matrix) and "sparse" in str(getattr(matrix, "layout", "")))

@@ -5,15 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.sparse.linalg import LinearOperator
 
 from expint.backend import Array, is_array
-from expint.operators.base import Operator
+from expint.operators.base import Operator, is_sparse
 from expint.operators.dense import Dense
 from expint.operators.diagonal import Diagonal
-from expint.operators.matrix_free import MatrixFree
 from expint.operators.scalar import Scalar
-from expint.operators.sparse import Sparse, is_sparse
 
 __all__ = ["as_operator"]
 
@@ -46,8 +43,12 @@ def _coerce(linear: Any, shape: tuple[int, ...]) -> Operator:
     if isinstance(linear, Operator):
         return linear
     if is_sparse(linear):
+        from expint.operators.sparse import Sparse
+
         return Sparse(linear)
-    if isinstance(linear, LinearOperator):
+    if hasattr(linear, "matvec"):
+        from expint.operators.matrix_free import MatrixFree
+
         return MatrixFree(linear)
     if callable(linear):
         raise TypeError(
@@ -69,9 +70,9 @@ def _coerce(linear: Any, shape: tuple[int, ...]) -> Operator:
     is_symbol = _broadcasts(own, shape)
     if is_matrix and is_symbol:
         raise ValueError(
-            f"an array of shape {own} on a state of shape {shape} can be a symbol that multiplies elementwise or a "
-            "matrix "
-            "that acts on the last axis; say which: expint.operators.Diagonal(array) or expint.operators.Dense(array)"
+            f"an array of shape {own} on a state of shape {shape} can be a symbol that multiplies elementwise or "
+            "a matrix that acts on the last axis; say which: expint.operators.Diagonal(array) or "
+            "expint.operators.Dense(array)"
         )
     return Dense(linear) if is_matrix else Diagonal(linear)
 

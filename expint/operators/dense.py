@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from expint.backend import Array, asarray_like, is_complex, to_numpy
-from expint.operators.base import StoredOperator, check_dtype
-from expint.operators.sparse import is_sparse
+from expint.operators.base import StoredOperator, check_dtype, is_sparse
 from expint.phi import phi_matrices
 
 __all__ = ["Dense"]

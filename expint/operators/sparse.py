@@ -15,13 +15,12 @@ from expint.backend import (
     array_namespace,
     asarray_like,
     device,
-    is_array,
     is_complex,
     is_numpy,
     is_torch,
     to_numpy,
 )
-from expint.operators.base import check_dtype
+from expint.operators.base import check_dtype, is_sparse
 from expint.operators.iterated import IteratedOperator, Spectrum, check_trailing
 from expint.operators.placed import Placed
 from expint.phi.action import Propagator
@@ -38,11 +37,6 @@ _FILL = 1.5
 
 _STIFF = 1e3
 """Below this norm of hL Krylov spaces are small and a factorisation is not considered."""
-
-
-def is_sparse(matrix: Any) -> bool:
-    """Whether ``matrix`` is a sparse matrix or array of SciPy, or a sparse tensor of torch."""
-    return bool(sparse.issparse(matrix)) or (is_array(matrix) and "sparse" in str(getattr(matrix, "layout", "")))
 
 
 class Sparse(IteratedOperator):

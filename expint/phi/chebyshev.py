@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy import special
 
 from expint.backend import Array
 from expint.phi.augmented import Accuracy, Augmented, norm
@@ -119,5 +118,7 @@ def _coefficients(middle: float, radius: float, imaginary: bool) -> np.ndarray:
     """Return the coefficients of the exponential, as many as matter in double precision."""
     most = int(1.2 * radius + 60) if imaginary else int(9 * math.sqrt(radius) + 40)
     k = np.arange(most)
+    from scipy import special  # slow to import, and few solves need it
+
     values = special.jv(k, radius) if imaginary else special.ive(k, radius) * math.exp(middle + radius)
     return np.where(k == 0, 1.0, 2.0) * values

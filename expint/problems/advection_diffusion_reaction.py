@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from expint import operators
 from expint.backend import Array
-from expint.operators import KroneckerSum
 from expint.problem import SemilinearProblem
 
 __all__ = ["advection_diffusion_reaction"]
@@ -45,7 +45,7 @@ def advection_diffusion_reaction(
 
     profile = x * (1 - x)
     return SemilinearProblem(
-        linear=KroneckerSum(factor, factor),
+        linear=operators.KroneckerSum(factor, factor),
         nonlinear=nonlinear,
         y0=256 * np.outer(profile, profile) ** 2 + 0.3,
         t_span=(0.0, t_end),

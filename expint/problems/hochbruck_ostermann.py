@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-from scipy.fft import dst, idst
 
 from expint.backend import Array
 from expint.problem import SemilinearProblem
@@ -46,6 +45,8 @@ def hochbruck_ostermann(term: Literal["local", "nonlocal"] = "local", n: int = 1
 
     def g(u: Array) -> Array:
         return 1 / (1 + u**2) if term == "local" else dx * np.sum(u) * np.ones(n)
+
+    from scipy.fft import dst, idst  # not every import of the library needs it
 
     def to_sine(u: Array) -> Array:
         return dst(u, type=1, norm="ortho")

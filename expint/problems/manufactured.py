@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from scipy.fft import dst, idst
 
 from expint.backend import Array
 from expint.problem import SemilinearProblem
@@ -80,6 +79,8 @@ def _problem(n: int, factor: complex, g: Callable[[Array], Array], name: str, eq
     dx = 1.0 / (n + 1)
     x = dx * np.arange(1, n + 1)
     profile = x * (1 - x) * (1.0 if factor == 1.0 else 1.0 + 0j)
+
+    from scipy.fft import dst, idst  # not every import of the library needs it
 
     def to_sine(u: Array) -> Array:
         return dst(u, type=1, norm="ortho")

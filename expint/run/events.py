@@ -7,8 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from scipy.optimize import brentq
-
 from expint.backend import Array, is_complex
 
 __all__ = ["EventFinder", "check_events"]
@@ -57,8 +55,8 @@ class EventFinder:
             rises, falls = before <= 0 <= after and before != after, before >= 0 >= after and before != after
             crosses = (rises and direction >= 0) or (falls and direction <= 0)
             if crosses and before != 0:
-                root = brentq(lambda t, event=event: _number(event(t, between(t))), start, end, xtol=4e-16, rtol=1e-14)
-                found.append((float(root), i))
+                root = _zero(event, between, start, end)
+                found.append((root, i))
         found.sort(key=lambda pair: abs(pair[0] - start))
         for root, i in found:
             self.times[i].append(root)
@@ -95,3 +93,10 @@ def _number(value: Any) -> float:
     if math.isnan(number):
         raise ValueError("expected an event to return a real number, received nan; define it for all states of the run")
     return number
+
+
+def _zero(event: Event, between: Callable[[float], Array], start: float, end: float) -> float:
+    """Return a time between ``start`` and ``end`` at which the event is zero."""
+    from scipy.optimize import brentq  # slow to import, and few runs have events
+
+    return float(brentq(lambda t: _number(event(t, between(t))), start, end, xtol=4e-16, rtol=1e-14))
