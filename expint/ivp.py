@@ -44,7 +44,7 @@ def solve_ivp(
     y0: Array,
     *,
     linear: Any,
-    method: str | Method = "etd34",
+    method: str | Method = "auto",
     step: float | None = None,
     grid: Sequence[float] | None = None,
     t_eval: Sequence[float] | None = None,
@@ -167,7 +167,7 @@ def _explained(solution: Solution, why: str) -> Solution:
     return replace(solution, message=f"{solution.message} {why}") if why else solution
 
 
-def solve(problem: SemilinearProblem, method: str | Method = "etd34", **options: Any) -> Solution:
+def solve(problem: SemilinearProblem, method: str | Method = "auto", **options: Any) -> Solution:
     """Solve a ``SemilinearProblem``; the options are those of ``solve_ivp`` (``step``, ``t_eval``, …).
 
     Raises

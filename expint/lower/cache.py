@@ -104,16 +104,20 @@ class StepCache:
         if h in self._tables:
             self._tables.move_to_end(h)
         else:
-            self._tables[h] = PhiTables(self.operator, h)
+            history = self.method.history
+            self._tables[h] = PhiTables(self.operator, h, least=history + 1 if history > 1 else 0)
             _trim(self._tables, self.size)
         return self._tables[h]
 
 
 class PhiTables:
-    """φ_k(c h L) of one operator at one step size, each argument computed once, as far as it is asked for."""
+    """φ_k(c h L) of one operator at one step size, each argument computed once, as far as it is asked for.
 
-    def __init__(self, operator: Any, step: float) -> None:
-        self.operator, self.step = operator, step
+    The indices up to ``least`` are computed together at once: a multistep method asks for one more with each step.
+    """
+
+    def __init__(self, operator: Any, step: float, least: int = 0) -> None:
+        self.operator, self.step, self.least = operator, step, least
         self._values: dict[Any, Sequence[Any]] = {}
         self._stacks: dict[tuple[tuple[int, Any], ...], np.ndarray] = {}
 
@@ -125,7 +129,7 @@ class PhiTables:
                 highest[c] = max(highest.get(c, 0), k)
         for c, k in highest.items():
             if k >= len(self._values.get(c, ())):
-                self._values[c] = self.operator.phi(k, float(c) * self.step)
+                self._values[c] = self.operator.phi(max(k, self.least), float(c) * self.step)
 
     def stack(self, keys: tuple[tuple[int, Any], ...]) -> np.ndarray:
         """Return φ_k(c h L) for all (k, c) in ``keys`` as one array, the first axis counting keys."""

@@ -325,7 +325,7 @@ def test_no_step_is_larger_than_allowed() -> None:
 def test_backwards_is_forwards_in_mirrored_time() -> None:
     forwards = solve(rtol=1e-7)
     backwards = expint.solve_ivp(
-        lambda t, y: -quadratic(-t, y), (0, -1), Y0, linear=-LINEAR, rtol=1e-7, max_step=-math.inf
+        lambda t, y: -quadratic(-t, y), (0, -1), Y0, linear=-LINEAR, method="etd34", rtol=1e-7, max_step=-math.inf
     )
     np.testing.assert_array_equal(backwards.t, -forwards.t)
     np.testing.assert_allclose(backwards.y, forwards.y, rtol=1e-13)

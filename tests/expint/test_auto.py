@@ -41,6 +41,7 @@ def test_fixed_steps_get_a_one_step_method() -> None:
     solution = expint.solve(problems.riccati(), "auto", step=0.1)
     assert solution.method == "krogstad4"
     assert "Method krogstad4 was chosen: a fixed step on a Scalar operator" in solution.message
+    assert expint.solve(problems.riccati(), step=0.1).method == "krogstad4"  # it is the default
     doubled = expint.solve(problems.riccati(), "auto", rtol=1e-6, error="doubling")
     assert doubled.method == "krogstad4"
 
