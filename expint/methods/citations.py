@@ -301,6 +301,13 @@ _ENTRIES: dict[str, _Entry] = {
         "journal = {Physics Letters A}, volume = {146}, number = {6}, pages = {319--323}",
         1990,
     ),
+    "tokman2006": _Entry(
+        "article",
+        "Tokman, Mayya",
+        "Efficient integration of large stiff systems of {ODEs} with exponential propagation iterative ({EPI}) methods",
+        "journal = {Journal of Computational Physics}, volume = {213}, number = {2}, pages = {748--776}",
+        2006,
+    ),
     "whalen_brio_moloney2015": _Entry(
         "article",
         "Whalen, Patrick and Brio, Moysey and Moloney, Jerome V.",

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from fractions import Fraction as F
 from typing import Any
 
+from expint.derive.epi import EpiMultistep
 from expint.derive.phisum import PhiSum, phi
 from expint.derive.rosenbrock import Rosenbrock
 from expint.derive.tableau import REST
 
-__all__ = ["METHODS"]
+__all__ = ["METHODS", "MULTISTEP", "ONE_STEP"]
 
 PHI3, PHI4 = phi(3), phi(4)
 THIRD, TWO_THIRDS, ONE = phi(1, F(1, 3)), phi(1, F(2, 3)), phi(1)  # all that exp4 needs
@@ -34,7 +35,24 @@ def _collocating(name: str, c: Sequence[F], b: Sequence[PhiSum], **facts: Any) -
     )
 
 
-METHODS: tuple[Rosenbrock, ...] = (
+MULTISTEP: tuple[EpiMultistep, ...] = (
+    EpiMultistep(
+        q=2,
+        label="epi3",
+        weights=(F(2, 3) * phi(2),),
+        declared_stiff_order=2,
+        declared_weak_stiff_order=3,
+    ),
+    EpiMultistep(
+        q=3,
+        label="epi4",
+        weights=(F(-3, 10) * phi(2) + F(32, 5) * PHI3, F(3, 40) * phi(2) - F(11, 10) * PHI3),
+        declared_stiff_order=3,
+        declared_weak_stiff_order=4,
+    ),
+)
+
+ONE_STEP: tuple[Rosenbrock, ...] = (
     _collocating(
         "epirk4s3",
         (F(1, 8), F(1, 9)),
@@ -83,3 +101,5 @@ METHODS: tuple[Rosenbrock, ...] = (
         remarks="Uses no φ-function but φ₁, on three Krylov spaces.",
     ),
 )
+
+METHODS: tuple[Rosenbrock | EpiMultistep, ...] = (*ONE_STEP, *MULTISTEP)

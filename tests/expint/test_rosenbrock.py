@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 import expint
 from expint.derive.conditions import check_orders
+from expint.derive.epi import EpiMultistep
 from expint.derive.linearised import linearised_classical_trees, linearised_stiff_trees
 from expint.derive.linearised_ladder import LinearisedAdams, linearised_ladder
 from expint.derive.phisum import PhiSum, phi
@@ -19,7 +20,8 @@ from expint.derive.stiff import stiff_statement
 from expint.derive.tableau import REST, Tableau
 from expint.methods import epirk, method, method_names, rosenbrock
 
-METHODS = [*rosenbrock.METHODS, *epirk.METHODS]
+METHODS = [*rosenbrock.METHODS, *epirk.ONE_STEP]
+MULTISTEP = [*(LinearisedAdams(q) for q in range(1, 6)), *epirk.MULTISTEP]
 DIGITS = 50
 
 
@@ -120,11 +122,15 @@ def test_measured_order_of_the_embedded_solution_is_the_declared_one(tableau):
     assert measured == pytest.approx(tableau.declared_embedded_order + 1, abs=0.05)
 
 
-@pytest.mark.parametrize("q", [1, 2, 3, 4, 5])
-def test_linearised_adams_gains_an_order_over_its_number_of_slopes(q):
-    adams = LinearisedAdams(q)
+@pytest.mark.parametrize("adams", MULTISTEP, ids=lambda adams: adams.name)
+def test_multistep_methods_gain_an_order_over_their_number_of_slopes(adams):
+    q = adams.q
     report = check_orders(adams)
-    assert (report.order, report.stiff_order, report.weak_stiff_order) == (q + 1, q + 1, q + 1)
+    assert (report.order, report.stiff_order, report.weak_stiff_order) == (
+        q + 1,
+        adams.stiff_order,
+        adams.weak_stiff_order,
+    )
     (stage,) = adams.recipe(StepContext(0.0, 1.0, tuple(F(-j) for j in range(q))))
     with mpmath.workdps(DIGITS):
         t, errors = mpmath.mpf(1) / 5, []
@@ -215,6 +221,13 @@ def test_tableaux_that_do_not_solve_linear_problems_are_refused():
         linearised_ladder("wrong", [[F(1, 2), F(1, 2)]])
     with pytest.raises(ValueError, match="integer ≥ 1, received 0"):
         LinearisedAdams(0)
+
+
+def test_published_weights_for_uniform_steps_refuse_other_grids():
+    with pytest.raises(ValueError, match="epi3: expected 2 slopes of uniform steps, received positions"):
+        method("epi3").recipe(StepContext(0.0, 1.0, (0, F(-1, 2))))
+    with pytest.raises(ValueError, match="expected 1 weights, received 0"):
+        EpiMultistep(q=2, label="wrong")
 
 
 def test_they_are_found_by_name_and_marked_as_needing_the_jacobian():
