@@ -135,6 +135,10 @@ def measure(given: Problem, runs: Iterator[Run], reference: np.ndarray, target: 
         start = time.perf_counter()
         u = run(given)
         seconds = time.perf_counter() - start
+        for _ in range(2 if seconds < 1 else 0):  # short runs three times, the best counts
+            start = time.perf_counter()
+            run(given)
+            seconds = min(seconds, time.perf_counter() - start)
         error = float(np.linalg.norm(u - reference) / np.linalg.norm(reference))
         if error <= target or time.perf_counter() - begin + 1.5 * seconds > PATIENCE:
             break

@@ -33,8 +33,8 @@ class Eigen(NamedTuple):
 def eigen(matrix: np.ndarray) -> Eigen:
     """Return eigenvalues and eigenvectors of a matrix, or of a diagonal given as a vector.
 
-    Hermitian, skew-Hermitian and other normal matrices have orthonormal ones; real matrices with real eigenvalues, real
-    ones.
+    Hermitian, skew-Hermitian and other normal matrices have orthonormal ones; real tridiagonal matrices
+    with off-diagonals of equal signs (differences of advection and diffusion) real ones.
     """
     if matrix.ndim == 1:
         return Eigen(matrix, None, None, 1.0)
@@ -46,8 +46,25 @@ def eigen(matrix: np.ndarray) -> Eigen:
     if np.linalg.norm(matrix @ adjoint - adjoint @ matrix) <= 1e-14 * size**2:
         triangle, vectors = linalg.schur(matrix, output="complex")
         return Eigen(np.diag(triangle).copy(), vectors, vectors.conj().T, 1.0)
+    scale = _symmetrising(matrix)
+    if scale is not None:
+        symmetric = np.sign(np.diag(matrix, 1)) * np.sqrt(np.diag(matrix, 1) * np.diag(matrix, -1))
+        values, vectors = linalg.eigh_tridiagonal(np.diag(matrix), symmetric)
+        condition = float(np.max(scale) / np.min(scale))
+        return Eigen(values, scale[:, None] * vectors, vectors.T / scale, condition)
     values, vectors = np.linalg.eig(matrix)
     condition = float(np.linalg.cond(vectors))
     if not condition <= 1.0 / np.finfo(np.float64).eps:
         return Eigen(values, None, None, math.inf)
     return Eigen(values, vectors, np.linalg.inv(vectors), condition)
+
+
+def _symmetrising(matrix: np.ndarray) -> np.ndarray | None:
+    """Return d for which diag(d)^{-1} A diag(d) is symmetric, for real tridiagonal A that has one (differences)."""
+    above, below = np.diag(matrix, 1), np.diag(matrix, -1)
+    tridiagonal = not (np.any(np.triu(matrix, 2)) or np.any(np.tril(matrix, -2)))
+    if np.iscomplexobj(matrix) or not tridiagonal or not np.all(above * below > 0):
+        return None
+    logarithm = 0.5 * np.concatenate([[0.0], np.cumsum(np.log(below / above))])
+    logarithm -= (np.max(logarithm) + np.min(logarithm)) / 2
+    return np.exp(logarithm) if np.max(np.abs(logarithm)) < 300 else None

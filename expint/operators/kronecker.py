@@ -63,7 +63,7 @@ class KroneckerSum(Operator):
         if not factors:
             raise ValueError("expected a matrix for each axis, received none; KroneckerSum(A, B) for two axes")
         self.factors = tuple(_factor(factor, axis) for axis, factor in enumerate(factors))
-        bases = None if action == "krylov" else [eigen(factor) for factor in self.factors]
+        bases = None if action == "krylov" else _bases(factors, self.factors)
         condition = math.inf if bases is None else math.prod(own.condition for own in bases)
         if action == "eigen" and not condition <= 1e12:
             raise ValueError(
@@ -221,6 +221,13 @@ def _along(factor: Array, array: Array, shape: tuple[int, ...], axis: int) -> Ar
     if axis == -1:
         return xp.reshape(xp.reshape(array, (-1, n)) @ xp.matrix_transpose(factor), (-1,))
     return xp.reshape(factor @ xp.reshape(array, (-1, n, after)), (-1,))
+
+
+def _bases(given: Sequence[Any], factors: Sequence[np.ndarray]) -> list[Eigen]:
+    """Return the eigenvectors of each factor, those of a factor given several times once."""
+    found = {id(factor): host for factor, host in zip(given, factors)}
+    known = {key: eigen(host) for key, host in found.items()}
+    return [known[id(factor)] for factor in given]
 
 
 def _beside(values: np.ndarray | None, like: Array) -> Array | None:
