@@ -15,6 +15,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -70,9 +71,7 @@ def by_hand(problem: SemilinearProblem, t_end: float, error: Callable[[Any], flo
     while steps < 200_000:
         with np.errstate(all="ignore"):
             if error(etdrk4(problem, t_end, steps)) <= target:
-                return Run(
-                    f"ETDRK4 by hand, {steps} steps", lambda steps=steps: etdrk4(problem, t_end, steps), 4 * steps
-                )
+                return Run(f"ETDRK4 by hand, {steps} steps", partial(etdrk4, problem, t_end, steps), 4 * steps)
         steps = round(1.2 * steps)
     return None
 
@@ -82,11 +81,11 @@ def by_tolerance(
 ) -> Run | None:
     best: Run | None = None
     for rtol in 10.0 ** -np.arange(2, 12.1, 0.25):
-        options = {"t_span": (0, t_end), "rtol": float(rtol), "t_eval": [t_end], "max_steps": 60_000}
+        options: dict[str, Any] = {"t_span": (0, t_end), "rtol": float(rtol), "t_eval": [t_end], "max_steps": 60_000}
         solution = expint.solve(problem, method, **options)
         if solution.success and error(solution.y_end) <= target:
             label = f"expint {method} ({solution.method}), rtol {rtol:.1e}"
-            run = Run(label, lambda options=options: expint.solve(problem, method, **options).y_end, solution.calls)
+            run = Run(label, partial(end_state, problem, method, **options), solution.calls)
             if best is None or run.evaluations < best.evaluations:
                 best = run
             break
@@ -94,13 +93,21 @@ def by_tolerance(
 
 
 def by_steps(problem: SemilinearProblem, t_end: float, steps: int) -> Run:
-    options = {"t_span": (0, t_end), "step": t_end / steps, "t_eval": [t_end]}
-
-    def call() -> np.ndarray:
-        end: np.ndarray = expint.solve(problem, "cox-matthews4", **options).y_end
-        return end
-
+    call = partial(end_state, problem, "cox-matthews4", t_span=(0, t_end), step=t_end / steps, t_eval=[t_end])
     return Run(f"expint cox-matthews4, {steps} steps", call, 4 * steps)
+
+
+def end_state(problem: SemilinearProblem, method: str, **options: Any) -> np.ndarray:
+    end: np.ndarray = expint.solve(problem, method, **options).y_end
+    return end
+
+
+def distance(problem: SemilinearProblem, truth: Any, y: Any) -> float:
+    """Return the largest difference of the values on the grid, relative to the largest value; inf where it is nan."""
+    assert problem.physical is not None
+    expected = problem.physical(truth)
+    difference = float(np.max(np.abs(problem.physical(y) - expected)) / np.max(np.abs(expected)))
+    return difference if np.isfinite(difference) else np.inf
 
 
 def medians(runs: list[Run]) -> list[float]:
@@ -123,12 +130,7 @@ def main(targets: list[float]) -> None:
             truth = expint.solve(
                 problem, "luan-ostermann5", t_span=(0, t_end), step=t_end / 12_000, t_eval=[t_end]
             ).y_end
-        values, scale = problem.physical(truth), np.max(np.abs(problem.physical(truth)))
-
-        def error(y: Any, values: Any = values, scale: float = scale, physical: Any = problem.physical) -> float:
-            difference = float(np.max(np.abs(physical(y) - values)) / scale)
-            return difference if np.isfinite(difference) else np.inf
-
+        error = partial(distance, problem, truth)
         for target in targets:
             unit = by_hand(problem, t_end, error, target)
             if unit is None:
