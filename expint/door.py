@@ -228,7 +228,7 @@ def check_tolerance(
     if method.error_order is None and not doubling:
         raise ValueError(
             f"{method.name} has no error estimate and cannot choose its steps; expected step= or grid=, or a method "
-            "with an embedded error estimate such as 'etd34', 'zoto-bowman43' or 'lawson-dormand-prince54', or "
+            "with an embedded error estimate such as 'expint43', 'zoto-bowman43' or 'lawson-dormand-prince54', or "
             "error='doubling' for a one-step method"
         )
     xp = array_namespace(y0)

@@ -51,7 +51,7 @@ def begin(
     y0: Array,
     *,
     linear: Any,
-    method: str | Method = "etd34",
+    method: str | Method = "expint43",
     args: tuple[Any, ...] = (),
 ) -> StepState:
     """Return the state from which ``step`` goes on; N is evaluated at (t0, y0).

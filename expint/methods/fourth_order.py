@@ -49,7 +49,8 @@ METHODS: tuple[Tableau, ...] = (
         declared_embedded_order=3,
         reference="whalen_brio_moloney2015",
         aliases=("krogstad43", "etdrk4b-embedded"),
-        remarks="Krogstad's method; the error estimate b₄ (N₄ - N(y₁)) costs nothing, its slope serves the next step.",
+        remarks="Krogstad's method; the error estimate b₄ (N₄ - N(y₁)) costs nothing, its slope serves the next step. "
+        "Both slopes are taken at one time, so the estimate cannot see a forcing that depends on t alone.",
     ),
     _four_stage(
         "strehmel-weiner4",
