@@ -74,8 +74,8 @@ class IteratedOperator(Operator):
                 "expected a symmetric or skew-symmetric operator with a known interval of its spectrum for "
                 "action='chebyshev', received neither; declare them, or take action='krylov'"
             )
-        if isinstance(basis, bool) or not isinstance(basis, int) or basis < 2:
-            raise ValueError(f"expected basis, the largest dimension of a Krylov space, to be ≥ 2, received {basis!r}")
+        if isinstance(basis, bool) or not isinstance(basis, int) or basis < 8:
+            raise ValueError(f"expected basis, the largest dimension of a Krylov space, to be ≥ 8, received {basis!r}")
         if tolerance is not None and not 0 < tolerance < 1:
             raise ValueError(
                 f"expected a relative tolerance between 0 and 1 for the action of φ-functions, received {tolerance}"

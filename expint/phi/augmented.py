@@ -19,14 +19,16 @@ import numpy as np
 from expint.backend import Array, array_namespace, asarray_like, is_complex
 from expint.phi.failure import ActionFailure
 
-__all__ = ["Accuracy", "Augmented", "Matvec", "norm", "on_host"]
+__all__ = ["Accuracy", "Augmented", "Matvec", "check_rounding", "norm", "on_host"]
 
 Matvec = Callable[[Array], Array]
 """v ↦ A v for vectors of shape (n,)."""
 
 
 class Accuracy(NamedTuple):
-    """The error allowed in Euclidean norm: absolute + relative · (the larger of ``scale`` and the size of the result).
+    """The error allowed in Euclidean norm: absolute + relative · size.
+
+    The size is that of the result, or of what it starts from where that is larger, and ``scale`` at least.
 
     Attributes
     ----------
@@ -46,6 +48,15 @@ class Accuracy(NamedTuple):
     def bound(self, size: float) -> float:
         """Return the error allowed in a result of norm ``size``."""
         return self.absolute + self.relative * max(self.scale, size)
+
+
+def check_rounding(rounding: float, size: float, accuracy: Accuracy, like: Array) -> None:
+    """Raise ActionFailure if rounding errors are above what is allowed in results that were as large as ``size``."""
+    if not rounding <= accuracy.bound(size):
+        raise ActionFailure(
+            f"expected the action of φ-functions to a relative tolerance of {accuracy.relative:.3g}, received rounding "
+            f"errors above it in {like.dtype}; raise the tolerance, or take a smaller step"
+        )
 
 
 def norm(x: Array) -> float:

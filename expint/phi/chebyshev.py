@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from expint.backend import Array
-from expint.phi.augmented import Accuracy, Augmented, norm
+from expint.phi.augmented import Accuracy, Augmented, check_rounding, norm
 from expint.phi.failure import ActionFailure
 
 __all__ = ["Chebyshev"]
@@ -108,10 +108,8 @@ class Chebyshev:
                 return total[: system.n]
         if beta == 0.0:
             return u
-        raise ActionFailure(
-            f"expected the action of φ-functions to a relative tolerance of {accuracy.relative:.3g}, received rounding "
-            "errors above it; raise the tolerance, or take a smaller step"
-        )
+        check_rounding(math.inf, 0.0, accuracy, u)
+        return u
 
 
 def _coefficients(middle: float, radius: float, imaginary: bool) -> np.ndarray:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from expint.backend import Array, array_namespace, asarray_like, device, is_complex
-from expint.phi.augmented import Accuracy, Augmented, norm, on_host
+from expint.phi.augmented import Accuracy, Augmented, check_rounding, norm, on_host
 from expint.phi.failure import ActionFailure
 from expint.phi.small_flow import SmallFlow
 
@@ -38,7 +38,7 @@ class Krylov:
     Parameters
     ----------
     basis
-        The largest dimension.
+        The largest dimension, at least 8.
     orthogonalise
         How many vectors back; None for 2, or all where vectors are short.
 
@@ -60,17 +60,21 @@ class Krylov:
         ActionFailure
             If the accuracy cannot be reached.
         """
-        x = 0.0
+        x = rounding = 0.0
+        largest = norm(u)
         while x < 1.0:
             system.check_budget(accuracy, x)
-            x, u = self._substep(system, u, x, accuracy)
+            x, u, added = self._substep(system, u, x, accuracy)
+            rounding, largest = max(rounding, added), max(largest, norm(u))
+        check_rounding(rounding, largest, accuracy, u)
         return u
 
-    def _substep(self, system: Augmented, u: Array, x: float, accuracy: Accuracy) -> tuple[float, Array]:
+    def _substep(self, system: Augmented, u: Array, x: float, accuracy: Accuracy) -> tuple[float, Array, float]:
+        """Return the time reached, u there, and the rounding error that came in."""
         start = system.vector(u, x)
         beta = norm(start)
         if beta == 0.0:
-            return 1.0, u
+            return 1.0, u, 0.0
         if not math.isfinite(beta):
             raise ActionFailure("expected finite vectors, received inf or nan; a smaller step may avoid them")
         space = _Space(system, self._vectors(start), start, beta, self.orthogonalise)
@@ -84,8 +88,8 @@ class Krylov:
                 if last or remaining <= reach:
                     found = space.follow(remaining if space.closed else min(remaining, reach), u, accuracy, last)
                     if found is not None:
-                        dx, end = found
-                        return (1.0 if dx == remaining else x + dx), end
+                        dx, c, integral = found
+                        return 1.0 if dx == remaining else x + dx, space.combine(c, integral), space.rounding(c)
 
     def _vectors(self, like: Array) -> Array:
         """Return room for the basis, kept from one action to the next."""
@@ -151,39 +155,50 @@ class _Space:
         """The 1-norm of H."""
         return self._size
 
-    def follow(self, longest: float, u: Array, accuracy: Accuracy, last: bool) -> tuple[float, Array] | None:
-        """Return how far the space reaches, at most ``longest``, and u there; None if not to the end but may grow."""
+    def follow(
+        self, longest: float, u: Array, accuracy: Accuracy, last: bool
+    ) -> tuple[float, np.ndarray, complex] | None:
+        """Return how far the space reaches, at most ``longest``, and the coefficients of u there.
+
+        None if it does not reach the end but may grow.
+        """
         with np.errstate(all="ignore"):  # times far beyond the reach of the space overflow
             flow = SmallFlow(self.system.span * self._h[: self.m, : self.m], longest)
             if not last:
-                x, c, integral = longest, *flow.at_longest()
-                return (x, self._combine(c, integral)) if self._good(x, c, integral, u, accuracy) else None
+                c, integral = flow.at_longest()
+                return (longest, c, integral) if self._good(longest, c, integral, u, accuracy) else None
             found = flow.longest_time(lambda x, c, integral: self._good(x, c, integral, u, accuracy))
         if found is None:
-            raise ActionFailure(
-                f"expected the action of φ-functions to a relative tolerance of {accuracy.relative:.3g}, received "
-                f"rounding errors above it in {self.vectors.dtype}; raise the tolerance, or take a smaller step"
-            )
-        x, c, integral = found
-        return x, self._combine(c, integral)
+            check_rounding(math.inf, 0.0, accuracy, u)
+        return found
 
-    def _good(self, x: float, c: np.ndarray, integral: complex, u: Array, accuracy: Accuracy) -> bool:
-        """Whether u(x) is within the accuracy, its share of it where x is a part of the time."""
-        error = self.beta * abs(self.system.span * self._h[self.m, self.m - 1] * integral)
-        rounding = 2 * self.precision * self.beta * max(1.0, float(np.linalg.norm(c)))
-        if not math.isfinite(rounding + error):
-            return False
-        known = norm(u)
-        bound = accuracy.bound(known)
-        if error <= x * bound and rounding <= bound:
-            return True
-        if self.beta <= 2 * max(known, accuracy.scale):
-            return False
-        bound = accuracy.bound(norm(self._combine(c, integral)))  # the result may be larger than what is known before
-        return math.isfinite(bound) and error <= x * bound and rounding <= bound
-
-    def _combine(self, c: np.ndarray, integral: complex) -> Array:
+    def combine(self, c: np.ndarray, integral: complex) -> Array:
         """Return β (V c + the leading term of the error) without the powers of x."""
         beyond = self.system.span * self._h[self.m, self.m - 1] * integral
         coefficients = self.beta * (c if self.closed else np.append(c, beyond))
         return asarray_like(coefficients, self.vectors) @ self.vectors[: len(coefficients), : self.system.n]
+
+    def rounding(self, c: np.ndarray) -> float:
+        """Return the size of the rounding errors in what ``c`` combines."""
+        return 2 * self.precision * self.beta * max(1.0, float(np.linalg.norm(c)))
+
+    def _good(self, x: float, c: np.ndarray, integral: complex, u: Array, accuracy: Accuracy) -> bool:
+        """Whether u(x) is within the accuracy, its share of it where x is a part of the time.
+
+        Less than the rounding of the start is not asked for: it may be large beside u at first, and not in the end.
+        """
+        least = self.rounding(np.zeros(1))
+        error = self.beta * abs(self.system.span * self._h[self.m, self.m - 1] * integral)
+        rounding = self.rounding(c)
+        if not math.isfinite(rounding + error):
+            return False
+
+        def within(bound: float) -> bool:
+            return math.isfinite(bound) and error <= max(x * bound, least) and rounding <= max(bound, 2 * least)
+
+        known = norm(u)
+        if within(accuracy.bound(known)):
+            return True
+        if self.beta <= 2 * max(known, accuracy.scale):
+            return False
+        return within(accuracy.bound(norm(self.combine(c, integral))))  # larger than what is known before, perhaps

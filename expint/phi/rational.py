@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from expint.backend import Array, asarray_like
-from expint.phi.augmented import Accuracy, Augmented, Matvec, norm, on_host
+from expint.backend import Array, asarray_like, is_complex
+from expint.phi.augmented import Accuracy, Augmented, Matvec, check_rounding, norm, on_host
 from expint.phi.dense import phi_matrices
 from expint.phi.failure import ActionFailure
 
@@ -54,14 +54,16 @@ class Rational:
         ActionFailure
             If the accuracy cannot be reached.
         """
-        x, dx = 0.0, 1.0
+        x, dx, rounding, largest = 0.0, 1.0, 0.0, norm(u)
         while x < 1.0:
             system.check_budget(accuracy, x)
+            rounding = max(rounding, 4 * float(system.xp.finfo(u.dtype).eps) * norm(system.vector(u, x)))
             end = self._substep(system, u, x, dx, accuracy)
             if end is None:
                 dx /= 2
             else:
-                x, u = x + dx, end
+                x, u, largest = x + dx, end, max(largest, norm(end))
+        check_rounding(rounding, largest, accuracy, u)
         return u
 
     def _substep(self, system: Augmented, u: Array, x: float, dx: float, accuracy: Accuracy) -> Array | None:
@@ -72,10 +74,9 @@ class Rational:
             return u
         span = system.span * dx
         gamma = math.copysign(_SHIFT * 4.0 ** round(math.log(abs(span), 4)), span)
-        solve, known = self._solver(gamma), norm(u)
-        precision = float(xp.finfo(start.dtype).eps)
-        vectors, h = [start / beta], np.zeros((self.basis + 1, self.basis), dtype=on_host(start[:1]).dtype)
-        h = h.astype(np.complex128 if np.iscomplexobj(h) else np.float64)
+        solve, precision = self._solver(gamma), float(xp.finfo(start.dtype).eps)
+        vectors, kind = [start / beta], np.complex128 if is_complex(start) else np.float64
+        h = np.zeros((self.basis + 1, self.basis), dtype=kind)
         before: list[np.ndarray] = []
         for m in range(1, self.basis + 1):
             new = _solve_augmented(system, solve, gamma, vectors[-1])
@@ -90,26 +91,16 @@ class Rational:
             closed = length <= 4 * precision * float(np.max(np.abs(h[:m, :m])))
             c = _exponential(h[:m, :m], span / gamma)
             if c is not None:
-                if closed or (len(before) >= _LAG and self._settled(c, before[-_LAG], beta, dx, known, accuracy)):
-                    size = beta * float(np.linalg.norm(c))
-                    if 4 * precision * max(beta, size) > accuracy.bound(max(known, size)):
-                        raise ActionFailure(
-                            f"expected the action of φ-functions to a relative tolerance of {accuracy.relative:.3g}, "
-                            "received rounding errors above it; raise the tolerance"
-                        )
-                    return asarray_like(beta * c, start) @ basis[:, : system.n]
+                end = asarray_like(beta * c, start) @ basis[:, : system.n]
+                bound = dx * accuracy.bound(max(norm(u), norm(end)))
+                if closed or (len(before) >= _LAG and beta * _change(c, before[-_LAG]) <= max(bound, precision * beta)):
+                    return end
                 before.append(c)
             if closed:
                 return None
             h[m, m - 1] = length
             vectors.append(new / length)
         return None
-
-    @staticmethod
-    def _settled(c: np.ndarray, earlier: np.ndarray, beta: float, dx: float, known: float, accuracy: Accuracy) -> bool:
-        change = c.copy()
-        change[: len(earlier)] -= earlier
-        return beta * float(np.linalg.norm(change)) <= dx * accuracy.bound(known)
 
     def _solver(self, gamma: float) -> Matvec:
         if gamma in self._solvers:
@@ -119,6 +110,10 @@ class Rational:
                 self._solvers.popitem(last=False)  # before the next is made: factors are large
             self._solvers[gamma] = self.factor(gamma)
         return self._solvers[gamma]
+
+
+def _change(c: np.ndarray, earlier: np.ndarray) -> float:
+    return float(np.linalg.norm(c[: len(earlier)] - earlier) + np.linalg.norm(c[len(earlier) :]))
 
 
 def _solve_augmented(system: Augmented, solve: Matvec, gamma: float, v: Array) -> Array:

@@ -14,6 +14,9 @@ __all__ = ["SmallFlow"]
 _REFINEMENTS = 3
 """How often the longest acceptable power of two is refined by halves: to within an eighth."""
 
+_SMALL, _FINER = 30, 8
+"""Spaces of few dimensions may not even reach a time x with ‖xH‖ = 1; theirs are divided more finely."""
+
 
 class SmallFlow:
     r"""The vector c(x) = e^{xH} e_1 and the number i(x) = e_m^T ∫_0^x e^{sH} e_1 ds, at times x ≤ longest.
@@ -33,6 +36,7 @@ class SmallFlow:
         m = matrix.shape[0]
         size = float(np.linalg.norm(matrix, 1)) * longest
         squarings = max(0, math.ceil(math.log2(size))) if size > 0 else 0
+        squarings += _FINER if m < _SMALL else 0
         bordered = np.zeros((m + 1, m + 1), dtype=matrix.dtype)
         bordered[:m, :m] = matrix
         bordered[0, m] = 1.0  # its exponential has ∫ e^{sH} e_1 ds in the last column

@@ -2,6 +2,7 @@
 
 import tracemalloc
 
+import mpmath
 import numpy as np
 import pytest
 import torch
@@ -107,6 +108,22 @@ def test_long_spans_of_a_diagonal_matrix_agree_with_numbers() -> None:
         assert np.linalg.norm(got - expected) <= 1e-9 * size_of(vectors, expected), type(way).__name__
 
 
+@pytest.mark.parametrize("size", [1.0, 30.0])
+def test_a_non_normal_matrix_agrees_with_fifty_digits(size: float) -> None:
+    matrix = size * (np.diag([-1.0, -1.0, -2.0, -0.5]) + np.triu(np.arange(16.0).reshape(4, 4) / 8, 1))
+    v = np.array([1.0, -2.0, 0.5, 1.0])
+    with mpmath.workdps(50):
+        # φ_3(A) v is the last column of the exponential of A bordered by v and a chain of three.
+        bordered = mpmath.zeros(7)
+        bordered[:4, :4] = mpmath.matrix(matrix.tolist())
+        bordered[:4, 4] = mpmath.matrix(v.tolist())
+        bordered[4, 5] = bordered[5, 6] = 1
+        expected = np.array([float(mpmath.expm(bordered, method="taylor")[i, 6]) for i in range(4)])
+    for way in (Krylov(), Krylov(basis=8, orthogonalise=2), rational(matrix)):
+        got = phi_action(lambda v: matrix @ v, {(3, 1.0): v}, accuracy=1e-12, propagate=way)
+        assert np.linalg.norm(got - expected) <= 2e-12 * np.linalg.norm(expected), type(way).__name__
+
+
 def test_an_eigenvector_ends_the_space_at_once() -> None:
     products = 0
 
@@ -136,6 +153,16 @@ def test_forces_much_larger_than_the_state_leave_it_its_digits() -> None:
     expected = by_matrices(matrix, vectors, 1.0)
     got = phi_action(lambda v: matrix @ v, vectors, accuracy=1e-10)
     assert np.linalg.norm(got - expected) <= 1e-10 * np.linalg.norm(expected)
+
+
+def test_what_starts_from_zero_keeps_the_tolerance_of_where_it_ends() -> None:
+    matrix = 1e4 * laplacian(40)
+    rng = np.random.default_rng(7)
+    vectors = {(1, 1.0): rng.standard_normal(40), (3, 0.5): rng.standard_normal(40)}
+    expected = by_matrices(matrix, vectors, 1.0)
+    for way in (Krylov(), Krylov(basis=12, orthogonalise=2), Chebyshev(-4e4, 0.0), rational(matrix)):
+        got = phi_action(lambda v: matrix @ v, vectors, accuracy=1e-10, propagate=way)
+        assert np.linalg.norm(got - expected) <= 1e-10 * np.linalg.norm(expected), type(way).__name__
 
 
 @pytest.mark.parametrize("way", [Krylov(), Chebyshev(-400.0, 0.0)])
