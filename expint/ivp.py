@@ -11,6 +11,7 @@ import numpy as np
 
 from expint.auto import choose
 from expint.backend import Array, to_numpy
+from expint.derive.predictor_corrector import PredictorCorrector
 from expint.derive.rosenbrock import Linearised
 from expint.derive.stage import Method
 from expint.door import (
@@ -133,7 +134,7 @@ def solve_ivp(
     if isinstance(chosen, Linearised):
         raise ValueError(
             f"expected a method for a fixed L, received {chosen.name}, which needs the Jacobian of the right-hand side "
-            "at every step and loses its order for any other L; choose krogstad4 or etd34"
+            "at every step and loses its order for any other L; choose krogstad4 or expint43"
         )
     watched = check_events(events)
     watch = Watch(operator, chosen.order, watched, dense_output) if watched or dense_output else None
@@ -160,7 +161,10 @@ def _method(method: str | Method, operator: Operator, y0: Array, rtol: float | N
     """Return the method asked for, or the one chosen and why."""
     if method == "auto":
         return choose(operator, y0, rtol)
-    return (find_method(method) if isinstance(method, str) else method), ""
+    found = find_method(method) if isinstance(method, str) else method
+    if rtol is not None and isinstance(found, PredictorCorrector):
+        found = replace(found, ramp=True)  # the one-step method of a start without ramp has no error estimate
+    return found, ""
 
 
 def _explained(solution: Solution, why: str) -> Solution:

@@ -13,7 +13,7 @@ from expint import Status, problems
 from expint.derive.predictor_corrector import PredictorCorrector
 from expint.run import Controller
 
-ADAPTIVE = ["etd34", "zoto-bowman43", PredictorCorrector(4, ramp=True), PredictorCorrector(3, mode="PECE", ramp=True)]
+ADAPTIVE = ["etd34", "expint43", "zoto-bowman43", "pec4", PredictorCorrector(4, ramp=True), "pece4"]
 LAWSON = "lawson-dormand-prince54"
 Y0 = np.array([1.0, 0.5, 0.2])
 LINEAR = np.array([-1.0, -20.0, -400.0])
