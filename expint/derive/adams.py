@@ -84,7 +84,7 @@ TIME: PolynomialClock = _Time()
 """The textbook clock: the history is interpolated in the variable of integration."""
 
 INDEX: PolynomialClock = _Index()
-"""The step counter: constant Adams weights on any grid, as iPNDM uses them (order 2 on non-uniform grids)."""
+"""The step counter: constant Adams weights on any grid, as iPNDM uses them (order 2 on smoothly graded grids)."""
 
 
 @dataclass(frozen=True)
