@@ -22,7 +22,7 @@ from expint.derive.bootstrap import bootstrap
 from expint.derive.lagrange import collocation_weights, lagrange_coefficients
 from expint.derive.phisum import Terms, phi
 from expint.derive.printing import latex_array, markdown_table
-from expint.derive.stage import Method, Stage, StepContext
+from expint.derive.stage import FullStiffOrder, Method, Stage, StepContext
 
 __all__ = ["INDEX", "TIME", "Adams", "PolynomialClock", "Quadrature", "adams_terms", "is_exact"]
 
@@ -88,7 +88,7 @@ INDEX: PolynomialClock = _Index()
 
 
 @dataclass(frozen=True)
-class Adams:
+class Adams(FullStiffOrder):
     """Exponential Adams–Bashforth of a given order; one evaluation of N per step.
 
     Parameters
@@ -123,16 +123,6 @@ class Adams:
     @property
     def order(self) -> int:
         """The classical order q (on smooth grids; with ``ramp`` the first step limits the global order to 2)."""
-        return self.q
-
-    @property
-    def stiff_order(self) -> int:
-        """The stiff order; the interpolation is exact up to degree q - 1 for any L, so it equals the order."""
-        return self.q
-
-    @property
-    def weak_stiff_order(self) -> int:
-        """The stiff order in the weakened form, equal to the order."""
         return self.q
 
     @property

@@ -22,7 +22,7 @@ from expint.derive.lagrange import lagrange_coefficients
 from expint.derive.phisum import Exact, PhiSum, phi
 from expint.derive.recipe_printing import recipe_latex, recipe_markdown, uniform_step
 from expint.derive.rosenbrock import Linearised, Rosenbrock
-from expint.derive.stage import Stage, StepContext
+from expint.derive.stage import FullStiffOrder, Stage, StepContext
 from expint.derive.tableau import REST
 
 __all__ = ["LinearisedAdams", "linearised_ladder", "linearised_weights"]
@@ -75,7 +75,7 @@ def _row(c: Sequence[Exact], below: Sequence[int], end: Exact) -> tuple[PhiSum, 
 
 
 @dataclass(frozen=True)
-class LinearisedAdams(Linearised):
+class LinearisedAdams(FullStiffOrder, Linearised):
     """The linearised exponential Adams method with q remembered values of N_n, of order q + 1; EPI methods are kin.
 
     The remembered slopes are N_n at past points, f_j - J_n y_j - (t_j - t_n) ∂f/∂t, so a run keeps past states too.
@@ -105,16 +105,6 @@ class LinearisedAdams(Linearised):
     @property
     def order(self) -> int:
         """The classical order q + 1."""
-        return self.q + 1
-
-    @property
-    def stiff_order(self) -> int:
-        """The stiff order, equal to the order."""
-        return self.q + 1
-
-    @property
-    def weak_stiff_order(self) -> int:
-        """The stiff order in the weakened form, equal to the order."""
         return self.q + 1
 
     @property

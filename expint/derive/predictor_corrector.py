@@ -24,13 +24,13 @@ from expint.derive.bootstrap import bootstrap
 from expint.derive.lagrange import collocation_weights
 from expint.derive.phisum import Terms, phi
 from expint.derive.printing import markdown_table
-from expint.derive.stage import ErrorEstimate, Method, Stage, StepContext
+from expint.derive.stage import ErrorEstimate, FullStiffOrder, Method, Stage, StepContext
 
 __all__ = ["PredictorCorrector"]
 
 
 @dataclass(frozen=True)
-class PredictorCorrector:
+class PredictorCorrector(FullStiffOrder):
     """Exponential Adams predictor of order q with the corrector of order q + 1.
 
     Parameters
@@ -67,16 +67,6 @@ class PredictorCorrector:
     @property
     def order(self) -> int:
         """The classical order q + 1."""
-        return self.q + 1
-
-    @property
-    def stiff_order(self) -> int:
-        """The stiff order: the interpolation is exact up to degree q for any L."""
-        return self.q + 1
-
-    @property
-    def weak_stiff_order(self) -> int:
-        """The stiff order in the weakened form, equal to the order."""
         return self.q + 1
 
     @property
