@@ -5,13 +5,10 @@ import pytest
 import torch
 
 import diffusion
-from diffusion.models.store import NETWORK, WEIGHTS
 
 
 @pytest.fixture(scope="module")
 def net():
-    if not (WEIGHTS / NETWORK).exists():
-        pytest.skip("the digits network is not trained yet")
     return diffusion.models.digits()
 
 
