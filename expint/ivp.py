@@ -32,6 +32,7 @@ from expint.operators import Operator, as_operator
 from expint.problem import SemilinearProblem
 from expint.progress import Progress
 from expint.run import Controller, StepControl, run_adaptive, run_plan
+from expint.run.dense_output import Trail
 from expint.run.events import Event, check_events
 from expint.run.watch import Watch
 from expint.solution import Solution
@@ -137,7 +138,7 @@ def solve_ivp(
             "at every step and loses its order for any other L; choose krogstad4 or expint43"
         )
     watched = check_events(events)
-    watch = Watch(operator, chosen.order, watched, dense_output) if watched or dense_output else None
+    watch = Watch(Trail(operator, chosen.order, dense_output), watched) if watched or dense_output else None
     shown: dict[str, Any] = {"callback": callback, "progress": progress, "watch": watch}
     if not fixed:
         limits = StepLimits(first_step, max_step, max_steps)

@@ -12,7 +12,7 @@ from expint.lower.cache import StepCache
 from expint.phi.action import ActionFailure
 from expint.run.control import Controller
 from expint.run.fixed import Accepted
-from expint.run.trial import doubled, embedded, make_stages, trusted_order
+from expint.run.trial import Attempt, Steps, doubled, embedded, make_stages, trusted_order
 from expint.solution import Status
 
 __all__ = ["AdaptiveFailure", "ErrorNorm", "StepControl", "adaptive_states"]
@@ -100,12 +100,13 @@ class AdaptiveFailure(Exception):
 
 
 def adaptive_states(
-    steps: StepCache,
+    steps: Steps,
     nonlinear: Callable[[float, Array], Array],
     y: Array,
     t: float,
     stops: list[float],
     control: StepControl,
+    attempt: Attempt | None = None,
 ) -> Iterator[Accepted]:
     """Yield y_0 and the states after every accepted step; every time in ``stops`` is hit exactly.
 
@@ -121,6 +122,8 @@ def adaptive_states(
         Times to land on, in the direction of integration; the run ends at the last.
     control
         Tolerances and bounds.
+    attempt
+        How a step is tried, where it is not one of a fixed operator; it is called as ``embedded`` is.
 
     Raises
     ------
@@ -129,7 +132,8 @@ def adaptive_states(
     ActionFailure
         If φ-functions cannot be applied to the first state. Later such a failure rejects the step.
     """
-    combine, attempt = steps.operator.combiner(), doubled if control.doubling else embedded
+    own: Attempt = doubled if control.doubling else embedded
+    combine, attempt = steps.operator.combiner(), attempt or own
     order = trusted_order(steps.method) if control.doubling else int(steps.method.error_order or 0)
     direction = math.copysign(1.0, stops[-1] - t)
     evaluations, rejected, errors = 0, 0, (1.0, 1.0, 1.0)
@@ -214,7 +218,7 @@ def _on_ladder(h: float, unit: float) -> float:
 
 
 def _first_step(
-    steps: StepCache,
+    steps: Steps,
     nonlinear: Callable[[float, Array], Array],
     y: Array,
     slope: Array,

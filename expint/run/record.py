@@ -8,16 +8,16 @@ from collections.abc import Callable, Collection, Iterator
 import numpy as np
 
 from expint.backend import Array, array_namespace, device
-from expint.lower.cache import StepCache
 from expint.lower.plan import Plan
 from expint.phi.action import ActionFailure
 from expint.progress import Progress, progress_bar
 from expint.run.adaptive import AdaptiveFailure, StepControl, adaptive_states
 from expint.run.fixed import Accepted, accepted_states
+from expint.run.trial import Attempt, Steps
 from expint.run.watch import Watch
 from expint.solution import Solution, Stats, Status
 
-__all__ = ["run_adaptive", "run_plan"]
+__all__ = ["run_adaptive", "run_plan", "run_states"]
 
 _CHECK_EVERY = 32
 """Accepted steps between two looks for non-finite values when not every state is kept: a look synchronises a GPU."""
@@ -64,25 +64,47 @@ def run_plan(
         A run that meets inf or nan ends there with the states kept so far. If ``nonlinear`` (or ``callback``) raises,
         the exception is passed on with the states kept so far in its attribute ``solution``.
     """
-    wanted = None if keep is None else frozenset(int(i) for i in keep)
-    last = len(plan.steps) - 1
+    states = accepted_states(plan, nonlinear, y0)
+    return run_states(
+        states, y0, len(plan.steps) - 1, keep=keep, name=name, callback=callback, progress=progress, watch=watch
+    )
 
-    def asked_for(index: int, t: float) -> bool:
-        del t
-        return wanted is None or index in wanted
+
+def run_states(
+    states: Iterator[Accepted],
+    y0: Array,
+    last: int,
+    *,
+    keep: Collection[int] | None = None,
+    name: str = "",
+    callback: Callable[[float, Array], None] | None = None,
+    progress: Progress = False,
+    watch: Watch | None = None,
+) -> Solution:
+    """Take the ``states`` of a run over given steps, ``y0`` and ``last`` more, and return what is wanted of them.
+
+    Parameters
+    ----------
+    states
+        The accepted states, y_0 first.
+    y0, keep, name, callback, progress, watch
+        As in ``run_plan``.
+    last
+        The number of steps.
+    """
+    wanted = None if keep is None else frozenset(int(i) for i in keep)
 
     def due(index: int, asked: bool) -> bool:
         return asked or index % _CHECK_EVERY == 0 or index == last
 
     with progress_bar(progress, last, name) as advance:
-        states = accepted_states(plan, nonlinear, y0)
         return _record(
             states, y0, lambda i, _: wanted is None or i in wanted, due, name, callback, lambda _: advance(), watch
         )
 
 
 def run_adaptive(
-    steps: StepCache,
+    steps: Steps,
     nonlinear: Callable[[float, Array], Array],
     y0: Array,
     t0: float,
@@ -93,12 +115,13 @@ def run_adaptive(
     callback: Callable[[float, Array], None] | None = None,
     progress: Progress = False,
     watch: Watch | None = None,
+    attempt: Attempt | None = None,
 ) -> Solution:
     """Run from ``y0`` at ``t0`` over ``stops`` with steps chosen by ``control``.
 
     Parameters
     ----------
-    steps, nonlinear, stops, control
+    steps, nonlinear, stops, control, attempt
         As in ``adaptive_states``.
     y0, t0
         The first state and time.
@@ -123,7 +146,7 @@ def run_adaptive(
                 advance()
                 reached += 1
 
-        states = adaptive_states(steps, nonlinear, y0, t0, stops, control)
+        states = adaptive_states(steps, nonlinear, y0, t0, stops, control, attempt)
         return _record(states, y0, lambda _, t: wanted is None or t in wanted, _never, name, callback, move, watch)
 
 

@@ -3,14 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from expint.backend import Array
+from expint.derive.stage import Method
 from expint.lower.cache import LoweredStep, StepCache
+from expint.operators.base import Operator
 
-__all__ = ["Attempt", "Trial", "doubled", "embedded", "make_stages", "trusted_order"]
+__all__ = ["Attempt", "Steps", "Trial", "doubled", "embedded", "make_stages", "trusted_order"]
 
 Slope = Callable[[float, Array], Array]
+
+
+class Steps(Protocol):
+    """What a run asks of the steps that it makes: ``StepCache``, or steps whose operator is made anew each time."""
+
+    START: tuple[float | None, ...]
+
+    @property
+    def method(self) -> Method:
+        """The method."""
+
+    @property
+    def operator(self) -> Operator:
+        """The operator that stays the same along the run."""
+
+    @property
+    def like(self) -> Array | None:
+        """A state."""
 
 
 class Trial(NamedTuple):

@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 
-from expint.backend import array_namespace
-from expint.operators.base import Operator
-from expint.run.dense_output import Trail
+from expint.backend import Array, array_namespace
 from expint.run.events import Event, EventFinder
 from expint.run.fixed import Accepted
 
-__all__ = ["Watch"]
+__all__ = ["AnyTrail", "Watch"]
+
+
+class AnyTrail(Protocol):
+    """What a run leaves behind for dense output and events, such as ``Trail``."""
+
+    times: list[float]
+    whole: bool
+
+    def add(self, t: float, y: Array, slope: Array | None, ahead: Array | None = None) -> None:
+        """Add a state and the slopes that are known with it."""
+
+    def cut(self, t: float, y: Array) -> None:
+        """Let the run end at ``t`` inside its newest step."""
+
+    def output(self) -> Callable[[float], Array] | None:
+        """Return the continuous solution of the whole run."""
+
+    def newest(self) -> Callable[[float], Array] | None:
+        """Return the continuous solution on the newest step."""
 
 
 class Watch:
@@ -21,18 +38,15 @@ class Watch:
 
     Parameters
     ----------
-    operator
-        L.
-    order
-        How many slopes the dense output interpolates.
+    trail
+        What gathers the states from which the dense output is made: all of them (``trail.whole``) if that of the whole
+        run is wanted.
     events
         Functions event(t, y).
-    dense
-        Whether the dense output of the whole run is wanted.
     """
 
-    def __init__(self, operator: Operator, order: int, events: Sequence[Event], dense: bool) -> None:
-        self._trail, self._finder, self._dense = Trail(operator, order, dense), EventFinder(events), dense
+    def __init__(self, trail: AnyTrail, events: Sequence[Event]) -> None:
+        self._trail, self._finder = trail, EventFinder(events)
 
     def look(self, reached: Accepted) -> Accepted | None:
         """Take a new state; return the state of a terminal event in the step that led to it, if there is one."""
@@ -55,7 +69,7 @@ class Watch:
 
     def seen(self) -> dict[str, Any]:
         """Return the fields of a Solution that come from watching."""
-        fields: dict[str, Any] = {"sol": self._trail.output() if self._dense else None}
+        fields: dict[str, Any] = {"sol": self._trail.output() if self._trail.whole else None}
         if self._finder.events:
             fields["t_events"] = [np.array(times) for times in self._finder.times]
             fields["y_events"] = [
