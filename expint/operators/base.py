@@ -57,6 +57,10 @@ class Operator(ABC):
     def combine(self, weights: Sequence[Any], columns: Sequence[Array]) -> Array:
         """Return the point Σ_j weights_j columns_j as a new array."""
 
+    @abstractmethod
+    def product(self, like: Array) -> Callable[[Array], Array]:
+        """Return v ↦ L v for arrays of the shape, precision and device of ``like``."""
+
     def combiner(self) -> Callable[[Sequence[Any], Sequence[Array]], Array]:
         """Return what combines columns during one run: ``combine``, or a form of it that works faster.
 
@@ -77,6 +81,11 @@ class Operator(ABC):
 class StoredOperator(Operator):
     """An operator whose φ-functions are formed and stored: numbers, diagonals, small matrices."""
 
+    @property
+    @abstractmethod
+    def values(self) -> Any:
+        """L on the host in the form of its φ-functions: a number, a symbol, a matrix."""
+
     @abstractmethod
     def cast(self, weight: Any, like: Array | None) -> Any:
         """Return a host weight in the form in which ``combine`` wants it."""
@@ -92,6 +101,11 @@ class StoredOperator(Operator):
         )
         weights = np.tensordot(matrix, table.stack(keys), axes=1)  # all columns in one product
         return tuple(self.cast(w, like) if terms else None for w, terms in zip(weights, columns))
+
+    def product(self, like: Array) -> Callable[[Array], Array]:
+        """Return v ↦ L v: L is a weight like any other."""
+        weight = (self.cast(self.values, like),)
+        return lambda v: self.combine(weight, (v,))
 
 
 def check_dtype(linear_is_complex: bool, y0: Array) -> None:

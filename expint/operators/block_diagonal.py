@@ -67,6 +67,11 @@ class BlockDiagonal(StoredOperator):
             )
         check_dtype(is_complex(self.blocks), y0)
 
+    @property
+    def values(self) -> np.ndarray:
+        """The blocks."""
+        return self.blocks
+
     def phi(self, p: int, scale: float) -> Sequence[Any]:
         """Return [φ_0(scale B), …, φ_p(scale B)], each of the shape of the blocks."""
         last = np.moveaxis(self.blocks, (0, 1), (-2, -1))

@@ -54,6 +54,11 @@ class Dense(StoredOperator):
             )
         check_dtype(is_complex(self.matrix), y0)
 
+    @property
+    def values(self) -> np.ndarray:
+        """The matrix."""
+        return self.matrix
+
     def phi(self, p: int, scale: float) -> Sequence[Any]:
         """Return [φ_0(scale A), …, φ_p(scale A)]."""
         return phi_matrices(scale * self.matrix, p)

@@ -52,6 +52,11 @@ class Diagonal(StoredOperator):
             )
         check_dtype(is_complex(self.symbol), y0)
 
+    @property
+    def values(self) -> np.ndarray:
+        """The symbol."""
+        return self.symbol
+
     def phi(self, p: int, scale: float) -> Sequence[Any]:
         """Return [φ_0(scale · symbol), …, φ_p(scale · symbol)]."""
         return phi_functions(scale * self.symbol, p)

@@ -87,6 +87,11 @@ class IteratedOperator(Operator):
     def matvec(self, like: Array) -> Matvec:
         """Return v ↦ L v for states like ``like``, flattened."""
 
+    def product(self, like: Array) -> Callable[[Array], Array]:
+        """Return v ↦ L v for arrays like ``like``."""
+        xp, matvec, shape = array_namespace(like), self.matvec(like), like.shape
+        return lambda v: xp.reshape(matvec(xp.reshape(v, (-1,))), shape)
+
     def choice(self, step: float) -> str:
         """Return how φ-functions are applied in steps of length ``step``: ``action``, or what "auto" chooses."""
         del step

@@ -35,6 +35,11 @@ class Scalar(StoredOperator):
         """Accept any shape; refuse a complex number on a real state."""
         check_dtype(isinstance(self.value, complex), y0)
 
+    @property
+    def values(self) -> complex:
+        """The number l."""
+        return self.value
+
     def phi(self, p: int, scale: float) -> Sequence[Any]:
         """Return [φ_0(scale l), …, φ_p(scale l)]."""
         if self.value == 0:

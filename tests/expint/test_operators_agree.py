@@ -164,3 +164,18 @@ def test_solves_with_every_operator_are_equal(options: dict[str, object]) -> Non
         assert abs(solution.stats.steps - reference.stats.steps) <= 1, name
         difference = np.max(np.abs(solution.y_end.ravel() - reference.y_end))
         assert difference <= (1e-8 if "rtol" in options else 1e-11), (name, difference)
+
+
+@pytest.mark.parametrize("kind", ["random", "complex", "defective"])
+def test_every_operator_multiplies_like_its_matrix(kind: str) -> None:
+    rng = np.random.default_rng(7)
+    matrix = KINDS[kind](rng, 5)
+    (v, *_) = columns_of(rng, 5, matrix)
+    for name, (operator, _) in forms_of_matrix(matrix).items():
+        np.testing.assert_allclose(operator.product(v)(v), matrix @ v, rtol=0, atol=1e-13, err_msg=name)
+    a, b = matrix, KINDS[kind](rng, 3)
+    (grid, *_) = columns_of(rng, 15, matrix)
+    whole = np.kron(a, np.eye(3)) + np.kron(np.eye(5), b)
+    for name, (operator, shape) in forms_of_sum(a, b).items():
+        got = operator.product(grid.reshape(shape))(grid.reshape(shape))
+        np.testing.assert_allclose(got.ravel(), whole @ grid, rtol=0, atol=1e-13, err_msg=name)

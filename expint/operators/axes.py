@@ -1,0 +1,149 @@
+"""L along the axes of a grid: in the basis of eigenvectors of each axis, or by products along each."""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from expint.backend import Array, array_namespace, asarray_like, is_complex
+from expint.operators.base import StoredOperator, linear_combination
+from expint.operators.eigen import Eigen
+from expint.operators.iterated import IteratedOperator
+from expint.operators.placed import Placed
+from expint.phi import phi_functions
+from expint.phi.augmented import Matvec
+
+__all__ = ["Axiswise", "Eigenbasis"]
+
+
+class Eigenbasis(StoredOperator):
+    """Sums of eigenvalues in the basis of eigenvectors.
+
+    Parameters
+    ----------
+    bases
+        The eigenvalues and eigenvectors along each of the last axes.
+    real
+        Whether L maps real states to real ones.
+    offset
+        What is added to the sums of eigenvalues: an array that is constant along the axes with eigenvectors.
+    """
+
+    def __init__(self, bases: Sequence[Eigen], real: bool, offset: np.ndarray | float = 0.0) -> None:
+        total = np.zeros(())
+        for own in bases:
+            total = total[..., None] + own.values
+        self.symbol, self.bases, self.real = total + offset, tuple(bases), real
+        self._there = Placed(lambda like: [_beside(own.inverse, like) for own in bases])
+        self._back = Placed(lambda like: [_beside(own.vectors, like) for own in bases])
+
+    def check(self, y0: Array) -> None:
+        """Accept any state: the sum has checked it."""
+
+    @property
+    def values(self) -> np.ndarray:
+        """The sums of eigenvalues."""
+        return self.symbol
+
+    def phi(self, p: int, scale: float) -> Sequence[Any]:
+        """Return [φ_0, …, φ_p] of the sums of eigenvalues."""
+        return phi_functions(scale * self.symbol, p)
+
+    def cast(self, weight: Any, like: Array | None) -> Any:
+        """Return the weight as an array beside the state."""
+        return weight if like is None else asarray_like(weight, like)
+
+    def combine(self, weights: Sequence[Any], columns: Sequence[Array]) -> Array:
+        """Return Σ weights_j columns_j."""
+        return self.combiner()(weights, columns)
+
+    def combiner(self) -> Callable[[Sequence[Any], Sequence[Array]], Array]:
+        """Return ``combine`` for one run; columns, and points that become columns, are transformed once."""
+        known: OrderedDict[int, tuple[Array, Array]] = OrderedDict()  # holding the column keeps its id unique
+
+        def remember(column: Array, transformed: Array) -> None:
+            known[id(column)] = (column, transformed)
+
+        def enter(column: Array) -> Array:
+            if id(column) in known:
+                known.move_to_end(id(column))
+            else:
+                remember(column, _along_axes(self._there.like(column), column))
+            return known[id(column)][1]
+
+        def combine(weights: Sequence[Any], columns: Sequence[Array]) -> Array:
+            entered = [None if weight is None else enter(column) for weight, column in zip(weights, columns)]
+            transformed = linear_combination(weights, entered)
+            point = _along_axes(self._back.like(columns[0]), transformed)
+            if self.real and not is_complex(columns[0]) and is_complex(point):
+                point = array_namespace(point).real(point)  # what is left of the imaginary part is rounding
+            remember(point, transformed)
+            while len(known) > len(columns) + 2:
+                known.popitem(last=False)
+            return point
+
+        return combine
+
+
+class Axiswise(IteratedOperator):
+    """Products along each axis; the factors are matrices, or vectors for diagonal ones."""
+
+    actions = ("krylov",)
+
+    def __init__(self, factors: Sequence[np.ndarray], tolerance: float | None = None, basis: int = 100) -> None:
+        super().__init__("krylov", tolerance, basis)
+        self.shape = tuple(factor.shape[0] for factor in factors)
+        self._factors = Placed(lambda like: [_beside(factor, like) for factor in factors])
+
+    def check(self, y0: Array) -> None:
+        """Refuse what iterations cannot work with."""
+        self.check_tolerance(y0)
+
+    def matvec(self, like: Array) -> Matvec:
+        """Return v ↦ Σ (factor along its axis) v for flattened states."""
+        factors, shape = self._factors.like(like), tuple(like.shape)
+
+        def product(v: Array) -> Array:
+            terms = (_along(factor, v, shape, axis - len(factors)) for axis, factor in enumerate(factors))
+            total = next(terms)
+            for term in terms:
+                total += term
+            return total
+
+        return product
+
+    def __repr__(self) -> str:
+        return f"KroneckerSum(factors of length {self.shape}, action='krylov')"
+
+
+def _along_axes(factors: Sequence[Array], array: Array) -> Array:
+    """Return the array with each factor applied along its axis, the last factor along the last axis."""
+    xp = array_namespace(array)
+    shape = tuple(array.shape)
+    for axis, factor in enumerate(factors):
+        if factor is not None:
+            array = xp.reshape(_along(factor, array, shape, axis - len(factors)), shape)
+    return array
+
+
+def _along(factor: Array, array: Array, shape: tuple[int, ...], axis: int) -> Array:
+    """Return a matrix, or a diagonal, times ``array`` of shape ``shape`` along a (negative) axis, flattened."""
+    xp = array_namespace(array)
+    n, after = shape[axis], math.prod(shape[axis + 1 :]) if axis < -1 else 1
+    if is_complex(factor) and not is_complex(array):
+        array = xp.astype(array, factor.dtype)  # not every library multiplies matrices of two kinds
+    if factor.ndim == 1:
+        return xp.reshape(factor[:, None] * xp.reshape(array, (-1, n, after)), (-1,))
+    if axis == -1:
+        return xp.reshape(xp.reshape(array, (-1, n)) @ xp.matrix_transpose(factor), (-1,))
+    return xp.reshape(factor @ xp.reshape(array, (-1, n, after)), (-1,))
+
+
+def _beside(values: np.ndarray | None, like: Array) -> Array | None:
+    if values is None:
+        return None
+    return asarray_like(values.astype(np.complex128) if is_complex(like) else values, like)
