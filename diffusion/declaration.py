@@ -11,12 +11,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import expint
+from expint.backend import Array
 from expint.derive import Method
 from expint.derive.predictor_corrector import PredictorCorrector
 from expint.lower.plan import Row
 
 from .citations import bibtex
 from .clock import Clock, clock
+from .denoiser import Denoiser
 from .gauge import Gauge
 from .history import ScheduleClock
 from .names import resolve
@@ -114,6 +116,11 @@ class Sampler:
         remembered across the ``edges``, which are times. The plan of the same arguments is made once.
         """
         return plan_sampler(self, schedule, tuple(float(t) for t in times), to_zero, edges)
+
+    def slope(self, denoiser: Denoiser) -> Callable[[float, Array], Array]:
+        """Return what the plan's rows are evaluated by, as a function of (t, x): the prediction of the gauge."""
+        kind = self.gauge.predicts
+        return lambda t, x: denoiser.predict(x, t, kind)
 
     def for_run(self, steps: int, schedule: NoiseSchedule) -> Sampler:
         """Return the sampler with which a run of so many ``steps`` is made: this one."""

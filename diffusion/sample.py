@@ -180,10 +180,10 @@ def _run(
         raise ValueError(f"expected start to be 'noise' or 'state', received {start!r}")
     first = plan.steps[0].times[0]
     x = state * denoiser.schedule.noise_scale(first) if start == "noise" else state
-    kind = sampler.gauge.predicts
+    slope = sampler.slope(denoiser)
 
     def predict(t: float, x: Array) -> Array:
-        output = denoiser.predict(x, t, kind)
+        output = slope(t, x)
         if outputs is not None:
             outputs[t] = output  # of calls at one time the last, which is that at the accepted state
         return output
