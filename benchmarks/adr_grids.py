@@ -5,7 +5,7 @@ u_t = ε ∇²u + a (u_x + u_y) + γ u (1 − u) on the unit square, u = 0 on it
 
 Each solver is run with smaller and smaller steps (or tolerances) until the relative error falls below the target; the
 time of that run, set-up included, is what is compared. All run in one process, one after the other.
-Run: ``python benchmarks/adr_grids.py 100 200``.
+Run: ``python -m benchmarks.adr_grids 100 200``.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 import sys
 import time
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -23,6 +23,7 @@ from scipy.integrate import solve_ivp
 from scipy.sparse.linalg import splu
 
 import expint
+from benchmarks import parser
 from expint.operators import KroneckerSum, Sparse
 
 DIFFUSION, ADVECTION, REACTION, END = 1.0, 10.0, 100.0, 0.1
@@ -128,7 +129,9 @@ def ladders(target: float) -> dict[str, Iterator[Run]]:
     }
 
 
-def measure(given: Problem, runs: Iterator[Run], reference: np.ndarray, target: float) -> tuple[float, float]:
+def measure(
+    given: Problem, runs: Iterator[Run], reference: np.ndarray, target: float, patience: float
+) -> tuple[float, float]:
     """Return the time and the error of the first run that is accurate enough, or the last one."""
     begin, seconds, error = time.perf_counter(), np.inf, np.inf
     for run in runs:
@@ -140,26 +143,32 @@ def measure(given: Problem, runs: Iterator[Run], reference: np.ndarray, target: 
             run(given)
             seconds = min(seconds, time.perf_counter() - start)
         error = float(np.linalg.norm(u - reference) / np.linalg.norm(reference))
-        if error <= target or time.perf_counter() - begin + 1.5 * seconds > PATIENCE:
+        if error <= target or time.perf_counter() - begin + 1.5 * seconds > patience:
             break
     return (seconds, error) if error <= target else (np.inf, error)
 
 
-def main(sizes: list[int]) -> None:
+def main(arguments: Sequence[str] = ()) -> None:
     """Print one table for each grid and each target."""
-    for n in sizes:
+    command = parser("benchmarks.adr_grids", __doc__)
+    command.add_argument("sizes", nargs="*", type=int, help="points along each side; 100 and 200 by default")
+    options = command.parse_args(arguments)
+    targets, patience = ((1e-3,), 0.1) if options.quick else (TARGETS, PATIENCE)
+    for n in options.sizes or ([12] if options.quick else [100, 200]):
         given = problem(n)
         reference = kronecker(given, "luan-ostermann5", 320)
         check = kronecker(given, "hochbruck-ostermann4", 640)
         agreement = np.linalg.norm(check - reference) / np.linalg.norm(reference)
         print(f"\n{n} × {n}; two reference solutions agree to {agreement:.1e}")
-        for target in TARGETS:
+        for target in targets:
             print(f"  relative error {target:.0e}")
-            measured = {name: measure(given, runs, reference, target) for name, runs in ladders(target).items()}
+            measured = {
+                name: measure(given, runs, reference, target, patience) for name, runs in ladders(target).items()
+            }
             best = min(seconds for name, (seconds, _) in measured.items() if name.startswith(("IMEX", "BDF")))
             for name, (seconds, error) in measured.items():
                 ratio = f"{best / seconds:7.2f} times as fast as the best of IMEX and BDF" if best < np.inf else ""
-                reached = f"{seconds:8.3f} s" if seconds < np.inf else f"not in {PATIENCE:.0f} s"
+                reached = f"{seconds:8.3f} s" if seconds < np.inf else f"not in {patience:.1f} s"
                 print(f"    {name:32s}{reached}  error {error:.1e}  {ratio if seconds < np.inf else ''}")
         tracemalloc.start()
         kronecker(given, "krogstad4", 10)
@@ -169,4 +178,4 @@ def main(sizes: list[int]) -> None:
 
 
 if __name__ == "__main__":
-    main([int(n) for n in sys.argv[1:]] or [100, 200])
+    main(sys.argv[1:])

@@ -2,31 +2,33 @@
 
 Both are timed alternately in one run and the best of each is compared, so that a busy machine disturbs the ratio
 little.
-Run: ``python benchmarks/phi_speed.py``.
+Run: ``python -m benchmarks.phi_speed``.
 """
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from benchmarks import parser
 from expint.phi import phi_functions
 
 SIZE, REPEATS = 10**6, 7
 
 
-def arguments(rng: np.random.Generator) -> dict[str, np.ndarray]:
+def numbers(rng: np.random.Generator, size: int) -> dict[str, np.ndarray]:
     """Return the sets of numbers: each regime by itself, and all of them mixed at random."""
-    logarithmic = 10.0 ** rng.uniform(-16, 4, SIZE)
+    logarithmic = 10.0 ** rng.uniform(-16, 4, size)
     return {
-        "real, −50 … 0": rng.uniform(-50, 0, SIZE),
-        "real, −5 … 5": rng.uniform(-5, 5, SIZE),
+        "real, −50 … 0": rng.uniform(-50, 0, size),
+        "real, −5 … 5": rng.uniform(-5, 5, size),
         "real, −1e4 … −1e-16, logarithmic": -logarithmic,
-        "real, diffusion symbol −k²": -(np.linspace(0, 100, SIZE) ** 2),
-        "imaginary, −50 … 50": 1j * rng.uniform(-50, 50, SIZE),
-        "left half plane, logarithmic": logarithmic * np.exp(1j * rng.uniform(0.5 * np.pi, 1.5 * np.pi, SIZE)),
+        "real, diffusion symbol −k²": -(np.linspace(0, 100, size) ** 2),
+        "imaginary, −50 … 50": 1j * rng.uniform(-50, 50, size),
+        "left half plane, logarithmic": logarithmic * np.exp(1j * rng.uniform(0.5 * np.pi, 1.5 * np.pi, size)),
     }
 
 
@@ -37,13 +39,15 @@ def seconds(function: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def main() -> None:
-    print(f"{SIZE:.0e} numbers; time of φ_0 … φ_p / ((p + 1) × time of np.exp)\n")
+def main(arguments: Sequence[str] = ()) -> None:
+    quick = parser("benchmarks.phi_speed", __doc__).parse_args(arguments).quick
+    size, repeats = (1000, 2) if quick else (SIZE, REPEATS)
+    print(f"{size:.0e} numbers; time of φ_0 … φ_p / ((p + 1) × time of np.exp)\n")
     print(f"{'numbers':<34} {'p':>2} {'np.exp':>10} {'φ_0 … φ_p':>11} {'ratio':>6}")
-    for name, z in arguments(np.random.default_rng(0)).items():
+    for name, z in numbers(np.random.default_rng(0), size).items():
         for p in (4, 8):
             exp_times, phi_times = [], []
-            for _ in range(REPEATS):
+            for _ in range(repeats):
                 exp_times.append(seconds(lambda z=z: np.exp(z)))
                 phi_times.append(seconds(lambda z=z, p=p: phi_functions(z, p)))
             exp, phi = min(exp_times), min(phi_times)
@@ -51,4 +55,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

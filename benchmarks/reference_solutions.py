@@ -1,6 +1,6 @@
 """Make the stored solutions of the problems that have no exact one, each by two independent methods.
 
-    python -m benchmarks.reference_solutions [names]
+    python -m benchmarks.reference_solutions [--folder FOLDER] [names]
 
 PDEs are solved by a fifth-order one-step method with fixed steps and by a predictor–corrector pair to a tolerance,
 small systems by two solvers of SciPy. The file keeps the values of the first and the digits to which the second agrees.
@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import scipy.integrate
 
 import expint
+from benchmarks import parser
 from expint import SemilinearProblem, problems
 from expint.derive.predictor_corrector import PredictorCorrector
 from expint.problems.reference import FOLDER, sample
@@ -51,9 +54,9 @@ def by_steps(problem: SemilinearProblem, t: float, steps: int) -> Any:
     return expint.solve(problem, ONE_STEP, t_span=(0, t), step=t / steps, t_eval=[t]).y_end
 
 
-def by_tolerance(problem: SemilinearProblem, t: float) -> Any:
+def by_tolerance(problem: SemilinearProblem, t: float, rtol: float) -> Any:
     solution = expint.solve(
-        problem, PredictorCorrector(4, mode="PECE", ramp=True), t_span=(0, t), rtol=1e-12, t_eval=[t]
+        problem, PredictorCorrector(4, mode="PECE", ramp=True), t_span=(0, t), rtol=rtol, t_eval=[t]
     )
     print(f"    {solution.stats} {solution.message}")
     return solution.y_end
@@ -71,14 +74,19 @@ def by_scipy(problem: SemilinearProblem, t: float, method: str) -> Any:
     return solution.y[:, -1]
 
 
-def main(wanted: list[str]) -> None:
-    FOLDER.mkdir(exist_ok=True)
-    for name in wanted or [*RUNS, *SYSTEMS]:
+def main(arguments: Sequence[str] = ()) -> None:
+    command = parser("benchmarks.reference_solutions", __doc__)
+    command.add_argument("names", nargs="*", metavar="NAME", help="problems; all without an exact solution by default")
+    command.add_argument("--folder", type=Path, default=FOLDER, help="where to write; that of the library by default")
+    options = command.parse_args(arguments)
+    options.folder.mkdir(exist_ok=True)
+    for name in options.names or (["burgers"] if options.quick else [*RUNS, *SYSTEMS]):
         problem, begun = problems.make(name), time.perf_counter()
         if name in RUNS:
-            t, steps = RUNS[name]
-            methods = (f"{ONE_STEP}, {steps} steps", "pece5, rtol 1e-12")
-            states = by_steps(problem, t, steps), by_tolerance(problem, t)
+            (t, steps), rtol = RUNS[name], 1e-12
+            steps, rtol = (steps // 20, 1e-9) if options.quick else (steps, rtol)
+            methods = (f"{ONE_STEP}, {steps} steps", f"pece5, rtol {rtol:.0e}")
+            states = by_steps(problem, t, steps), by_tolerance(problem, t, rtol)
         else:
             t, methods = SYSTEMS[name], ("Radau, rtol 1e-12", "LSODA, rtol 1e-12")
             states = by_scipy(problem, t, "Radau"), by_scipy(problem, t, "LSODA")
@@ -86,7 +94,7 @@ def main(wanted: list[str]) -> None:
         scale = np.abs(first) if name in SYSTEMS else np.max(np.abs(first))
         digits = -np.log10(max(float(np.max(np.abs(first - second) / scale)), 1e-15))
         print(f"{name:32s} t = {t:<9g} {digits:5.1f} digits  {time.perf_counter() - begun:6.1f} s", flush=True)
-        np.savez(FOLDER / f"{name}.npz", t=t, values=first, digits=np.floor(10 * digits) / 10, methods=methods)
+        np.savez(options.folder / f"{name}.npz", t=t, values=first, digits=np.floor(10 * digits) / 10, methods=methods)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What a step of each sampler costs beside its network: tensor operations and time, as a Markdown table.
 
-Run it as ``python benchmarks/sampler_speed.py``. The network returns a constant, so that only the sampler is measured:
+Run it as ``python -m benchmarks.sampler_speed``. The network returns a constant, so that only the sampler is measured:
 the cost of a step is the slope between a short and a long run. On a CUDA device the steps are also run with
 synchronisation forbidden, between the first and the last call of the network.
 """
@@ -9,15 +9,17 @@ synchronisation forbidden, between the first and the last call of the network.
 
 from __future__ import annotations
 
+import sys
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import diffusion
+from benchmarks import parser
 
 SHAPE = (1, 4, 64, 64)
 SAMPLERS = ("ddim", "deis-tab2", "deis-tab3", "ipndm", "dpm3m", "dpmpp-2m", "dpmpp-3m", "unipc2", "unipc3")
@@ -38,10 +40,10 @@ class CountOperations(TorchDispatchMode):
         return result
 
 
-def seconds(call: Callable[[], object]) -> float:
+def seconds(call: Callable[[], object], repeats: int) -> float:
     """Return the shortest of a few timings."""
     best = float("inf")
-    for _ in range(REPEATS):
+    for _ in range(repeats):
         start = time.perf_counter()
         call()
         if torch.cuda.is_available():
@@ -70,24 +72,26 @@ def without_synchronisation(sampler: str, x: torch.Tensor, steps: int) -> None:
     diffusion.sample(diffusion.Denoiser(network), x, sampler=sampler, steps=steps)
 
 
-def main() -> None:
+def main(arguments: Sequence[str] = ()) -> None:
     """Print the table."""
+    quick = parser("benchmarks.sampler_speed", __doc__).parse_args(arguments).quick
+    shape, samplers, repeats = ((1, 1, 8, 8), SAMPLERS[:2], 1) if quick else (SHAPE, SAMPLERS, REPEATS)
     warnings.simplefilter("ignore", diffusion.OffScaleWarning)
     torch.set_num_threads(1)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    x = torch.randn(SHAPE, generator=torch.Generator().manual_seed(0)).to(device)
+    x = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(device)
     output = torch.zeros_like(x)
     denoiser = diffusion.Denoiser(lambda x, t: output)
-    print(f"| sampler ({device}, {'×'.join(map(str, SHAPE))}, float32) | operations a step | µs a step |")
+    print(f"| sampler ({device}, {'×'.join(map(str, shape))}, float32) | operations a step | µs a step |")
     print("|---|---|---|")
-    for name in SAMPLERS:
+    for name in samplers:
         if device == "cuda":
             without_synchronisation(name, x, SHORT)
         runs = [lambda n=n, name=name: diffusion.sample(denoiser, x, sampler=name, steps=n) for n in (SHORT, LONG)]
-        short, long = (seconds(run) for run in runs)
+        short, long = (seconds(run, repeats) for run in runs)
         few, many = (operations(run, x.numel()) for run in runs)
         print(f"| {name} | {(many - few) / (LONG - SHORT):.1f} | {(long - short) / (LONG - SHORT) * 1e6:.0f} |")
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -8,19 +8,16 @@ turn, set-up included, several times over; the ratio of medians is printed besid
 
 from __future__ import annotations
 
-import os
-
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
 import expint
+from benchmarks import parser
 from expint import SemilinearProblem, problems
 
 ROUNDS = 5
@@ -110,10 +107,10 @@ def distance(problem: SemilinearProblem, truth: Any, y: Any) -> float:
     return difference if np.isfinite(difference) else np.inf
 
 
-def medians(runs: list[Run]) -> list[float]:
+def medians(runs: list[Run], rounds: int) -> list[float]:
     """Time all runs in turn, so that what else happens on the machine meets all alike."""
     times: list[list[float]] = [[] for _ in runs]
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         for run, own in zip(runs, times):
             begun = time.perf_counter()
             run.call()
@@ -121,14 +118,24 @@ def medians(runs: list[Run]) -> list[float]:
     return [float(np.median(own)) for own in times]
 
 
-def main(targets: list[float]) -> None:
-    for title, (make, t_end) in PROBLEMS.items():
+def main(arguments: Sequence[str] = ()) -> None:
+    command = parser("benchmarks.work_precision", __doc__)
+    command.add_argument("errors", nargs="*", type=float, help="relative errors; 1e-4 and 1e-8 by default")
+    options = command.parse_args(arguments)
+    targets = options.errors or ([1e-3] if options.quick else [1e-4, 1e-8])
+    titles = list(PROBLEMS)[-1:] if options.quick else list(PROBLEMS)
+    for title in titles:
+        make, t_end = PROBLEMS[title]
         problem = make()
         if problem.exact is not None:
             truth = problem.exact(t_end)
         else:
             truth = expint.solve(
-                problem, "luan-ostermann5", t_span=(0, t_end), step=t_end / 12_000, t_eval=[t_end]
+                problem,
+                "luan-ostermann5",
+                t_span=(0, t_end),
+                step=t_end / (400 if options.quick else 12_000),
+                t_eval=[t_end],
             ).y_end
         error = partial(distance, problem, truth)
         for target in targets:
@@ -138,7 +145,7 @@ def main(targets: list[float]) -> None:
                 continue
             found = [unit, by_steps(problem, t_end, unit.evaluations // 4)]
             found += [r for m in ("auto", "etd34") if (r := by_tolerance(problem, t_end, error, target, m))]
-            times = medians(found)
+            times = medians(found, 1 if options.quick else ROUNDS)
             print(f"\n{title}, relative error {target:.0e}")
             for run, seconds in zip(found, times):
                 print(
@@ -148,4 +155,4 @@ def main(targets: list[float]) -> None:
 
 
 if __name__ == "__main__":
-    main([float(argument) for argument in sys.argv[1:]] or [1e-4, 1e-8])
+    main(sys.argv[1:])
