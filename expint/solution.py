@@ -52,11 +52,18 @@ class Stats:
         Accepted steps.
     rejected
         Rejected steps.
+    jacobian_evaluations
+        Linearisations of the right-hand side, by methods that need its Jacobian. N evaluated for differences counts
+        among ``nonlinear_evaluations``.
+    jacobian_products
+        Products of a Jacobian that is not formed with vectors.
     """
 
     nonlinear_evaluations: int = 0
     steps: int = 0
     rejected: int = 0
+    jacobian_evaluations: int = 0
+    jacobian_products: int = 0
 
 
 @dataclass(frozen=True)
