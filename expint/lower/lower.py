@@ -47,7 +47,7 @@ def lower(method: Method, operator: Operator, grid: Sequence[float] | np.ndarray
     memory, h = StepCache.START, 0.0
     steps = [Step((times[0],), (cache.start(),))]
     for start, end in pairwise(times):
-        h = _same_step(h, start, end)
+        h = same_step(h, start, end)
         lowered = cache.step(start, h, memory)
         placed = tuple(end if row.accept else start + c * h for c, row in zip(lowered.c, lowered.rows))
         steps.append(Step(placed, lowered.rows))
@@ -75,7 +75,7 @@ def check_grid(grid: Sequence[float] | np.ndarray) -> np.ndarray:
     return times
 
 
-def _same_step(previous: float, start: float, end: float) -> float:
+def same_step(previous: float, start: float, end: float) -> float:
     """Return the step length, equal to the previous one where they differ by no more than the rounding of the times.
 
     Without this the steps of a uniform grid, differing in their last bits, would each be lowered anew.
