@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from expint.operators.kronecker import KroneckerSum
     from expint.operators.matrix_free import MatrixFree
     from expint.operators.sparse import Sparse
+    from expint.operators.sum import Sum
 
 __all__ = [
     "BlockDiagonal",
@@ -30,10 +31,11 @@ __all__ = [
     "PhiTable",
     "Scalar",
     "Sparse",
+    "Sum",
     "as_operator",
 ]
 
-_ON_DEMAND = {"KroneckerSum": "kronecker", "MatrixFree": "matrix_free", "Sparse": "sparse"}
+_ON_DEMAND = {"KroneckerSum": "kronecker", "MatrixFree": "matrix_free", "Sparse": "sparse", "Sum": "sum"}
 
 
 def __getattr__(name: str) -> Any:

@@ -88,6 +88,9 @@ class Eigenbasis(StoredOperator):
 
         return combine
 
+    def __repr__(self) -> str:
+        return f"Eigenbasis(eigenvalues of shape {self.symbol.shape})"
+
 
 class Axiswise(IteratedOperator):
     """Products along each axis; the factors are matrices, or vectors for diagonal ones."""

@@ -87,6 +87,10 @@ class StoredOperator(Operator):
         """L on the host in the form of its φ-functions: a number, a symbol, a matrix."""
 
     @abstractmethod
+    def phi(self, p: int, scale: float) -> Sequence[Any]:
+        """Return [φ_0(scale L), …, φ_p(scale L)]."""
+
+    @abstractmethod
     def cast(self, weight: Any, like: Array | None) -> Any:
         """Return a host weight in the form in which ``combine`` wants it."""
 

@@ -12,7 +12,7 @@ from expint.operators.dense import Dense
 from expint.operators.diagonal import Diagonal
 from expint.operators.scalar import Scalar
 
-__all__ = ["as_operator"]
+__all__ = ["as_operator", "coerce"]
 
 
 def as_operator(linear: Any, y0: Array) -> Operator:
@@ -34,12 +34,13 @@ def as_operator(linear: Any, y0: Array) -> Operator:
     TypeError
         If ``linear`` is none of these.
     """
-    operator = _coerce(linear, tuple(y0.shape))
+    operator = coerce(linear, tuple(y0.shape))
     operator.check(y0)
     return operator
 
 
-def _coerce(linear: Any, shape: tuple[int, ...]) -> Operator:
+def coerce(linear: Any, shape: tuple[int, ...]) -> Operator:
+    """Return ``linear`` as an operator on states of a shape, unchecked."""
     if isinstance(linear, Operator):
         return linear
     if is_sparse(linear):

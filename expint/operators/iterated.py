@@ -6,7 +6,7 @@ import copy
 import math
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from expint.backend import Array, array_namespace
 from expint.derive.phisum import Terms
@@ -16,13 +16,17 @@ from expint.phi.augmented import Accuracy, Matvec, norm
 from expint.phi.chebyshev import Chebyshev
 from expint.phi.krylov import Krylov
 
-__all__ = ["IteratedOperator", "PhiWeight", "Spectrum", "check_trailing"]
+__all__ = ["Applier", "IteratedOperator", "PhiWeight", "Spectrum", "check_trailing"]
 
 _EXACT = 1e4
 """Without a tolerance the action is computed to this many units of rounding: 2e-12 in double precision."""
 
 _WITHIN = 0.01
 """The part of the tolerance of an adaptive run that is left to the action."""
+
+
+Applier: TypeAlias = Callable[[dict[tuple[int, float], Array], float, Accuracy], Array]
+"""({(k, c): v}, h, accuracy) ↦ Σ φ_k(c h L) v for vectors v."""
 
 
 class Spectrum(NamedTuple):
@@ -152,14 +156,13 @@ class IteratedOperator(Operator):
 
     def combiner(self) -> Callable[[Sequence[PhiWeight | None], Sequence[Array]], Array]:
         """Return ``combine`` for one run, with working memory of its own."""
-        made: list[tuple[Matvec, dict[str, Propagator]]] = []
+        made: list[Applier] = []
 
         def combine(weights: Sequence[PhiWeight | None], columns: Sequence[Array]) -> Array:
             like = columns[0]
             xp = array_namespace(like)
             if not made:
-                made.append((self.matvec(like), self.propagators(like)))
-            matvec, ways = made[0]
+                made.append(self.applier(like))
             vectors: dict[tuple[int, float], Array] = {}
             step = 0.0
             for weight, column in zip(weights, columns):
@@ -167,11 +170,16 @@ class IteratedOperator(Operator):
                     step, flat = weight.step, xp.reshape(column, (-1,))
                     for key, r in weight.terms:
                         vectors[key] = vectors[key] + r * flat if key in vectors else r * flat
-            way = ways[self.choice(step)]
-            result = phi_action(matvec, vectors, step, accuracy=self.accuracy(like), propagate=way)
-            return xp.reshape(result, like.shape)
+            return xp.reshape(made[0](vectors, step, self.accuracy(like)), like.shape)
 
         return combine
+
+    def applier(self, like: Array) -> Applier:
+        """Return what applies φ-functions to flattened states like ``like``, with working memory of its own."""
+        matvec, ways = self.matvec(like), self.propagators(like)
+        return lambda vectors, step, accuracy: phi_action(
+            matvec, vectors, step, accuracy=accuracy, propagate=ways[self.choice(step)]
+        )
 
     def accuracy(self, state: Array) -> Accuracy:
         """Return the error allowed in what is added to ``state``."""

@@ -15,12 +15,12 @@ from expint.operators.base import Operator, PhiTable, check_dtype
 from expint.operators.eigen import Eigen, eigen
 from expint.operators.sparse import is_sparse
 
-__all__ = ["KroneckerSum"]
+__all__ = ["WORST_CONDITION", "KroneckerSum"]
 
 _MOST_BYTES = 2**30
 """The most memory for the eigenvectors of one factor."""
 
-_WORST_CONDITION = 1e6
+WORST_CONDITION = 1e6
 """Eigenvectors of a larger condition number may lose more than six of sixteen digits and are not used."""
 
 
@@ -67,7 +67,7 @@ class KroneckerSum(Operator):
                 "action='krylov'"
             )
         self.route: Eigenbasis | Axiswise
-        if bases is not None and (action == "eigen" or condition <= _WORST_CONDITION):
+        if bases is not None and (action == "eigen" or condition <= WORST_CONDITION):
             self.action, self.route = "eigen", Eigenbasis(bases, all(not is_complex(f) for f in self.factors))
         else:
             self.action, self.route = "krylov", Axiswise(self.factors, tolerance, basis)
