@@ -25,6 +25,10 @@ def numbers(rng: np.random.Generator, size: int) -> dict[str, np.ndarray]:
     return {
         "real, −50 … 0": rng.uniform(-50, 0, size),
         "real, −5 … 5": rng.uniform(-5, 5, size),
+        "real, −50 … 50": rng.uniform(-50, 50, size),
+        "real, 0 … 50": rng.uniform(0, 50, size),
+        "real, both signs, logarithmic": np.sqrt(logarithmic) * rng.choice([-1.0, 1.0], size),
+        "real, where recurrences turn": rng.choice([-3.0, -1.0, 1.0, 5.0], size) + rng.uniform(-0.1, 0.1, size),
         "real, −1e4 … −1e-16, logarithmic": -logarithmic,
         "real, diffusion symbol −k²": -(np.linspace(0, 100, size) ** 2),
         "imaginary, −50 … 50": 1j * rng.uniform(-50, 50, size),

@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-import enum
 import operator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from expint.backend import Array, Namespace, array_namespace, device, is_array, is_jax, is_numpy, is_torch
-from expint.phi.recurrences import FAR_RIGHT, downward, far_right, real_part, rightward, upward
+from expint.phi.recurrences import FAR_RIGHT, downward, far_right, real_part, rightward, turn, turn_right, upward
 
 __all__ = ["checked_index", "evaluate", "phi_functions", "slopes", "working_dtypes"]
 
-# A block of float64 values and the temporaries of its largest regime stay in a second-level cache.
-_BLOCK = 16384
+# A block of float64 values and the temporaries of its largest regime stay in a cache.
+_BLOCK = 65536
 
 
-class _Regime(enum.IntEnum):
-    """How the numbers of a set are evaluated; "right" are positive numbers of a real dtype."""
-
-    SERIES = 0  # |z| < 1
-    MIDDLE = 1  # 1 ≤ |z| < p
-    UPWARD = 2  # |z| ≥ p
-    MIDDLE_RIGHT = 3
-    UPWARD_RIGHT = 4
-    FAR_RIGHT = 5
+# How the numbers of a set are evaluated; "right" are positive numbers of a real dtype.
+_REGIMES = range(6)
+_SERIES = 0  # |z| < 1
+_MIDDLE = 1  # 1 ≤ |z| < turn(p)
+_UPWARD = 2  # |z| ≥ turn(p)
+_MIDDLE_RIGHT = 3  # 1 ≤ z < turn_right(p)
+_UPWARD_RIGHT = 4  # z ≥ turn_right(p)
+_FAR_RIGHT = 5
 
 
 def phi_functions(z: Any, p: int) -> list[Any]:
@@ -33,9 +32,9 @@ def phi_functions(z: Any, p: int) -> list[Any]:
 
     .. math:: φ_0(z) = e^z, \qquad φ_k(z) = z φ_{k+1}(z) + \frac{1}{k!}
 
-    For each k the recurrence is run in the direction in which it damps errors: upwards from e^z where \|z\| ≥ k,
-    downwards from the Taylor series of φ_p where \|z\| < k. For z in the closed left half plane the error is a few
-    ulp of max(\|φ_k(z)\|, 1/((1+\|z\|)(k−1)!)); for z > 0 a few ulp of φ_k(z).
+    For each k the recurrence is run in the direction in which it damps errors: upwards from e^z where \|z\| is large,
+    downwards from the Taylor series of φ_p where it is not. For z in the closed left half plane the error is a few ulp
+    of max(\|φ_k(z)\|, 1/((1+\|z\|)(k−1)!)); for z > 0 a few ulp of φ_k(z).
 
     Parameters
     ----------
@@ -67,8 +66,10 @@ def phi_functions(z: Any, p: int) -> list[Any]:
     Acta Numerica 19 (2010), section 2.
     """
     p = checked_index(p)
+    if type(z) in (int, float, complex):
+        return _of_number(z, p)
     if not is_array(z):
-        values = phi_functions(np.asarray(float(z) if type(z) is int else z), p)
+        values = phi_functions(np.asarray(z), p)
         return [value.item() for value in values] if np.isscalar(z) else values
     xp = array_namespace(z)
     if is_torch(xp):
@@ -131,44 +132,80 @@ def working_dtypes(xp: Namespace, z: Array) -> tuple[Any, Any]:
     )
 
 
+def _of_number(z: complex, p: int) -> list[Any]:
+    """Return [φ_0(z), …, φ_p(z)] of a Python number, many times faster than of an array with one entry."""
+    xp, number = array_namespace(), np.complex128(z) if isinstance(z, complex) else np.float64(z)
+    with np.errstate(all="ignore"):
+        exp = np.exp(number)
+        values = [exp, *_evaluate(xp, number, exp, (), p, int(_regimes(xp, number, p)))] if p else [exp]
+    return [value.item() for value in values]
+
+
 def _blockwise(xp: Namespace, z: Array, p: int, working: Any, result: Any) -> list[Array]:
     """Evaluate block by block on the host, where looking at the values is free, and each number in its regime only."""
     flat = xp.reshape(z, (-1,))
     out = [xp.empty_like(flat, dtype=result) for _ in range(p + 1)]
     for start in range(0, flat.shape[0], _BLOCK):
-        block = xp.astype(flat[start : start + _BLOCK], working)
-        targets = [target[start : start + _BLOCK] for target in out]
+        block = xp.astype(flat[start : start + _BLOCK], working, copy=False)
+        exponential, *targets = (target[start : start + _BLOCK] for target in out)
+        exp = xp.exp(block)
+        exponential[:] = xp.astype(exp, result, copy=False)
+        if p == 0:
+            continue
         regimes = _regimes(xp, block, p)
-        present = [regime for regime in _Regime if bool(xp.any(regimes == regime))]
+        present = [regime for regime in _REGIMES if bool(xp.any(regimes == regime))]
         for regime in present:
             index = slice(None) if len(present) == 1 else xp.nonzero(regimes == regime)[0]
-            for target, values in zip(targets, _evaluate(xp, block[index], p, regime), strict=True):
+            for target, values in zip(targets, _evaluate(xp, block[index], exp, index, p, regime), strict=True):
                 target[index] = xp.astype(values, result, copy=False)
     return [xp.reshape(target, z.shape) for target in out]
 
 
 def _regimes(xp: Namespace, z: Array, p: int) -> Array:
     """Return the regime of each number as int8; a nan is as good in the series as anywhere."""
-    size, real = xp.abs(z), real_part(xp, z)
-    regimes = xp.astype(size >= 1, xp.int8) + xp.astype(size >= p, xp.int8)
+    size, real, end = xp.abs(z), real_part(xp, z), turn(p)
+    regimes = xp.astype(size >= 1, xp.int8)
     if real is z:
-        regimes = regimes + 2 * xp.astype(z >= 1, xp.int8)
+        regimes += xp.astype((z <= -end) | (z >= turn_right(p)), xp.int8)
+        regimes += 2 * xp.astype(z >= 1, xp.int8)
+    else:
+        regimes += xp.astype(size >= end, xp.int8)
     far = real > FAR_RIGHT[xp.finfo(z.dtype).bits]
-    return xp.where(far, xp.full_like(regimes, int(_Regime.FAR_RIGHT)), regimes)
+    return xp.where(far, xp.full_like(regimes, _FAR_RIGHT), regimes) if bool(xp.any(far)) else regimes
 
 
-def _evaluate(xp: Namespace, z: Array, p: int, regime: _Regime) -> list[Array]:
-    """Return [φ_0, …, φ_p] of numbers of one regime."""
-    exp = xp.exp(z)
-    if regime is _Regime.SERIES:
-        return [exp, *downward(xp, z, p, radius=1)]
-    if regime is _Regime.FAR_RIGHT:
-        return [exp, *far_right(xp, z, p)]
-    right = regime in (_Regime.MIDDLE_RIGHT, _Regime.UPWARD_RIGHT)
-    values = rightward(xp, exp, z, p) if right else upward(exp, z, p)
-    if regime in (_Regime.UPWARD, _Regime.UPWARD_RIGHT):
-        return values
-    return _crossed(xp, xp.abs(z), values, downward(xp, z, p, radius=p))
+def _evaluate(xp: Namespace, z: Array, exp: Array, index: Any, p: int, regime: int) -> list[Array]:
+    """Return [φ_1, …, φ_p] of numbers of one regime, whose exponentials are those at ``index`` of ``exp``."""
+    if regime == _SERIES:
+        return downward(z, p, radius=1)
+    if regime == _FAR_RIGHT:
+        return far_right(xp, z, p)
+    if regime == _UPWARD:
+        return upward(exp[index], z, p)[1:]
+    if regime == _UPWARD_RIGHT:
+        return rightward(xp, exp[index], z, p)[1:]
+    if regime == _MIDDLE:
+        return _crossed(xp, abs(z), downward(z, p, radius=turn(p)), turn, lambda q: upward(exp[index], z, q))
+    below = downward(z, p, radius=turn_right(p))
+    return _crossed(xp, z, below, turn_right, lambda q: rightward(xp, exp[index], z, q))
+
+
+def _crossed(
+    xp: Namespace,
+    size: Array,
+    downward: list[Array],
+    turn: Callable[[int], float],
+    upward: Callable[[int], list[Array]],
+) -> list[Array]:
+    """Return [φ_1, …, φ_p] of numbers 1 ≤ ``size`` < turn(p), upwards where size ≥ turn(k), downwards elsewhere."""
+    p = len(downward)
+    turned = [k for k in range(1, p) if turn(k) < turn(p)]
+    if not turned:
+        return downward
+    rising, values = upward(turned[-1]), downward
+    for k in turned:
+        values[k - 1] = rising[k] if turn(k) <= 1 else xp.where(size < turn(k), downward[k - 1], rising[k])
+    return values
 
 
 def _select(xp: Namespace, z: Array, p: int) -> list[Array]:
@@ -181,10 +218,8 @@ def _select(xp: Namespace, z: Array, p: int) -> list[Array]:
         values = [xp.where(z < 1, value, compensated) for value, compensated in zip(values, right, strict=True)]
     far = real > FAR_RIGHT[xp.finfo(z.dtype).bits]
     quotients = far_right(xp, xp.where(far, z, one), p)
-    values = [exp, *(xp.where(far, last, value) for last, value in zip(quotients, values[1:], strict=True))]
-    return _crossed(xp, size, values, downward(xp, xp.where(size < p, z, xp.zeros_like(z)), p, radius=p))
-
-
-def _crossed(xp: Namespace, size: Array, upward: list[Array], downward: list[Array]) -> list[Array]:
-    """Return φ_0 and, for each k ≥ 1, the one of the two recurrences that damps errors at ``size`` = |z|."""
-    return [upward[0], *(xp.where(size < k, downward[k - 1], upward[k]) for k in range(1, len(upward)))]
+    series = downward(xp.where(size < turn(p), z, xp.zeros_like(z)), p, radius=turn(p))
+    return [
+        exp,
+        *(xp.where(size < turn(k), series[k - 1], xp.where(far, quotients[k - 1], values[k])) for k in range(1, p + 1)),
+    ]

@@ -7,7 +7,7 @@ import math
 
 from expint.backend import Array, Namespace
 
-__all__ = ["FAR_RIGHT", "downward", "far_right", "real_part", "rightward", "upward"]
+__all__ = ["FAR_RIGHT", "downward", "far_right", "real_part", "rightward", "turn", "turn_right", "upward"]
 
 # Beyond this real part, by bits, e^z nears overflow although φ_k(z) ≈ e^z / z^k need not; 1/k! no longer matters there.
 FAR_RIGHT = {64: 600.0, 32: 60.0}
@@ -22,30 +22,45 @@ def real_part(xp: Namespace, z: Array) -> Array:
     return xp.real(z) if xp.isdtype(z.dtype, "complex floating") else z
 
 
+def turn(k: int) -> float:
+    """Return the |z| from which φ_k is computed upwards, below which downwards; not above turn(k + 1).
+
+    To the left of the imaginary axis both directions have errors below 4 ulp over some range of |z|, for k = 4 from 2.5
+    to 6; where they lie within it is chosen so that neighbouring k turn together and no number needs both.
+    """
+    return 1.0 if k <= 1 else max(3.0, 0.75 * k)
+
+
+def turn_right(k: int) -> float:
+    """Return ``turn`` for z > 0: downwards all terms are positive, and z roundings add up; upwards costs more."""
+    return max(5.0, turn(k))
+
+
 def upward(exp: Array, z: Array, p: int) -> list[Array]:
     """Return [φ_0, …, φ_p] by φ_{k+1} = (φ_k − 1/k!) / z, which multiplies the relative error of φ_k by about k/|z|."""
     values = [exp]
     for k in range(p):
-        value = values[k] - 1 / math.factorial(k)
+        value = values[k] - _inverse_factorial(k)
         value /= z
         values.append(value)
     return values
 
 
-def downward(xp: Namespace, z: Array, p: int, radius: int) -> list[Array]:
+def downward(z: Array, p: int, radius: float) -> list[Array]:
     """Return [φ_1, …, φ_p] for |z| ≤ ``radius`` by φ_k = z φ_{k+1} + 1/k!, which damps errors where |z| < k.
 
     Horner's rule for the Taylor series of φ_p is this very recurrence, begun at a higher index.
     """
     top = p + _taylor_terms(radius, p)
-    value = xp.full_like(z, 1 / math.factorial(top))
-    for k in range(top - 1, p - 1, -1):
+    value = _inverse_factorial(top) * z
+    value += _inverse_factorial(top - 1)
+    for k in range(top - 2, p - 1, -1):
         value *= z
-        value += 1 / math.factorial(k)
+        value += _inverse_factorial(k)
     values = [value]
     for k in range(p - 1, 0, -1):
         value = value * z
-        value += 1 / math.factorial(k)
+        value += _inverse_factorial(k)
         values.append(value)
     return values[::-1]
 
@@ -60,7 +75,7 @@ def rightward(xp: Namespace, exp: Array, z: Array, p: int) -> list[Array]:
     z_high, z_low = _halves(z, splitter)
     values, value, error = [exp], exp, 0 * exp
     for k in range(p):
-        subtrahend = 1 / math.factorial(k)
+        subtrahend = _inverse_factorial(k)
         remainder = value - subtrahend
         lost = value - remainder
         lost -= subtrahend
@@ -95,7 +110,12 @@ def far_right(xp: Namespace, z: Array, p: int) -> list[Array]:
 
 
 @functools.cache
-def _taylor_terms(radius: int, p: int) -> int:
+def _inverse_factorial(k: int) -> float:
+    return 1 / math.factorial(k)
+
+
+@functools.cache
+def _taylor_terms(radius: float, p: int) -> int:
     """Return how many terms of the Taylor series of φ_p reach double precision for |z| ≤ ``radius``."""
     terms, size = 1, 1.0
     while size > 2.0**-58:  # p! |z|^n / (n+p)!, against p! |φ_p(z)| ≥ about 1/2

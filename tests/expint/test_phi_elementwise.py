@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from expint.phi import phi_functions
+from expint.phi.recurrences import turn, turn_right
 
 from .phi_reference import phi_exactly, ulps
 
@@ -53,6 +54,22 @@ def test_every_scale_and_direction_is_accurate_to_a_few_ulp(direction, p):
     worst = errors.argmax(axis=0)
     report = [f"φ_{k}: {errors[i, k]:.2f} ulp at {z[i]}" for k, i in enumerate(worst)]
     assert np.all(errors.max(axis=0) <= BOUNDS[: p + 1]), "; ".join(report)
+
+
+@pytest.mark.parametrize("p", [1, 2, 4, 8])
+@pytest.mark.parametrize("direction", [1, -1, 1j, complex(-0.5, 0.5)])
+def test_values_are_accurate_on_both_sides_of_where_the_recurrences_turn(p, direction):
+    turns = {turn(k) for k in range(1, p + 1)} | {turn_right(k) for k in range(1, p + 1)}
+    away = 10.0 ** np.random.default_rng(p).uniform(-16, -0.5, 20)
+    z = direction / abs(direction) * np.concatenate([np.concatenate([t - away, [t], t + away]) for t in sorted(turns)])
+    together = phi_functions(z, p)
+    for i, z_i in enumerate(z):
+        assert_within_bounds(z_i.item(), [value[i].item() for value in together])
+
+
+def test_turns_follow_one_another():
+    for follow in (turn, turn_right):
+        assert all(1 <= follow(k) <= follow(k + 1) for k in range(1, 40))
 
 
 @given(sizes)
@@ -177,6 +194,7 @@ def test_the_kind_and_the_shape_of_the_argument_are_kept():
     assert all(type(value) is float for value in phi_functions(-1.5, 2))
     assert all(type(value) is complex for value in phi_functions(1j, 2))
     assert all(type(value) is np.float32 for value in phi_functions(np.float32(1), 2))
+    assert all(type(value) is np.float64 for value in phi_functions(np.float64(1), 2))
     assert all(value.shape == () for value in phi_functions(np.array(1.0), 2))
     assert all(value.shape == (3, 0, 2) for value in phi_functions(np.zeros((3, 0, 2)), 2))
     assert all(value.shape == (2, 3) and value.dtype == complex for value in phi_functions(np.zeros((2, 3)) + 0j, 2))
