@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from expint.lower.scattered import Scattered, scatter
 from expint.operators.base import Operator
 from expint.operators.scalar import Scalar
 
@@ -80,10 +83,7 @@ class Plan:
         TypeError
             If the operator is not a ``Scalar``, whose weights alone are numbers.
         """
-        if not isinstance(self.operator, Scalar):
-            raise TypeError(
-                f"expected a plan of a Scalar operator, received {self.operator!r}: its weights are no numbers"
-            )
+        self._require_numbers()
         rows = [[w if w is not None else 0.0 for w in row.weights] for _, row in self.rows]
         return np.array([row + [0.0] * (1 + self.depth - len(row)) for row in rows])
 
@@ -105,10 +105,7 @@ class Plan:
         -----
         The factors are folded into the weights; running the plan costs no more. Scalar operators only.
         """
-        if not isinstance(self.operator, Scalar):
-            raise TypeError(
-                f"expected a plan of a Scalar operator, received {self.operator!r}: its weights are no numbers"
-            )
+        self._require_numbers()
         steps, state = [], scale[0][0]
         for step, own, when in zip(self.steps, scale, times, strict=True):
             rows = tuple(
@@ -124,9 +121,42 @@ class Plan:
             state = own[-1]
         return replace(self, steps=tuple(steps))
 
+    def with_slopes(self, factors: Sequence[float]) -> Plan:
+        """Return the plan for slopes that are given divided by ``factors``, one for each evaluation, in order.
+
+        Notes
+        -----
+        The factors are folded into the weights; running the plan costs no more. Scalar operators only.
+        """
+        self._require_numbers()
+        coming, known = iter(factors), deque[float](maxlen=self.depth)  # newest first, as the slopes are
+        steps = []
+        for step in self.steps:
+            rows = []
+            for row in step.rows:
+                state, *slopes = row.weights
+                scaled = (None if w is None else w * factor for w, factor in zip(slopes, known))
+                rows.append(row._replace(weights=(state, *scaled)))
+                if row.evaluate:
+                    known.appendleft(next(coming))
+            steps.append(step._replace(rows=tuple(rows)))
+        return replace(self, steps=tuple(steps))
+
+    @cached_property
+    def scattered(self) -> Scattered:
+        """The same numbers seen from the slopes: what each adds to the points that use it. Scalar operators only."""
+        self._require_numbers()
+        return scatter(self.rows, self.depth)
+
     def map_times(self, function: Callable[[float], float]) -> tuple[tuple[float, ...], ...]:
         """Return ``function`` of every time, step by step."""
         return tuple(tuple(function(t) for t in step.times) for step in self.steps)
+
+    def _require_numbers(self) -> None:
+        if not isinstance(self.operator, Scalar):
+            raise TypeError(
+                f"expected a plan of a Scalar operator, received {self.operator!r}: its weights are no numbers"
+            )
 
     def __repr__(self) -> str:
         return (
