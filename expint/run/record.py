@@ -19,7 +19,7 @@ from expint.solution import Solution, Stats, Status
 
 __all__ = ["run_adaptive", "run_plan", "run_states"]
 
-_CHECK_EVERY = 32
+_LOOK_EVERY = 32
 """Accepted steps between two looks for non-finite values when not every state is kept: a look synchronises a GPU."""
 
 _EVENT = -1
@@ -80,6 +80,7 @@ def run_states(
     callback: Callable[[float, Array], None] | None = None,
     progress: Progress = False,
     watch: Watch | None = None,
+    look_every: int | None = _LOOK_EVERY,
 ) -> Solution:
     """Take the ``states`` of a run over given steps, ``y0`` and ``last`` more, and return what is wanted of them.
 
@@ -91,11 +92,13 @@ def run_states(
         As in ``run_plan``.
     last
         The number of steps.
+    look_every
+        After how many steps a state that is not kept is looked at for non-finite values; None only looks at the last.
     """
     wanted = None if keep is None else frozenset(int(i) for i in keep)
 
     def due(index: int, asked: bool) -> bool:
-        return asked or index % _CHECK_EVERY == 0 or index == last
+        return asked or index == last or (look_every is not None and index % look_every == 0)
 
     with progress_bar(progress, last, name) as advance:
         return _record(
