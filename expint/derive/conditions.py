@@ -128,7 +128,7 @@ def _classical(
                 for statement in [classical_statement(tree, row_sums)]
             }
             constant = None
-            if all(isinstance(residual, Fraction) for residual in violated.values()):
+            if not any(hasattr(residual, "free_symbols") for residual in violated.values()):
                 constant = sqrt(sum(float(residual / tree.symmetry) ** 2 for tree, residual in violated.items()))
             return order - 1, tuple(reversed(conditions.values())), constant
     return max_order, (), None

@@ -13,26 +13,28 @@ from math import factorial
 from numbers import Rational
 from typing import Any, TypeAlias
 
+from expint.derive.algebraic import Algebraic
 from expint.derive.printing import latex_phisum, text_phisum
 
 __all__ = ["Exact", "PhiSum", "Terms", "exact", "phi"]
 
 Exact: TypeAlias = Any
-"""A ``Fraction``, or a sympy expression where a coefficient depends on parameters such as c₂ or a step ratio."""
+"""A ``Fraction``, an ``Algebraic`` number where coefficients are roots of polynomials, or a sympy expression where they
+depend on parameters such as c₂ or a step ratio."""
 
 Terms: TypeAlias = Mapping[tuple[int, Any], Any]
 """{(k, c): r} stands for Σ r φ_k(c z). Constants are kept under (0, 0)."""
 
 
 def exact(value: object) -> Exact:
-    """Return ``value`` as a Fraction, or unchanged if it is a sympy expression that is not rational.
+    """Return ``value`` as a Fraction, or unchanged if it is an irrational number or a sympy expression.
 
     Raises
     ------
     TypeError
         For floats and anything else that is not exact.
     """
-    if type(value) is Fraction:
+    if type(value) is Fraction or isinstance(value, Algebraic):
         return value
     if isinstance(value, Rational):
         return Fraction(int(value.numerator), int(value.denominator))
@@ -49,8 +51,8 @@ def exact(value: object) -> Exact:
 
 
 def _normal(value: Exact) -> Exact:
-    """Bring a coefficient to the form in which zero is recognised: Fractions as they are, sympy by ``cancel``."""
-    if isinstance(value, Fraction):
+    """Bring a coefficient to the form in which zero is recognised: numbers as they are, sympy by ``cancel``."""
+    if isinstance(value, Fraction | Algebraic):
         return value
     import sympy
 
@@ -238,7 +240,7 @@ def as_phisum(value: object) -> PhiSum:
 
 
 def _substitute(value: Exact, values: Mapping[Any, object]) -> Exact:
-    if isinstance(value, Fraction):
+    if isinstance(value, Fraction | Algebraic):
         return value
     import sympy
 

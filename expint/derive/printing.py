@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
-__all__ = ["latex_array", "latex_number", "latex_phisum", "markdown_table", "text_phisum"]
+__all__ = ["latex_array", "latex_number", "latex_phisum", "markdown_table", "text_number", "text_phisum"]
+
+LONG_DENOMINATOR = 10**9
 
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
@@ -22,15 +24,31 @@ def latex_phisum(terms: Mapping[tuple[int, Any], Any], argument: str = "z") -> s
 
 
 def latex_number(value: Any) -> str:
-    """Return an exact number in LaTeX."""
-    if isinstance(value, Fraction):
-        if value.denominator == 1:
-            return str(value.numerator)
-        sign = "-" if value < 0 else ""
-        return rf"{sign}\tfrac{{{abs(value.numerator)}}}{{{value.denominator}}}"
-    import sympy
+    """Return an exact number in LaTeX; where the exact form is long, its first digits."""
+    if hasattr(value, "free_symbols"):
+        import sympy
 
-    return str(sympy.latex(value))
+        return str(sympy.latex(value))
+    if _is_long(value):
+        return _digits(value) + r"\ldots"
+    sign, size = ("-" if value < 0 else ""), abs(Fraction(value))
+    if size.denominator == 1:
+        return f"{sign}{size.numerator}"
+    return rf"{sign}\tfrac{{{size.numerator}}}{{{size.denominator}}}"
+
+
+def text_number(value: Any) -> str:
+    """Return an exact number as plain text; where the exact form is long, its first digits."""
+    return str(value) if hasattr(value, "free_symbols") or not _is_long(value) else _digits(value) + "…"
+
+
+def _is_long(value: Any) -> bool:
+    """Whether a number is irrational, or a fraction that nobody wants to read."""
+    return not isinstance(value, int | Fraction) or value.denominator >= LONG_DENOMINATOR
+
+
+def _digits(value: Any) -> str:
+    return f"{float(value):.12g}"
 
 
 def latex_array(rows: Sequence[Sequence[str]], columns: str) -> str:
@@ -49,7 +67,7 @@ def _join(parts: Iterable[tuple[Any, str]], write: Callable[[Any, str], str]) ->
     """Join (factor, function) pairs with signs; ``write`` puts a positive factor before its function."""
     text = ""
     for factor, function in parts:
-        negative = factor < 0 if isinstance(factor, Fraction) else factor.could_extract_minus_sign()
+        negative = factor.could_extract_minus_sign() if hasattr(factor, "could_extract_minus_sign") else factor < 0
         size = -factor if negative else factor
         body = function if size == 1 and function else write(size, function)
         if text:
@@ -61,12 +79,13 @@ def _join(parts: Iterable[tuple[Any, str]], write: Callable[[Any, str], str]) ->
 
 def _text_factor(size: Any, function: str) -> str:
     simple = isinstance(size, Fraction) and size.denominator == 1
-    return f"{size}{function}" if simple or not function else f"({size}){function}"
+    number = text_number(size)
+    return f"{number}{function}" if simple or not function else f"({number}){function}"
 
 
 def _latex_factor(size: Any, function: str) -> str:
     number = latex_number(size)
-    is_sum = not isinstance(size, Fraction) and size.is_Add
+    is_sum = getattr(size, "is_Add", False)
     return rf"\left({number}\right){function}" if is_sum and function else f"{number}{function}"
 
 
@@ -76,10 +95,10 @@ def _text_phi(k: int, c: Any) -> str:
     name = "φ" + str(k).translate(_SUBSCRIPTS)
     if c == 1:
         return name
-    if isinstance(c, Fraction):
+    if isinstance(c, Fraction) and not _is_long(c):
         numerator = {1: "z", -1: "-z"}.get(c.numerator, f"{c.numerator}z")
         return f"{name}({numerator}/{c.denominator})" if c.denominator != 1 else f"{name}({numerator})"
-    return f"{name}(({c})z)"
+    return f"{name}(({text_number(c)})z)"
 
 
 def _latex_phi(k: int, c: Any, argument: str) -> str:
@@ -91,7 +110,7 @@ def _latex_phi(k: int, c: Any, argument: str) -> str:
 
 def _latex_argument(c: Any, argument: str) -> str:
     """Return c z as the papers write it inside a function: z, z/2, 3z/4, c_2 z, (1 - c_2) z."""
-    if isinstance(c, Fraction):
+    if isinstance(c, Fraction) and not _is_long(c):
         numerator = {1: argument, -1: f"-{argument}"}.get(c.numerator, f"{c.numerator}{argument}")
         return numerator if c.denominator == 1 else f"{numerator}/{c.denominator}"
-    return f"({latex_number(c)}) {argument}" if c.is_Add else f"{latex_number(c)} {argument}"
+    return f"({latex_number(c)}) {argument}" if getattr(c, "is_Add", False) else f"{latex_number(c)} {argument}"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
-from expint.derive.printing import latex_array, latex_number, latex_phisum, markdown_table, text_phisum
+from expint.derive.printing import latex_array, latex_number, latex_phisum, markdown_table, text_number, text_phisum
 from expint.derive.stage import Stage, StepContext
 
 __all__ = ["recipe_latex", "recipe_markdown", "uniform_step"]
@@ -26,7 +26,7 @@ def recipe_latex(recipe: Sequence[Stage]) -> str:
 
 def recipe_markdown(recipe: Sequence[Stage]) -> str:
     """Return the weights of all points as a Markdown table."""
-    rows = _filled([[str(stage.c), *(text_phisum(terms) for terms in _entries(stage))] for stage in recipe])
+    rows = _filled([[text_number(stage.c), *(text_phisum(terms) for terms in _entries(stage))] for stage in recipe])
     past = len(recipe[-1].past)
     slopes = [f"N_(n-{j})" if j else "N_n" for j in range(past)]
     return markdown_table(["c", *slopes, *(f"N_{i + 2}" for i in range(len(rows[0]) - 1 - past))], rows)

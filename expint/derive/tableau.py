@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any, Self, TypeAlias
 
 from expint.derive.phisum import Exact, PhiSum, as_phisum, exact, phi
-from expint.derive.printing import latex_array, latex_number, markdown_table
+from expint.derive.printing import latex_array, latex_number, markdown_table, text_number
 from expint.derive.stage import ErrorEstimate, Stage, StepContext
 
 __all__ = ["REST", "Tableau"]
@@ -285,7 +285,9 @@ class Tableau:
         """Return the tableau as a Markdown table."""
         s = self.stages
         header = ["c", *(f"a_i{j + 1}" for j in range(s))]
-        rows = [[str(self.c[i]), *(str(entry) for entry in row), *[""] * (s - i)] for i, row in enumerate(self.a)]
+        rows = [
+            [text_number(self.c[i]), *(str(entry) for entry in row), *[""] * (s - i)] for i, row in enumerate(self.a)
+        ]
         rows.append(["b", *(str(entry) for entry in self.b)])
         if self.embedded is not None:
             rows.append(["embedded", *(str(entry) for entry in self.embedded[:s])])

@@ -109,6 +109,7 @@ def families() -> tuple[tuple[str, tuple[Any, ...]], ...]:
         butcher,
         cox_matthews,
         epirk,
+        epirk5,
         expint43,
         fifth_order,
         fourth_order,
@@ -134,6 +135,7 @@ def families() -> tuple[tuple[str, tuple[Any, ...]], ...]:
         general_linear,
         rosenbrock,
         epirk,
+        epirk5,
     )
     exponential = tuple((str(module.__doc__).splitlines()[0], module.METHODS) for module in modules)
     lawson_forms = tuple(lawson(classical) for classical in butcher.CLASSICAL)

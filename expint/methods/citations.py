@@ -301,6 +301,13 @@ _ENTRIES: dict[str, _Entry] = {
         "journal = {Physics Letters A}, volume = {146}, number = {6}, pages = {319--323}",
         1990,
     ),
+    "tokman_loffeld_tranquilli2012": _Entry(
+        "article",
+        "Tokman, Mayya and Loffeld, John and Tranquilli, Paul",
+        "New adaptive exponential propagation iterative methods of {Runge--Kutta} type",
+        "journal = {SIAM Journal on Scientific Computing}, volume = {34}, number = {5}, pages = {A2650--A2669}",
+        2012,
+    ),
     "tokman2006": _Entry(
         "article",
         "Tokman, Mayya",

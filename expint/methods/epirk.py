@@ -9,13 +9,13 @@ from expint.derive.phisum import PhiSum, phi
 from expint.derive.rosenbrock import Rosenbrock
 from expint.derive.tableau import REST
 
-__all__ = ["METHODS", "MULTISTEP", "ONE_STEP"]
+__all__ = ["METHODS", "MULTISTEP", "ONE_STEP", "row"]
 
 PHI3, PHI4 = phi(3), phi(4)
 THIRD, TWO_THIRDS, ONE = phi(1, F(1, 3)), phi(1, F(2, 3)), phi(1)  # all that exp4 needs
 
 
-def _row(before_f: PhiSum, *others: Any) -> tuple[PhiSum, ...]:
+def row(before_f: PhiSum, *others: Any) -> tuple[PhiSum, ...]:
     """Return a row whose sum is ``before_f``, the function that multiplies h f(y_n)."""
     weights = [PhiSum() + other for other in others]
     return (before_f - sum(weights, PhiSum()), *weights)
@@ -72,7 +72,7 @@ ONE_STEP: tuple[Rosenbrock, ...] = (
     Rosenbrock(
         name="epirk4s3b",
         c=(0, F(1, 3), F(1, 2)),
-        a=((), _row(F(2, 3) * phi(2, F(1, 2))), _row(phi(2, F(3, 4)), 0)),
+        a=((), row(F(2, 3) * phi(2, F(1, 2))), row(phi(2, F(3, 4)), 0)),
         b=(REST, 54 * PHI3 - 324 * PHI4, -16 * PHI3 + 144 * PHI4),
         declared_order=4,
         declared_stiff_order=4,
@@ -85,8 +85,8 @@ ONE_STEP: tuple[Rosenbrock, ...] = (
         c=(0, F(1, 2), 1),
         a=(
             (),
-            _row(-F(7, 300) * THIRD + F(97, 150) * TWO_THIRDS - F(37, 300) * ONE),
-            _row(
+            row(-F(7, 300) * THIRD + F(97, 150) * TWO_THIRDS - F(37, 300) * ONE),
+            row(
                 F(59, 300) * THIRD - F(7, 75) * TWO_THIRDS + F(269, 300) * ONE,
                 F(2, 3) * (THIRD + TWO_THIRDS + ONE),
             ),

@@ -5,10 +5,12 @@ from math import factorial
 
 import mpmath
 import pytest
+import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import expint
+from expint.derive.algebraic import Algebraic
 from expint.derive.conditions import check_orders
 from expint.derive.epi import EpiMultistep
 from expint.derive.linearised import linearised_classical_trees, linearised_stiff_trees
@@ -18,14 +20,15 @@ from expint.derive.rosenbrock import Linearised, Rosenbrock, raised, times_z
 from expint.derive.stage import StepContext
 from expint.derive.stiff import stiff_statement
 from expint.derive.tableau import REST, Tableau
-from expint.methods import epirk, method, method_names, rosenbrock
+from expint.methods import epirk, epirk5, method, method_names, rosenbrock
 
-METHODS = [*rosenbrock.METHODS, *epirk.ONE_STEP]
+METHODS = [*rosenbrock.METHODS, *epirk.ONE_STEP, *epirk5.METHODS]
 MULTISTEP = [*(LinearisedAdams(q) for q in range(1, 6)), *epirk.MULTISTEP]
 DIGITS = 50
 
 
 def number(value):
+    value = value.rounded(2 * DIGITS) if isinstance(value, Algebraic) else value
     return mpmath.mpf(value.numerator) / value.denominator
 
 
@@ -203,6 +206,40 @@ def test_published_weights_are_those_of_the_ladder():
         ladder = linearised_ladder("ladder", levels)
         assert (ladder.b, ladder.a) == (method(name).b, method(name).a)
     assert linearised_ladder("ladder", [[F(1, 2), 1]]).b == method("pexprb43").b
+
+
+PRINTED = {  # Tokman, Loffeld and Tranquilli (2012): c_2, c_3, and the arguments of φ in the weights
+    "epirk5p1": "0.35129592695058193092 0.84405472011657126298 0.71111095364366870359 0.62378111953371494809",
+    "epirk5p2": "0.46629408528088195806 0.88217912653363865140 0.92074916488140031449 0.79791561832664517267",
+}
+
+
+@pytest.mark.parametrize("name", PRINTED)
+def test_exact_coefficients_agree_with_all_printed_digits(name):
+    tableau = method(name)
+    exact = {*tableau.c, *(c for _, c in tableau.b[1].terms)}
+    for digits in PRINTED[name].split():
+        assert any(abs(value - F(digits)) < F(1, 10**19) for value in exact), digits
+
+
+def test_the_first_node_of_epirk5p1_is_what_the_order_conditions_leave():
+    u = sympy.Symbol("u")
+    v = epirk5.second_node(u)
+    (b2, b3), (slope2, slope3) = (epirk5.coefficients(m, u, v) for m in (0, 1))
+    first = b2 + 2 * b3
+    argument, other = 2 * (slope2 + 2 * slope3) / first, 4 * slope3 / b3
+    curvature = first * argument**2 / 6 * u**2 + b3 * other**2 / 20 * (v**2 - 2 * u**2) - sympy.Rational(1, 60)
+    numerator = sympy.Poly(sympy.fraction(sympy.cancel(curvature))[0], u)
+    assert numerator.monic() == sympy.Poly(epirk5.P1_POLYNOMIAL[::-1], u).monic()
+
+
+def test_the_misprint_of_epirk5s3_costs_three_orders_and_is_told_from_its_neighbours():
+    right = method("epirk5s3")
+    assert right.b[2] == F(2187, 106) * phi(3) - F(120285, 1696) * phi(4)
+    wrong = F(2187, 106) * phi(3) - F(2187, 106) * phi(4)
+    report = check_orders(Rosenbrock(name="misprint", c=right.c, a=right.a, b=(REST, right.b[1], wrong)))
+    assert report.order == 2
+    assert [condition.latex() for condition in report.violated] == [r"\sum_{i} b_i c_i^2 = \tfrac{1}{3}"]
 
 
 @given(st.fractions(-2, 2, max_denominator=5), st.integers(1, 4), st.integers(1, 3))
