@@ -10,7 +10,7 @@ from expint.derive.stage import Method
 from expint.methods import method as find_method
 from expint.operators.base import Operator
 
-__all__ = ["choose"]
+__all__ = ["choose", "choose_linearised"]
 
 _PAST = ((3e-6, 3), (3e-9, 4), (0.0, 5))
 """The number of past slopes for tolerances above a bound. Measured on the Kuramoto–Sivashinsky, Korteweg–de Vries,
@@ -43,3 +43,10 @@ def choose(operator: Operator, y0: Array, rtol: float | None) -> tuple[Method, s
         f"operator, one evaluation of N a step at order {pair.order} costs least"
     )
     return pair, f"Method {pair.name} was chosen: {reason}."
+
+
+def choose_linearised() -> tuple[Method, str]:
+    """Return a method for a problem that comes unsplit, y' = f(t, y), and the reason for it."""
+    chosen = find_method("pexprb54s4")
+    reason = "no linear part was given, and it linearises the right-hand side at every step, at order 5"
+    return chosen, f"Method {chosen.name} was chosen: {reason}."

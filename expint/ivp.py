@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from expint.auto import choose
+from expint.auto import choose, choose_linearised
 from expint.backend import Array, to_numpy
 from expint.derive.predictor_corrector import PredictorCorrector
 from expint.derive.rosenbrock import Linearised
@@ -36,6 +36,7 @@ from expint.run.dense_output import Trail
 from expint.run.events import Event, check_events
 from expint.run.watch import Watch
 from expint.solution import Solution
+from expint.unsplit import solve_linearised
 
 __all__ = ["solve", "solve_ivp"]
 
@@ -45,8 +46,9 @@ def solve_ivp(
     t_span: tuple[float, float],
     y0: Array,
     *,
-    linear: Any,
+    linear: Any = None,
     method: str | Method = "auto",
+    jac: Any = None,
     step: float | None = None,
     grid: Sequence[float] | None = None,
     t_eval: Sequence[float] | None = None,
@@ -69,7 +71,7 @@ def solve_ivp(
     Parameters
     ----------
     nonlinear
-        N(t, y, *args), returning an array like y. It is never differentiated.
+        N(t, y, *args), returning an array like y. Only methods that linearise differentiate it.
     t_span
         (t_0, t_end). Backwards integration must be asked for by a negative ``step``, ``first_step`` or ``max_step``, or
         a decreasing ``grid``.
@@ -78,11 +80,17 @@ def solve_ivp(
         Python numbers and lists become NumPy arrays.
     linear
         L: a number, an array that multiplies elementwise (a Fourier symbol), a square matrix for the last axis, or an
-        operator of ``expint.operators``.
+        operator of ``expint.operators``. Without it the problem is y' = N(t, y), for methods that linearise.
     method
         A name (see ``expint.method_names()``), a method, or "auto": chosen from operator, precision and tolerance, with
         the reason in the message of the solution. Without ``step`` and ``grid`` it must have an error
-        estimate.
+        estimate. Methods that linearise, such as "exprb43", make L the Jacobian of the right-hand side at every step,
+        with ``linear`` or without.
+    jac
+        For methods that linearise: where ∂f/∂y of the whole right-hand side f = Ly + N comes from. A function (t, y)
+        that returns an array, a sparse matrix or a ``LinearOperator``, or an object of ``expint.jacobian``: given
+        products, differences, complex steps, automatic differentiation. By default finite differences for NumPy, and
+        forward mode for torch and JAX.
     step
         A fixed step size. It is the largest step used: each piece between the ends of ``t_span`` and the times in
         ``t_eval`` is divided into equal steps of at most this size, so that every time asked for is hit exactly.
@@ -129,15 +137,42 @@ def solve_ivp(
         reached so far in its attribute ``solution``.
     """
     y0 = check_state(y0)
-    operator = as_operator(linear, y0)
+    operator = None if linear is None else as_operator(linear, y0)
     fixed, doubling = step is not None or grid is not None, check_estimate(error)
     chosen, why = _method(method, operator, y0, None if fixed or doubling else (1e-6 if rtol is None else rtol))
-    if isinstance(chosen, Linearised):
-        raise ValueError(
-            f"expected a method for a fixed L, received {chosen.name}, which needs the Jacobian of the right-hand side "
-            "at every step and loses its order for any other L; choose krogstad4 or expint43"
-        )
     watched = check_events(events)
+    if fixed:
+        refuse_tolerances(rtol=rtol, atol=atol, first_step=first_step, norm=norm, error=error, controller=controller)
+    if isinstance(chosen, Linearised):
+        solution = solve_linearised(
+            nonlinear,
+            t_span,
+            y0,
+            operator,
+            chosen,
+            jac,
+            step=step,
+            grid=grid,
+            t_eval=t_eval,
+            rtol=rtol,
+            atol=atol,
+            norm=norm,
+            limits=StepLimits(first_step, max_step, max_steps),
+            controller=controller,
+            doubling=doubling,
+            dense_output=dense_output,
+            events=watched,
+            args=args,
+            callback=callback,
+            progress=progress,
+        )
+        return _explained(solution, why)
+    if operator is None or jac is not None:
+        received = f"{chosen.name} without linear=" if operator is None else f"jac= beside {chosen.name}"
+        raise ValueError(
+            f"expected linear= for a method with a fixed L, or jac= for one that linearises, received {received}; "
+            'take method="auto" or "exprb43" for y\' = f(t, y) with its Jacobian'
+        )
     watch = Watch(Trail(operator, chosen.order, dense_output), watched) if watched or dense_output else None
     shown: dict[str, Any] = {"callback": callback, "progress": progress, "watch": watch}
     if not fixed:
@@ -150,7 +185,6 @@ def solve_ivp(
         start, keep = float(t_span[0]), None if t_eval is None else {float(t) for t in t_eval}
         checked = check_slopes(nonlinear, args, y0)
         return _explained(run_adaptive(steps, checked, y0, start, stops, control, keep=keep, **shown), why)
-    refuse_tolerances(rtol=rtol, atol=atol, first_step=first_step, norm=norm, error=error, controller=controller)
     times, wanted = lay_out_times(t_span, step, grid, t_eval)
     check_history(chosen, len(times) - 1)
     plan = lower(chosen, operator, times, like=y0)
@@ -158,10 +192,10 @@ def solve_ivp(
     return _explained(run_plan(plan, checked, y0, keep=wanted, name=chosen.name, **shown), why)
 
 
-def _method(method: str | Method, operator: Operator, y0: Array, rtol: float | None) -> tuple[Method, str]:
+def _method(method: str | Method, operator: Operator | None, y0: Array, rtol: float | None) -> tuple[Method, str]:
     """Return the method asked for, or the one chosen and why."""
     if method == "auto":
-        return choose(operator, y0, rtol)
+        return choose_linearised() if operator is None else choose(operator, y0, rtol)
     found = find_method(method) if isinstance(method, str) else method
     if rtol is not None and isinstance(found, PredictorCorrector):
         found = replace(found, ramp=True)  # the one-step method of a start without ramp has no error estimate
@@ -175,10 +209,15 @@ def _explained(solution: Solution, why: str) -> Solution:
 def solve(problem: SemilinearProblem, method: str | Method = "auto", **options: Any) -> Solution:
     """Solve a ``SemilinearProblem``; the options are those of ``solve_ivp`` (``step``, ``t_eval``, …).
 
+    Methods that linearise take the Jacobian of the problem, where it is known.
+
     Raises
     ------
     ValueError, TypeError
         As ``solve_ivp``.
     """
     t_span = options.pop("t_span", problem.t_span)
+    found = find_method(method) if isinstance(method, str) and method != "auto" else method
+    if problem.jacobian is not None and (isinstance(found, Linearised) or problem.linear is None):
+        options.setdefault("jac", problem.jacobian)
     return solve_ivp(problem.nonlinear, t_span, problem.y0, linear=problem.linear, method=method, **options)

@@ -14,7 +14,7 @@ from expint.lower.cache import StepCache
 from expint.lower.plan import Plan, Step
 from expint.operators.base import Operator
 
-__all__ = ["check_grid", "lower"]
+__all__ = ["check_grid", "lower", "same_step"]
 
 
 def lower(method: Method, operator: Operator, grid: Sequence[float] | np.ndarray, *, like: Array | None = None) -> Plan:

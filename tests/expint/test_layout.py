@@ -24,19 +24,26 @@ MAY_IMPORT = {
     "phi": {"backend"},
     "operators": {"backend", "derive", "phi"},
     "lower": {"backend", "derive", "operators", "phi"},
-    "run": {"backend", "derive", "lower", "operators", "phi", "progress", "solution"},
+    "jacobian": {"backend", "operators", "solution"},
+    "run": {"backend", "derive", "jacobian", "lower", "operators", "phi", "progress", "solution"},
     "problems": {"backend", "operators", "problem", "spectral"},
 }
 MAY_IMPORT["door"] = MAY_IMPORT["run"] | {"run"}
 MAY_IMPORT["auto"] = {"backend", "derive", "methods", "operators"}
-MAY_IMPORT["ivp"] = MAY_IMPORT["door"] | {"auto", "door", "methods", "problem"}
+MAY_IMPORT["unsplit"] = MAY_IMPORT["door"] | {"door"}
+MAY_IMPORT["ivp"] = MAY_IMPORT["door"] | {"auto", "door", "methods", "problem", "unsplit"}
 MAY_IMPORT["scipy"] = MAY_IMPORT["stepping"] = MAY_IMPORT["ivp"]
 GUESTS = ("study", "plot", "cli", "__main__", "__init__")  # on top of everything; nobody inside imports them
 # A method answers questions (its citation, its proved orders, its values) by asking upwards when it is asked.
 WHEN_ASKED = {"derive": {"methods", "phi"}}
 
 INSTALLED = {"numpy", "scipy"}
-RULES = {("phi", "torch_rule.py"), ("phi", "jax_rule.py")}  # derivatives, told to a library when its arrays arrive
+RULES = {  # derivatives, told to a library or asked of it when its arrays arrive
+    ("phi", "torch_rule.py"),
+    ("phi", "jax_rule.py"),
+    ("jacobian", "torch_source.py"),
+    ("jacobian", "jax_source.py"),
+}
 LAZY = {"sympy": "derive", "tqdm": "progress", "matplotlib": "plot", "click": "cli"}
 BEHIND_THE_DOOR = "cli"  # its files are imported only after its door has found click
 
@@ -124,7 +131,7 @@ def test_nobody_inside_imports_the_compiled_guests() -> None:
 
 
 def test_derivative_rules_are_imported_only_when_their_arrays_arrive() -> None:
-    rules = {f"expint.phi.{name.removesuffix('.py')}" for _, name in RULES}
+    rules = {f"expint.{folder}.{name.removesuffix('.py')}" for folder, name in RULES}
     for path in files("expint"):
         assert all(imported.lazy for imported in imports(path) if imported.name in rules), path
 

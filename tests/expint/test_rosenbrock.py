@@ -9,7 +9,6 @@ import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import expint
 from expint.derive.algebraic import Algebraic
 from expint.derive.conditions import check_orders
 from expint.derive.epi import EpiMultistep
@@ -272,8 +271,3 @@ def test_they_are_found_by_name_and_marked_as_needing_the_jacobian():
     assert {tableau.name for tableau in METHODS} < marked
     assert method("linearized-adams4") == LinearisedAdams(3)
     assert not isinstance(method("krogstad4"), Linearised)
-
-
-def test_solving_with_a_chosen_l_is_refused():
-    with pytest.raises(ValueError, match="received exprb43, which needs the Jacobian"):
-        expint.solve_ivp(lambda t, y: y, (0, 1), [1.0], linear=-1.0, method="exprb43", step=0.1)

@@ -1,0 +1,189 @@
+"""Derivatives by differences: of real arguments, or by complex steps, which lose no digits."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from expint.backend import Array, array_namespace, asarray_like, is_complex, is_numpy, to_numpy
+from expint.jacobian.pattern import Pattern
+from expint.jacobian.source import Computed, Place
+
+__all__ = ["ComplexStep", "Differences"]
+
+_FLOOR = 1e-3
+"""Increments of small entries are those of entries of this part of the root mean square."""
+
+_TINY = 1e-30
+"""The complex step, relative to the argument: its square vanishes beside 1 in double precision."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _ByColumns(Computed):
+    """Sources that see the derivative along one direction at a time.
+
+    Parameters
+    ----------
+    sparsity
+        Where ∂N/∂y may be other than zero: a matrix or sparse matrix of shape (n, n) over the entries of the state in
+        their order. Columns without common rows are then found by one evaluation, and the matrix is sparse.
+    form, in_time
+        As in ``Source``.
+    """
+
+    sparsity: Any = None
+
+    @cached_property
+    def pattern(self) -> Pattern | None:
+        """The pattern, with its columns in groups."""
+        return None if self.sparsity is None else Pattern(self.sparsity)
+
+    @property
+    def sparse(self) -> bool:
+        """Whether matrices are sparse."""
+        return self.sparsity is not None
+
+    def check(self, y0: Array) -> None:
+        """Refuse patterns that do not fit."""
+        n = math.prod(y0.shape)
+        if self.pattern is not None and (self.pattern.n != n or is_complex(y0)):
+            raise ValueError(
+                f"expected a real state of {self.pattern.n} entries for a sparsity pattern of shape "
+                f"({self.pattern.n}, {self.pattern.n}), received y0 of shape {tuple(y0.shape)} and dtype {y0.dtype}"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Differences(_ByColumns):
+    """Finite differences of N: one evaluation for each direction, two if ``central``.
+
+    Forward differences give about half the digits of the state's precision, central ones two thirds.
+
+    Parameters
+    ----------
+    central
+        Whether differences are central.
+    sparsity, form, in_time
+        As in ``Source`` and for a sparsity pattern ``scipy.integrate.solve_ivp``'s ``jac_sparsity``.
+    """
+
+    central: bool = False
+
+    @property
+    def label(self) -> str:
+        """Where the derivatives come from."""
+        return "central finite differences" if self.central else "finite differences"
+
+    def matrix(self, place: Place) -> Any:
+        """Return ∂N/∂x column by column, or group of columns by group."""
+        xp, n = array_namespace(place.x), place.x.shape[0]
+        x = to_numpy(place.x)
+        sizes = np.maximum(np.abs(x), _FLOOR * _size(x))
+        increments = (x + self._unit(place) * np.where(x < 0, -sizes, sizes)) - x  # what is really added
+        if self.pattern is None:
+            columns = [_unit_vector(n, j, increments[j]) for j in range(n)]
+            quotients = [
+                self._difference(place, asarray_like(e, place.x)) / increments[j] for j, e in enumerate(columns)
+            ]
+            return xp.stack(quotients, axis=-1)
+        along = [self._difference(place, asarray_like(increments * group, place.x)) for group in self.pattern.groups]
+        return self.pattern.fill([to_numpy(change) for change in along], increments)
+
+    def product(self, place: Place) -> Callable[[Array], Array]:
+        """Return v ↦ ∂N/∂x v by one difference along v."""
+        unit, size = self._unit(place), _size(place.x)
+
+        def along(v: Array) -> Array:
+            length = _size(v)
+            if length == 0.0:
+                return 0 * v
+            factor = unit * size / length
+            return self._difference(place, factor * v) / factor
+
+        return along
+
+    def _unit(self, place: Place) -> float:
+        precision = float(array_namespace(place.x).finfo(place.x.dtype).eps)
+        return precision ** (1 / 3) if self.central else math.sqrt(precision)
+
+    def _difference(self, place: Place, change: Array) -> Array:
+        ahead = place.function(place.t, place.x + change)
+        if self.central:
+            return (ahead - place.function(place.t, place.x - change)) / 2
+        return ahead - place.value
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComplexStep(_ByColumns):
+    """∂N/∂x v = Im N(t, x + iεv)/ε, exact to rounding, for real states of NumPy and an N that is analytic.
+
+    N must take complex arrays and treat them as numbers: no abs, no comparison, no conjugate.
+
+    Parameters
+    ----------
+    sparsity, form, in_time
+        As in ``Differences``; with in_time="same" N must take a complex t too.
+    """
+
+    @property
+    def label(self) -> str:
+        """Where the derivatives come from."""
+        return "complex steps"
+
+    def check(self, y0: Array) -> None:
+        """Refuse complex states and those of other libraries."""
+        super().check(y0)
+        if is_complex(y0) or not is_numpy(array_namespace(y0)):
+            raise TypeError(
+                f"expected a real state of NumPy for complex steps, received {type(y0).__name__} of dtype {y0.dtype}; "
+                "take jac=expint.jacobian.Differences(), or Autodiff() for torch and JAX"
+            )
+
+    def matrix(self, place: Place) -> Any:
+        """Return ∂N/∂x column by column, or group of columns by group."""
+        n = place.x.shape[0]
+        if self.pattern is None:
+            return np.stack([self._along(place, _unit_vector(n, j, 1.0)) for j in range(n)], axis=-1)
+        along = [self._along(place, group.astype(float)) for group in self.pattern.groups]
+        return self.pattern.fill(along, np.ones(n))
+
+    def product(self, place: Place) -> Callable[[Array], Array]:
+        """Return v ↦ ∂N/∂x v."""
+        return lambda v: self._along(place, v)
+
+    def _along(self, place: Place, v: np.ndarray) -> np.ndarray:
+        length = _size(v)
+        if length == 0.0:
+            return 0 * v
+        factor = _TINY * max(_size(place.x), 1e-200) / length
+        return _imaginary(place.function(place.t, place.x + 1j * factor * v)) / factor
+
+    def _own_time_derivative(self, place: Place) -> Array:
+        factor = _TINY * abs(place.step)
+        return _imaginary(place.function(place.t + 1j * factor, place.x + 0j)) / factor
+
+
+def _imaginary(value: np.ndarray) -> np.ndarray:
+    if not np.iscomplexobj(value):
+        raise TypeError(
+            f"expected nonlinear to return complex numbers for complex arguments, received dtype {value.dtype}: it "
+            "takes real parts somewhere; take jac=expint.jacobian.Differences()"
+        )
+    return value.imag
+
+
+def _unit_vector(n: int, j: int, size: float) -> np.ndarray:
+    vector = np.zeros(n)
+    vector[j] = size
+    return vector
+
+
+def _size(x: Array) -> float:
+    """Return the root mean square of the entries; 1 for vectors of no entries but zero is kept."""
+    xp = array_namespace(x)
+    return math.sqrt(float(xp.mean(xp.abs(x) ** 2)))

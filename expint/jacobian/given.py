@@ -1,0 +1,149 @@
+"""Derivatives that the user knows: the Jacobian of the whole right-hand side, or its products with vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from expint.backend import Array, array_namespace, is_array, is_complex, is_numpy
+from expint.jacobian.coordinates import Coordinates
+from expint.jacobian.source import Place, Source
+
+__all__ = ["Given", "Product"]
+
+
+@dataclass(frozen=True)
+class Given(Source):
+    """The Jacobian ∂f/∂y of the whole right-hand side f, with the linear part if that is given apart.
+
+    Parameters
+    ----------
+    jacobian
+        A function (t, y) ↦ ∂f/∂y over the n entries of the state in their order: an array of shape (n, n), a sparse
+        matrix of SciPy or a ``LinearOperator``; or one of these itself, where it is constant. For complex states of n
+        entries it is complex of shape (n, n), or, where f is not analytic, real of shape (2n, 2n) over
+        (Re y_1, Im y_1, Re y_2, …).
+    form, in_time
+        As in ``Source``.
+
+    Raises
+    ------
+    TypeError
+        If ``jacobian`` is neither a function nor a matrix.
+    """
+
+    jacobian: Any
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not (callable(self.jacobian) or hasattr(self.jacobian, "shape")):
+            raise TypeError(
+                f"expected the Jacobian as a function (t, y) ↦ ∂f/∂y or a matrix, received "
+                f"{type(self.jacobian).__name__}"
+            )
+
+    @property
+    def label(self) -> str:
+        """Where the derivatives come from."""
+        return "the given Jacobian"
+
+    def check(self, y0: Array) -> None:
+        """Whatever it returns is checked when it is called."""
+
+    def matrix(self, t: float, y: Array) -> Any:
+        """Return ∂f/∂y as given: an array beside ``y``, a sparse matrix or a ``LinearOperator``.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If it has no shape that fits the state.
+        """
+        known = hasattr(self.jacobian, "shape")
+        found = self.jacobian if known else self.jacobian(t, y)
+        if not (hasattr(found, "matvec") or hasattr(found, "tocsr") or is_array(found)):
+            found = np.asarray(found, dtype=complex if np.iscomplexobj(found) else float)
+        entries = Coordinates(y, real=False).n
+        sizes = [entries, 2 * entries] if is_complex(y) else [entries]
+        if len(found.shape) != 2 or found.shape[0] != found.shape[1] or found.shape[0] not in sizes:
+            expected = " or ".join(f"({n}, {n})" for n in sizes)
+            raise ValueError(
+                f"expected jac(t, y) to return a matrix of shape {expected} for a state of {entries} entries, received "
+                f"shape {tuple(found.shape)}"
+            )
+        xp = array_namespace(y)
+        if is_array(found) and not is_numpy(array_namespace(found)) and array_namespace(found) is not xp:
+            raise TypeError(
+                f"expected jac(t, y) to return an array of {type(y).__module__} or NumPy, received one of "
+                f"{type(found).__module__}"
+            )
+        if not is_array(found) and not is_numpy(xp) and not hasattr(found, "tocsr"):
+            raise TypeError("expected a state of NumPy for a LinearOperator of SciPy; take expint.jacobian.Product")
+        if _is_complex_matrix(found) and (not is_complex(y) or found.shape[0] == 2 * entries):
+            raise TypeError(f"expected a real Jacobian of shape {tuple(found.shape)}, received a complex one")
+        return found
+
+    def is_real(self, t: float, y: Array) -> bool:
+        """Whether complex states are to become real vectors, told by calling it once."""
+        entries = Coordinates(y, real=False).n
+        return bool(self.matrix(t, y).shape[0] == 2 * entries)
+
+
+@dataclass(frozen=True)
+class Product(Source):
+    """The product of the Jacobian of the whole right-hand side with a vector.
+
+    Parameters
+    ----------
+    function
+        (t, y, v) ↦ ∂f/∂y v, for v of the shape of y, a new array like it. It need be linear over the real numbers only.
+    in_time
+        As in ``Source``.
+
+    Raises
+    ------
+    TypeError
+        If it is no function.
+    """
+
+    function: Callable[[float, Array, Array], Array]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not callable(self.function):
+            raise TypeError(f"expected a function (t, y, v) ↦ Jv, received {type(self.function).__name__}")
+
+    @property
+    def label(self) -> str:
+        """Where the derivatives come from."""
+        return "given products"
+
+    def check(self, y0: Array) -> None:
+        """Whatever it returns is checked when it is called."""
+
+    def product(self, place: Place) -> Callable[[Array], Array]:
+        """Return v ↦ ∂f/∂y v on vectors.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If the function returns something else than an array like the state.
+        """
+        y, back, flat = place.coordinates.back(place.x), place.coordinates.back, place.coordinates.flat
+
+        def along(v: Array) -> Array:
+            product = self.function(place.t, y, back(v))
+            if not is_array(product) or tuple(product.shape) != tuple(y.shape):
+                received = f"shape {tuple(product.shape)}" if is_array(product) else type(product).__name__
+                raise ValueError(f"expected J v of shape {tuple(y.shape)}, that of y0, received {received}")
+            if product.dtype != y.dtype:
+                raise TypeError(f"expected J v of dtype {y.dtype}, that of y0, received {product.dtype}")
+            return flat(product)
+
+        return along
+
+
+def _is_complex_matrix(matrix: Any) -> bool:
+    return is_complex(matrix) if is_array(matrix) else np.issubdtype(matrix.dtype, np.complexfloating)

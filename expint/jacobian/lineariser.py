@@ -1,0 +1,263 @@
+r"""The right-hand side near one point: y' = F + J (y - y_n) + (t - t_n) ∂_t f + R, with the operator J of each step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from expint.backend import Array, array_namespace, asarray_like, is_array, to_numpy
+from expint.jacobian.coordinates import Coordinates
+from expint.jacobian.given import Given, Product
+from expint.jacobian.source import Computed, Place, Source
+from expint.operators import Dense, Diagonal, Operator, Scalar
+from expint.operators.base import is_sparse
+from expint.solution import Stats
+
+__all__ = ["JacobianFailure", "Linearisation", "Lineariser"]
+
+_DENSE = 100
+"""The largest number of unknowns for which "auto" forms matrices: φ-functions of larger ones cost more than actions."""
+
+
+class JacobianFailure(ArithmeticError):
+    """The Jacobian is not finite at a state that was reached."""
+
+
+@dataclass(frozen=True)
+class Linearisation:
+    """A right-hand side Ly + N(t, y) linearised at (t_n, y_n), on vectors.
+
+    Attributes
+    ----------
+    t, x, value
+        t_n, y_n and N(t_n, y_n).
+    slope
+        F = f(t_n, y_n), the whole right-hand side.
+    in_time
+        ∂f/∂t(t_n, y_n), None where it vanishes.
+    operator
+        J = L + ∂N/∂y(t_n, y_n).
+    derivative
+        v ↦ ∂N/∂y v.
+    """
+
+    t: float
+    x: Array
+    value: Array
+    slope: Array
+    in_time: Array | None
+    operator: Operator
+    derivative: Callable[[Array], Array]
+
+    def remainder(self, t: float, x: Array, value: Array) -> Array:
+        """Return R = f(t, y) - F - J (y - y_n) - (t - t_n) ∂f/∂t, in which L cancels, for N(t, y) = ``value``."""
+        left = value - self.value - self.derivative(x - self.x)
+        return left if self.in_time is None else left - (t - self.t) * self.in_time
+
+
+class Lineariser:
+    """Linearises Ly + N(t, y).
+
+    Parameters
+    ----------
+    source
+        Where derivatives come from.
+    nonlinear
+        N(t, y) on states.
+    linear
+        L, or None for 0.
+    t0, y0
+        The first time and state.
+    tolerance
+        (rtol, smallest atol) of an adaptive run, None for fixed steps.
+    stats
+        Where evaluations are counted that are made for derivatives.
+
+    Attributes
+    ----------
+    coordinates
+        How states become the vectors on which J acts.
+    form
+        "dense", "sparse" or "action": what J is.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the source cannot serve such states, or a given Jacobian does not fit them.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        nonlinear: Callable[[Any, Array], Array],
+        linear: Operator | None,
+        t0: float,
+        y0: Array,
+        tolerance: tuple[float, float] | None,
+        stats: Stats,
+    ) -> None:
+        source.check(y0)
+        real = source.is_real(t0, y0) if isinstance(source, Given) else True
+        self.source, self.coordinates, self.stats = source, Coordinates(y0, real), stats
+        self._nonlinear, self._tolerance = nonlinear, tolerance
+        self._linear = _LinearPart(linear, y0, self.coordinates)
+        self.form = self._choose(t0, y0)
+
+    def _choose(self, t0: float, y0: Array) -> str:
+        source = self.source
+        if isinstance(source, Product):
+            return "action"
+        example = source.matrix(t0, y0) if isinstance(source, Given) else None
+        if hasattr(example, "matvec"):
+            return "action"
+        if source.form == "dense" or (source.form == "auto" and self.coordinates.n <= _DENSE):
+            return "dense"
+        known = is_sparse(example) or (
+            isinstance(source, Computed) and source.sparse and self._linear.sparse is not None
+        )
+        return "sparse" if known else "action"
+
+    @property
+    def sentence(self) -> str:
+        """Where J comes from and what it is, for the message of a solution."""
+        n = self.coordinates.n
+        kind = {"dense": f"a dense matrix of {n} × {n}", "sparse": f"a sparse matrix of {n} × {n}"}
+        used = kind.get(self.form, f"applied to vectors of length {n} by Krylov spaces")
+        return f"The Jacobian came from {self.source.label}, {used}."
+
+    def __call__(self, t: float, y: Array, value: Array, step: float) -> Linearisation:
+        """Return the linearisation at (t, y), where N is ``value``; a step of length ``step`` begins there.
+
+        Raises
+        ------
+        JacobianFailure
+            If J is not finite.
+        ValueError, TypeError
+            If a given Jacobian does not fit the state.
+        """
+        flat, stats = self.coordinates.flat, self.stats
+        stats.jacobian_evaluations += 1
+        place = Place(self._function, t, flat(y), flat(value), step, self.coordinates)
+        slope = self._linear.add_product(place.x, place.value)
+        operator, derivative = self._operator(place, y)
+        if self._tolerance is not None:
+            operator = operator.within(*self._tolerance)
+        in_time = self.source.time_derivative(place)
+        return Linearisation(t, place.x, place.value, slope, in_time, operator, derivative)
+
+    def _function(self, t: Any, x: Array) -> Array:
+        self.stats.nonlinear_evaluations += 1
+        return self.coordinates.flat(self._nonlinear(t, self.coordinates.back(x)))
+
+    def _operator(self, place: Place, y: Array) -> tuple[Operator, Callable[[Array], Array]]:
+        """Return J and v ↦ ∂N/∂y v."""
+        source, linear = self.source, self._linear
+        if isinstance(source, Given):
+            whole = source.matrix(place.t, y)
+            operator, product = self._of_matrix(whole, place, None)
+            return operator, linear.subtracted(product)
+        if isinstance(source, Product):
+            product = self._counted(source.product(place))
+            return _matrix_free(product, self.coordinates.n), linear.subtracted(product)
+        assert isinstance(source, Computed)
+        if self.form == "action":
+            product = self._counted(source.product(place))
+            return _matrix_free(linear.added(product), self.coordinates.n), product
+        return self._of_matrix(source.matrix(place), place, linear)
+
+    def _of_matrix(
+        self, matrix: Any, place: Place, linear: _LinearPart | None
+    ) -> tuple[Operator, Callable[[Array], Array]]:
+        """Return the operator of a matrix, and its product with vectors; ``linear`` is added to the operator only."""
+        if hasattr(matrix, "matvec"):
+            product = self._counted(matrix.matvec)
+            return _matrix_free(product, self.coordinates.n), product
+        _check_finite(matrix, place.t)
+        if self.form == "sparse":
+            from expint.operators.sparse import Sparse
+
+            own = Sparse(matrix)
+            product = own.product(place.x)
+            return (own if linear is None else Sparse(linear.sparse + own.matrix)), product
+        if is_sparse(matrix):
+            matrix = matrix.toarray()
+        beside = matrix if array_namespace(matrix) is array_namespace(place.x) else asarray_like(matrix, place.x)
+        if self.form == "action":
+            product = self._counted(lambda v: beside @ v)
+            return _matrix_free(product, self.coordinates.n), product
+        host = to_numpy(matrix)
+        return Dense(host if linear is None else linear.dense + host), lambda v: beside @ v
+
+    def _counted(self, product: Callable[[Array], Array]) -> Callable[[Array], Array]:
+        def counted(v: Array) -> Array:
+            self.stats.jacobian_products += 1
+            return product(v)
+
+        return counted
+
+
+class _LinearPart:
+    """L on vectors, 0 where it is None."""
+
+    def __init__(self, linear: Operator | None, y0: Array, coordinates: Coordinates) -> None:
+        self._linear, self._coordinates, self._like = linear, coordinates, y0
+        self._dense: np.ndarray | float | None = None
+        self._on_states = linear.product(y0) if linear is not None else None
+
+    def _product(self, v: Array) -> Array:
+        assert self._on_states is not None
+        return self._coordinates.flat(self._on_states(self._coordinates.back(v)))
+
+    def add_product(self, v: Array, to: Array) -> Array:
+        """Return to + L v."""
+        return to if self._linear is None else to + self._product(v)
+
+    def added(self, product: Callable[[Array], Array]) -> Callable[[Array], Array]:
+        """Return v ↦ product(v) + L v."""
+        return product if self._linear is None else lambda v: product(v) + self._product(v)
+
+    def subtracted(self, product: Callable[[Array], Array]) -> Callable[[Array], Array]:
+        """Return v ↦ product(v) - L v."""
+        return product if self._linear is None else lambda v: product(v) - self._product(v)
+
+    @property
+    def dense(self) -> np.ndarray | float:
+        """L as a matrix on the host."""
+        if self._dense is None:
+            n, like = self._coordinates.n, self._coordinates.flat(self._like)
+            columns = [] if self._linear is None else [self._product(asarray_like(e, like)) for e in np.eye(n)]
+            self._dense = np.stack([to_numpy(column) for column in columns], axis=-1) if columns else 0.0
+        return self._dense
+
+    @property
+    def sparse(self) -> Any:
+        """L as a sparse matrix of SciPy, None if it is known in another form only."""
+        from scipy import sparse
+
+        n, linear = self._coordinates.n, self._linear
+        if linear is None:
+            return sparse.csr_array((n, n))
+        if isinstance(linear, (Scalar, Diagonal)):
+            symbol = linear.value if isinstance(linear, Scalar) else linear.symbol
+            return sparse.diags_array(np.broadcast_to(symbol, self._coordinates.shape).reshape(-1)).tocsr()
+        matrix: Any = getattr(linear, "matrix", None)
+        return matrix if is_sparse(matrix) and matrix.shape[0] == n else None
+
+
+def _matrix_free(product: Callable[[Array], Array], n: int) -> Operator:
+    from expint.operators.matrix_free import MatrixFree  # with SciPy's sparse algebra, which small systems never need
+
+    return MatrixFree(product, n)
+
+
+def _check_finite(matrix: Any, t: float) -> None:
+    entries = matrix.data if is_sparse(matrix) and not is_array(matrix) else matrix
+    xp = array_namespace(entries)
+    if not bool(xp.all(xp.isfinite(entries))):
+        raise JacobianFailure(
+            f"expected a finite Jacobian, received inf or nan in it at t = {t:.6g}; check jac, or the arguments at "
+            "which nonlinear is differentiated"
+        )

@@ -1,0 +1,133 @@
+"""Where derivatives of a right-hand side come from: what every source answers."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+from expint.backend import Array, array_namespace
+from expint.jacobian.coordinates import Coordinates
+
+__all__ = ["Computed", "Place", "Source"]
+
+Form = Literal["auto", "dense", "action"]
+
+_FORMS = ("auto", "dense", "action")
+
+
+class Place(NamedTuple):
+    """Where derivatives are wanted, as vectors; see ``Coordinates``.
+
+    Attributes
+    ----------
+    function
+        (t, x) ↦ N(t, x).
+    t, x
+        Time and vector.
+    value
+        N(t, x).
+    step
+        The step that begins there, with sign: a time over which N changes little.
+    coordinates
+        How vectors become states.
+    """
+
+    function: Callable[[Any, Array], Array]
+    t: float
+    x: Array
+    value: Array
+    step: float
+    coordinates: Coordinates
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source(ABC):
+    """A source of derivatives.
+
+    Parameters
+    ----------
+    form
+        "dense" forms matrices, whose φ-functions are formed too; "action" works with products of the Jacobian with
+        vectors; "auto" chooses by the size of the system.
+    in_time
+        The derivative of the right-hand side with respect to t at fixed y: "differences" (one-sided, of second order),
+        "same" (by the same means as the Jacobian), a function (t, y) ↦ ∂f/∂t, or None where f does not depend on t.
+
+    Raises
+    ------
+    ValueError
+        If ``form`` or ``in_time`` is none of these.
+    """
+
+    form: Form = "auto"
+    in_time: Literal["differences", "same"] | Callable[[float, Array], Array] | None = "differences"
+
+    def __post_init__(self) -> None:
+        if self.form not in _FORMS:
+            raise ValueError(f"expected form to be one of {_FORMS}, received {self.form!r}")
+        if self.in_time not in ("differences", "same", None) and not callable(self.in_time):
+            raise ValueError(
+                f"expected in_time to be 'differences', 'same', None or a function (t, y) ↦ ∂f/∂t, received "
+                f"{self.in_time!r}"
+            )
+
+    @property
+    @abstractmethod
+    def label(self) -> str:
+        """Where the derivatives come from, in a few words."""
+
+    @abstractmethod
+    def check(self, y0: Array) -> None:
+        """Raise TypeError or ValueError if the source cannot serve states like ``y0``."""
+
+    def time_derivative(self, place: Place) -> Array | None:
+        """Return ∂N/∂t as a vector, None where it vanishes."""
+        if self.in_time is None:
+            return None
+        if callable(self.in_time):
+            slope = self.in_time(place.t, place.coordinates.back(place.x))
+            xp = array_namespace(place.x)
+            state = xp.asarray(slope, dtype=place.coordinates.back(place.x).dtype)
+            if tuple(state.shape) != place.coordinates.shape:
+                raise ValueError(
+                    f"expected in_time(t, y) to return shape {place.coordinates.shape}, that of y0, received shape "
+                    f"{tuple(state.shape)}"
+                )
+            return place.coordinates.flat(state)
+        if self.in_time == "same":
+            return self._own_time_derivative(place)
+        return _time_difference(place)
+
+    def _own_time_derivative(self, place: Place) -> Array | None:
+        del place
+        raise ValueError(f"expected in_time other than 'same' for {self!r}, which knows no derivative in time")
+
+
+class Computed(Source):
+    """A source that differentiates N itself; the linear part, known exactly, is added to what it finds."""
+
+    @abstractmethod
+    def matrix(self, place: Place) -> Any:
+        """Return ∂N/∂x as a matrix: an array like x of shape (n, n), or a sparse matrix."""
+
+    @abstractmethod
+    def product(self, place: Place) -> Callable[[Array], Array]:
+        """Return v ↦ ∂N/∂x v."""
+
+    @property
+    def sparse(self) -> bool:
+        """Whether ``matrix`` returns sparse matrices."""
+        return False
+
+
+def _time_difference(place: Place) -> Array | None:
+    """Return the difference quotient of second order from N at t, t + δ, t + 2δ, all within the step."""
+    xp = array_namespace(place.x)
+    delta = float(xp.finfo(place.x.dtype).eps) ** (1 / 3) * place.step
+    first = place.function(place.t + delta, place.x) - place.value
+    if not bool(xp.any(first != 0)):
+        return None  # N does not depend on t, or not here
+    second = place.function(place.t + 2 * delta, place.x) - place.value
+    return (4 * first - second) / (2 * delta)

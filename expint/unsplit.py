@@ -1,0 +1,107 @@
+"""Solving with methods that linearise at every step: y' = f(t, y), split or not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from expint.backend import Array, to_numpy
+from expint.derive.linearised_ladder import linearised_ladder
+from expint.derive.stage import Method
+from expint.door import StepLimits, check_history, check_slopes, check_tolerance, lay_out_stops, lay_out_times
+from expint.jacobian import Lineariser, as_source
+from expint.operators import Operator, Scalar
+from expint.run import Controller, StepControl
+from expint.run.linearised import LinearisedSteps, linearised_states
+from expint.run.linearised_output import LinearisedTrail
+from expint.run.record import run_adaptive, run_states
+from expint.run.watch import Watch
+from expint.solution import Solution, Stats
+
+__all__ = ["solve_linearised", "starting_method"]
+
+
+def solve_linearised(
+    nonlinear: Callable[..., Array],
+    t_span: tuple[float, float],
+    y0: Array,
+    operator: Operator | None,
+    method: Method,
+    jac: Any,
+    *,
+    step: float | None,
+    grid: Sequence[float] | None,
+    t_eval: Sequence[float] | None,
+    rtol: float | None,
+    atol: float | Array | None,
+    norm: Callable[[Array], float] | None,
+    limits: StepLimits,
+    controller: Controller | None,
+    doubling: bool,
+    dense_output: bool,
+    events: Sequence[Any],
+    args: tuple[Any, ...],
+    **shown: Any,
+) -> Solution:
+    """Solve y' = Ly + N(t, y) by a method that linearises; the arguments are those of ``solve_ivp``, checked.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As ``solve_ivp``.
+    """
+    source, start, stats = as_source(jac, y0), float(t_span[0]), Stats()
+    fixed = step is not None or grid is not None
+    if fixed:
+        times, wanted = lay_out_times(t_span, step, grid, t_eval)
+        check_history(method, len(times) - 1)
+    else:
+        stops = lay_out_stops(t_span, t_eval, limits)
+        tolerance = check_tolerance(method, rtol, atol, norm, y0, doubling)
+        control = StepControl(tolerance, controller or Controller(), *limits.sizes(), doubling)
+    accuracy = None if fixed else (tolerance.rtol, float(np.min(to_numpy(tolerance.atol))))
+
+    def whole(t: Any, y: Array) -> Array:
+        return nonlinear(t, y, *args)
+
+    linearise = Lineariser(source, whole, operator, start, y0, accuracy, stats)
+    steps = LinearisedSteps(method, operator or Scalar(0.0), linearise, y0, doubling)
+    watch = Watch(LinearisedTrail(steps, dense_output), events) if events or dense_output else None
+    checked = check_slopes(nonlinear, args, y0)
+
+    def counted(solution: Solution) -> Solution:
+        """Return the solution with what its derivatives cost."""
+        added = solution.stats.nonlinear_evaluations + stats.nonlinear_evaluations
+        own = replace(stats, nonlinear_evaluations=added, steps=solution.stats.steps, rejected=solution.stats.rejected)
+        return replace(solution, stats=own, message=f"{solution.message} {linearise.sentence}")
+
+    try:
+        if fixed:
+            states = linearised_states(steps, checked, y0, times.tolist(), starting_method(method))
+            run = run_states(states, y0, len(times) - 1, keep=wanted, name=method.name, watch=watch, **shown)
+        else:
+            keep = None if t_eval is None else {float(t) for t in t_eval}
+            run = run_adaptive(
+                steps, checked, y0, start, stops, control, keep=keep, watch=watch, attempt=steps.attempt, **shown
+            )
+    except Exception as error:
+        if hasattr(error, "solution"):
+            error.solution = counted(error.solution)
+        raise
+    return counted(run)
+
+
+def starting_method(method: Method) -> Method | None:
+    """Return the one-step method with which a multistep method begins, None for one-step methods.
+
+    Its order is one less at least: the few first steps then cost no order.
+    """
+    if method.history < 2:
+        return None
+    counts = range(method.order - 3, 0, -2)  # each level gains two orders over the one below
+    levels = [[Fraction(j, count) for j in range(1, count + 1)] for count in counts]
+    return linearised_ladder(f"start of {method.name}", levels[::-1])
