@@ -20,9 +20,11 @@ import numpy as np
 
 from expint.derive.bootstrap import bootstrap
 from expint.derive.lagrange import collocation_weights, lagrange_coefficients
+from expint.derive.orders import FullStiffOrder
 from expint.derive.phisum import Terms, phi
+from expint.derive.presentation import Presented
 from expint.derive.printing import latex_array, markdown_table
-from expint.derive.stage import FullStiffOrder, Method, Stage, StepContext
+from expint.derive.stage import Method, Stage, StepContext, WithoutEstimate
 
 __all__ = ["INDEX", "TIME", "Adams", "PolynomialClock", "Quadrature", "adams_terms", "is_exact"]
 
@@ -88,7 +90,7 @@ INDEX: PolynomialClock = _Index()
 
 
 @dataclass(frozen=True)
-class Adams(FullStiffOrder):
+class Adams(FullStiffOrder, WithoutEstimate, Presented):
     """Exponential Adams–Bashforth of a given order; one evaluation of N per step.
 
     Parameters
@@ -150,12 +152,9 @@ class Adams(FullStiffOrder):
         return _recipe(nodes, is_exact(nodes)) if rule is None else (_stage(_quadrature_terms(nodes, rule)),)
 
     @property
-    def error_order(self) -> None:
-        """Adams–Bashforth alone has no error estimate; see ``PredictorCorrector``."""
-
-    def error(self, step: StepContext) -> None:
-        """Return None: there is no error estimate."""
-        del step
+    def reference(self) -> str:
+        """The BibTeX key of the source."""
+        return "norsett1969"
 
     def latex(self) -> str:
         """Return the weights for uniform steps in LaTeX."""
@@ -166,15 +165,6 @@ class Adams(FullStiffOrder):
         """Return the weights for uniform steps as a Markdown table."""
         weights = collocation_weights([Fraction(-j) for j in range(self.q)])
         return markdown_table(["slope", "weight"], [[f"N_(n-{j})", str(w)] for j, w in enumerate(weights)])
-
-    def cite(self) -> str:
-        """Return the source of the method as BibTeX."""
-        from expint.methods.citations import bibtex
-
-        return bibtex("norsett1969")
-
-    def _repr_latex_(self) -> str:
-        return f"$${self.latex()}$$"
 
 
 def is_exact(nodes: Sequence[Any]) -> bool:

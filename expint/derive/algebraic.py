@@ -38,8 +38,8 @@ class _Field(NamedTuple):
 class Algebraic:
     """An irrational element of Q(θ); sums and products that are rational become Fractions by themselves.
 
-    Supports ``+``, ``-``, ``*``, ``/``, integer powers, ``abs``, comparison and ``float``, with rational numbers and with
-    elements of the same field.
+    Supports ``+``, ``-``, ``*``, ``/``, integer powers, ``abs``, comparison and ``float``; the other operand may be
+    rational or an element of the same field.
     """
 
     __slots__ = ("_field", "_terms")

@@ -88,9 +88,3 @@ class EpiMultistep(LinearisedAdams):
         own = phi(1) - sum(self.weights, PhiSum())
         past = tuple(weight.terms for weight in (own, *self.weights))
         return (Stage(Fraction(1), phi(0).terms, (), past, evaluate=True, accept=True, remember=True),)
-
-    def cite(self) -> str:
-        """Return the source of the method as BibTeX."""
-        from expint.methods.citations import bibtex
-
-        return bibtex(self.reference)

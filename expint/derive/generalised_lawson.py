@@ -23,15 +23,16 @@ from typing import Any
 from expint.derive.bootstrap import bootstrap
 from expint.derive.butcher import Butcher
 from expint.derive.lagrange import collocation_weights, lagrange_coefficients
+from expint.derive.orders import DeclaredOrders
 from expint.derive.phisum import Exact, PhiSum, phi
-from expint.derive.recipe_printing import recipe_latex, recipe_markdown, uniform_step
-from expint.derive.stage import Method, Stage, StepContext
+from expint.derive.presentation import Presented
+from expint.derive.stage import Method, Stage, StepContext, WithoutEstimate
 
 __all__ = ["GeneralisedLawson"]
 
 
 @dataclass(frozen=True)
-class GeneralisedLawson:
+class GeneralisedLawson(DeclaredOrders, WithoutEstimate, Presented):
     """The generalised Lawson form of a classical method, with q remembered slopes.
 
     Parameters
@@ -87,37 +88,6 @@ class GeneralisedLawson:
         return len(self.butcher.c)
 
     @cached_property
-    def orders(self) -> Any:
-        """The orders for uniform steps by the exact order conditions."""
-        from expint.derive.conditions import check_orders
-
-        return check_orders(self)
-
-    @property
-    def order(self) -> int:
-        """The classical order."""
-        return self.declared_order if self.declared_order is not None else self.orders.order
-
-    @property
-    def stiff_order(self) -> int:
-        """The stiff order in the strong form."""
-        return self.declared_stiff_order if self.declared_stiff_order is not None else self.orders.stiff_order
-
-    @property
-    def weak_stiff_order(self) -> int:
-        """The stiff order in the weak form."""
-        declared = self.declared_weak_stiff_order
-        return declared if declared is not None else self.orders.weak_stiff_order
-
-    @property
-    def error_order(self) -> None:
-        """There is no error estimate."""
-
-    def error(self, step: StepContext) -> None:
-        """Return None: there is no error estimate."""
-        del step
-
-    @cached_property
     def starter(self) -> Method:
         """The one-step method that makes the first steps; local errors of the order of the method are enough."""
         return bootstrap(max(self.order - 1, 1))
@@ -127,23 +97,6 @@ class GeneralisedLawson:
         if len(step.history) < self.q:
             return self.starter.recipe(step)
         return _recipe(self.butcher, self.modified, step.history[: self.q])
-
-    def latex(self) -> str:
-        """Return the weights of all points for uniform steps in LaTeX: past slopes, then stages."""
-        return recipe_latex(self.recipe(uniform_step(self.q)))
-
-    def markdown(self) -> str:
-        """Return the weights of all points for uniform steps as a Markdown table."""
-        return recipe_markdown(self.recipe(uniform_step(self.q)))
-
-    def _repr_latex_(self) -> str:
-        return f"$${self.latex()}$$"
-
-    def cite(self) -> str:
-        """Return the source of the method as BibTeX."""
-        from expint.methods.citations import bibtex
-
-        return bibtex(self.reference)
 
 
 @lru_cache(maxsize=256)

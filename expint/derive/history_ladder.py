@@ -16,15 +16,16 @@ from typing import Any
 
 from expint.derive.bootstrap import bootstrap
 from expint.derive.lagrange import collocation_weights
+from expint.derive.orders import Proved
 from expint.derive.phisum import Exact, PhiSum, phi
-from expint.derive.recipe_printing import recipe_latex, recipe_markdown, uniform_step
-from expint.derive.stage import Method, Stage, StepContext
+from expint.derive.presentation import Presented
+from expint.derive.stage import Method, Stage, StepContext, WithoutEstimate
 
 __all__ = ["HistoryLadder"]
 
 
 @dataclass(frozen=True)
-class HistoryLadder:
+class HistoryLadder(Proved, WithoutEstimate, Presented):
     """A general linear method with q remembered slopes and levels of stages; the step collocates at the top level.
 
     Parameters
@@ -73,14 +74,6 @@ class HistoryLadder:
         """Evaluations of N per step."""
         return 1 + sum(len(level) for level in self.levels)
 
-    @property
-    def error_order(self) -> None:
-        """There is no error estimate."""
-
-    def error(self, step: StepContext) -> None:
-        """Return None: there is no error estimate."""
-        del step
-
     @cached_property
     def starter(self) -> Method:
         """The one-step method that makes the first steps; local errors of the order of the method are enough."""
@@ -91,23 +84,6 @@ class HistoryLadder:
         if len(step.history) < self.q:
             return self.starter.recipe(step)
         return _recipe(self.levels, step.history[: self.q])
-
-    def latex(self) -> str:
-        """Return the weights of all points for uniform steps in LaTeX: past slopes, then stages."""
-        return recipe_latex(self.recipe(uniform_step(self.q)))
-
-    def markdown(self) -> str:
-        """Return the weights of all points for uniform steps as a Markdown table."""
-        return recipe_markdown(self.recipe(uniform_step(self.q)))
-
-    def _repr_latex_(self) -> str:
-        return f"$${self.latex()}$$"
-
-    def cite(self) -> str:
-        """Return the source of the method as BibTeX."""
-        from expint.methods.citations import bibtex
-
-        return bibtex(self.reference)
 
 
 @lru_cache(maxsize=256)

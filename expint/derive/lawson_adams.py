@@ -73,11 +73,10 @@ class LawsonAdams(Adams):
     def _uniform(self) -> tuple[Any, ...]:
         return _recipe(tuple(Fraction(-j) for j in range(self.q)), exact=True)[0].past
 
-    def cite(self) -> str:
-        """Return the source of the method as BibTeX."""
-        from expint.methods.citations import bibtex
-
-        return bibtex("lawson1967")
+    @property
+    def reference(self) -> str:
+        """The BibTeX key of the source."""
+        return "lawson1967"
 
 
 @lru_cache(maxsize=256)

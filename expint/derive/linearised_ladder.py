@@ -19,10 +19,11 @@ from math import factorial
 from typing import Any
 
 from expint.derive.lagrange import lagrange_coefficients
+from expint.derive.orders import FullStiffOrder
 from expint.derive.phisum import Exact, PhiSum, phi
-from expint.derive.recipe_printing import recipe_latex, recipe_markdown, uniform_step
+from expint.derive.presentation import Presented
 from expint.derive.rosenbrock import Linearised, Rosenbrock
-from expint.derive.stage import FullStiffOrder, Stage, StepContext
+from expint.derive.stage import Stage, StepContext, WithoutEstimate
 from expint.derive.tableau import REST
 
 __all__ = ["LinearisedAdams", "linearised_ladder", "linearised_weights"]
@@ -75,7 +76,7 @@ def _row(c: Sequence[Exact], below: Sequence[int], end: Exact) -> tuple[PhiSum, 
 
 
 @dataclass(frozen=True)
-class LinearisedAdams(FullStiffOrder, Linearised):
+class LinearisedAdams(FullStiffOrder, Linearised, WithoutEstimate, Presented):
     """The linearised exponential Adams method with q remembered values of N_n, of order q + 1; EPI methods are kin.
 
     The remembered slopes are N_n at past points, f_j - J_n y_j - (t_j - t_n) ∂f/∂t, so a run keeps past states too.
@@ -130,34 +131,14 @@ class LinearisedAdams(FullStiffOrder, Linearised):
         return _adams(tuple(Fraction(node) for node in step.history[: self.q]))
 
     @property
+    def reference(self) -> str:
+        """The BibTeX key of the source."""
+        return "hochbruck_ostermann2011"
+
+    @property
     def time_weights(self) -> tuple[PhiSum, ...]:
         """The weight of h² ∂f/∂t(t_n, y_n) in the new value."""
         return (phi(2),)
-
-    @property
-    def error_order(self) -> None:
-        """There is no error estimate."""
-
-    def error(self, step: StepContext) -> None:
-        """Return None: there is no error estimate."""
-        del step
-
-    def latex(self) -> str:
-        """Return the weights of all points for uniform steps in LaTeX: past slopes, then stages."""
-        return recipe_latex(self.recipe(uniform_step(self.q)))
-
-    def markdown(self) -> str:
-        """Return the weights of all points for uniform steps as a Markdown table."""
-        return recipe_markdown(self.recipe(uniform_step(self.q)))
-
-    def _repr_latex_(self) -> str:
-        return f"$${self.latex()}$$"
-
-    def cite(self) -> str:
-        """Return the source of the method as BibTeX."""
-        from expint.methods.citations import bibtex
-
-        return bibtex("hochbruck_ostermann2011")
 
 
 @lru_cache(maxsize=256)

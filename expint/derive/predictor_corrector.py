@@ -22,15 +22,17 @@ from typing import Any, Literal
 from expint.derive.adams import adams_terms, is_exact
 from expint.derive.bootstrap import bootstrap
 from expint.derive.lagrange import collocation_weights
+from expint.derive.orders import FullStiffOrder
 from expint.derive.phisum import Terms, phi
-from expint.derive.printing import markdown_table
-from expint.derive.stage import ErrorEstimate, FullStiffOrder, Method, Stage, StepContext
+from expint.derive.presentation import Presented
+from expint.derive.printing import latex_array, markdown_table
+from expint.derive.stage import ErrorEstimate, Method, Stage, StepContext
 
 __all__ = ["PredictorCorrector"]
 
 
 @dataclass(frozen=True)
-class PredictorCorrector(FullStiffOrder):
+class PredictorCorrector(FullStiffOrder, Presented):
     """Exponential Adams predictor of order q with the corrector of order q + 1.
 
     Parameters
@@ -110,8 +112,6 @@ class PredictorCorrector(FullStiffOrder):
 
     def latex(self) -> str:
         """Return predictor and corrector for uniform steps in LaTeX."""
-        from expint.derive.printing import latex_array
-
         return latex_array([[label, p, c] for label, p, c in self._printed(lambda w: w.latex())], "l|ll")
 
     def markdown(self) -> str:
@@ -124,14 +124,10 @@ class PredictorCorrector(FullStiffOrder):
         rows = [["predicted", "", write(corrector[0])]]
         return rows + [[f"N_{{n-{j}}}", write(p), write(c)] for j, (p, c) in enumerate(zip(predictor, corrector[1:]))]
 
-    def cite(self) -> str:
-        """Return the source of the method as BibTeX."""
-        from expint.methods.citations import bibtex
-
-        return bibtex("ostermann2006")
-
-    def _repr_latex_(self) -> str:
-        return f"$${self.latex()}$$"
+    @property
+    def reference(self) -> str:
+        """The BibTeX key of the source."""
+        return "ostermann2006"
 
 
 @lru_cache(maxsize=256)

@@ -18,8 +18,9 @@ from math import factorial
 from typing import Any
 
 from expint.derive.phisum import Exact, exact, phi
+from expint.derive.presentation import Presented
 from expint.derive.printing import latex_array, latex_number
-from expint.derive.stage import Stage, StepContext
+from expint.derive.stage import Stage, StepContext, WithoutEstimate
 
 __all__ = ["Splitting", "repeated", "splitting_order"]
 
@@ -28,7 +29,7 @@ Words = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Splitting:
+class Splitting(WithoutEstimate, Presented):
     """A splitting method.
 
     Parameters
@@ -79,14 +80,6 @@ class Splitting:
         """Flows of N per step."""
         return len(self.b)
 
-    @property
-    def error_order(self) -> None:
-        """There is no error estimate."""
-
-    def error(self, step: StepContext) -> None:
-        """Return None: there is no error estimate."""
-        del step
-
     def recipe(self, step: StepContext) -> tuple[Stage, ...]:
         """Return the points of one step; the slopes S_j are made of flows, see the module."""
         del step
@@ -114,15 +107,6 @@ class Splitting:
         """Return the parts in LaTeX, those of L above those of N."""
         rows = [["L", *map(latex_number, self.a)], ["N", *map(latex_number, self.b), ""]]
         return latex_array(rows, "c|" + "c" * len(self.a))
-
-    def _repr_latex_(self) -> str:
-        return f"$${self.latex()}$$"
-
-    def cite(self) -> str:
-        """Return the source of the method as BibTeX."""
-        from expint.methods.citations import bibtex
-
-        return bibtex(self.reference)
 
 
 def splitting_order(a: Sequence[Exact], b: Sequence[Exact], max_order: int = 6) -> int:

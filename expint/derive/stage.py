@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from expint.derive.phisum import Terms
 
-__all__ = ["ErrorEstimate", "FullStiffOrder", "Method", "Stage", "StepContext"]
+__all__ = ["ErrorEstimate", "Method", "Stage", "StepContext", "WithoutEstimate"]
 
 
 class StepContext(NamedTuple):
@@ -94,20 +93,13 @@ class Method(Protocol):
         """The order p of the error estimate, whose size is O(h^{p+1}); None without estimate."""
 
 
-class FullStiffOrder(ABC):
-    """A method that integrates its interpolation polynomial exactly for any L: both stiff orders equal the order."""
+class WithoutEstimate:
+    """A method without an error estimate."""
 
     @property
-    @abstractmethod
-    def order(self) -> int:
-        """The classical order."""
+    def error_order(self) -> None:
+        """There is no error estimate."""
 
-    @property
-    def stiff_order(self) -> int:
-        """The stiff order for arbitrary operators, equal to the order."""
-        return self.order
-
-    @property
-    def weak_stiff_order(self) -> int:
-        """The stiff order in the weakened form, equal to the order."""
-        return self.order
+    def error(self, step: StepContext) -> None:
+        """Return None: there is no error estimate."""
+        del step

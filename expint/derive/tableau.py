@@ -8,22 +8,14 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Any, Self, TypeAlias
 
-from expint.derive.phisum import Exact, PhiSum, as_phisum, exact, phi
-from expint.derive.printing import latex_array, latex_number, markdown_table, text_number
+from expint.derive.orders import DeclaredOrders
+from expint.derive.phisum import Exact, PhiSum, exact, phi
+from expint.derive.presentation import Presented
+from expint.derive.rows import REST, check_consistency, check_shape, completed
 from expint.derive.stage import ErrorEstimate, Stage, StepContext
+from expint.derive.tableau_printing import tableau_latex, tableau_markdown
 
 __all__ = ["REST", "Tableau"]
-
-
-class _Rest:
-    """The entry that completes a row of a tableau; see ``REST``."""
-
-    def __repr__(self) -> str:
-        return "REST"
-
-
-REST: Any = _Rest()
-"""Stands for the first entry of a row where the row sums give it: Σ_j a_ij = c_i φ_1(c_i z), Σ_i b_i = φ_1(z)."""
 
 
 Coefficient: TypeAlias = Any
@@ -31,7 +23,7 @@ Coefficient: TypeAlias = Any
 
 
 @dataclass(frozen=True, eq=False)
-class Tableau:
+class Tableau(DeclaredOrders, Presented):
     r"""An explicit exponential Runge–Kutta method for y' = L y + N(t, y), z = hL.
 
     .. math::
@@ -84,49 +76,17 @@ class Tableau:
 
     def __post_init__(self) -> None:
         c = tuple(exact(node) for node in self.c)
-        self._check_shape(c)
-        a = tuple(_complete(row, c[i] * phi(1, c[i]), f"row {i + 1} of a") for i, row in enumerate(self.a))
-        b = _complete(self.b, phi(1), "b")
-        object.__setattr__(self, "c", c)
-        object.__setattr__(self, "a", a)
-        object.__setattr__(self, "b", b)
-        if self.embedded is not None:
-            object.__setattr__(self, "embedded", _complete(self.embedded, phi(1), "embedded"))
-        self._check_consistency()
-
-    def _check_shape(self, c: Sequence[Exact]) -> None:
-        s = len(c)
-        if s == 0 or c[0] != 0:
-            raise ValueError(
-                f"{self.name}: expected the first node c_1 to be 0 (explicit method), received c = {self.c}"
-            )
-        if len(self.a) != s or len(self.b) != s:
-            raise ValueError(
-                f"{self.name}: expected {s} rows in a and {s} weights in b, received {len(self.a)} and {len(self.b)}"
-            )
-        for i, row in enumerate(self.a):
-            if len(row) != i:
-                kind = "implicit or too long" if len(row) > i else "too short"
-                raise ValueError(
-                    f"{self.name}: expected row {i + 1} of a to have {i} entries, received {len(row)}: {kind}"
-                )
-        if self.embedded is not None and len(self.embedded) not in (s, s + 1):
-            raise ValueError(f"{self.name}: expected {s} or {s + 1} embedded weights, received {len(self.embedded)}")
-
-    def _check_consistency(self) -> None:
-        """Refuse what is no consistent method even for L = 0."""
-        rows = [(f"row {i + 1} of a", row, c) for i, (row, c) in enumerate(zip(self.a, self.c))] + [
-            ("b", self.b, Fraction(1))
-        ]
-        if self.embedded is not None:
-            rows.append(("embedded", self.embedded, Fraction(1)))
-        for label, row, expected in rows:
-            total = sum(row, PhiSum()).at_zero()
-            if PhiSum({(0, 0): total}) != PhiSum({(0, 0): expected}):
-                entries = ", ".join(str(entry) for entry in row)
-                raise ValueError(
-                    f"{self.name}: expected {label} to sum to {expected} at L = 0, received {total} from ({entries})"
-                )
+        check_shape(self.name, c, self.a, self.b, self.embedded)
+        a = tuple(completed(row, c[i] * phi(1, c[i]), f"row {i + 1} of a") for i, row in enumerate(self.a))
+        solutions = {
+            label: completed(weights, phi(1), label)
+            for label, weights in (("b", self.b), ("embedded", self.embedded))
+            if weights is not None
+        }
+        rows = [(f"row {i + 1} of a", row, c[i]) for i, row in enumerate(a)]
+        check_consistency(self.name, [*rows, *((label, row, Fraction(1)) for label, row in solutions.items())])
+        for label, value in {"c": c, "a": a, **solutions}.items():
+            object.__setattr__(self, label, value)
 
     @property
     def stages(self) -> int:
@@ -148,30 +108,6 @@ class Tableau:
         """How many remembered slopes a step looks at: N(y_n) only."""
         return 1
 
-    @cached_property
-    def orders(self) -> Any:
-        """The orders computed from the tableau by the exact order conditions, with the violated ones written out."""
-        from expint.derive.conditions import check_orders
-
-        return check_orders(self)
-
-    @property
-    def order(self) -> int:
-        """The classical order."""
-        return self.declared_order if self.declared_order is not None else self.orders.order
-
-    @property
-    def stiff_order(self) -> int:
-        """The stiff order with every condition satisfied for arbitrary operators (strong form)."""
-        return self.declared_stiff_order if self.declared_stiff_order is not None else self.orders.stiff_order
-
-    @property
-    def weak_stiff_order(self) -> int:
-        """The stiff order in the weakened form of Hochbruck and Ostermann (2005), top-order weights at z = 0 only."""
-        if self.declared_weak_stiff_order is not None:
-            return self.declared_weak_stiff_order
-        return int(self.orders.weak_stiff_order)
-
     def recipe(self, step: StepContext) -> tuple[Stage, ...]:
         """Return the stages of one step; they do not depend on where the step stands."""
         del step
@@ -182,9 +118,9 @@ class Tableau:
         """The order of the error estimate: the lower of the orders of the two solutions."""
         if self.embedded is None:
             return None
-        if self.declared_embedded_order is None:
-            return min(self.order, self.orders.embedded.order)
-        return min(self.order, self.declared_embedded_order)
+        if self.declared_embedded_order is not None:
+            return min(self.order, self.declared_embedded_order)
+        return min(self.order, self.orders.embedded.order) if self.orders.embedded else None
 
     def error(self, step: StepContext) -> ErrorEstimate | None:
         """Return the difference between the two solutions of an embedded pair, or None."""
@@ -271,49 +207,11 @@ class Tableau:
 
     def latex(self) -> str:
         """Return the tableau in LaTeX: nodes | a, weights below the line."""
-        s = self.stages
-        rows = [
-            [latex_number(self.c[i]), *(entry.latex() for entry in row), *[""] * (s - i)]
-            for i, row in enumerate(self.a)
-        ]
-        rows += [[], ["", *(entry.latex() for entry in self.b)]]
-        if self.embedded is not None:
-            rows.append(["", *(entry.latex() for entry in self.embedded[:s])])
-        return latex_array(rows, "c|" + "c" * s)
+        return tableau_latex(self)
 
     def markdown(self) -> str:
         """Return the tableau as a Markdown table."""
-        s = self.stages
-        header = ["c", *(f"a_i{j + 1}" for j in range(s))]
-        rows = [
-            [text_number(self.c[i]), *(str(entry) for entry in row), *[""] * (s - i)] for i, row in enumerate(self.a)
-        ]
-        rows.append(["b", *(str(entry) for entry in self.b)])
-        if self.embedded is not None:
-            rows.append(["embedded", *(str(entry) for entry in self.embedded[:s])])
-        return markdown_table(header, rows)
-
-    def cite(self) -> str:
-        """Return the source of the method as BibTeX."""
-        from expint.methods.citations import bibtex
-
-        return bibtex(self.reference)
-
-    def _repr_latex_(self) -> str:
-        return f"$${self.latex()}$$"
+        return tableau_markdown(self)
 
     def __str__(self) -> str:
         return f"{self.name}\n{self.markdown()}"
-
-
-def _complete(row: Sequence[Any], total: PhiSum, label: str) -> tuple[PhiSum, ...]:
-    """Turn a row into PhiSums, a leading ``REST`` into what the others leave of ``total``."""
-    try:
-        if any(entry is REST for entry in row[1:]):
-            raise ValueError(f"expected REST only as the first entry of {label}")
-        if row and row[0] is REST:
-            others = tuple(as_phisum(entry) for entry in row[1:])
-            return (total - sum(others, PhiSum()), *others)
-        return tuple(as_phisum(entry) for entry in row)
-    except TypeError as error:
-        raise TypeError(f"{label}: {error}") from error

@@ -1,7 +1,8 @@
-"""The points of a step as LaTeX and Markdown, for methods whose recipe is all there is to print."""
+"""How methods print themselves, in LaTeX, Markdown and notebooks, and name their sources."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
@@ -9,7 +10,33 @@ from typing import Any
 from expint.derive.printing import latex_array, latex_number, latex_phisum, markdown_table, text_number, text_phisum
 from expint.derive.stage import Stage, StepContext
 
-__all__ = ["recipe_latex", "recipe_markdown", "uniform_step"]
+__all__ = ["Presented", "recipe_latex", "recipe_markdown", "uniform_step"]
+
+
+class Presented(ABC):
+    """A method that prints itself and names its source; what it prints is its recipe for uniform steps."""
+
+    @property
+    @abstractmethod
+    def reference(self) -> str:
+        """The BibTeX key of the source in ``expint.methods.citations``."""
+
+    def latex(self) -> str:
+        """Return the weights of all points for uniform steps in LaTeX: past slopes, then stages."""
+        return recipe_latex(_uniform_recipe(self))
+
+    def markdown(self) -> str:
+        """Return the weights of all points for uniform steps as a Markdown table."""
+        return recipe_markdown(_uniform_recipe(self))
+
+    def cite(self) -> str:
+        """Return the source of the method as BibTeX."""
+        from expint.methods.citations import bibtex
+
+        return bibtex(self.reference)
+
+    def _repr_latex_(self) -> str:
+        return f"$${self.latex()}$$"
 
 
 def uniform_step(count: int) -> StepContext:
@@ -30,6 +57,11 @@ def recipe_markdown(recipe: Sequence[Stage]) -> str:
     past = len(recipe[-1].past)
     slopes = [f"N_(n-{j})" if j else "N_n" for j in range(past)]
     return markdown_table(["c", *slopes, *(f"N_{i + 2}" for i in range(len(rows[0]) - 1 - past))], rows)
+
+
+def _uniform_recipe(method: Any) -> Sequence[Stage]:
+    recipe: Sequence[Stage] = method.recipe(uniform_step(method.history))
+    return recipe
 
 
 def _entries(stage: Stage) -> tuple[Any, ...]:

@@ -1,0 +1,69 @@
+"""The rows of a tableau: completed by their sums, and checked so that no other file meets one that makes no sense."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from expint.derive.phisum import Exact, PhiSum, as_phisum
+
+__all__ = ["REST", "check_consistency", "check_shape", "completed"]
+
+
+class _Rest:
+    """The entry that completes a row of a tableau; see ``REST``."""
+
+    def __repr__(self) -> str:
+        return "REST"
+
+
+REST: Any = _Rest()
+"""Stands for the first entry of a row where the row sums give it: Σ_j a_ij = c_i φ_1(c_i z), Σ_i b_i = φ_1(z)."""
+
+
+def completed(row: Sequence[Any], total: PhiSum, label: str) -> tuple[PhiSum, ...]:
+    """Turn a row into PhiSums, a leading ``REST`` into what the others leave of ``total``.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If ``REST`` stands elsewhere, or an entry is not exact.
+    """
+    try:
+        if any(entry is REST for entry in row[1:]):
+            raise ValueError(f"expected REST only as the first entry of {label}")
+        if row and row[0] is REST:
+            others = tuple(as_phisum(entry) for entry in row[1:])
+            return (total - sum(others, PhiSum()), *others)
+        return tuple(as_phisum(entry) for entry in row)
+    except TypeError as error:
+        raise TypeError(f"{label}: {error}") from error
+
+
+def check_shape(
+    name: str, c: Sequence[Exact], a: Sequence[Sequence[Any]], b: Sequence[Any], embedded: Sequence[Any] | None
+) -> None:
+    """Refuse what is no explicit tableau, with the offending row."""
+    s = len(c)
+    if s == 0 or c[0] != 0:
+        nodes = ", ".join(map(str, c))
+        raise ValueError(f"{name}: expected the first node c_1 to be 0 (explicit method), received c = ({nodes})")
+    if len(a) != s or len(b) != s:
+        raise ValueError(f"{name}: expected {s} rows in a and {s} weights in b, received {len(a)} and {len(b)}")
+    for i, row in enumerate(a):
+        if len(row) != i:
+            kind = "implicit or too long" if len(row) > i else "too short"
+            raise ValueError(f"{name}: expected row {i + 1} of a to have {i} entries, received {len(row)}: {kind}")
+    if embedded is not None and len(embedded) not in (s, s + 1):
+        raise ValueError(f"{name}: expected {s} or {s + 1} embedded weights, received {len(embedded)}")
+
+
+def check_consistency(name: str, rows: Iterable[tuple[str, Sequence[PhiSum], Exact]]) -> None:
+    """Refuse what is no consistent method even for L = 0; each row comes with its label and the sum it should have."""
+    for label, row, expected in rows:
+        total = sum(row, PhiSum()).at_zero()
+        if PhiSum({(0, 0): total}) != PhiSum({(0, 0): expected}):
+            entries = ", ".join(str(entry) for entry in row)
+            raise ValueError(
+                f"{name}: expected {label} to sum to {expected} at L = 0, received {total} from ({entries})"
+            )
