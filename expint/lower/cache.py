@@ -12,7 +12,7 @@ from expint.backend import Array
 from expint.derive.phisum import Terms
 from expint.derive.stage import Method, Stage, StepContext
 from expint.lower.plan import Row
-from expint.operators.base import Operator
+from expint.operators.base import Operator, highest_indices
 
 __all__ = ["ErrorRow", "LoweredStep", "StepCache"]
 
@@ -82,8 +82,9 @@ class StepCache:
             return self._steps[key][1]
         tables = self._tables_of(h)
         slots = tuple(at is not None for at in memory)
-        rows = tuple(lower_stage(stage, self.operator, h, slots, self.like, tables) for stage in recipe)
         estimate = self.method.error(context)
+        tables.announce(recipe if estimate is None else (*recipe, estimate.stage))
+        rows = tuple(lower_stage(stage, self.operator, h, slots, self.like, tables) for stage in recipe)
         error = None
         if estimate is not None:
             row = lower_stage(estimate.stage, self.operator, h, slots, self.like, tables)
@@ -113,29 +114,34 @@ class StepCache:
 class PhiTables:
     """φ_k(c h L) of one operator at one step size, each argument computed once, as far as it is asked for.
 
-    The indices up to ``least`` are computed together at once: a multistep method asks for one more with each step.
+    The indices up to ``least`` are computed together at once, a multistep method asks for one more with each step; and
+    so are those announced for the rows of a step.
     """
 
     def __init__(self, operator: Any, step: float, least: int = 0) -> None:
         self.operator, self.step, self.least = operator, step, least
-        self._values: dict[Any, Sequence[Any]] = {}
-        self._stacks: dict[tuple[tuple[int, Any], ...], np.ndarray] = {}
+        self._announced: dict[Any, int] = {}
+        self._values: dict[Any, np.ndarray] = {}
+
+    def announce(self, stages: Sequence[Stage]) -> None:
+        """Take note of what the stages of a step will need, so that it is computed in one go once it is required."""
+        columns = (terms for stage in stages for terms in (stage.state, *stage.stages, *stage.past))
+        self._announced = highest_indices(columns)
 
     def require(self, columns: Sequence[Terms]) -> None:
         """Compute what the φ-sums in ``columns`` need: for each c all indices at once."""
-        highest: dict[Any, int] = {}
-        for terms in columns:
-            for k, c in terms:
-                highest[c] = max(highest.get(c, 0), k)
-        for c, k in highest.items():
+        for c, k in highest_indices(columns).items():
             if k >= len(self._values.get(c, ())):
-                self._values[c] = self.operator.phi(max(k, self.least), float(c) * self.step)
+                k = max(k, self.least, self._announced.get(c, 0))
+                self._values[c] = np.stack(self.operator.phi(k, float(c) * self.step))
+
+    def values(self, c: Any) -> np.ndarray:
+        """Return φ_k(c h L), as far as they were required, as one array whose first axis counts k."""
+        return self._values[c]
 
     def stack(self, keys: tuple[tuple[int, Any], ...]) -> np.ndarray:
         """Return φ_k(c h L) for all (k, c) in ``keys`` as one array, the first axis counting keys."""
-        if keys not in self._stacks:
-            self._stacks[keys] = np.stack([self._values[c][k] for k, c in keys])
-        return self._stacks[keys]
+        return np.stack([self._values[c][k] for k, c in keys])
 
 
 _START = Stage(c=0, state={(0, 0): 1}, stages=(), past=(), evaluate=True, accept=True, remember=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,7 +12,10 @@ import numpy as np
 from expint.backend import Array, is_array, is_complex
 from expint.derive.phisum import Terms
 
-__all__ = ["Operator", "PhiTable", "StoredOperator", "check_dtype", "linear_combination"]
+__all__ = ["Operator", "PhiTable", "StoredOperator", "check_dtype", "highest_indices", "linear_combination"]
+
+_PIECE = 8192
+"""How many numbers are combined at a time."""
 
 
 class PhiTable(Protocol):
@@ -24,8 +28,8 @@ class PhiTable(Protocol):
     def require(self, columns: Sequence[Terms]) -> None:
         """Compute what the φ-sums in ``columns`` need."""
 
-    def stack(self, keys: tuple[tuple[int, Any], ...]) -> np.ndarray:
-        """Return φ_k(c h L) for all (k, c) in ``keys`` as one host array, the first axis counting keys."""
+    def values(self, c: Any) -> np.ndarray:
+        """Return φ_k(c h L), as far as they were required, as one host array whose first axis counts k."""
 
 
 class Operator(ABC):
@@ -99,17 +103,41 @@ class StoredOperator(Operator):
     ) -> tuple[Any, ...]:
         """Return the weights of one row, Σ_k,c r φ_k(c h L) for each column."""
         table.require(columns)
-        keys = tuple(dict.fromkeys(key for terms in columns for key in terms))
-        matrix = np.array(
-            [[factor * float(terms.get(key, 0)) for key in keys] for terms, factor in zip(columns, factors)]
-        )
-        weights = np.tensordot(matrix, table.stack(keys), axes=1)  # all columns in one product
-        return tuple(self.cast(w, like) if terms else None for w, terms in zip(weights, columns))
+        held, products = [j for j, terms in enumerate(columns) if terms], []
+        for c, highest in highest_indices(columns).items():
+            indices = range(highest + 1)
+            matrix = [[factors[j] * float(columns[j].get((k, c), 0)) for k in indices] for j in held]
+            products.append((np.array(matrix), table.values(c)[: highest + 1]))
+        weights = dict(zip(held, _sum_of_products(products))) if held else {}
+        return tuple(self.cast(weights[j], like) if j in weights else None for j in range(len(columns)))
 
     def product(self, like: Array) -> Callable[[Array], Array]:
         """Return v ↦ L v: L is a weight like any other."""
         weight = (self.cast(self.values, like),)
         return lambda v: self.combine(weight, (v,))
+
+
+def highest_indices(columns: Iterable[Terms]) -> dict[Any, int]:
+    """Return the highest index k that occurs with each c in some φ-sums."""
+    highest: dict[Any, int] = {}
+    for terms in columns:
+        for k, c in terms:
+            highest[c] = max(highest.get(c, 0), k)
+    return highest
+
+
+def _sum_of_products(products: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+    """Return Σ matrix · values for real matrices (m, k) and values (k, …), in pieces so that sums stay in a cache."""
+    shape, kind = products[0][1].shape[1:], products[0][1].dtype
+    size = math.prod(shape)
+    flat = [(matrix, values.reshape(len(values), size).view(np.float64)) for matrix, values in products]
+    total = np.empty((len(flat[0][0]), flat[0][1].shape[1]))
+    for start in range(0, total.shape[1], _PIECE):
+        piece = slice(start, start + _PIECE)
+        total[:, piece] = flat[0][0] @ flat[0][1][:, piece]
+        for matrix, values in flat[1:]:
+            total[:, piece] += matrix @ values[:, piece]
+    return total.view(kind).reshape(len(total), *shape)
 
 
 def check_dtype(linear_is_complex: bool, y0: Array) -> None:

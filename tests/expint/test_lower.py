@@ -187,3 +187,18 @@ def test_a_plan_holds_numbers_only() -> None:
     assert isinstance(plan, Plan)
     assert all(w is None or type(w) is float for _, row in plan.rows for w in row.weights)
     assert all(type(t) is float for t, _ in plan.rows)
+
+
+@pytest.mark.parametrize("name", ["hochbruck-ostermann4", "krogstad4", "etd34"])
+def test_each_argument_of_a_step_is_evaluated_once_for_all_rows(name: str) -> None:
+    class Counting(Diagonal):
+        arguments: list[float] = []  # noqa: RUF012
+
+        def phi(self, p: int, scale: float) -> object:
+            self.arguments.append(scale)
+            return super().phi(p, scale)
+
+    Counting.arguments.clear()
+    expint.lower(expint.method(name), Counting(np.array([-1.0, 2.0])), (0.0, 0.5, 1.0))
+    steps = [argument for argument in Counting.arguments if argument]
+    assert len(steps) == len(set(steps)) > 1
