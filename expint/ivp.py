@@ -11,6 +11,7 @@ import numpy as np
 
 from expint.auto import choose, choose_linearised
 from expint.backend import Array, to_numpy
+from expint.clocked import in_own_clock
 from expint.derive.predictor_corrector import PredictorCorrector
 from expint.derive.rosenbrock import Linearised
 from expint.derive.stage import Method
@@ -41,6 +42,7 @@ from expint.unsplit import solve_linearised
 __all__ = ["solve", "solve_ivp"]
 
 
+@in_own_clock
 def solve_ivp(
     nonlinear: Callable[..., Array],
     t_span: tuple[float, float],
@@ -80,7 +82,8 @@ def solve_ivp(
         Python numbers and lists become NumPy arrays.
     linear
         L: a number, an array that multiplies elementwise (a Fourier symbol), a square matrix for the last axis, or an
-        operator of ``expint.operators``. Without it the problem is y' = N(t, y), for methods that linearise.
+        operator of ``expint.operators``; or one of these times a function of time, ``TimeScaled(g, A)``. Without it
+        the problem is y' = N(t, y), for methods that linearise.
     method
         A name (see ``expint.method_names()``), a method, or "auto": chosen from operator, precision and tolerance, with
         the reason in the message of the solution. Without ``step`` and ``grid`` it must have an error

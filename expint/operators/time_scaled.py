@@ -1,0 +1,48 @@
+"""L(t) = g(t) A: one operator and a function of time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+__all__ = ["TimeScaled"]
+
+
+class TimeScaled:
+    r"""The linear part L(t) = g(t) A, understood by ``solve_ivp`` and ``solve``.
+
+    In the clock s = ∫ g dt the problem y' = g(t) A y + N(t, y) has a constant linear part,
+
+    .. math:: \frac{dy}{ds} = A y + \frac{N(t(s), y)}{g(t(s))},
+
+    so that it is solved there, by any method, with all of its orders (stiff ones too) as long as N and g are smooth and
+    g has one sign. Times go in and come out as t.
+
+    Parameters
+    ----------
+    rate
+        g(t), a real function of a real number. It may be anything as long as N = 0.
+    operator
+        A: an operator, or what ``as_operator`` accepts.
+    integral
+        An antiderivative of g, if it is known; otherwise it is computed to rounding.
+
+    Raises
+    ------
+    TypeError
+        If ``rate`` or ``integral`` is no function.
+    """
+
+    def __init__(
+        self, rate: Callable[[float], float], operator: Any, integral: Callable[[float], float] | None = None
+    ) -> None:
+        if not callable(rate) or not (integral is None or callable(integral)):
+            given = rate if not callable(rate) else integral
+            raise TypeError(
+                f"expected functions of time as rate and integral, received {type(given).__name__}; "
+                "TimeScaled(lambda t: 1 + t, operator)"
+            )
+        self.rate, self.operator, self.integral = rate, operator, integral
+
+    def __repr__(self) -> str:
+        return f"TimeScaled(g(t) × {self.operator!r})"
