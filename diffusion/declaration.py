@@ -19,6 +19,7 @@ from expint.lower.plan import Row
 from .citations import bibtex
 from .clock import Clock, clock
 from .denoiser import Denoiser
+from .evaluation import Predicted
 from .gauge import Gauge
 from .history import ScheduleClock
 from .names import resolve
@@ -119,8 +120,7 @@ class Sampler:
 
     def slope(self, denoiser: Denoiser) -> Callable[[float, Array], Array]:
         """Return what the plan's rows are evaluated by, as a function of (t, x): the prediction of the gauge."""
-        kind = self.gauge.predicts
-        return lambda t, x: denoiser.predict(x, t, kind)
+        return Predicted(denoiser, self.gauge.predicts)
 
     def for_run(self, steps: int, schedule: NoiseSchedule) -> Sampler:
         """Return the sampler with which a run of so many ``steps`` is made: this one."""

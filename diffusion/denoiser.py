@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
+
+import numpy as np
 
 from expint.backend import Array, array_namespace, device, is_array
 from expint.operators import Scalar
@@ -25,7 +27,7 @@ class Denoiser:
     ----------
     network
         Called as ``network(x, t, **condition)`` with x of shape (B, …) and t of shape (B,), of x's dtype and device.
-        Returns an array of x's shape and dtype.
+        Returns an array of x's shape and dtype, and leaves x and t as they are.
     predicts
         The kind of its output: ``"noise"``, ``"data"``, ``"score"``, ``"velocity"``, ``"flow"``, ``"edm"``.
     schedule
@@ -95,13 +97,22 @@ class Denoiser:
             raise ValueError("expected a state of shape (B, …); received a scalar; add a batch axis")
         if isinstance(t, (int, float)) or not is_array(t) or t.ndim == 0:
             t = array_namespace(x).full((x.shape[0],), float(t), dtype=x.dtype, device=device(x))
-        output = self.network(x, t, **self.condition)
-        if getattr(output, "shape", None) != x.shape or getattr(output, "dtype", None) != x.dtype:
-            raise ValueError(
-                f"expected the network to return an array of shape {tuple(x.shape)} and dtype {x.dtype}; "
-                f"received {_describe(output)}; wrap the network so that its output is like its input"
-            )
-        return output
+        return _like_input(self.network(x, t, **self.condition), x)
+
+    def at_times(self, times: Iterable[float], like: Array) -> Callable[[float, Array], Array]:
+        """Return the denoiser as a function of (t, x) for these ``times`` and for states ``like`` one.
+
+        The arrays of times that the network is given are made here, all at once.
+        """
+        network, condition, unique = self.network, self.condition, list(dict.fromkeys(times))
+        host = np.repeat(np.array(unique)[:, None], like.shape[0], axis=1)
+        rows = array_namespace(like).asarray(host, dtype=like.dtype, device=device(like))
+        at = dict(zip(unique, rows, strict=True))
+
+        def call(t: float, x: Array) -> Array:
+            return _like_input(network(x, at[t], **condition), x)
+
+        return call
 
     def with_condition(self, condition: Mapping[str, Any]) -> Denoiser:
         """Return the denoiser with another condition."""
@@ -129,6 +140,16 @@ _COMBINE = Scalar(0.0).combine  # one operation for each array where the library
 def _conversion(schedule: NoiseSchedule, source: Kind, target: Kind, t: float) -> tuple[float, float]:
     """Return (A, B) with target = A x + B output at ``t``; kept, since a run visits the same times again and again."""
     return coefficients(source, target, schedule.alpha(t), schedule.sigma(t), schedule.sigma_data)
+
+
+def _like_input(output: Array, x: Array) -> Array:
+    """Return the ``output`` of a network, which has the shape and dtype of its input ``x``."""
+    if getattr(output, "shape", None) == x.shape and output.dtype == x.dtype:
+        return output
+    raise ValueError(
+        f"expected the network to return an array of shape {tuple(x.shape)} and dtype {x.dtype}; "
+        f"received {_describe(output)}; wrap the network so that its output is like its input"
+    )
 
 
 def _describe(output: object) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any, Literal
@@ -11,12 +11,16 @@ import numpy as np
 
 import expint
 from expint.backend import Array
+from expint.run.fixed import accepted_states
+from expint.run.record import run_states
+from expint.run.scattered import can_scatter, scattered_states
 
 from .declaration import Sampler
 from .denoiser import Denoiser
 from .dense import with_dense_output
 from .diagnosis import OffScaleWarning, diagnosed, warn_off_scale
 from .door import check_state, lay_out
+from .evaluation import Predicted
 from .programme import End
 
 __all__ = ["OffScaleWarning", "SamplingError", "encode", "sample", "trajectory"]
@@ -180,17 +184,39 @@ def _run(
         raise ValueError(f"expected start to be 'noise' or 'state', received {start!r}")
     first = plan.steps[0].times[0]
     x = state * denoiser.schedule.noise_scale(first) if start == "noise" else state
-    slope = sampler.slope(denoiser)
-
-    def predict(t: float, x: Array) -> Array:
-        output = slope(t, x)
-        if outputs is not None:
-            outputs[t] = output  # of calls at one time the last, which is that at the accepted state
-        return output
-
+    predicted = sampler.slope(denoiser)
+    if isinstance(predicted, Predicted):
+        plan, evaluate, factors = predicted.for_run(plan, x)
+    else:
+        evaluate, factors = predicted, {}
+    if outputs is not None:
+        evaluate = _kept(evaluate, factors, outputs)
     with _no_grad(x):
-        run = expint.run_plan(plan, predict, x, keep=keep, name=sampler.name, callback=callback, progress=progress)
-        return run if run.success else diagnosed(run, plan, predict, x)
+        states = (scattered_states if can_scatter(plan, x) else accepted_states)(plan, evaluate, x)
+        run = run_states(
+            states,
+            x,
+            len(plan.steps) - 1,
+            keep=keep,
+            name=sampler.name,
+            callback=callback,
+            progress=progress,
+            look_every=None,  # a look at the states synchronises a GPU
+        )
+        return run if run.success else diagnosed(run, plan, evaluate, x)
+
+
+def _kept(
+    slope: Callable[[float, Array], Array], factors: Mapping[float, float], outputs: dict[float, Array]
+) -> Callable[[float, Array], Array]:
+    """Return the ``slope``, its values times their factors entered into ``outputs``."""
+
+    def evaluate(t: float, x: Array) -> Array:
+        value = slope(t, x)
+        outputs[t] = factors.get(t, 1.0) * value  # of calls at one time the last: that at the accepted state
+        return value
+
+    return evaluate
 
 
 def _final(run: expint.Solution) -> Array:

@@ -42,7 +42,7 @@ class Step(NamedTuple):
     rows: tuple[Row, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Plan:
     """All rows of a run on a fixed grid.
 
