@@ -120,8 +120,8 @@ class Clock(Integral):
         self._keys = [self.sign * total for total in self._totals]
         if not self.least > _VANISHES * largest:
             raise ValueError(
-                f"expected a rate of one sign, received {extremes[smallest]:.6g} at t = {times[smallest]:.6g} and up to "
-                f"{largest:.6g} elsewhere: the clock s = ∫ g dt cannot be read back where g vanishes; take "
+                f"expected a rate of one sign, received {extremes[smallest]:.6g} at t = {times[smallest]:.6g} and up "
+                f"to {largest:.6g} elsewhere: the clock s = ∫ g dt cannot be read back where g vanishes; take "
                 "linear=TimeDependent(lambda t: g(t) * A) with method='cfree4', which needs no clock, or leave g(t) A "
                 "to nonlinear"
             )
