@@ -9,6 +9,7 @@ from . import adapters, clock, gauge, grids, guidance, models
 from .clock import Clock
 from .declaration import Sampler
 from .denoiser import Denoiser
+from .estimate import estimate_statistics
 from .gauge import Gauge
 from .prediction import convert
 from .programme import STOP, End, taper
@@ -16,6 +17,8 @@ from .sample import OffScaleWarning, SamplingError, encode, sample, trajectory
 from .samplers import sampler, sampler_names
 from .schedule import EDM, VE, FlowMatching, NoiseSchedule
 from .singlestep import orders_for_calls, singlestep
+from .solver_v3 import dpm_solver_v3
+from .statistics import Statistics
 from .variance_preserving import VP, SubVP
 
 __all__ = [
@@ -32,11 +35,14 @@ __all__ = [
     "OffScaleWarning",
     "Sampler",
     "SamplingError",
+    "Statistics",
     "SubVP",
     "adapters",
     "clock",
     "convert",
+    "dpm_solver_v3",
     "encode",
+    "estimate_statistics",
     "gauge",
     "grids",
     "guidance",

@@ -61,6 +61,13 @@ _ENTRIES: dict[str, _Entry] = {
         2023,
         "2204.13902",
     ),
+    "zheng2023": _Entry(
+        "Zheng, Kaiwen and Lu, Cheng and Chen, Jianfei and Zhu, Jun",
+        "{DPM-Solver-v3}: Improved diffusion {ODE} solver with empirical model statistics",
+        "Advances in Neural Information Processing Systems",
+        2023,
+        "2310.13268",
+    ),
     "zhao2023": _Entry(
         "Zhao, Wenliang and Bai, Lujia and Rao, Yongming and Zhou, Jie and Lu, Jiwen",
         "{UniPC}: A unified predictor-corrector framework for fast sampling of diffusion models",
