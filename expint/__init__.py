@@ -14,6 +14,7 @@ from expint.lower import Plan, lower
 from expint.methods import method, method_names
 from expint.problem import SemilinearProblem
 from expint.run import run_plan
+from expint.run.split import run_splitting
 from expint.solution import Solution, Stats, Status
 from expint.stepping import StepState, begin, step
 
@@ -39,6 +40,7 @@ __all__ = [
     "phi",
     "problems",
     "run_plan",
+    "run_splitting",
     "solve",
     "solve_ivp",
     "spectral",

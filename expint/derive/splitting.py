@@ -5,27 +5,24 @@ points are
 
 .. math:: Y_i = e^{c_i z} y_n + h \sum_{j<i} e^{(c_i - c_j) z} S_j, \qquad c_i = a_1 + \dots + a_i,
 
-so that a splitting is a recipe like any other. It has order p exactly when the product of exponentials of two letters
-that do not commute agrees with e^{A+B} in all words of at most p letters.
+so that a splitting is a recipe like any other, with the S_j in place of slopes. Its order is decided in
+``expint.derive.words``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
-from math import factorial
-from typing import Any
+from typing import Any, NoReturn
 
+from expint.derive.algebraic import root
 from expint.derive.phisum import Exact, exact, phi
 from expint.derive.presentation import Presented
-from expint.derive.printing import latex_array, latex_number
+from expint.derive.printing import latex_array, latex_number, markdown_table, text_number
 from expint.derive.stage import Stage, StepContext, WithoutEstimate
 
-__all__ = ["Splitting", "repeated", "splitting_order"]
-
-Words = dict[str, Any]
-"""{word in A and B: coefficient, an element of a field of sympy}."""
+__all__ = ["FlowPoints", "Splitting", "repeated"]
 
 
 @dataclass(frozen=True)
@@ -42,10 +39,13 @@ class Splitting(WithoutEstimate, Presented):
         The parts given to N, m exact numbers.
     order
         The order, confirmed by ``splitting_order`` in the tests.
+    rounding
+        None where the parts are exact. Otherwise they are rounded, and there is an exact splitting of the order none of
+        whose parts is further away, confirmed by ``is_near_a_splitting``.
     reference
         BibTeX key of the source in ``expint.methods.citations``.
-    remarks
-        A sentence about the method.
+    aliases, remarks
+        Other names, and a sentence about the method.
 
     Raises
     ------
@@ -57,7 +57,9 @@ class Splitting(WithoutEstimate, Presented):
     a: tuple[Exact, ...]
     b: tuple[Exact, ...]
     order: int
+    rounding: Fraction | None = None
     reference: str = ""
+    aliases: tuple[str, ...] = ()
     remarks: str = ""
 
     def __post_init__(self) -> None:
@@ -80,17 +82,37 @@ class Splitting(WithoutEstimate, Presented):
         """Flows of N per step."""
         return len(self.b)
 
-    def recipe(self, step: StepContext) -> tuple[Stage, ...]:
-        """Return the points of one step; the slopes S_j are made of flows, see the module."""
+    @property
+    def stiff_order(self) -> int:
+        """The stiff order 0: for a constant N the step is a sum of exponentials, not φ_1(z)."""
+        return 0
+
+    @property
+    def weak_stiff_order(self) -> int:
+        """The stiff order in the weakened form, 0 as well."""
+        return 0
+
+    def recipe(self, step: StepContext) -> NoReturn:
+        """Refuse to run on values of N.
+
+        Raises
+        ------
+        ValueError
+            Always: a splitting is made of flows, and ``points`` is its recipe for them.
+        """
         del step
-        return self._recipe
+        raise ValueError(
+            f"{self.name} is a splitting method: expected the flow of N, received N; run it by "
+            "expint.run_splitting(method, linear, flow, y0, grid), or take a method such as 'krogstad4'"
+        )
 
     @cached_property
-    def _recipe(self) -> tuple[Stage, ...]:
+    def points(self) -> FlowPoints:
+        """The points of a step as a method whose slopes are the S_j, see the module."""
         c = [exact(sum(self.a[: i + 1])) for i in range(len(self.a))]
         c[-1] = exact(1)
         last = len(c) - 1
-        return tuple(
+        stages = tuple(
             Stage(
                 c=node,
                 state=phi(0, node).terms,
@@ -102,65 +124,50 @@ class Splitting(WithoutEstimate, Presented):
             )
             for i, node in enumerate(c)
         )
+        return FlowPoints(self.name, self.order, stages)
 
     def latex(self) -> str:
         """Return the parts in LaTeX, those of L above those of N."""
         rows = [["L", *map(latex_number, self.a)], ["N", *map(latex_number, self.b), ""]]
         return latex_array(rows, "c|" + "c" * len(self.a))
 
+    def markdown(self) -> str:
+        """Return the parts as a Markdown table."""
+        rows = [["L", *map(text_number, self.a)], ["N", *map(text_number, self.b), ""]]
+        return markdown_table(["flow of", *(f"part {i + 1}" for i in range(len(self.a)))], rows)
 
-def splitting_order(a: Sequence[Exact], b: Sequence[Exact], max_order: int = 6) -> int:
-    """Return the order of a splitting, proved up to ``max_order``: the words in which it agrees with e^{A+B}.
 
-    The arithmetic is that of the number field of the parts.
-    """
-    import sympy
-    from sympy.polys.constructor import construct_domain
+@dataclass(frozen=True)
+class FlowPoints(WithoutEstimate):
+    """The points of a splitting as a method whose slopes are made of flows."""
 
-    parts = [sympy.sympify(exact(part)) for part in (*a, *b, 0)]
-    field, numbers = construct_domain(parts, extension=True, field=True)
-    product: Words = {"": field.one}
-    for part, other in zip(numbers[: len(a)], numbers[len(a) :], strict=True):
-        for letter, factor in (("A", part), ("B", other)):
-            product = _times_exponential(product, letter, factor, max_order, field)
-    for order in range(1, max_order + 1):
-        words = [format(number, f"0{order}b").replace("0", "A").replace("1", "B") for number in range(2**order)]
-        wanted = field.one / field(factorial(order))
-        if any(product.get(word, field.zero) != wanted for word in words):
-            return order - 1
-    return max_order
+    name: str
+    order: int
+    stages: tuple[Stage, ...]
+    history: int = 1
+
+    def recipe(self, step: StepContext) -> tuple[Stage, ...]:
+        """Return the points of one step; they do not depend on where the step stands."""
+        del step
+        return self.stages
 
 
 def repeated(method: Splitting, name: str, count: int, **facts: Any) -> Splitting:
     """Return k steps γh, one of (1 - 2kγ)h and k of γh of a symmetric method of even order p; the order is p + 2.
 
     γ = 1/(m - m^{1/(p+1)}) with m = 2k cancels the leading error; the middle step goes backwards. For ``count`` k = 1
-    the triple jump of Yoshida (1990), for k = 2 the fractal of Suzuki (1990), whose parts are smaller.
+    the triple jump of Yoshida (1990), for k = 2 the fractal of Suzuki (1990), whose parts are smaller. The parts of the
+    method are rational.
     """
-    import sympy
-
-    x, p, m = sympy.Symbol("x"), method.order, 2 * count
-    root = sympy.Integer(m) ** sympy.Rational(1, p + 1)
-    gamma = sympy.expand(sympy.invert(m - x, x ** (p + 1) - m, x).subs(x, root))
+    p, m = method.order, 2 * count
+    gamma = 1 / (m - root((-m, *[0] * p, 1), 1, m))
     a: list[Exact] = [exact(0)]
     b: list[Exact] = []
     for factor in (*[gamma] * count, 1 - m * gamma, *[gamma] * count):
-        first, *others = (sympy.expand(factor * sympy.sympify(part)) for part in method.a)
-        a = [*a[:-1], exact(sympy.expand(a[-1] + first)), *map(exact, others)]
-        b += [exact(sympy.expand(factor * sympy.sympify(part))) for part in method.b]
+        first, *others = (factor * part for part in method.a)
+        a = [*a[:-1], a[-1] + first, *others]
+        b += [factor * part for part in method.b]
     return Splitting(name, tuple(a), tuple(b), order=p + 2, **facts)
-
-
-def _times_exponential(words: Words, letter: str, part: Any, longest: int, field: Any) -> Words:
-    """Return the product with e^{part · letter}, up to words of ``longest`` letters."""
-    result: Words = {}
-    for word, value in words.items():
-        term = value
-        for count in range(longest - len(word) + 1):
-            key = word + letter * count
-            result[key] = result.get(key, field.zero) + term
-            term = term * part / field(count + 1)
-    return result
 
 
 def _is_zero(value: Exact) -> bool:

@@ -119,6 +119,7 @@ def families() -> tuple[tuple[str, tuple[Any, ...]], ...]:
         lie_group,
         luan,
         rosenbrock,
+        splitting,
         zoto_bowman,
     )
 
@@ -139,7 +140,11 @@ def families() -> tuple[tuple[str, tuple[Any, ...]], ...]:
     )
     exponential = tuple((str(module.__doc__).splitlines()[0], module.METHODS) for module in modules)
     lawson_forms = tuple(lawson(classical) for classical in butcher.CLASSICAL)
-    return (*exponential, ("Lawson methods: classical methods behind the integrating factor.", lawson_forms))
+    return (
+        *exponential,
+        ("Lawson methods: classical methods behind the integrating factor.", lawson_forms),
+        (str(splitting.__doc__).splitlines()[0], splitting.METHODS),
+    )
 
 
 @cache

@@ -22,6 +22,14 @@ _ENTRIES: dict[str, _Entry] = {
         "journal = {SIAM Journal on Numerical Analysis}, volume = {43}, number = {4}, pages = {1715--1727}",
         2005,
     ),
+    "blanes_moan2002": _Entry(
+        "article",
+        "Blanes, Sergio and Moan, Per Christian",
+        "Practical symplectic partitioned {Runge--Kutta} and {Runge--Kutta--Nyström} methods",
+        "journal = {Journal of Computational and Applied Mathematics}, volume = {142}, number = {2}, "
+        "pages = {313--330}",
+        2002,
+    ),
     "bogacki_shampine1989": _Entry(
         "article",
         "Bogacki, Przemysław and Shampine, Lawrence F.",

@@ -8,11 +8,11 @@ from typing import Any
 
 from expint.derive.conditions import OrderReport, check_orders
 from expint.derive.printing import markdown_table
-from expint.derive.splitting import Splitting, splitting_order
+from expint.derive.splitting import Splitting
 from expint.derive.tableau import Tableau
+from expint.derive.words import is_near_a_splitting, splitting_order
 from expint.methods import families, generated_names, method
 from expint.methods.citations import label
-from expint.methods.splitting import splitting, splitting_names
 
 __all__ = ["methods_page"]
 
@@ -39,8 +39,8 @@ _ANY_ORDER = """`adams<p>` is exponential Adams–Bashforth, `lawson-adams<p>` t
 factor, `linearised-adams<p>` a kin with L = J_n; `pec<p>` and `pece<p>` are predictor–corrector pairs, all on any grid.
 `bootstrap<p>` is collocation level upon level."""
 
-_SPLITTING = """For problems in which the flow of N is known; found by `expint.methods.splitting.splitting(name)` and
-run by `expint.run.split.run_splitting`. Here the slopes are flows, and the order is proved in words of two letters."""
+_SPLITTING = """Run by `expint.run_splitting`. The slopes are flows, and the order is proved in words of two letters.
+Where parts are rounded, proved is that an exact splitting of the order lies within the rounding."""
 
 _HEADER = ("method", "slopes", "order", "stiff", "weak", "embedded", "lacks", "also known as", "source")
 
@@ -49,7 +49,8 @@ def methods_page() -> str:
     """Return the page as Markdown."""
     sections = [_INTRODUCTION]
     for title, entries in families():
-        sections += [f"## {title.rstrip('.')}", markdown_table(_HEADER, [_row(entry) for entry in entries])]
+        remarks = [_SPLITTING] if isinstance(entries[0], Splitting) else []
+        sections += [f"## {title.rstrip('.')}", *remarks, markdown_table(_HEADER, [_row(entry) for entry in entries])]
     generated = [_row(method(name)) for name in generated_names()]
     sections += [
         "## Families of any order",
@@ -58,14 +59,14 @@ def methods_page() -> str:
         "## Tableaux",
         "Those of the Lawson methods are α_ij e^((c_i - c_j)z) and β_i e^((1 - c_i)z) for a classical method α, β.",
     ]
-    splittings = [_splitting_row(splitting(name)) for name in splitting_names()]
-    sections[-2:-2] = ["## Splitting methods", _SPLITTING, markdown_table(_HEADER, splittings)]
-    for _, entries in families()[:-1]:
-        sections += [_tableau(entry) for entry in entries if isinstance(entry, Tableau)]
+    shown = [entry for _, entries in families() for entry in entries if isinstance(entry, Tableau | Splitting)]
+    sections += [_tableau(entry) for entry in shown if entry.reference != "lawson1967"]
     return "\n\n".join(sections) + "\n"
 
 
 def _row(entry: Any) -> tuple[str, ...]:
+    if isinstance(entry, Splitting):
+        return _splitting_row(entry)
     report = check_orders(entry, max_order=entry.order if entry.order > 6 else 6)
     remembered = f" + {entry.history - 1}" if entry.history > 1 else ""
     return (
@@ -76,14 +77,21 @@ def _row(entry: Any) -> tuple[str, ...]:
         str(report.weak_stiff_order),
         "" if report.embedded is None else str(report.embedded.order),
         _lacks(report),
-        ", ".join(f"`{alias}`" for alias in getattr(entry, "aliases", ())),
+        _aliases(entry),
         label(_source(entry)),
     )
 
 
 def _splitting_row(entry: Splitting) -> tuple[str, ...]:
-    order = splitting_order(entry.a, entry.b, max_order=entry.order + 1)
-    return (f"`{entry.name}`", str(entry.stages), str(order), "", "", "", "", "", label(_source(entry)))
+    if entry.rounding is None:
+        order = splitting_order(entry.a, entry.b, max_order=entry.order + 1)
+    else:
+        order = entry.order if is_near_a_splitting(entry.a, entry.b, entry.order, entry.rounding) else 0
+    return (f"`{entry.name}`", str(entry.stages), str(order), "0", "0", "", "", _aliases(entry), label(_source(entry)))
+
+
+def _aliases(entry: Any) -> str:
+    return ", ".join(f"`{alias}`" for alias in getattr(entry, "aliases", ()))
 
 
 def _source(entry: Any) -> str:
@@ -98,7 +106,7 @@ def _lacks(report: OrderReport) -> str:
     return f"${report.violated_weak[0].statement}$" if report.violated_weak else ""
 
 
-def _tableau(entry: Tableau) -> str:
+def _tableau(entry: Tableau | Splitting) -> str:
     remarks = f"{entry.remarks}\n\n" if entry.remarks else ""
     return f"### {entry.name}\n\n{remarks}$$\n{entry.latex()}\n$$"
 

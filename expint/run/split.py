@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from expint.backend import Array, array_namespace
 from expint.derive.splitting import Splitting
 from expint.lower.cache import StepCache
 from expint.lower.lower import check_grid
-from expint.operators import Operator
+from expint.operators import as_operator
 from expint.solution import Solution, Stats, Status
 
 __all__ = ["run_splitting"]
@@ -19,7 +20,7 @@ __all__ = ["run_splitting"]
 
 def run_splitting(
     method: Splitting,
-    operator: Operator,
+    linear: Any,
     flow: Callable[[float, float, Array], Array],
     y0: Array,
     grid: Sequence[float] | np.ndarray,
@@ -29,9 +30,9 @@ def run_splitting(
     Parameters
     ----------
     method
-        The method.
-    operator
-        L.
+        The method, such as ``expint.method("strang")``.
+    linear
+        L, as in ``solve_ivp``: a number, an array that multiplies elementwise, a square matrix, or an operator.
     flow
         flow(t, τ, y): the solution after a time τ of v' = N(t + s, v), v(0) = y. In methods of order above 2 some τ run
         backwards.
@@ -48,11 +49,11 @@ def run_splitting(
     Raises
     ------
     ValueError
-        If the grid is not strictly monotone, or the operator cannot act on y0.
+        If the grid is not strictly monotone, or L cannot act on y0.
     """
     times = check_grid(grid).tolist()
-    operator.check(y0)
-    cache, xp = StepCache(method, operator, y0), array_namespace(y0)
+    operator = as_operator(linear, y0)
+    cache, xp = StepCache(method.points, operator, y0), array_namespace(y0)
     durations = [float(part) for part in method.b]
     starts = [float(sum(method.b[:j])) for j in range(len(durations))]
     stats, status = Stats(), Status.SUCCESS

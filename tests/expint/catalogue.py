@@ -2,6 +2,7 @@
 
 import expint
 from expint.derive.rosenbrock import Linearised
+from expint.derive.splitting import Splitting
 
-FIXED_L = [name for name in expint.method_names() if not isinstance(expint.method(name), Linearised)]
-"""The names of all methods but those that need the Jacobian at every step."""
+FIXED_L = [name for name in expint.method_names() if not isinstance(expint.method(name), Linearised | Splitting)]
+"""The names of all methods but those that need the Jacobian at every step, or the flow of N."""

@@ -12,13 +12,14 @@ from expint.derive.adams import Adams
 from expint.derive.conditions import check_orders
 from expint.derive.lawson import lawson
 from expint.derive.rosenbrock import Linearised
+from expint.derive.splitting import Splitting
 from expint.derive.tableau import Tableau
 from expint.methods import method, method_names
 from expint.methods.butcher import CLASSICAL
 from expint.methods.citations import bibtex, citation_keys, label
 
-# Methods that linearise at every step are measured in test_rosenbrock.py
-CATALOGUE = [entry for entry in map(method, method_names()) if not isinstance(entry, Linearised)]
+# Methods that linearise at every step are measured in test_rosenbrock.py, splittings in test_splitting.py
+CATALOGUE = [entry for entry in map(method, method_names()) if not isinstance(entry, Linearised | Splitting)]
 TABLEAUX = [entry for entry in CATALOGUE if isinstance(entry, Tableau)]
 
 # stages, classical order, stiff order strong and weak, computed numerically by others before this checker existed
