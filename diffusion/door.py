@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from expint.backend import array_namespace, is_array
+from expint.backend import all_finite, array_namespace, is_array
 
 from . import grids
 from .declaration import Sampler
@@ -63,5 +63,5 @@ def check_state(state: Any) -> None:
         )
     if state.ndim < 1:
         raise ValueError("expected an array of shape (batch, …), received a scalar; add a batch axis: x[None]")
-    if not bool(xp.all(xp.isfinite(state))):
+    if not all_finite(state):
         raise ValueError("expected a finite array, received inf or nan; check how it was made")

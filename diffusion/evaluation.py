@@ -60,17 +60,18 @@ class Predicted:
             If x and the output do not determine the prediction at one of the times.
         """
         folded, conversions = _fold(plan, self.denoiser.schedule, self.denoiser.predicts, self.kind)
+        factors = {t: conversion.factor for t, conversion in conversions.items()}
         network = self.denoiser.at_times(conversions, x)
+        if not any(conversion.ratio for conversion in conversions.values()):
+            return Evaluation(folded, network, factors)
         plus = _plus_multiple_of_tensor if hasattr(x, "add_") else _plus_multiple
 
         def slope(t: float, x: Array) -> Array:
             output = network(t, x)
             from_state, ratio, _ = conversions[t]
-            if from_state:
-                return plus(x, ratio, output)
-            return plus(output, ratio, x) if ratio else output
+            return plus(x, ratio, output) if from_state else plus(output, ratio, x)
 
-        return Evaluation(folded, slope, {t: conversion.factor for t, conversion in conversions.items()})
+        return Evaluation(folded, slope, factors)
 
 
 @lru_cache(maxsize=128)

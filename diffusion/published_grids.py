@@ -22,6 +22,11 @@ def uniform_in(clock: str) -> GridRule:
 
 
 def _power(exponent: float, clock: str, steps: int, schedule: NoiseSchedule) -> np.ndarray:
+    return _kept(exponent, clock, steps, schedule).copy()
+
+
+@lru_cache(maxsize=128, typed=True)
+def _kept(exponent: float, clock: str, steps: int, schedule: NoiseSchedule) -> np.ndarray:
     return grids.power(steps, exponent, clock, schedule=schedule)
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+
+from expint.backend import Array, array_namespace, asarray_like, device
 
 if TYPE_CHECKING:
     from expint.lower.plan import Row
@@ -21,7 +24,8 @@ class Following(NamedTuple):
     accept: bool
 
 
-class Scattered(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Scattered:
     """The rows of a plan, grouped by the evaluations that they follow.
 
     Attributes
@@ -39,6 +43,19 @@ class Scattered(NamedTuple):
     start: float
     groups: tuple[tuple[Following, ...], ...]
     weights: np.ndarray
+    _beside: dict[Any, Sequence[Array]] = field(default_factory=dict, init=False, repr=False)
+
+    def beside(self, y: Array) -> Sequence[Array]:
+        """Return for each slope its weights in the precision and on the device of ``y``, each shaped to multiply it.
+
+        Their first axis counts the depth · width sums. They are brought there once.
+        """
+        key = (type(y), y.dtype, device(y), y.ndim)
+        if key not in self._beside:
+            evaluations, depth, width = self.weights.shape
+            shape = (evaluations, depth * width, *(1,) * y.ndim)
+            self._beside[key] = tuple(array_namespace(y).reshape(asarray_like(self.weights, y), shape))
+        return self._beside[key]
 
 
 def scatter(rows: Iterable[tuple[float, Row]], depth: int) -> Scattered:

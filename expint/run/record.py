@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator
 
 import numpy as np
 
-from expint.backend import Array, array_namespace, device
+from expint.backend import Array, all_finite, array_namespace, device
 from expint.lower.plan import Plan
 from expint.phi.action import ActionFailure
 from expint.progress import Progress, progress_bar
@@ -181,7 +181,7 @@ def _record(
             ended = watch.look(last) if watch is not None else None
             last = ended or last
             asked = asked_for(index, last.t) if ended is None else asked_for(_EVENT, math.nan)
-            if due(index, asked) and not bool(xp.all(xp.isfinite(last.y))):
+            if due(index, asked) and not all_finite(last.y):
                 return finish(Status.NON_FINITE, _non_finite(last.t, index))
             if asked:
                 kept.append(last)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from expint.backend import Array, array_namespace, asarray_like, device
+from expint.backend import Array, array_namespace, device
 from expint.lower.plan import Plan
 from expint.operators.scalar import Scalar
 from expint.run.fixed import Accepted
@@ -34,12 +34,10 @@ def scattered_states(plan: Plan, nonlinear: Callable[[float, Array], Array], y0:
     step then costs three operations whatever its order: that one, the state's share, and clearing the sum that was
     used. No slope is kept, so that ``nonlinear`` may return the same memory again and again.
     """
-    xp, scattered = array_namespace(y0), plan.scattered
-    evaluations, depth, width = scattered.weights.shape
-    ones = (1,) * y0.ndim
-    weights = list(xp.reshape(asarray_like(scattered.weights, y0), (evaluations, depth * width, *ones)))
+    xp, scattered, weights = array_namespace(y0), plan.scattered, plan.scattered.beside(y0)
+    _, depth, width = scattered.weights.shape
     sums = xp.zeros((depth * width, *y0.shape), dtype=y0.dtype, device=device(y0))
-    parts, rings = list(sums), list(xp.reshape(sums, (depth, width, *y0.shape)))
+    parts, rings = sums.unbind(0), xp.reshape(sums, (depth, width, *y0.shape)).unbind(0)
     t, y = scattered.start, xp.asarray(y0, copy=True)
     yield Accepted(t, y, 0)
     point = y

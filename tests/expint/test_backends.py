@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import expint
-from expint.backend import array_namespace, asarray_like, is_array, is_complex, is_numpy, is_torch, to_numpy
+from expint.backend import all_finite, array_namespace, asarray_like, is_array, is_complex, is_numpy, is_torch, to_numpy
 from expint.operators import Dense, Diagonal, Scalar
 from tests.expint.catalogue import FIXED_L
 
@@ -153,3 +153,15 @@ def test_tensors_come_home_detached() -> None:
     np.testing.assert_array_equal(to_numpy(torch.ones(2, requires_grad=True)), [1.0, 1.0])
     np.testing.assert_array_equal(to_numpy(array_api_strict.asarray([1.0])), [1.0])
     np.testing.assert_array_equal(to_numpy([1.0, 2.0]), [1.0, 2.0])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex128"])
+def test_inf_and_nan_are_found_wherever_they_are(xp: ModuleType, dtype: str) -> None:
+    good = xp.asarray(1e38 * Y0, dtype=getattr(xp, dtype))
+    assert all_finite(good)
+    assert all_finite(good[:0, ...])
+    for bad in (np.inf, -np.inf, np.nan):
+        for place in ((0, 0), (1, 2)):
+            spoilt = xp.asarray(good, copy=True)
+            spoilt[place] = bad
+            assert not all_finite(spoilt)
