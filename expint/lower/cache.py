@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,9 +12,12 @@ from expint.backend import Array
 from expint.derive.phisum import Terms
 from expint.derive.stage import Method, Stage, StepContext
 from expint.lower.plan import Row
-from expint.operators.base import Operator, highest_indices
+from expint.operators.base import Operator, StoredOperator, highest_indices
 
 __all__ = ["ErrorRow", "LoweredStep", "StepCache"]
+
+Evaluate = Callable[[int, float], Sequence[Any]]
+"""p, s ↦ [φ_0(s L), …, φ_p(s L)]."""
 
 
 class ErrorRow(NamedTuple):
@@ -68,6 +71,7 @@ class StepCache:
 
     def __init__(self, method: Method, operator: Operator, like: Array | None, size: int = 32) -> None:
         self.method, self.operator, self.like, self.size = method, operator, like, size
+        self._evaluate = operator.evaluator() if isinstance(operator, StoredOperator) else None
         self._tables: OrderedDict[float, PhiTables] = OrderedDict()
         self._steps: OrderedDict[Any, tuple[Any, LoweredStep]] = OrderedDict()
 
@@ -106,7 +110,8 @@ class StepCache:
             self._tables.move_to_end(h)
         else:
             history = self.method.history
-            self._tables[h] = PhiTables(self.operator, h, least=history + 1 if history > 1 else 0)
+            least = history + 1 if history > 1 else 0
+            self._tables[h] = PhiTables(self.operator, h, least, self._evaluate)
             _trim(self._tables, self.size)
         return self._tables[h]
 
@@ -114,26 +119,36 @@ class StepCache:
 class PhiTables:
     """φ_k(c h L) of one operator at one step size, each argument computed once, as far as it is asked for.
 
-    The indices up to ``least`` are computed together at once, a multistep method asks for one more with each step; and
-    so are those announced for the rows of a step.
+    Parameters
+    ----------
+    operator, step
+        L and h.
+    least
+        The indices up to this one are computed together at once: a multistep method asks for one more with each step.
+    evaluate
+        What computes φ_0, …, φ_p of a multiple of L; ``operator.phi`` by default.
     """
 
-    def __init__(self, operator: Any, step: float, least: int = 0) -> None:
-        self.operator, self.step, self.least = operator, step, least
+    def __init__(self, operator: Any, step: float, least: int = 0, evaluate: Evaluate | None = None) -> None:
+        self.operator, self.step, self.least, self.evaluate = operator, step, least, evaluate
         self._announced: dict[Any, int] = {}
         self._values: dict[Any, np.ndarray] = {}
 
     def announce(self, stages: Sequence[Stage]) -> None:
-        """Take note of what the stages of a step will need, so that it is computed in one go once it is required."""
+        """Take note of what the stages of a step will need, so that it is computed in one go once some is required."""
         columns = (terms for stage in stages for terms in (stage.state, *stage.stages, *stage.past))
         self._announced = highest_indices(columns)
 
     def require(self, columns: Sequence[Terms]) -> None:
         """Compute what the φ-sums in ``columns`` need: for each c all indices at once."""
-        for c, k in highest_indices(columns).items():
+        needed = highest_indices(columns)
+        if all(k < len(self._values.get(c, ())) for c, k in needed.items()):
+            return
+        evaluate = self.evaluate or self.operator.phi
+        for c in sorted({*needed, *self._announced}, key=abs, reverse=True):  # on the way to c some find c/2
+            k = max(needed.get(c, 0), self._announced.get(c, 0), self.least)
             if k >= len(self._values.get(c, ())):
-                k = max(k, self.least, self._announced.get(c, 0))
-                self._values[c] = np.stack(self.operator.phi(k, float(c) * self.step))
+                self._values[c] = np.stack(evaluate(k, float(c) * self.step))
 
     def values(self, c: Any) -> np.ndarray:
         """Return φ_k(c h L), as far as they were required, as one array whose first axis counts k."""

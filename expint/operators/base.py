@@ -94,6 +94,10 @@ class StoredOperator(Operator):
     def phi(self, p: int, scale: float) -> Sequence[Any]:
         """Return [φ_0(scale L), …, φ_p(scale L)]."""
 
+    def evaluator(self) -> Callable[[int, float], Sequence[Any]]:
+        """Return ``phi`` for one run: a form of it that may remember what it has computed as long as the run lasts."""
+        return self.phi
+
     @abstractmethod
     def cast(self, weight: Any, like: Array | None) -> Any:
         """Return a host weight in the form in which ``combine`` wants it."""

@@ -23,8 +23,8 @@ def as_operator(linear: Any, y0: Array) -> Operator:
     ----------
     linear
         An operator (returned as it is), a number (``Scalar``), an array that broadcasts to the state (``Diagonal``), a
-        square matrix for the last axis of the state (``Dense``), a sparse matrix of SciPy or torch (``Sparse``), or a
-        ``LinearOperator`` of SciPy (``MatrixFree``).
+        square matrix for the last axis of the state or a batch of them (``Dense``), a sparse matrix of SciPy or torch
+        (``Sparse``), or a ``LinearOperator`` of SciPy (``MatrixFree``).
     y0
         A state.
 
@@ -72,8 +72,8 @@ def coerce(linear: Any, shape: tuple[int, ...]) -> Operator:
             f"{type(linear).__name__}"
         )
     own = tuple(linear.shape)
-    square = len(own) == 2 and own[0] == own[1]
-    is_matrix = square and bool(shape) and shape[-1] == own[0]
+    square = len(own) >= 2 and own[-2] == own[-1]
+    is_matrix = square and shape[-len(own) + 1 :] == own[:-1]
     is_symbol = _broadcasts(own, shape)
     if is_matrix and is_symbol:
         raise ValueError(

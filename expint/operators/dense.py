@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from expint.backend import Array, asarray_like, is_complex, to_numpy
 from expint.operators.base import StoredOperator, check_dtype, is_sparse
 from expint.phi import phi_matrices
+from expint.phi.multiples import Multiples
 
 __all__ = ["Dense"]
 
@@ -20,7 +21,8 @@ class Dense(StoredOperator):
     Parameters
     ----------
     matrix
-        Array of shape (n, n), real or complex.
+        Array of shape (n, n), real or complex; or one matrix for each trajectory of a batch, of shape (…, n, n) for
+        states whose last axes are (…, n).
 
     Raises
     ------
@@ -37,20 +39,24 @@ class Dense(StoredOperator):
                 "expint.operators.Sparse(matrix), or fill it in yourself: Dense(matrix.toarray())"
             )
         host = to_numpy(matrix)
-        if host.ndim != 2 or host.shape[0] != host.shape[1]:
-            raise ValueError(f"expected a square matrix of shape (n, n), received shape {host.shape}")
+        if host.ndim < 2 or host.shape[-2] != host.shape[-1]:
+            raise ValueError(
+                f"expected a square matrix of shape (n, n), or a batch of them, received shape {host.shape}"
+            )
         if not np.all(np.isfinite(host)):
             raise ValueError(f"expected a finite matrix, received {int(np.sum(~np.isfinite(host)))} non-finite entries")
         self.matrix = host.astype(np.complex128 if np.iscomplexobj(host) else np.float64)
 
     def check(self, y0: Array) -> None:
-        """Refuse states whose last axis does not have length n, and real states for complex matrices."""
-        n = self.matrix.shape[0]
-        if y0.ndim == 0 or y0.shape[-1] != n:
+        """Refuse states whose last axes are not those of the matrix, and real states for complex matrices."""
+        expected = self.matrix.shape[:-1]
+        if tuple(y0.shape[-len(expected) :]) != expected:
             raise ValueError(
-                f"expected a state whose last axis has length {n}, as the matrix of shape {self.matrix.shape} acts "
-                "on it, "
-                f"received y0 of shape {tuple(y0.shape)}"
+                f"expected a state whose last axis has length {expected[-1]}, as the matrix of shape "
+                f"{self.matrix.shape} acts on it, received y0 of shape {tuple(y0.shape)}"
+                if len(expected) == 1
+                else f"expected a state of shape (…, {', '.join(map(str, expected))}), a vector for each of the "
+                f"matrices of shape {self.matrix.shape}, received y0 of shape {tuple(y0.shape)}"
             )
         check_dtype(is_complex(self.matrix), y0)
 
@@ -61,26 +67,35 @@ class Dense(StoredOperator):
 
     def phi(self, p: int, scale: float) -> Sequence[Any]:
         """Return [φ_0(scale A), …, φ_p(scale A)]."""
-        return phi_matrices(scale * self.matrix, p)
+        return self.evaluator()(p, scale)
+
+    def evaluator(self) -> Callable[[int, float], Sequence[Any]]:
+        """Return ``phi`` for one run, in which the step sizes and stages of one matrix share doublings."""
+        if self.matrix.ndim == 2:
+            return Multiples(self.matrix)
+        return lambda p, scale: phi_matrices(scale * self.matrix, p)  # each has doublings of its own
 
     def cast(self, weight: Any, like: Array | None) -> Any:
         """Return the weight transposed, so that it multiplies rows of a batch from the right.
 
         For complex states it is complex: not every library multiplies matrices of two kinds.
         """
+        transposed = np.swapaxes(weight, -1, -2)
         if like is None:
-            return weight.T
-        return asarray_like(weight.T.astype(np.complex128) if is_complex(like) else weight.T, like)
+            return transposed
+        return asarray_like(transposed.astype(np.complex128) if is_complex(like) else transposed, like)
 
     def combine(self, weights: Sequence[Any], columns: Sequence[Array]) -> Array:
         """Return Σ weights_j columns_j along the last axis."""
+        many = self.matrix.ndim > 2
         total = None
         for weight, column in zip(weights, columns):
             if weight is not None:
+                term = (column[..., None, :] @ weight)[..., 0, :] if many else column @ weight
                 if total is None:
-                    total = column @ weight
+                    total = term
                 else:
-                    total += column @ weight
+                    total += term
         return total
 
     def __repr__(self) -> str:

@@ -63,7 +63,7 @@ def _add(a: Operator, b: Operator) -> Operator | None:
         return BlockDiagonal(_broadcast_sum(a.blocks, b.blocks))
     if isinstance(a, Dense) and isinstance(b, Dense) and a.matrix.shape == b.matrix.shape:
         return Dense(a.matrix + b.matrix)
-    if isinstance(a, Dense) and isinstance(b, KroneckerSum) and len(a.matrix) == len(b.factors[-1]):
+    if isinstance(a, Dense) and isinstance(b, KroneckerSum) and a.matrix.shape == (len(b.factors[-1]),) * 2:
         return _along_axes(b, (*(0.0 * factor for factor in b.factors[:-1]), a.matrix))
     if isinstance(a, KroneckerSum) and isinstance(b, KroneckerSum):
         same = [len(factor) for factor in a.factors] == [len(factor) for factor in b.factors]
@@ -82,7 +82,7 @@ def _with_number(operator: Operator, number: complex) -> Operator | None:
     if isinstance(operator, BlockDiagonal):
         return _with_symbol(operator, np.asarray(number))
     if isinstance(operator, Dense):
-        return Dense(operator.matrix + number * np.eye(len(operator.matrix)))
+        return Dense(operator.matrix + number * np.eye(operator.matrix.shape[-1]))
     if isinstance(operator, KroneckerSum):
         if isinstance(operator.route, Eigenbasis):
             return _with_symbol(operator, np.asarray(number))
@@ -109,11 +109,11 @@ def _with_symbol(operator: Operator, symbol: np.ndarray) -> Operator | None:
         for i, own in enumerate(np.broadcast_to(symbol, fields)):
             blocks[i, i] += own
         return BlockDiagonal(blocks)
-    if isinstance(operator, (Dense, Sparse)) and symbol.shape == (operator.matrix.shape[0],):
+    if isinstance(operator, (Dense, Sparse)) and symbol.shape == operator.matrix.shape[-1:]:
         if isinstance(operator, Dense):
             return Dense(operator.matrix + np.diag(symbol))
         return Sparse(operator.matrix + sparse.diags_array(symbol), **_options(operator))
-    if isinstance(operator, Dense):
+    if isinstance(operator, Dense) and operator.matrix.ndim == 2:
         return _in_eigenbasis((eigen(operator.matrix),), not is_complex(operator.matrix), symbol)
     if isinstance(operator, KroneckerSum) and isinstance(operator.route, Eigenbasis):
         return _in_eigenbasis(operator.route.bases, operator.route.real, symbol)

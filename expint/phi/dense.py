@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from expint.backend import Array, Namespace, array_namespace, device, is_array, to_numpy
 from expint.phi.elementwise import checked_index, working_dtypes
 
-__all__ = ["phi_matrices"]
+__all__ = ["Doubled", "begin", "double", "least_doublings", "phi_matrices"]
 
 # Powers B, …, B^4 are formed for the Taylor polynomial, which is then a polynomial of low degree in B^4.
 _POWERS = 4
@@ -85,18 +86,18 @@ def _check(xp: Namespace, matrix: Array) -> None:
         )
 
 
-def _grouped(xp: Namespace, batch: Array, p: int) -> list[Array]:
+def _grouped(xp: Namespace, batch: Array, p: int) -> Sequence[Array]:
     """Evaluate a batch (b, n, n), matrices that need equally many doublings together."""
     doublings = _doublings(xp, batch)
     order = np.argsort(doublings, kind="stable")
     if doublings[order[0]] == doublings[order[-1]]:
-        return _evaluate(xp, batch, p, int(doublings[0]))
+        return _evaluate(batch, p, int(doublings[0]))
 
     def pick(array: Array, indices: np.ndarray) -> Array:
         return xp.take(array, xp.asarray(indices, device=device(array)), axis=0)
 
     groups = np.split(order, np.flatnonzero(np.diff(doublings[order])) + 1)
-    values = [_evaluate(xp, pick(batch, group), p, int(doublings[group[0]])) for group in groups]
+    values = [_evaluate(pick(batch, group), p, int(doublings[group[0]])) for group in groups]
     return [pick(xp.concat(parts), np.argsort(order)) for parts in zip(*values, strict=True)]
 
 
@@ -114,34 +115,63 @@ def _doublings(xp: Namespace, batch: Array) -> np.ndarray:
     return np.maximum(np.ceil(np.log2(np.maximum(alpha, 1.0))), 0).astype(np.int64)
 
 
-def _evaluate(xp: Namespace, batch: Array, p: int, doublings: int) -> list[Array]:
-    """Return [φ_0, …, φ_p] of matrices that need ``doublings`` doublings."""
-    scaled = batch * 2.0**-doublings
-    identity = xp.broadcast_to(xp.eye(batch.shape[-1], dtype=batch.dtype, device=device(batch)), batch.shape)
-    values = _taylor(scaled, identity, p)
-    minus_one = values[0] @ scaled  # M = e^B − I
-    exponential = identity + minus_one
+def _evaluate(batch: Array, p: int, doublings: int) -> tuple[Array, ...]:
+    """Return (φ_0, …, φ_p) of matrices that need ``doublings`` doublings."""
+    found = begin(batch * 2.0**-doublings, p)
     for _ in range(doublings):
-        products = minus_one @ xp.concat([minus_one, *values], axis=-1)
-        square, *products = (
-            products[..., i : i + batch.shape[-1]] for i in range(0, products.shape[-1], batch.shape[-1])
-        )
-        values = [
-            (products[k - 1] + values[k - 1] + sum(values[j - 1] / math.factorial(k - j) for j in range(1, k + 1)))
-            / 2**k
-            for k in range(1, p + 1)
-        ]
-        minus_one, exponential = _squared(xp, identity, minus_one, square, exponential)
-    return [exponential, *values]
+        found = double(found)
+    return found.values
 
 
-def _squared(
-    xp: Namespace, identity: Array, minus_one: Array, square: Array, exponential: Array
-) -> tuple[Array, Array]:
+class Doubled(NamedTuple):
+    """φ-functions of matrices B of shape (b, n, n), and what is needed to double them.
+
+    Attributes
+    ----------
+    minus_one
+        e^B − I.
+    values
+        φ_0(B), …, φ_p(B).
+    """
+
+    minus_one: Array
+    values: tuple[Array, ...]
+
+
+def least_doublings(matrix: np.ndarray) -> int:
+    """Return the least s for which φ-functions of A/2^s come from their Taylor polynomials."""
+    return int(_doublings(array_namespace(matrix), matrix[None])[0])
+
+
+def begin(scaled: Array, p: int) -> Doubled:
+    """Return φ_0, …, φ_p, p ≥ 1, of matrices that need no doubling."""
+    xp = array_namespace(scaled)
+    identity = xp.broadcast_to(xp.eye(scaled.shape[-1], dtype=scaled.dtype, device=device(scaled)), scaled.shape)
+    values = _taylor(scaled, identity, p)
+    minus_one = values[0] @ scaled
+    return Doubled(minus_one, (identity + minus_one, *values))
+
+
+def double(given: Doubled) -> Doubled:
+    """Return φ_0(2B), …, φ_p(2B)."""
+    exponential, *values = given.values
+    xp, n = array_namespace(exponential), exponential.shape[-1]
+    products = given.minus_one @ xp.concat([given.minus_one, *values], axis=-1)
+    square, *products = (products[..., i : i + n] for i in range(0, products.shape[-1], n))
+    doubled = [
+        (products[k - 1] + values[k - 1] + sum(values[j - 1] / math.factorial(k - j) for j in range(1, k + 1))) / 2**k
+        for k in range(1, len(values) + 1)
+    ]
+    minus_one, exponential = _squared(xp, given.minus_one, square, exponential)
+    return Doubled(minus_one, (exponential, *doubled))
+
+
+def _squared(xp: Namespace, minus_one: Array, square: Array, exponential: Array) -> tuple[Array, Array]:
     """Return e^{2B} − I and e^{2B} from M = e^B − I, M² and e^B, each from the one of the two that is accurate.
 
     Once e^B decays, I + M would only cancel: from there e^{2B} is the square of e^B.
     """
+    identity = xp.eye(exponential.shape[-1], dtype=exponential.dtype, device=device(exponential))
     norm = xp.max(xp.sum(xp.abs(exponential), axis=-2), axis=-1)
     doubled = 2 * minus_one + square
     decays = norm < 0.5

@@ -95,7 +95,7 @@ def test_operators_that_are_not_finite_are_refused(bad: float) -> None:
         Dense(np.array([[1.0, bad], [0.0, 1.0]]))
 
 
-@pytest.mark.parametrize("shape", [(3,), (2, 3), (2, 2, 2)])
+@pytest.mark.parametrize("shape", [(3,), (2, 3), (2, 2, 3)])
 def test_matrices_that_are_not_square_are_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="expected a square matrix") as raised:
         Dense(np.ones(shape))

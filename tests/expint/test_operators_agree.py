@@ -1,15 +1,18 @@
 """Scalar = diagonal = block-diagonal = dense = sparse = Kronecker = Krylov, on random problems."""
 
+from collections.abc import Callable
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
 import expint
-from expint.operators import BlockDiagonal, Dense, Diagonal, KroneckerSum, MatrixFree, Scalar, Sparse
+from expint.operators import BlockDiagonal, Dense, Diagonal, KroneckerSum, MatrixFree, Scalar, Sparse, as_operator
 from tests.expint.operator_family import apply_row, forms_of_matrix, forms_of_sum
 
 HALF = Fraction(1, 2)
@@ -104,6 +107,21 @@ def test_blocks_couple_fields_mode_by_mode() -> None:
         for j in range(3):
             expected = apply_row(Dense(blocks[:, :, i, j]), [v[:, :, i, j] for v in columns], SUMS, 0.3)
             np.testing.assert_allclose(got[:, :, i, j], expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("make", [np.asarray, torch.tensor])
+@pytest.mark.parametrize("kind", ["random", "complex", "stiff", "non-normal"])
+def test_each_trajectory_may_have_a_matrix_of_its_own(kind: str, make: Callable[[np.ndarray], Any]) -> None:
+    rng = np.random.default_rng(7)
+    matrices = np.array([[scale * KINDS[kind](rng, 4) for scale in (1e-3, 1.0, 3.0)] for _ in range(2)])
+    columns = [make(np.stack([columns_of(rng, 4, matrices)] * 6)[:, j].reshape(2, 3, 4)) for j in range(len(SUMS))]
+    operator = as_operator(make(matrices), columns[0])
+    assert isinstance(operator, Dense)
+    got = apply_row(operator, columns, SUMS, 0.5)
+    for i in range(2):
+        for j in range(3):
+            expected = apply_row(Dense(matrices[i, j]), [v[i, j] for v in columns], SUMS, 0.5)
+            np.testing.assert_allclose(got[i, j], expected, rtol=1e-12, atol=1e-12)
 
 
 def test_three_axes_and_a_diagonal_factor() -> None:

@@ -76,6 +76,8 @@ def test_what_is_not_finite_is_refused(bad: float) -> None:
         (MatrixFree(lambda v: v, 4), "last axis has length 4, or whose trailing axes multiply to it"),
         (KroneckerSum(np.eye(2), np.eye(2)), r"shape \(…, 2, 2\), one axis for each factor"),
         (BlockDiagonal(np.ones((2, 2, 4))), r"shape \(…, 2, 4\): 2 fields, then the modes"),
+        (Dense(np.ones((4, 4))), "last axis has length 4, as the matrix"),
+        (Dense(np.ones((4, 3, 3))), r"shape \(…, 4, 3\), a vector for each of the matrices of shape \(4, 3, 3\)"),
     ],
 )
 def test_states_that_do_not_fit_are_refused_with_both_shapes(operator: object, message: str) -> None:

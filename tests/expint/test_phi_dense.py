@@ -11,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+import expint.phi.multiples
 from expint.phi import phi_functions, phi_matrices
+from expint.phi.multiples import Multiples
 
 from .phi_reference import phi_matrices_exactly, relative_distance
 
@@ -184,3 +186,37 @@ def test_an_index_that_is_no_natural_number_is_refused_for_matrices(p):
 
 def test_overflow_is_silent_and_not_finite():
     assert not np.isfinite(phi_matrices(np.array([[1e4]]), 1)[0]).any()
+
+
+@given(
+    matrices | complex_matrices, st.lists(st.sampled_from([0.0, 0.25, 0.5, 1.0, 2.0, 7.0, -0.5, 0.3, 1.2]), max_size=6)
+)
+def test_multiples_that_share_doublings_have_the_values_of_each(matrix, scales):
+    multiples = Multiples(matrix)
+    for i, scale in enumerate(scales):
+        p = 1 + i % 3
+        expected = phi_matrices(scale * matrix, p)
+        for value, alone in zip(multiples(p, scale), expected, strict=True):
+            size = max(1.0, np.linalg.norm(alone, 1))
+            assert np.linalg.norm(value - alone, 1) <= 1e-13 * size
+
+
+def test_multiples_of_a_stiff_matrix_share_doublings_and_keep_their_digits(monkeypatch):
+    matrix = chebyshev_second_derivative(16)
+    multiples, doublings = Multiples(matrix), []
+    doubled = expint.phi.multiples.double
+    monkeypatch.setattr(expint.phi.multiples, "double", lambda given: (doublings.append(1), doubled(given))[1])
+    multiples(3, 1.0)
+    first = len(doublings)
+    for scale in (0.5, 0.25, 1.0, 2.0, 0.125):
+        exact = phi_matrices_exactly(scale * matrix, 3)
+        assert max(relative_distance(*both) for both in zip(multiples(3, scale), exact)) < 1e-13
+    assert first > 8
+    assert len(doublings) == first + 1  # of 2
+
+
+def test_multiples_keep_no_more_than_their_memory(monkeypatch):
+    monkeypatch.setattr(expint.phi.multiples, "_MOST_BYTES", 0)
+    multiples, matrix = Multiples(np.diag([-1e3, -1.0])), np.diag([-1e3, -1.0])
+    for scale in (1.0, 0.5, 2.0):
+        assert distance(multiples(2, scale), phi_matrices(scale * matrix, 2)) < 1e-15
