@@ -10,7 +10,7 @@ THREADS := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 KERNEL := {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
 
-.PHONY: demo test lint types tests format bench notebooks clean
+.PHONY: demo test lint types tests format bench bench-peers notebooks clean
 
 demo: $(VENV)/installed
 	$(BIN)/python -m benchmarks.demo
@@ -34,6 +34,10 @@ format: $(VENV)/installed
 # Names select: make bench NAMES="phi_speed adr_grids"
 bench: $(VENV)/installed
 	$(BIN)/python -m benchmarks $(NAMES)
+
+# Other people's solvers, installed into an environment of their own under out/.
+bench-peers: $(VENV)/installed
+	$(BIN)/python -m benchmarks.peers
 
 notebooks: $(patsubst notebooks/%.py,out/notebooks/%.ipynb,$(wildcard notebooks/0*.py))
 

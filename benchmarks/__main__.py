@@ -10,8 +10,8 @@ from collections.abc import Sequence
 PRINT = ("adr_grids", "phi_speed", "sampler_orders", "sampler_speed", "work_precision")
 """Benchmarks that print tables."""
 
-WRITE = ("demo", "figures", "reference_solutions")
-"""Scripts that write files, run only when they are named."""
+WRITE = ("demo", "figures", "peers", "reference_solutions", "tolerances")
+"""Scripts that write files, or install packages, run only when they are named."""
 
 
 def main(arguments: Sequence[str] = ()) -> None:
