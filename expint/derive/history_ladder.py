@@ -36,6 +36,8 @@ class HistoryLadder(Proved, WithoutEstimate, Presented):
         How many slopes are remembered, N(y_n) included; at least 1.
     levels
         The nodes of each level, bottom up: exact positive numbers, different within a level.
+    joined
+        Whether a level integrates through the nodes of all levels below, not only of the next one.
     order, stiff_order, weak_stiff_order
         The orders on uniform grids, confirmed by the tests.
     reference, aliases, remarks
@@ -53,6 +55,7 @@ class HistoryLadder(Proved, WithoutEstimate, Presented):
     order: int
     stiff_order: int
     weak_stiff_order: int
+    joined: bool = False
     reference: str = "ostermann2006"
     aliases: tuple[str, ...] = ()
     remarks: str = ""
@@ -83,11 +86,11 @@ class HistoryLadder(Proved, WithoutEstimate, Presented):
         """Return the stages of one step, those of the starter while the history is short."""
         if len(step.history) < self.q:
             return self.starter.recipe(step)
-        return _recipe(self.levels, step.history[: self.q])
+        return _recipe(self.levels, self.joined, step.history[: self.q])
 
 
 @lru_cache(maxsize=256)
-def _recipe(levels: tuple[tuple[Exact, ...], ...], positions: tuple[Any, ...]) -> tuple[Stage, ...]:
+def _recipe(levels: tuple[tuple[Exact, ...], ...], joined: bool, positions: tuple[Any, ...]) -> tuple[Stage, ...]:
     """Return the step for given positions of the slopes; floats are binary fractions, so nothing is lost."""
     past = [Fraction(position) for position in positions]
     inner: list[Exact] = []
@@ -98,7 +101,7 @@ def _recipe(levels: tuple[tuple[Exact, ...], ...], positions: tuple[Any, ...]) -
         for node in level:
             stages.append(_stage(Fraction(node), past, inner[:known], below, accept=False))
             inner.append(Fraction(node))
-        below = list(range(known, len(inner)))
+        below = list(range(0 if joined else known, len(inner)))
     # within a level a stage sees the slopes of its neighbours, with weight zero
     stages = [_widened(stage, i) for i, stage in enumerate(stages)]
     return (*stages, _stage(Fraction(1), past, inner, below, accept=True))

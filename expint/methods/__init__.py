@@ -40,6 +40,12 @@ def _pece(order: int) -> Method:
     return PredictorCorrector(order - 1, "PECE")
 
 
+def _pecece(order: int) -> Method:
+    from expint.derive.history_ladder import HistoryLadder
+
+    return HistoryLadder(f"pecece{order}", order - 1, ((1,), (1,)), order, order, order)
+
+
 def _lawson_adams(order: int) -> Method:
     from expint.derive.lawson_adams import LawsonAdams
 
@@ -60,8 +66,10 @@ def _bootstrap(order: int) -> Method:
 
 _FAMILIES = (
     _Family("adams", r"(?:adams|ab|etdab|abnorsett|exponentialadams)(\d+)", _adams, range(1, 9)),
-    _Family("pec", r"pec(\d)(?:2\d)?", _pec, range(2, 7)),  # pec423: order 4, 2 stages, 3 steps
-    _Family("pece", r"pece(\d)", _pece, range(2, 7)),
+    _Family("pec", r"pec(\d)", _pec, range(2, 7)),
+    # pec423 and pecec433 have order 4 with 2 and 3 values of N and 3 steps: N at the new value is one of them
+    _Family("pece", r"pece(\d)|" + "|".join(f"pec({p})2{p - 1}" for p in range(3, 8)), _pece, range(2, 7)),
+    _Family("pecece", r"pecece(\d)|" + "|".join(f"pecec({p})3{p - 1}" for p in range(3, 8)), _pecece, range(3, 7)),
     _Family("lawson-adams", r"(?:lawsonadams|ablawson|lawsonab)(\d+)", _lawson_adams, range(2, 6)),
     _Family("linearised-adams", r"lineari[sz]edadams(\d+)", _linearised_adams, range(3, 7)),
     _Family("bootstrap", r"bootstrap(\d+)", _bootstrap, range(2, 7)),
@@ -164,7 +172,7 @@ def _generate(key: str) -> Method | None:
     for family in _FAMILIES:
         match = re.fullmatch(family.pattern, key)
         if match:
-            return family.make(int(match[1]))
+            return family.make(int(next(filter(None, match.groups()))))
     return None
 
 

@@ -22,6 +22,13 @@ _ENTRIES: dict[str, _Entry] = {
         "journal = {SIAM Journal on Numerical Analysis}, volume = {43}, number = {4}, pages = {1715--1727}",
         2005,
     ),
+    "berland_skaflestad_wright2007": _Entry(
+        "article",
+        "Berland, Håvard and Skaflestad, Bård and Wright, Will M.",
+        "{EXPINT} -- a {MATLAB} package for exponential integrators",
+        "journal = {ACM Transactions on Mathematical Software}, volume = {33}, number = {1}, pages = {4}",
+        2007,
+    ),
     "blanes_moan2002": _Entry(
         "article",
         "Blanes, Sergio and Moan, Per Christian",

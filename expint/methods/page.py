@@ -36,8 +36,8 @@ derivative of the solution.
 `expint.method(name)` finds a method by its name or an alias, `method.orders` gives the full report."""
 
 _ANY_ORDER = """`adams<p>` is exponential Adams–Bashforth, `lawson-adams<p>` the classical method behind the integrating
-factor, `linearised-adams<p>` a kin with L = J_n; `pec<p>` and `pece<p>` are predictor–corrector pairs, all on any grid.
-`bootstrap<p>` is collocation level upon level."""
+factor, `linearised-adams<p>` a kin with L = J_n; `pec<p>` and `pece<p>` are predictor–corrector pairs, `pecece<p>`
+corrects twice, all on any grid. `bootstrap<p>` is collocation level upon level."""
 
 _SPLITTING = """Run by `expint.run_splitting`. The slopes are flows, and the order is proved in words of two letters.
 Where parts are rounded, proved is that an exact splitting of the order lies within the rounding."""

@@ -36,7 +36,7 @@ def _blanes_moan4() -> Splitting:
         aliases=("blanes-moan-s6", "bm4"),
         remarks=(
             "Three parts are free and taken as printed; the others solve the order conditions exactly, in a quadratic "
-            "field. Its error is some hundred times smaller than that of yoshida4 at twice the work."
+            "field."
         ),
     )
 

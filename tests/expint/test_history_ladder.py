@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import expint
 from expint.derive.adams import Adams
 from expint.derive.conditions import check_orders
 from expint.derive.history_ladder import HistoryLadder
 from expint.derive.ladder import ladder
-from expint.derive.phisum import PhiSum
+from expint.derive.phisum import PhiSum, phi
 from expint.derive.predictor_corrector import PredictorCorrector
 from expint.derive.stage import StepContext
 from expint.methods.general_linear import METHODS
@@ -46,6 +47,36 @@ def test_without_levels_it_is_adams_and_with_one_at_the_end_a_predictor_correcto
     assert weights(made(3, ()).recipe(uniform(3))[0]) == weights(Adams(3).recipe(uniform(3))[0])
     own, published = made(3, ((1,),)).recipe(uniform(3)), PredictorCorrector(3, "PECE").recipe(uniform(3))
     assert [weights(stage) for stage in own] == [weights(stage) for stage in published]
+
+
+def test_published_weights_are_those_of_joined_levels():
+    half = F(1, 2)
+    eglm332 = [weights(stage) for stage in expint.method("eglm332").recipe(uniform(2))]
+    assert eglm332 == [  # N_n, N_{n-1}, then the stages
+        [phi(1, half) / 2 + phi(2, half) / 4, -phi(2, half) / 4],
+        [phi(1) - phi(2) - 4 * phi(3), -phi(2) / 3 + F(4, 3) * phi(3), F(4, 3) * phi(2) + F(8, 3) * phi(3)],
+        [
+            phi(1) - 2 * phi(2) - 2 * phi(3) + 12 * phi(4),
+            -phi(2) / 6 + phi(3) - 2 * phi(4),
+            F(8, 3) * phi(2) - 16 * phi(4),
+            -phi(2) / 2 + phi(3) + 6 * phi(4),
+        ],
+    ]
+
+
+@pytest.mark.parametrize(("name", "claimed", "order"), [("eglm332", 4, 3), ("pec726", 6, 7), ("pecec433", 3, 4)])
+def test_orders_misstated_in_headers_are_found(name, claimed, order):
+    report = check_orders(expint.method(name), max_order=order + 1)
+    assert (report.order, report.stiff_order) == (order, order)
+    assert order != claimed
+
+
+@pytest.mark.parametrize("order", [3, 4, 5])
+def test_a_second_correction_is_joined_to_no_prediction(order):
+    once, twice = (expint.method(f"{kind}{order}").recipe(uniform(order - 1)) for kind in ("pece", "pecece"))
+    assert [weights(stage) for stage in twice[:2]] == [weights(stage) for stage in once]
+    assert weights(twice[2])[-1] == weights(once[1])[-1]
+    assert twice[2].stages[1] == {}
 
 
 def test_with_one_slope_it_is_the_ladder():
