@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import pkgutil
 import sys
 from collections.abc import Sequence
 
-PRINT = ("adr_grids", "phi_speed", "sampler_orders", "sampler_speed", "work_precision")
-"""Benchmarks that print tables."""
+import benchmarks
+
+HELPERS = ("__main__", "contest", "machine")
+"""Modules that are no benchmarks."""
 
 WRITE = ("demo", "figures", "peers", "reference_solutions", "tolerances")
 """Scripts that write files, or install packages, run only when they are named."""
+
+PRINT = tuple(m.name for m in pkgutil.iter_modules(benchmarks.__path__) if m.name not in (*HELPERS, *WRITE))
+"""Benchmarks that print tables."""
 
 
 def main(arguments: Sequence[str] = ()) -> None:

@@ -1,13 +1,11 @@
 """Every benchmark runs, on very little; what is claimed of its results is tested beside what it measures."""
 
 import importlib
-import pkgutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-import benchmarks
 from benchmarks import tolerances
 from benchmarks.__main__ import PRINT, WRITE, main
 
@@ -15,15 +13,10 @@ README = Path(__file__).parent.parent / "README.md"
 
 
 def test_every_benchmark_is_listed_and_says_in_one_line_what_it_does(capsys: pytest.CaptureFixture[str]) -> None:
-    modules = {module.name for module in pkgutil.iter_modules(benchmarks.__path__)}
-    runnable = {
-        name for name in modules - {"__main__"} if hasattr(importlib.import_module(f"benchmarks.{name}"), "main")
-    }
-    assert runnable == set(PRINT + WRITE)
     main(["--list"])
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == sorted(PRINT + WRITE)
-    assert all(line.endswith((".", ":")) or len(line) > 40 for line in lines)
+    assert all(len(line) > 40 for line in lines)
 
 
 def test_the_readme_names_every_benchmark() -> None:
