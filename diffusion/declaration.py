@@ -14,13 +14,13 @@ import expint
 from expint.backend import Array
 from expint.derive import Method
 from expint.derive.predictor_corrector import PredictorCorrector
-from expint.lower.plan import Row
+from expint.lower.plan import Row, Step
 
 from .citations import bibtex
 from .clock import Clock, clock
 from .denoiser import Denoiser
 from .evaluation import Predicted
-from .gauge import Gauge
+from .gauge import DATA, Gauge
 from .history import ScheduleClock
 from .names import resolve
 from .prediction import coefficients
@@ -127,6 +127,16 @@ class Sampler:
         del steps, schedule
         return self
 
+    def on(self, schedule: NoiseSchedule, times: np.ndarray) -> Sampler:
+        """Return the sampler with which a run over the ``times`` is made.
+
+        One of order 1 that starts from pure noise, α = 0, uses the data prediction: it is the same sampler in both
+        gauges, and of pure noise the noise prediction tells nothing.
+        """
+        if self.gauge.predicts == "noise" and self.method.order == 1 and float(schedule.alpha(times[0])) == 0.0:
+            return replace(self, gauge=DATA)
+        return self
+
     def cite(self) -> str:
         """Return the source of the sampler as BibTeX."""
         method: Any = self.method  # of expint's catalogue, where every method knows its source
@@ -174,12 +184,15 @@ def plan_sampler(
         )
     with np.errstate(divide="ignore"):
         ends = _Ends(t, gauge.clock.value(schedule, t), schedule.alpha(t), schedule.sigma(t))
+    if gauge.predicts == "data" and 0.0 in ends.alpha[[0, -1]] and not np.all(np.isfinite(ends.s[[0, -1]])):
+        return _plan_with_noise(sampler, schedule, ends, to_zero, edges)
     if not np.all(np.isfinite(ends.s)):
         worst = int(np.argmin(np.isfinite(ends.s)))
         raise ValueError(
             f"{sampler.name}: expected times at which the clock {gauge.clock.name!r} is finite, received "
             f"t = {t[worst]:g} with α = {ends.alpha[worst]:g}, σ = {ends.sigma[worst]:g}; keep off that time, or take "
-            "a sampler in a gauge that is finite there, such as 'adams3-flow' or 'adams3-velocity'"
+            "a sampler in a gauge that is finite there, such as 'adams3-flow' or 'adams3-velocity', or, to start from "
+            "α = 0, one that uses the data, such as 'dpmpp-2m' or 'unipc3'"
         )
     if to_zero:
         with np.errstate(divide="ignore"):
@@ -215,6 +228,31 @@ def _plan_with_limit(sampler: Sampler, schedule: NoiseSchedule, ends: _Ends, edg
     of_state, of_slope = coefficients(gauge.predicts, "data", alpha, sigma, schedule.sigma_data)
     row = Row((of_state or None, of_slope), evaluate=False, accept=True)
     return replace(plan, steps=(*plan.steps[:-1], plan.steps[-1]._replace(rows=(row,))))
+
+
+def _plan_with_noise(
+    sampler: Sampler, schedule: NoiseSchedule, ends: _Ends, to_zero: bool, edges: tuple[float, ...]
+) -> expint.Plan:
+    """Return the plan from or to a time at which α = 0, by the limit of the exponential Euler step in the data gauge.
+
+    It keeps x₀ and ε: from noise x the state is (σ′/σ) x + α′ x₀, and x₀ is not remembered; to noise it is that of ε.
+    """
+    t, alpha, sigma = (column.tolist() for column in (ends.t, ends.alpha, ends.sigma))
+    if len(t) < 3:
+        raise ValueError(
+            f"{sampler.name}: expected at least two times beside the one at which α = 0; received {t}; take more steps"
+        )
+    if alpha[0] == 0.0:
+        rest = sampler.plan(schedule, ends.t[1:], to_zero=to_zero, edges=edges)
+        first = Step((t[0],), (Row((1.0,), evaluate=True, accept=True),))
+        second = Step((t[1],), (Row((sigma[1] / sigma[0], alpha[1]), evaluate=True, accept=True),))
+        return replace(rest, steps=(first, second, *rest.steps[1:]))
+    rest = sampler.plan(schedule, ends.t[:-1], edges=edges)
+    last = rest.steps[-1].rows
+    before = rest.steps[-1]._replace(rows=(*last[:-1], last[-1]._replace(evaluate=True)))
+    growth = sigma[-1] / sigma[-2]
+    final = Step((t[-1],), (Row((growth, -alpha[-2] * growth), evaluate=False, accept=True),))
+    return replace(rest, steps=(*rest.steps[:-1], before, final))
 
 
 def _lowered(

@@ -43,7 +43,7 @@ def lay_out(
     else:
         times, to_zero = grids.check_with_zero(grid, denoiser.schedule)
     count = len(times) - 1 + to_zero
-    chosen = chosen.for_run(count, denoiser.schedule)
+    chosen = chosen.for_run(count, denoiser.schedule).on(denoiser.schedule, times)
     if count < chosen.method.history:
         raise ValueError(
             f"{chosen.name} interpolates {chosen.method.history} slopes and needs at least that many steps, received "

@@ -36,11 +36,14 @@ _EDM = partial(Sampler, gauge=RHO, grid=karras, end=End(zero=1), reference="karr
 class Automatic(Sampler):
     """The sampler that does best at few calls, of the highest order that so few steps allow, three at most.
 
-    On variance-preserving schedules that is DEIS tAB, on others UniPC. A run is made by the sampler that is chosen.
+    On variance-preserving schedules that is DEIS tAB, on others UniPC, and on those that start from pure noise UniPC on
+    a grid uniform in t. A run is made by the sampler that is chosen.
     """
 
     def for_run(self, steps: int, schedule: NoiseSchedule) -> Sampler:
         """Return the sampler for a run of so many ``steps``."""
+        if float(schedule.alpha(schedule.t_start)) == 0.0:
+            return replace(SAMPLERS[f"unipc{min(steps, 3)}"], grid=uniform_in_t)
         if isinstance(schedule, VP):
             return SAMPLERS[f"deis-tab{min(steps, 4) - 1}"]
         return SAMPLERS[f"unipc{min(steps, 3)}"]

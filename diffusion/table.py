@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from math import pi
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +18,10 @@ from .names import resolve
 from .schedule import check_times
 from .variance_preserving import VP, half_log_snr_of_integral, integral_of_half_log_snr
 
-__all__ = ["INTERPOLATIONS", "VPTable", "from_alphas_cumprod", "from_betas"]
+__all__ = ["INTERPOLATIONS", "VPTable", "from_alphas_cumprod", "from_betas", "zero_terminal_snr"]
+
+
+_RIGHT_ANGLE = 0.5 * pi * (1.0 - 1e-15)  # arctan ρ where α = 0
 
 
 class Interpolation(NamedTuple):
@@ -32,6 +36,11 @@ INTERPOLATIONS: dict[str, Interpolation] = {
     "log-alpha": Interpolation(integral_of_half_log_snr, half_log_snr_of_integral, lambda xp, q: 0.5 / xp.expm1(-q)),
     "log-rho": Interpolation(lambda xp, lam: -lam, lambda xp, q: -q, lambda xp, q: 0.0 * q - 1.0),
     "rho": Interpolation(lambda xp, lam: xp.exp(-lam), lambda xp, q: -xp.log(q), lambda xp, q: -1.0 / q),
+    "angle": Interpolation(
+        lambda xp, lam: xp.atan(xp.exp(-lam)),
+        lambda xp, q: xp.where(q < _RIGHT_ANGLE, -xp.log(xp.tan(q)), -float("inf") + 0.0 * q),
+        lambda xp, q: -2.0 / xp.sin(2.0 * q),
+    ),
 }
 
 
@@ -42,9 +51,10 @@ class VPTable(VP):
     Parameters
     ----------
     half_log_snrs
-        λ(t_0) … λ(t_{N−1}), strictly decreasing.
+        λ(t_0) … λ(t_{N−1}), strictly decreasing; the last may be −∞.
     interpolation
-        The quantity: ``"log-alpha"``, ``"log-rho"`` or ``"rho"``.
+        The quantity: ``"log-alpha"``, ``"log-rho"``, ``"rho"`` or ``"angle"``, arctan ρ, which alone is finite where
+        α = 0.
     t_start, t_end
         The range of sampling.
 
@@ -66,6 +76,11 @@ class VPTable(VP):
             raise ValueError(
                 f"expected at least two strictly decreasing half-log-SNRs; received {len(self.half_log_snrs)} values; "
                 "check the table of alphas"
+            )
+        if not np.isfinite(self.half_log_snrs[-1]) and self.interpolation != "angle":
+            raise ValueError(
+                f"expected interpolation='angle' for a table that ends in α = 0, received {self.interpolation!r}, "
+                "which is infinite there"
             )
         check_times(self.t_start, self.t_end, lowest=0.0)
         values = self._quantity.of_half_log_snr(np, np.array(self.half_log_snrs))
@@ -107,20 +122,32 @@ class VPTable(VP):
 
 def from_betas(betas: Sequence[float], interpolation: str, t_start: float, t_end: float | None) -> VPTable:
     """Return the table with ᾱ_i = Π_{j ≤ i} (1 − β_j); see `VP.from_betas`."""
-    return _from_integrals(-np.cumsum(np.log1p(-_column("betas", betas))), interpolation, t_start, t_end)
+    column = _column("betas", betas, last=1.0)
+    with np.errstate(divide="ignore"):
+        return _from_integrals(-np.cumsum(np.log1p(-column)), interpolation, t_start, t_end)
 
 
 def from_alphas_cumprod(
     alphas_cumprod: Sequence[float], interpolation: str, t_start: float, t_end: float | None
 ) -> VPTable:
     """Return the table with α(t_i)² = ᾱ_i; see `VP.from_alphas_cumprod`."""
-    values = _column("alphas_cumprod", alphas_cumprod)
+    values = _column("alphas_cumprod", alphas_cumprod, last=0.0)
     if not np.all(np.diff(values) < 0.0):
         raise ValueError(
             "expected alphas_cumprod to decrease strictly; received a table that does not; "
             "order it from the cleanest to the noisiest time and drop repeated entries"
         )
-    return _from_integrals(-np.log(values), interpolation, t_start, t_end)
+    with np.errstate(divide="ignore"):
+        return _from_integrals(-np.log(values), interpolation, t_start, t_end)
+
+
+def zero_terminal_snr(betas: Sequence[float], t_start: float, t_end: float | None) -> VPTable:
+    """Return the table with α rescaled to vanish at its end; see `VP.zero_terminal_snr`."""
+    integrals = -np.cumsum(np.log1p(-_column("betas", betas)))
+    shifted = -np.exp(0.5 * (integrals - integrals[-1]))  # −α_N/α_i: α_i is multiplied by 1 − α_N/α_i, up to a constant
+    with np.errstate(divide="ignore"):
+        factor = np.log1p(shifted) - np.log1p(shifted[0])
+    return _from_integrals(integrals - 2.0 * factor, "angle", t_start, t_end)
 
 
 def _from_integrals(integrals: np.ndarray, interpolation: str, t_start: float, t_end: float | None) -> VPTable:
@@ -142,11 +169,15 @@ def _piecewise_linear(xp: Namespace, at: Any, knots: np.ndarray, values: np.ndar
     return of_piece(values[:-1]) + slope * (point - of_piece(knots[:-1])), slope
 
 
-def _column(name: str, values: Sequence[float]) -> np.ndarray:
+def _column(name: str, values: Sequence[float], last: float | None = None) -> np.ndarray:
     column = np.asarray(values, dtype=np.float64)
-    if column.ndim != 1 or column.size < 2 or not np.all((column > 0.0) & (column < 1.0)):
+    inside = (column > 0.0) & (column < 1.0)
+    if last is not None and column.ndim == 1 and column.size:
+        inside[-1] |= column[-1] == last
+    if column.ndim != 1 or column.size < 2 or not np.all(inside):
+        exception = "" if last is None else f" ({last:g} for the last where α vanishes)"
         raise ValueError(
-            f"expected {name}: at least two numbers strictly between 0 and 1; received shape {column.shape} with "
-            f"values from {column.min(initial=1)!r} to {column.max(initial=0)!r}; clip or drop the offending ones"
+            f"expected {name}: at least two numbers strictly between 0 and 1{exception}; received shape {column.shape} "
+            f"with values from {column.min(initial=1)!r} to {column.max(initial=0)!r}; clip or drop the offending ones"
         )
     return column

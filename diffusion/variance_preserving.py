@@ -70,8 +70,8 @@ class VP(NoiseSchedule):
         """Return the schedule with α(t_i)² = ᾱ_i at t_i = (i + 1)/N, i = 0 … N−1, and ``t_end`` = 1/N by default.
 
         ``interpolation`` names the quantity that is linear between (and beyond) the t_i: ``"log-alpha"`` (that of
-        DPM-Solver), ``"log-rho"`` (k-diffusion's and diffusers' map from σ to timesteps) or ``"rho"`` (diffusers' map
-        from timesteps to σ).
+        DPM-Solver), ``"log-rho"`` (k-diffusion's and diffusers' map from σ to timesteps), ``"rho"`` (diffusers' map
+        from timesteps to σ) or ``"angle"``, arctan(σ/α), the only one for tables that end in ᾱ = 0.
 
         Raises
         ------
@@ -81,6 +81,27 @@ class VP(NoiseSchedule):
         from .table import from_alphas_cumprod
 
         return from_alphas_cumprod(alphas_cumprod, interpolation, t_start, t_end)
+
+    @staticmethod
+    def zero_terminal_snr(betas: Sequence[float], t_start: float = 1.0, t_end: float | None = None) -> VPTable:
+        """Return the schedule of `from_betas` with α shifted and scaled to vanish at t = 1, unchanged at t_0.
+
+        A run from t = 1 starts from pure noise, of which an ε-prediction tells nothing: the network has to predict the
+        data or the velocity, and the sampler to use the data, as the DPM-Solver++ and UniPC do, or to be in a gauge
+        that is finite there, such as ``"adams3-velocity"``. Between the t_i, arctan(σ/α) is linear.
+
+        Raises
+        ------
+        ValueError
+            If there are fewer than two betas, or one of them lies outside (0, 1).
+
+        Notes
+        -----
+        Lin, Liu, Li & Yang, *Common diffusion noise schedules and sample steps are flawed*, 2023, algorithm 1.
+        """
+        from .table import zero_terminal_snr
+
+        return zero_terminal_snr(betas, t_start, t_end)
 
 
 class _VPFromIntegral(VP):

@@ -252,14 +252,12 @@ def test_a_prediction_taken_for_noise_is_warned_of(schedule, truth):
     diffusion.sample(diffusion.Denoiser(network, truth, schedule), NOISE, sampler="dpm1", steps=10)
 
 
-def test_infinite_noise_is_refused_where_the_clock_is_infinite_and_sampled_where_it_is_not():
+def test_times_at_which_the_clock_is_infinite_are_refused_and_sampled_at_where_it_is_not():
     schedule = diffusion.FlowMatching(t_start=1.0, t_end=0.0)
     network = gaussian_mixture(*mixture()[:3], schedule, predicts="flow")
     grid = [1.0, 0.75, 0.5, 0.25, 0.0]
-    for name in ("ddim", "dpmpp-2m"):
-        with pytest.raises(
-            ValueError, match=rf"{name}: expected times at which the clock .* received t = 1 with α = 0"
-        ):
+    for name, where in (("ddim", "t = 0 with α = 1, σ = 0"), ("deis-tab2", "t = 1 with α = 0, σ = 1")):
+        with pytest.raises(ValueError, match=rf"{name}: expected times at which the clock .* received {where}"):
             diffusion.sample(network, NOISE, sampler=name, grid=grid)
     found = diffusion.trajectory(network, NOISE, sampler="adams2-flow", grid=grid)
     assert found.success

@@ -23,6 +23,7 @@ SCHEDULES = {
     "sub-vp-cosine": SubVP(VP.cosine()),
     "flow": FlowMatching(),
     "flow-shifted": FlowMatching(shift=3.0),
+    "table-zero-terminal": VP.zero_terminal_snr(BETAS, t_start=0.999),
     **{f"table-{name}": VP.from_betas(BETAS, interpolation=name) for name in INTERPOLATIONS},
 }
 SMOOTH = [name for name in SCHEDULES if not name.startswith("table")]
@@ -153,11 +154,13 @@ def test_a_table_passes_through_its_betas_and_is_linear_in_its_quantity_between(
     schedule = VP.from_betas(betas, interpolation=interpolation)
     knots = np.array([0.25, 0.5, 0.75, 1.0])
     np.testing.assert_allclose(schedule.alpha(knots) ** 2, np.cumprod(1 - betas), rtol=1e-14)
-    quantity = {"log-alpha": lambda a: np.log(a), "log-rho": lambda a: np.log(1 / a**2 - 1), "rho": None}[interpolation]
-    if quantity is None:
-        middle, ends = schedule.rho(0.6), schedule.rho(np.array([0.5, 0.75]))
-    else:
-        middle, ends = quantity(schedule.alpha(0.6)), quantity(schedule.alpha(np.array([0.5, 0.75])))
+    quantity = {
+        "log-alpha": lambda t: np.log(schedule.alpha(t)),
+        "log-rho": lambda t: np.log(schedule.rho(t)),
+        "rho": schedule.rho,
+        "angle": lambda t: np.arctan2(schedule.sigma(t), schedule.alpha(t)),
+    }[interpolation]
+    middle, ends = quantity(0.6), quantity(np.array([0.5, 0.75]))
     assert middle == pytest.approx(0.6 * ends[0] + 0.4 * ends[1], rel=1e-13)
     assert schedule.t_end == 0.25
 
@@ -197,7 +200,7 @@ def test_schedules_are_values_that_can_key_a_cache():
         (lambda: VE(sigma_min=0.0), "sigma_min < sigma_max"),
         (lambda: FlowMatching(shift=-1.0), "shift > 0"),
         (lambda: VP.from_betas([0.1]), "at least two numbers"),
-        (lambda: VP.from_betas([0.1, 1.0]), "strictly between 0 and 1"),
+        (lambda: VP.from_betas([0.1, 1.5]), "strictly between 0 and 1"),
         (lambda: VP.from_alphas_cumprod([0.5, 0.6]), "decrease strictly"),
         (lambda: VP.from_betas([0.1, 0.2], interpolation="log-alfa"), "did you mean 'log-alpha'"),
     ],
@@ -210,3 +213,34 @@ def test_a_schedule_that_cannot_be_is_refused(build, message):
 def test_sub_vp_of_something_else_is_refused():
     with pytest.raises(TypeError, match="expected a VP schedule"):
         SubVP(EDM())
+
+
+def rescaled(betas):
+    """Return ᾱ of Lin et al. 2023, algorithm 1, as it is printed."""
+    root = np.sqrt(np.cumprod(1 - np.asarray(betas)))
+    first, last = root[0], root[-1]
+    return ((root - last) * first / (first - last)) ** 2
+
+
+def test_a_table_of_zero_terminal_snr_is_that_of_its_algorithm():
+    schedule = VP.zero_terminal_snr(BETAS)
+    times = np.arange(1, 1001) / 1000
+    np.testing.assert_allclose(schedule.alpha(times) ** 2, rescaled(BETAS), rtol=1e-9, atol=1e-30)
+    assert schedule.alpha(1.0) == 0.0
+    assert schedule.sigma(1.0) == 1.0
+    assert schedule.half_log_snr(1.0) == -np.inf
+    assert schedule.time(-np.inf) == pytest.approx(1.0, rel=1e-15)
+    assert float(torch.as_tensor(schedule.alpha(torch.tensor(1.0, dtype=torch.float64)))) == 0.0
+    assert schedule.t_end == 1e-3
+    assert schedule.half_log_snr(1e-3) == pytest.approx(VP.from_betas(BETAS).half_log_snr(1e-3), rel=1e-14)
+    same = VP.from_alphas_cumprod(rescaled(BETAS), interpolation="angle")
+    np.testing.assert_allclose(same.half_log_snr(times[:-1]), schedule.half_log_snr(times[:-1]), rtol=0, atol=1e-9)
+    assert VP.from_betas([0.1, 0.3, 1.0], interpolation="angle").alpha(1.0) == 0.0
+
+
+def test_a_table_that_ends_in_zero_signal_has_one_interpolation():
+    for make in (lambda: VP.from_betas([0.1, 1.0]), lambda: VP.from_alphas_cumprod([0.5, 0.0], "rho")):
+        with pytest.raises(ValueError, match="interpolation='angle' for a table that ends in α = 0, received"):
+            make()
+    with pytest.raises(ValueError, match=r"between 0 and 1 \(1 for the last where α vanishes\)"):
+        VP.from_betas([1.0, 0.1], interpolation="angle")
