@@ -38,7 +38,9 @@ def linearised_weights(nodes: Sequence[Exact], end: Exact = Fraction(1)) -> list
     ]
 
 
-def linearised_ladder(name: str, levels: Sequence[Sequence[Exact]], **facts: Any) -> Rosenbrock:
+def linearised_ladder(
+    name: str, levels: Sequence[Sequence[Exact]], estimate: Sequence[Exact] = (), **facts: Any
+) -> Rosenbrock:
     """Return the method whose stages are the nodes of ``levels``, bottom up; the step collocates at the top level.
 
     Parameters
@@ -48,14 +50,18 @@ def linearised_ladder(name: str, levels: Sequence[Sequence[Exact]], **facts: Any
     levels
         The nodes of each level, exact numbers other than 0, different within a level. Stages of the first level are
         made by the exponential Rosenbrock–Euler method; no level makes that method itself.
+    estimate
+        Nodes of the top level at which the embedded solution collocates, fewer than all; by default there is none.
     facts
         Further fields of ``Rosenbrock``.
 
     Raises
     ------
     ValueError
-        If a level holds the node 0 or the same node twice.
+        If a level holds the node 0 or the same node twice, or a node of ``estimate`` is not on the top level.
     """
+    if not set(estimate) <= set(levels[-1] if levels else ()):
+        raise ValueError(f"{name}: expected nodes of the top level {tuple(levels[-1])}, received {tuple(estimate)}")
     c: list[Exact] = [Fraction(0)]
     rows: list[tuple[PhiSum, ...]] = [()]
     below: list[int] = []
@@ -67,6 +73,9 @@ def linearised_ladder(name: str, levels: Sequence[Sequence[Exact]], **facts: Any
         c += level
         below = list(range(first, len(c)))
     a = [(REST, *row[1:], *[PhiSum()] * (i - len(row))) if i else () for i, row in enumerate(rows)]
+    if estimate:
+        kept = [i for i in below if c[i] in estimate]
+        facts["embedded"] = (REST, *_row(c, kept, Fraction(1))[1:])
     return Rosenbrock(name=name, c=tuple(c), a=tuple(a), b=(REST, *_row(c, below, Fraction(1))[1:]), **facts)
 
 

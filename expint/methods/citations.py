@@ -29,6 +29,13 @@ _ENTRIES: dict[str, _Entry] = {
         "journal = {ACM Transactions on Mathematical Software}, volume = {33}, number = {1}, pages = {4}",
         2007,
     ),
+    "blanes_casas_oteo_ros2009": _Entry(
+        "article",
+        "Blanes, Sergio and Casas, Fernando and Oteo, José-Angel and Ros, José",
+        "The {Magnus} expansion and some of its applications",
+        "journal = {Physics Reports}, volume = {470}, number = {5--6}, pages = {151--238}",
+        2009,
+    ),
     "blanes_moan2002": _Entry(
         "article",
         "Blanes, Sergio and Moan, Per Christian",
@@ -36,6 +43,13 @@ _ENTRIES: dict[str, _Entry] = {
         "journal = {Journal of Computational and Applied Mathematics}, volume = {142}, number = {2}, "
         "pages = {313--330}",
         2002,
+    ),
+    "blanes_moan2006": _Entry(
+        "article",
+        "Blanes, Sergio and Moan, Per Christian",
+        "Fourth- and sixth-order commutator-free {Magnus} integrators for linear and non-linear dynamical systems",
+        "journal = {Applied Numerical Mathematics}, volume = {56}, number = {12}, pages = {1519--1537}",
+        2006,
     ),
     "bogacki_shampine1989": _Entry(
         "article",
@@ -152,6 +166,14 @@ _ENTRIES: dict[str, _Entry] = {
         "journal = {SIAM Journal on Numerical Analysis}, volume = {47}, number = {1}, pages = {786--803}",
         2009,
     ),
+    "iserles_norsett1999": _Entry(
+        "article",
+        "Iserles, Arieh and Nørsett, Syvert P.",
+        "On the solution of linear differential equations in {Lie} groups",
+        "journal = {Philosophical Transactions of the Royal Society A}, volume = {357}, number = {1754}, "
+        "pages = {983--1019}",
+        1999,
+    ),
     "krogstad2005": _Entry(
         "article",
         "Krogstad, Stein",
@@ -186,6 +208,13 @@ _ENTRIES: dict[str, _Entry] = {
         "Efficient exponential {Runge--Kutta} methods of high order: construction and implementation",
         "journal = {BIT Numerical Mathematics}, volume = {61}, number = {2}, pages = {535--560}",
         2021,
+    ),
+    "luan_alhsmy2024": _Entry(
+        "article",
+        "Luan, Vu Thai and Alhsmy, Trky",
+        "Sixth-order exponential {Runge--Kutta} methods for stiff systems",
+        "journal = {Applied Mathematics Letters}, volume = {153}, pages = {109036}",
+        2024,
     ),
     "luan_ostermann2014": _Entry(
         "article",

@@ -1,4 +1,4 @@
-"""The methods of Luan (2021), whose stages come in groups that can be computed side by side."""
+"""The methods of Luan (2021) and their kin, whose stages come in groups that can be computed side by side."""
 
 from fractions import Fraction as F
 
@@ -6,6 +6,9 @@ from expint.derive.ladder import ladder
 from expint.derive.tableau import Tableau
 
 __all__ = ["METHODS"]
+
+QUARTER, HALF = F(1, 4), F(1, 2)
+BOOLE = (QUARTER, HALF, F(3, 4), F(1))
 
 METHODS: tuple[Tableau, ...] = (
     ladder(
@@ -27,5 +30,17 @@ METHODS: tuple[Tableau, ...] = (
         reference="luan2021",
         aliases=("expRK5s10",),
         remarks="Four groups of stages after the first, so that it costs five evaluations side by side.",
+    ),
+    ladder(
+        "ladder6",
+        [[HALF], [HALF, QUARTER], [QUARTER, HALF, F(3, 4)], BOOLE, BOOLE],
+        declared_order=6,
+        declared_stiff_order=5,
+        declared_weak_stiff_order=6,
+        reference="luan_alhsmy2024",
+        remarks=(
+            "Five groups of stages after the first, as in ExpRK6s15 of Luan and Alhsmy (2024), with nodes of our own: "
+            "those of Boole's rule make ψ₆(0) vanish."
+        ),
     ),
 )

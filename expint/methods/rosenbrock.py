@@ -110,19 +110,29 @@ METHODS: tuple[Rosenbrock, ...] = (
     linearised_ladder(
         "rosenbrock-ladder5",
         [[HALF], [F(1, 3), F(2, 3), 1]],
+        estimate=[F(1, 3), 1],
         declared_order=5,
         declared_stiff_order=5,
         declared_weak_stiff_order=5,
+        declared_embedded_order=4,
         reference="hochbruck_ostermann_schweitzer2009",
+        aliases=("rosenbrock-ladder54",),
         remarks="Derived by Hermite collocation on levels of stages; of stiff order 5 in the strong form.",
     ),
     linearised_ladder(
         "rosenbrock-ladder6",
         [[HALF, 1], [F(1, 4), HALF, F(3, 4), 1]],
+        estimate=[F(1, 4), F(3, 4), 1],
         declared_order=6,
         declared_stiff_order=6,
         declared_weak_stiff_order=6,
-        reference="hochbruck_ostermann_schweitzer2009",
-        remarks="Derived by Hermite collocation on levels of stages; of stiff order 6 in the strong form.",
+        declared_embedded_order=5,
+        reference="luan_ostermann2016",
+        aliases=("rosenbrock-ladder65",),
+        remarks=(
+            "Derived by Hermite collocation on levels of stages, and of stiff order 6 in the strong form: a pair of "
+            "orders 6(5) in two groups of stages side by side, as pexprb65 of Luan and Ostermann (2016), with nodes of "
+            "our own."
+        ),
     ),
 )
