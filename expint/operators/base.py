@@ -107,11 +107,12 @@ class StoredOperator(Operator):
     ) -> tuple[Any, ...]:
         """Return the weights of one row, Σ_k,c r φ_k(c h L) for each column."""
         table.require(columns)
-        held, products = [j for j, terms in enumerate(columns) if terms], []
-        for c, highest in highest_indices(columns).items():
-            indices = range(highest + 1)
-            matrix = [[factors[j] * float(columns[j].get((k, c), 0)) for k in indices] for j in held]
-            products.append((np.array(matrix), table.values(c)[: highest + 1]))
+        held = [j for j, terms in enumerate(columns) if terms]
+        matrices = {c: np.zeros((len(held), highest + 1)) for c, highest in highest_indices(columns).items()}
+        for i, j in enumerate(held):
+            for (k, c), r in columns[j].items():
+                matrices[c][i, k] = factors[j] * float(r)
+        products = [(matrix, table.values(c)[: matrix.shape[1]]) for c, matrix in matrices.items()]
         weights = dict(zip(held, _sum_of_products(products))) if held else {}
         return tuple(self.cast(weights[j], like) if j in weights else None for j in range(len(columns)))
 

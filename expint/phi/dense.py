@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from expint.backend import Array, Namespace, array_namespace, device, is_array, to_numpy
+from expint.backend import Array, Namespace, array_namespace, asarray_like, device, is_array, is_complex, to_numpy
 from expint.phi.elementwise import checked_index, working_dtypes
 
 __all__ = ["Doubled", "begin", "double", "least_doublings", "phi_matrices"]
@@ -86,7 +86,7 @@ def _check(xp: Namespace, matrix: Array) -> None:
         )
 
 
-def _grouped(xp: Namespace, batch: Array, p: int) -> Sequence[Array]:
+def _grouped(xp: Namespace, batch: Array, p: int) -> list[Array]:
     """Evaluate a batch (b, n, n), matrices that need equally many doublings together."""
     doublings = _doublings(xp, batch)
     order = np.argsort(doublings, kind="stable")
@@ -115,8 +115,8 @@ def _doublings(xp: Namespace, batch: Array) -> np.ndarray:
     return np.maximum(np.ceil(np.log2(np.maximum(alpha, 1.0))), 0).astype(np.int64)
 
 
-def _evaluate(batch: Array, p: int, doublings: int) -> tuple[Array, ...]:
-    """Return (φ_0, …, φ_p) of matrices that need ``doublings`` doublings."""
+def _evaluate(batch: Array, p: int, doublings: int) -> list[Array]:
+    """Return [φ_0, …, φ_p] of matrices that need ``doublings`` doublings."""
     found = begin(batch * 2.0**-doublings, p)
     for _ in range(doublings):
         found = double(found)
@@ -128,14 +128,20 @@ class Doubled(NamedTuple):
 
     Attributes
     ----------
-    minus_one
-        e^B − I.
-    values
-        φ_0(B), …, φ_p(B).
+    minus_one, exponential
+        e^B − I and e^B.
+    higher
+        φ_1(B), …, φ_p(B) as one array of shape (p, b, n, n).
     """
 
     minus_one: Array
-    values: tuple[Array, ...]
+    exponential: Array
+    higher: Array
+
+    @property
+    def values(self) -> list[Array]:
+        """[φ_0(B), …, φ_p(B)]."""
+        return [self.exponential, *(self.higher[k, ...] for k in range(self.higher.shape[0]))]
 
 
 def least_doublings(matrix: np.ndarray) -> int:
@@ -149,21 +155,26 @@ def begin(scaled: Array, p: int) -> Doubled:
     identity = xp.broadcast_to(xp.eye(scaled.shape[-1], dtype=scaled.dtype, device=device(scaled)), scaled.shape)
     values = _taylor(scaled, identity, p)
     minus_one = values[0] @ scaled
-    return Doubled(minus_one, (identity + minus_one, *values))
+    return Doubled(minus_one, identity + minus_one, xp.stack(values))
 
 
 def double(given: Doubled) -> Doubled:
     """Return φ_0(2B), …, φ_p(2B)."""
-    exponential, *values = given.values
-    xp, n = array_namespace(exponential), exponential.shape[-1]
-    products = given.minus_one @ xp.concat([given.minus_one, *values], axis=-1)
-    square, *products = (products[..., i : i + n] for i in range(0, products.shape[-1], n))
-    doubled = [
-        (products[k - 1] + values[k - 1] + sum(values[j - 1] / math.factorial(k - j) for j in range(1, k + 1))) / 2**k
-        for k in range(1, len(values) + 1)
-    ]
-    minus_one, exponential = _squared(xp, given.minus_one, square, exponential)
-    return Doubled(minus_one, (exponential, *doubled))
+    xp, p = array_namespace(given.higher), given.higher.shape[0]
+    weights = asarray_like(_weights(p, is_complex(given.higher)), given.higher)
+    sums = xp.reshape(weights @ xp.reshape(given.higher, (p, -1)), given.higher.shape)
+    halves = asarray_like(2.0 ** -np.arange(1.0, p + 1), given.higher)
+    higher = sums + (given.minus_one @ given.higher) * xp.reshape(halves, (p, 1, 1, 1))
+    minus_one, exponential = _squared(xp, given.minus_one, given.minus_one @ given.minus_one, given.exponential)
+    return Doubled(minus_one, exponential, higher)
+
+
+@functools.cache
+def _weights(p: int, is_complex: bool) -> np.ndarray:
+    """Return the weights of φ_j(B) in φ_k(2B) but for M φ_k(B): 2^-k / (k-j)!, and φ_k once more."""
+    kind = np.complex128 if is_complex else np.float64
+    rows = [[1 / math.factorial(k - j) if j <= k else 0 for j in range(1, p + 1)] for k in range(1, p + 1)]
+    return (np.array(rows) + np.eye(p)).astype(kind) / 2.0 ** np.arange(1, p + 1)[:, None]
 
 
 def _squared(xp: Namespace, minus_one: Array, square: Array, exponential: Array) -> tuple[Array, Array]:

@@ -45,7 +45,7 @@ class Multiples:
         found, doublings = None, 0
         for doublings in range(least_doublings(multiple) + 1):
             found = self._known.get((fraction, exponent - doublings))
-            if found is not None and len(found.values) > p:
+            if found is not None and len(found.higher) >= p:
                 break
         else:
             found = begin(multiple[None] * 2.0**-doublings, p)
@@ -58,6 +58,6 @@ class Multiples:
     def _keep(self, at: tuple[float, int], found: Doubled) -> None:
         self._known[at] = found
         self._known.move_to_end(at)
-        size = (len(found.values) + 1) * self.matrix.nbytes
+        size = (len(found.higher) + 2) * self.matrix.nbytes
         while len(self._known) > max(1, _MOST_BYTES // size):
             self._known.popitem(last=False)
