@@ -7,6 +7,7 @@ import numpy as np
 from expint.backend import Array, array_namespace
 from expint.operators import Dense
 from expint.problem import SemilinearProblem
+from expint.problems.pseudospectral import pseudospectral
 from expint.spectral import Chebyshev, Fourier
 
 __all__ = ["allen_cahn", "allen_cahn_chebyshev"]
@@ -41,18 +42,12 @@ def allen_cahn(
     xp, x = array_namespace(grid.x), grid.x
     u0 = xp.tanh(2 * xp.sin(x)) / 3 - xp.exp(-23.5 * (x - np.pi / 2) ** 2)
     u0 = u0 + xp.exp(-27 * (x - 4.2) ** 2) + xp.exp(-38 * (x - 5.4) ** 2)
-
-    def nonlinear(t: float, v: Array) -> Array:
-        del t
-        return -grid.fft(grid.ifft(v) ** 3)
-
-    return SemilinearProblem(
-        linear=1 - epsilon * grid.k**2,
-        nonlinear=nonlinear,
-        y0=grid.fft(u0),
-        t_span=(0.0, t_end),
-        physical=grid.ifft,
-        x=x,
+    return pseudospectral(
+        grid,
+        1 - epsilon * grid.k**2,
+        lambda u: -(u**3),
+        grid.fft(u0),
+        t_end,
         name="Allen–Cahn",
         equation=_EQUATION,
         source="Montanelli and Bootland (2020), Math. Comput. Simul. 178, 307",

@@ -6,9 +6,12 @@ import numpy as np
 
 from expint.backend import Array, array_namespace
 from expint.problem import SemilinearProblem
+from expint.problems.pseudospectral import convection
 from expint.spectral import Fourier
 
 __all__ = ["burgers", "burgers_shock"]
+
+_EQUATION = r"u_t = \nu u_{xx} - \tfrac12 (u^2)_x"
 
 
 def burgers(n: int = 128, viscosity: float = 0.03, t_end: float = 1.0, like: Array | None = None) -> SemilinearProblem:
@@ -41,26 +44,20 @@ def burgers(n: int = 128, viscosity: float = 0.03, t_end: float = 1.0, like: Arr
         raise ValueError(f"expected a positive viscosity, received {viscosity}")
     grid = Fourier(n, length=2 * np.pi, start=-np.pi, like=like)
     xp = array_namespace(grid.x)
-    advection = -0.5 * grid.derivative
-
-    def nonlinear(t: float, v: Array) -> Array:
-        del t
-        return advection * grid.fft(grid.ifft(v) ** 2)
-
-    return SemilinearProblem(
-        linear=-viscosity * grid.k**2,
-        nonlinear=nonlinear,
-        y0=grid.fft(xp.exp(-10 * xp.sin(grid.x / 2) ** 2)),
-        t_span=(0.0, t_end),
-        physical=grid.ifft,
-        x=grid.x,
+    return convection(
+        grid,
+        -viscosity * grid.k**2,
+        grid.fft(xp.exp(-10 * xp.sin(grid.x / 2) ** 2)),
+        t_end,
         name="Burgers",
-        equation=r"u_t = \nu u_{xx} - \tfrac12 (u^2)_x",
+        equation=_EQUATION,
         source="Kassam and Trefethen (2005), SIAM J. Sci. Comput. 26, 1214",
     )
 
 
-def burgers_shock(n: int = 1024, viscosity: float = 1e-3, t_end: float = 20.0) -> SemilinearProblem:
+def burgers_shock(
+    n: int = 1024, viscosity: float = 1e-3, t_end: float = 20.0, like: Array | None = None
+) -> SemilinearProblem:
     r"""Return Burgers' equation u_t = ν u_xx - (u²/2)_x on [-1, 1], periodic, with a front that stays sharp for long.
 
     u(x, 0) = (1 - x²) exp(-30(x + ½)²).
@@ -73,26 +70,21 @@ def burgers_shock(n: int = 1024, viscosity: float = 1e-3, t_end: float = 20.0) -
         ν, positive.
     t_end
         End of the time interval.
+    like
+        An array whose namespace, precision and device are used; NumPy in double precision by default.
 
     References
     ----------
     Chebfun's ``spin`` demonstration "Burg"; Montanelli and Bootland (2020), Math. Comput. Simul. 178, 307.
     """
-    grid = Fourier(n, length=2.0, start=-1.0)
-    advection = -0.5 * grid.derivative
-
-    def nonlinear(t: float, v: Array) -> Array:
-        del t
-        return advection * grid.fft(grid.ifft(v) ** 2)
-
-    return SemilinearProblem(
-        linear=-viscosity * grid.k**2,
-        nonlinear=nonlinear,
-        y0=grid.fft((1 - grid.x**2) * np.exp(-30 * (grid.x + 0.5) ** 2)),
-        t_span=(0.0, t_end),
-        physical=grid.ifft,
-        x=grid.x,
+    grid = Fourier(n, length=2.0, start=-1.0, like=like)
+    xp = array_namespace(grid.x)
+    return convection(
+        grid,
+        -viscosity * grid.k**2,
+        grid.fft((1 - grid.x**2) * xp.exp(-30 * (grid.x + 0.5) ** 2)),
+        t_end,
         name="Burgers, sharp front",
-        equation=r"u_t = \nu u_{xx} - \tfrac12 (u^2)_x",
+        equation=_EQUATION,
         source="Montanelli and Bootland (2020), Math. Comput. Simul. 178, 307",
     )

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from expint.backend import Array, array_namespace
 from expint.problem import SemilinearProblem
+from expint.problems.pseudospectral import convection
 from expint.spectral import Fourier
 
 __all__ = ["korteweg_de_vries", "two_solitons"]
 
+_EQUATION = r"u_t = -u_{xxx} - u u_x"
 _SOURCE = "Kassam and Trefethen (2005), SIAM J. Sci. Comput. 26, 1214"
 
 
@@ -49,7 +51,16 @@ def korteweg_de_vries(
         shifted = shifted - 2 * np.pi * xp.floor((shifted + np.pi) / (2 * np.pi))
         return grid.fft(3 * speed / xp.cosh(np.sqrt(speed) * shifted / 2) ** 2)
 
-    return _problem(grid, exact(0.0), period if t_end is None else t_end, "Korteweg–de Vries", exact)
+    return convection(
+        grid,
+        -grid.third_derivative,
+        exact(0.0),
+        period if t_end is None else t_end,
+        exact=exact,
+        name="Korteweg–de Vries",
+        equation=_EQUATION,
+        source=_SOURCE,
+    )
 
 
 def two_solitons(
@@ -76,27 +87,12 @@ def two_solitons(
     xp = array_namespace(grid.x)
     first, second = amplitudes
     u0 = 3 * first**2 / xp.cosh(first * (grid.x + 2) / 2) ** 2 + 3 * second**2 / xp.cosh(second * (grid.x + 1) / 2) ** 2
-    return _problem(grid, grid.fft(u0), t_end, "Korteweg–de Vries, two solitons", None)
-
-
-def _problem(
-    grid: Fourier, v0: Array, t_end: float, name: str, exact: Callable[[float], Array] | None
-) -> SemilinearProblem:
-    advection = -0.5 * grid.derivative
-
-    def nonlinear(t: float, v: Array) -> Array:
-        del t
-        return advection * grid.fft(grid.ifft(v) ** 2)
-
-    return SemilinearProblem(
-        linear=-grid.third_derivative,
-        nonlinear=nonlinear,
-        y0=v0,
-        t_span=(0.0, t_end),
-        exact=exact,
-        physical=grid.ifft,
-        x=grid.x,
-        name=name,
-        equation=r"u_t = -u_{xxx} - u u_x",
+    return convection(
+        grid,
+        -grid.third_derivative,
+        grid.fft(u0),
+        t_end,
+        name="Korteweg–de Vries, two solitons",
+        equation=_EQUATION,
         source=_SOURCE,
     )

@@ -6,6 +6,7 @@ import numpy as np
 
 from expint.backend import Array, array_namespace
 from expint.problem import SemilinearProblem
+from expint.problems.pseudospectral import convection
 from expint.spectral import Fourier
 
 __all__ = ["kuramoto_sivashinsky"]
@@ -32,19 +33,11 @@ def kuramoto_sivashinsky(n: int = 128, t_end: float = 150.0, like: Array | None 
     """
     grid = Fourier(n, length=32 * np.pi, like=like)
     xp = array_namespace(grid.x)
-    advection = -0.5 * grid.derivative
-
-    def nonlinear(t: float, v: Array) -> Array:
-        del t
-        return advection * grid.fft(grid.ifft(v) ** 2)
-
-    return SemilinearProblem(
-        linear=grid.k**2 - grid.k**4,
-        nonlinear=nonlinear,
-        y0=grid.fft(xp.cos(grid.x / 16) * (1 + xp.sin(grid.x / 16))),
-        t_span=(0.0, t_end),
-        physical=grid.ifft,
-        x=grid.x,
+    return convection(
+        grid,
+        grid.k**2 - grid.k**4,
+        grid.fft(xp.cos(grid.x / 16) * (1 + xp.sin(grid.x / 16))),
+        t_end,
         name="Kuramoto–Sivashinsky",
         equation=r"u_t = -u_{xx} - u_{xxxx} - u u_x",
         source="Kassam and Trefethen (2005), SIAM J. Sci. Comput. 26, 1214",

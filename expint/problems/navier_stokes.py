@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
-from expint.backend import Array
+from expint.backend import Array, array_namespace
 from expint.operators import Diagonal
 from expint.problem import SemilinearProblem
 from expint.problems.plane import Plane
@@ -12,7 +14,9 @@ from expint.problems.plane import Plane
 __all__ = ["kolmogorov_flow", "taylor_green"]
 
 
-def taylor_green(n: int = 32, viscosity: float = 0.05, waves: int = 2, t_end: float = 2.0) -> SemilinearProblem:
+def taylor_green(
+    n: int = 32, viscosity: float = 0.05, waves: int = 2, t_end: float = 2.0, like: Array | None = None
+) -> SemilinearProblem:
     r"""Return ω_t + u·∇ω = νΔω on [0, 2π]², periodic, started from the vortices of Taylor and Green.
 
     With k = ``waves`` the exact solution is ω = 2k cos(kx) cos(ky) e^{-2νk²t}: u·∇ω vanishes, which an aliased or wrong
@@ -28,16 +32,19 @@ def taylor_green(n: int = 32, viscosity: float = 0.05, waves: int = 2, t_end: fl
         k.
     t_end
         End of the time interval.
+    like
+        An array whose namespace, precision and device are used; NumPy in double precision by default.
 
     References
     ----------
     Taylor and Green (1937), Proc. R. Soc. Lond. A 158, 499.
     """
-    grid = Plane(n, 2 * np.pi)
-    start = grid.fft(2 * waves * np.cos(waves * grid.x) * np.cos(waves * grid.y))
+    grid = Plane(n, 2 * np.pi, like=like)
+    xp = array_namespace(grid.x)
+    start = grid.fft(2 * waves * xp.cos(waves * grid.x) * xp.cos(waves * grid.y))
 
     def exact(t: float) -> Array:
-        return start * np.exp(-2 * viscosity * waves**2 * t)
+        return start * math.exp(-2 * viscosity * waves**2 * t)
 
     problem = _problem(grid, viscosity, start, 0 * start, t_end)
     return SemilinearProblem(
@@ -46,7 +53,12 @@ def taylor_green(n: int = 32, viscosity: float = 0.05, waves: int = 2, t_end: fl
 
 
 def kolmogorov_flow(
-    n: int = 64, viscosity: float = 0.02, waves: int = 4, t_end: float = 20.0, seed: int = 0
+    n: int = 64,
+    viscosity: float = 0.02,
+    waves: int = 4,
+    t_end: float = 20.0,
+    seed: int = 0,
+    like: Array | None = None,
 ) -> SemilinearProblem:
     r"""Return ω_t + u·∇ω = νΔω - k cos(ky) on [0, 2π]², periodic: a shear flow driven until it is unstable.
 
@@ -64,13 +76,16 @@ def kolmogorov_flow(
         End of the time interval.
     seed
         Of the noise.
+    like
+        An array whose namespace, precision and device are used; NumPy in double precision by default.
 
     References
     ----------
     Meshalkin and Sinai (1961), J. Appl. Math. Mech. 25, 1700.
     """
-    grid = Plane(n, 2 * np.pi)
-    force = grid.fft(-waves * np.cos(waves * grid.y))
+    grid = Plane(n, 2 * np.pi, like=like)
+    xp = array_namespace(grid.x)
+    force = grid.fft(-waves * xp.cos(waves * grid.y))
     problem = _problem(grid, viscosity, grid.fft(2 * grid.smooth_noise(seed, 4)), force, t_end)
     return SemilinearProblem(
         **{
@@ -83,7 +98,7 @@ def kolmogorov_flow(
 
 
 def _problem(grid: Plane, viscosity: float, start: Array, force: Array, t_end: float) -> SemilinearProblem:
-    inverse = 1 / np.where(grid.k2 == 0, 1.0, grid.k2)  # of -Δ; the mean of the stream function does not matter
+    inverse = 1 / (grid.k2 + (grid.k2 == 0))  # of -Δ; the mean of the stream function does not matter
 
     def nonlinear(t: float, v: Array) -> Array:
         del t

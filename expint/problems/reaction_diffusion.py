@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from expint.backend import Array
+from expint.backend import Array, array_namespace
 from expint.operators import Diagonal
 from expint.problem import SemilinearProblem
 from expint.problems.plane import Plane
+from expint.problems.pseudospectral import pseudospectral
 from expint.spectral import Fourier
 
 __all__ = ["fitzhugh_nagumo", "gray_scott", "gray_scott_plane", "schnakenberg"]
@@ -18,7 +19,9 @@ __all__ = ["fitzhugh_nagumo", "gray_scott", "gray_scott_plane", "schnakenberg"]
 Reaction = Callable[[Array, Array], tuple[Array, Array]]
 
 
-def gray_scott(n: int = 256, feed: float = 0.02, decay: float = 0.0862, t_end: float = 8000.0) -> SemilinearProblem:
+def gray_scott(
+    n: int = 256, feed: float = 0.02, decay: float = 0.0862, t_end: float = 8000.0, like: Array | None = None
+) -> SemilinearProblem:
     r"""Return the Gray–Scott equations on [-50, 50], periodic, in which pulses split.
 
     u_t = u_xx + b(1 - u) - uv² and v_t = 0.01 v_xx - dv + uv². In Fourier space L = (-k² - b, -k²/100 - d); states
@@ -32,13 +35,15 @@ def gray_scott(n: int = 256, feed: float = 0.02, decay: float = 0.0862, t_end: f
         b and d.
     t_end
         End of the time interval.
+    like
+        An array whose namespace, precision and device are used; NumPy in double precision by default.
 
     References
     ----------
     Chebfun's ``spin`` demonstration "GS"; Montanelli and Bootland (2020), Math. Comput. Simul. 178, 307.
     """
-    grid = Fourier(n, length=100.0, start=-50.0)
-    pulse = np.sin(np.pi * (grid.x - 50) / 100) ** 100
+    grid = Fourier(n, length=100.0, start=-50.0, like=like)
+    pulse = array_namespace(grid.x).sin(np.pi * (grid.x - 50) / 100) ** 100
 
     def reaction(u: Array, v: Array) -> tuple[Array, Array]:
         together = u * v * v
@@ -56,7 +61,7 @@ def gray_scott(n: int = 256, feed: float = 0.02, decay: float = 0.0862, t_end: f
     )
 
 
-def gray_scott_plane(n: int = 128, t_end: float = 5000.0) -> SemilinearProblem:
+def gray_scott_plane(n: int = 128, t_end: float = 5000.0, like: Array | None = None) -> SemilinearProblem:
     r"""Return the Gray–Scott equations on a periodic square of side 2.5, where spots divide.
 
     u_t = D_u Δu - uv² + α(1 - u) and v_t = D_v Δv + uv² - (α + β)v with D_u = 2·10⁻⁵, D_v = 10⁻⁵, α = 0.035, β = 0.065;
@@ -68,13 +73,15 @@ def gray_scott_plane(n: int = 128, t_end: float = 5000.0) -> SemilinearProblem:
         Grid points in each direction.
     t_end
         End of the time interval.
+    like
+        An array whose namespace, precision and device are used; NumPy in double precision by default.
 
     References
     ----------
     Berland, Skaflestad and Wright (2007), ACM Trans. Math. Softw. 33, article 4; Pearson (1993), Science 261, 189.
     """
-    grid = Plane(n, 2.5)
-    spot = np.exp(-150 * ((grid.x - 1.25) ** 2 + (grid.y - 1.25) ** 2))
+    grid = Plane(n, 2.5, like=like)
+    spot = array_namespace(grid.x).exp(-150 * ((grid.x - 1.25) ** 2 + (grid.y - 1.25) ** 2))
 
     def reaction(u: Array, v: Array) -> tuple[Array, Array]:
         together = u * v * v
@@ -92,7 +99,7 @@ def gray_scott_plane(n: int = 128, t_end: float = 5000.0) -> SemilinearProblem:
     )
 
 
-def schnakenberg(n: int = 128, t_end: float = 10.0) -> SemilinearProblem:
+def schnakenberg(n: int = 128, t_end: float = 10.0, like: Array | None = None) -> SemilinearProblem:
     r"""Return Schnakenberg's equations on [0, 2π], periodic: a Turing pattern.
 
     u_t = u_xx + γ(a - u + u²v) and v_t = d v_xx + γ(b - u²v) with a = 0.1, b = 0.9, d = 40, γ = 30; the homogeneous
@@ -104,12 +111,15 @@ def schnakenberg(n: int = 128, t_end: float = 10.0) -> SemilinearProblem:
         Grid points.
     t_end
         End of the time interval.
+    like
+        An array whose namespace, precision and device are used; NumPy in double precision by default.
 
     References
     ----------
     Schnakenberg (1979), J. Theor. Biol. 81, 389; Murray, Mathematical Biology II (2003), section 2.4.
     """
-    grid, a, b, d, gamma = Fourier(n), 0.1, 0.9, 40.0, 30.0
+    grid, a, b, d, gamma = Fourier(n, like=like), 0.1, 0.9, 40.0, 30.0
+    xp = array_namespace(grid.x)
 
     def reaction(u: Array, v: Array) -> tuple[Array, Array]:
         together = gamma * u * u * v
@@ -119,7 +129,7 @@ def schnakenberg(n: int = 128, t_end: float = 10.0) -> SemilinearProblem:
         grid,
         [-(grid.k**2) - gamma, -d * grid.k**2],
         reaction,
-        [a + b + 0.01 * np.cos(2 * grid.x), b / (a + b) ** 2 + 0.01 * np.sin(3 * grid.x)],
+        [a + b + 0.01 * xp.cos(2 * grid.x), b / (a + b) ** 2 + 0.01 * xp.sin(3 * grid.x)],
         t_end,
         name="Schnakenberg",
         equation=r"u_t = u_{xx} + \gamma(a - u + u^2 v), \quad v_t = d v_{xx} + \gamma(b - u^2 v)",
@@ -127,7 +137,7 @@ def schnakenberg(n: int = 128, t_end: float = 10.0) -> SemilinearProblem:
     )
 
 
-def fitzhugh_nagumo(n: int = 256, t_end: float = 100.0) -> SemilinearProblem:
+def fitzhugh_nagumo(n: int = 256, t_end: float = 100.0, like: Array | None = None) -> SemilinearProblem:
     r"""Return the FitzHugh–Nagumo equations on [0, 200], periodic: two pulses that run apart.
 
     u_t = u_xx + u(1 - u)(u - a) - w and w_t = ε(u - γw) with a = 0.1, ε = 0.005, γ = 2; u(x, 0) = e^{-((x - 100)/5)²},
@@ -139,12 +149,14 @@ def fitzhugh_nagumo(n: int = 256, t_end: float = 100.0) -> SemilinearProblem:
         Grid points.
     t_end
         End of the time interval.
+    like
+        An array whose namespace, precision and device are used; NumPy in double precision by default.
 
     References
     ----------
     FitzHugh (1961), Biophys. J. 1, 445; Nagumo, Arimoto and Yoshizawa (1962), Proc. IRE 50, 2061.
     """
-    grid, a, epsilon, gamma = Fourier(n, length=200.0), 0.1, 0.005, 2.0
+    grid, a, epsilon, gamma = Fourier(n, length=200.0, like=like), 0.1, 0.005, 2.0
 
     def reaction(u: Array, w: Array) -> tuple[Array, Array]:
         return u * u * (1 + a - u) - w, epsilon * u
@@ -153,7 +165,7 @@ def fitzhugh_nagumo(n: int = 256, t_end: float = 100.0) -> SemilinearProblem:
         grid,
         [-(grid.k**2) - a, 0 * grid.k - epsilon * gamma],
         reaction,
-        [np.exp(-(((grid.x - 100) / 5) ** 2)), 0 * grid.x],
+        [array_namespace(grid.x).exp(-(((grid.x - 100) / 5) ** 2)), 0 * grid.x],
         t_end,
         name="FitzHugh–Nagumo",
         equation=r"u_t = u_{xx} + u(1-u)(u-a) - w, \quad w_t = \epsilon(u - \gamma w)",
@@ -162,21 +174,12 @@ def fitzhugh_nagumo(n: int = 256, t_end: float = 100.0) -> SemilinearProblem:
 
 
 def _problem(
-    grid: Any, symbols: list[Array], reaction: Reaction, start: list[Array], t_end: float, **known: Any
+    grid: Fourier | Plane, symbols: list[Array], reaction: Reaction, start: list[Array], t_end: float, **known: Any
 ) -> SemilinearProblem:
-    modes = grid.k.ndim if isinstance(grid, Fourier) else 2
+    xp, axis = array_namespace(grid.x), -1 - grid.x.ndim  # where a state counts its species
 
-    def nonlinear(t: float, y: Array) -> Array:
-        del t
-        fields = np.moveaxis(grid.ifft(y), -1 - modes, 0)
-        return grid.fft(np.stack(reaction(fields[0], fields[1]), axis=-1 - modes))
+    def together(fields: Array) -> Array:
+        first, second = xp.moveaxis(fields, axis, 0)
+        return xp.stack(reaction(first, second), axis=axis)
 
-    return SemilinearProblem(
-        linear=Diagonal(np.stack(symbols)),
-        nonlinear=nonlinear,
-        y0=grid.fft(np.stack(start)),
-        t_span=(0.0, t_end),
-        physical=grid.ifft,
-        x=grid.x,
-        **known,
-    )
+    return pseudospectral(grid, Diagonal(xp.stack(symbols)), together, grid.fft(xp.stack(start)), t_end, **known)

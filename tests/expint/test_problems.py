@@ -339,3 +339,32 @@ def test_the_modes_of_hochbruck_and_ostermann_are_those_of_second_differences() 
     modes = np.array([problem.physical(row) for row in np.eye(9)])  # rows: sine modes
     np.testing.assert_allclose(modes @ second, problem.linear[:, None] * modes, atol=1e-10)
     assert isinstance(as_operator(problem.linear, problem.y0), Diagonal)
+
+
+ANY_LIBRARY = sorted(
+    name for name in problems.names() if "like" in inspect.signature(getattr(problems, name)).parameters
+)
+
+
+@pytest.mark.parametrize("name", ANY_LIBRARY)
+def test_periodic_problems_are_made_for_any_array_library_and_precision(name: str) -> None:
+    torch = pytest.importorskip("torch")
+    size = (
+        {"n": 32} if name in {"ginzburg_landau_plane", "gray_scott_plane", "kolmogorov_flow", "swift_hohenberg"} else {}
+    )
+    ends = {}
+    for dtype in (None, torch.float64, torch.float32):
+        problem = problems.make(name, like=None if dtype is None else torch.empty(0, dtype=dtype), **size)
+        t = problem.t_span[1] / 1000
+        solution = expint.solve(problem, "krogstad4", t_span=(0, t), step=t / 2, t_eval=[t])
+        ends[dtype] = problem.physical(solution.y_end)
+        if problem.exact is not None:
+            assert problem.exact(t).dtype == solution.y.dtype
+        if dtype is not None:
+            assert {ends[dtype].dtype, ends[dtype].real.dtype} <= {dtype, dtype.to_complex()}
+            tolerance = {torch.float64: 1e-13, torch.float32: 1e-5}[dtype] * np.max(np.abs(ends[None]))
+            np.testing.assert_allclose(ends[dtype].numpy(), ends[None], rtol=0, atol=tolerance)
+
+
+def test_most_problems_are_made_for_any_array_library() -> None:
+    assert len(ANY_LIBRARY) >= 21
