@@ -96,25 +96,27 @@ def solve(
 @commands.command()
 @click.argument("name", type=METHOD, required=False)
 @click.option("--latex", is_flag=True, help="The tableau in LaTeX.")
+@click.option("--orders", is_flag=True, help="The orders proved, and the conditions that fail.")
 @click.option("--cite", is_flag=True, help="The source as BibTeX.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
-def methods(name: str | None, latex: bool, cite: bool, as_json: bool) -> None:
+def methods(name: str | None, latex: bool, orders: bool, cite: bool, as_json: bool) -> None:
     """List the methods, or show one: tableau, orders, source."""
-    if name is None and (latex or cite):
-        raise click.UsageError("expected the name of a method with --latex or --cite, received none")
-    found = [expint.method(entry) for entry in ([name] if name else expint.method_names())]
+    asked = {"latex": latex, "orders": orders, "cite": cite}
+    if name is None and any(asked.values()):
+        raise click.UsageError("expected the name of a method with --latex, --orders or --cite, received none")
+    found: list[Any] = [expint.method(entry) for entry in ([name] if name else expint.method_names())]
     if as_json:
         facts = [_facts(method) for method in found]
-        write_json({**facts[0], "bibtex": _asked(found[0], "cite")} if name else facts)
+        write_json({**facts[0], "bibtex": found[0].cite()} if name else facts)
     elif name is None:
         click.echo(f"{'method':34}{'order':>6}{'stiff':>6}{'slopes':>7}")
         for row in map(_facts, found):
             click.echo(f"{row['name']:34}{row['order']:6}{row['stiff_order']:6}{row['stages']:7}")
-    elif latex or cite:
-        click.echo("\n\n".join(_asked(found[0], ask) for ask, wanted in (("latex", latex), ("cite", cite)) if wanted))
+    elif any(asked.values()):
+        click.echo("\n\n".join(_answer(found[0], question) for question, wanted in asked.items() if wanted))
     else:
         click.echo("\n".join(f"{key.replace('_', ' '):18} {value}" for key, value in _facts(found[0]).items()))
-        click.echo("\n\n".join(["", _asked(found[0], "markdown"), _asked(found[0], "cite")]))
+        click.echo("\n\n".join(["", found[0].markdown(), found[0].cite()]))
 
 
 @commands.command()
@@ -170,9 +172,8 @@ def _facts(method: Any) -> dict[str, Any]:
     return {name: getattr(method, name) for name in names}
 
 
-def _asked(method: Any, question: str) -> str:
-    """Return the answer of a method, or a sentence where it has none."""
-    return str(getattr(method, question)()) if hasattr(method, question) else f"{method.name} has no {question} form"
+def _answer(method: Any, question: str) -> str:
+    return method.orders.markdown() if question == "orders" else str(getattr(method, question)())
 
 
 def _text(value: Any) -> str:

@@ -23,7 +23,7 @@ from expint.derive.lagrange import collocation_weights, lagrange_coefficients
 from expint.derive.orders import FullStiffOrder
 from expint.derive.phisum import Terms, phi
 from expint.derive.presentation import Presented
-from expint.derive.printing import latex_array, markdown_table
+from expint.derive.printing import latex_array, latex_phisum, markdown_table, text_phisum
 from expint.derive.stage import Method, Stage, StepContext, WithoutEstimate
 
 __all__ = ["INDEX", "TIME", "Adams", "PolynomialClock", "Quadrature", "adams_terms", "is_exact"]
@@ -158,13 +158,17 @@ class Adams(FullStiffOrder, WithoutEstimate, Presented):
 
     def latex(self) -> str:
         """Return the weights for uniform steps in LaTeX."""
-        weights = collocation_weights([Fraction(-j) for j in range(self.q)])
-        return latex_array([[f"N_{{n-{j}}}" if j else "N_n", w.latex()] for j, w in enumerate(weights)], "c|l")
+        rows = [[f"N_{{n-{j}}}" if j else "N_n", latex_phisum(terms)] for j, terms in enumerate(self._uniform())]
+        return latex_array(rows, "c|l")
 
     def markdown(self) -> str:
         """Return the weights for uniform steps as a Markdown table."""
-        weights = collocation_weights([Fraction(-j) for j in range(self.q)])
-        return markdown_table(["slope", "weight"], [[f"N_(n-{j})", str(w)] for j, w in enumerate(weights)])
+        rows = [[f"N_(n-{j})" if j else "N_n", text_phisum(terms)] for j, terms in enumerate(self._uniform())]
+        return markdown_table(["slope", "weight"], rows)
+
+    def _uniform(self) -> Sequence[Terms]:
+        """Return the weights for uniform steps."""
+        return [weight.terms for weight in collocation_weights([Fraction(-j) for j in range(self.q)])]
 
 
 def is_exact(nodes: Sequence[Any]) -> bool:

@@ -19,8 +19,7 @@ from typing import Any
 
 from expint.derive.adams import Adams, is_exact
 from expint.derive.lagrange import lagrange_coefficients
-from expint.derive.phisum import phi
-from expint.derive.printing import latex_array, latex_phisum, markdown_table, text_phisum
+from expint.derive.phisum import Terms, phi
 from expint.derive.stage import Stage, StepContext
 
 __all__ = ["LawsonAdams"]
@@ -58,19 +57,7 @@ class LawsonAdams(Adams):
         nodes = step.history[: self.q]
         return _recipe(nodes, is_exact(nodes))
 
-    def latex(self) -> str:
-        """Return the weights for uniform steps in LaTeX."""
-        return latex_array(
-            [[f"N_{{n-{j}}}" if j else "N_n", latex_phisum(terms)] for j, terms in enumerate(self._uniform())], "c|l"
-        )
-
-    def markdown(self) -> str:
-        """Return the weights for uniform steps as a Markdown table."""
-        return markdown_table(
-            ["slope", "weight"], [[f"N_(n-{j})", text_phisum(terms)] for j, terms in enumerate(self._uniform())]
-        )
-
-    def _uniform(self) -> tuple[Any, ...]:
+    def _uniform(self) -> Sequence[Terms]:
         return _recipe(tuple(Fraction(-j) for j in range(self.q)), exact=True)[0].past
 
     @property

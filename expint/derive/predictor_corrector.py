@@ -122,7 +122,8 @@ class PredictorCorrector(FullStiffOrder, Presented):
         past = [Fraction(-j) for j in range(self.q)]
         predictor, corrector = collocation_weights(past), collocation_weights([Fraction(1), *past])
         rows = [["predicted", "", write(corrector[0])]]
-        return rows + [[f"N_{{n-{j}}}", write(p), write(c)] for j, (p, c) in enumerate(zip(predictor, corrector[1:]))]
+        slopes = [f"N_{{n-{j}}}" if j else "N_n" for j in range(self.q)]
+        return rows + [[slope, write(p), write(c)] for slope, p, c in zip(slopes, predictor, corrector[1:])]
 
     @property
     def reference(self) -> str:

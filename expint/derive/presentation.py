@@ -38,6 +38,9 @@ class Presented(ABC):
     def _repr_latex_(self) -> str:
         return f"$${self.latex()}$$"
 
+    def __str__(self) -> str:
+        return f"{_named(self)}\n{self.markdown()}"
+
 
 def uniform_step(count: int) -> StepContext:
     """Return the step of length 1 from 0 with ``count`` remembered slopes at 0, -1, -2, …, exact."""
@@ -57,6 +60,10 @@ def recipe_markdown(recipe: Sequence[Stage]) -> str:
     past = len(recipe[-1].past)
     slopes = [f"N_(n-{j})" if j else "N_n" for j in range(past)]
     return markdown_table(["c", *slopes, *(f"N_{i + 2}" for i in range(len(rows[0]) - 1 - past))], rows)
+
+
+def _named(method: Any) -> str:
+    return str(method.name)
 
 
 def _uniform_recipe(method: Any) -> Sequence[Stage]:

@@ -92,13 +92,17 @@ def _latex_factor(size: Any, function: str) -> str:
 def _text_phi(k: int, c: Any) -> str:
     if c == 0:
         return ""
-    name = "φ" + str(k).translate(_SUBSCRIPTS)
+    name = "φ" + str(k).translate(_SUBSCRIPTS) if k else "e^"
     if c == 1:
-        return name
+        return name if k else "e^z"
+    return f"{name}({_text_argument(c)})"
+
+
+def _text_argument(c: Any) -> str:
     if isinstance(c, Fraction) and not _is_long(c):
         numerator = {1: "z", -1: "-z"}.get(c.numerator, f"{c.numerator}z")
-        return f"{name}({numerator}/{c.denominator})" if c.denominator != 1 else f"{name}({numerator})"
-    return f"{name}(({text_number(c)})z)"
+        return f"{numerator}/{c.denominator}" if c.denominator != 1 else numerator
+    return f"({text_number(c)})z"
 
 
 def _latex_phi(k: int, c: Any, argument: str) -> str:

@@ -14,13 +14,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from typing import Any, NoReturn
+from math import factorial
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from expint.derive.algebraic import root
 from expint.derive.phisum import Exact, exact, phi
 from expint.derive.presentation import Presented
 from expint.derive.printing import latex_array, latex_number, markdown_table, text_number
 from expint.derive.stage import Stage, StepContext, WithoutEstimate
+
+if TYPE_CHECKING:
+    from expint.derive.report import OrderReport
 
 __all__ = ["FlowPoints", "Splitting", "repeated"]
 
@@ -91,6 +95,25 @@ class Splitting(WithoutEstimate, Presented):
     def weak_stiff_order(self) -> int:
         """The stiff order in the weakened form, 0 as well."""
         return 0
+
+    @cached_property
+    def orders(self) -> OrderReport:
+        """The order proved in words, with the words in which the next order fails; the stiff orders are 0."""
+        from expint.derive.report import Condition, OrderReport
+        from expint.derive.words import is_near_a_splitting, missed_words
+
+        order, words = missed_words(self.a, self.b, self.order + 1)
+        if self.rounding is not None and is_near_a_splitting(self.a, self.b, self.order, self.rounding):
+            order, words = self.order, ()
+        violated = tuple(
+            Condition(len(word), rf"[{word}] = {latex_number(Fraction(1, factorial(len(word))))}", None)
+            for word in words
+        )
+        looked = order if self.rounding is not None else self.order + 1
+        equilibria = (Condition(1, r"\psi_{1} = 0", None),)
+        return OrderReport(
+            self.name, order, 0, 0, False, False, None, violated, equilibria, equilibria, max_order=looked
+        )
 
     def recipe(self, step: StepContext) -> NoReturn:
         """Refuse to run on values of N.

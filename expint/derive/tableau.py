@@ -212,6 +212,3 @@ class Tableau(DeclaredOrders, Presented):
     def markdown(self) -> str:
         """Return the tableau as a Markdown table."""
         return tableau_markdown(self)
-
-    def __str__(self) -> str:
-        return f"{self.name}\n{self.markdown()}"

@@ -23,14 +23,19 @@ import numpy as np
 from expint.derive.algebraic import Algebraic
 from expint.derive.phisum import Exact, exact
 
-__all__ = ["is_near_a_splitting", "lyndon_words", "splitting_order", "values_and_slopes"]
+__all__ = ["is_near_a_splitting", "lyndon_words", "missed_words", "splitting_order", "values_and_slopes"]
 
 Words = dict[str, Any]
 """{word in A and B: coefficient}."""
 
 
 def splitting_order(a: Sequence[Exact], b: Sequence[Exact], max_order: int = 6) -> int:
-    """Return the order of a splitting, proved up to ``max_order``: the words in which it agrees with e^{A+B}.
+    """Return the order of a splitting, proved up to ``max_order``: the words in which it agrees with e^{A+B}."""
+    return missed_words(a, b, max_order)[0]
+
+
+def missed_words(a: Sequence[Exact], b: Sequence[Exact], max_order: int = 6) -> tuple[int, tuple[str, ...]]:
+    """Return the order of a splitting, and the words of the next order in which it differs from e^{A+B}.
 
     The arithmetic is that of the number field of the parts.
     """
@@ -46,9 +51,10 @@ def splitting_order(a: Sequence[Exact], b: Sequence[Exact], max_order: int = 6) 
         words = _times_exponential(words, letter, factor, max_order, number)
     for order in range(1, max_order + 1):
         wanted = number(1) / number(factorial(order))
-        if any(words.get("".join(word), number(0)) != wanted for word in product("AB", repeat=order)):
-            return order - 1
-    return max_order
+        missed = [word for word in map("".join, product("AB", repeat=order)) if words.get(word, number(0)) != wanted]
+        if missed:
+            return order - 1, tuple(missed)
+    return max_order, ()
 
 
 def lyndon_words(length: int) -> list[str]:

@@ -10,7 +10,6 @@ from expint.derive.conditions import OrderReport, check_orders
 from expint.derive.printing import markdown_table
 from expint.derive.splitting import Splitting
 from expint.derive.tableau import Tableau
-from expint.derive.words import is_near_a_splitting, splitting_order
 from expint.methods import families, generated_names, method
 from expint.methods.citations import label
 
@@ -83,11 +82,8 @@ def _row(entry: Any) -> tuple[str, ...]:
 
 
 def _splitting_row(entry: Splitting) -> tuple[str, ...]:
-    if entry.rounding is None:
-        order = splitting_order(entry.a, entry.b, max_order=entry.order + 1)
-    else:
-        order = entry.order if is_near_a_splitting(entry.a, entry.b, entry.order, entry.rounding) else 0
-    return (f"`{entry.name}`", str(entry.stages), str(order), "0", "0", "", "", _aliases(entry), label(_source(entry)))
+    order = str(entry.orders.order)
+    return (f"`{entry.name}`", str(entry.stages), order, "0", "0", "", "", _aliases(entry), label(_source(entry)))
 
 
 def _aliases(entry: Any) -> str:

@@ -77,6 +77,9 @@ def test_methods_are_listed_as_text_and_json() -> None:
     assert (one["order"], one["stiff_order"]) == (4, 3)
     assert "krogstad2005" in one["bibtex"]
     assert call("methods", "krogstad4", "--latex").output.startswith(r"\begin{array}")
+    assert call("methods", "krogstad4", "--orders").output.startswith("**krogstad4**: row sums hold;")
+    assert call("methods", "strang", "--orders").output.count("[AAB] = ") == 1
+    assert call("methods", "--orders").exit_code == 2
 
 
 def test_a_study_prints_tables_draws_and_resumes(tmp_path: Path) -> None:

@@ -211,8 +211,26 @@ def test_lookup_does_not_import_sympy():
 
 
 @pytest.mark.parametrize("name", method_names())
-def test_every_method_prints_itself_in_latex_and_markdown(name):
+def test_every_method_prints_itself_its_orders_and_its_source(name):
     entry = method(name)
-    assert entry.latex().startswith(r"\begin{array}")
-    assert entry.markdown().splitlines()[1].startswith("| --- |")
-    assert entry._repr_latex_() == f"$${entry.latex()}$$"
+    latex, markdown = entry.latex(), entry.markdown()
+    assert latex.startswith(r"\begin{array}{")
+    columns = latex.split("{")[2].split("}")[0].replace("|", "")
+    assert {line.count("&") + 1 for line in latex.splitlines()[1:-1] if "hline" not in line} == {len(columns)}
+    assert latex.count("{") == latex.count("}")
+    assert len({line.count(" | ") for line in markdown.splitlines()}) == 1
+    assert markdown.splitlines()[1].startswith("| --- |")
+    assert entry._repr_latex_() == f"$${latex}$$"
+    assert str(entry) == f"{name}\n{markdown}"
+    assert repr(entry)
+    assert entry.cite().startswith("@")
+    if entry.order <= 6:  # higher orders take longer, and METHODS.md has them
+        report = entry.orders
+        assert (report.order, report.stiff_order, report.weak_stiff_order) == (
+            entry.order,
+            entry.stiff_order,
+            entry.weak_stiff_order,
+        )
+        assert report.markdown().startswith(f"**{name}**")
+        assert report.latex().startswith(r"\begin{array}{lcl}")
+        assert report._repr_latex_() == f"$${report.latex()}$$"

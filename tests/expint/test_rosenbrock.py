@@ -1,6 +1,7 @@
 """Methods that linearise at every step: orders proved, and measured by a stepper that reads as the papers do."""
 
 from fractions import Fraction as F
+from functools import cache
 from math import factorial
 
 import mpmath
@@ -26,8 +27,13 @@ MULTISTEP = [*(LinearisedAdams(q) for q in range(1, 6)), *epirk.MULTISTEP]
 DIGITS = 50
 
 
+@cache
+def irrational(value):
+    return value.rounded(2 * DIGITS)
+
+
 def number(value):
-    value = value.rounded(2 * DIGITS) if isinstance(value, Algebraic) else value
+    value = irrational(value) if isinstance(value, Algebraic) else value
     return mpmath.mpf(value.numerator) / value.denominator
 
 
@@ -251,7 +257,7 @@ def test_raising_undoes_multiplication_with_z(c, k, m):
 def test_tableaux_that_do_not_solve_linear_problems_are_refused():
     with pytest.raises(ValueError, match="expected b to sum to φ₁, received 2φ₂"):
         Rosenbrock(name="wrong", c=(0,), a=((),), b=(2 * phi(2),))
-    with pytest.raises(ValueError, match="expected row 2 of a to sum to φ_k with k ≥ 1, received φ₀"):
+    with pytest.raises(ValueError, match=r"expected row 2 of a to sum to φ_k with k ≥ 1, received e\^z"):
         Rosenbrock(name="wrong", c=(0, 1), a=((), (phi(0),)), b=(REST, 2 * phi(3)))
     with pytest.raises(ValueError, match="expected different nodes other than 0"):
         linearised_ladder("wrong", [[F(1, 2), F(1, 2)]])
