@@ -25,7 +25,7 @@ from .declaration import Sampler
 from .gauge import DATA, NOISE, RHO
 from .history import ScheduleClock
 from .programme import End, capped, predictor, taper
-from .published_grids import karras, quadratic_in_t, uniform_in_lambda
+from .published_grids import diffusers, karras, quadratic_in_t, uniform_in_lambda
 
 __all__ = ["BH1", "DPM_SOLVER", "MIDPOINT", "PRESETS", "Deviating", "Replaced", "TaperBelow"]
 
@@ -182,15 +182,39 @@ PRESETS: tuple[Sampler, ...] = (
     ),
     *(
         _SOLVER(
-            f"{prefix}{q}m@{origin}",
+            f"{prefix}{q}m@dpm-solver",
             _multistep(q, DPM_SOLVER),
             gauge,
-            end=TaperBelow(taper(q).orders[: q - 1 - (zero or 0)], below=below, zero=zero),
+            end=TaperBelow(taper(q).orders, below=10),
             reference=reference,
         )
         for prefix, (gauge, reference) in _GAUGES.items()
-        for origin, below, zero in (("dpm-solver", 10, None), ("diffusers", 14, 1))  # 15 with the step to zero
         for q in (2, 3)
+    ),
+    *(
+        Sampler(
+            f"dpmpp-{q}m@diffusers",
+            _multistep(q, DPM_SOLVER),
+            DATA,
+            diffusers("linspace"),
+            end=TaperBelow(taper(q).orders[:-1], below=14, zero=1),  # 15 with the step to zero
+            reference="lu2022pp",
+        )
+        for q in (2, 3)
+    ),
+    *(
+        Sampler(
+            f"dpm{q}m@diffusers",
+            _multistep(q, DPM_SOLVER),
+            NOISE,
+            diffusers("linspace", "sigma_min"),
+            end=TaperBelow(taper(q).orders, below=15),
+            reference="lu2022",
+        )
+        for q in (2, 3)
+    ),
+    Sampler(
+        "ddim@diffusers", expint.Adams(1), RHO, diffusers("leading", spare=0), end=End(zero=1), reference="song2021"
     ),
     *(
         _SOLVER(
@@ -205,20 +229,22 @@ PRESETS: tuple[Sampler, ...] = (
         for p in (1, 2, 3)
     ),
     *(
-        _SOLVER(
+        Sampler(
             f"unipc{p}-bh2@diffusers",
             Deviating(PredictorCorrector(p, ramp=True), MIDPOINT),
             DATA,
+            diffusers("linspace"),
             end=End(orders=taper(p).orders[:-1], zero=1),
             reference="zhao2023",
         )
         for p in (1, 2, 3)
     ),
     *(
-        _SOLVER(
+        Sampler(
             f"deis{q}@diffusers",
             expint.Adams(q, ramp=True),
             NOISE,
+            diffusers("linspace", "sigma_min"),
             end=TaperBelow(taper(q).orders, below=15),
             reference="zhang2023",
         )

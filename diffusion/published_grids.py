@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache, partial
+from typing import Any
 
 import numpy as np
 
 from . import grids
 from .schedule import NoiseSchedule
 
-__all__ = ["GridRule", "karras", "quadratic_in_t", "uniform_in", "uniform_in_lambda", "uniform_in_t"]
+__all__ = ["GridRule", "diffusers", "karras", "quadratic_in_t", "uniform_in", "uniform_in_lambda", "uniform_in_t"]
 
 GridRule = Callable[[int, NoiseSchedule], np.ndarray]
 
@@ -28,6 +29,21 @@ def _power(exponent: float, clock: str, steps: int, schedule: NoiseSchedule) -> 
 @lru_cache(maxsize=128, typed=True)
 def _kept(exponent: float, clock: str, steps: int, schedule: NoiseSchedule) -> np.ndarray:
     return grids.power(steps, exponent, clock, schedule=schedule)
+
+
+@lru_cache
+def diffusers(spacing: str, final: str = "zero", spare: int = 1) -> GridRule:
+    """Return the rule of the timesteps of a scheduler of diffusers; see `grids.timesteps`.
+
+    A step to σ = 0 is that of the sampler's end, so that the rule leaves it out.
+    """
+    return partial(_timesteps, spacing, final, spare)
+
+
+def _timesteps(spacing: Any, final: Any, spare: int, steps: int, schedule: NoiseSchedule) -> np.ndarray:
+    to_zero = final == "zero"
+    times = grids.timesteps(steps + to_zero, spacing, schedule=schedule, final=final, spare=spare)
+    return times[:-1] if to_zero else times
 
 
 uniform_in_t = uniform_in("t")

@@ -11,36 +11,145 @@ from .golden import mixture
 
 schedulers = pytest.importorskip("diffusers.schedulers")
 
+pytestmark = [  # theirs
+    pytest.mark.filterwarnings("ignore:__array:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:.*algorithm_type:FutureWarning"),
+]
+
 BETAS = np.linspace(1e-4, 2e-2, 1000)
 VP = diffusion.VP.from_betas(BETAS)
 EPS = gaussian_mixture(*mixture()[:3], VP, predicts="noise")
-CASES = [
-    ("DPMSolverMultistepScheduler", {"solver_order": 2}, "dpmpp-2m@diffusers"),
-    ("DPMSolverMultistepScheduler", {"solver_order": 3}, "dpmpp-3m@diffusers"),
-    ("UniPCMultistepScheduler", {"solver_order": 1}, "unipc1-bh2@diffusers"),
-    ("UniPCMultistepScheduler", {"solver_order": 2}, "unipc2-bh2@diffusers"),
-    ("UniPCMultistepScheduler", {"solver_order": 3}, "unipc3-bh2@diffusers"),
-    ("DEISMultistepScheduler", {"solver_order": 2}, "deis2@diffusers"),
-    ("DEISMultistepScheduler", {"solver_order": 3}, "deis3@diffusers"),
-]
+NOISE = mixture()[3]
+CASES = {
+    "ddim@diffusers": ("DDIMScheduler", {"clip_sample": False}),
+    "dpmpp-2m@diffusers": ("DPMSolverMultistepScheduler", {"solver_order": 2}),
+    "dpmpp-3m@diffusers": ("DPMSolverMultistepScheduler", {"solver_order": 3}),
+    **{
+        f"dpm{q}m@diffusers": (
+            "DPMSolverMultistepScheduler",
+            {"solver_order": q, "algorithm_type": "dpmsolver", "final_sigmas_type": "sigma_min"},
+        )
+        for q in (2, 3)
+    },
+    **{f"unipc{q}-bh2@diffusers": ("UniPCMultistepScheduler", {"solver_order": q}) for q in (1, 2, 3)},
+    **{f"deis{q}@diffusers": ("DEISMultistepScheduler", {"solver_order": q}) for q in (1, 2, 3)},
+}
 
 
-@pytest.mark.parametrize("steps", [8, 20])
-@pytest.mark.parametrize(("name", "options", "preset"), CASES, ids=[case[2] for case in CASES])
-def test_the_preset_makes_the_steps_of_the_scheduler(name, options, preset, steps):
-    scheduler = getattr(schedulers, name)(num_train_timesteps=1000, trained_betas=BETAS.tolist(), **options)
+def made(name, **options):
+    return getattr(schedulers, name)(num_train_timesteps=1000, trained_betas=BETAS.tolist(), **options)
+
+
+def run(scheduler, network, steps):
+    """Return the timesteps that a scheduler asks for, and the last sample."""
     scheduler.set_timesteps(steps)
-    sigmas = scheduler.sigmas.numpy().astype(float)
-    positive = sigmas[sigmas > 0]
-    times = np.clip(
-        VP.time(-np.log(positive)), VP.t_end, VP.t_start
-    )  # they keep their noise levels in single precision
-    x = torch.from_numpy(mixture()[3])
-    for i, timestep in enumerate(scheduler.timesteps):
-        x = scheduler.step(EPS(x, times[i]), timestep, x, return_dict=False)[0]
-    grid = [*times, 0.0] if sigmas[-1] == 0 else times
-    found = diffusion.sample(EPS, mixture()[3], sampler=preset, grid=grid, start="state")
-    rounding = (
-        1e-4 if "DEIS" in name else 2e-6
-    )  # its coefficients are differences of antiderivatives, in single precision
-    np.testing.assert_allclose(found, x.numpy(), rtol=0, atol=rounding)
+    x = torch.from_numpy(NOISE)
+    asked = [int(timestep) for timestep in scheduler.timesteps]
+    for timestep in scheduler.timesteps:
+        x = scheduler.step(network(x, int(timestep)), timestep, x, return_dict=False)[0]
+    return asked, x.numpy()
+
+
+def recording(network):
+    """Return the network with its calls at whole timesteps, which are noted."""
+    asked = []
+
+    def call(x, t):
+        index = torch.round(1000 * t - 1)
+        assert torch.all(torch.abs(1000 * t - 1 - index) < 1e-9)
+        asked.append(int(index[0]))
+        return network(x, float(t[0]))
+
+    return diffusion.Denoiser(call, "noise", VP), asked
+
+
+@pytest.mark.parametrize("steps", [8, 14, 15, 20])
+@pytest.mark.parametrize("preset", CASES)
+def test_the_preset_makes_the_run_of_the_scheduler(preset, steps):
+    """Timesteps, start, order, end: all of it, by the number of steps alone."""
+    name, options = CASES[preset]
+    expected, x = run(made(name, **options), lambda x, i: EPS(x, (i + 1) / 1000), steps)
+    denoiser, asked = recording(EPS)
+    found = diffusion.sample(denoiser, torch.from_numpy(NOISE), sampler=preset, steps=steps)
+    assert asked == expected
+    # they keep noise levels in single precision; the coefficients of DEIS are differences of antiderivatives, too
+    rounding = 2e-4 if "deis" in preset else 1e-5
+    np.testing.assert_allclose(found.numpy(), x, rtol=0, atol=rounding)
+
+
+SPACED = [("linspace", 0), ("leading", 0), ("leading", 1), ("trailing", 0)]
+
+
+@pytest.mark.parametrize(("spacing", "offset"), SPACED)
+@pytest.mark.parametrize("steps", [1, 3, 7, 20, 30, 333])
+@pytest.mark.parametrize(
+    ("name", "spare"), [("DPMSolverMultistepScheduler", 1), ("UniPCMultistepScheduler", 1), ("DDIMScheduler", 0)]
+)
+def test_the_timesteps_are_those_of_the_scheduler(name, spare, steps, spacing, offset):
+    scheduler = made(name, timestep_spacing=spacing, steps_offset=offset)
+    scheduler.set_timesteps(steps)
+    expected = scheduler.timesteps.numpy()
+    grid = diffusion.grids.timesteps(steps, spacing, schedule=VP, offset=offset, spare=spare)
+    np.testing.assert_allclose(grid[:-1], (expected + 1) / 1000, rtol=1e-15)
+    assert grid[-1] == 0.0
+
+
+@pytest.mark.parametrize(("spacing", "offset"), SPACED)
+def test_another_spacing_is_a_grid_for_the_same_preset(spacing, offset):
+    scheduler = made("DPMSolverMultistepScheduler", timestep_spacing=spacing, steps_offset=offset)
+    _, x = run(scheduler, lambda x, i: EPS(x, (i + 1) / 1000), 12)
+    grid = diffusion.grids.timesteps(12, spacing, schedule=VP, offset=offset)
+    found = diffusion.sample(EPS, NOISE, sampler="dpmpp-2m@diffusers", grid=grid)
+    np.testing.assert_allclose(found, x, rtol=0, atol=5e-6)
+
+
+@pytest.mark.parametrize("name", ["DPMSolverMultistepScheduler", "UniPCMultistepScheduler"])
+def test_on_karras_grids_the_network_is_asked_at_rounded_timesteps_while_coefficients_are_not_rounded(name):
+    scheduler = made(name, solver_order=2, use_karras_sigmas=True)
+    expected, x = run(scheduler, lambda x, i: EPS(x, (i + 1) / 1000), 10)
+    schedule = diffusion.VP.from_betas(BETAS, interpolation="log-rho")
+    asked = []
+
+    def network(x, index):
+        asked.append(int(index[0]))
+        return EPS(x, (asked[-1] + 1) / 1000)
+
+    denoiser = diffusion.Denoiser(diffusion.adapters.with_index(network, rounded=True), "noise", schedule)
+    preset = "dpmpp-2m@diffusers" if "DPM" in name else "unipc2-bh2@diffusers"
+    sampler = diffusion.sampler(preset, grid=diffusion.published_grids.karras)
+    found = diffusion.sample(denoiser, torch.from_numpy(NOISE), sampler=sampler, steps=10)
+    assert asked == expected
+    np.testing.assert_allclose(found.numpy(), x, rtol=0, atol=1e-4)
+
+
+def test_between_timesteps_a_scheduler_interpolates_the_noise_level_linearly():
+    """Both of its maps: from timesteps to σ linearly in σ, from σ to timesteps linearly in log σ."""
+    scheduler = made("EulerDiscreteScheduler")
+    scheduler.set_timesteps(7)  # at fractional timesteps
+    sigmas = scheduler.sigmas.numpy()[:-1].astype(float)
+    times = (scheduler.timesteps.numpy().astype(float) + 1) / 1000
+    linear = diffusion.VP.from_betas(BETAS, interpolation="rho")
+    np.testing.assert_allclose(linear.rho(times), sigmas, rtol=1e-4)
+    log_sigmas = np.log(((1 - scheduler.alphas_cumprod) / scheduler.alphas_cumprod) ** 0.5).numpy()
+    logarithmic = diffusion.VP.from_betas(BETAS, interpolation="log-rho")
+    found = [1000 * logarithmic.time(-np.log(sigma)) - 1 for sigma in sigmas[1:-1]]
+    np.testing.assert_allclose([scheduler._sigma_to_t(s, log_sigmas) for s in sigmas[1:-1]], found, rtol=0, atol=2e-2)
+
+
+def test_a_table_of_zero_terminal_snr_is_that_of_diffusers():
+    scheduler = schedulers.DDIMScheduler(
+        trained_betas=BETAS.tolist(),
+        rescale_betas_zero_snr=True,
+        prediction_type="v_prediction",
+        timestep_spacing="trailing",
+        clip_sample=False,
+    )
+    schedule = diffusion.VP.zero_terminal_snr(BETAS)
+    np.testing.assert_allclose(
+        schedule.alpha(np.arange(1, 1001) / 1000) ** 2, scheduler.alphas_cumprod.numpy(), rtol=3e-4, atol=1e-7
+    )
+    network = gaussian_mixture(*mixture()[:3], schedule, predicts="velocity")
+    _, x = run(scheduler, lambda x, i: network(x, (i + 1) / 1000), 10)
+    grid = diffusion.grids.timesteps(10, "trailing", schedule=schedule, spare=0)
+    found = diffusion.sample(network, NOISE, sampler="ddim", grid=grid)
+    np.testing.assert_allclose(found, x, rtol=0, atol=1e-3)

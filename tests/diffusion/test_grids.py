@@ -101,3 +101,32 @@ def test_lists_tuples_and_tensors_are_grids():
     torch = pytest.importorskip("torch")
     for grid in ([1.0, 0.5], (1.0, 0.5), torch.tensor([1.0, 0.5], dtype=torch.float64)):
         np.testing.assert_array_equal(grids.check(grid, SCHEDULE), [1.0, 0.5])
+
+
+def test_timesteps_are_spaced_by_the_rules_of_their_names():
+    schedule = VP.from_betas(np.linspace(0.01, 0.2, 10))  # ten timesteps, t = 0.1 … 1
+    for spacing, spare, expected in (
+        ("linspace", 0, [1.0, 0.7, 0.4, 0.1]),  # 9, 6, 3, 0
+        ("linspace", 1, [1.0, 0.8, 0.5, 0.3]),  # 9, 6.75, 4.5, 2.25, rounded to even
+        ("leading", 0, [0.7, 0.5, 0.3, 0.1]),  # 6, 4, 2, 0
+        ("leading", 1, [0.9, 0.7, 0.5, 0.3]),  # 8, 6, 4, 2
+        ("trailing", 1, [1.0, 0.8, 0.5, 0.2]),  # 10, 7.5, 5, 2.5, rounded to even, less 1
+    ):
+        found = grids.timesteps(4, spacing, schedule=schedule, spare=spare)
+        np.testing.assert_allclose(found, [*expected, 0.0], rtol=1e-15)
+    shifted = grids.timesteps(4, "leading", schedule=schedule, offset=1, final="sigma_min")
+    np.testing.assert_allclose(shifted, [1.0, 0.8, 0.6, 0.4, 0.1], rtol=1e-15)
+
+
+def test_timesteps_that_cannot_be_are_refused():
+    schedule = VP.from_betas(np.linspace(0.01, 0.2, 10))
+    with pytest.raises(ValueError, match=r"stay apart when rounded to 1/10.*take fewer steps than 20"):
+        grids.timesteps(20, schedule=schedule)
+    with pytest.raises(ValueError, match=r"received 0.1 followed by 0.1"):
+        grids.timesteps(10, "trailing", schedule=schedule, final="sigma_min")
+    with pytest.raises(ValueError, match=r"variance-preserving schedule.*received EDM; take another grid"):
+        grids.timesteps(4, schedule=EDM())
+    with pytest.raises(ValueError, match="did you mean 'leading'"):
+        grids.timesteps(4, "leeding", schedule=schedule)
+    with pytest.raises(ValueError, match="did you mean 'zero'"):
+        grids.timesteps(4, schedule=schedule, final="zeros")
