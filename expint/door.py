@@ -23,6 +23,7 @@ __all__ = [
     "check_tolerance",
     "lay_out_stops",
     "lay_out_times",
+    "no_force",
     "refuse_tolerances",
 ]
 
@@ -50,8 +51,13 @@ def check_state(y0: Any) -> Array:
     return y0
 
 
-def check_slopes(nonlinear: Callable[..., Array], args: tuple[Any, ...], y0: Array) -> Callable[[float, Array], Array]:
-    """Return N(t, y) with ``args`` bound; its first value is checked against the state, and where the dtype changes."""
+def check_slopes(
+    nonlinear: Callable[..., Array], args: tuple[Any, ...], y0: Array, what: str = "nonlinear(t, y)"
+) -> Callable[[float, Array], Array]:
+    """Return N(t, y) with ``args`` bound; its first value is checked against the state, and where the dtype changes.
+
+    In messages the function is called ``what``.
+    """
     known: Any = None
 
     def checked(t: float, y: Array) -> Array:
@@ -59,41 +65,45 @@ def check_slopes(nonlinear: Callable[..., Array], args: tuple[Any, ...], y0: Arr
         slope = nonlinear(t, y, *args)
         kind = getattr(slope, "dtype", type(slope))
         if kind is not known:
-            _check_slope(slope, y0)
+            _check_slope(slope, y0, what)
             known = kind
         return slope
 
     return checked
 
 
-def _check_slope(slope: Any, y0: Array) -> None:
+def no_force(t: float, y: Array, *args: Any) -> Array:
+    """Return N = 0."""
+    del t, args
+    return array_namespace(y).zeros_like(y)
+
+
+def _check_slope(slope: Any, y0: Array, what: str) -> None:
     if not is_array(slope) and not np.isscalar(slope):
-        raise TypeError(f"expected nonlinear(t, y) to return an array like y0, received {type(slope).__name__}")
+        raise TypeError(f"expected {what} to return an array like y0, received {type(slope).__name__}")
     shape = tuple(getattr(slope, "shape", ()))
     if shape != tuple(y0.shape):
-        raise ValueError(
-            f"expected nonlinear(t, y) to return shape {tuple(y0.shape)}, that of y0, received shape {shape}"
-        )
+        raise ValueError(f"expected {what} to return shape {tuple(y0.shape)}, that of y0, received shape {shape}")
     xp = array_namespace(y0)
     if is_array(slope):
-        _check_home(slope, y0, xp)
+        _check_home(slope, y0, xp, what)
     dtype = slope.dtype if is_array(slope) else xp.result_type(y0.dtype, slope)
     if xp.result_type(dtype, y0.dtype) != y0.dtype:
         raise TypeError(
-            f"expected nonlinear(t, y) to return dtype {y0.dtype}, that of y0, received {dtype}; convert y0 or the "
+            f"expected {what} to return dtype {y0.dtype}, that of y0, received {dtype}; convert y0 or the "
             "result of nonlinear, so that no step changes the dtype silently"
         )
 
 
-def _check_home(slope: Array, y0: Array, xp: Namespace) -> None:
+def _check_home(slope: Array, y0: Array, xp: Namespace, what: str) -> None:
     """Refuse slopes of another array library or on another device."""
     if array_namespace(slope) is not xp:
         raise TypeError(
-            f"expected nonlinear(t, y) to return an array of {type(y0).__module__}, as y0 is one, received one of "
+            f"expected {what} to return an array of {type(y0).__module__}, as y0 is one, received one of "
             f"{type(slope).__module__}; convert y0 or the result of nonlinear"
         )
     if device(slope) != device(y0):
-        raise TypeError(f"expected nonlinear(t, y) to stay on device {device(y0)}, received one on {device(slope)}")
+        raise TypeError(f"expected {what} to stay on device {device(y0)}, received one on {device(slope)}")
 
 
 def lay_out_times(

@@ -24,12 +24,14 @@ from expint.door import (
     check_tolerance,
     lay_out_stops,
     lay_out_times,
+    no_force,
     refuse_tolerances,
 )
 from expint.lower import lower
 from expint.lower.cache import StepCache
 from expint.methods import method as find_method
-from expint.operators import Operator, as_operator
+from expint.nonautonomous import solve_time_dependent
+from expint.operators import Operator, TimeDependent, as_operator
 from expint.problem import SemilinearProblem
 from expint.progress import Progress
 from expint.run import Controller, StepControl, run_adaptive, run_plan
@@ -44,7 +46,7 @@ __all__ = ["solve", "solve_ivp"]
 
 @in_own_clock
 def solve_ivp(
-    nonlinear: Callable[..., Array],
+    nonlinear: Callable[..., Array] | None,
     t_span: tuple[float, float],
     y0: Array,
     *,
@@ -82,8 +84,9 @@ def solve_ivp(
         Python numbers and lists become NumPy arrays.
     linear
         L: a number, an array that multiplies elementwise (a Fourier symbol), a square matrix for the last axis, or an
-        operator of ``expint.operators``; or one of these times a function of time, ``TimeScaled(g, A)``. Without it
-        the problem is y' = N(t, y), for methods that linearise.
+        operator of ``expint.operators``; one of these times a function of time, ``TimeScaled(g, A)``; or one of these
+        for every time, ``TimeDependent(lambda t: A(t))``, for the methods of ``expint.methods.magnus``. Without it the
+        problem is y' = N(t, y), for methods that linearise.
     method
         A name (see ``expint.method_names()``), a method, or "auto": chosen from operator, precision and tolerance, with
         the reason in the message of the solution. Without ``step`` and ``grid`` it must have an error
@@ -140,35 +143,32 @@ def solve_ivp(
         reached so far in its attribute ``solution``.
     """
     y0 = check_state(y0)
-    operator = None if linear is None else as_operator(linear, y0)
-    fixed, doubling = step is not None or grid is not None, check_estimate(error)
-    chosen, why = _method(method, operator, y0, None if fixed or doubling else (1e-6 if rtol is None else rtol))
     watched = check_events(events)
+    fixed, doubling = step is not None or grid is not None, check_estimate(error)
     if fixed:
         refuse_tolerances(rtol=rtol, atol=atol, first_step=first_step, norm=norm, error=error, controller=controller)
+    asked: dict[str, Any] = {
+        "step": step,
+        "grid": grid,
+        "t_eval": t_eval,
+        "rtol": rtol,
+        "atol": atol,
+        "norm": norm,
+        "limits": StepLimits(first_step, max_step, max_steps),
+        "controller": controller,
+        "dense_output": dense_output,
+        "events": watched,
+        "args": args,
+        "callback": callback,
+        "progress": progress,
+    }
+    if isinstance(linear, TimeDependent):
+        return solve_time_dependent(nonlinear, t_span, y0, linear, method, jac, error=error, **asked)
+    operator = None if linear is None else as_operator(linear, y0)
+    chosen, why = _method(method, operator, y0, None if fixed or doubling else (1e-6 if rtol is None else rtol))
+    nonlinear = no_force if nonlinear is None else nonlinear
     if isinstance(chosen, Linearised):
-        solution = solve_linearised(
-            nonlinear,
-            t_span,
-            y0,
-            operator,
-            chosen,
-            jac,
-            step=step,
-            grid=grid,
-            t_eval=t_eval,
-            rtol=rtol,
-            atol=atol,
-            norm=norm,
-            limits=StepLimits(first_step, max_step, max_steps),
-            controller=controller,
-            doubling=doubling,
-            dense_output=dense_output,
-            events=watched,
-            args=args,
-            callback=callback,
-            progress=progress,
-        )
+        solution = solve_linearised(nonlinear, t_span, y0, operator, chosen, jac, doubling=doubling, **asked)
         return _explained(solution, why)
     if operator is None or jac is not None:
         received = f"{chosen.name} without linear=" if operator is None else f"jac= beside {chosen.name}"
@@ -179,7 +179,7 @@ def solve_ivp(
     watch = Watch(Trail(operator, chosen.order, dense_output), watched) if watched or dense_output else None
     shown: dict[str, Any] = {"callback": callback, "progress": progress, "watch": watch}
     if not fixed:
-        limits = StepLimits(first_step, max_step, max_steps)
+        limits = asked["limits"]
         stops = lay_out_stops(t_span, t_eval, limits)
         tolerance = check_tolerance(chosen, rtol, atol, norm, y0, doubling)
         control = StepControl(tolerance, controller or Controller(), *limits.sizes(), doubling)

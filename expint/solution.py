@@ -57,6 +57,8 @@ class Stats:
         among ``nonlinear_evaluations``.
     jacobian_products
         Products of a Jacobian that is not formed with vectors.
+    linear_evaluations
+        Evaluations of a linear part that depends on time.
     """
 
     nonlinear_evaluations: int = 0
@@ -64,6 +66,7 @@ class Stats:
     rejected: int = 0
     jacobian_evaluations: int = 0
     jacobian_products: int = 0
+    linear_evaluations: int = 0
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,6 @@ def test_the_code_of_the_page_runs_as_pasted(page: str, capsys: pytest.CaptureFi
     namespace: dict[str, object] = {}
     for block in blocks:
         exec(compile(block, page, "exec"), namespace)
-    for name in ("decay", "burgers", "sine_gordon", "heat", "reaction", "same", "again", "pair", "alike", "season"):
+    for name in ("decay", "burgers", "sine_gordon", "heat", "reaction", "same", "again", "pair", "alike", "season", "shaken"):
         assert namespace[name].success, name
     assert "action='eigen'" in capsys.readouterr().out

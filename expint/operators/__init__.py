@@ -14,6 +14,7 @@ from expint.operators.coerce import as_operator
 from expint.operators.dense import Dense
 from expint.operators.diagonal import Diagonal
 from expint.operators.scalar import Scalar
+from expint.operators.time_dependent import TimeDependent
 from expint.operators.time_scaled import TimeScaled
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ __all__ = [
     "Scalar",
     "Sparse",
     "Sum",
+    "TimeDependent",
     "TimeScaled",
     "as_operator",
 ]

@@ -11,6 +11,7 @@ from expint.operators.base import Operator, is_sparse
 from expint.operators.dense import Dense
 from expint.operators.diagonal import Diagonal
 from expint.operators.scalar import Scalar
+from expint.operators.time_dependent import TimeDependent
 from expint.operators.time_scaled import TimeScaled
 
 __all__ = ["as_operator", "coerce"]
@@ -52,7 +53,7 @@ def coerce(linear: Any, shape: tuple[int, ...]) -> Operator:
         from expint.operators.matrix_free import MatrixFree
 
         return MatrixFree(linear)
-    if isinstance(linear, TimeScaled):
+    if isinstance(linear, (TimeDependent, TimeScaled)):
         raise TypeError(
             f"expected a linear part that does not depend on time, received {linear!r}, which solve_ivp and solve "
             "understand alone"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -74,19 +75,28 @@ class Sparse(IteratedOperator):
         super().__init__(action, tolerance, basis, spectrum)
         n = self.matrix.shape[0]
         self._norm = float(np.max(abs(self.matrix).sum(axis=0))) if n else 0.0
+        if action == "rational" and 24 * self._factor_entries > _MOST_FACTOR_BYTES:
+            raise ValueError(
+                f"expected a matrix whose LU factors fit into {_MOST_FACTOR_BYTES / 2**30:.0f} GiB for "
+                f"action='rational', received one that needs about "
+                f"{24 * self._factor_entries / 2**30:.0f} GiB; take action='krylov'"
+            )
+        self._placed = Placed(self._beside)
+
+    @cached_property
+    def _factor_entries(self) -> int:
+        """The entries of an LU factor as judged by the bandwidth; asked for only where factors are considered."""
+        n = self.matrix.shape[0]
         order = csgraph.reverse_cuthill_mckee(self.matrix)
         place = np.empty(n, dtype=np.int64)
         place[order] = np.arange(n)
         entries = self.matrix.tocoo()
         band = int(np.max(np.abs(place[entries.row] - place[entries.col]), initial=0))
-        self._factor_entries = n * (band + 2) // 2
-        if action == "rational" and 24 * self._factor_entries > _MOST_FACTOR_BYTES:
-            raise ValueError(
-                f"expected a matrix whose LU factors fit into {_MOST_FACTOR_BYTES / 2**30:.0f} GiB for "
-                f"action='rational', received one of bandwidth {band} that needs about "
-                f"{24 * self._factor_entries / 2**30:.0f} GiB; take action='krylov'"
-            )
-        self._placed = Placed(self._beside)
+        return n * (band + 2) // 2
+
+    def with_matrix(self, matrix: Any) -> Sparse:
+        """Return the operator of another matrix, applied in the same way."""
+        return Sparse(matrix, action=self.action, tolerance=self.tolerance, basis=self.basis)
 
     def check(self, y0: Array) -> None:
         """Refuse states whose trailing axes do not make vectors of length n, and real states for complex matrices."""

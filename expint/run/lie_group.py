@@ -1,0 +1,219 @@
+"""Steps of Magnus and commutator-free methods: states follow fields whose operators are made anew each time."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+from expint.backend import Array
+from expint.derive.lie_group import LieGroupMethod, Motion
+from expint.lower.cache import PhiTables
+from expint.lower.lower import same_step
+from expint.operators.base import Operator
+from expint.operators.combination import combination
+from expint.run.fixed import Accepted
+from expint.run.trial import Slope, Trial, trusted_order
+
+__all__ = ["LieGroupSteps", "flow", "stepped_states"]
+
+_KEPT = 8
+"""Operators at so many times are kept: steps that are tried by doubling come back to the same times."""
+
+
+class _Field(NamedTuple):
+    """Σ α_j F_j + h Σ β_ij [F_i, F_j] in numbers, nodes counted from 0; zeros are left out."""
+
+    linear: tuple[tuple[int, float], ...]
+    commutators: tuple[tuple[int, int, float], ...]
+
+
+class LieGroupSteps:
+    """Makes the steps of one method for y' = A(t) y + N(t, y).
+
+    Parameters
+    ----------
+    method
+        The method.
+    operator_at
+        t ↦ A(t), checked against the state.
+    forced
+        Whether there is an N at all.
+    like, start
+        The first state and time.
+    accuracy
+        Relative and absolute tolerance of the run, for operators that are applied by iterations.
+
+    Attributes
+    ----------
+    operators
+        How often A(t) was evaluated.
+    """
+
+    START: tuple[float | None, ...] = (0.0,)
+
+    def __init__(
+        self,
+        method: LieGroupMethod,
+        operator_at: Callable[[float], Operator],
+        forced: bool,
+        like: Array,
+        start: float,
+        accuracy: tuple[float, float] | None = None,
+    ) -> None:
+        self.method, self.forced, self.like, self.operators = method, forced, like, 0
+        self._operator_at, self._accuracy = operator_at, accuracy
+        self._kept: OrderedDict[float, Operator] = OrderedDict()
+        self._nodes = [float(c) for c in method.c]
+        self._points = [_in_numbers(motion) for motion in method.points]
+        self._final = _in_numbers(method.final)
+        self.operator = self.at(start)
+
+    def at(self, t: float) -> Operator:
+        """Return A(t)."""
+        if t in self._kept:
+            self._kept.move_to_end(t)
+            return self._kept[t]
+        self.operators += 1
+        operator = self._operator_at(t)
+        self._kept[t] = operator if self._accuracy is None else operator.within(*self._accuracy)
+        if len(self._kept) > _KEPT:
+            self._kept.popitem(last=False)
+        return self._kept[t]
+
+    def advance(self, slope: Slope, t: float, h: float, y: Array, first: Array | None = None) -> Array:
+        """Return the state after a step.
+
+        Parameters
+        ----------
+        slope
+            N(t, y).
+        t, h, y
+            Where the step starts, its length, and the state there.
+        first
+            N(t, y) itself, if it is known.
+
+        Raises
+        ------
+        ActionFailure
+            If an exponential cannot be applied.
+        """
+        times, forces = [t + c * h for c in self._nodes], list[Array]()
+        reached = [y]
+        if self.forced:
+            for j, time in enumerate(times):
+                if self._points:
+                    reached.append(self._move(self._points[j], reached, times, forces, h))
+                known = first is not None and self._points and j == 0
+                forces.append(first if known else slope(time, reached[-1]))
+        return self._move(self._final, reached, times, forces, h)
+
+    def attempt(
+        self,
+        steps: LieGroupSteps,
+        combine: Callable[..., Array],
+        slope: Slope,
+        t: float,
+        end: float,
+        h: float,
+        y: Array,
+        slopes: tuple[Array, ...],
+        memory: tuple[float | None, ...],
+    ) -> Trial:
+        """Return two steps of half the length, compared with a whole one; see ``expint.run.trial.doubled``."""
+        del steps, combine, memory
+        half, order = h / 2, trusted_order(self.method)
+        single = self.advance(slope, t, h, y, slopes[0])
+        middle = self.advance(slope, t, half, y, slopes[0])
+        point = self.advance(slope, t + half, end - t - half, middle)
+        return Trial(point, (), self.START, (point - single) / (2**order - 1), order, pending=True)
+
+    def _move(
+        self,
+        motion: tuple[int, Sequence[_Field]],
+        reached: Sequence[Array],
+        times: Sequence[float],
+        forces: Sequence[Array],
+        h: float,
+    ) -> Array:
+        start, fields = motion
+        y = reached[start]
+        for field in fields:
+            y = self._follow(field, times, forces, h, y)
+        return y
+
+    def _follow(self, field: _Field, times: Sequence[float], forces: Sequence[Array], h: float, y: Array) -> Array:
+        """Return the state after following a field for a unit of time."""
+        nodes = list(dict.fromkeys([j for j, _ in field.linear] + [i for c in field.commutators for i in c[:2]]))
+        operators = [self.at(times[j]) for j in nodes]
+        force = None
+        if forces:
+            terms = [a * forces[j] for j, a in field.linear]
+            force = sum(terms[1:], start=terms[0])
+            for i, j, b in field.commutators:
+                products = self.at(times[i]).product(y)(forces[j]), self.at(times[j]).product(y)(forces[i])
+                force = force + h * b * (products[0] - products[1])
+        if len(nodes) == 1:
+            ((_, a),) = field.linear
+            return flow(operators[0], a * h, y, None if force is None else force / a)
+        factors = dict(field.linear)
+        commutators = [(nodes.index(i), nodes.index(j), h * b) for i, j, b in field.commutators]
+        whole = combination([factors.get(j, 0.0) for j in nodes], operators, commutators, y)
+        return flow(whole if self._accuracy is None else whole.within(*self._accuracy), h, y, force)
+
+
+def flow(operator: Operator, h: float, y: Array, force: Array | None = None) -> Array:
+    """Return the solution after a time ``h`` of y' = A y + b with constant A and b: e^{hA} y + h φ_1(hA) b."""
+    columns = [y] if force is None else [y, force]
+    sums = [{(0, 1): 1}, {(1, 1): 1}][: len(columns)]
+    weights = operator.row(sums, [1.0, h][: len(columns)], PhiTables(operator, h), y)
+    return operator.combine(weights, columns)
+
+
+def stepped_states(steps: LieGroupSteps, nonlinear: Slope, y0: Array, times: Sequence[float]) -> Iterator[Accepted]:
+    """Run over given ``times`` and yield every state, the first of them y_0.
+
+    Parameters
+    ----------
+    steps
+        The steps.
+    nonlinear
+        N(t, y); it is evaluated where there is one.
+    y0
+        The first state.
+    times
+        The step boundaries.
+
+    Raises
+    ------
+    ActionFailure
+        If an exponential cannot be applied.
+    """
+    evaluations, y, h = 0, y0, 0.0
+
+    def slope(t: float, y: Array) -> Array:
+        nonlocal evaluations
+        evaluations += 1
+        return nonlinear(t, y)
+
+    first = slope(times[0], y0) if steps.method.points and steps.forced else None
+    yield Accepted(times[0], y0, evaluations, ahead=first)
+    for start, end in pairwise(times):
+        h = same_step(h, start, end)
+        y = steps.advance(slope, start, h, y, first)
+        before = first
+        if first is not None and end != times[-1]:
+            first = slope(end, y)
+        yield Accepted(end, y, evaluations, slope=before, ahead=first if end != times[-1] else None)
+
+
+def _in_numbers(motion: Motion) -> tuple[int, tuple[_Field, ...]]:
+    fields = (
+        _Field(
+            tuple((j, float(a)) for j, a in enumerate(exponent.linear) if a != 0),
+            tuple((i - 1, j - 1, float(b)) for i, j, b in exponent.commutators),
+        )
+        for exponent in motion.exponents
+    )
+    return motion.start, tuple(fields)
