@@ -27,7 +27,7 @@ from .history import ScheduleClock
 from .programme import End, capped, predictor, taper
 from .published_grids import diffusers, karras, quadratic_in_t, uniform_in_lambda
 
-__all__ = ["BH1", "DPM_SOLVER", "MIDPOINT", "PRESETS", "Deviating", "Replaced", "TaperBelow"]
+__all__ = ["BH1", "DPM_SOLVER", "HALVED", "MIDPOINT", "PRESETS", "Deviating", "Replaced", "TaperBelow"]
 
 
 class Replaced(NamedTuple):
@@ -45,8 +45,11 @@ MIDPOINT = (Replaced(2, k=2, factor=Fraction(1, 2), by=(1, 1)),)
 BH1 = (Replaced(2, k=2, factor=Fraction(1, 2), by=(0, 0)),)
 """φ₂ ≈ 1/2 on two slopes: UniPC's B₁."""
 
-DPM_SOLVER = (*MIDPOINT, Replaced(3, k=3, factor=Fraction(1, 2), by=(3, 1)))
-"""Also φ₃/2 for φ₃ on three slopes: the second difference enters without its factor 2, and the order is 2."""
+HALVED = (Replaced(3, k=3, factor=Fraction(1, 2), by=(3, 1)),)
+"""φ₃/2 for φ₃ on three slopes: the second difference enters without its factor 2, and the order is 2; k-diffusion's."""
+
+DPM_SOLVER = (*MIDPOINT, *HALVED)
+"""Both, as in DPM-Solver and diffusers."""
 
 
 @dataclass(frozen=True)
@@ -251,6 +254,7 @@ PRESETS: tuple[Sampler, ...] = (
         for q in (1, 2, 3)
     ),
     Sampler("dpmpp-2m@k-diffusion", _multistep(2, MIDPOINT), DATA, karras, end=End(zero=1), reference="lu2022pp"),
+    Sampler("dpmpp-3m@k-diffusion", _multistep(3, HALVED), DATA, karras, end=End(zero=1), reference="lu2022pp"),
     Sampler("dpmpp-2s@k-diffusion", expint.method("etd2rk-weak"), DATA, karras, end=End(zero=1), reference="lu2022pp"),
     Sampler("dpm2@k-diffusion", expint.method("etd2rk-weak"), NOISE, karras, end=End(zero=1), reference="lu2022"),
     *(

@@ -1,0 +1,100 @@
+"""Side by side with the samplers of k-diffusion, where it is installed."""
+
+import importlib
+import importlib.util
+import sys
+from types import ModuleType
+from unittest.mock import patch
+
+import numpy as np
+import pytest
+import torch
+
+import diffusion
+from diffusion.models.mixture import gaussian_mixture
+
+from .golden import mixture
+
+SCHEDULE = diffusion.EDM(0.02, 20.0)
+NETWORK = gaussian_mixture(*mixture()[:3], SCHEDULE)
+NOISE = mixture()[3]
+
+
+def only_its_sampling():
+    """Import k_diffusion.sampling without the package around it, which is for training and needs much more.
+
+    Of torchvision and PIL, which its helpers import, sampling uses nothing.
+    """
+    spec = importlib.util.find_spec("k_diffusion")
+    if spec is None:
+        pytest.skip("k-diffusion is not installed", allow_module_level=True)
+    package = ModuleType("k_diffusion")
+    package.__path__ = list(spec.submodule_search_locations)
+    unused = {name: ModuleType(name) for name in ("torchvision", "torchvision.transforms", "PIL")}
+    unused["torchvision.transforms"].functional = None
+    unused["PIL"].Image = None
+    with patch.dict(sys.modules, {**unused, "k_diffusion": package}):
+        try:
+            return importlib.import_module("k_diffusion.sampling")
+        except ModuleNotFoundError as missing:
+            pytest.skip(f"k-diffusion needs {missing.name}", allow_module_level=True)
+        finally:
+            sys.modules.pop("k_diffusion.utils", None)
+
+
+theirs = only_its_sampling()
+
+
+def denoise(x, sigma, **_):
+    return NETWORK(x, sigma)
+
+
+CASES = {
+    "euler": (lambda x, s: theirs.sample_euler(denoise, x, s, disable=True)),
+    "edm-heun": (lambda x, s: theirs.sample_heun(denoise, x, s, disable=True)),
+    "dpm2@k-diffusion": (lambda x, s: theirs.sample_dpm_2(denoise, x, s, disable=True)),
+    "dpmpp-2s@k-diffusion": (lambda x, s: theirs.sample_dpmpp_2s_ancestral(denoise, x, s, eta=0.0, disable=True)),
+    "dpmpp-2m@k-diffusion": (lambda x, s: theirs.sample_dpmpp_2m(denoise, x, s, disable=True)),
+    **{
+        f"lms{order}@k-diffusion": lambda x, s, order=order: theirs.sample_lms(denoise, x, s, order=order, disable=True)
+        for order in range(1, 5)
+    },
+}
+"""By the name of our preset."""
+
+
+@pytest.mark.parametrize("steps", [5, 12])
+@pytest.mark.parametrize("name", CASES)
+def test_the_preset_makes_the_run_of_the_sampler(name, steps):
+    sigmas = theirs.get_sigmas_karras(steps, SCHEDULE.sigma_min, SCHEDULE.sigma_max).double()
+    expected = CASES[name](SCHEDULE.sigma_max * torch.from_numpy(NOISE), sigmas)
+    tolerance = 1e-7 if "lms" in name else 1e-11  # it integrates by quadrature
+    own = diffusion.sample(NETWORK, NOISE, sampler=name, steps=steps)
+    np.testing.assert_allclose(own, expected.numpy(), rtol=0, atol=2e-5)  # its grid is made in single precision
+    given = diffusion.sample(NETWORK, SCHEDULE.sigma_max * NOISE, sampler=name, grid=sigmas, start="state")
+    np.testing.assert_allclose(given, expected.numpy(), rtol=0, atol=tolerance)
+
+
+def test_its_third_order_sampler_without_noise_lacks_the_factor_two():
+    sigmas = theirs.get_sigmas_karras(9, SCHEDULE.sigma_min, SCHEDULE.sigma_max).double()
+    x = SCHEDULE.sigma_max * torch.from_numpy(NOISE)
+    expected = theirs.sample_dpmpp_3m_sde(
+        denoise, x, sigmas, eta=0.0, disable=True, noise_sampler=lambda *_: torch.zeros_like(x)
+    )
+    sampler = diffusion.sampler("dpmpp-3m@k-diffusion")
+    found = diffusion.sample(NETWORK, x.numpy(), sampler=sampler, grid=sigmas, start="state")
+    np.testing.assert_allclose(found, expected.numpy(), rtol=0, atol=1e-11)
+
+
+def test_its_grids_are_ours():
+    n = 8
+    bounds = (SCHEDULE.sigma_min, SCHEDULE.sigma_max)
+    for made, ours in (
+        (theirs.get_sigmas_karras(n, *bounds), diffusion.grids.karras(n - 1, schedule=SCHEDULE)),
+        (theirs.get_sigmas_exponential(n, *bounds), diffusion.grids.uniform(n - 1, "lambda", schedule=SCHEDULE)),
+    ):
+        np.testing.assert_allclose(made[:-1].numpy(), ours, rtol=2e-6)
+    vp = diffusion.VP.linear(0.1, 19.9, t_end=1e-3)
+    made = theirs.get_sigmas_vp(n, beta_d=19.8, beta_min=0.1, eps_s=1e-3)
+    times = diffusion.grids.uniform(n - 1, "t", schedule=vp)
+    np.testing.assert_allclose(made[:-1].numpy(), vp.rho(times), rtol=1e-4)
