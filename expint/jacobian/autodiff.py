@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
-from expint.backend import Array, array_namespace, asarray_like, is_jax, is_torch
+from expint.backend import Array, array_namespace, device, is_jax, is_torch
 from expint.jacobian.source import Computed, Place
 
 __all__ = ["Autodiff"]
@@ -48,10 +48,8 @@ class Autodiff(Computed):
         return along
 
     def _own_time_derivative(self, place: Place) -> Array:
-        import numpy as np
-
-        t = asarray_like(np.array(place.t), place.x)
-        one = asarray_like(np.array(1.0), place.x)
+        xp = array_namespace(place.x)
+        t, one = (xp.asarray(number, dtype=place.x.dtype, device=device(place.x)) for number in (place.t, 1.0))
         slope: Array = _library(place.x).product(lambda t: place.function(t, place.x), t)(one)
         return slope
 

@@ -16,7 +16,7 @@ from expint.jacobian.source import Computed, Place
 
 __all__ = ["ComplexStep", "Differences"]
 
-_FLOOR = 1e-3
+_FLOOR = 1e-2
 """Increments of small entries are those of entries of this part of the root mean square."""
 
 _TINY = 1e-30
@@ -83,7 +83,7 @@ class Differences(_ByColumns):
         """Return ∂N/∂x column by column, or group of columns by group."""
         xp, n = array_namespace(place.x), place.x.shape[0]
         x = to_numpy(place.x)
-        sizes = np.maximum(np.abs(x), _FLOOR * _size(x))
+        sizes = np.maximum(np.abs(x), _FLOOR * _scale(x))
         increments = (x + self._unit(place) * np.where(x < 0, -sizes, sizes)) - x  # what is really added
         if self.pattern is None:
             columns = [_unit_vector(n, j, increments[j]) for j in range(n)]
@@ -96,7 +96,7 @@ class Differences(_ByColumns):
 
     def product(self, place: Place) -> Callable[[Array], Array]:
         """Return v ↦ ∂N/∂x v by one difference along v."""
-        unit, size = self._unit(place), _size(place.x)
+        unit, size = self._unit(place), _scale(place.x)
 
         def along(v: Array) -> Array:
             length = _size(v)
@@ -160,7 +160,7 @@ class ComplexStep(_ByColumns):
         length = _size(v)
         if length == 0.0:
             return 0 * v
-        factor = _TINY * max(_size(place.x), 1e-200) / length
+        factor = _TINY * _scale(place.x) / length
         return _imaginary(place.function(place.t, place.x + 1j * factor * v)) / factor
 
     def _own_time_derivative(self, place: Place) -> Array:
@@ -184,6 +184,11 @@ def _unit_vector(n: int, j: int, size: float) -> np.ndarray:
 
 
 def _size(x: Array) -> float:
-    """Return the root mean square of the entries; 1 for vectors of no entries but zero is kept."""
+    """Return the root mean square of the entries."""
     xp = array_namespace(x)
     return math.sqrt(float(xp.mean(xp.abs(x) ** 2)))
+
+
+def _scale(x: Array) -> float:
+    """Return the size of ``x``, and 1 for zero, of which nothing is known."""
+    return _size(x) or 1.0

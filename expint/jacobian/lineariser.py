@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from expint.backend import Array, array_namespace, asarray_like, is_array, to_numpy
+from expint.backend import Array, array_namespace, asarray_like, device, is_array, is_jax, to_numpy
 from expint.jacobian.coordinates import Coordinates
 from expint.jacobian.given import Given, Product
 from expint.jacobian.source import Computed, Place, Source
@@ -18,7 +18,7 @@ from expint.solution import Stats
 
 __all__ = ["JacobianFailure", "Linearisation", "Lineariser"]
 
-_DENSE = 100
+_DENSE = 64
 """The largest number of unknowns for which "auto" forms matrices: φ-functions of larger ones cost more than actions."""
 
 
@@ -105,6 +105,12 @@ class Lineariser:
         self._nonlinear, self._tolerance = nonlinear, tolerance
         self._linear = _LinearPart(linear, y0, self.coordinates)
         self.form = self._choose(t0, y0)
+        if self.form == "action" and is_jax(array_namespace(y0)):
+            raise TypeError(
+                f"expected a state of NumPy or torch for Krylov spaces of a Jacobian, received {type(y0).__name__}, "
+                'whose entries cannot be set; form the Jacobian, jac=expint.jacobian.Autodiff(form="dense"), or '
+                "convert the state"
+            )
 
     def _choose(self, t0: float, y0: Array) -> str:
         source = self.source
@@ -184,7 +190,7 @@ class Lineariser:
             return (own if linear is None else Sparse(linear.sparse + own.matrix)), product
         if is_sparse(matrix):
             matrix = matrix.toarray()
-        beside = matrix if array_namespace(matrix) is array_namespace(place.x) else asarray_like(matrix, place.x)
+        beside = array_namespace(place.x).asarray(matrix, dtype=place.x.dtype, device=device(place.x))
         if self.form == "action":
             product = self._counted(lambda v: beside @ v)
             return _matrix_free(product, self.coordinates.n), product

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 
 import torch
 
 __all__ = ["matrix", "product"]
+
+with warnings.catch_warnings():  # torch's first product compiles rules of its own in a way that it calls deprecated
+    warnings.simplefilter("ignore", DeprecationWarning)
+    torch.func.jvp(torch.sin, (torch.zeros(1),), (torch.zeros(1),))
 
 
 def matrix(function: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor) -> torch.Tensor:

@@ -12,7 +12,7 @@ from expint.derive.stage import Method, Stage, StepContext
 from expint.jacobian import JacobianFailure, Linearisation, Lineariser
 from expint.lower.cache import PhiTables, lower_stage
 from expint.lower.lower import same_step
-from expint.operators.base import Operator
+from expint.operators.base import Operator, StoredOperator
 from expint.run.adaptive import AdaptiveFailure
 from expint.run.fixed import Accepted
 from expint.run.trial import Slope, Trial, trusted_order
@@ -130,7 +130,8 @@ class LinearisedSteps:
         recipe, estimate = [self._form(stage) for stage in method.recipe(context)], method.error(context)
         forms = recipe if estimate is None else [*recipe, self._form(estimate.stage)]
         tables = PhiTables(local.operator, h)
-        tables.require([terms for form in forms for terms in (*form.stages, *form.past)])
+        if isinstance(local.operator, StoredOperator):  # all indices of one argument at once
+            tables.require([terms for form in forms for terms in (*form.stages, *form.past)])
         known = [flat(point.y) for _, point in past]
         base: list[Array | None] = [
             local.slope,

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
+from math import factorial
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from expint.backend import Array, array_namespace
-from expint.derive.increments import increment
-from expint.derive.linearised_ladder import linearised_weights
-from expint.derive.phisum import PhiSum, phi
+from expint.derive.lagrange import lagrange_coefficients
+from expint.derive.phisum import Terms
 from expint.derive.stage import Stage
 from expint.jacobian import Linearisation
 from expint.jacobian.coordinates import Coordinates
@@ -96,10 +96,13 @@ class LinearisedOutput:
         flat = self._coordinates.flat
         near = [self._reached[j] for j in (n + 1, n - 1) if j >= 0 and self._reached[j].value is not None]
         near = near[: self.order - 2]
-        weights = linearised_weights([(own.t - local.t) / h for own in near], theta)
-        total = theta * phi(1, theta) - sum(weights, PhiSum())
-        past = tuple(weight.terms for weight in (total, *weights))
-        form = increment(Stage(theta, {}, (), past, evaluate=False, accept=True, remember=False))
+        nodes = [(own.t - local.t) / h for own in near]
+        weights = [  # those of expint.derive.linearised_ladder, in floating-point numbers
+            {(m + 3, theta): a * factorial(m + 2) * theta ** (m + 3) / node**2 for m, a in enumerate(row)}
+            for node, row in zip(nodes, lagrange_coefficients(nodes))
+        ]
+        past: tuple[Terms, ...] = ({(1, theta): theta}, {(2, theta): theta**2}, *weights)
+        form = Stage(theta, {}, (), past, evaluate=False, accept=True, remember=False)
         remainders = [local.remainder(own.t, flat(own.y), flat(own.value)) for own in near]
         columns: list[Any] = [local.slope, None if local.in_time is None else h * local.in_time, *remainders]
         slots = (True,) * len(columns)
