@@ -16,7 +16,7 @@ from expint.problems.kawahara import kawahara
 from expint.problems.korteweg_de_vries import korteweg_de_vries, two_solitons
 from expint.problems.kuramoto_sivashinsky import kuramoto_sivashinsky
 from expint.problems.manufactured import hypertest, paratest, schroedinger_type
-from expint.problems.navier_stokes import kolmogorov_flow, taylor_green
+from expint.problems.navier_stokes import double_shear_layer, kolmogorov_flow, taylor_green
 from expint.problems.nonlinear_schroedinger import schroedinger_breather, schroedinger_potential, schroedinger_soliton
 from expint.problems.pattern import (
     cahn_hilliard,
@@ -41,6 +41,7 @@ _MAKERS = {
         burgers,
         burgers_shock,
         cahn_hilliard,
+        double_shear_layer,
         fitzhugh_nagumo,
         ginzburg_landau,
         ginzburg_landau_plane,

@@ -11,7 +11,7 @@ from expint.operators import Diagonal
 from expint.problem import SemilinearProblem
 from expint.problems.plane import Plane
 
-__all__ = ["kolmogorov_flow", "taylor_green"]
+__all__ = ["double_shear_layer", "kolmogorov_flow", "taylor_green"]
 
 
 def taylor_green(
@@ -93,6 +93,45 @@ def kolmogorov_flow(
             "name": "Navier–Stokes, Kolmogorov flow",
             "equation": problem.equation + r" - k \cos(k y)",
             "source": "Meshalkin and Sinai (1961), J. Appl. Math. Mech. 25, 1700",
+        },
+    )
+
+
+def double_shear_layer(
+    n: int = 128, viscosity: float = 5e-4, disturbance: float = 0.05, t_end: float = 10.0, like: Array | None = None
+) -> SemilinearProblem:
+    r"""Return ω_t + u·∇ω = νΔω on [0, 2π]², periodic, for two thin shear layers that roll up into vortices.
+
+    The flow is u = tanh((y - π/2)/ρ) below y = π and tanh((3π/2 - y)/ρ) above with ρ = π/15, disturbed by v = δ sin x;
+    so ω = δ cos x ∓ sech²(…)/ρ. Products are dealiased by the rule of two thirds.
+
+    Parameters
+    ----------
+    n
+        Grid points in each direction.
+    viscosity
+        ν.
+    disturbance
+        δ.
+    t_end
+        End of the time interval.
+    like
+        An array whose namespace, precision and device are used; NumPy in double precision by default.
+
+    References
+    ----------
+    Bell, Colella and Glaz (1989), J. Comput. Phys. 85, 257.
+    """
+    grid = Plane(n, 2 * np.pi, like=like)
+    xp, width = array_namespace(grid.x), np.pi / 15
+    below, above = (1 / xp.cosh((grid.y - at) / width) ** 2 / width for at in (np.pi / 2, 3 * np.pi / 2))
+    start = grid.dealias(grid.fft(disturbance * xp.cos(grid.x) + xp.where(grid.y <= np.pi, -below, above)))
+    problem = _problem(grid, viscosity, start, 0 * start, t_end)
+    return SemilinearProblem(
+        **{
+            **vars(problem),
+            "name": "Navier–Stokes, double shear layer",
+            "source": "Bell, Colella and Glaz (1989), J. Comput. Phys. 85, 257",
         },
     )
 

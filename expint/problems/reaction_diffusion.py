@@ -61,16 +61,20 @@ def gray_scott(
     )
 
 
-def gray_scott_plane(n: int = 128, t_end: float = 5000.0, like: Array | None = None) -> SemilinearProblem:
-    r"""Return the Gray–Scott equations on a periodic square of side 2.5, where spots divide.
+def gray_scott_plane(
+    n: int = 128, length: float = 1.25, t_end: float = 5000.0, like: Array | None = None
+) -> SemilinearProblem:
+    r"""Return the Gray–Scott equations on a periodic square, where spots divide.
 
-    u_t = D_u Δu - uv² + α(1 - u) and v_t = D_v Δv + uv² - (α + β)v with D_u = 2·10⁻⁵, D_v = 10⁻⁵, α = 0.035, β = 0.065;
-    u = 1 - ½ e^{-150 r²}, v = e^{-150 r²} at first, r the distance from the centre.
+    u_t = D_u Δu - uv² + α(1 - u) and v_t = D_v Δv + uv² - (α + β)v with D_u = 2·10⁻⁵, D_v = 10⁻⁵, α = 0.035, β = 0.065.
+    At first u = 1 - s/2 and v = s/4 with the spot s = e^{-150 (x² + 2y²)}, x and y counted from the centre.
 
     Parameters
     ----------
     n
-        Grid points in each direction.
+        Grid points in each direction; the distance of two should be 0.0125 at most.
+    length
+        The period.
     t_end
         End of the time interval.
     like
@@ -78,10 +82,11 @@ def gray_scott_plane(n: int = 128, t_end: float = 5000.0, like: Array | None = N
 
     References
     ----------
-    Berland, Skaflestad and Wright (2007), ACM Trans. Math. Softw. 33, article 4; Pearson (1993), Science 261, 189.
+    Pearson (1993), Science 261, 189.
     """
-    grid = Plane(n, 2.5, like=like)
-    spot = array_namespace(grid.x).exp(-150 * ((grid.x - 1.25) ** 2 + (grid.y - 1.25) ** 2))
+    grid = Plane(n, length, like=like)
+    x, y = grid.x - length / 2, grid.y - length / 2
+    spot = array_namespace(grid.x).exp(-150 * (x * x + 2 * y * y))
 
     def reaction(u: Array, v: Array) -> tuple[Array, Array]:
         together = u * v * v
@@ -91,11 +96,11 @@ def gray_scott_plane(n: int = 128, t_end: float = 5000.0, like: Array | None = N
         grid,
         [-2e-5 * grid.k2 - 0.035, -1e-5 * grid.k2 - 0.1],
         reaction,
-        [1 - spot / 2, spot],
+        [1 - spot / 2, spot / 4],
         t_end,
         name="Gray–Scott (plane)",
         equation=r"u_t = D_u \Delta u - u v^2 + \alpha(1-u), \quad v_t = D_v \Delta v + u v^2 - (\alpha+\beta) v",
-        source="Berland, Skaflestad and Wright (2007), ACM Trans. Math. Softw. 33, article 4",
+        source="Pearson (1993), Science 261, 189",
     )
 
 
