@@ -8,22 +8,30 @@ from expint.derive.recovery import recover
 from expint.derive.stage import Method, Stage, StepContext
 from expint.derive.tableau import REST, Tableau
 
-_PROOFS = {  # what no run needs is imported when it is asked for
+_WHEN_ASKED = {  # imported when it is asked for
+    "Algebraic": "algebraic",
+    "Butcher": "butcher",
+    "GeneralisedLawson": "generalised_lawson",
+    "HistoryLadder": "history_ladder",
+    "LinearisedAdams": "linearised_ladder",
+    "PredictorCorrector": "predictor_corrector",
     "Rosenbrock": "rosenbrock",
+    "Splitting": "splitting",
     "adjoint": "composition",
     "ansatz": "unknowns",
     "check_orders": "conditions",
     "collocation": "composition",
     "compose": "composition",
     "dense_weights": "composition",
+    "root": "algebraic",
     "solve_conditions": "unknowns",
     "solve_weights": "unknowns",
 }
 
-__all__ = ["REST", "Method", "PhiSum", "Stage", "StepContext", "Tableau", "exact", "phi", "recover", *_PROOFS]
+__all__ = ["REST", "Method", "PhiSum", "Stage", "StepContext", "Tableau", "exact", "phi", "recover", *_WHEN_ASKED]
 
 
 def __getattr__(name: str) -> Any:
-    if name in _PROOFS:
-        return getattr(import_module(f"{__name__}.{_PROOFS[name]}"), name)
+    if name in _WHEN_ASKED:
+        return getattr(import_module(f"{__name__}.{_WHEN_ASKED[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
+from expint.derive.expect import expect
 from expint.derive.lagrange import collocation_weights
 from expint.derive.phisum import Exact, PhiSum, exact, phi
 from expint.derive.scheme import Scheme, scheme_of_tableau
@@ -38,6 +39,7 @@ def dense_weights(tableau: Tableau, theta: object, stages: Sequence[int] | None 
     ValueError
         If two of the stages share a node.
     """
+    expect(tableau, Tableau, "a tableau")
     if stages is None:
         used = [0, *(i for i, weight in enumerate(tableau.b) if weight and i)]
         used += [tableau.stages - 1] if tableau.is_fsal else []
@@ -83,7 +85,11 @@ def compose(first: Tableau, second: Tableau, theta: object = Fraction(1, 2)) -> 
     ------
     ValueError
         If θ is 0 or 1.
+    TypeError
+        If one of the methods is no tableau.
     """
+    for method in (first, second):
+        expect(method, Tableau, "tableaux to compose")
     part = exact(theta)
     rest = exact(1 - part)
     if part == 0 or rest == 0:
@@ -126,6 +132,7 @@ def adjoint(method: Tableau | Scheme) -> Scheme:
         c^*_i = 1 - c_{i'}, \qquad b^*_i(z) = e^{z} b_{i'}(-z), \qquad
         a^*_{ij}(z) = e^{c^*_i z} b_{j'}(-z) - a_{i'j'}(-z).
     """
+    expect(method, Tableau | Scheme, "a tableau or a scheme")
     scheme = scheme_of_tableau(method, method.b) if isinstance(method, Tableau) else method
     s = len(scheme.c)
     rows = [row or () for row in scheme.a]

@@ -9,6 +9,7 @@ from math import sqrt
 from typing import Any, NamedTuple
 
 from expint.derive.classical import ElementaryWeights, classical_statement
+from expint.derive.expect import expect
 from expint.derive.linearised import LinearisedResiduals, linearised_classical_trees, linearised_stiff_trees
 from expint.derive.phisum import Exact, PhiSum, phi
 from expint.derive.report import Condition, OrderReport
@@ -55,10 +56,12 @@ def check_orders(method: Method | Scheme, max_order: int = 6, history: Sequence[
     ValueError
         If ``max_order`` is not a positive integer.
     TypeError
-        If the coefficients of the method are floats.
+        If the coefficients of the method are floats, or it is no method.
     """
     if not isinstance(max_order, int) or max_order < 1:
         raise ValueError(f"expected max_order to be an integer ≥ 1, received {max_order!r}")
+    if not hasattr(method, "recipe"):
+        expect(method, Scheme, "a method or a scheme")
     if isinstance(method, Scheme):
         return _report("scheme", method, max_order, _ANY_L)
     rules = _JACOBIAN if isinstance(method, Linearised) else _ANY_L

@@ -22,6 +22,7 @@ from typing import Any
 
 from expint.derive.bootstrap import bootstrap
 from expint.derive.butcher import Butcher
+from expint.derive.expect import expect
 from expint.derive.lagrange import collocation_weights, lagrange_coefficients
 from expint.derive.orders import DeclaredOrders
 from expint.derive.phisum import Exact, PhiSum, phi
@@ -69,6 +70,7 @@ class GeneralisedLawson(DeclaredOrders, WithoutEstimate, Presented):
     aliases: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        expect(self.butcher, Butcher, "a classical method, a Butcher(…)")
         if not isinstance(self.q, int) or self.q < 1:
             raise ValueError(f"{self.name}: expected the number q of slopes to be an integer ≥ 1, received {self.q!r}")
         if self.modified and self.butcher.c[-1] != 1:

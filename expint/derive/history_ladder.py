@@ -17,7 +17,7 @@ from typing import Any
 from expint.derive.bootstrap import bootstrap
 from expint.derive.lagrange import collocation_weights
 from expint.derive.orders import Proved
-from expint.derive.phisum import Exact, PhiSum, phi
+from expint.derive.phisum import Exact, PhiSum, exact, phi
 from expint.derive.presentation import Presented
 from expint.derive.stage import Method, Stage, StepContext, WithoutEstimate
 
@@ -47,6 +47,8 @@ class HistoryLadder(Proved, WithoutEstimate, Presented):
     ------
     ValueError
         If q is not a positive integer, or a level holds a node twice or one that is not positive.
+    TypeError
+        If a node is a float.
     """
 
     name: str
@@ -63,9 +65,12 @@ class HistoryLadder(Proved, WithoutEstimate, Presented):
     def __post_init__(self) -> None:
         if not isinstance(self.q, int) or self.q < 1:
             raise ValueError(f"{self.name}: expected the number q of slopes to be an integer ≥ 1, received {self.q!r}")
+        object.__setattr__(self, "levels", tuple(tuple(exact(node) for node in level) for level in self.levels))
         for level in self.levels:
             if len(set(level)) < len(level) or any(node <= 0 for node in level):
-                raise ValueError(f"{self.name}: expected different positive nodes on a level, received {level}")
+                raise ValueError(
+                    f"{self.name}: expected different positive nodes on a level, received {', '.join(map(str, level))}"
+                )
 
     @property
     def history(self) -> int:
@@ -99,8 +104,8 @@ def _recipe(levels: tuple[tuple[Exact, ...], ...], joined: bool, positions: tupl
     for level in levels:
         known = len(inner)
         for node in level:
-            stages.append(_stage(Fraction(node), past, inner[:known], below, accept=False))
-            inner.append(Fraction(node))
+            stages.append(_stage(node, past, inner[:known], below, accept=False))
+            inner.append(node)
         below = list(range(0 if joined else known, len(inner)))
     # within a level a stage sees the slopes of its neighbours, with weight zero
     stages = [_widened(stage, i) for i, stage in enumerate(stages)]

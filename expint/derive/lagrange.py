@@ -16,12 +16,19 @@ def lagrange_coefficients(nodes: Sequence[Any]) -> list[list[Any]]:
     r"""Return for each Lagrange polynomial ℓ_j of ``nodes`` its monomial coefficients, lowest first.
 
     The arithmetic is that of the nodes: exact for Fractions and sympy expressions, floating for floats.
+
+    Raises
+    ------
+    ValueError
+        If a node occurs twice.
     """
     result = []
     for j, own in enumerate(nodes):
         one = own * 0 + 1  # of the arithmetic of the nodes
         coefficients, denominator = [one], one
         for i, other in enumerate(nodes):
+            if i != j and own == other:
+                raise ValueError(f"expected different nodes, received {own} twice among {', '.join(map(str, nodes))}")
             if i != j:
                 shifted, lowered = [0, *coefficients], [-other * a for a in coefficients] + [0]
                 coefficients = [a + b for a, b in zip(shifted, lowered)]

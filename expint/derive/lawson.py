@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from expint.derive.butcher import Butcher
+from expint.derive.expect import expect
 from expint.derive.phisum import Exact, PhiSum, phi
 from expint.derive.tableau import Tableau
 
@@ -28,6 +29,7 @@ def lawson(butcher: Butcher) -> Tableau:
     butcher
         The classical method, with or without embedded weights.
     """
+    expect(butcher, Butcher, "a classical method, a Butcher(…)")
     c = butcher.c
 
     def weights(values: Sequence[Exact]) -> tuple[PhiSum, ...]:

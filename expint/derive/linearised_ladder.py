@@ -61,7 +61,10 @@ def linearised_ladder(
         If a level holds the node 0 or the same node twice, or a node of ``estimate`` is not on the top level.
     """
     if not set(estimate) <= set(levels[-1] if levels else ()):
-        raise ValueError(f"{name}: expected nodes of the top level {tuple(levels[-1])}, received {tuple(estimate)}")
+        raise ValueError(
+            f"{name}: expected nodes of the top level, received {', '.join(map(str, estimate))} with the levels "
+            f"{[[str(node) for node in level] for level in levels]}"
+        )
     c: list[Exact] = [Fraction(0)]
     rows: list[tuple[PhiSum, ...]] = [()]
     below: list[int] = []

@@ -14,6 +14,7 @@ from fractions import Fraction
 from typing import Any
 
 from expint.derive.conditions import Condition, stiff_violations
+from expint.derive.expect import expect
 from expint.derive.phisum import Exact, PhiSum
 from expint.derive.printing import latex_number
 from expint.derive.tableau import REST, Tableau
@@ -105,6 +106,7 @@ def solve_conditions(
     ValueError
         If the order is not a positive integer.
     """
+    expect(tableau, Tableau, "a tableau with open coefficients")
     if not isinstance(order, int) or order < 1:
         raise ValueError(f"expected the stiff order to be an integer ≥ 1, received {order!r}")
     fixed = {*parameters, *(symbol for node in tableau.c for symbol in getattr(node, "free_symbols", ()))}
@@ -142,6 +144,7 @@ def solve_weights(
     Family
         Tableaux with the stages of the method and the weights as b, or the conditions that contradict each other.
     """
+    expect(tableau, Tableau, "a tableau whose stages are used")
     c, a = tableau.c, tableau.a
     if new_slope:
         c, a = (*c, Fraction(1)), (*a, tableau.b)
