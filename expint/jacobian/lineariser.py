@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from expint.jacobian.coordinates import Coordinates
 from expint.jacobian.given import Given, Product
 from expint.jacobian.source import Computed, Place, Source
 from expint.operators import Dense, Diagonal, Operator, Scalar
-from expint.operators.base import is_sparse
+from expint.operators.base import StoredOperator, is_sparse
 from expint.solution import Stats
 
 __all__ = ["JacobianFailure", "Linearisation", "Lineariser"]
@@ -51,6 +52,11 @@ class Linearisation:
     in_time: Array | None
     operator: Operator
     derivative: Callable[[Array], Array]
+
+    @cached_property
+    def evaluate(self) -> Callable[[int, float], Any] | None:
+        """What computes φ-functions of multiples of J, where they are formed: the multiples share doublings."""
+        return self.operator.evaluator() if isinstance(self.operator, StoredOperator) else None
 
     def remainder(self, t: float, x: Array, value: Array) -> Array:
         """Return R = f(t, y) - F - J (y - y_n) - (t - t_n) ∂f/∂t, in which L cancels, for N(t, y) = ``value``."""

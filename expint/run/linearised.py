@@ -12,7 +12,7 @@ from expint.derive.stage import Method, Stage, StepContext
 from expint.jacobian import JacobianFailure, Linearisation, Lineariser
 from expint.lower.cache import PhiTables, lower_stage
 from expint.lower.lower import same_step
-from expint.operators.base import Operator, StoredOperator
+from expint.operators.base import Operator
 from expint.run.adaptive import AdaptiveFailure
 from expint.run.fixed import Accepted
 from expint.run.trial import Slope, Trial, trusted_order
@@ -129,9 +129,8 @@ class LinearisedSteps:
         context = StepContext(local.t, h, (0.0, *(at / h for at, _ in past)))
         recipe, estimate = [self._form(stage) for stage in method.recipe(context)], method.error(context)
         forms = recipe if estimate is None else [*recipe, self._form(estimate.stage)]
-        tables = PhiTables(local.operator, h)
-        if isinstance(local.operator, StoredOperator):  # all indices of one argument at once
-            tables.require([terms for form in forms for terms in (*form.stages, *form.past)])
+        tables = PhiTables(local.operator, h, evaluate=local.evaluate)
+        tables.announce(forms)
         known = [flat(point.y) for _, point in past]
         base: list[Array | None] = [
             local.slope,

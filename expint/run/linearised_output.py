@@ -106,7 +106,9 @@ class LinearisedOutput:
         remainders = [local.remainder(own.t, flat(own.y), flat(own.value)) for own in near]
         columns: list[Any] = [local.slope, None if local.in_time is None else h * local.in_time, *remainders]
         slots = (True,) * len(columns)
-        row = lower_stage(form, local.operator, h, slots, local.x, PhiTables(local.operator, h))
+        row = lower_stage(
+            form, local.operator, h, slots, local.x, PhiTables(local.operator, h, evaluate=local.evaluate)
+        )
         used = [None if column is None else weight for weight, column in zip(row.weights, (local.x, *columns))]
         return local.operator.combine(used, (local.x, *columns))
 
