@@ -13,7 +13,7 @@ import numpy as np
 from expint.backend import Array
 from expint.door import StepLimits, check_slopes, check_state, lay_out_stops, lay_out_times
 from expint.operators.clock import Clock
-from expint.operators.time_scaled import TimeScaled
+from expint.operators.time_scaled import Part, TimeScaled
 from expint.run.events import check_events
 from expint.solution import Solution, Status
 
@@ -23,14 +23,15 @@ P = ParamSpec("P")
 
 
 def in_own_clock(solve: Callable[P, Solution]) -> Callable[P, Solution]:
-    """Let ``solve`` understand a linear part of the form g(t) A: what goes in and comes out are times t.
+    """Let ``solve`` understand a linear part of the form g(t) A beside an N: what goes in and comes out are times t.
 
     Steps that are given are those in t; steps that are chosen are chosen in the clock, where they repeat.
     """
 
     @wraps(solve)
     def solve_any(*args: Any, **options: Any) -> Solution:
-        if isinstance(options.get("linear"), TimeScaled):
+        forced = (args[0] if args else options.get("nonlinear")) is not None
+        if forced and isinstance(options.get("linear"), TimeScaled):
             return _solve_clocked(solve, *args, **options)
         return solve(*args, **options)
 
@@ -57,6 +58,12 @@ def _solve_clocked(
     **options: Any,
 ) -> Solution:
     """Solve by ``solve`` in the clock; the arguments are those of ``solve_ivp``."""
+    if len(linear.parts) > 1:
+        raise ValueError(
+            f"expected one function of time beside N(t, y), received {linear!r}, for which there is no clock; take "
+            "linear=TimeDependent(lambda t: g(t) * A + f(t) * B) with method='cfree4'"
+        )
+    (part,) = linear.parts
     if jac is not None:
         raise ValueError(
             f"expected no jac= beside {linear!r}, received one: steps are made in the clock s = ∫ g dt, in which the "
@@ -70,7 +77,7 @@ def _solve_clocked(
         limits = StepLimits(first_step, max_step, max_steps)
         times = np.array([float(t_span[0]), *lay_out_stops(t_span, t_eval, limits)])
         asked = None if t_eval is None else np.asarray(t_eval, dtype=np.float64)
-    run = _Clocked(linear, times)
+    run = _Clocked(part, times)
     steps: dict[str, Any] = {"first_step": first_step}
     if fixed:
         steps["grid"] = run.into(times)
@@ -85,7 +92,7 @@ def _solve_clocked(
             run.slope(check_slopes(nonlinear, args, y0)),
             tuple(run.into(times[[0, -1]])),
             y0,
-            linear=linear.operator,
+            linear=part.operator,
             t_eval=None if asked is None else run.into(asked),
             events=[run.event(event) for event in check_events(events)] or None,
             callback=None if callback is None else lambda s, y: callback(run.time(s), y),
@@ -103,10 +110,10 @@ def _solve_clocked(
 class _Clocked:
     """What is translated between t and s, for the times of one run, which come back as they went in."""
 
-    def __init__(self, linear: TimeScaled, times: np.ndarray) -> None:
+    def __init__(self, part: Part, times: np.ndarray) -> None:
         self.start, self.end = float(times[0]), float(times[-1])
-        self.ahead, self.linear = self.end - self.start, linear
-        self.clock = Clock(linear.rate, self.start, self.end, linear.integral)
+        self.ahead, self.rate = self.end - self.start, part.rate
+        self.clock = Clock(part.rate, self.start, self.end, part.integral)
         self._known = {self.clock(t): t for t in times.tolist()}
 
     def into(self, times: np.ndarray) -> list[float]:
@@ -119,11 +126,10 @@ class _Clocked:
 
     def slope(self, nonlinear: Callable[[float, Array], Array]) -> Callable[[float, Array], Array]:
         """Return N(t(s), y) / g(t(s))."""
-        rate = self.linear.rate
 
         def scaled(s: float, y: Array) -> Array:
             t = self.time(s)
-            return nonlinear(t, y) / float(rate(t))
+            return nonlinear(t, y) / float(self.rate(t))
 
         return scaled
 

@@ -31,7 +31,7 @@ from expint.lower import lower
 from expint.lower.cache import StepCache
 from expint.methods import method as find_method
 from expint.nonautonomous import solve_time_dependent
-from expint.operators import Operator, TimeDependent, as_operator
+from expint.operators import Operator, TimeDependent, TimeScaled, as_operator
 from expint.problem import SemilinearProblem
 from expint.progress import Progress
 from expint.run import Controller, StepControl, run_adaptive, run_plan
@@ -162,7 +162,7 @@ def solve_ivp(
         "callback": callback,
         "progress": progress,
     }
-    if isinstance(linear, TimeDependent):
+    if isinstance(linear, (TimeDependent, TimeScaled)):
         return solve_time_dependent(nonlinear, t_span, y0, linear, method, jac, error=error, **asked)
     operator = None if linear is None else as_operator(linear, y0)
     chosen, why = _method(method, operator, y0, None if fixed or doubling else (1e-6 if rtol is None else rtol))

@@ -12,22 +12,28 @@ from expint.backend import Array, to_numpy
 from expint.derive.lie_group import LieGroupMethod
 from expint.door import StepLimits, check_slopes, check_tolerance, lay_out_stops, lay_out_times, no_force
 from expint.methods.magnus import magnus
-from expint.operators import Operator, TimeDependent, as_operator
+from expint.operators import Operator, TimeDependent, TimeScaled, as_operator
+from expint.operators.clock import Integral
+from expint.operators.commuting import check_commuting
 from expint.run import Controller, StepControl
-from expint.run.lie_group import LieGroupSteps, stepped_states
+from expint.run.exact import EXACT, ExactSteps
+from expint.run.lie_group import LieGroupSteps
 from expint.run.record import run_adaptive, run_states
 from expint.run.stepped_output import SteppedTrail
+from expint.run.stepper import Stepper, stepped_states
 from expint.run.watch import Watch
 from expint.solution import Solution
 
 __all__ = ["solve_time_dependent"]
+
+_EXACTLY = "Without N the exponential of ∫ L dt was applied, which is exact."
 
 
 def solve_time_dependent(
     nonlinear: Callable[..., Array] | None,
     t_span: tuple[float, float],
     y0: Array,
-    linear: TimeDependent,
+    linear: TimeDependent | TimeScaled,
     method: Any,
     jac: Any,
     *,
@@ -52,7 +58,8 @@ def solve_time_dependent(
     ValueError, TypeError
         As ``solve_ivp``.
     """
-    chosen, why = _method(method, nonlinear is not None)
+    exact = isinstance(linear, TimeScaled)  # in_own_clock has taken those with an N
+    chosen, why = (EXACT, _EXACTLY) if exact else _method(method, nonlinear is not None)
     if jac is not None:
         raise ValueError(f"expected no jac= beside a linear part that depends on time, received one for {chosen.name}")
     if error == "embedded":
@@ -68,9 +75,14 @@ def solve_time_dependent(
         tolerance = check_tolerance(chosen, rtol, atol, norm, y0, doubling=True)
         control = StepControl(tolerance, controller or Controller(), *limits.sizes(), doubling=True)
         accuracy = (tolerance.rtol, float(np.min(to_numpy(tolerance.atol))))
-    slope = _slope(nonlinear, linear.forcing, args, y0)
-    forced = nonlinear is not None or linear.forcing is not None
-    steps = LieGroupSteps(chosen, lambda t: _operator_at(linear, t, y0), forced, y0, start, accuracy)
+    slope: Callable[[float, Array], Array] = no_force
+    steps: Stepper
+    if isinstance(linear, TimeScaled):
+        steps = _exact_steps(linear, (start, float(t_span[1])), y0, accuracy)
+    else:
+        slope = _slope(nonlinear, linear.forcing, args, y0)
+        forced = nonlinear is not None or linear.forcing is not None
+        steps = LieGroupSteps(chosen, lambda t: _operator_at(linear, t, y0), forced, y0, start, accuracy)
     watch = Watch(SteppedTrail(steps, slope, dense_output), events) if events or dense_output else None
 
     def counted(solution: Solution) -> Solution:
@@ -122,6 +134,16 @@ def _slope(
         return own
     given = check_slopes(lambda t, _: forcing(t), (), y0, what="forcing(t)")
     return given if nonlinear is None else (lambda t, y: own(t, y) + given(t, y))
+
+
+def _exact_steps(
+    linear: TimeScaled, span: tuple[float, float], y0: Array, accuracy: tuple[float, float] | None
+) -> ExactSteps:
+    """Return the steps of y' = Σ g_i(t) A_i y, refusing operators that do not commute."""
+    operators = [as_operator(part.operator, y0) for part in linear.parts]
+    check_commuting(operators, y0, "take TimeDependent(lambda t: g(t) * A + f(t) * B), which need not commute")
+    integrals = [Integral(part.rate, *span, part.integral) for part in linear.parts]
+    return ExactSteps(integrals, operators, y0, accuracy)
 
 
 def _operator_at(linear: TimeDependent, t: float, y0: Array) -> Operator:

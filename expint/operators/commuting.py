@@ -16,7 +16,7 @@ from expint.operators.iterated import Applier, IteratedOperator, Spectrum
 from expint.operators.scalar import Scalar
 from expint.phi.augmented import Accuracy, Matvec, norm
 
-__all__ = ["Commuting", "sum_of_products"]
+__all__ = ["Commuting", "check_commuting", "sum_of_products"]
 
 _ROUNDINGS = 1e5
 """Parts commute if AB and BA agree to this many units of rounding on random vectors."""
@@ -49,18 +49,12 @@ class Commuting(IteratedOperator):
     def check(self, y0: Array) -> None:
         """Refuse what iterations cannot work with, and parts that do not commute on random vectors."""
         self.check_tolerance(y0)
-        probe = _probe(y0)
-        precision = float(array_namespace(y0).finfo(y0.dtype).eps)
-        for a, b in itertools.combinations(self.parts, 2):
-            times_a, times_b = a.product(y0), b.product(y0)
-            one, other = times_a(times_b(probe)), times_b(times_a(probe))
-            size, difference = norm(one) + norm(other), norm(one - other)
-            if not difference <= _ROUNDINGS * precision * size:
-                raise ValueError(
-                    f"expected parts that commute, received {a!r} and {b!r} with |ABv - BAv| = {difference / size:.3g} "
-                    "(|ABv| + |BAv|) for a random v; add them to one matrix (Sparse(A + B), Dense(A + B)) or to one "
-                    "function (MatrixFree(lambda v: A(v) + B(v), shape)), or leave one of them to nonlinear"
-                )
+        check_commuting(
+            self.parts,
+            y0,
+            "add them to one matrix (Sparse(A + B), Dense(A + B)) or to one function "
+            "(MatrixFree(lambda v: A(v) + B(v), shape)), or leave one of them to nonlinear",
+        )
 
     def matvec(self, like: Array) -> Matvec:
         """Return v ↦ A_1 v + A_2 v + … for flattened states."""
@@ -98,6 +92,26 @@ class Commuting(IteratedOperator):
 
     def __repr__(self) -> str:
         return f"Commuting({', '.join(map(repr, self.parts))})"
+
+
+def check_commuting(parts: Sequence[Operator], y0: Array, remedy: str) -> None:
+    """Refuse operators that do not commute on a random vector.
+
+    Raises
+    ------
+    ValueError
+        With the remedy.
+    """
+    probe, precision = _probe(y0), float(array_namespace(y0).finfo(y0.dtype).eps)
+    for a, b in itertools.combinations(parts, 2):
+        times_a, times_b = a.product(y0), b.product(y0)
+        one, other = times_a(times_b(probe)), times_b(times_a(probe))
+        size, difference = norm(one) + norm(other), norm(one - other)
+        if not difference <= _ROUNDINGS * precision * size:
+            raise ValueError(
+                f"expected parts that commute, received {a!r} and {b!r} with |ABv - BAv| = {difference / size:.3g} "
+                f"(|ABv| + |BAv|) for a random v; {remedy}"
+            )
 
 
 def sum_of_products(parts: Sequence[Operator], like: Array) -> Callable[[Array], Array]:

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
-__all__ = ["TimeScaled"]
+__all__ = ["Part", "TimeScaled"]
+
+
+class Part(NamedTuple):
+    """g, A and an antiderivative of g if it is known."""
+
+    rate: Callable[[float], float]
+    operator: Any
+    integral: Callable[[float], float] | None
 
 
 class TimeScaled:
@@ -18,10 +27,13 @@ class TimeScaled:
     so that it is solved there, by any method, with all of its orders (stiff ones too) as long as N and g are smooth and
     g has one sign. Times go in and come out as t.
 
+    Without N any g will do, and several of them: ``TimeScaled(g, A) + TimeScaled(f, B)`` is g(t) A + f(t) B for A and B
+    that commute. The solution is exp(A ∫ g dt + B ∫ f dt) y_0, in steps as long as you like.
+
     Parameters
     ----------
     rate
-        g(t), a real function of a real number. It may be anything as long as N = 0.
+        g(t), a real function of a real number.
     operator
         A: an operator, or what ``as_operator`` accepts.
     integral
@@ -42,7 +54,14 @@ class TimeScaled:
                 f"expected functions of time as rate and integral, received {type(given).__name__}; "
                 "TimeScaled(lambda t: 1 + t, operator)"
             )
-        self.rate, self.operator, self.integral = rate, operator, integral
+        self.parts: tuple[Part, ...] = (Part(rate, operator, integral),)
+
+    def __add__(self, other: object) -> TimeScaled:
+        if not isinstance(other, TimeScaled):
+            return NotImplemented
+        total = copy.copy(self)
+        total.parts = self.parts + other.parts
+        return total
 
     def __repr__(self) -> str:
-        return f"TimeScaled(g(t) × {self.operator!r})"
+        return f"TimeScaled({' + '.join(f'g(t) × {part.operator!r}' for part in self.parts)})"

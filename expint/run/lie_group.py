@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from expint.backend import Array
 from expint.derive.lie_group import LieGroupMethod, Motion
 from expint.lower.cache import PhiTables
-from expint.lower.lower import same_step
 from expint.operators.base import Operator
 from expint.operators.combination import combination
-from expint.run.fixed import Accepted
-from expint.run.trial import Slope, Trial, trusted_order
+from expint.run.stepper import Stepper
+from expint.run.trial import Slope
 
-__all__ = ["LieGroupSteps", "flow", "stepped_states"]
+__all__ = ["LieGroupSteps", "flow"]
 
 _KEPT = 8
 """Operators at so many times are kept: steps that are tried by doubling come back to the same times."""
@@ -29,7 +27,7 @@ class _Field(NamedTuple):
     commutators: tuple[tuple[int, int, float], ...]
 
 
-class LieGroupSteps:
+class LieGroupSteps(Stepper):
     """Makes the steps of one method for y' = A(t) y + N(t, y).
 
     Parameters
@@ -44,14 +42,7 @@ class LieGroupSteps:
         The first state and time.
     accuracy
         Relative and absolute tolerance of the run, for operators that are applied by iterations.
-
-    Attributes
-    ----------
-    operators
-        How often A(t) was evaluated.
     """
-
-    START: tuple[float | None, ...] = (0.0,)
 
     def __init__(
         self,
@@ -62,7 +53,8 @@ class LieGroupSteps:
         start: float,
         accuracy: tuple[float, float] | None = None,
     ) -> None:
-        self.method, self.forced, self.like, self.operators = method, forced, like, 0
+        super().__init__(method, like, forced)
+        self.operators = 0
         self._operator_at, self._accuracy = operator_at, accuracy
         self._kept: OrderedDict[float, Operator] = OrderedDict()
         self._nodes = [float(c) for c in method.c]
@@ -83,22 +75,7 @@ class LieGroupSteps:
         return self._kept[t]
 
     def advance(self, slope: Slope, t: float, h: float, y: Array, first: Array | None = None) -> Array:
-        """Return the state after a step.
-
-        Parameters
-        ----------
-        slope
-            N(t, y).
-        t, h, y
-            Where the step starts, its length, and the state there.
-        first
-            N(t, y) itself, if it is known.
-
-        Raises
-        ------
-        ActionFailure
-            If an exponential cannot be applied.
-        """
+        """Return the state after a step, from the points Y_j where N depends on them."""
         times, forces = [t + c * h for c in self._nodes], list[Array]()
         reached = [y]
         if self.forced:
@@ -108,26 +85,6 @@ class LieGroupSteps:
                 known = first is not None and self._points and j == 0
                 forces.append(first if known else slope(time, reached[-1]))
         return self._move(self._final, reached, times, forces, h)
-
-    def attempt(
-        self,
-        steps: LieGroupSteps,
-        combine: Callable[..., Array],
-        slope: Slope,
-        t: float,
-        end: float,
-        h: float,
-        y: Array,
-        slopes: tuple[Array, ...],
-        memory: tuple[float | None, ...],
-    ) -> Trial:
-        """Return two steps of half the length, compared with a whole one; see ``expint.run.trial.doubled``."""
-        del steps, combine, memory
-        half, order = h / 2, trusted_order(self.method)
-        single = self.advance(slope, t, h, y, slopes[0])
-        middle = self.advance(slope, t, half, y, slopes[0])
-        point = self.advance(slope, t + half, end - t - half, middle)
-        return Trial(point, (), self.START, (point - single) / (2**order - 1), order, pending=True)
 
     def _move(
         self,
@@ -169,43 +126,6 @@ def flow(operator: Operator, h: float, y: Array, force: Array | None = None) -> 
     sums = [{(0, 1): 1}, {(1, 1): 1}][: len(columns)]
     weights = operator.row(sums, [1.0, h][: len(columns)], PhiTables(operator, h), y)
     return operator.combine(weights, columns)
-
-
-def stepped_states(steps: LieGroupSteps, nonlinear: Slope, y0: Array, times: Sequence[float]) -> Iterator[Accepted]:
-    """Run over given ``times`` and yield every state, the first of them y_0.
-
-    Parameters
-    ----------
-    steps
-        The steps.
-    nonlinear
-        N(t, y); it is evaluated where there is one.
-    y0
-        The first state.
-    times
-        The step boundaries.
-
-    Raises
-    ------
-    ActionFailure
-        If an exponential cannot be applied.
-    """
-    evaluations, y, h = 0, y0, 0.0
-
-    def slope(t: float, y: Array) -> Array:
-        nonlocal evaluations
-        evaluations += 1
-        return nonlinear(t, y)
-
-    first = slope(times[0], y0) if steps.method.points and steps.forced else None
-    yield Accepted(times[0], y0, evaluations, ahead=first)
-    for start, end in pairwise(times):
-        h = same_step(h, start, end)
-        y = steps.advance(slope, start, h, y, first)
-        before = first
-        if first is not None and end != times[-1]:
-            first = slope(end, y)
-        yield Accepted(end, y, evaluations, slope=before, ahead=first if end != times[-1] else None)
 
 
 def _in_numbers(motion: Motion) -> tuple[int, tuple[_Field, ...]]:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from expint.backend import Array, array_namespace
-from expint.run.lie_group import LieGroupSteps
+from expint.run.stepper import Stepper
 from expint.run.trial import Slope
 
 __all__ = ["SteppedOutput", "SteppedTrail"]
@@ -39,7 +39,7 @@ class SteppedOutput:
         N(t, y).
     """
 
-    def __init__(self, reached: Sequence[_Reached], steps: LieGroupSteps, slope: Slope) -> None:
+    def __init__(self, reached: Sequence[_Reached], steps: Stepper, slope: Slope) -> None:
         self._reached, self._steps, self._slope = list(reached), steps, slope
         self.times = [own.t for own in reached]
         self._direction = 1.0 if self.times[-1] >= self.times[0] else -1.0
@@ -85,7 +85,7 @@ class SteppedTrail:
         Whether all of the run is kept, or only what the newest step needs.
     """
 
-    def __init__(self, steps: LieGroupSteps, slope: Slope, whole: bool) -> None:
+    def __init__(self, steps: Stepper, slope: Slope, whole: bool) -> None:
         self._steps, self._slope, self.whole = steps, slope, whole
         self.times: list[float] = []
         self._reached: list[_Reached] = []

@@ -7,7 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import integrate, sparse
+from scipy import integrate, linalg, sparse
 
 import expint
 from expint import Status
@@ -97,6 +97,50 @@ def test_without_forces_one_step_is_exact() -> None:
     for steps in (1, 3):
         run = expint.solve_ivp(lambda t, y: 0 * y, (0, 2), np.ones(3), linear=LINEAR, method="etd2rk", step=2 / steps)
         np.testing.assert_allclose(run.y_end, np.exp(SYMBOL * (integral(2) - integral(0))), rtol=1e-13)
+
+
+@pytest.mark.parametrize("options", [{"step": 2.0}, {"step": 0.3}, {"rtol": 1e-6}, {"grid": [0.0, 1.5, 2.0]}])
+def test_without_forces_any_function_of_time_will_do(options: dict[str, object]) -> None:
+    def swing(t: float) -> float:
+        return math.cos(5 * t) - 0.2
+
+    matrix = np.array([[0.1, 2.0], [-1.0, 0.3]])
+    linear = TimeScaled(swing, Dense(matrix)) + TimeScaled(lambda t: t, Dense(matrix @ matrix))
+    y0 = np.array([1.0, -2.0])
+    values, vectors = np.linalg.eig(matrix)
+
+    def expected(t: float) -> np.ndarray:
+        powers = np.exp(values * (math.sin(5 * t) / 5 - 0.2 * t) + values**2 * t**2 / 2)
+        return ((vectors * powers) @ np.linalg.solve(vectors, y0)).real
+
+    run = expint.solve_ivp(None, (0, 2), y0, linear=linear, dense_output=True, events=lambda t, y: t - 1.1, **options)
+    assert (run.method, run.stats.nonlinear_evaluations) == ("exact", 0)
+    for t, y in zip(run.t, run.y):
+        np.testing.assert_allclose(y, expected(t), rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(run.sol(0.77), expected(0.77), rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(run.t_events[0], [1.1], atol=1e-12)
+    back = expint.solve_ivp(None, (2, 0), run.y_end, linear=linear, step=-1.0)
+    np.testing.assert_allclose(back.y_end, y0, rtol=1e-10, atol=1e-10)
+
+
+@settings(max_examples=10)
+@given(seed=st.integers(0, 2**32 - 1), kind=st.sampled_from(["symbols", "numbers", "by field", "sparse"]))
+def test_functions_of_time_with_operators_that_commute(seed: int, kind: str) -> None:
+    rng = np.random.default_rng(seed)
+    a, y0 = rng.standard_normal((4, 4)), rng.standard_normal((2, 4))
+    rates = rng.standard_normal((2, 1))
+    first, second = {
+        "symbols": (Diagonal(a[0]), Diagonal(a[1])),
+        "numbers": (a[0, 0], Dense(a)),
+        "by field": (Diagonal(rates), Sparse(sparse.csr_array(a))),
+        "sparse": (Sparse(sparse.csr_array(a)), Sparse(sparse.csr_array(a @ a - a))),
+    }[kind]
+    linear = TimeScaled(math.sin, first) + TimeScaled(lambda t: 1.0, second)
+    run = expint.solve_ivp(None, (0, 1), y0, linear=linear, step=1.0)
+    part = 1 - math.cos(1)
+    one, two = as_operator(first, y0), as_operator(second, y0)
+    whole = np.stack([(part * one.product(y0)(e) + two.product(y0)(e)).ravel() for e in np.eye(8).reshape(8, 2, 4)])
+    np.testing.assert_allclose(run.y_end.ravel(), linalg.expm(whole.T) @ y0.ravel(), rtol=1e-9, atol=1e-9)
 
 
 def test_an_integral_that_is_given_is_used() -> None:
@@ -232,6 +276,20 @@ def test_failures_keep_what_was_reached_and_say_which_clock() -> None:
         (lambda: solve(step=0.1, t_eval=[3.0]), ValueError, r"t_eval within \[0.0, 2.0\], received times from 3.0"),
         (lambda: solve(max_step=-1.0), ValueError, r"t_span = \(0.0, 2.0\) runs forwards"),
         (lambda: solve(step=0.1, rtol=1e-3), ValueError, "either fixed steps"),
+        (lambda: LINEAR + Diagonal(SYMBOL), TypeError, "unsupported operand"),
+        (lambda: solve(linear=LINEAR + LINEAR), ValueError, r"one function of time beside N\(t, y\)"),
+        (
+            lambda: expint.solve_ivp(
+                None,
+                (0, 1),
+                np.ones(2),
+                linear=TimeScaled(rate, np.array([[0.0, 1], [0, 0]]))
+                + TimeScaled(math.cos, np.array([[0.0, 0], [1, 0]])),
+                step=1.0,
+            ),
+            ValueError,
+            r"expected parts that commute, received .*; take TimeDependent",
+        ),
         (lambda: solve(events=[3]), TypeError, "events to be functions"),
     ],
 )
