@@ -99,7 +99,7 @@ class Axiswise(IteratedOperator):
 
     def __init__(self, factors: Sequence[np.ndarray], tolerance: float | None = None, basis: int = 100) -> None:
         super().__init__("krylov", tolerance, basis)
-        self.shape = tuple(factor.shape[0] for factor in factors)
+        self.factors, self.shape = tuple(factors), tuple(factor.shape[0] for factor in factors)
         self._factors = Placed(lambda like: [_beside(factor, like) for factor in factors])
 
     def check(self, y0: Array) -> None:
@@ -118,6 +118,10 @@ class Axiswise(IteratedOperator):
             return total
 
         return product
+
+    def adjoint(self) -> Axiswise:
+        """Return the sum of the adjoint factors."""
+        return Axiswise([factor.conj().T for factor in self.factors], self.tolerance, self.basis)
 
     def __repr__(self) -> str:
         return f"KroneckerSum(factors of length {self.shape}, action='krylov')"

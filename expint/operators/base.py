@@ -12,7 +12,15 @@ import numpy as np
 from expint.backend import Array, is_array, is_complex
 from expint.derive.phisum import Terms
 
-__all__ = ["Operator", "PhiTable", "StoredOperator", "check_dtype", "highest_indices", "linear_combination"]
+__all__ = [
+    "Operator",
+    "PhiTable",
+    "StoredOperator",
+    "check_constant",
+    "check_dtype",
+    "highest_indices",
+    "linear_combination",
+]
 
 _PIECE = 8192
 """How many numbers are combined at a time."""
@@ -151,6 +159,16 @@ def check_dtype(linear_is_complex: bool, y0: Array) -> None:
         raise TypeError(
             f"expected a complex state for a complex linear operator, received y0 of dtype {y0.dtype}; "
             "pass y0 as a complex array (y0 + 0j), or a real operator"
+        )
+
+
+def check_constant(coefficients: Any) -> None:
+    """Refuse coefficients of L with respect to which torch wants a gradient, which would be lost silently."""
+    if getattr(coefficients, "requires_grad", False):
+        raise TypeError(
+            "expected a linear operator without parameters to differentiate with respect to, received a tensor that "
+            "requires a gradient: φ-functions of L are computed beside torch's graph; detach it, or let nonlinear hold "
+            "the part that is learned"
         )
 
 

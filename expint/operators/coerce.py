@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from expint.backend import Array, is_array
-from expint.operators.base import Operator, is_sparse
+from expint.operators.base import Operator, check_constant, is_sparse
 from expint.operators.dense import Dense
 from expint.operators.diagonal import Diagonal
 from expint.operators.scalar import Scalar
@@ -66,6 +66,7 @@ def coerce(linear: Any, shape: tuple[int, ...]) -> Operator:
     if isinstance(linear, (list, tuple)):
         linear = np.asarray(linear)
     if isinstance(linear, (int, float, complex, np.number)) or (is_array(linear) and linear.ndim == 0):
+        check_constant(linear)
         return Scalar(complex(linear) if np.iscomplexobj(linear) else float(linear))
     if not is_array(linear):
         raise TypeError(

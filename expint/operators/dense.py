@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from expint.backend import Array, asarray_like, is_complex, to_numpy
-from expint.operators.base import StoredOperator, check_dtype, is_sparse
+from expint.operators.base import StoredOperator, check_constant, check_dtype, is_sparse
 from expint.phi import phi_matrices
 from expint.phi.multiples import Multiples
 
@@ -38,6 +38,7 @@ class Dense(StoredOperator):
                 "expected an array, received a sparse matrix, which would be filled in; take "
                 "expint.operators.Sparse(matrix), or fill it in yourself: Dense(matrix.toarray())"
             )
+        check_constant(matrix)
         host = to_numpy(matrix)
         if host.ndim < 2 or host.shape[-2] != host.shape[-1]:
             raise ValueError(

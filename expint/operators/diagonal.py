@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from expint.backend import Array, asarray_like, is_complex, to_numpy
-from expint.operators.base import StoredOperator, check_dtype, linear_combination
+from expint.operators.base import StoredOperator, check_constant, check_dtype, linear_combination
 from expint.phi import phi_functions
 
 __all__ = ["Diagonal"]
@@ -30,6 +30,7 @@ class Diagonal(StoredOperator):
     """
 
     def __init__(self, symbol: Array) -> None:
+        check_constant(symbol)
         host = to_numpy(symbol)
         if not np.all(np.isfinite(host)):
             raise ValueError(

@@ -8,7 +8,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
-from expint.backend import Array, array_namespace
+from expint.backend import Array, array_namespace, is_torch
 from expint.derive.phisum import Terms
 from expint.operators.base import Operator, PhiTable
 from expint.phi.action import Propagator, phi_action
@@ -170,9 +170,44 @@ class IteratedOperator(Operator):
                     step, flat = weight.step, xp.reshape(column, (-1,))
                     for key, r in weight.terms:
                         vectors[key] = vectors[key] + r * flat if key in vectors else r * flat
-            return xp.reshape(made[0](vectors, step, self.accuracy(like)), like.shape)
+            result = (
+                self._differentiable(made[0], vectors, step, like)
+                if is_torch(xp)
+                else made[0](vectors, step, self.accuracy(like))
+            )
+            return xp.reshape(result, like.shape)
 
         return combine
+
+    def _differentiable(
+        self, apply: Applier, vectors: dict[tuple[int, float], Array], step: float, like: Array
+    ) -> Array:
+        """Apply φ-functions to vectors of torch, which pull gradients back by the adjoint of L."""
+        from expint.phi.torch_rule import Action
+
+        like = like.detach()
+        accuracy = self.accuracy(like)
+        pulls: list[Applier] = []
+
+        def pull(gradients: dict[tuple[int, float], Array]) -> Array:
+            if not pulls:
+                pulls.append(self.adjoint().applier(like))
+            return pulls[0](gradients, step, Accuracy(accuracy.relative))
+
+        return Action.apply(lambda moved: apply(moved, step, accuracy), pull, tuple(vectors), *vectors.values())
+
+    def adjoint(self) -> IteratedOperator:
+        """Return L*, by which gradients are pulled back.
+
+        Raises
+        ------
+        TypeError
+            If it is not known.
+        """
+        raise TypeError(
+            f"expected a linear operator whose adjoint is known to differentiate through, received {self!r}; take one "
+            "expint.operators.Sparse or Dense, or run it under torch.no_grad()"
+        )
 
     def applier(self, like: Array) -> Applier:
         """Return what applies φ-functions to flattened states like ``like``, with working memory of its own."""

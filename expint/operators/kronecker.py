@@ -11,7 +11,7 @@ import numpy as np
 from expint.backend import Array, is_complex, to_numpy
 from expint.derive.phisum import Terms
 from expint.operators.axes import Axiswise, Eigenbasis
-from expint.operators.base import Operator, PhiTable, check_dtype
+from expint.operators.base import Operator, PhiTable, check_constant, check_dtype
 from expint.operators.eigen import Eigen, eigen
 from expint.operators.sparse import is_sparse
 
@@ -124,6 +124,7 @@ def _bases(given: Sequence[Any], factors: Sequence[np.ndarray]) -> list[Eigen]:
 
 def _factor(factor: Any, axis: int) -> np.ndarray:
     """Return one factor as an array of the host, a matrix or a diagonal."""
+    check_constant(factor)
     n = factor.shape[0] if getattr(factor, "shape", ()) else 0
     if is_sparse(factor):
         if 8 * n * n > _MOST_BYTES:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable
 from typing import Any
@@ -9,8 +10,8 @@ from typing import Any
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
-from expint.backend import Array, array_namespace, device, is_array, is_numpy
-from expint.operators.base import check_dtype
+from expint.backend import Array, array_namespace, device, is_array, is_numpy, is_torch
+from expint.operators.base import check_constant, check_dtype
 from expint.operators.iterated import IteratedOperator, Spectrum, check_trailing
 from expint.phi.augmented import Matvec
 
@@ -58,7 +59,7 @@ class MatrixFree(IteratedOperator):
         basis: int = 100,
     ) -> None:
         super().__init__(action, tolerance, basis, _declared(symmetry, interval))
-        self.is_complex = complex
+        self.is_complex, self.symmetry = complex, symmetry
         if isinstance(matvec, LinearOperator):
             if matvec.shape[0] != matvec.shape[1]:
                 raise ValueError(f"expected a square operator of shape (n, n), received shape {matvec.shape}")
@@ -91,6 +92,7 @@ class MatrixFree(IteratedOperator):
                 "of such arrays and its length: MatrixFree(function, n)"
             )
         one = xp.reshape(xp.reshape(y0, (-1, *self.shape))[0, ...], self.shape)
+        one = one.detach() if is_torch(xp) else one
         product = self.function(one)
         if not is_array(product) or tuple(product.shape) != self.shape:
             received = f"shape {tuple(product.shape)}" if is_array(product) else type(product).__name__
@@ -101,8 +103,20 @@ class MatrixFree(IteratedOperator):
                 f"received {type(product).__module__} {product.dtype} on {device(product)}; let it keep precision and "
                 "device, or pass y0 in those it works in"
             )
+        check_constant(product)
         if not bool(xp.all(xp.isfinite(product))):
             raise ValueError("expected matvec to return finite values for y0, received inf or nan")
+
+    def adjoint(self) -> MatrixFree:
+        """Return the operator of the adjoint function: by its symmetry, or by differentiating the function."""
+        from expint.phi.torch_rule import adjoint
+
+        made, function = copy.copy(self), self.function
+        if self.symmetry is None:
+            made.function = adjoint(function)
+        elif self.symmetry == "skew":
+            made.function = lambda v: -function(v)
+        return made
 
     def matvec(self, like: Array) -> Matvec:
         """Return v ↦ L v for states like ``like``, flattened."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from expint.backend import Array
-from expint.operators.base import StoredOperator, check_dtype, linear_combination
+from expint.operators.base import StoredOperator, check_constant, check_dtype, linear_combination
 from expint.phi import phi_functions
 
 __all__ = ["Scalar"]
@@ -25,6 +25,7 @@ class Scalar(StoredOperator):
     """
 
     def __init__(self, value: complex) -> None:
+        check_constant(value)
         self.value = value.item() if hasattr(value, "item") else value
         if isinstance(self.value, complex) and self.value.imag == 0.0:
             self.value = self.value.real

@@ -21,7 +21,7 @@ from expint.backend import (
     is_torch,
     to_numpy,
 )
-from expint.operators.base import check_dtype, is_sparse
+from expint.operators.base import check_constant, check_dtype, is_sparse
 from expint.operators.iterated import IteratedOperator, Spectrum, check_trailing
 from expint.operators.placed import Placed
 from expint.phi.action import Propagator
@@ -144,6 +144,10 @@ class Sparse(IteratedOperator):
         xp = array_namespace(like)
         return lambda v: xp.reshape((matrix @ xp.reshape(v, (-1, n)).T).T, (-1,))
 
+    def adjoint(self) -> Sparse:
+        """Return the operator of the conjugate transpose."""
+        return Sparse(self.matrix.conj().T.tocsr(), action=self.action, tolerance=self.tolerance, basis=self.basis)
+
     def _solver(self, gamma: float, like: Array) -> Matvec:
         n = self.matrix.shape[0]
         factors = sparse.linalg.splu((sparse.eye_array(n, format="csc") - gamma * self.matrix).tocsc())
@@ -191,6 +195,7 @@ def _to_csr(matrix: Any) -> sparse.csr_array:
             f"expected a sparse matrix, received {type(matrix).__name__}; use expint.operators.Dense for arrays, or "
             "convert it: scipy.sparse.csr_array(matrix)"
         )
+    check_constant(matrix)
     if len(matrix.shape) != 2 or matrix.shape[0] != matrix.shape[1]:
         raise ValueError(f"expected a square matrix of shape (n, n), received shape {tuple(matrix.shape)}")
     if not sparse.issparse(matrix):
