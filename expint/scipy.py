@@ -15,9 +15,10 @@ from expint.door import check_tolerance
 from expint.lower.cache import StepCache
 from expint.methods import method as find_method
 from expint.operators import as_operator
-from expint.run import Controller, StepControl
-from expint.run.adaptive import AdaptiveFailure, adaptive_states
+from expint.run import StepControl
 from expint.run.dense_output import Trail
+from expint.run.states import states_to_tolerance
+from expint.run.tolerance import AdaptiveFailure
 
 __all__ = ["ETD34", "ExponentialAdams", "ExponentialSolver", "LawsonDormandPrince", "ZotoBowman43", "solver_class"]
 
@@ -46,7 +47,7 @@ class ExponentialSolver(OdeSolver):
         If L does not fit the state, or a tolerance makes no sense.
     """
 
-    integrator: str | Method = "etd34"
+    integrator: str | Method = PredictorCorrector(5, ramp=True)
     """The method; it has an error estimate."""
 
     t: float
@@ -73,14 +74,14 @@ class ExponentialSolver(OdeSolver):
         matrix = np.asarray(linear)
         operator = as_operator(matrix, self.y)
         chosen = find_method(self.integrator) if isinstance(self.integrator, str) else self.integrator
-        control = StepControl(check_tolerance(chosen, rtol, atol, None, self.y), Controller(), first_step, max_step)
+        control = StepControl(check_tolerance(chosen, rtol, atol, None, self.y), None, first_step, max_step)
 
         def nonlinear(t: float, y: np.ndarray) -> np.ndarray:
             slope: np.ndarray = self.fun(t, y) - (matrix @ y if matrix.ndim == 2 else matrix * y)
             return slope
 
         steps = StepCache(chosen, operator, self.y)
-        self._states = adaptive_states(steps, nonlinear, self.y, self.t, [self.t_bound], control)
+        self._states = states_to_tolerance(steps, nonlinear, self.y, self.t, [self.t_bound], control)
         self._trail = Trail(operator, chosen.order, whole=False)
         if self.t != self.t_bound:
             self._advance()
@@ -149,6 +150,6 @@ class LawsonDormandPrince(ExponentialSolver):
 
 
 class ExponentialAdams(ExponentialSolver):
-    """The exponential Adams pair of order 5: one evaluation of f a step; see ``ExponentialSolver``."""
+    """Exponential Adams pairs of orders up to 5: one evaluation of f a step; see ``ExponentialSolver``."""
 
     integrator = PredictorCorrector(4, ramp=True)

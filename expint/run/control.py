@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-__all__ = ["Controller"]
+__all__ = ["Controller", "best_order"]
 
 
 @dataclass(frozen=True)
@@ -45,11 +46,35 @@ class Controller:
         order
             The order p of the error estimate.
         """
-        logarithm = sum(-b * math.log(max(e, 1e-10)) for b, e in zip(self.beta, errors))
-        return min(self.largest, max(self.smallest, self.safety * math.exp(logarithm / (order + 1))))
+        product = 1.0
+        for beta, error in zip(self.beta, errors):
+            if beta:
+                product *= max(error, 1e-10) ** -beta
+        return min(self.largest, max(self.smallest, self.safety * product ** (1 / (order + 1))))
 
     def retreat(self, error: float, order: int) -> float:
         """Return the factor, below 1, with which a rejected step is tried again."""
         if not math.isfinite(error):
             return self.smallest
-        return min(0.9, max(self.smallest, self.safety * error ** (-1 / (order + 1))))
+        return min(0.9, max(self.smallest, self.safety * max(error, 1.0) ** (-1 / (order + 1))))
+
+
+_PREFERENCE = 1.05
+"""How much longer a step another order must promise to be taken instead of the present one."""
+
+
+def best_order(errors: Mapping[int, float], order: int, controller: Controller) -> tuple[int, float]:
+    """Return the order that promises the longest step, and the factor by which the step may change with it.
+
+    Parameters
+    ----------
+    errors
+        For each order that is considered, ``order`` among them, the error of the last step in units of the tolerance.
+    order
+        The present order, kept unless another one promises a noticeably longer step.
+    controller
+        The controller.
+    """
+    factors = {k: controller.factor((error,), k) for k, error in errors.items()}
+    best = max(factors, key=lambda k: factors[k] * (_PREFERENCE if k == order else 1.0))
+    return best, factors[best]

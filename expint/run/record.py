@@ -11,8 +11,9 @@ from expint.backend import Array, all_finite, array_namespace, device
 from expint.lower.plan import Plan
 from expint.phi.action import ActionFailure
 from expint.progress import Progress, progress_bar
-from expint.run.adaptive import AdaptiveFailure, StepControl, adaptive_states
+from expint.run.adaptive import AdaptiveFailure, StepControl
 from expint.run.fixed import Accepted, accepted_states
+from expint.run.states import states_to_tolerance
 from expint.run.trial import Attempt, Steps
 from expint.run.watch import Watch
 from expint.solution import Solution, Stats, Status
@@ -149,7 +150,7 @@ def run_adaptive(
                 advance()
                 reached += 1
 
-        states = adaptive_states(steps, nonlinear, y0, t0, stops, control, attempt)
+        states = states_to_tolerance(steps, nonlinear, y0, t0, stops, control, attempt)
         return _record(states, y0, lambda _, t: wanted is None or t in wanted, _never, name, callback, move, watch)
 
 

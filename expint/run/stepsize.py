@@ -1,0 +1,125 @@
+"""Where steps end, how long the first one is, and when there is no way on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from expint.backend import Array, array_namespace
+from expint.derive.adams import Adams
+from expint.lower.cache import StepCache
+from expint.operators.base import Operator
+from expint.run.tolerance import AdaptiveFailure, StepControl
+from expint.run.trial import make_stages
+from expint.solution import Status
+
+__all__ = ["approach", "check_first_slope", "check_step", "finite", "first_step", "on_ladder", "too_many_steps"]
+
+_ROUNDING = 16
+"""The smallest step, in units in the last place of t."""
+
+_TINY = 1e-24
+"""The smallest step, in units of the span; it counts near t = 0, where the last place of t is no bound."""
+
+_PIECES = 8
+"""So many steps before a stop are made equal."""
+
+_SAME = 4
+"""Step sizes that differ by less, in units in the last place of t, are the same: times asked for carry rounding."""
+
+
+def finite(slope: Array) -> bool:
+    """Whether all values are finite."""
+    xp = array_namespace(slope)
+    return bool(xp.all(xp.isfinite(slope)))
+
+
+def on_ladder(h: float, unit: float, rungs: int) -> float:
+    """Return the largest step unit · 2^{j/rungs}, j an integer, that is not larger than ``h``."""
+    return float(unit * 2.0 ** (math.floor(rungs * math.log2(h / unit) + 1e-9) / rungs))
+
+
+def approach(h: float, t: float, stop: float, previous: float) -> tuple[float, bool]:
+    """Return the length of the next step on the way to ``stop``, and whether it ends there.
+
+    The last few steps before a stop are equal, so that no sliver is left, and stops at equal distances are reached by
+    equal steps. A step that differs from the previous one by rounding only is equal to it: φ-functions are reused.
+    """
+    reach = abs(stop - t)
+    if h * _PIECES < reach:
+        return h, False
+    pieces = max(1, math.ceil(reach / h * (1 - 1e-10)))
+    trial = reach / pieces
+    if trial != previous and abs(trial - previous) <= min(_SAME * math.ulp(max(abs(t), abs(stop))), 1e-9 * trial):
+        trial = previous
+    return trial, pieces == 1
+
+
+def check_first_slope(slope: Array, t: float) -> None:
+    """Raise AdaptiveFailure if N is not finite at the initial state."""
+    if not finite(slope):
+        raise AdaptiveFailure(
+            Status.NON_FINITE,
+            f"expected nonlinear to be finite at the initial state, received inf or nan at t = {t:.6g}; check y0",
+        )
+
+
+def check_step(trial: float, t: float, span: float, failure: Exception | None, error: float) -> None:
+    """Raise AdaptiveFailure if the step is too small to go on; ``failure`` or ``error`` is what made it so small."""
+    if trial >= max(_ROUNDING * math.ulp(t), _TINY * span):
+        return
+    if failure is not None:
+        raise AdaptiveFailure(Status.ACTION_FAILED, f"at t = {t:.6g}, with a step of {trial:.3g}: {failure}")
+    if not math.isfinite(error):
+        raise AdaptiveFailure(
+            Status.STEP_TOO_SMALL,
+            f"expected finite values of nonlinear near t = {t:.6g}, received inf or nan in every step down to "
+            f"{trial:.3g}; look for a singularity there, or for arguments at which nonlinear is not defined",
+        )
+    raise AdaptiveFailure(
+        Status.STEP_TOO_SMALL,
+        f"expected an error within the tolerance at t = {t:.6g}, received {error:.3g} times as much with a step of "
+        f"{trial:.3g}, as small as the precision of t allows; loosen rtol and atol, or look for a singularity or a "
+        "discontinuity of N there",
+    )
+
+
+def too_many_steps(end: float, most: int, t: float, h: float) -> AdaptiveFailure:
+    """Return the failure of a run that has used up its steps."""
+    return AdaptiveFailure(
+        Status.TOO_MANY_STEPS,
+        f"expected to reach t = {end:.6g} in {most} steps, received t = {t:.6g} with step {h:.3g}; "
+        "loosen the tolerances, raise max_steps, or take a method of higher stiff order",
+    )
+
+
+def first_step(
+    operator: Operator,
+    like: Array | None,
+    nonlinear: Callable[[float, Array], Array],
+    y: Array,
+    slope: Array,
+    t: float,
+    end: float,
+    control: StepControl,
+    power: float,
+    target: float = 0.01,
+) -> float:
+    """Return a first step from the size of N and of its change (Hairer, Nørsett and Wanner, Solving ODEs I, II.4).
+
+    The linear part is integrated exactly and does not limit the step; so only N enters, not L y. The error of the step,
+    O(h^power), is meant to be about ``target`` in units of the tolerance.
+    """
+    span, scale = abs(end - t), control.error.scale(y)
+    size, rate = control.error.size(y, scale), control.error.size(slope, scale)
+    guess = 0.01 * size / rate if rate > 1e-10 and size > 1e-10 else 1e-6 * span
+    guess = min(guess, span, control.largest)
+    h = math.copysign(guess, end - t)
+    euler = StepCache(Adams(1), operator, like).step(t, h, StepCache.START)
+    ahead, _ = make_stages(euler, operator.combine, nonlinear, t, h, y, (slope,))
+    change = control.error.size(nonlinear(t + h, ahead) - slope, scale) / guess
+    steepest = max(rate, change)
+    if not math.isfinite(steepest):
+        return guess * 1e-3
+    wanted = (target / steepest) ** (1 / power) if steepest > 1e-15 else span
+    return min(100 * guess, wanted, span, control.largest)

@@ -1,0 +1,171 @@
+"""The loop that chooses its own steps and the order of a predictor–corrector pair."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+
+from expint.backend import Array, array_namespace
+from expint.lower.pair import PairCache, PairRows
+from expint.phi.action import ActionFailure
+from expint.run.control import Controller, best_order
+from expint.run.fixed import Accepted
+from expint.run.slopes import ListedSlopes, StackedSlopes, remember
+from expint.run.stepsize import approach, check_first_slope, check_step, finite, first_step, on_ladder, too_many_steps
+from expint.run.tolerance import ErrorNorm, StepControl
+
+__all__ = ["pair_states"]
+
+_ELEMENTARY = Controller((1.0, 0.0, 0.0))
+"""The default: steps change seldom and by factors of two, so that there is nothing to filter."""
+
+_RUNGS = 1
+"""Steps are the span over powers of two. Measured: finer ladders save a tenth of the evaluations of N and cost more in
+φ-functions and rows, which repeat the more often the fewer steps there are."""
+
+_HOLD = (0.95, 1.9)
+"""Factors between these leave the step as it is."""
+
+_GROWTH = 2.0
+"""The largest factor from one step to the next, its square at the lowest orders: the older slopes crowd together, seen
+from a longer step, and their rounding grows with every power of the factor."""
+
+_CLIMB = 2.0
+"""The run climbs, reconsidering order and step after every step, while the step may grow by this factor."""
+
+_FIRST = 0.5
+"""The error of the first step that is aimed at, in units of the tolerance."""
+
+
+def pair_states(
+    pairs: PairCache,
+    nonlinear: Callable[[float, Array], Array],
+    y: Array,
+    t: float,
+    stops: list[float],
+    control: StepControl,
+) -> Iterator[Accepted]:
+    """Yield y_0 and the states after every accepted step; every time in ``stops`` is hit exactly.
+
+    The run starts with one past slope and climbs: order and step are raised after every step as long as the errors are
+    small. Otherwise both are reconsidered where a step and an order have been kept long enough for the estimates of the
+    neighbouring orders to mean something, or where the error comes near the tolerance: the order is taken that promises
+    the longest step. An order beyond its limit of stability betrays itself by differences that grow with the
+    order, and is left for a lower one.
+
+    A step of length h is allowed √(h/T) of the tolerance, T the span: the errors of T/h steps count once where errors
+    decay and T/h times where they are kept, as on imaginary spectra.
+
+    Parameters
+    ----------
+    pairs
+        The pairs, lowered order by order and step by step.
+    nonlinear, y, t, stops, control
+        As for ``expint.run.adaptive.adaptive_states``.
+
+    Raises
+    ------
+    AdaptiveFailure, ActionFailure
+        As ``adaptive_states``.
+
+    References
+    ----------
+    Shampine and Gordon (1975), Computer Solution of Ordinary Differential Equations: The Initial Value Problem.
+    """
+    norm, controller, span = control.error, control.controller or _ELEMENTARY, abs(stops[-1] - t)
+    largest, again = pairs.method.q, pairs.method.mode == "PECE"
+    direction, evaluations, rejected = math.copysign(1.0, stops[-1] - t), 1, 0
+    failure: ActionFailure | None = None
+    strictest = max(1.0, norm.rtol / (10 * float(array_namespace(y).finfo(y.dtype).eps)))
+
+    def share(h: float) -> float:
+        return min(math.sqrt(span / h), strictest)
+
+    newest = nonlinear(t, y)
+    yield Accepted(t, y, evaluations, ahead=newest)
+    check_first_slope(newest, t)
+    h = control.first
+    if h is None:
+        h = first_step(
+            pairs.operator, pairs.like, nonlinear, y, newest, t, stops[-1], control, 1.5, _FIRST / math.sqrt(span)
+        )
+        evaluations += 1
+    h = min(on_ladder(h, span, _RUNGS), control.largest)
+    slopes, scale = remember(pairs, y, newest), norm.scale(y)
+    memory: tuple[float, ...] = (0.0,)
+    q, kept, climbing, previous, last_error = 1, 0, True, 0.0, math.nan
+    pending = iter(stops)
+    stop = next(pending)
+    for _ in range(control.most):
+        trial, lands = approach(h, t, stop, previous)
+        check_step(trial, t, span, failure, last_error)
+        end = stop if lands else t + direction * trial
+        try:
+            rows = pairs.rows(direction * trial, memory[: q + 1], q)
+            point = slopes.predict(rows)
+            found = nonlinear(end, point)
+            evaluations += 1
+            difference = slopes.difference(rows, found, q)
+            after = point + slopes.weigh(rows.correct, difference)
+            reached = norm.scale(after)
+            measure = norm.larger(scale, reached)
+            stricter = share(trial)
+            error = stricter * norm.size(slopes.weigh(rows.estimates[q], difference), measure)
+            failure = None
+        except ActionFailure as failed:
+            failure, error = failed, math.inf
+        if again and error <= 1.0:
+            ahead = nonlinear(end, after)
+            evaluations += 1
+            if not finite(ahead):
+                error = math.inf  # the step after would find no way on
+        if error > 1.0:
+            rejected, climbing, kept, last_error = rejected + 1, False, 0, error
+            if q > 1 and math.isfinite(error):
+                lower = stricter * _errors(slopes, rows, found, measure, norm, (q - 1,))[q - 1]
+                q, error = (q - 1, lower) if lower < error else (q, error)
+            h = on_ladder(trial * controller.retreat(error, q), span, _RUNGS)
+            continue
+        following, wanted, kept = q, h, kept + 1
+        factor = controller.factor((error,), q)
+        if 2 * trial < h:
+            kept = 0  # a step shortened to land says little about h
+        elif climbing or kept > q or factor < _HOLD[0]:
+            others = _errors(slopes, rows, found, measure, norm, (q - 1, q + 1))
+            errors = {q: error} | {k: stricter * other for k, other in others.items()}
+            following, factor = best_order(errors, q, controller)
+            climbing = factor >= _CLIMB
+            if climbing and following == q and q + 1 not in errors:
+                following = min(q + 1, largest)  # there is no estimate yet of what is one order higher
+            factor = min(factor, _GROWTH if following > 2 else _GROWTH**2)
+            if not _HOLD[0] <= factor <= _HOLD[1]:
+                wanted = min(on_ladder(trial * factor, span, _RUNGS), control.largest)
+            kept = 0
+        if again:
+            found = ahead
+        slopes.accept(after, found)
+        memory = (0.0, *[at - direction * trial for at in memory[: largest - 1]])
+        y, t, scale, previous, q, h = after, end, reached, trial, following, wanted
+        yield Accepted(t, y, evaluations, rejected, newest, found)
+        newest = found
+        if lands:
+            if stop == stops[-1]:
+                return
+            stop = next(pending)
+    raise too_many_steps(stops[-1], control.most, t, h)
+
+
+def _errors(
+    slopes: ListedSlopes | StackedSlopes,
+    rows: PairRows,
+    found: Array,
+    measure: Array,
+    norm: ErrorNorm,
+    orders: tuple[int, ...],
+) -> dict[int, float]:
+    """Return the estimates of other orders, where they can be had, for the step that ``rows`` have made."""
+    return {
+        k: norm.size(slopes.weigh(rows.estimates[k], slopes.difference(rows, found, k)), measure)
+        for k in orders
+        if k in rows.estimates
+    }
