@@ -8,12 +8,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from expint.backend import Array
+from expint.derive.rosenbrock import Linearised
 from expint.derive.stage import Method
 from expint.door import check_slopes, check_state
 from expint.lower.cache import StepCache
 from expint.methods import method as find_method
 from expint.operators import as_operator
-from expint.run.trial import embedded
+from expint.run.linearised import LinearisedSteps
+from expint.run.trial import Attempt, embedded
+from expint.unsplit import linearised_steps
 
 __all__ = ["StepState", "begin", "step"]
 
@@ -32,7 +35,7 @@ class StepState:
         The estimate of the local error of the step that led here, of the shape of y; None at the start and for methods
         without estimate.
     evaluations
-        Evaluations of N so far.
+        Evaluations of N so far, but for those of finite differences.
     """
 
     t: float
@@ -42,7 +45,7 @@ class StepState:
     error: Array | None = field(repr=False)
     evaluations: int
     _nonlinear: Callable[[float, Array], Array] = field(repr=False)
-    _steps: StepCache = field(repr=False)
+    _steps: StepCache | LinearisedSteps = field(repr=False)
 
 
 def begin(
@@ -50,16 +53,17 @@ def begin(
     t0: float,
     y0: Array,
     *,
-    linear: Any,
+    linear: Any = None,
     method: str | Method = "expint43",
+    jac: Any = None,
     args: tuple[Any, ...] = (),
 ) -> StepState:
     """Return the state from which ``step`` goes on; N is evaluated at (t0, y0).
 
     Parameters
     ----------
-    nonlinear, y0, linear, method, args
-        As for ``solve_ivp``.
+    nonlinear, y0, linear, method, jac, args
+        As for ``solve_ivp``; of the methods that linearise, those of one step.
     t0
         The first time.
 
@@ -72,8 +76,22 @@ def begin(
         raise ValueError(f"expected a finite time t0, received {t0}")
     y0 = check_state(y0)
     chosen = find_method(method) if isinstance(method, str) else method
-    steps = StepCache(chosen, as_operator(linear, y0), y0)
+    operator = None if linear is None else as_operator(linear, y0)
     checked = check_slopes(nonlinear, args, y0)
+    steps: StepCache | LinearisedSteps
+    if isinstance(chosen, Linearised):
+        if chosen.history > 1:
+            raise ValueError(
+                f"expected a method of one step to step by hand with a Jacobian, received {chosen.name}, which looks "
+                f"at {chosen.history} slopes; take exprb43"
+            )
+        steps = linearised_steps(nonlinear, t0, y0, operator, chosen, jac, args)
+    elif operator is None or jac is not None:
+        raise ValueError(
+            f"expected linear= without jac= for {chosen.name}, which has a fixed L; take exprb43 for a Jacobian"
+        )
+    else:
+        steps = StepCache(chosen, operator, y0)
     return StepState(float(t0), y0, (checked(t0, y0),), steps.START, None, 1, checked, steps)
 
 
@@ -106,7 +124,8 @@ def step(state: StepState, h: float) -> StepState:
         return state._nonlinear(t, y)
 
     end, steps = state.t + h, state._steps
-    made = embedded(steps, steps.operator.combine, slope, state.t, end, h, state.y, state.slopes, state.memory)
+    attempt: Attempt = embedded if isinstance(steps, StepCache) else steps.attempt
+    made = attempt(steps, steps.operator.combine, slope, state.t, end, h, state.y, state.slopes, state.memory)
     slopes = (slope(end, made.y), *made.slopes) if made.pending else made.slopes
     return replace(
         state,

@@ -22,7 +22,7 @@ from expint.run.record import run_adaptive, run_states
 from expint.run.watch import Watch
 from expint.solution import Solution, Stats
 
-__all__ = ["solve_linearised", "starting_method"]
+__all__ = ["linearised_steps", "solve_linearised", "starting_method"]
 
 
 def solve_linearised(
@@ -54,7 +54,7 @@ def solve_linearised(
     ValueError, TypeError
         As ``solve_ivp``.
     """
-    source, start, stats = as_source(jac, y0), float(t_span[0]), Stats()
+    start = float(t_span[0])
     fixed = step is not None or grid is not None
     if fixed:
         times, wanted = lay_out_times(t_span, step, grid, t_eval)
@@ -64,12 +64,8 @@ def solve_linearised(
         tolerance = check_tolerance(method, rtol, atol, norm, y0, doubling)
         control = StepControl(tolerance, controller or Controller(), *limits.sizes(), doubling)
     accuracy = None if fixed else (tolerance.rtol, float(np.min(to_numpy(tolerance.atol))))
-
-    def whole(t: Any, y: Array) -> Array:
-        return nonlinear(t, y, *args)
-
-    linearise = Lineariser(source, whole, operator, start, y0, accuracy, stats)
-    steps = LinearisedSteps(method, operator or Scalar(0.0), linearise, y0, doubling)
+    steps = linearised_steps(nonlinear, start, y0, operator, method, jac, args, accuracy, doubling)
+    linearise, stats = steps.linearise, steps.linearise.stats
     watch = Watch(LinearisedTrail(steps, dense_output), events) if events or dense_output else None
     checked = check_slopes(nonlinear, args, y0)
 
@@ -93,6 +89,41 @@ def solve_linearised(
             error.solution = counted(error.solution)
         raise
     return counted(run)
+
+
+def linearised_steps(
+    nonlinear: Callable[..., Array],
+    t0: float,
+    y0: Array,
+    operator: Operator | None,
+    method: Method,
+    jac: Any,
+    args: tuple[Any, ...] = (),
+    accuracy: tuple[float, float] | None = None,
+    doubling: bool = False,
+) -> LinearisedSteps:
+    """Return what makes the steps of a method that linearises.
+
+    Parameters
+    ----------
+    nonlinear, t0, y0, operator, method, jac, args
+        As for ``solve_linearised``.
+    accuracy
+        (rtol, smallest atol) of an adaptive run, None for fixed steps.
+    doubling
+        Whether adaptive steps are tried by doubling.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the source of the Jacobian cannot serve such states.
+    """
+
+    def whole(t: Any, y: Array) -> Array:
+        return nonlinear(t, y, *args)
+
+    linearise = Lineariser(as_source(jac, y0), whole, operator, t0, y0, accuracy, Stats())
+    return LinearisedSteps(method, operator or Scalar(0.0), linearise, y0, doubling)
 
 
 def starting_method(method: Method) -> Method | None:

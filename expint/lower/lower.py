@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 from expint.backend import Array
+from expint.derive.rosenbrock import Linearised
 from expint.derive.stage import Method
 from expint.lower.cache import StepCache
 from expint.lower.plan import Plan, Step
@@ -41,7 +42,14 @@ def lower(method: Method, operator: Operator, grid: Sequence[float] | np.ndarray
     ------
     ValueError
         If the grid has fewer than two points, is not finite or not strictly monotone.
+    TypeError
+        For methods that linearise, whose numbers are known only on the way.
     """
+    if isinstance(method, Linearised):
+        raise TypeError(
+            f"expected a method for a fixed L, received {method.name}, whose L is the Jacobian at every step; take "
+            "expint.solve_ivp"
+        )
     times = check_grid(grid).tolist()
     cache = StepCache(method, operator, like)
     memory, h = StepCache.START, 0.0

@@ -393,3 +393,23 @@ def test_states_far_from_equilibrium_do_not_overflow_silently() -> None:
     assert solution.status == Status.STEP_TOO_SMALL
     assert solution.t[-1] == pytest.approx(1.0, abs=1e-5)
     assert np.all(np.isfinite(solution.y))
+
+
+def test_stepping_by_hand_takes_the_steps_of_a_run() -> None:
+    state = expint.begin(slope, START, exact(START), method="exprb43", jac=KNOWN)
+    for _ in range(4):
+        state = expint.step(state, 0.25)
+    np.testing.assert_allclose(state.y, run(step=0.25).y_end, rtol=1e-13)
+    assert state.error is not None
+    assert state.evaluations == 1 + 4 * 3
+    again = expint.step(expint.step(state, 0.1), -0.1)
+    np.testing.assert_allclose(again.y, state.y, rtol=1e-5)
+    with pytest.raises(ValueError, match="expected a method of one step"):
+        expint.begin(slope, START, exact(START), method="epi3", jac=KNOWN)
+    with pytest.raises(ValueError, match="expected linear= without jac= for krogstad4"):
+        expint.begin(slope, START, exact(START), method="krogstad4")
+
+
+def test_no_plan_is_made_for_methods_that_linearise() -> None:
+    with pytest.raises(TypeError, match="received exprb43, whose L is the Jacobian at every step"):
+        expint.lower(method("exprb43"), expint.operators.Scalar(-1.0), [0.0, 1.0])
