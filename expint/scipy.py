@@ -3,27 +3,90 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 from scipy.integrate import DenseOutput, OdeSolver
 
+from expint.backend import to_numpy
 from expint.derive.predictor_corrector import PredictorCorrector
+from expint.derive.rosenbrock import Linearised
 from expint.derive.stage import Method
 from expint.door import check_tolerance
+from expint.jacobian import Differences
 from expint.lower.cache import StepCache
 from expint.methods import method as find_method
 from expint.operators import as_operator
 from expint.run import StepControl
+from expint.run.adaptive import adaptive_states
 from expint.run.dense_output import Trail
+from expint.run.fixed import Accepted
+from expint.run.linearised_output import LinearisedTrail
 from expint.run.states import states_to_tolerance
 from expint.run.tolerance import AdaptiveFailure
+from expint.run.watch import AnyTrail
+from expint.unsplit import linearised_steps
 
-__all__ = ["ETD34", "ExponentialAdams", "ExponentialSolver", "LawsonDormandPrince", "ZotoBowman43", "solver_class"]
+__all__ = [
+    "ETD34",
+    "ExponentialAdams",
+    "ExponentialSolver",
+    "LawsonDormandPrince",
+    "LinearisedSolver",
+    "Rosenbrock43",
+    "Rosenbrock54",
+    "ZotoBowman43",
+    "solver_class",
+]
 
 
-class ExponentialSolver(OdeSolver):
+class _Driven(OdeSolver):
+    """A solver of SciPy driven by the states of a run to a tolerance."""
+
+    integrator: str | Method
+    """The method; it has an error estimate."""
+
+    t: float
+    y: np.ndarray
+    _states: Iterator[Accepted]
+    _trail: AnyTrail
+
+    def _control(self, rtol: float, atol: Any, first_step: float | None, max_step: float) -> tuple[Method, StepControl]:
+        """Return the method and what decides about its steps.
+
+        Raises
+        ------
+        ValueError
+            If a tolerance or a bound makes no sense.
+        """
+        for label, bound in (("first_step", first_step), ("max_step", max_step)):
+            if bound is not None and not bound > 0:
+                raise ValueError(f"expected {label} to be a positive number, received {bound}")
+        chosen = find_method(self.integrator) if isinstance(self.integrator, str) else self.integrator
+        return chosen, StepControl(check_tolerance(chosen, rtol, atol, None, self.y), None, first_step, max_step)
+
+    def _begin(self) -> None:
+        if self.t != self.t_bound:
+            self._advance()
+
+    def _advance(self) -> None:
+        reached = next(self._states)
+        self.t, self.y = reached.t, reached.y
+        self._trail.add(reached.t, reached.y, reached.slope, reached.ahead)
+
+    def _step_impl(self) -> tuple[bool, str | None]:
+        try:
+            self._advance()
+        except AdaptiveFailure as failure:
+            return False, str(failure)
+        return True, None
+
+    def _dense_output_impl(self) -> DenseOutput:
+        return _Between(self.t_old, self.t, self._trail.newest())
+
+
+class ExponentialSolver(_Driven):
     r"""An exponential integrator behind SciPy's interface: y' = f(t, y) with a linear part L that f contains.
 
     .. code-block:: python
@@ -48,10 +111,6 @@ class ExponentialSolver(OdeSolver):
     """
 
     integrator: str | Method = PredictorCorrector(5, ramp=True)
-    """The method; it has an error estimate."""
-
-    t: float
-    y: np.ndarray
 
     def __init__(
         self,
@@ -68,13 +127,9 @@ class ExponentialSolver(OdeSolver):
         max_step: float = math.inf,
     ) -> None:
         super().__init__(fun, t0, y0, t_bound, vectorized, support_complex=True)
-        for label, bound in (("first_step", first_step), ("max_step", max_step)):
-            if bound is not None and not bound > 0:
-                raise ValueError(f"expected {label} to be a positive number, received {bound}")
         matrix = np.asarray(linear)
         operator = as_operator(matrix, self.y)
-        chosen = find_method(self.integrator) if isinstance(self.integrator, str) else self.integrator
-        control = StepControl(check_tolerance(chosen, rtol, atol, None, self.y), None, first_step, max_step)
+        chosen, control = self._control(rtol, atol, first_step, max_step)
 
         def nonlinear(t: float, y: np.ndarray) -> np.ndarray:
             slope: np.ndarray = self.fun(t, y) - (matrix @ y if matrix.ndim == 2 else matrix * y)
@@ -83,23 +138,64 @@ class ExponentialSolver(OdeSolver):
         steps = StepCache(chosen, operator, self.y)
         self._states = states_to_tolerance(steps, nonlinear, self.y, self.t, [self.t_bound], control)
         self._trail = Trail(operator, chosen.order, whole=False)
-        if self.t != self.t_bound:
-            self._advance()
+        self._begin()
+
+
+class LinearisedSolver(_Driven):
+    r"""A method that linearises y' = f(t, y) at every step, behind SciPy's interface; no linear part is asked for.
+
+    .. code-block:: python
+
+        scipy.integrate.solve_ivp(f, (0, 1), y0, method=expint.scipy.Rosenbrock54, jac=jac)
+
+    Parameters
+    ----------
+    fun, t0, y0, t_bound, vectorized, rtol, atol, first_step, max_step
+        As for SciPy's own solvers.
+    jac
+        ∂f/∂y as a function (t, y) ↦ matrix, sparse matrix or ``LinearOperator``, a constant matrix, or an object of
+        ``expint.jacobian``; by default finite differences.
+    jac_sparsity
+        For finite differences: where ∂f/∂y may be other than zero.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the Jacobian does not fit the state, or a tolerance makes no sense.
+    """
+
+    integrator: str | Method = "pexprb54s4"
+
+    def __init__(
+        self,
+        fun: Callable[..., Any],
+        t0: float,
+        y0: Any,
+        t_bound: float,
+        vectorized: bool = False,
+        *,
+        jac: Any = None,
+        jac_sparsity: Any = None,
+        rtol: float = 1e-3,
+        atol: Any = 1e-6,
+        first_step: float | None = None,
+        max_step: float = math.inf,
+    ) -> None:
+        super().__init__(fun, t0, y0, t_bound, vectorized, support_complex=True)
+        chosen, control = self._control(rtol, atol, first_step, max_step)
+        if jac is None and jac_sparsity is not None:
+            jac = Differences(sparsity=jac_sparsity)
+        accuracy = (control.error.rtol, float(np.min(to_numpy(control.error.atol))))
+        steps = linearised_steps(self.fun, self.t, self.y, None, chosen, jac, accuracy=accuracy)
+        stops = [self.t_bound]
+        self._stats = steps.linearise.stats
+        self._states = adaptive_states(steps, self.fun, self.y, self.t, stops, control, steps.attempt)
+        self._trail = LinearisedTrail(steps, whole=False)
+        self._begin()
 
     def _advance(self) -> None:
-        reached = next(self._states)
-        self.t, self.y = reached.t, reached.y
-        self._trail.add(reached.t, reached.y, reached.slope, reached.ahead)
-
-    def _step_impl(self) -> tuple[bool, str | None]:
-        try:
-            self._advance()
-        except AdaptiveFailure as failure:
-            return False, str(failure)
-        return True, None
-
-    def _dense_output_impl(self) -> DenseOutput:
-        return _Between(self.t_old, self.t, self._trail.newest())
+        super()._advance()
+        self.njev = self._stats.jacobian_evaluations
 
 
 class _Between(DenseOutput):
@@ -114,8 +210,8 @@ class _Between(DenseOutput):
         return values if np.ndim(t) == 0 else values.T
 
 
-def solver_class(method: str | Method) -> type[ExponentialSolver]:
-    """Return the solver class for any method with an error estimate.
+def solver_class(method: str | Method) -> type[OdeSolver]:
+    """Return the solver class for any method with an error estimate: a ``LinearisedSolver`` if it linearises.
 
     Parameters
     ----------
@@ -128,7 +224,8 @@ def solver_class(method: str | Method) -> type[ExponentialSolver]:
         If the name is unknown.
     """
     chosen = find_method(method) if isinstance(method, str) else method
-    return type(chosen.name, (ExponentialSolver,), {"integrator": chosen, "__doc__": ExponentialSolver.__doc__})
+    base = LinearisedSolver if isinstance(chosen, Linearised) else ExponentialSolver
+    return type(chosen.name, (base,), {"integrator": chosen, "__doc__": base.__doc__})
 
 
 class ETD34(ExponentialSolver):
@@ -153,3 +250,15 @@ class ExponentialAdams(ExponentialSolver):
     """Exponential Adams pairs of orders up to 5: one evaluation of f a step; see ``ExponentialSolver``."""
 
     integrator = PredictorCorrector(4, ramp=True)
+
+
+class Rosenbrock43(LinearisedSolver):
+    """The exponential Rosenbrock pair exprb43, of stiff orders 4 and 3; see ``LinearisedSolver``."""
+
+    integrator = "exprb43"
+
+
+class Rosenbrock54(LinearisedSolver):
+    """The exponential Rosenbrock pair pexprb54s4, of orders 5 and 4; see ``LinearisedSolver``."""
+
+    integrator: str | Method = "pexprb54s4"

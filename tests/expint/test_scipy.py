@@ -7,7 +7,16 @@ import pytest
 import scipy.integrate
 
 import expint.scipy as solvers
-from expint.scipy import ETD34, ExponentialAdams, LawsonDormandPrince, ZotoBowman43, solver_class
+from expint.scipy import (
+    ETD34,
+    ExponentialAdams,
+    LawsonDormandPrince,
+    LinearisedSolver,
+    Rosenbrock43,
+    Rosenbrock54,
+    ZotoBowman43,
+    solver_class,
+)
 
 RATES = np.array([-1.0, -50.0, -1000.0])
 Y0 = np.array([1.0, 0.5, 0.2])
@@ -130,3 +139,49 @@ def test_the_linear_part_must_be_given() -> None:
 def test_all_that_is_offered_is_a_solver() -> None:
     offered = [getattr(solvers, name) for name in solvers.__all__ if name != "solver_class"]
     assert all(issubclass(solver, scipy.integrate.OdeSolver) for solver in offered)
+
+
+def jacobian(t: float, y: np.ndarray) -> np.ndarray:
+    return np.diag(RATES + 0.6 * y - np.sin(t + y))
+
+
+def unsplit(method: type, **options: Any) -> Any:
+    return scipy.integrate.solve_ivp(
+        right_hand_side, (0, 2), Y0, method=method, **({"rtol": 1e-7, "atol": 1e-9} | options)
+    )
+
+
+@pytest.mark.parametrize("method", [Rosenbrock43, Rosenbrock54])
+@pytest.mark.parametrize("how", [{}, {"jac": jacobian}, {"jac_sparsity": np.eye(3)}], ids=["none", "jac", "sparsity"])
+def test_methods_that_linearise_take_the_jacobian_as_scipys_do(method: type, how: dict[str, Any], radau: Any) -> None:
+    solution = unsplit(method, **how)
+    assert solution.success
+    assert solution.njev == len(solution.t) - 1
+    np.testing.assert_allclose(solution.y[:, -1], radau.y[:, -1], rtol=3e-6)
+
+
+def test_methods_that_linearise_have_dense_output_events_and_arguments(radau: Any) -> None:
+    times = np.linspace(0, 2, 23)
+    solution = unsplit(Rosenbrock54, t_eval=times, dense_output=True, jac=jacobian)
+    np.testing.assert_allclose(solution.y, radau.sol(times), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(solution.sol(times), solution.y, rtol=1e-9, atol=1e-12)
+    found = unsplit(Rosenbrock43, events=lambda t, y: y[1] - 0.1)
+    exact = scipy.integrate.solve_ivp(
+        right_hand_side, (0, 2), Y0, method="Radau", rtol=1e-10, atol=1e-12, events=lambda t, y: y[1] - 0.1
+    )
+    np.testing.assert_allclose(found.t_events[0], exact.t_events[0], rtol=1e-5)
+    scaled = scipy.integrate.solve_ivp(
+        lambda t, y, a: a * y, (1, 0), [1.0], method=Rosenbrock43, jac=lambda t, y, a: [[a]], args=(-3.0,)
+    )
+    np.testing.assert_allclose(scaled.y[:, -1], np.exp(3), rtol=1e-6)
+
+
+def test_the_failures_of_methods_that_linearise_are_reported_in_scipys_way() -> None:
+    blown = scipy.integrate.solve_ivp(lambda t, y: y**2, (0, 2), [1.0], method=Rosenbrock43)
+    assert blown.status == -1
+    assert "expected" in blown.message
+    with pytest.raises(ValueError, match="expected jac"):
+        unsplit(Rosenbrock43, jac=np.eye(4))
+    with pytest.raises(ValueError, match="epi3 has no error estimate"):
+        unsplit(solver_class("epi3"))
+    assert issubclass(solver_class("exp4"), LinearisedSolver)
