@@ -179,7 +179,7 @@ def solve_ivp(
     watch = Watch(Trail(operator, chosen.order, dense_output), watched) if watched or dense_output else None
     shown: dict[str, Any] = {"callback": callback, "progress": progress, "watch": watch}
     if not fixed:
-        limits = asked["limits"]
+        limits: StepLimits = asked["limits"]
         stops = lay_out_stops(t_span, t_eval, limits)
         tolerance = check_tolerance(chosen, rtol, atol, norm, y0, doubling)
         control = StepControl(tolerance, controller, *limits.sizes(), doubling)
