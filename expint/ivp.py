@@ -14,6 +14,7 @@ from expint.backend import Array, to_numpy
 from expint.clocked import in_own_clock
 from expint.derive.predictor_corrector import PredictorCorrector
 from expint.derive.rosenbrock import Linearised
+from expint.derive.splitting import Splitting
 from expint.derive.stage import Method
 from expint.door import (
     StepLimits,
@@ -200,6 +201,8 @@ def _method(method: str | Method, operator: Operator | None, y0: Array, rtol: fl
     if method == "auto":
         return choose_linearised() if operator is None else choose(operator, y0, rtol)
     found = find_method(method) if isinstance(method, str) else method
+    if isinstance(found, Splitting):
+        raise found.needs_flow
     if rtol is not None and isinstance(found, PredictorCorrector):
         found = replace(found, ramp=True)  # the one-step method of a start without ramp has no error estimate
     return found, ""

@@ -124,7 +124,12 @@ class Splitting(WithoutEstimate, Presented):
             Always: a splitting is made of flows, and ``points`` is its recipe for them.
         """
         del step
-        raise ValueError(
+        raise self.needs_flow
+
+    @property
+    def needs_flow(self) -> ValueError:
+        """What to say where there is N and no flow."""
+        return ValueError(
             f"{self.name} is a splitting method: expected the flow of N, received N; run it by "
             "expint.run_splitting(method, linear, flow, y0, grid), or take a method such as 'krogstad4'"
         )

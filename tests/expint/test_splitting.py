@@ -139,8 +139,11 @@ def test_they_are_found_by_name_and_alias_and_refuse_to_run_without_flows():
     assert {method.name for method in METHODS} < set(expint.method_names())
     assert expint.method("Lie–Trotter".replace("–", "-")).name == "lie"
     problem = expint.problems.burgers(n=32)
-    with pytest.raises(ValueError, match="strang is a splitting method: expected the flow of N, received N; run it by"):
-        expint.solve(problem, "strang", step=0.01)
+    for options in ({"step": 0.01}, {"rtol": 1e-4}, {"rtol": 1e-4, "error": "doubling"}):
+        with pytest.raises(ValueError, match="strang is a splitting method: expected the flow of N, received N; run"):
+            expint.solve(problem, "strang", **options)
+    with pytest.raises(ValueError, match="strang is a splitting method"):
+        expint.lower(expint.method("strang"), expint.operators.as_operator(problem.linear, problem.y0), [0, 1])
 
 
 def test_the_triple_jump_asks_for_rational_parts():
