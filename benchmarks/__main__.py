@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import benchmarks
 
-HELPERS = ("__main__", "contest", "machine")
+HELPERS = ("__main__", "contest", "machine", "tensor_operations")
 """Modules that are no benchmarks."""
 
 WRITE = ("demo", "figures", "peers", "reference_solutions", "tolerances")

@@ -1,96 +1,173 @@
-"""What a step of each sampler costs beside its network: tensor operations and time, as a Markdown table.
+"""What a step of each sampler costs beside its network: tensor operations and time, beside loops written by hand.
 
-Run it as ``python -m benchmarks.sampler_speed``. The network returns a constant, so that only the sampler is measured:
-the cost of a step is the slope between a short and a long run. On a CUDA device the steps are also run with
-synchronisation forbidden, between the first and the last call of the network.
+Run it as ``python -m benchmarks.sampler_speed``. The network returns a constant and predicts noise; its own time is
+taken off. All contestants take turns, and of each the shortest time counts. On a CUDA device every sampler is also run
+with waiting for the device forbidden, from the first call of the network to the last. A second table compares whole
+runs with the calls of the shipped network that they make.
 """
 
-# ruff: noqa: ARG001, ARG005  (networks take x and t, whether they look at them or not)
+# ruff: noqa: ARG005  (networks take x and t, whether they look at them or not)
 
 from __future__ import annotations
 
+import copy
 import sys
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 
 import diffusion
 from benchmarks import parser
+from benchmarks.tensor_operations import operations_per_step, run_without_synchronisation
+from diffusion.declaration import plan_sampler
 
 SHAPE = (1, 4, 64, 64)
-SAMPLERS = ("ddim", "deis-tab2", "deis-tab3", "ipndm", "dpm3m", "dpmpp-2m", "dpmpp-3m", "unipc2", "unipc3")
-SHORT, LONG = 20, 120
-REPEATS = 15
+SAMPLERS = ("ddim", "deis-tab3", "ipndm", "lms4", "dpm3m", "dpmpp-3m", "unipc3", "sa3")
+SHORT, LONG, PLANNED = 20, 120, 50
+REPEATS, RUNS = 60, 12
+NETWORK_CALLS = 10
+
+Loop = Callable[[int], object]
 
 
-class CountOperations(TorchDispatchMode):
-    """Counts the operations whose result has the size of a state."""
+def th_deis(x: torch.Tensor, output: torch.Tensor, steps: int, slopes: int = 4) -> torch.Tensor:
+    """Return the end of a run as th_deis makes it: Σ coefficient · slope term by term, coefficients as tensors."""
+    coefficients = [torch.tensor(0.1, device=x.device) for _ in range(slopes + 1)]
+    past: list[torch.Tensor] = [output] * (slopes - 1)
+    for i in range(steps):
+        t = torch.ones(x.shape[0], device=x.device) * (1.0 - i / steps)
+        del t  # the network would be called with it
+        known = [output, *past]
+        x = coefficients[0] * x
+        for coefficient, slope in zip(coefficients[1:], known):
+            x += coefficient * slope
+        past = known[:-1]
+    return x
 
-    def __init__(self, size: int) -> None:
-        super().__init__()
-        self.size, self.count = size, 0
 
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        result = func(*args, **(kwargs or {}))
-        self.count += isinstance(result, torch.Tensor) and result.numel() >= self.size
-        return result
+def by_hand(x: torch.Tensor, output: torch.Tensor, steps: int, slopes: int = 4) -> torch.Tensor:
+    """Return the end of the shortest loop: one operation in place for each slope, and nothing looked at."""
+    past = (output,) * slopes
+    for _ in range(steps):
+        past = (output, *past[:-1])
+        point = 0.1 * x
+        for slope in past:
+            point.add_(slope, alpha=0.1)
+        x = point
+    return x
 
 
-def seconds(call: Callable[[], object], repeats: int) -> float:
-    """Return the shortest of a few timings."""
-    best = float("inf")
+def contestants(x: torch.Tensor, samplers: Sequence[str]) -> dict[str, Loop]:
+    """Return the loops by name, each a function of the number of steps."""
+    output = torch.zeros_like(x)
+    denoiser = diffusion.Denoiser(lambda x, t: output)
+    ours = {
+        name: lambda steps, name=name: diffusion.sample(denoiser, x, sampler=name, steps=steps) for name in samplers
+    }
+    return {
+        "the loop of th_deis, 4 slopes": lambda steps: th_deis(x, output, steps),
+        "written by hand, 4 slopes": lambda steps: by_hand(x, output, steps),
+        **ours,
+    }
+
+
+def shortest(calls: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, float]:
+    """Return the shortest time in seconds of each of the calls, which take turns."""
+    clock = time.perf_counter if torch.cuda.is_available() else time.process_time  # not what others do meanwhile
+    best = dict.fromkeys(calls, float("inf"))
     for _ in range(repeats):
-        start = time.perf_counter()
-        call()
-        if torch.cuda.is_available():
-            torch.cuda.synchronize()
-        best = min(best, time.perf_counter() - start)
+        for name, call in calls.items():
+            start = clock()
+            call()
+            if torch.cuda.is_available():
+                torch.cuda.synchronize()
+            best[name] = min(best[name], clock() - start)
     return best
 
 
-def operations(call: Callable[[], object], size: int) -> int:
-    """Return how many operations on whole states a call makes."""
-    with CountOperations(size) as counter:
-        call()
-    return counter.count
+def step_times(loops: Mapping[str, Loop], repeats: int) -> dict[str, float]:
+    """Return the seconds per step of each of the loops: the slope between a short and a long run."""
+    calls = {f"{name} {n}": lambda run=run, n=n: run(n) for name, run in loops.items() for n in (SHORT, LONG)}
+    best = shortest(calls, repeats)
+    return {name: (best[f"{name} {LONG}"] - best[f"{name} {SHORT}"]) / (LONG - SHORT) for name in loops}
 
 
-def without_synchronisation(sampler: str, x: torch.Tensor, steps: int) -> None:
-    """Run with synchronisation forbidden from the first call of the network to the last; raises where one is needed."""
-    calls = 0
+def planning_time(sampler: str, repeats: int) -> float:
+    """Return the seconds that a plan of fifty steps takes, made anew."""
+    schedule, chosen = diffusion.VP.linear(), diffusion.sampler(sampler)
+    grid = chosen.grid(PLANNED, schedule)
 
-    def network(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
-        nonlocal calls
-        calls += 1
-        torch.cuda.set_sync_debug_mode("error" if calls < steps else "default")
-        return torch.zeros_like(x)
+    def plan() -> None:
+        plan_sampler.cache_clear()
+        chosen.plan(schedule, grid)
 
-    diffusion.sample(diffusion.Denoiser(network), x, sampler=sampler, steps=steps)
+    return shortest({sampler: plan}, repeats)[sampler]
+
+
+def print_steps(x: torch.Tensor, samplers: Sequence[str], repeats: int) -> None:
+    """Print what a step costs."""
+    times = step_times(contestants(x, samplers), repeats)
+    theirs = times["the loop of th_deis, 4 slopes"]
+    print(f"| {x.device.type}, {'×'.join(map(str, x.shape))}, float32 | operations a step | µs a step | of th_deis |")
+    print("|---|---|---|---|")
+    for name, seconds in times.items():
+        count = f"{operations_per_step(name, x):.0f}" if name in samplers else ""
+        print(f"| {name} | {count} | {seconds * 1e6:.1f} | {seconds / theirs:.2f} |")
+
+
+def print_planning(samplers: Sequence[str], repeats: int) -> None:
+    """Print what planning costs."""
+    print(f"\n| planning {PLANNED} steps | ms |\n|---|---|")
+    for name in samplers:
+        print(f"| {name} | {planning_time(name, repeats) * 1e3:.1f} |")
+
+
+def print_whole_runs(device: str, samplers: Sequence[str], batches: Sequence[int], repeats: int) -> None:
+    """Print how long whole runs with the shipped network take, and its calls alone."""
+    network: Any = copy.deepcopy(diffusion.models.digits().network)
+    network.to(device)
+    print(f"\n| digits, {NETWORK_CALLS} calls | the run, ms | its calls alone, ms | beside them |\n|---|---|---|---|")
+    for batch in batches:
+        x = torch.randn(batch, 1, 8, 8, generator=torch.Generator().manual_seed(0)).to(device)
+        t, denoiser = torch.full((batch,), 0.5, device=device), diffusion.Denoiser(network)
+
+        def alone(x: torch.Tensor = x, t: torch.Tensor = t) -> None:
+            with torch.no_grad():
+                for _ in range(NETWORK_CALLS):
+                    network(x, t)
+
+        runs = {
+            name: lambda name=name, x=x, denoiser=denoiser: diffusion.sample(
+                denoiser, x, sampler=name, steps=NETWORK_CALLS
+            )
+            for name in samplers
+        }
+        best = shortest({"alone": alone, **runs}, repeats)
+        for name in samplers:
+            beside = best[name] / best["alone"] - 1
+            print(f"| {name}, batch {batch} | {best[name] * 1e3:.2f} | {best['alone'] * 1e3:.2f} | {beside:.1%} |")
 
 
 def main(arguments: Sequence[str] = ()) -> None:
-    """Print the table."""
+    """Print the tables."""
     quick = parser("benchmarks.sampler_speed", __doc__).parse_args(arguments).quick
-    shape, samplers, repeats = ((1, 1, 8, 8), SAMPLERS[:2], 1) if quick else (SHAPE, SAMPLERS, REPEATS)
+    shape, samplers, repeats, runs = ((1, 1, 8, 8), SAMPLERS[:2], 1, 1) if quick else (SHAPE, SAMPLERS, REPEATS, RUNS)
     warnings.simplefilter("ignore", diffusion.OffScaleWarning)
     torch.set_num_threads(1)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     x = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(device)
-    output = torch.zeros_like(x)
-    denoiser = diffusion.Denoiser(lambda x, t: output)
-    print(f"| sampler ({device}, {'×'.join(map(str, shape))}, float32) | operations a step | µs a step |")
-    print("|---|---|---|")
-    for name in samplers:
-        if device == "cuda":
-            without_synchronisation(name, x, SHORT)
-        runs = [lambda n=n, name=name: diffusion.sample(denoiser, x, sampler=name, steps=n) for n in (SHORT, LONG)]
-        short, long = (seconds(run, repeats) for run in runs)
-        few, many = (operations(run, x.numel()) for run in runs)
-        print(f"| {name} | {(many - few) / (LONG - SHORT):.1f} | {(long - short) / (LONG - SHORT) * 1e6:.0f} |")
+    if device == "cuda":
+        for name in samplers:
+            for dtype in (torch.float32, torch.bfloat16):
+                run_without_synchronisation(name, x, PLANNED, dtype)
+        print("no sampler waits for the device between its first and its last call, float32 and bfloat16 networks\n")
+    with torch.no_grad():
+        print_steps(x, samplers, repeats)
+    print_planning(samplers, runs)
+    print_whole_runs(device, samplers[:2] if quick else ("deis-tab3", "unipc3"), (1,) if quick else (1, 64), runs)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 import expint
-from expint.backend import Array
+from expint.backend import Array, array_namespace
 
 from .denoiser import Denoiser
 from .prediction import Kind, coefficients
@@ -51,8 +51,10 @@ class Predicted:
         """Return the prediction."""
         return self.denoiser.predict(x, t, self.kind)
 
-    def for_run(self, plan: expint.Plan, x: Array) -> Evaluation:
+    def for_run(self, plan: expint.Plan, x: Array, *, keep: bool = True) -> Evaluation:
         """Return a ``plan`` that is evaluated by this prediction made ready for a run from states like ``x``.
+
+        With ``keep`` false, for tensors, an evaluation may lie where the one before it lay.
 
         Raises
         ------
@@ -64,7 +66,7 @@ class Predicted:
         network = self.denoiser.at_times(conversions, x)
         if not any(conversion.ratio for conversion in conversions.values()):
             return Evaluation(folded, network, factors)
-        plus = _plus_multiple_of_tensor if hasattr(x, "add_") else _plus_multiple
+        plus = _plus_multiple if keep else _into(array_namespace(x).empty_like(x))
 
         def slope(t: float, x: Array) -> Array:
             output = network(t, x)
@@ -95,8 +97,11 @@ def _conversion(of_state: float, of_output: float) -> Conversion:
 
 
 def _plus_multiple(a: Array, factor: float, b: Array) -> Array:
-    return a + factor * b
+    return a.add(b, alpha=factor) if hasattr(a, "add_") else a + factor * b
 
 
-def _plus_multiple_of_tensor(a: Array, factor: float, b: Array) -> Array:
-    return a.add(b, alpha=factor)
+def _into(memory: Array) -> Callable[[Array, float, Array], Array]:
+    """Return the function (a, factor, b) ↦ a + factor · b of tensors that always gives this ``memory``."""
+    import torch
+
+    return lambda a, factor, b: torch.add(a, b, alpha=factor, out=memory)

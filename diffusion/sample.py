@@ -184,15 +184,12 @@ def _run(
         raise ValueError(f"expected start to be 'noise' or 'state', received {start!r}")
     first = plan.steps[0].times[0]
     x = state * denoiser.schedule.noise_scale(first) if start == "noise" else state
-    predicted = sampler.slope(denoiser)
-    if isinstance(predicted, Predicted):
-        plan, evaluate, factors = predicted.for_run(plan, x)
-    else:
-        evaluate, factors = predicted, {}
+    scattered = can_scatter(plan, x)
+    plan_run, evaluate, factors = _evaluation(sampler, denoiser, plan, x, keep=not scattered or outputs is not None)
     if outputs is not None:
         evaluate = _kept(evaluate, factors, outputs)
     with _no_grad(x):
-        states = (scattered_states if can_scatter(plan, x) else accepted_states)(plan, evaluate, x)
+        states = (scattered_states if scattered else accepted_states)(plan_run, evaluate, x)
         run = run_states(
             states,
             x,
@@ -203,7 +200,18 @@ def _run(
             progress=progress,
             look_every=None,  # a look at the states synchronises a GPU
         )
-        return run if run.success else diagnosed(run, plan, evaluate, x)
+        if run.success:
+            return run
+        plan_run, evaluate, _ = _evaluation(sampler, denoiser, plan, x)
+        return diagnosed(run, plan_run, evaluate, x)
+
+
+def _evaluation(
+    sampler: Sampler, denoiser: Denoiser, plan: expint.Plan, x: Array, *, keep: bool = True
+) -> tuple[expint.Plan, Callable[[float, Array], Array], Mapping[float, float]]:
+    """Return the plan to run, what evaluates its rows, and by time its factor to the prediction of the gauge."""
+    slope = sampler.slope(denoiser)
+    return slope.for_run(plan, x, keep=keep) if isinstance(slope, Predicted) else (plan, slope, {})
 
 
 def _kept(
