@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from expint.backend import Array, Namespace, array_namespace, asarray_like, device, is_array, to_numpy
+from expint.backend import Array, Namespace, all_finite, array_namespace, asarray_like, device, is_array, to_numpy
 from expint.derive.stage import Method
 from expint.lower.lower import check_grid
 from expint.run.adaptive import ErrorNorm
@@ -46,7 +46,7 @@ def check_state(y0: Any) -> Array:
     xp = array_namespace(y0)
     if not xp.isdtype(y0.dtype, ("real floating", "complex floating")):
         raise TypeError(f"expected a floating-point or complex state, received dtype {y0.dtype}; convert it: 1.0 * y0")
-    if not bool(xp.all(xp.isfinite(y0))):
+    if not all_finite(y0):
         raise ValueError("expected a finite initial state, received inf or nan in y0; check how it was made")
     return y0
 
@@ -102,7 +102,7 @@ def _check_home(slope: Array, y0: Array, xp: Namespace, what: str) -> None:
             f"expected {what} to return an array of {type(y0).__module__}, as y0 is one, received one of "
             f"{type(slope).__module__}; convert y0 or the result of nonlinear"
         )
-    if device(slope) != device(y0):
+    if device(slope) != device(y0) and device(slope) is not None:  # JAX knows no device of what it traces
         raise TypeError(f"expected {what} to stay on device {device(y0)}, received one on {device(slope)}")
 
 

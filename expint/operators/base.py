@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from expint.backend import Array, is_array, is_complex
+from expint.backend import Array, array_namespace, is_array, is_complex, is_jax
 from expint.derive.phisum import Terms
 
 __all__ = [
@@ -163,12 +163,17 @@ def check_dtype(linear_is_complex: bool, y0: Array) -> None:
 
 
 def check_constant(coefficients: Any) -> None:
-    """Refuse coefficients of L with respect to which torch wants a gradient, which would be lost silently."""
-    if getattr(coefficients, "requires_grad", False):
+    """Refuse coefficients of L that torch differentiates, whose gradient would be lost, and those that JAX traces."""
+    what = "a tensor that requires a gradient" if getattr(coefficients, "requires_grad", False) else ""
+    if is_array(coefficients) and is_jax(array_namespace(coefficients)):
+        from expint.phi.jax_rule import is_traced
+
+        what = "an array that is traced by JAX" if is_traced(coefficients) else ""
+    if what:
         raise TypeError(
-            "expected a linear operator without parameters to differentiate with respect to, received a tensor that "
-            "requires a gradient: φ-functions of L are computed beside torch's graph; detach it, or let nonlinear hold "
-            "the part that is learned"
+            f"expected a linear operator without parameters to differentiate or compile for, received {what}: "
+            "φ-functions of L are computed beforehand, on the host; make it a constant (torch: detach it), or let "
+            "nonlinear hold the part that is learned"
         )
 
 

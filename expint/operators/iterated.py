@@ -8,7 +8,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
-from expint.backend import Array, array_namespace, is_torch
+from expint.backend import Array, array_namespace, is_jax, is_torch
 from expint.derive.phisum import Terms
 from expint.operators.base import Operator, PhiTable
 from expint.phi.action import Propagator, phi_action
@@ -112,8 +112,14 @@ class IteratedOperator(Operator):
         return ways
 
     def check_tolerance(self, y0: Array) -> None:
-        """Refuse half precision, and tolerances below the rounding of the state."""
+        """Refuse arrays that cannot be written to, half precision, and tolerances below the rounding of the state."""
         xp = array_namespace(y0)
+        if is_jax(xp):
+            raise TypeError(
+                f"expected a state of NumPy or PyTorch for {self!r}, whose φ-functions are applied by iterations that "
+                "write to arrays, received one of JAX; take an operator whose φ-functions are stored: Dense, Diagonal, "
+                "BlockDiagonal, KroneckerSum with a basis of eigenvectors"
+            )
         precision = float(xp.finfo(y0.dtype).eps)
         if precision > 1e-6:
             raise TypeError(

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from expint.backend import Array, array_namespace
+from expint.backend import Array, all_finite, array_namespace
 from expint.derive.splitting import Splitting
 from expint.lower.cache import StepCache
 from expint.lower.lower import check_grid
@@ -67,7 +67,7 @@ def run_splitting(
             slopes = ((flow(start + before * h, part * h, point) - point) / h, *slopes)
         y = operator.combine(rows[-1].weights, (y, *slopes))
         stats.nonlinear_evaluations += len(durations)
-        if not bool(xp.all(xp.isfinite(y))):
+        if not all_finite(y):
             status = Status.NON_FINITE
             break
         states.append(y)

@@ -128,7 +128,7 @@ def test_the_adjoint_of_a_linear_function_is_that_of_its_matrix() -> None:
     ],
 )
 def test_operators_that_would_lose_a_gradient_are_refused(make: Callable[[torch.Tensor], object]) -> None:
-    with pytest.raises(TypeError, match=r"tensor that requires a gradient.*detach it, or let nonlinear hold"):
+    with pytest.raises(TypeError, match=r"tensor that requires a gradient.*detach it\), or let nonlinear hold"):
         make(torch.tensor(MATRIX, requires_grad=True))
 
 
