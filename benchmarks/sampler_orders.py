@@ -1,21 +1,58 @@
-"""Measured order of every sampler on a Gaussian mixture, as a Markdown table.
+"""Measured order of every sampler on a Gaussian mixture beside the computed one, as a Markdown table.
 
-Run it as ``python -m benchmarks.sampler_orders``. The grid is uniform in λ, from a moderate noise level, so that the
-first step counts; the error is the median over samples, against a Runge–Kutta solution with 2000 steps.
+Run it as ``python -m benchmarks.sampler_orders``; with ``--write`` it renews docs/samplers.md. The grid is uniform in
+λ, from a moderate noise level, so that the first step counts; the error is the median over samples, against a
+Runge–Kutta solution with 3000 steps.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
 import diffusion
 from benchmarks import parser
+from diffusion.order import order_of_runs
+from expint.derive.adams import INDEX
+from expint.derive.predictor_corrector import PredictorCorrector
 
 SCHEDULE = diffusion.EDM(0.05, 1.5)
-STEPS = (160, 320)
+PAGE = Path(__file__).parent.parent / "docs" / "samplers.md"
+MARK = "<!-- table: python -m benchmarks.sampler_orders --write -->\n"
+FURTHER = (
+    "krogstad4-data",
+    "hochbruck-ostermann4-noise",
+    "exprk5s8-data",
+    "adams3-edm",
+    "adams3-velocity",
+    "adams3-flow",
+)
+"""Methods in gauges, as samples of all that have no name of their own."""
+LADDER = (20, 40, 80, 160, 320, 640)
+FLOOR = 1e-11  # of the error: below it the reference and rounding count
+
+
+class Row(NamedTuple):
+    """What the table says of a sampler with one way to start."""
+
+    name: str
+    start: str
+    gauge: str
+    polynomial: str
+    grid: str
+    calls: int
+    order: int
+
+    def cells(self) -> list[str]:
+        """Return the static columns."""
+        return [f"`{self.name}`", self.gauge, self.polynomial, self.grid, self.start, str(self.calls), str(self.order)]
+
+
+HEADER = ["sampler", "gauge", "history in", "grid", "start", "calls a step", "order", "measured", "error, 10 steps"]
 
 
 def problem() -> tuple[diffusion.Denoiser, np.ndarray]:
@@ -34,29 +71,96 @@ def problem() -> tuple[diffusion.Denoiser, np.ndarray]:
     )
 
 
-def main(arguments: Sequence[str] = ()) -> None:
-    """Print the table."""
-    quick = parser("benchmarks.sampler_orders", __doc__).parse_args(arguments).quick
-    names = ["ddim", "deis-tab2"] if quick else diffusion.sampler_names()
-    coarse, fine = (20, 40) if quick else STEPS
+def described(name: str, sampler: diffusion.Sampler) -> Row:
+    """Return the static columns of a sampler."""
+    method = sampler.method
+    if method.history < 2:
+        polynomial = "–"
+    elif getattr(method, "clock", None) is INDEX:
+        polynomial = "step number"
+    else:
+        polynomial = str(sampler.interpolate_in or sampler.gauge.clock.name)
+    calls, order = getattr(method, "stages", 1), order_of_runs(sampler)
+    return Row(name, start_name(sampler), sampler.gauge.name, polynomial, grid_name(sampler.grid), calls, order)
+
+
+def start_name(sampler: diffusion.Sampler) -> str:
+    """Return how the first steps are made: by lower orders, or as `diffusion.Sampler` calls it."""
+    method: Any = getattr(sampler.method, "method", sampler.method)
+    if method.history < 2:
+        return "–"
+    if sampler.start is not None:
+        return sampler.start
+    if not method.ramp:
+        return "runge-kutta"
+    return "corrected" if isinstance(method, PredictorCorrector) else "euler"
+
+
+def grid_name(rule: Any) -> str:
+    """Return in which clock the published grid is uniform."""
+    first, second, *_ = rule.args
+    if isinstance(first, str):
+        return f"timesteps, {first}"
+    return f"{second}" if first == 1 else f"{second}^(1/{first:g})"
+
+
+def rows(names: Sequence[str]) -> Iterator[tuple[Row, diffusion.Sampler]]:
+    """Return the rows of the samplers: as published, and multistep ones with the starts that keep more of the order."""
+    for name in names:
+        sampler = diffusion.sampler(name)
+        if name == "auto":
+            continue
+        yield described(name, sampler), sampler
+        if sampler.method.history < 2 or "@" in name or start_name(sampler) == "runge-kutta":
+            continue
+        published = order_of_runs(sampler)
+        for start in ("corrected", "runge-kutta"):
+            other = diffusion.sampler(name, start=start)
+            if order_of_runs(other) > published:
+                yield described(name, other), other
+                published = order_of_runs(other)
+
+
+def measured(sampler: diffusion.Sampler, reference: np.ndarray, ladder: Sequence[int]) -> tuple[float, float]:
+    """Return the order between the two finest grids on which the error is above rounding, and the error at 10 steps."""
     denoiser, x = problem()
 
-    def end(sampler: str | diffusion.Sampler, steps: int) -> np.ndarray:
+    def error(steps: int) -> float:
         grid = diffusion.grids.uniform(steps, "lambda", schedule=SCHEDULE)
-        return diffusion.sample(denoiser, x, sampler=sampler, grid=grid, start="state")
+        end = diffusion.sample(denoiser, x, sampler=sampler, grid=grid, start="state")
+        return float(np.median(np.linalg.norm(end - reference, axis=1)))
 
-    reference = end("deis-rho-rk4", 100 if quick else 2000)
-    print(f"| sampler | start | calls a step | order | error at 10 steps | error at {fine} steps |")
-    print("|---|---|---|---|---|---|")
-    for name in names:
-        multistep = diffusion.sampler(name).method.history > 1
-        changeable = multistep and "@" not in name
-        for start in ("as published", "corrected", "runge-kutta") if changeable else ("as published",):
-            sampler = diffusion.sampler(name) if start == "as published" else diffusion.sampler(name, start=start)
-            errors = [np.median(np.linalg.norm(end(sampler, n) - reference, axis=1)) for n in (10, coarse, fine)]
-            order = np.log(errors[1] / errors[2]) / np.log(fine / coarse)
-            stages = getattr(sampler.method, "stages", 1)
-            print(f"| {name} | {start} | {stages} | {order:.2f} | {errors[0]:.1e} | {errors[2]:.1e} |")
+    errors = [error(steps) for steps in ladder]
+    good = [i for i, value in enumerate(errors) if value > FLOOR][-2:]
+    coarse, fine = good if len(good) == 2 else (0, 1)
+    return float(np.log(errors[coarse] / errors[fine]) / np.log(ladder[fine] / ladder[coarse])), error(10)
+
+
+def table(names: Sequence[str], ladder: Sequence[int], fine: int) -> str:
+    """Return the table."""
+    denoiser, x = problem()
+    grid = diffusion.grids.uniform(fine, "lambda", schedule=SCHEDULE)
+    reference = diffusion.sample(denoiser, x, sampler="deis-rho-rk4", grid=grid, start="state")
+    lines = [HEADER, ["---"] * len(HEADER)]
+    for row, sampler in rows(names):
+        order, error = measured(sampler, reference, ladder)
+        far = "" if abs(order - row.order) < 0.15 else " !"
+        lines.append([*row.cells(), f"{order:.2f}{far}", f"{error:.1e}"])
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def main(arguments: Sequence[str] = ()) -> None:
+    """Print the table, or write it into the page."""
+    command = parser("benchmarks.sampler_orders", __doc__)
+    command.add_argument("--write", action="store_true", help="renew the table in docs/samplers.md")
+    options = command.parse_args(arguments)
+    names = ["ddim", "deis-tab2"] if options.quick else [*diffusion.sampler_names(), *FURTHER]
+    made = table(names, (20, 40) if options.quick else LADDER, 100 if options.quick else 3000)
+    if options.write:
+        before, _, _ = PAGE.read_text(encoding="utf-8").partition(MARK)
+        PAGE.write_text(before + MARK + made, encoding="utf-8")
+    else:
+        print(made, end="")
 
 
 if __name__ == "__main__":

@@ -12,9 +12,10 @@ from expint.backend import Array, array_namespace
 from expint.operators import Scalar
 from expint.run.dense_output import DenseOutput
 
-from .gauge import Gauge
+from .gauge import DATA, Gauge
 from .prediction import convert
 from .schedule import NoiseSchedule
+from .tabulated import TabulatedGauge
 
 __all__ = ["DensePath", "with_dense_output"]
 
@@ -86,11 +87,22 @@ class DensePath:
 
 
 def with_dense_output(
-    run: expint.Solution, outputs: Mapping[float, Array], gauge: Gauge, schedule: NoiseSchedule, order: int
+    run: expint.Solution,
+    outputs: Mapping[float, Array],
+    gauge: Gauge | TabulatedGauge,
+    schedule: NoiseSchedule,
+    order: int,
 ) -> expint.Solution:
-    """Return the run with its continuous solution in ``sol``, as far as σ > 0 and the states are finite."""
+    """Return the run with its continuous solution in ``sol``, as far as σ > 0 and the states are finite.
+
+    A run in a `TabulatedGauge` is continued in the data gauge.
+    """
+    if isinstance(gauge, TabulatedGauge):
+        reached = [(t, run.y[i, ...]) for i, t in enumerate(run.t.tolist()) if t in outputs]
+        outputs = {t: gauge.data(schedule, t, x, outputs[t]) for t, x in reached}
+        gauge = DATA
     with np.errstate(divide="ignore"):
         clock = gauge.clock.value(schedule, np.maximum(run.t, 0.0))
-    noisy = [i for i, (t, s) in enumerate(zip(run.t.tolist(), clock)) if t in outputs or (np.isfinite(s) and t > 0.0)]
+    noisy = [i for i, (t, s) in enumerate(zip(run.t.tolist(), clock)) if np.isfinite(s) and (t in outputs or t > 0.0)]
     times, states = [float(run.t[i]) for i in noisy], [run.y[i, ...] for i in noisy]
     return replace(run, sol=DensePath(schedule, gauge, times, states, outputs, min(order, _HIGHEST)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from fractions import Fraction as F
 from functools import partial
 from typing import Any
 
@@ -11,6 +12,8 @@ import numpy as np
 
 import expint
 from expint.derive.adams import INDEX
+from expint.derive.butcher import Butcher
+from expint.derive.lawson import lawson
 from expint.derive.predictor_corrector import PredictorCorrector
 
 from .compat import PRESETS
@@ -49,6 +52,10 @@ class Automatic(Sampler):
         return SAMPLERS[f"unipc{min(steps, 3)}"]
 
 
+_VAN_DER_HOUWEN = Butcher(  # van der Houwen, *Construction of integration formulas*, 1977
+    name="van-der-houwen3", order=3, a=((), (F(8, 15),), (F(1, 4), F(5, 12))), b=(F(1, 4), 0, F(3, 4)), reference=""
+)
+
 _CATALOGUE = (
     _DEIS("ddim", expint.Adams(1), reference="song2021"),
     *(_DEIS(f"deis-tab{r}", expint.Adams(r + 1, ramp=True), interpolate_in="t") for r in range(4)),
@@ -56,6 +63,8 @@ _CATALOGUE = (
     *(_DEIS(f"deis-logrhoab{r}", expint.Adams(r + 1, ramp=True), gauge=NOISE) for r in range(4)),
     _DEIS("deis-rho-heun", expint.method("lawson-heun2")),
     _DEIS("deis-rho-kutta3", expint.method("lawson-kutta3")),
+    *(_DEIS(f"deis-rho-{name}", expint.method(f"lawson-{name}")) for name in ("heun3", "ralston3", "ssprk3")),
+    _DEIS("deis-rho-vdh3", lawson(_VAN_DER_HOUWEN)),
     _DEIS("deis-rho-rk4", expint.method("lawson-rk4")),
     _DEIS("ipndm", expint.Adams(4, clock=INDEX, ramp=True), grid=uniform_in_t),
     _DEIS("ipndm-v", expint.Adams(4, ramp=True), grid=uniform_in_t),

@@ -73,6 +73,15 @@ class TabulatedGauge:
             lambda xp, alpha, sigma, d: (1.0 - linear(alpha, sigma)) * (sigma / alpha),  # noqa: ARG005
         )
 
+    def data(self, schedule: NoiseSchedule, t: float, x: Array, slope: Array) -> Array:
+        """Return x₀ where N is ``slope`` at the state ``x`` and the time t."""
+
+        def make() -> tuple[Any, Any]:
+            return coefficients(self.predicts, "data", schedule.alpha(t), schedule.sigma(t), schedule.sigma_data)
+
+        of_state, of_slope = self.beside((schedule, "to data", t), make, x)
+        return of_state * x + of_slope * slope
+
     @cached_property
     def beside(self) -> Beside:
         """What keeps the coefficients of the predictions beside the states they are used with."""

@@ -77,3 +77,11 @@ def test_samplers_that_remember_noise_predictions_do_not_start_from_pure_noise()
             diffusion.sample(model(VP), NOISE, sampler=name, grid=grid_of(VP, 6))
     with pytest.raises(ValueError, match="at least two times beside the one at which α = 0"):
         diffusion.sample(model(VP), NOISE, sampler="ddim", grid=[1.0, 0.5])
+
+
+@pytest.mark.parametrize("name", ["dpmpp-2m", "unipc3", "adams3-velocity"])
+def test_a_run_from_pure_noise_is_continued_between_its_steps(name):
+    run = diffusion.trajectory(model(VP), NOISE, sampler=name, grid=grid_of(VP, 12), dense_output=True)
+    np.testing.assert_allclose(run.sol(run.t[1:]), run.states[1:], rtol=0, atol=1e-12)
+    between = run.sol((run.t[4] + run.t[5]) / 2)
+    assert np.all(np.abs(between - run.states[4]) <= np.abs(run.states[5] - run.states[4]).max())

@@ -9,8 +9,10 @@ import pytest
 
 import diffusion
 import expint
+from benchmarks import sampler_orders
 from diffusion.gauge import DATA, GAUGES, NOISE, RHO, interpolated
 from diffusion.models.mixture import gaussian_mixture
+from diffusion.order import order_of_runs
 from diffusion.published_grids import uniform_in_lambda
 
 from . import transcriptions as literal
@@ -25,7 +27,8 @@ SCHEDULES = {
 }
 CALLS = {
     **dict.fromkeys(("deis-rho-heun", "dpm2", "dpmpp-2s", "edm-heun", "dpm2@k-diffusion", "dpmpp-2s@k-diffusion"), 2),
-    **dict.fromkeys(("deis-rho-kutta3", "dpm3", "dpmpp-3s"), 3),
+    **dict.fromkeys(("dpm3", "dpmpp-3s"), 3),
+    **{f"deis-rho-{name}3": 3 for name in ("kutta", "heun", "ralston", "ssprk", "vdh")},
     "deis-rho-rk4": 4,
 }
 
@@ -68,7 +71,7 @@ ORDERS = {
         f"deis-{kind}{r}": min(r + 1, 2) for kind in ("tab", "rhoab") for r in range(4)
     },  # an Euler start costs the rest
     "deis-rho-heun": 2,
-    "deis-rho-kutta3": 3,
+    **{f"deis-rho-{name}3": 3 for name in ("kutta", "heun", "ralston", "ssprk", "vdh")},
     "deis-rho-rk4": 4,
     "dpm1": 1,
     "dpm2": 2,
@@ -347,3 +350,34 @@ def test_plans_are_made_once():
     sampler = diffusion.sampler("deis-tab3")
     grid = sampler.grid(5, VP)
     assert sampler.plan(VP, grid) is sampler.plan(diffusion.VP.linear(), list(grid))
+
+
+@pytest.mark.parametrize("name", ORDERS)
+def test_the_computed_order_counts_the_first_steps(name):
+    assert order_of_runs(diffusion.sampler(name)) == ORDERS[name]
+
+
+@pytest.mark.parametrize(
+    ("name", "start", "order"),
+    [("unipc3", None, 3), ("unipc3", "runge-kutta", 4), ("dpmpp-3m", "corrected", 3), ("deis-tab3", "runge-kutta", 4)],
+)
+def test_the_computed_order_is_that_which_the_start_keeps(name, start, order):
+    assert order_of_runs(diffusion.sampler(name, start=start)) == order
+
+
+def test_the_computed_order_counts_the_last_steps_and_the_weights():
+    assert order_of_runs(diffusion.sampler("unipc3", end=diffusion.taper(3))) == 2
+    assert order_of_runs(diffusion.sampler("dpm3m@dpm-solver", end=diffusion.STOP)) == 2
+    assert order_of_runs(diffusion.sampler("ipndm", start="runge-kutta")) == 2
+    sampler = diffusion.dpm_solver_v3(diffusion.Statistics.of_prediction("data"), 3, end=diffusion.End(correct=False))
+    assert order_of_runs(sampler) == 2
+
+
+def test_the_page_of_orders_lists_every_sampler_as_it_is():
+    text = sampler_orders.PAGE.read_text(encoding="utf-8").partition(sampler_orders.MARK)[2]
+    lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines()]
+    assert lines[0] == sampler_orders.HEADER
+    rows = [row for row, _ in sampler_orders.rows([*diffusion.sampler_names(), *sampler_orders.FURTHER])]
+    assert [line[:7] for line in lines[2:]] == [row.cells() for row in rows]
+    for line in lines[2:]:
+        assert abs(float(line[7]) - int(line[6])) < 0.15, line

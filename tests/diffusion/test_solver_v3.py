@@ -233,6 +233,20 @@ def test_tensors_keep_their_precision(dtype):
         np.testing.assert_allclose(found.numpy(), expected, rtol=0, atol=2e-5 if dtype == torch.float32 else 1e-12)
 
 
+@pytest.mark.parametrize("make", [np.asarray, torch.from_numpy], ids=["numpy", "torch"])
+def test_a_run_is_continued_between_its_steps(make):
+    sampler = dpm_solver_v3(smooth_statistics(11), 3, end=diffusion.End(correct=False))
+    run = diffusion.trajectory(NET, make(NOISE_STATE), sampler=sampler, steps=80, dense_output=True)
+    np.testing.assert_allclose(run.sol(run.t), run.states, rtol=0, atol=1e-12)
+    between = np.sqrt(run.t[20:60:8] * run.t[21:61:8])
+    fine = np.unique(np.concatenate([uniform_in_lambda(400, VP), between]))[::-1]
+    exact = diffusion.trajectory(NET, NOISE_STATE, sampler="dpmpp-3s", grid=fine)
+    expected = exact.states[[int(np.flatnonzero(exact.t == t)[0]) for t in between]]
+    np.testing.assert_allclose(run.sol(between), expected, rtol=0, atol=0.02)
+    data = [NET.predict(x, t, "data") for t, x in zip(run.t[:-1].tolist(), np.asarray(run.states))]
+    np.testing.assert_allclose(run.sol.previews, data, rtol=0, atol=0.1)
+
+
 def test_what_has_no_tabulated_form_is_refused():
     gauge = TabulatedGauge(smooth_statistics(11))
     for method in (expint.method("krogstad4"), expint.Adams(4)):  # the latter starts by a Runge–Kutta method
