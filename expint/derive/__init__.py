@@ -13,6 +13,7 @@ _WHEN_ASKED = {  # imported when it is asked for
     "Butcher": "butcher",
     "GeneralisedLawson": "generalised_lawson",
     "HistoryLadder": "history_ladder",
+    "LieGroupMethod": "lie_group",
     "LinearisedAdams": "linearised_ladder",
     "PredictorCorrector": "predictor_corrector",
     "Rosenbrock": "rosenbrock",

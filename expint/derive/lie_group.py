@@ -13,16 +13,20 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
-from math import prod
-from typing import Any, NamedTuple
+from math import factorial, prod
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from expint.derive.phisum import Exact, PhiSum, exact, phi
-from expint.derive.printing import latex_number
-from expint.derive.stage import Stage, StepContext
+from expint.derive.presentation import Presented
+from expint.derive.printing import latex_array, latex_number, markdown_table, text_number
+from expint.derive.stage import Stage, StepContext, WithoutEstimate
 from expint.derive.tableau import Tableau
+
+if TYPE_CHECKING:
+    from expint.derive.report import OrderReport
 
 __all__ = ["Exponent", "LieGroupMethod", "Motion", "linear_order"]
 
@@ -53,7 +57,7 @@ class Motion(NamedTuple):
 
 
 @dataclass(frozen=True)
-class LieGroupMethod:
+class LieGroupMethod(WithoutEstimate, Presented):
     """A method for y' = A(t) y + N(t, y).
 
     Parameters
@@ -65,13 +69,13 @@ class LieGroupMethod:
     final
         The motion that leads to y_{n+1}.
     order
-        The order, confirmed by ``linear_order`` and by ``tableau`` in the tests.
+        The order, confirmed by ``orders`` in the tests.
     points
         The motions that lead to Y_1, Y_2, …; none in methods that are made for N = b(t) only.
     reference
         BibTeX key of the source in ``expint.methods.citations``.
-    remarks
-        A sentence about the method.
+    aliases, remarks
+        Other names, and a sentence about the method.
 
     Raises
     ------
@@ -85,6 +89,7 @@ class LieGroupMethod:
     order: int
     points: tuple[Motion, ...] = ()
     reference: str = ""
+    aliases: tuple[str, ...] = ()
     remarks: str = ""
 
     def __post_init__(self) -> None:
@@ -111,17 +116,36 @@ class LieGroupMethod:
         return sum(len(motion.exponents) for motion in (*self.points, self.final))
 
     @property
-    def weak_stiff_order(self) -> int:
-        """The order on which step doubling relies: the stiff order at constant A, where N depends on y."""
-        return self.tableau.weak_stiff_order if self.points else self.order
+    def stiff_order(self) -> int:
+        """The stiff order at constant A."""
+        return self.orders.stiff_order
 
     @property
-    def error_order(self) -> None:
-        """There is no error estimate but that of step doubling."""
+    def weak_stiff_order(self) -> int:
+        """The stiff order at constant A in the weakened form."""
+        return self.orders.weak_stiff_order
 
-    def error(self, step: StepContext) -> None:
-        """Return None: there is no error estimate but that of step doubling."""
-        del step
+    @cached_property
+    def orders(self) -> OrderReport:
+        """The order for y' = A(t) y + b(t), proved in words, and the stiff orders at constant A.
+
+        Where N may depend on y the order is at most that of ``tableau``.
+        """
+        from expint.derive.report import Condition, OrderReport
+
+        linear = linear_order(self, max_order=self.order + 1)
+        if self.points:
+            report = self.tableau.orders
+            return replace(report, name=self.name, order=min(linear, report.order))
+        defects = [_defect(self, q) for q in range(1, linear + 2)]
+        strong = next(q for q, defect in enumerate(defects) if defect)
+        weak = next(q for q, defect in enumerate(defects) if defect.at_zero() != 0)
+        weak = min(weak, strong + 1)
+        first = rf"\psi_{{{strong + 1}}} = 0"  # what the strong order lacks, the order after the weak one lacks too
+        lacks, weakly = (Condition(p + 1, first, defects[strong]) for p in (strong, weak))
+        return OrderReport(
+            self.name, linear, strong, weak, strong > 0, False, None, (), (lacks,), (weakly,), max_order=linear + 1
+        )
 
     def recipe(self, step: StepContext) -> Sequence[Stage]:
         """Return the stages of one step for constant A.
@@ -149,38 +173,48 @@ class LieGroupMethod:
         """
         if not self.points:
             raise ValueError(f"{self.name}: expected a method with points, received one for N = b(t)")
-        reached: list[tuple[Exact, list[PhiSum]]] = [(Fraction(0), [PhiSum()] * self.stages)]
+        rows = self._rows()
+        a = tuple(tuple(row[:i]) for i, row in enumerate(rows[:-1]))
+        return Tableau(f"{self.name} at constant A", self.c, a, rows[-1], reference=self.reference)
+
+    def _rows(self) -> list[tuple[PhiSum, ...]]:
+        """Return, at constant A, the weights of h N_j in every Y_i and in y_{n+1}."""
+        reached: list[tuple[PhiSum, ...]] = [(PhiSum(),) * self.stages]
         for motion in (*self.points, self.final):
-            time, row = reached[motion.start]
+            row = reached[motion.start]
             for field in motion.exponents:
                 part = exact(sum(field.linear))
-                alpha = (*field.linear, *[0] * (self.stages - len(field.linear)))
-                row = [phi(0, part) * before + a * phi(1, part) for before, a in zip(row, alpha)]
-                time = exact(time + part)
-            reached.append((time, row))
-        rows = [row for _, row in reached[1:]]
-        a = tuple(tuple(row[:i]) for i, row in enumerate(rows[:-1]))
-        return Tableau(f"{self.name} at constant A", self.c, a, tuple(rows[-1]), reference=self.reference)
+                added = [a * phi(1, part) for a in field.linear] + [PhiSum()] * (self.stages - len(field.linear))
+                for i, j, b in field.commutators:  # z φ_1(σz) = (φ_0(σz) - 1)/σ
+                    change = (phi(0, part) - phi(0, 0)) * (b / part)
+                    added[i - 1], added[j - 1] = added[i - 1] - change, added[j - 1] + change
+                row = tuple(phi(0, part) * before + own for before, own in zip(row, added))
+            reached.append(row)
+        return reached[1:]
 
     def latex(self) -> str:
-        """Return the fields in LaTeX, a line for each motion."""
-        lines = []
+        """Return the motions in LaTeX."""
+        rows = []
         names = [f"Y_{{{i}}}" for i in range(1, len(self.points) + 1)] + ["y_{n+1}"]
         for name, motion in zip(names, (*self.points, self.final)):
             flows = [rf"\exp\Bigl({_field_latex(field)}\Bigr)" for field in reversed(motion.exponents)]
             start = f"Y_{{{motion.start}}}" if motion.start else "y_n"
-            lines.append(f"{name} &= {' '.join([*flows, start])}")
-        body = r" \\ ".join(lines)
-        return rf"\begin{{aligned}} {body} \end{{aligned}}"
+            rows.append([name, "=", " ".join([*flows, start])])
+        return latex_array(rows, "rcl")
 
-    def _repr_latex_(self) -> str:
-        return f"$${self.latex()}$$"
-
-    def cite(self) -> str:
-        """Return the source of the method as BibTeX."""
-        from expint.methods.citations import bibtex
-
-        return bibtex(self.reference)
+    def markdown(self) -> str:
+        """Return the coefficients of the fields as a Markdown table, a row for each exponential in order."""
+        names = [f"Y_{i}" for i in range(1, len(self.points) + 1)] + ["y_(n+1)"]
+        rows = []
+        for name, motion in zip(names, (*self.points, self.final)):
+            start = f"Y_{motion.start}" if motion.start else "y_n"
+            for field in motion.exponents:
+                linear = [text_number(exact(a)) for a in field.linear] + [""] * (self.stages - len(field.linear))
+                brackets = ", ".join(f"{text_number(b)} [F_{i}, F_{j}]" for i, j, b in field.commutators)
+                rows.append([name, start, *linear, brackets])
+                start = ""
+        nodes = [f"h F({text_number(exact(c))})" for c in self.c]
+        return markdown_table(["to", "from", *nodes, "h²"], rows)
 
 
 def linear_order(method: LieGroupMethod, max_order: int = 6) -> int:
@@ -216,6 +250,13 @@ def linear_order(method: LieGroupMethod, max_order: int = 6) -> int:
             if words.get(word, 0) != Fraction(1, prod(tails)):
                 return order - 1
     return max_order
+
+
+def _defect(method: LieGroupMethod, q: int) -> PhiSum:
+    """Return ψ_q = φ_q - Σ b_i c_i^{q-1}/(q-1)! of the weights at constant A."""
+    weights = method._rows()[-1]
+    nodes = [exact(c) ** (q - 1) if q > 1 else Fraction(1) for c in method.c]
+    return phi(q) - sum((node / factorial(q - 1) * own for node, own in zip(nodes, weights)), PhiSum())
 
 
 def _words_of_weight(weight: int) -> Iterator[tuple[int, ...]]:

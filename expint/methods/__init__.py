@@ -126,6 +126,7 @@ def families() -> tuple[tuple[str, tuple[Any, ...]], ...]:
         hochbruck_ostermann,
         lie_group,
         luan,
+        magnus,
         rosenbrock,
         splitting,
         zoto_bowman,
@@ -152,6 +153,7 @@ def families() -> tuple[tuple[str, tuple[Any, ...]], ...]:
         *exponential,
         ("Lawson methods: classical methods behind the integrating factor.", lawson_forms),
         (str(splitting.__doc__).splitlines()[0], splitting.METHODS),
+        (str(magnus.__doc__).splitlines()[0], magnus.METHODS),
     )
 
 

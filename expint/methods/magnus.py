@@ -5,7 +5,7 @@ from fractions import Fraction as F
 from expint.derive.algebraic import root
 from expint.derive.lie_group import Exponent, LieGroupMethod, Motion
 
-__all__ = ["METHODS", "magnus", "magnus_names"]
+__all__ = ["CFREE4", "METHODS", "magnus", "magnus_names"]
 
 HALF = F(1, 2)
 ROOT3 = root((-3, 0, 1), 1, 2)
@@ -39,23 +39,25 @@ METHODS: tuple[LieGroupMethod, ...] = (
         reference="blanes_moan2006",
         remarks="Two exponentials a step without commutators, at Gauss nodes.",
     ),
-    LieGroupMethod(
-        "cfree4",
-        c=(0, HALF, HALF, 1),
-        points=(
-            STAY,
-            Motion(0, (Exponent((HALF,)),)),
-            Motion(0, (Exponent((0, HALF)),)),
-            Motion(2, (Exponent((-HALF, 0, 1)),)),
-        ),
-        final=Motion(
-            0, (Exponent((F(1, 4), F(1, 6), F(1, 6), F(-1, 12))), Exponent((F(-1, 12), F(1, 6), F(1, 6), F(1, 4))))
-        ),
-        order=4,
-        reference="celledoni_marthinsen_owren2003",
-        remarks="Five exponentials a step; N may depend on y.",
-    ),
 )
+
+CFREE4 = LieGroupMethod(
+    "cfree4",
+    c=(0, HALF, HALF, 1),
+    points=(
+        STAY,
+        Motion(0, (Exponent((HALF,)),)),
+        Motion(0, (Exponent((0, HALF)),)),
+        Motion(2, (Exponent((-HALF, 0, 1)),)),
+    ),
+    final=Motion(
+        0, (Exponent((F(1, 4), F(1, 6), F(1, 6), F(-1, 12))), Exponent((F(-1, 12), F(1, 6), F(1, 6), F(1, 4))))
+    ),
+    order=4,
+    reference="celledoni_marthinsen_owren2003",
+    remarks="Five exponentials a step; N may depend on y.",
+)
+"""The catalogue's method of that name, for A(t)."""
 
 
 def magnus(name: str) -> LieGroupMethod:
@@ -66,7 +68,7 @@ def magnus(name: str) -> LieGroupMethod:
     ValueError
         If no method has the name.
     """
-    found = {method.name: method for method in METHODS}.get(name)
+    found = {method.name: method for method in (*METHODS, CFREE4)}.get(name)
     if found is None:
         raise ValueError(
             f"expected one of the methods for a linear part that depends on time, {', '.join(magnus_names())}, "
@@ -77,4 +79,4 @@ def magnus(name: str) -> LieGroupMethod:
 
 def magnus_names() -> list[str]:
     """Return the names of all methods for a linear part that depends on time."""
-    return [method.name for method in METHODS]
+    return [method.name for method in (*METHODS, CFREE4)]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from expint.derive.conditions import OrderReport, check_orders
+from expint.derive.lie_group import LieGroupMethod
 from expint.derive.printing import markdown_table
 from expint.derive.splitting import Splitting
 from expint.derive.tableau import Tableau
@@ -41,6 +42,11 @@ corrects twice, all on any grid. `bootstrap<p>` is collocation level upon level.
 _SPLITTING = """Run by `expint.run_splitting`. The slopes are flows, and the order is proved in words of two letters.
 Where parts are rounded, proved is that an exact splitting of the order lies within the rounding."""
 
+_MAGNUS = """For `linear=TimeDependent(lambda t: A(t))`; `cfree4` runs there as well. The order is proved in words of
+the Taylor coefficients of A, the stiff orders are those for N = b(t) and constant A, and slopes are values of A."""
+
+_REMARKS = {Splitting: _SPLITTING, LieGroupMethod: _MAGNUS}
+
 _HEADER = ("method", "slopes", "order", "stiff", "weak", "embedded", "lacks", "also known as", "source")
 
 
@@ -48,7 +54,7 @@ def methods_page() -> str:
     """Return the page as Markdown."""
     sections = [_INTRODUCTION]
     for title, entries in families():
-        remarks = [_SPLITTING] if isinstance(entries[0], Splitting) else []
+        remarks = [text for kind, text in _REMARKS.items() if isinstance(entries[0], kind)]
         sections += [f"## {title.rstrip('.')}", *remarks, markdown_table(_HEADER, [_row(entry) for entry in entries])]
     generated = [_row(method(name)) for name in generated_names()]
     sections += [
@@ -58,7 +64,12 @@ def methods_page() -> str:
         "## Tableaux",
         "Those of the Lawson methods are α_ij e^((c_i - c_j)z) and β_i e^((1 - c_i)z) for a classical method α, β.",
     ]
-    shown = [entry for _, entries in families() for entry in entries if isinstance(entry, Tableau | Splitting)]
+    shown = [
+        entry
+        for _, entries in families()
+        for entry in entries
+        if isinstance(entry, Tableau | Splitting | LieGroupMethod)
+    ]
     sections += [_tableau(entry) for entry in shown if entry.reference != "lawson1967"]
     return "\n\n".join(sections) + "\n"
 
@@ -66,7 +77,8 @@ def methods_page() -> str:
 def _row(entry: Any) -> tuple[str, ...]:
     if isinstance(entry, Splitting):
         return _splitting_row(entry)
-    report = check_orders(entry, max_order=entry.order if entry.order > 6 else 6)
+    proved = isinstance(entry, LieGroupMethod)
+    report = entry.orders if proved else check_orders(entry, max_order=entry.order if entry.order > 6 else 6)
     remembered = f" + {entry.history - 1}" if entry.history > 1 else ""
     return (
         f"`{entry.name}`",
@@ -102,7 +114,7 @@ def _lacks(report: OrderReport) -> str:
     return f"${report.violated_weak[0].statement}$" if report.violated_weak else ""
 
 
-def _tableau(entry: Tableau | Splitting) -> str:
+def _tableau(entry: Tableau | Splitting | LieGroupMethod) -> str:
     remarks = f"{entry.remarks}\n\n" if entry.remarks else ""
     return f"### {entry.name}\n\n{remarks}$$\n{entry.latex()}\n$$"
 

@@ -76,7 +76,7 @@ class Stepper(ABC):
     ) -> Trial:
         """Return two steps of half the length, compared with a whole one; see ``expint.run.trial.doubled``."""
         del steps, combine, memory
-        half, order = h / 2, trusted_order(self.method)
+        half, order = h / 2, trusted_order(self.method) if self.forced else self.method.order
         single = self.advance(slope, t, h, y, slopes[0])
         middle = self.advance(slope, t, half, y, slopes[0])
         point = self.advance(slope, t + half, end - t - half, middle)

@@ -79,7 +79,7 @@ def test_at_constant_operators_the_methods_are_tableaux_with_proved_orders() -> 
     midpoint = magnus("magnus2").tableau
     assert (midpoint.order, midpoint.stiff_order, midpoint.weak_stiff_order) == (2, 1, 2)
     assert magnus("cfree4").weak_stiff_order == 2
-    assert magnus("cf4").weak_stiff_order == 4
+    assert [(magnus(name).stiff_order, magnus(name).weak_stiff_order) for name in ("magnus4", "cf4")] == [(1, 2)] * 2
     assert [magnus(name).exponentials for name in magnus_names()] == [2, 1, 2, 5]
     with pytest.raises(ValueError, match="expected a method with points, received one for N = b"):
         _ = magnus("cf4").tableau
@@ -88,9 +88,21 @@ def test_at_constant_operators_the_methods_are_tableaux_with_proved_orders() -> 
 def test_methods_print_themselves_and_name_their_sources() -> None:
     assert r"0.144337567297\ldots h^2 [F_{2}, F_{1}]" in magnus("magnus4").latex()
     assert magnus("cfree4").latex().count(r"\exp") == 5
+    assert magnus("magnus4").markdown().endswith("| y_(n+1) | y_n | 1/2 | 1/2 | 0.144337567297… [F_2, F_1] |")
     for name in magnus_names():
+        assert magnus(name).orders.order == magnus(name).order
         assert magnus(name).cite() == bibtex(magnus(name).reference)
         assert magnus(name)._repr_latex_().startswith("$$")
+
+
+def test_the_catalogue_knows_them() -> None:
+    assert {"magnus2", "magnus4", "cf4", "cfree4"} <= set(expint.method_names())
+    assert expint.method("Magnus-4") is magnus("magnus4")
+    y0, react = np.array([1.0, 0.5]), lambda t, y: np.sin(t + y)
+    options = {"linear": np.array([-1.0, -2.0]), "step": 0.25}
+    one = expint.solve_ivp(react, (0, 1), y0, method="magnus2", **options)
+    two = expint.solve_ivp(react, (0, 1), y0, method=magnus("magnus2").tableau, **options)
+    np.testing.assert_array_equal(one.y, two.y)
 
 
 def test_methods_that_are_none_are_refused() -> None:

@@ -11,6 +11,7 @@ import pytest
 from expint.derive.adams import Adams
 from expint.derive.conditions import check_orders
 from expint.derive.lawson import lawson
+from expint.derive.lie_group import LieGroupMethod
 from expint.derive.rosenbrock import Linearised
 from expint.derive.splitting import Splitting
 from expint.derive.tableau import Tableau
@@ -18,8 +19,9 @@ from expint.methods import method, method_names
 from expint.methods.butcher import CLASSICAL
 from expint.methods.citations import bibtex, citation_keys, label
 
-# Methods that linearise at every step are measured in test_rosenbrock.py, splittings in test_splitting.py
-CATALOGUE = [entry for entry in map(method, method_names()) if not isinstance(entry, Linearised | Splitting)]
+# Methods that linearise are measured in test_rosenbrock.py, splittings in test_splitting.py, Magnus in test_magnus.py
+OTHER = Linearised | Splitting | LieGroupMethod
+CATALOGUE = [entry for entry in map(method, method_names()) if not isinstance(entry, OTHER)]
 TABLEAUX = [entry for entry in CATALOGUE if isinstance(entry, Tableau)]
 
 # stages, classical order, stiff order strong and weak, computed numerically by others before this checker existed
