@@ -15,6 +15,28 @@ def test_the_code_of_the_page_runs_as_pasted(page: str, capsys: pytest.CaptureFi
     namespace: dict[str, object] = {}
     for block in blocks:
         exec(compile(block, page, "exec"), namespace)
-    for name in ("decay", "burgers", "sine_gordon", "heat", "reaction", "same", "again", "pair", "alike", "season", "shaken"):
+    for name in (
+        "decay",
+        "burgers",
+        "sine_gordon",
+        "heat",
+        "reaction",
+        "same",
+        "again",
+        "pair",
+        "alike",
+        "season",
+        "shaken",
+    ):
         assert namespace[name].success, name
     assert "action='eigen'" in capsys.readouterr().out
+
+
+def test_the_code_of_the_page_on_jacobians_runs_as_pasted(capsys: pytest.CaptureFixture[str]) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (DOCS / "jacobians.md").read_text(), flags=re.DOTALL)
+    namespace: dict[str, object] = {}
+    for block in blocks:
+        exec(compile(block, "jacobians.md", "exec"), namespace)
+    for name in ("solution", "given", "exact", "theirs"):
+        assert namespace[name].success, name
+    assert "finite differences" in capsys.readouterr().out
