@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from expint.backend import Array, array_namespace, is_numpy
-from expint.derive.pair_numbers import PairNumbers, pair_numbers
+from expint.derive.pair_numbers import pair_numbers
 from expint.derive.phisum import Terms
 from expint.derive.predictor_corrector import PredictorCorrector
 from expint.lower.cache import PhiTables
 from expint.operators.base import Operator, StoredOperator
 from expint.operators.diagonal import Diagonal
 from expint.operators.scalar import Scalar
+from expint.phi.doubling import doubled
 
 __all__ = ["PairCache", "PairRows"]
 
@@ -24,6 +25,9 @@ _BYTES = 2**28
 
 _ENTRIES = (4, 128)
 """… but of at least so many steps they are kept, and of no more than so many."""
+
+_DOUBLINGS = 6
+"""How often φ-functions are doubled at once to reach a longer step."""
 
 
 class PairRows(NamedTuple):
@@ -40,12 +44,15 @@ class PairRows(NamedTuple):
         the local error, of order k.
     foreseen
         By the same k: the numbers by which k past slopes, newest first, foresee the next one.
+    memory
+        Where the slopes lie once the step is done, seen from its end, newest first; no more than are looked at.
     """
 
     predict: Any
     correct: Any
     estimates: dict[int, Any]
     foreseen: dict[int, np.ndarray]
+    memory: tuple[float, ...]
 
 
 class PairCache:
@@ -72,13 +79,16 @@ class PairCache:
         like: Array,
         stacked: bool | None = None,
     ) -> None:
-        self.method, self.operator, self.like = method, operator, like
+        self.method, self.like = method, like
+        self.operator: Any = operator
         elementwise = isinstance(operator, Diagonal | Scalar) and is_numpy(array_namespace(like))
         self.stacked = elementwise if stacked is None else stacked
         self._real = like.real.dtype if self.stacked else np.float64
-        self._tables: OrderedDict[float, PhiTables] = OrderedDict()
+        self._tables: OrderedDict[float, np.ndarray] = OrderedDict()
         self._rows: OrderedDict[Any, PairRows] = OrderedDict()
         self._most = _ENTRIES[1]
+        # axes of the state that L lacks stay free
+        self._beside = (1,) * (like.ndim - np.ndim(self.operator.values)) if elementwise else ()
 
     def rows(self, h: float, memory: tuple[float, ...], q: int) -> PairRows:
         """Return the rows of a step of length ``h`` with q past slopes.
@@ -88,55 +98,73 @@ class PairCache:
         h
             The length of the step, with sign.
         memory
-            The positions t_j - t_n of q or q + 1 remembered slopes, newest first.
+            The positions t_j - t_n of the remembered slopes, newest first, at least q.
         q
             The number of past slopes of the predictor.
         """
         key = (h, memory, q)
         found = self._rows.get(key)
         if found is None:  # the oldest goes first: to see which was used last would cost every step
-            found = self._rows[key] = self._make(h, pair_numbers(tuple(at / h for at in memory), q), q)
+            found = self._rows[key] = self._make(h, memory, q)
             while len(self._rows) > self._most:
                 self._rows.popitem(last=False)
         return found
 
-    def _make(self, h: float, numbers: PairNumbers, q: int) -> PairRows:
-        count = numbers.foreseen.shape[1]
-        orders = [k for k in (q - 1, q, q + 1) if 1 <= k <= count]
-        matrix = np.zeros((2 + q + len(orders), count + 2))  # rows: weights; columns: φ_0, …, φ_{count+1}
-        matrix[0, 0] = 1.0
-        matrix[1 : q + 1, 1 : q + 1] = h * numbers.past
-        matrix[q + 1, 1:] = h * numbers.corrections[q]
-        for row, k in enumerate(orders, q + 2):
-            matrix[row, 1:] = h * (numbers.corrections[k] - numbers.corrections[k - 1])
-        weights = self._weigh(matrix, self._table(h))
+    def _make(self, h: float, memory: tuple[float, ...], q: int) -> PairRows:
+        matrix, orders, foreseen = _numbers(tuple([round(at / h, 14) for at in memory[: q + 1]]), q)
+        weights = self._weigh(h, matrix)
         return PairRows(
             weights[: q + 1],
             weights[q + 1],
             dict(zip(orders, weights[q + 2 :])),
-            {k: numbers.foreseen[k, :k].astype(self._real) for k in orders},
+            dict(zip(orders, [numbers.astype(self._real, copy=False) for numbers in foreseen])),
+            (0.0, *[at - h for at in memory[: self.method.q - 1]]),
         )
 
-    def _weigh(self, matrix: np.ndarray, table: PhiTables) -> Any:
-        """Return the weights Σ_m matrix_jm φ_m(hL)."""
-        keys = tuple((m, 1) for m in range(matrix.shape[1]))
+    def _weigh(self, h: float, matrix: np.ndarray) -> Any:
+        """Return the weights Σ_m matrix_jm φ_m(hL), those of slopes times h."""
+        rows, columns = matrix.shape
         if not isinstance(self.operator, StoredOperator):
-            columns: Sequence[Terms] = [{key: r for key, r in zip(keys, row) if r} for row in matrix.tolist()]
-            return self.operator.row(columns, [1.0] * len(columns), table, self.like)
-        table.require(({keys[-1]: 1},))
-        stack = table.stack(keys)
-        weights = (matrix @ stack.reshape(len(stack), -1)).reshape(len(matrix), *stack.shape[1:])
+            terms: list[Terms] = [{(m, 1): r for m, r in enumerate(row) if r} for row in matrix.tolist()]
+            factors = [1.0] + [h] * (rows - 1)
+            return self.operator.row(terms, factors, PhiTables(self.operator, h), self.like)
+        table = self._table(h)
+        weights = matrix @ table.reshape(len(table), -1)[:columns]
+        weights[1:] *= h
         self._most = min(max(_BYTES // weights.nbytes, _ENTRIES[0]), _ENTRIES[1])
-        if not self.stacked:
-            return tuple(self.operator.cast(weight, self.like) for weight in weights)
-        beside = (1,) * (self.like.ndim + 1 - weights.ndim)  # so that axes of the state that L lacks stay free
-        return weights.astype(self.like.dtype).reshape(len(matrix), *beside, *weights.shape[1:])
+        if self.stacked:
+            return weights.astype(self.like.dtype, copy=False).reshape(rows, *self._beside, *table.shape[1:])
+        return tuple(self.operator.cast(weight, self.like) for weight in weights.reshape(rows, *table.shape[1:]))
 
-    def _table(self, h: float) -> PhiTables:
+    def _table(self, h: float) -> np.ndarray:
+        """Return φ_0(hL), …, φ_{q+1}(hL) for the largest q, from those of a shorter step where they are known."""
         if h in self._tables:
-            self._tables.move_to_end(h)
+            return self._tables[h]
+        known = next((m for m in range(1, _DOUBLINGS + 1) if h / 2**m in self._tables), 0)
+        if known and isinstance(self.operator, Diagonal):
+            table = self._tables[h / 2**known]
+            for m in range(known - 1, -1, -1):
+                table = doubled(table, np.exp(h / 2**m * self.operator.values))
         else:
-            self._tables[h] = PhiTables(self.operator, h, least=self.method.q + 1)
-            while len(self._tables) > self._most:
-                self._tables.popitem(last=False)
-        return self._tables[h]
+            table = np.stack(self.operator.phi(self.method.q + 1, h))
+        self._tables[h] = table
+        while len(self._tables) > self._most:
+            self._tables.popitem(last=False)
+        return table
+
+
+@lru_cache(maxsize=1024)
+def _numbers(positions: tuple[float, ...], q: int) -> tuple[np.ndarray, tuple[int, ...], tuple[np.ndarray, ...]]:
+    """Return the weights of y_n, of q slopes, of the correction and of the estimates over φ_0, φ_1, …, without h.
+
+    Beside them the orders of the estimates, and the numbers by which so many slopes foresee the next.
+    """
+    numbers, count = pair_numbers(positions, q), len(positions)
+    orders = tuple(k for k in (q - 1, q, q + 1) if 1 <= k <= count)
+    matrix = np.zeros((2 + q + len(orders), count + 2))
+    matrix[0, 0] = 1.0
+    matrix[1 : q + 1, 1 : q + 1] = numbers.past
+    matrix[q + 1, 1:] = numbers.corrections[q]
+    for row, k in enumerate(orders, q + 2):
+        matrix[row, 1:] = numbers.corrections[k] - numbers.corrections[k - 1]
+    return matrix, orders, tuple(numbers.foreseen[k, :k] for k in orders)

@@ -146,7 +146,7 @@ def run_adaptive(
 
         def move(t: float) -> None:
             nonlocal reached
-            while reached < total * abs(t - t0) / abs(stops[-1] - t0) - 0.5:
+            while progress and reached < total * abs(t - t0) / abs(stops[-1] - t0) - 0.5:
                 advance()
                 reached += 1
 

@@ -6,11 +6,7 @@ import math
 from collections.abc import Callable
 
 from expint.backend import Array, array_namespace
-from expint.derive.adams import Adams
-from expint.lower.cache import StepCache
-from expint.operators.base import Operator
 from expint.run.tolerance import AdaptiveFailure, StepControl
-from expint.run.trial import make_stages
 from expint.solution import Status
 
 __all__ = ["approach", "check_first_slope", "check_step", "finite", "first_step", "on_ladder", "too_many_steps"]
@@ -94,8 +90,7 @@ def too_many_steps(end: float, most: int, t: float, h: float) -> AdaptiveFailure
 
 
 def first_step(
-    operator: Operator,
-    like: Array | None,
+    euler: Callable[[float], Array],
     nonlinear: Callable[[float, Array], Array],
     y: Array,
     slope: Array,
@@ -108,16 +103,15 @@ def first_step(
     """Return a first step from the size of N and of its change (Hairer, Nørsett and Wanner, Solving ODEs I, II.4).
 
     The linear part is integrated exactly and does not limit the step; so only N enters, not L y. The error of the step,
-    O(h^power), is meant to be about ``target`` in units of the tolerance.
+    O(h^power), is meant to be about ``target`` in units of the tolerance. ``euler`` returns the state after a short
+    step by the exponential Euler method.
     """
     span, scale = abs(end - t), control.error.scale(y)
     size, rate = control.error.size(y, scale), control.error.size(slope, scale)
     guess = 0.01 * size / rate if rate > 1e-10 and size > 1e-10 else 1e-6 * span
-    guess = min(guess, span, control.largest)
+    guess = on_ladder(min(guess, span, control.largest), span, 1)  # so that φ-functions can be doubled from here
     h = math.copysign(guess, end - t)
-    euler = StepCache(Adams(1), operator, like).step(t, h, StepCache.START)
-    ahead, _ = make_stages(euler, operator.combine, nonlinear, t, h, y, (slope,))
-    change = control.error.size(nonlinear(t + h, ahead) - slope, scale) / guess
+    change = control.error.size(nonlinear(t + h, euler(h)) - slope, scale) / guess
     steepest = max(rate, change)
     if not math.isfinite(steepest):
         return guess * 1e-3

@@ -34,32 +34,26 @@ class ErrorNorm:
 
     def __call__(self, error: Array, before: Array, after: Array) -> float:
         """Return the norm of ``error`` for a step from ``before`` to ``after``; inf where it is not finite."""
-        return self.size(error, self.larger(self.scale(before), self.scale(after)))
+        larger = array_namespace(error).maximum(self.scale(before), self.scale(after))
+        return self.size(error, larger)
 
     def scale(self, y: Array) -> Array:
         """Return the tolerance of each component of the state ``y``."""
-        return abs(y) * self.rtol + self.atol
-
-    def larger(self, a: Array, b: Array) -> Array:
-        """Return the larger one of two scales, component by component."""
-        return np.maximum(a, b) if _on_host(a) else array_namespace(a).maximum(a, b)
+        scale = abs(y) * self.rtol
+        scale += self.atol
+        return scale
 
     def size(self, error: Array, scale: Array) -> float:
         """Return the norm of ``error`` in units of ``scale``; inf where it is not finite."""
         scaled = error / scale
         if self.norm is not None:
             value = float(self.norm(abs(scaled)))
-        elif _on_host(scaled):
+        elif isinstance(scaled, np.ndarray):  # without asking for the namespace, which takes longer than the sum
             value = math.sqrt(np.vdot(scaled, scaled).real / scaled.size)
         else:
             xp = array_namespace(scaled)
             value = math.sqrt(float(xp.mean(xp.abs(scaled) ** 2)))
         return value if math.isfinite(value) else math.inf
-
-
-def _on_host(array: Array) -> bool:
-    """Whether NumPy may be called without asking for the namespace, which takes longer than to sum a small state."""
-    return isinstance(array, np.ndarray | np.generic)
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,9 @@ _RUNGS = 1
 _HOLD = (0.95, 1.9)
 """Factors between these leave the step as it is."""
 
+_LOOK = 3
+"""After so many times q steps that need no change, it is asked whether another order would allow one."""
+
 _GROWTH = 2.0
 """The largest factor from one step to the next, its square at the lowest orders: the older slopes crowd together, seen
 from a longer step, and their rounding grows with every power of the factor."""
@@ -76,7 +79,8 @@ def pair_states(
     largest, again = pairs.method.q, pairs.method.mode == "PECE"
     direction, evaluations, rejected = math.copysign(1.0, stops[-1] - t), 1, 0
     failure: ActionFailure | None = None
-    strictest = max(1.0, norm.rtol / (10 * float(array_namespace(y).finfo(y.dtype).eps)))
+    xp = array_namespace(y)
+    strictest = max(1.0, norm.rtol / (10 * float(xp.finfo(y.dtype).eps)))
 
     def share(h: float) -> float:
         return min(math.sqrt(span / h), strictest)
@@ -84,15 +88,17 @@ def pair_states(
     newest = nonlinear(t, y)
     yield Accepted(t, y, evaluations, ahead=newest)
     check_first_slope(newest, t)
-    h = control.first
-    if h is None:
-        h = first_step(
-            pairs.operator, pairs.like, nonlinear, y, newest, t, stops[-1], control, 1.5, _FIRST / math.sqrt(span)
-        )
-        evaluations += 1
-    h = min(on_ladder(h, span, _RUNGS), control.largest)
     slopes, scale = remember(pairs, y, newest), norm.scale(y)
     memory: tuple[float, ...] = (0.0,)
+
+    def euler(h: float) -> Array:
+        return slopes.predict(pairs.rows(h, memory, 1))
+
+    h = control.first
+    if h is None:
+        h = first_step(euler, nonlinear, y, newest, t, stops[-1], control, 1.5, _FIRST / math.sqrt(span))
+        evaluations += 1
+    h = min(on_ladder(h, span, _RUNGS), control.largest)
     q, kept, climbing, previous, last_error = 1, 0, True, 0.0, math.nan
     pending = iter(stops)
     stop = next(pending)
@@ -101,14 +107,14 @@ def pair_states(
         check_step(trial, t, span, failure, last_error)
         end = stop if lands else t + direction * trial
         try:
-            rows = pairs.rows(direction * trial, memory[: q + 1], q)
+            rows = pairs.rows(direction * trial, memory, q)
             point = slopes.predict(rows)
             found = nonlinear(end, point)
             evaluations += 1
             difference = slopes.difference(rows, found, q)
             after = point + slopes.weigh(rows.correct, difference)
             reached = norm.scale(after)
-            measure = norm.larger(scale, reached)
+            measure = xp.maximum(scale, reached)
             stricter = share(trial)
             error = stricter * norm.size(slopes.weigh(rows.estimates[q], difference), measure)
             failure = None
@@ -130,7 +136,7 @@ def pair_states(
         factor = controller.factor((error,), q)
         if 2 * trial < h:
             kept = 0  # a step shortened to land says little about h
-        elif climbing or kept > q or factor < _HOLD[0]:
+        elif climbing or factor < _HOLD[0] or kept > (q if factor > _HOLD[1] else _LOOK * q):
             others = _errors(slopes, rows, found, measure, norm, (q - 1, q + 1))
             errors = {q: error} | {k: stricter * other for k, other in others.items()}
             following, factor = best_order(errors, q, controller)
@@ -144,8 +150,7 @@ def pair_states(
         if again:
             found = ahead
         slopes.accept(after, found)
-        memory = (0.0, *[at - direction * trial for at in memory[: largest - 1]])
-        y, t, scale, previous, q, h = after, end, reached, trial, following, wanted
+        y, t, scale, previous, q, h, memory = after, end, reached, trial, following, wanted, rows.memory
         yield Accepted(t, y, evaluations, rejected, newest, found)
         newest = found
         if lands:
