@@ -9,7 +9,7 @@ from diffusion.models.mixture import gaussian_mixture
 from diffusion.programme import End, taper
 from expint.lower.plan import Plan, Row, Step
 
-from .golden import mixture, runs
+from .golden import FOLDER, load, mixture, runs
 
 VP = diffusion.VP.linear()
 EPS = gaussian_mixture(*mixture()[:3], VP, predicts="noise")
@@ -72,7 +72,7 @@ def test_rho_ab_agrees_with_its_reference_to_the_error_of_the_reference_coeffici
 
 @pytest.mark.parametrize("run", **named(runs("th_deis_tab") + runs("th_deis_rho", method="rho_ab")))
 def test_the_preset_of_th_deis_reproduces_its_reference(run):
-    assert_runs(run, EPS, f"deis-{run['method'].replace('_', '')}{run['order']}@th-deis", 1e-9)
+    assert_runs(run, EPS, f"deis-{run['method'].replace('_', '')}{run['order']}@th-deis", run["tol"])
 
 
 @pytest.mark.parametrize("run", **named(runs("th_deis_rho", method="rho_rk")))
@@ -101,7 +101,7 @@ EDM = {f"{low:g}-{high:g}": diffusion.EDM(low, high) for low, high in ((0.002, 8
 def test_edm_heun_reproduces_its_reference_with_its_grid_and_its_step_to_zero(run):
     schedule = EDM[run["id"].split("/")[1]]
     network = gaussian_mixture(*mixture()[:3], schedule)
-    assert_runs(run, network, "edm-heun", 1e-11)
+    assert_runs(run, network, "edm-heun", run["tol"])
     noise = run["states"][0] / schedule.sigma_max
     found = diffusion.trajectory(network, noise, sampler="edm-heun", steps=run["num_steps"])
     assert_reproduced(run, found.states, 1e-11)
@@ -121,7 +121,7 @@ K_DIFFUSION = {
 def test_k_diffusion_is_reproduced(run):
     network = gaussian_mixture(*mixture()[:3], EDM["0.002-80"])
     name = f"lms{run['args']['order']}@k-diffusion" if run["fn"] == "sample_lms" else K_DIFFUSION[run["fn"]]
-    assert_runs(run, network, name, 1e-9)
+    assert_runs(run, network, name, run["tol"])
     found = diffusion.trajectory(network, run["states"][0] / 80.0, sampler=name, steps=len(run["grid"]) - 1)
     assert_reproduced(run, found.states, 1e-9)
 
@@ -138,7 +138,7 @@ UNIPC = {
 def test_unipc_is_reproduced(run):
     name = f"unipc{run['order']}-{run['variant']}{'' if run['predict_x0'] else '-noise'}@unipc"
     sampler = diffusion.sampler(name) if run["lower_order_final"] else diffusion.sampler(name, end=End(correct=False))
-    assert_runs(run, EPS, sampler, 1e-9)
+    assert_runs(run, EPS, sampler, run["tol"])
 
 
 DPM = runs("dpm_solver") + runs("dpm_solver_pp")
@@ -153,7 +153,7 @@ def test_dpm_solver_multistep_is_reproduced(run):
         sampler = diffusion.sampler(f"{prefix}{order}m", end=taper(order))
     else:
         sampler = f"{prefix}{order}m@dpm-solver"
-    assert_runs(run, EPS, sampler, 1e-9)
+    assert_runs(run, EPS, sampler, run["tol"])
 
 
 @pytest.mark.parametrize("run", **named([run for run in DPM if run["method"] != "multistep"]))
@@ -163,4 +163,27 @@ def test_dpm_solver_singlestep_is_reproduced(run):
     if run["method"] == "singlestep":
         assert diffusion.orders_for_calls(run["steps"], order) == orders
     sampler = diffusion.singlestep(orders, gauge, collocated=run["solver_type"] == "taylor")
-    assert_runs(run, EPS, sampler, 1e-9)
+    assert_runs(run, EPS, sampler, run["tol"])
+
+
+def test_every_recorded_run_is_reproduced():
+    """The files are the models and the families above; each family is run in full."""
+    files = {path.stem for path in FOLDER.glob("*.npz")}
+    families = {"th_deis_tab", "th_deis_rho", "edm_heun", "kdiffusion", "unipc_data", "unipc_noise"}
+    assert files == families | {"dpm_solver", "dpm_solver_pp", "model", "mixture8"}
+    assert {run["method"] for run in load("th_deis_rho")} == {"rho_ab", "rho_rk", "ipndm"}
+    assert {run["order"] for run in runs("th_deis_rho", method="rho_rk")} == set(TABLEAUX)
+    assert {run["fn"] for run in load("kdiffusion")} == {*K_DIFFUSION, "sample_lms"}
+
+
+@pytest.mark.parametrize("name", ["deis-tab3", "dpmpp-3m", "unipc3"])
+def test_the_eight_dimensional_mixture_is_followed_to_its_flow(name):
+    network = gaussian_mixture(*mixture("mixture8"), VP, predicts="noise")
+    noise = np.random.default_rng(0).standard_normal((32, 8))
+    exact = diffusion.sample(network, noise, sampler="dpmpp-3s", steps=300)
+    errors = [
+        np.median(np.linalg.norm(diffusion.sample(network, noise, sampler=name, steps=n) - exact, axis=1))
+        for n in (10, 20, 40)
+    ]
+    assert errors[0] > 2 * errors[1] > 4 * errors[2]
+    assert errors[2] < 0.02
