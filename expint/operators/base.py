@@ -81,6 +81,10 @@ class Operator(ABC):
         """
         return self.combine
 
+    def reduced(self) -> Operator:
+        """Return the operator that runs work with: this one, or one of a simpler kind to which it amounts."""
+        return self
+
     def within(self, rtol: float, atol: float) -> Operator:
         """Return the operator for a run whose errors are measured against atol + rtol |y|.
 

@@ -81,6 +81,10 @@ class Sum(Operator):
         """Return ``combine`` for one run."""
         return self.route.combiner()
 
+    def reduced(self) -> Operator:
+        """Return what the sum has become."""
+        return self.route
+
     def within(self, rtol: float, atol: float) -> Operator:
         """Return the operator for a run to a tolerance."""
         return self.route.within(rtol, atol)

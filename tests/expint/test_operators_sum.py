@@ -134,6 +134,12 @@ def test_sums_of_sums_are_flat_and_order_does_not_matter() -> None:
         np.testing.assert_array_equal(operator.route.matrix, np.diag(np.arange(4.0)) + np.ones((4, 4)) + np.eye(4))
 
 
+def test_runs_work_with_what_the_sum_has_become() -> None:
+    assert isinstance(as_operator(Sum(Diagonal(np.arange(4.0)), 1.0), np.ones(4)), Diagonal)
+    run = expint.solve_ivp(lambda t, y: -y, (0, 1), np.ones(4), linear=Sum(Diagonal(-np.arange(4.0)), 1.0), rtol=1e-6)
+    assert "on a Diagonal operator" in run.message
+
+
 def test_what_can_be_an_operator_can_be_a_part() -> None:
     matrix = sparse.eye_array(4, format="csr")
     assert isinstance(Sum(matrix, 2).route, Sparse)
@@ -240,8 +246,8 @@ def test_parts_that_do_not_commute_are_refused_with_the_way_out() -> None:
         with pytest.raises(ValueError, match=r"expected parts that commute, received .*; add them to one matrix"):
             as_operator(Sum(kinetic, other, 3.0), np.ones(N))
     square = Sum(kinetic, Dense(a @ a + 2 * a))
-    assert as_operator(square, np.ones(N)) is square
-    assert as_operator(square, np.ones(N, dtype=np.float32)) is square
+    assert as_operator(square, np.ones(N)) is square.route
+    assert as_operator(square, np.ones(N, dtype=np.float32)) is square.route
     with pytest.raises(ValueError, match="expected parts that commute"):
         as_operator(Sum(kinetic, Dense(a @ a + 1e-6 * b)), np.ones(N))
 
