@@ -23,9 +23,9 @@ def as_operator(linear: Any, y0: Array) -> Operator:
     Parameters
     ----------
     linear
-        An operator (returned as it is; a ``Sum`` as what it has become), a number (``Scalar``), an array that broadcasts
-        to the state (``Diagonal``), a square matrix for the last axis of the state or a batch of them (``Dense``), a
-        sparse matrix of SciPy or torch (``Sparse``), or a ``LinearOperator`` of SciPy (``MatrixFree``).
+        An operator (returned as it is; a ``Sum`` as what it has become), a number (``Scalar``), an array that
+        broadcasts to the state (``Diagonal``), a square matrix for the last axis of the state or a batch of them
+        (``Dense``), a sparse matrix of SciPy or torch (``Sparse``), or a ``LinearOperator`` of SciPy (``MatrixFree``).
     y0
         A state.
 
