@@ -13,7 +13,7 @@ from expint.derive.pair_numbers import pair_numbers
 from expint.derive.phisum import Terms
 from expint.derive.predictor_corrector import PredictorCorrector
 from expint.lower.cache import PhiTables
-from expint.operators.base import Operator, StoredOperator
+from expint.operators.base import StoredOperator
 from expint.operators.diagonal import Diagonal
 from expint.operators.scalar import Scalar
 from expint.phi.doubling import doubled
@@ -75,12 +75,11 @@ class PairCache:
     def __init__(
         self,
         method: PredictorCorrector,
-        operator: Operator,
+        operator: Any,
         like: Array,
         stacked: bool | None = None,
     ) -> None:
-        self.method, self.like = method, like
-        self.operator: Any = operator
+        self.method, self.operator, self.like = method, operator, like
         elementwise = isinstance(operator, Diagonal | Scalar) and is_numpy(array_namespace(like))
         self.stacked = elementwise if stacked is None else stacked
         self._real = like.real.dtype if self.stacked else np.float64

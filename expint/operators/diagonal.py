@@ -64,7 +64,11 @@ class Diagonal(StoredOperator):
 
     def cast(self, weight: Any, like: Array | None) -> Any:
         """Return the weight as an array beside the state."""
-        return weight if like is None else asarray_like(weight, like)
+        if like is None:
+            return weight
+        if isinstance(like, np.ndarray) and is_complex(like):
+            weight = weight.astype(np.complex128, copy=False)  # else NumPy converts it at every product
+        return asarray_like(weight, like)
 
     def combine(self, weights: Sequence[Any], columns: Sequence[Array]) -> Array:
         """Return Σ weights_j · columns_j."""
