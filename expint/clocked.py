@@ -6,16 +6,18 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import wraps
-from typing import Any, ParamSpec, cast
+from typing import TYPE_CHECKING, Any, ParamSpec, cast
 
 import numpy as np
 
 from expint.backend import Array
 from expint.door import StepLimits, check_slopes, check_state, lay_out_stops, lay_out_times
-from expint.operators.clock import Clock
 from expint.operators.time_scaled import Part, TimeScaled
 from expint.run.events import check_events
 from expint.solution import Solution, Status
+
+if TYPE_CHECKING:
+    from expint.operators.clock import Clock
 
 __all__ = ["ClockedOutput", "in_own_clock"]
 
@@ -113,6 +115,8 @@ class _Clocked:
     def __init__(self, part: Part, times: np.ndarray) -> None:
         self.start, self.end = float(times[0]), float(times[-1])
         self.ahead, self.rate = self.end - self.start, part.rate
+        from expint.operators.clock import Clock  # few problems need it
+
         self.clock = Clock(part.rate, self.start, self.end, part.integral)
         self._known = {self.clock(t): t for t in times.tolist()}
 

@@ -31,7 +31,6 @@ from expint.door import (
 from expint.lower import lower
 from expint.lower.cache import StepCache
 from expint.methods import method as find_method
-from expint.nonautonomous import solve_time_dependent
 from expint.operators import Operator, TimeDependent, TimeScaled, as_operator
 from expint.problem import SemilinearProblem
 from expint.progress import Progress
@@ -164,6 +163,8 @@ def solve_ivp(
         "progress": progress,
     }
     if isinstance(linear, (TimeDependent, TimeScaled)):
+        from expint.nonautonomous import solve_time_dependent  # few problems need it
+
         return solve_time_dependent(nonlinear, t_span, y0, linear, method, jac, error=error, **asked)
     operator = None if linear is None else as_operator(linear, y0)
     chosen, why = _method(method, operator, y0, None if fixed or doubling else (1e-6 if rtol is None else rtol))
