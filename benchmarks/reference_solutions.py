@@ -67,13 +67,15 @@ def by_tolerance(problem: SemilinearProblem, t: float, rtol: float) -> Any:
 
 
 def by_scipy(problem: SemilinearProblem, t: float, method: str, rtol: float) -> Any:
-    matrix = problem.linear.matrix
-
-    def f(when: float, y: np.ndarray) -> np.ndarray:
-        return matrix @ y + problem.nonlinear(when, y)
-
     solution = scipy.integrate.solve_ivp(
-        f, (0, t), problem.y0, method=method, jac=problem.jacobian, rtol=rtol, atol=1e-6 * rtol, t_eval=[t]
+        problem.nonlinear,
+        (0, t),
+        problem.y0,
+        method=method,
+        jac=problem.jacobian,
+        rtol=rtol,
+        atol=1e-6 * rtol,
+        t_eval=[t],
     )
     return solution.y[:, -1]
 

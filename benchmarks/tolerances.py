@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -142,9 +143,8 @@ def growth(given: Case, rtol: float = 1e-8, times: Sequence[float] = TIMES) -> f
     for t, y in zip(starts, plain.y):
         signs = np.exp(2j * np.pi * rng.uniform(size=y.shape)) if np.iscomplexobj(y) else rng.choice([-1, 1], y.shape)
         for change in (signs * (floor + np.abs(y)), y):
-            changed = expint.solve_ivp(
-                problem.nonlinear, (t, t_end), y + size * change, linear=problem.linear, t_eval=[t_end], **options
-            )
+            disturbed = replace(problem, y0=y + size * change, t_span=(t, t_end))
+            changed = expint.solve(disturbed, t_eval=[t_end], **options)
             largest = max(largest, unchanged.error(changed.y_end) / size if changed.success else np.nan)
     return largest
 

@@ -1,4 +1,4 @@
-"""Classical stiff systems that come unsplit, y' = f(t, y): L is the Jacobian at the initial state, N the rest."""
+"""Classical stiff systems; those that come unsplit, y' = f(t, y), have no L, for methods that linearise."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Callable
 import numpy as np
 
 from expint.backend import Array
-from expint.operators import Dense
 from expint.problem import SemilinearProblem
 
 __all__ = ["hires", "prothero_robinson", "robertson", "van_der_pol"]
@@ -142,20 +141,13 @@ def _problem(
     name: str,
     equation: str,
 ) -> SemilinearProblem:
-    matrix = jacobian(0.0, y0)
-
-    def nonlinear(t: float, y: Array) -> Array:
-        del t
-        return f(y) - matrix @ y
-
     return SemilinearProblem(
-        linear=Dense(matrix),
-        nonlinear=nonlinear,
+        linear=None,
+        nonlinear=lambda t, y: f(y),  # noqa: ARG005
         y0=y0,
         t_span=(0.0, t_end),
         jacobian=jacobian,
         name=name,
         equation=equation,
         source=_SOURCE,
-        remarks="L is the Jacobian at the initial state",
     )
