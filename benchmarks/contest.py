@@ -19,11 +19,11 @@ __all__ = ["Answer", "Choice", "Point", "Solver", "Task", "choose", "plot", "run
 REFINE = 3
 """How often the interval between the last setting that fails and the first that succeeds is halved (geometrically)."""
 
-PATIENCE = 40.0
+PATIENCE = 15.0
 """Seconds after which a solver is not tried with further settings."""
 
-ROUNDS, LEAST = 5, 0.2
-"""A run is repeated at least so often, and short ones until so many seconds are spent on each."""
+ROUNDS, LEAST, MOST = 5, 0.2, 4.0
+"""A run is repeated so often, short ones until the first number of seconds is spent, long ones not beyond the second."""
 
 
 class Answer(NamedTuple):
@@ -148,6 +148,8 @@ def time_in_turn(choices: Sequence[Choice], rounds: int = ROUNDS, least: float =
     for _ in range(max(rounds, min(50, math.ceil(least / longest))) if longest else 0):
         for choice in alive:
             assert choice.run is not None
+            if sum(choice.times) > MOST:
+                continue
             begun = time.perf_counter()
             choice.run()
             choice.times.append(time.perf_counter() - begun)

@@ -18,8 +18,8 @@ class SemilinearProblem:
     Attributes
     ----------
     linear
-        L: an operator of ``expint.operators``, or what ``expint.operators.as_operator`` accepts; None for a problem that
-        comes unsplit, y' = N(t, y), to be solved by methods that linearise.
+        L: an operator of ``expint.operators``, or what ``expint.operators.as_operator`` accepts; None for a problem
+        that comes unsplit, y' = N(t, y), to be solved by methods that linearise.
     nonlinear
         N(t, y), returning an array of the shape and dtype of y.
     y0

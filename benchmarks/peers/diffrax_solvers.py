@@ -22,7 +22,7 @@ __all__ = ["solvers"]
 
 jax.config.update("jax_enable_x64", True)  # before the first array
 
-TOLERANCES = tuple(10.0**-k for k in range(3, 11))
+TOLERANCES = (1e-3, 1e-5, 1e-7, 1e-9)
 Slope = Callable[[float, jax.Array, None], jax.Array]
 
 
