@@ -70,7 +70,10 @@ class Butcher:
             raise ValueError(f"{self.name}: expected {len(self.a)} entries in {label}, received {len(weights)}")
         exact_weights = tuple(exact(weight) for weight in weights)
         if sum(exact_weights) != 1:
-            raise ValueError(f"{self.name}: expected {label} to sum to 1, received {sum(exact_weights)}")
+            raise ValueError(
+                f"{self.name}: expected {label} to sum to 1 exactly, received weights that miss it by "
+                f"{float(sum(exact_weights) - 1):.3g}; fractions or decimals that were rounded must be made exact"
+            )
         return exact_weights
 
     @classmethod

@@ -359,6 +359,13 @@ _ENTRIES: dict[str, _Entry] = {
         "journal = {Journal of Computational Physics}, volume = {213}, number = {2}, pages = {748--776}",
         2006,
     ),
+    "verner1978": _Entry(
+        "article",
+        "Verner, James H.",
+        "Explicit {Runge--Kutta} methods with estimates of the local truncation error",
+        "journal = {SIAM Journal on Numerical Analysis}, volume = {15}, number = {4}, pages = {772--790}",
+        1978,
+    ),
     "whalen_brio_moloney2015": _Entry(
         "article",
         "Whalen, Patrick and Brio, Moysey and Moloney, Jerome V.",

@@ -1,5 +1,6 @@
 """Order conditions: proofs of orders, the known errata found, numbers as a second route."""
 
+from dataclasses import replace
 from fractions import Fraction as F
 from math import factorial
 
@@ -13,7 +14,8 @@ from expint.derive.adams import INDEX, Adams
 from expint.derive.classical import ElementaryWeights, classical_statement
 from expint.derive.conditions import check_orders
 from expint.derive.phisum import PhiSum, phi
-from expint.derive.scheme import scheme_of_tableau
+from expint.derive.presentation import uniform_step
+from expint.derive.scheme import scheme_of_recipe, scheme_of_tableau
 from expint.derive.stiff import StiffResiduals, stiff_statement
 from expint.derive.tableau import REST, Tableau
 from expint.derive.trees import coloured_trees, rooted_trees, stiff_trees
@@ -126,6 +128,16 @@ def test_etd2cf3_misprint_costs_its_row_sums_and_its_stiff_order():
     assert (report.order, report.stiff_order, report.weak_stiff_order) == (3, 1, 1)
     assert not report.row_sums
     assert [condition.latex() for condition in report.violated_stiff] == [r"\psi_{1,2} = 0"]
+
+
+def test_an_exponential_at_another_node_than_the_stage_is_refused():
+    # as in the scalar branch of EXPINT's etd5rkf: e^{3z/5} where c_4 = 3/4
+    recipe = method("etd5rkf").recipe(uniform_step(1))
+    assert recipe[2].c == F(3, 4)
+    slip = replace(recipe[2], state=phi(0, F(3, 5)).terms)
+    scheme_of_recipe(recipe, (0,))
+    with pytest.raises(ValueError, match=r"expected every point to start from e\^\(cz\) y_n, received e\^\(3z/5\) y_n"):
+        scheme_of_recipe((*recipe[:2], slip, *recipe[3:]), (0,))
 
 
 def test_etd3rk_has_stiff_order_two_in_both_senses_since_its_stages_are_too_coarse():
