@@ -54,7 +54,8 @@ def check_state(y0: Any) -> Array:
 def check_slopes(
     nonlinear: Callable[..., Array], args: tuple[Any, ...], y0: Array, what: str = "nonlinear(t, y)"
 ) -> Callable[[float, Array], Array]:
-    """Return N(t, y) with ``args`` bound; its first value is checked against the state, and where the dtype changes.
+    """Return N(t, y) with ``args`` bound; its first value is checked against the state, and each that differs in
+    dtype or shape.
 
     In messages the function is called ``what``.
     """
@@ -63,8 +64,8 @@ def check_slopes(
     def checked(t: float, y: Array) -> Array:
         nonlocal known
         slope = nonlinear(t, y, *args)
-        kind = getattr(slope, "dtype", type(slope))
-        if kind is not known:
+        kind = getattr(slope, "dtype", type(slope)), getattr(slope, "shape", None)
+        if kind != known:
             _check_slope(slope, y0, what)
             known = kind
         return slope
@@ -241,6 +242,8 @@ def check_tolerance(
             "with an embedded error estimate such as 'expint43', 'zoto-bowman43' or 'lawson-dormand-prince54', or "
             "error='doubling' for a one-step method"
         )
+    if 0 in y0.shape:
+        raise ValueError(f"expected a state with entries to measure errors of, received y0 of shape {tuple(y0.shape)}")
     xp = array_namespace(y0)
     precision = float(xp.finfo(y0.dtype).eps)
     rtol = 1e-6 if rtol is None else float(rtol)
@@ -259,6 +262,8 @@ def check_tolerance(
     smallest = float(np.min(to_numpy(atol)))
     if not (smallest >= 0 and np.all(np.isfinite(to_numpy(atol)))) or (smallest == 0 and rtol == 0):
         raise ValueError(f"expected tolerances ≥ 0, not both 0, received rtol = {rtol} and atol = {atol}")
+    if smallest == 0:  # a component that stays zero has no error, not 0/0
+        atol = atol + float(xp.finfo(y0.dtype).smallest_normal) ** 0.5
     return ErrorNorm(rtol, atol, norm)
 
 

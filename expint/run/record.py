@@ -62,8 +62,9 @@ def run_plan(
     Returns
     -------
     Solution
-        A run that meets inf or nan ends there with the states kept so far. If ``nonlinear`` (or ``callback``) raises,
-        the exception is passed on with the states kept so far in its attribute ``solution``.
+        A run that meets inf or nan ends there with the states kept so far and the last one seen to be finite. If
+        ``nonlinear`` (or ``callback``) raises, the exception is passed on with those states in its attribute
+        ``solution``.
     """
     states = accepted_states(plan, nonlinear, y0)
     return run_states(
@@ -137,7 +138,8 @@ def run_adaptive(
     Returns
     -------
     Solution
-        A run that cannot go on ends with the states kept so far and a status that says why.
+        A run that cannot go on ends with the states kept so far, its last good one among them, and a status that says
+        why.
     """
     wanted = None if keep is None else frozenset(keep)
     name, total, reached = steps.method.name, 1000, 0
@@ -167,10 +169,13 @@ def _record(
     """Drive a run; ``due`` says when a state is looked at for non-finite values."""
     xp = array_namespace(y0)
     kept: list[Accepted] = []
-    last = Accepted(math.nan, y0, 0)
+    last = good = Accepted(math.nan, y0, 0)
     index = 0
 
     def finish(status: Status, message: str) -> Solution:
+        reached = last if status >= 0 or all_finite(last.y) else good
+        if status < 0 and not math.isnan(reached.t) and (not kept or kept[-1].t != reached.t):
+            kept.append(reached)  # a run that fails keeps the last good state, asked for or not
         nothing = xp.empty((0, *y0.shape), dtype=y0.dtype, device=device(y0))
         kept_states = xp.stack([state.y for state in kept]) if kept else nothing
         stats = Stats(last.evaluations, steps=index, rejected=last.rejected)
@@ -182,8 +187,10 @@ def _record(
             ended = watch.look(last) if watch is not None else None
             last = ended or last
             asked = asked_for(index, last.t) if ended is None else asked_for(_EVENT, math.nan)
-            if due(index, asked) and not all_finite(last.y):
-                return finish(Status.NON_FINITE, _non_finite(last.t, index))
+            if due(index, asked):
+                if not all_finite(last.y):
+                    return finish(Status.NON_FINITE, _non_finite(last.t, index))
+                good = last
             if asked:
                 kept.append(last)
             if callback is not None:

@@ -137,6 +137,25 @@ def test_a_state_at_rest_at_zero_is_no_trouble() -> None:
     np.testing.assert_array_equal(solution.y_end, np.zeros(3))
 
 
+@pytest.mark.parametrize("method", ADAPTIVE, ids=str)
+def test_components_that_stay_zero_need_no_absolute_tolerance(method: Any) -> None:
+    y0 = np.array([1.0, 0.0, 0.2])
+    solution = solve(method, lambda t, y: 0.3 * y * y, y0=y0, rtol=1e-6, atol=0.0)
+    assert solution.success
+    assert np.all(solution.y[:, 1] == 0)
+    assert solve(method, lambda t, y: 0 * y, y0=0 * y0, rtol=1e-6, atol=0.0).success
+
+
+def test_a_state_without_entries_has_no_error_to_measure() -> None:
+    with pytest.raises(ValueError, match=r"expected a state with entries.*received y0 of shape \(0,\)"):
+        expint.solve_ivp(quadratic, (0, 1), np.zeros(0), linear=-1.0, rtol=1e-6)
+
+
+def test_a_nonlinear_term_that_changes_its_shape_on_the_way_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"to return shape \(3,\), that of y0, received shape \(2,\)"):
+        solve(nonlinear=lambda t, y: quadratic(t, y)[: 3 if t < 0.3 else 2], rtol=1e-4)
+
+
 def test_rejected_steps_keep_the_slope_at_their_start() -> None:
     """etd34 costs four evaluations a step, accepted or not, one at the start, one to choose the first step."""
     counted = Counted()

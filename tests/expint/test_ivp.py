@@ -1,6 +1,7 @@
 """solve_ivp and solve: SciPy's conventions, states of any kind, and runs that do not reach their end."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -303,7 +304,7 @@ def test_an_exception_in_the_nonlinear_term_is_passed_on_with_the_states_so_far(
     solution = raised.value.solution
     assert solution.status is Status.RAISED
     assert "NetworkDown raised after t = 0.4: no route to host" in solution.message
-    np.testing.assert_allclose(solution.t, [0, 0.1, 0.2, 0.3, 0.4] if t_eval is None else [0.2])
+    np.testing.assert_allclose(solution.t, [0, 0.1, 0.2, 0.3, 0.4] if t_eval is None else [0.2, 0.4])
     assert any("solution" in note for note in raised.value.__notes__)
 
 
@@ -316,9 +317,25 @@ def test_an_exception_at_once_leaves_the_initial_state() -> None:
     np.testing.assert_array_equal(raised.value.solution.y, [Y0])
 
 
+@pytest.mark.parametrize("options", [{"step": 0.01}, {"rtol": 1e-6}], ids=["steps", "tolerance"])
+def test_a_failed_run_keeps_its_last_good_state_though_nobody_asked_for_it(options: dict[str, Any]) -> None:
+    with np.errstate(all="ignore"):
+        solution = expint.solve_ivp(blowing_up, (0, 2), np.ones(2), linear=0.0, t_eval=[0.5, 2.0], **options)
+    assert not solution.success
+    assert solution.t[0] == 0.5
+    assert len(solution.t) == 2
+    assert np.all(np.isfinite(solution.y_end))
+    if "rtol" in options:
+        assert solution.t[-1] == pytest.approx(1.0, abs=1e-3)  # y = 1/(1 - t)
+
+
 def test_a_solution_without_states_says_why_it_has_no_last_one() -> None:
-    solution = expint.solve_ivp(lambda t, y: math.nan * y, (0, 1), Y0, linear=LINEAR, step=0.1, t_eval=[1.0])
+    def early(t: float, y: np.ndarray) -> float:
+        return t - 0.15
+
+    early.terminal = True  # type: ignore[attr-defined]
+    solution = expint.solve_ivp(lambda t, y: y, (0, 1), Y0, linear=LINEAR, step=0.1, t_eval=[1.0], events=early)
     assert solution.y.shape == (0, 3)
     assert "nothing" in repr(solution)
-    with pytest.raises(ValueError, match=r"expected a solution with at least one state.*inf or nan"):
+    with pytest.raises(ValueError, match=r"expected a solution with at least one state.*terminal event"):
         solution.y_end  # noqa: B018
