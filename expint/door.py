@@ -54,8 +54,7 @@ def check_state(y0: Any) -> Array:
 def check_slopes(
     nonlinear: Callable[..., Array], args: tuple[Any, ...], y0: Array, what: str = "nonlinear(t, y)"
 ) -> Callable[[float, Array], Array]:
-    """Return N(t, y) with ``args`` bound; its first value is checked against the state, and each that differs in
-    dtype or shape.
+    """Return N(t, y) with ``args`` bound; values are checked against the state, the first and where their kind changes.
 
     In messages the function is called ``what``.
     """
