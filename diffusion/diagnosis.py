@@ -73,7 +73,7 @@ def _message(call: int, calls: int, t: float, good: Array, dtype: str) -> str:
     bad = [i for i, fine in enumerate(good.tolist()) if not fine]
     listed = ", ".join(map(str, bad[:_SHOWN])) + (", …" if len(bad) > _SHOWN else "")
     which = "sample" if len(bad) == 1 else "samples"
-    remedy = "check the network there, or start from other noise"
+    remedy = "check the network there (one in float16 overflows at 65504: take bfloat16), or start from other noise"
     if dtype.endswith("float16") and not dtype.endswith("bfloat16"):
         remedy = "half precision overflows at 65504: run the network in bfloat16 or float32"
     return (

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import pairwise
+from math import ceil
 
 import numpy as np
 
@@ -18,6 +20,8 @@ __all__ = ["ScheduleClock"]
 _NODES = 16  # of a panel
 _WIDEST = 1.5  # panel in λ: the singularities of the usual schedules lie at a distance of π/2 or more
 _CLEAN_PANELS = 2  # of the part of a step where σ < α
+_CELL_NODES = 8  # of a panel between two kinks of the schedule
+_WIDEST_CELL = 0.2  # such a panel in λ
 _ZERO = 1e-150  # stands for σ/α = 0: no digit of any result depends on it
 
 
@@ -27,7 +31,9 @@ class ScheduleClock:
 
     The integral over s is computed by Gauss–Legendre in a variable in which the integrand is smooth. Where σ < α that
     is √t: near t = 0 the noise-to-signal ratio of a variance-preserving process behaves like √t. Where σ > α it is λ:
-    there s may grow without bound as α → 0. The rules of all steps are made at once.
+    there s may grow without bound as α → 0. Schedules with kinks, which tables have, are integrated in t between these;
+    if L = 0 only polynomials are, and the rule of each step is condensed to one that integrates them as well. The rules
+    of all steps are made at once.
 
     Parameters
     ----------
@@ -39,12 +45,15 @@ class ScheduleClock:
         The clock u, in which the history is interpolated.
     ends
         The values of s between which the steps lie, in order.
+    flat
+        Whether L = 0.
     """
 
     schedule: NoiseSchedule
     integration: Clock
     polynomial: Clock
     ends: tuple[float, ...]
+    flat: bool = False
 
     def nodes(self, step: StepContext) -> tuple[float, ...]:
         """Return u at the remembered slopes, which lie at ends of steps."""
@@ -76,11 +85,15 @@ class ScheduleClock:
         weights /= total[owner, None]  # the sum is known: constants are integrated exactly, as DDIM does
         first, length = np.array(self.ends[:-1]), np.diff(self.ends)
         theta = (s - first[owner, None]) / length[owner, None]
-        mine = [owner == i for i in range(len(length))]
-        return [Quadrature(*(part[own].ravel().tolist() for part in (theta, weights, u))) for own in mine]
+        mine = [tuple(part[owner == i].ravel() for part in (theta, weights, u)) for i in range(len(length))]
+        if self.flat and len(self.schedule.kinks):
+            mine = [_condensed(own[1], own[2], *ends) for own, ends in zip(mine, pairwise(self._values_at_ends))]
+        return [Quadrature(*(part.tolist() for part in own)) for own in mine]
 
     def _panels(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return panels (p,) by the steps they belong to, times (p, nodes) and weights for integrals over t."""
+        if len(self.schedule.kinks):
+            return self._panels_between(np.asarray(self.schedule.kinks))
         lam = np.asarray(self.schedule.half_log_snr(self._times_of_ends))
         noisy, clean = np.minimum(lam[:-1], lam[1:]), np.maximum(lam[:-1], lam[1:])
         middle = np.clip(0.0, noisy, clean)
@@ -94,20 +107,43 @@ class ScheduleClock:
             np.concatenate([of_lam / self.schedule.half_log_snr_rate(noisy_times), of_v * 2 * v]),
         )
 
+    def _panels_between(self, kinks: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        ends = self._times_of_ends
+        inside = kinks[(kinks > min(ends[0], ends[-1])) & (kinks < max(ends[0], ends[-1]))]
+        points = np.unique(np.concatenate([ends, inside]))
+        lam = np.asarray(self.schedule.half_log_snr(points))
+        wide = np.flatnonzero(np.abs(np.diff(lam)) > _WIDEST_CELL)  # near t = 0, where ρ is nearly singular
+        cuts = [np.linspace(*lam[i : i + 2], 1 + ceil(abs(lam[i + 1] - lam[i]) / _WIDEST_CELL))[1:-1] for i in wide]
+        points = np.unique(np.concatenate([points, *(self.schedule.time(cut) for cut in cuts)]))
+        cell, times, weights = _gauss_legendre(points[:-1], points[1:], np.ones(points.size - 1, int), _CELL_NODES)
+        owner = np.searchsorted(np.sort(ends), points[:-1], side="right") - 1
+        return (owner if ends[0] < ends[-1] else ends.size - 2 - owner)[cell], times, weights
+
+
+def _condensed(weights: np.ndarray, values: np.ndarray, start: float, end: float) -> tuple[np.ndarray, ...]:
+    """Return a rule with few nodes for the same integrals of polynomials: places in the step, weights and values."""
+    nodes, _ = _unit_rule(_NODES)
+
+    def basis(x: np.ndarray) -> np.ndarray:
+        return np.polynomial.legendre.legvander(2.0 * x - 1.0, _NODES - 1)
+
+    moments = weights @ basis((values - start) / (end - start))
+    return nodes, np.linalg.solve(basis(nodes).T, moments), start + (end - start) * nodes
+
 
 def _gauss_legendre(
-    starts: np.ndarray, ends: np.ndarray, panels: np.ndarray
+    starts: np.ndarray, ends: np.ndarray, panels: np.ndarray, nodes: int = _NODES
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the interval of each panel, its nodes and its weights, with so many ``panels`` on each interval."""
-    points, weights = _unit_rule()
+    points, weights = _unit_rule(nodes)
     owner = np.repeat(np.arange(len(panels)), panels)
     place = np.arange(len(owner)) - np.repeat(np.cumsum(panels) - panels, panels)
     length = ((ends - starts) / np.maximum(panels, 1))[owner]
     return owner, starts[owner, None] + length[:, None] * (place[:, None] + points), length[:, None] * weights
 
 
-@lru_cache(maxsize=1)
-def _unit_rule() -> tuple[np.ndarray, np.ndarray]:
+@lru_cache(maxsize=2)
+def _unit_rule(nodes: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the Gauss–Legendre rule on [0, 1]."""
-    points, weights = np.polynomial.legendre.leggauss(_NODES)
+    points, weights = np.polynomial.legendre.leggauss(nodes)
     return (points + 1) / 2, weights / 2

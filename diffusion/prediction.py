@@ -148,7 +148,8 @@ def coefficients(
     except ZeroDivisionError:
         raise ValueError(
             f"expected α and σ at which x and a {source!r} prediction determine {target!r}; "
-            f"received α = {alpha}, σ = {sigma}; keep the times where both are positive"
+            f"received α = {alpha}, σ = {sigma}; keep the times where both are positive, or take a network that "
+            "predicts the velocity, which determines everything everywhere"
         ) from None
 
 

@@ -9,6 +9,7 @@ With ρ = σ/α and λ = log(α/σ) ("half_log_snr", half the logarithm of the s
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import log
 from typing import Any
@@ -30,6 +31,11 @@ class NoiseSchedule(ABC):
 
     sigma_data: float = 0.5
     """Standard deviation of the data that EDM's preconditioned network assumes; only that prediction reads it."""
+
+    @property
+    def kinks(self) -> Sequence[float]:
+        """The times at which λ is continuous and not smooth: none."""
+        return ()
 
     @property
     @abstractmethod

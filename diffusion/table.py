@@ -92,6 +92,11 @@ class VPTable(VP):
         return hash((few, self.interpolation, self.t_start, self.t_end))
 
     @property
+    def kinks(self) -> Sequence[float]:
+        """The times of the table, at which the rate of λ jumps."""
+        return self._times[1:-1].tolist()
+
+    @property
     def _quantity(self) -> Interpolation:
         return INTERPOLATIONS[self.interpolation]
 

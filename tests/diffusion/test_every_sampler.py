@@ -89,3 +89,9 @@ def test_a_sampler_is_its_published_formula(name, schedule):
     expected = FORMULAS[name](network, schedule, grid, x)
     found = diffusion.trajectory(network, x, sampler=sampler, grid=grid, start="state").states
     np.testing.assert_allclose(found, expected, rtol=0, atol=2e-11 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("name", [name for name in FORMULAS if "tab" not in name and "@th-deis" not in name])
+def test_a_sampler_is_its_published_formula_on_a_table(name):
+    """Those that integrate over the kinks of a table have a test of their own."""
+    test_a_sampler_is_its_published_formula(name, diffusion.VP.from_betas(np.linspace(1e-4, 2e-2, 1000)))

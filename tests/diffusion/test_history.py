@@ -1,10 +1,14 @@
 """The history clock of DEIS tAB: its coefficients against adaptive quadrature in many digits."""
 
+from itertools import pairwise
+
 import mpmath
 import numpy as np
 import pytest
 
 import diffusion
+import expint
+from diffusion.gauge import GAUGES
 
 VP = diffusion.VP.linear(t_end=1e-4)
 GRID = diffusion.grids.power(6, 2, clock="t", schedule=VP)
@@ -95,3 +99,31 @@ def test_the_quadrature_is_exact_where_the_signal_vanishes():
     moment = antiderivative(0.7) - antiderivative(grid[1])
     np.testing.assert_allclose(weights[1] * (grid[0] - grid[1]), moment, rtol=1e-12)
     np.testing.assert_allclose(weights.sum(), schedule.rho(0.7) - schedule.rho(grid[1]), rtol=1e-12)
+
+
+@pytest.mark.parametrize("interpolation", ["log-alpha", "rho"])
+@pytest.mark.parametrize("gauge", ["rho", "noise"])
+@pytest.mark.parametrize("backwards", [False, True])
+def test_on_a_table_integrals_are_exact_between_its_kinks(gauge, interpolation, backwards):
+    """α(t) ∫ e^{(s_1 − s)L} ℓ_j(t) ds, cell by cell."""
+    schedule = diffusion.VP.from_betas(np.linspace(1e-4, 2e-2, 100), interpolation)
+    grid = diffusion.grids.power(6, 2, "t", schedule=schedule)[:: -1 if backwards else 1]
+    sampler = diffusion.Sampler(
+        "tab", expint.Adams(4, ramp=True), GAUGES[gauge], diffusion.published_grids.quadratic_in_t, interpolate_in="t"
+    )
+    table = sampler.plan(schedule, grid).table()[1:, 1:]
+    points, weights = np.polynomial.legendre.leggauss(60)
+    for i, row in enumerate(table):
+        s, t = grid[i : i + 2]
+        nodes = grid[max(0, i - 3) : i + 1][::-1]
+        inside = [knot for knot in schedule.kinks if min(s, t) < knot < max(s, t)]
+        ends = np.sort([s, *inside, t])[:: 1 if s < t else -1]
+        expected = np.zeros(4)
+        for a, b in pairwise(ends):
+            tau = (a + b) / 2 + (b - a) / 2 * points
+            slope = -schedule.rho(tau) * schedule.half_log_snr_rate(tau) * (b - a) / 2 * weights
+            for j in range(len(nodes)):
+                others = np.delete(nodes, j)
+                basis = np.prod([(tau - other) / (nodes[j] - other) for other in others], axis=0) + 0 * tau
+                expected[j] += schedule.alpha(t) * np.sum(slope * basis)
+        np.testing.assert_allclose(row, expected, rtol=0, atol=1e-11 * np.abs(expected).max())
