@@ -23,7 +23,7 @@ PATIENCE = 15.0
 """Seconds after which a solver is not tried with further settings."""
 
 ROUNDS, LEAST, MOST = 5, 0.2, 4.0
-"""A run is repeated so often, short ones until the first number of seconds is spent, long ones not beyond the second."""
+"""A run is repeated so often, short ones until the first number of seconds is spent, long ones up to the second."""
 
 
 class Answer(NamedTuple):
