@@ -22,20 +22,20 @@ PAGE = """# Beside other solvers
 Written by `python -m benchmarks.peers --page`, which installs the peers into an environment of its own and runs all in
 one process, one thread each: {machine}.
 
-For every solver the cheapest setting is looked for that reaches the relative error (in the maximum norm of the values at
-the end, against an exact solution or one of order five with 12 000 steps); then all are run in turn, several times over,
-and the shortest time of each counts. *Time* is that time in units of an ETDRK4 loop written by hand in NumPy with its
-coefficients precomputed; *with set-up* adds what is done once for a problem and a setting: coefficients of the loop,
-compilation by JAX. This library makes its coefficients anew in every solve, so that its time holds them. Evaluations are
-those of N, or of the right-hand side where there is no N, with the number of Jacobians; of an implicit JAX solver they
-are not known. "not reached" means that no setting reached the error, or none in {patience:.0f} seconds of search.
+For every solver the cheapest setting is looked for that reaches the relative error (in the maximum norm of the values
+at the end, against an exact solution or one of order five with 12 000 steps); then all are run in turn, several times
+over, and the shortest time of each counts. *Time* is that time in units of an ETDRK4 loop written by hand in NumPy with
+its coefficients precomputed; *with set-up* adds what is done once for a problem and a setting: coefficients of the loop,
+compilation by JAX. This library makes its coefficients anew in every solve, so that its time holds them. Evaluations
+are those of N, or of the right-hand side where there is no N, with the number of Jacobians; of an implicit JAX solver
+they are not known. "not reached": no setting reached the error, or none in {patience:.0f} seconds of search.
 
 * **ETDRK4 by hand**: Cox and Matthews' method, diagonal L. **expint cox-matthews4**: the same with as many steps.
 * **expint auto**: the default. **expint etd34**: the embedded pair of rkstiff's family.
 * **SciPy LSODA**: `odeint` with the exact dense Jacobian, or a band. **BDF, Radau**: `solve_ivp`, exact Jacobians.
-* **rkstiff**: adaptive ETD35 and IF45DP. **exponax**: compiled ETDRK4 with fixed steps; it takes the real part of complex
-  coefficients, which costs the dispersive KdV its order; no complex fields. **diffrax**: compiled Kvaerno5, where dense
-  Newton iterations on real states make sense.
+* **rkstiff**: adaptive ETD35 and IF45DP. **exponax**: compiled ETDRK4 with fixed steps; it takes the real part of
+  complex coefficients, which costs the dispersive KdV its order; no complex fields. **diffrax**: compiled Kvaerno5,
+  where dense Newton iterations on real states make sense.
 
 {tables}
 """
@@ -80,10 +80,10 @@ def main(arguments: Sequence[str] = ()) -> None:
         pages += tables
         ax = plot(title, walks)
         ax.figure.savefig(options.folder / f"{title.replace(',', '').replace(' ', '_')}.png", dpi=110)
-    tables = "\n\n".join([*missing, *pages])
-    (options.folder / "tables.md").write_text(f"{before}, {load()} at the end.\n\n{tables}\n", encoding="utf-8")
+    text = "\n\n".join([*missing, *pages])
+    (options.folder / "tables.md").write_text(f"{before}, {load()} at the end.\n\n{text}\n", encoding="utf-8")
     if options.page:
-        page = PAGE.format(machine=f"{before}, {load()} at the end", patience=PATIENCE, tables=tables)
+        page = PAGE.format(machine=f"{before}, {load()} at the end", patience=PATIENCE, tables=text)
         DOCS.write_text(page, encoding="utf-8")
     print(f"tables and pictures in {options.folder.absolute()}")
 
