@@ -33,6 +33,8 @@ Methods that linearise at every step (exponential Rosenbrock, EPIRK, linearised 
 L = J_n, the Jacobian of the whole right-hand side; τ_q and τ_{q,i} are numbers, what they miss of h^q times the q-th
 derivative of the solution.
 
+All others keep their order for any L, so also where L is only near the Jacobian: they are W-methods.
+
 `expint.method(name)` finds a method by its name or an alias, `method.orders` gives the full report."""
 
 _ANY_ORDER = """`adams<p>` is exponential Adams–Bashforth, `lawson-adams<p>` the classical method behind the integrating
