@@ -17,22 +17,29 @@ from expint.operators.iterated import IteratedOperator, Spectrum
 from expint.operators.scalar import Scalar
 from expint.phi.augmented import Matvec
 
-__all__ = ["combination"]
+__all__ = ["combination", "for_single_use"]
 
 Commutators = Sequence[tuple[int, int, float]]
 """The triples (i, j, β) of β [A_i, A_j]."""
 
 _FORMED = 100
-"""Exponentials of larger matrices are applied, not formed, where there is but one vector to apply them to."""
+"""The most rows of a matrix whose exponential is formed for one vector."""
 
 
-def combination(
-    factors: Sequence[float], operators: Sequence[Operator], commutators: Commutators, like: Array
-) -> Operator:
+def for_single_use(operator: Operator, like: Array) -> Operator:
+    """Return the operator, but a large matrix by its products: it is not worth forming exponentials for one vector."""
+    if isinstance(operator, Dense):
+        n = operator.matrix.shape[-1]
+        if n > _FORMED and math.prod(like.shape) == n:
+            return Products([1.0], [operator], ())
+    return operator
+
+
+def combination(factors: Sequence[float], operators: Sequence[Operator], commutators: Commutators = ()) -> Operator:
     """Return Σ factors_i A_i + Σ β [A_i, A_j].
 
-    Numbers, symbols, small matrices and sums of sparse ones are combined; of others a product with the combination is
-    made of products with the operators, so that nothing is filled in.
+    Numbers, symbols, small matrices, those along the axes of a grid, and sparse ones without commutators are combined;
+    of others a product with the combination is made of products with the operators, so that nothing is filled in.
 
     Parameters
     ----------
@@ -40,20 +47,21 @@ def combination(
         Numbers and operators; those with factor 0 may be needed for commutators.
     commutators
         See ``Commutators``.
-    like
-        A state.
     """
-    routes: list[Any] = [getattr(operator, "route", operator) for operator in operators]
-    if all(isinstance(route, (Scalar, Diagonal)) for route in routes):
-        symbol = _sum(factors, [np.asarray(route.values) for route in routes])
+    parts: Sequence[Any] = operators
+    if all(isinstance(part, (Scalar, Diagonal)) for part in parts):
+        symbol = _sum(factors, [np.asarray(part.values) for part in parts])
         return Diagonal(symbol) if symbol.ndim else Scalar(symbol.item())
-    if all(isinstance(route, Dense) and not _worth_iterating(route, like) for route in routes):
-        return Dense(_with_commutators(factors, [route.matrix for route in routes], commutators, np.matmul))
-    if all(isinstance(route, BlockDiagonal) for route in routes):
-        return BlockDiagonal(_with_commutators(factors, [route.blocks for route in routes], commutators, _by_mode))
-    if not commutators and all(is_sparse(getattr(route, "matrix", None)) for route in routes):
-        return routes[0].with_matrix(_sum(factors, [route.matrix for route in routes]))
-    return Products(factors, routes, commutators)
+    if all(isinstance(part, Dense) for part in parts):
+        return Dense(_with_commutators(factors, [part.matrix for part in parts], commutators, np.matmul))
+    if all(isinstance(part, BlockDiagonal) for part in parts):
+        return BlockDiagonal(_with_commutators(factors, [part.blocks for part in parts], commutators, _by_mode))
+    if not commutators and all(is_sparse(getattr(part, "matrix", None)) for part in parts):
+        return parts[0].with_matrix(_sum(factors, [part.matrix for part in parts]))
+    if all(hasattr(part, "with_factors") and _lengths(part) == _lengths(parts[0]) for part in parts):
+        axes = zip(*(part.factors for part in parts))
+        return parts[0].with_factors(*(_along_axis(factors, values, commutators) for values in axes))
+    return Products(factors, parts, commutators)
 
 
 class Products(IteratedOperator):
@@ -108,14 +116,21 @@ def _with_commutators(
     return total
 
 
+def _lengths(operator: Any) -> list[int]:
+    return [len(factor) for factor in operator.factors]
+
+
+def _along_axis(factors: Sequence[float], values: Sequence[np.ndarray], commutators: Commutators) -> np.ndarray:
+    """Return the combination of the factors of one axis: those of different axes commute."""
+    if all(value.ndim == 1 for value in values):
+        return np.asarray(_sum(factors, values))
+    matrices = [np.diag(value) if value.ndim == 1 else value for value in values]
+    return _with_commutators(factors, matrices, commutators, np.matmul)
+
+
 def _by_mode(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     product: np.ndarray = np.einsum("ij...,jk...->ik...", a, b)
     return product
-
-
-def _worth_iterating(operator: Dense, like: Array) -> bool:
-    n = operator.matrix.shape[-1]
-    return n > _FORMED and math.prod(like.shape) == n
 
 
 def _spectrum(factors: Sequence[float], operators: Sequence[Operator]) -> Spectrum | None:

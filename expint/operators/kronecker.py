@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from expint.backend import Array, is_complex, to_numpy
+from expint.backend import Array, array_namespace, is_complex, to_numpy
 from expint.derive.phisum import Terms
 from expint.operators.axes import Axiswise, Eigenbasis
 from expint.operators.base import Operator, PhiTable, check_constant, check_dtype
-from expint.operators.eigen import Eigen, eigen
+from expint.operators.eigen import eigen
 from expint.operators.sparse import is_sparse
 
 __all__ = ["WORST_CONDITION", "KroneckerSum"]
@@ -37,7 +38,7 @@ class KroneckerSum(Operator):
         (a Fourier symbol). They act on the last axes of the state, of shape (…, n_1, n_2, …).
     action
         "eigen"; "krylov", products along each axis in a Krylov space; or "auto": "eigen" as long as the condition
-        numbers of the eigenvectors multiply to less than 1e6. ``action`` says afterwards what was taken.
+        numbers of the eigenvectors multiply to less than 1e6. ``action`` says what was taken.
     tolerance, basis
         For "krylov", as in ``Sparse``.
 
@@ -59,18 +60,36 @@ class KroneckerSum(Operator):
         if not factors:
             raise ValueError("expected a matrix for each axis, received none; KroneckerSum(A, B) for two axes")
         self.factors = tuple(_factor(factor, axis) for axis, factor in enumerate(factors))
-        bases = None if action == "krylov" else _bases(factors, self.factors)
-        condition = math.inf if bases is None else math.prod(own.condition for own in bases)
-        if action == "eigen" and not condition <= 1e12:
-            raise ValueError(
-                f"expected factors with a basis of eigenvectors, received condition number {condition:.3g}; take "
-                "action='krylov'"
-            )
-        self.route: Eigenbasis | Axiswise
-        if bases is not None and (action == "eigen" or condition <= WORST_CONDITION):
-            self.action, self.route = "eigen", Eigenbasis(bases, all(not is_complex(f) for f in self.factors))
-        else:
-            self.action, self.route = "krylov", Axiswise(self.factors, tolerance, basis)
+        self._same = [next(i for i, other in enumerate(factors) if other is factor) for factor in factors]
+        self._asked = action
+        self._options: dict[str, Any] = {"tolerance": tolerance, "basis": basis}
+        if action != "auto":
+            _ = self.route  # refusals belong here
+
+    @cached_property
+    def route(self) -> Eigenbasis | Axiswise:
+        """What the sum is applied by. Eigenvectors are computed when they are first asked for."""
+        if self._asked != "krylov":
+            own = {i: eigen(self.factors[i]) for i in dict.fromkeys(self._same)}
+            bases = [own[i] for i in self._same]
+            condition = math.prod(basis.condition for basis in bases)
+            if self._asked == "eigen" and not condition <= 1e12:
+                raise ValueError(
+                    f"expected factors with a basis of eigenvectors, received condition number {condition:.3g}; take "
+                    "action='krylov'"
+                )
+            if self._asked == "eigen" or condition <= WORST_CONDITION:
+                return Eigenbasis(bases, all(not is_complex(factor) for factor in self.factors))
+        return Axiswise(self.factors, **self._options)
+
+    @property
+    def action(self) -> str:
+        """How φ-functions are applied: "eigen" or "krylov"."""
+        return "eigen" if isinstance(self.route, Eigenbasis) else "krylov"
+
+    def with_factors(self, *factors: np.ndarray) -> KroneckerSum:
+        """Return the sum of other factors, applied in the same way."""
+        return KroneckerSum(*factors, action=self._asked, **self._options)
 
     def check(self, y0: Array) -> None:
         """Refuse states whose last axes do not have the lengths of the factors, and real states for complex factors."""
@@ -81,7 +100,8 @@ class KroneckerSum(Operator):
                 f"y0 of shape {tuple(y0.shape)}"
             )
         check_dtype(any(is_complex(factor) for factor in self.factors), y0)
-        self.route.check(y0)
+        if self._asked == "krylov" or self._options["tolerance"] is not None or _is_half(y0):
+            self.route.check(y0)
 
     def phi(self, p: int, scale: float) -> Sequence[Any]:
         """Return φ-functions of the sums of eigenvalues."""
@@ -115,11 +135,8 @@ class KroneckerSum(Operator):
         return f"KroneckerSum(factors of length {tuple(f.shape[0] for f in self.factors)}, action={self.action!r})"
 
 
-def _bases(given: Sequence[Any], factors: Sequence[np.ndarray]) -> list[Eigen]:
-    """Return the eigenvectors of each factor, those of a factor given several times once."""
-    found = {id(factor): host for factor, host in zip(given, factors)}
-    known = {key: eigen(host) for key, host in found.items()}
-    return [known[id(factor)] for factor in given]
+def _is_half(y0: Array) -> bool:
+    return float(array_namespace(y0).finfo(y0.dtype).eps) > 1e-6
 
 
 def _factor(factor: Any, axis: int) -> np.ndarray:

@@ -11,7 +11,7 @@ import numpy as np
 from scipy import sparse
 
 from expint.backend import is_complex
-from expint.operators.axes import Axiswise, Eigenbasis
+from expint.operators.axes import Eigenbasis
 from expint.operators.base import Operator
 from expint.operators.block_diagonal import BlockDiagonal
 from expint.operators.dense import Dense
@@ -135,10 +135,7 @@ def _along_axes(operator: KroneckerSum, factors: Sequence[np.ndarray]) -> Kronec
         np.add(*(np.diag(m) if m.ndim < max(own.ndim, other.ndim) else m for m in (own, other)))
         for own, other in zip(operator.factors, factors)
     ]
-    options: dict[str, Any] = {"action": "auto"}
-    if isinstance(operator.route, Axiswise):
-        options = {"action": "krylov", "tolerance": operator.route.tolerance, "basis": operator.route.basis}
-    return KroneckerSum(*both, **options)
+    return operator.with_factors(*both)
 
 
 def _shifted_function(operator: MatrixFree, number: complex) -> MatrixFree:

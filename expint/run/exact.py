@@ -53,5 +53,5 @@ class ExactSteps(Stepper):
             return y
         if len(used) == 1:
             return flow(used[0][1], used[0][0], y)
-        whole = combination([span for span, _ in used], [part for _, part in used], (), y)
+        whole = combination([span for span, _ in used], [part for _, part in used])
         return flow(whole if self._accuracy is None else whole.within(*self._accuracy), 1.0, y)

@@ -10,7 +10,7 @@ from expint.backend import Array
 from expint.derive.lie_group import LieGroupMethod, Motion
 from expint.lower.cache import PhiTables
 from expint.operators.base import Operator
-from expint.operators.combination import combination
+from expint.operators.combination import combination, for_single_use
 from expint.run.stepper import Stepper
 from expint.run.trial import Slope
 
@@ -68,7 +68,7 @@ class LieGroupSteps(Stepper):
             self._kept.move_to_end(t)
             return self._kept[t]
         self.operators += 1
-        operator = self._operator_at(t)
+        operator = for_single_use(self._operator_at(t), self.like)
         self._kept[t] = operator if self._accuracy is None else operator.within(*self._accuracy)
         if len(self._kept) > _KEPT:
             self._kept.popitem(last=False)
@@ -116,7 +116,7 @@ class LieGroupSteps(Stepper):
             return flow(operators[0], a * h, y, None if force is None else force / a)
         factors = dict(field.linear)
         commutators = [(nodes.index(i), nodes.index(j), h * b) for i, j, b in field.commutators]
-        whole = combination([factors.get(j, 0.0) for j in nodes], operators, commutators, y)
+        whole = combination([factors.get(j, 0.0) for j in nodes], operators, commutators)
         return flow(whole if self._accuracy is None else whole.within(*self._accuracy), h, y, force)
 
 

@@ -26,7 +26,7 @@ from expint.operators import (
     TimeScaled,
     as_operator,
 )
-from expint.operators.combination import Products, combination
+from expint.operators.combination import Products, combination, for_single_use
 
 A = np.array([[-1.0, 2.0], [0.5, -3.0]])
 B = np.array([[0.3, -1.0], [1.0, 0.2]])
@@ -278,19 +278,46 @@ def test_large_matrices_are_applied_not_exponentiated() -> None:
     rng = np.random.default_rng(1)
     a, b = rng.standard_normal((2, 120, 120)) / 10
     vector, batch = np.ones(120), np.ones((200, 120))
-    pair = [Dense(a), Dense(b)]
-    assert isinstance(combination([0.5, 0.5], pair, [], vector), Products)
-    assert isinstance(combination([0.5, 0.5], pair, [], batch), Dense)
-    one = combination([0.5, -0.2], pair, [(0, 1, 0.3)], vector).product(vector)(vector)
-    np.testing.assert_allclose(one, (0.5 * a - 0.2 * b + 0.3 * (a @ b - b @ a)) @ vector, atol=1e-11)
+    assert isinstance(for_single_use(Dense(a), batch), Dense)
+    pair = [for_single_use(Dense(a), vector), for_single_use(Dense(b), vector)]
+    whole = combination([0.5, -0.2], pair, [(0, 1, 0.3)])
+    assert isinstance(whole, Products)
+    expected = (0.5 * a - 0.2 * b + 0.3 * (a @ b - b @ a)) @ vector
+    np.testing.assert_allclose(whole.product(vector)(vector), expected, atol=1e-11)
+    linear = TimeDependent(lambda t: a + math.sin(t) * b)
+    for method in ("magnus2", "magnus4"):
+        one = expint.solve_ivp(None, (0, 1), vector, linear=linear, method=method, step=0.5)
+        two = expint.solve_ivp(None, (0, 1), batch, linear=linear, method=method, step=0.5)
+        np.testing.assert_allclose(one.y_end, two.y_end[0], rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("action", ["auto", "krylov"])
+@pytest.mark.parametrize("method", ["magnus4", "cf4"])
+def test_operators_along_axes_stay_along_axes(method: str, action: str) -> None:
+    rng = np.random.default_rng(2)
+    a, b, rates = rng.standard_normal((3, 3)), rng.standard_normal((4, 4)), rng.standard_normal(4)
+
+    def along(t: float) -> KroneckerSum:
+        return KroneckerSum(a + t * a.T, rates if t < 0.1 else np.diag(rates) + math.sin(t) * b, action=action)
+
+    def filled(t: float) -> np.ndarray:
+        first, second = along(t).factors
+        return np.kron(first, np.eye(4)) + np.kron(np.eye(3), np.diag(second) if second.ndim == 1 else second)
+
+    y0 = rng.standard_normal((3, 4))
+    one = expint.solve_ivp(None, (0, 1), y0, linear=TimeDependent(along), method=method, step=0.25)
+    two = expint.solve_ivp(None, (0, 1), y0.ravel(), linear=TimeDependent(filled), method=method, step=0.25)
+    np.testing.assert_allclose(one.y_end.ravel(), two.y_end, rtol=1e-9, atol=1e-9)
+    pair = [along(0.2), along(0.7)]
+    assert combination([0.5, 0.5], pair, [(0, 1, 0.1)]).action == ("krylov" if action == "krylov" else "eigen")
 
 
 def test_spectra_of_combinations_hold_those_of_the_parts() -> None:
     line = MatrixFree(lambda v: v, 3, symmetry="symmetric", interval=(-4, 1))
-    assert tuple(combination([2.0, -1.0], [line, line], [], np.ones(3)).spectrum) == (-9.0, 6.0, False)
-    assert combination([2.0, -1.0], [line, line], [(0, 1, 1.0)], np.ones(3)).spectrum is None
+    assert tuple(combination([2.0, -1.0], [line, line]).spectrum) == (-9.0, 6.0, False)
+    assert combination([2.0, -1.0], [line, line], [(0, 1, 1.0)]).spectrum is None
     turned = MatrixFree(lambda v: v, 3, symmetry="skew", interval=(-4, 1))
-    assert combination([1.0, 1.0], [line, turned], [], np.ones(3)).spectrum is None
+    assert combination([1.0, 1.0], [line, turned]).spectrum is None
 
 
 def test_failures_keep_what_was_reached() -> None:
