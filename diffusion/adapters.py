@@ -58,7 +58,11 @@ def with_index(network: Network, count: int = 1000, *, rounded: bool = False) ->
 
 
 def with_sigma(network: Network, schedule: NoiseSchedule) -> Network:
-    """Return a network that passes x/α and ρ = σ/α to ``network``, whatever the schedule: EDM's convention."""
+    """Return a network that passes x/α and ρ = σ/α to ``network``, whatever the schedule: EDM's convention.
+
+    For networks that know some noise levels only take a grid of these (``grids.nearest``): coefficients and network are
+    then at the same σ.
+    """
 
     def call(x: Array, t: Array, **condition: Any) -> Array:
         alpha = schedule.alpha(t)

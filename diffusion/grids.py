@@ -19,7 +19,7 @@ from .names import resolve
 from .schedule import NoiseSchedule
 from .variance_preserving import VP
 
-__all__ = ["check", "check_with_zero", "karras", "power", "rounded", "through", "timesteps", "uniform"]
+__all__ = ["check", "check_with_zero", "karras", "nearest", "power", "rounded", "through", "timesteps", "uniform"]
 
 _ROUNDING = 1e-6  # relative: a single-precision time that far outside the schedule's range is still its end
 
@@ -159,6 +159,28 @@ def rounded(grid: Sequence[float] | np.ndarray, count: int = 1000) -> np.ndarray
             f"{float(grid[i + 1])} at index {i}, both rounded to {times[i]}; take fewer steps or another grid"
         )
     return times
+
+
+def nearest(grid: Sequence[float] | np.ndarray, times: Sequence[float] | np.ndarray) -> np.ndarray:
+    """Return the grid with each of its times moved to the nearest of ``times``, those that a network was trained at.
+
+    EDM's ``round_sigma`` on networks with discrete noise levels.
+
+    Raises
+    ------
+    ValueError
+        If two times are moved together.
+    """
+    given, known = to_numpy(grid).astype(np.float64), to_numpy(times).astype(np.float64)
+    moved = known[np.argmin(np.abs(given[:, None] - known), axis=1)]
+    same = np.flatnonzero(np.diff(moved) == 0.0)
+    if same.size:
+        i = int(same[0])
+        raise ValueError(
+            f"expected times that stay apart when moved to one of {known.size}; received {given[i]} and "
+            f"{given[i + 1]} at index {i}, both moved to {moved[i]}; take fewer steps or another grid"
+        )
+    return moved
 
 
 def timesteps(

@@ -130,3 +130,15 @@ def test_timesteps_that_cannot_be_are_refused():
         grids.timesteps(4, "leeding", schedule=schedule)
     with pytest.raises(ValueError, match="did you mean 'zero'"):
         grids.timesteps(4, schedule=schedule, final="zeros")
+
+
+def test_times_are_moved_to_the_nearest_that_are_known():
+    schedule = EDM(0.02, 20.0)
+    known = np.geomspace(20.0, 0.02, 50)
+    grid = grids.nearest(grids.karras(8, schedule=schedule), known)
+    assert set(grid) <= set(known)
+    assert np.all(np.diff(grid) < 0)
+    half = np.abs(grids.karras(8, schedule=schedule)[:, None] - known).min(axis=1)
+    np.testing.assert_allclose(np.abs(grid - grids.karras(8, schedule=schedule)), half)
+    with pytest.raises(ValueError, match=r"stay apart when moved to one of 50.*at index \d+, both moved to"):
+        grids.nearest(grids.karras(60, schedule=schedule), known)
