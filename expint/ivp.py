@@ -109,6 +109,8 @@ def solve_ivp(
         Tolerances: steps are chosen so that the root mean square of e_i / (atol + rtol |y_i|) is at most 1, e the
         estimated error of a step. By default rtol is 1e-6, and atol is rtol times the root mean square of y_0. atol
         may be an array that broadcasts to the state.
+        Predictor–corrector pairs (pec2, pec3, …) choose their order, too, and allow a step of length h only √(h/T) of
+        this, T the span, so that errors that add up stay near the tolerance.
     first_step, max_step, max_steps
         The first step (chosen by default), the largest step, and the most steps, rejected ones included.
     norm
