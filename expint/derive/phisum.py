@@ -68,10 +68,8 @@ class PhiSum:
         ``{(k, c): r}`` with k ≥ 0 an integer, and c, r exact numbers. Terms with c = 0 are folded into the constant
         (0, 0), since φ_k(0) = 1/k!; terms with r = 0 are dropped.
 
-    Notes
-    -----
-    Supports ``+``, ``-``, multiplication by exact numbers and by other PhiSums (a product of φ-functions is again a sum
-    of φ-functions), division by exact numbers, ``==`` and ``hash``.
+    Sums are added, subtracted and multiplied (a product of φ-functions is again a sum of such), divided by exact numbers,
+    compared and hashed.
     """
 
     __slots__ = ("_terms",)
