@@ -2,12 +2,17 @@ r"""Steps whose operator is made anew each time: y' = f(t, y) linearised at ever
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import NamedTuple
 
+import numpy as np
+
 from expint.backend import Array
 from expint.derive.increments import increment
+from expint.derive.phisum import Terms
 from expint.derive.stage import Method, Stage, StepContext
 from expint.jacobian import JacobianFailure, Linearisation, Lineariser
 from expint.lower.cache import PhiTables, lower_stage
@@ -15,6 +20,7 @@ from expint.lower.lower import same_step
 from expint.operators.base import Operator
 from expint.run.adaptive import AdaptiveFailure
 from expint.run.fixed import Accepted
+from expint.run.stepsize import finite
 from expint.run.trial import Slope, Trial, trusted_order
 from expint.solution import Status
 
@@ -145,15 +151,17 @@ class LinearisedSteps:
             weights = [None if column is None else weight for weight, column in zip(row.weights, columns)]
             return combine(weights, columns)
 
-        for form in recipe:
-            x = local.x + combined(form)
-            if form.accept:
-                break
-            t = local.t + float(form.c) * h
-            inner.insert(0, local.remainder(t, x, flat(slope(t, back(x)))))
-        if estimate is None:
-            return back(x), None, 0
-        return back(x), back(combined(forms[-1])), estimate.order
+        with np.errstate(all="ignore"):  # what overflows on trial is rejected, or ends the run by name
+            for form in recipe:
+                x = local.x + combined(form)
+                if form.accept or not finite(x):
+                    break
+                t = local.t + form.c * h
+                inner.insert(0, local.remainder(t, x, flat(slope(t, back(x)))))
+            if estimate is None:
+                return back(x), None, 0
+            error = combined(forms[-1]) if form.accept else math.nan * x
+            return back(x), back(error), estimate.order
 
     def _form(self, stage: Stage) -> Stage:
         """Return the stage for increments, made once."""
@@ -161,8 +169,17 @@ class LinearisedSteps:
         if kept is None:
             if len(self._forms) >= 64:
                 self._forms.clear()
-            kept = self._forms[id(stage)] = (stage, increment(stage))  # holding the stage keeps its id unique
+            kept = self._forms[id(stage)] = (stage, _in_floats(increment(stage)))  # holding it keeps its id unique
         return kept[1]
+
+
+def _in_floats(stage: Stage) -> Stage:
+    """Return the stage with floating-point numbers: no exact arithmetic is left for the steps."""
+
+    def numbers(columns: Sequence[Terms]) -> tuple[Terms, ...]:
+        return tuple({(k, float(c)): float(r) for (k, c), r in terms.items()} for terms in columns)
+
+    return replace(stage, c=float(stage.c), stages=numbers(stage.stages), past=numbers(stage.past))
 
 
 def linearised_states(
