@@ -58,15 +58,15 @@ def check_slopes(
 
     In messages the function is called ``what``.
     """
-    known: Any = None
+    unknown = object()
+    known, shape = unknown, y0.shape
 
     def checked(t: float, y: Array) -> Array:
         nonlocal known
         slope = nonlinear(t, y, *args)
-        kind = getattr(slope, "dtype", type(slope)), getattr(slope, "shape", None)
-        if kind != known:
+        if getattr(slope, "dtype", None) is not known or slope.shape != shape:
             _check_slope(slope, y0, what)
-            known = kind
+            known = getattr(slope, "dtype", unknown)
         return slope
 
     return checked
