@@ -68,8 +68,7 @@ class PhiSum:
         ``{(k, c): r}`` with k ≥ 0 an integer, and c, r exact numbers. Terms with c = 0 are folded into the constant
         (0, 0), since φ_k(0) = 1/k!; terms with r = 0 are dropped.
 
-    Sums are added, subtracted and multiplied (a product of φ-functions is again a sum of such), divided by exact numbers,
-    compared and hashed.
+    Sums are added, multiplied (products of φ-functions are again sums of such), divided by exact numbers and compared.
     """
 
     __slots__ = ("_terms",)

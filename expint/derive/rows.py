@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from fractions import Fraction
 from typing import Any
 
 from expint.derive.phisum import Exact, PhiSum, as_phisum
@@ -61,8 +62,8 @@ def check_shape(
 def check_consistency(name: str, rows: Iterable[tuple[str, Sequence[PhiSum], Exact]]) -> None:
     """Refuse what is no consistent method even for L = 0; each row comes with its label and the sum it should have."""
     for label, row, expected in rows:
-        total = sum(row, PhiSum()).at_zero()
-        if PhiSum({(0, 0): total}) != PhiSum({(0, 0): expected}):
+        total = PhiSum({(0, 0): sum((entry.at_zero() for entry in row), Fraction(0))}).at_zero()
+        if total != PhiSum({(0, 0): expected}).at_zero():
             entries = ", ".join(str(entry) for entry in row)
             raise ValueError(
                 f"{name}: expected {label} to sum to {expected} at L = 0, received {total} from ({entries})"

@@ -6,11 +6,33 @@ import difflib
 import re
 from collections.abc import Callable
 from functools import cache
+from importlib import import_module
 from typing import Any, NamedTuple
 
 from expint.derive.stage import Method
 
 __all__ = ["families", "generated_names", "method", "method_names"]
+
+
+_MODULES = (
+    "cox_matthews",
+    "fourth_order",
+    "hochbruck_ostermann",
+    "lie_group",
+    "zoto_bowman",
+    "expint43",
+    "fifth_order",
+    "luan",
+    "lawson",
+    "generalised_lawson",
+    "general_linear",
+    "rosenbrock",
+    "epirk",
+    "epirk5",
+    "splitting",
+    "magnus",
+)
+"""One file for each family, in the order in which they are listed and searched."""
 
 
 class _Family(NamedTuple):
@@ -89,7 +111,7 @@ def method(name: str) -> Method:
     key = _key(name)
     found = _generate(key)  # first, since it needs no catalogue
     if found is None:
-        found = _catalogue().get(key)
+        found = _find(key)
     if found is None:
         raise ValueError(_unknown(name, key))
     return found
@@ -109,62 +131,37 @@ def _key(name: str) -> str:
     return re.sub(r"[\s_-]", "", str(name).lower())
 
 
-@cache
 def families() -> tuple[tuple[str, tuple[Any, ...]], ...]:
     """Return the catalogued methods by families, each with a title; families of any order are left out."""
-    from expint.derive.lawson import lawson
-    from expint.methods import (
-        butcher,
-        cox_matthews,
-        epirk,
-        epirk5,
-        expint43,
-        fifth_order,
-        fourth_order,
-        general_linear,
-        generalised_lawson,
-        hochbruck_ostermann,
-        lie_group,
-        luan,
-        magnus,
-        rosenbrock,
-        splitting,
-        zoto_bowman,
-    )
+    modules = (import_module(f"{__name__}.{module}") for module in _MODULES)
+    return tuple((str(module.__doc__).splitlines()[0], module.METHODS) for module in modules)
 
-    modules = (
-        cox_matthews,
-        fourth_order,
-        hochbruck_ostermann,
-        lie_group,
-        fifth_order,
-        luan,
-        zoto_bowman,
-        expint43,
-        generalised_lawson,
-        general_linear,
-        rosenbrock,
-        epirk,
-        epirk5,
-    )
-    exponential = tuple((str(module.__doc__).splitlines()[0], module.METHODS) for module in modules)
-    lawson_forms = tuple(lawson(classical) for classical in butcher.CLASSICAL)
-    return (
-        *exponential,
-        ("Lawson methods: classical methods behind the integrating factor.", lawson_forms),
-        (str(splitting.__doc__).splitlines()[0], splitting.METHODS),
-        (str(magnus.__doc__).splitlines()[0], magnus.METHODS),
-    )
+
+def _find(key: str) -> Method | None:
+    """Return the catalogued method of a key; later families are not made before they are asked for."""
+    return next((found for module in _MODULES if (found := _entries(module).get(key)) is not None), None)
+
+
+@cache
+def _entries(module: str) -> dict[str, Method]:
+    """Return the methods of one family by the keys of their names and aliases."""
+    entries: dict[str, Method] = {}
+    for entry in import_module(f"{__name__}.{module}").METHODS:
+        for name in (entry.name, *entry.aliases):
+            if entries.setdefault(_key(name), entry) is not entry:
+                raise ValueError(f"expected every name to belong to one method, received {name!r} twice")
+    return entries
 
 
 @cache
 def _catalogue() -> dict[str, Method]:
     """Return all catalogued methods by the keys of their names and aliases."""
     catalogue: dict[str, Method] = {}
-    for entry in (entry for _, entries in families() for entry in entries):
-        for name in (entry.name, *entry.aliases):
-            if catalogue.setdefault(_key(name), entry) is not entry:
-                raise ValueError(f"expected every name to belong to one method, received {name!r} twice")
+    for module in _MODULES:
+        shared = catalogue.keys() & _entries(module).keys()
+        if shared:
+            raise ValueError(f"expected every name to belong to one method, received {sorted(shared)} twice")
+        catalogue |= _entries(module)
     return catalogue
 
 
