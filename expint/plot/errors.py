@@ -1,128 +1,15 @@
-"""Pictures of solutions (needs matplotlib)."""
+"""Errors over step, tolerance or work in doubly logarithmic axes, with triangles that show orders."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from expint.backend import Array, to_numpy
-from expint.problem import SemilinearProblem
-from expint.solution import Solution
+from expint.plot.figure import pyplot
 
-__all__ = ["animation", "curves", "field", "order_triangle", "pyplot", "space_time", "study"]
-
-
-def pyplot() -> Any:
-    """Return matplotlib.pyplot.
-
-    Raises
-    ------
-    ImportError
-        If matplotlib is not installed; the message names the install line.
-    """
-    try:
-        import matplotlib.pyplot as plt
-    except ImportError as error:
-        raise ImportError('plots need matplotlib: pip install "expint[plot]"') from error
-    return plt
-
-
-def space_time(solution: Solution, problem: SemilinearProblem, ax: Any = None, **options: Any) -> Any:
-    """Draw u(x, t) of a problem in one space dimension, x to the right and t upwards, and return the axes.
-
-    Parameters
-    ----------
-    solution
-        A solution of ``problem``, whose states are mapped to values by ``problem.physical``.
-    problem
-        The problem, with its grid ``x``.
-    ax
-        Axes to draw on; new ones by default.
-    options
-        Passed to ``pcolormesh``.
-
-    Raises
-    ------
-    ValueError
-        If the problem has no one-dimensional grid.
-    """
-    if problem.x is None or problem.x.ndim != 1:
-        raise ValueError(f"expected a problem with a one-dimensional grid x, received {problem.name or 'one'} without")
-    values = to_numpy(solution.y if problem.physical is None else problem.physical(solution.y))
-    if ax is None:
-        _, ax = pyplot().subplots(figsize=(6, 5), layout="constrained")
-    bound = float(np.max(np.abs(values)))
-    options = {"cmap": "RdBu_r", "vmin": -bound, "vmax": bound, "shading": "nearest", "rasterized": True} | options
-    mesh = ax.pcolormesh(to_numpy(problem.x), solution.t, values.real, **options)
-    ax.figure.colorbar(mesh, ax=ax, label="u")
-    ax.set(xlabel="x", ylabel="t", title=problem.name)
-    return ax
-
-
-def field(values: Array, ax: Any = None, title: str = "", **options: Any) -> Any:
-    """Draw a function of two variables, the first axis upwards, and return the axes.
-
-    Parameters
-    ----------
-    values
-        Real values of shape (rows, columns).
-    ax
-        Axes to draw on; new ones by default.
-    title
-        Title of the picture.
-    options
-        Passed to ``imshow``.
-
-    Raises
-    ------
-    ValueError
-        If the array does not have two axes.
-    """
-    pixels = to_numpy(values)
-    if pixels.ndim != 2:
-        raise ValueError(f"expected values of shape (rows, columns), received shape {pixels.shape}; take one component")
-    if ax is None:
-        _, ax = pyplot().subplots(figsize=(4, 4), layout="constrained")
-    ax.imshow(pixels, **({"origin": "lower", "cmap": "viridis", "interpolation": "bilinear"} | options))
-    ax.set(xticks=[], yticks=[], title=title)
-    return ax
-
-
-def animation(frames: Sequence[Array], draw: Callable[[Array, Any], Any], fps: float = 20.0, ax: Any = None) -> Any:
-    """Return a matplotlib animation: ``draw(frame, ax)`` for each frame, on cleared axes.
-
-    ``.save("film.gif", writer="pillow")`` writes it, ``.to_jshtml()`` shows it in a notebook.
-
-    Parameters
-    ----------
-    frames
-        What is drawn, one after the other.
-    draw
-        Draws one of them on the axes, for example ``expint.plot.field``.
-    fps
-        Frames per second.
-    ax
-        Axes to draw on; new ones by default.
-
-    Raises
-    ------
-    ValueError
-        If there are no frames or the rate is not positive.
-    """
-    if not len(frames) or not fps > 0:
-        raise ValueError(f"expected at least one frame and fps > 0, received {len(frames)} frames and fps = {fps}")
-    if ax is None:
-        _, ax = pyplot().subplots(figsize=(4, 4), layout="constrained")
-    from matplotlib.animation import FuncAnimation
-
-    def show(index: int) -> list[Any]:
-        ax.clear()
-        draw(frames[index], ax)
-        return [ax]
-
-    return FuncAnimation(ax.figure, show, frames=len(frames), interval=1000 / fps, blit=False)
+__all__ = ["curves", "order_triangle", "study"]
 
 
 def curves(

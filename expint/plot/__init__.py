@@ -1,0 +1,7 @@
+"""Pictures of solutions and of errors (needs matplotlib)."""
+
+from expint.plot.errors import curves, order_triangle, study
+from expint.plot.fields import animation, field, space_time
+from expint.plot.figure import pyplot
+
+__all__ = ["animation", "curves", "field", "order_triangle", "pyplot", "space_time", "study"]
