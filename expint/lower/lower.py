@@ -11,6 +11,7 @@ import numpy as np
 from expint.backend import Array
 from expint.derive.rosenbrock import Linearised
 from expint.derive.stage import Method
+from expint.derive.tableau import Tableau
 from expint.lower.cache import StepCache
 from expint.lower.plan import Plan, Step
 from expint.operators.base import Operator
@@ -52,16 +53,16 @@ def lower(method: Method, operator: Operator, grid: Sequence[float] | np.ndarray
         )
     times = check_grid(grid).tolist()
     cache = StepCache(method, operator, like)
-    memory, h = StepCache.START, 0.0
-    steps = [Step((times[0],), (cache.start(),))]
+    start_row, alike = cache.start(), isinstance(method, Tableau)  # whose steps differ by their length only
+    steps = [Step((times[0],), (start_row,))]
+    lowered, h, depth = None, 0.0, len(start_row.weights) - 1
     for start, end in pairwise(times):
-        h = same_step(h, start, end)
-        lowered = cache.step(start, h, memory)
-        placed = tuple(end if row.accept else start + c * h for c, row in zip(lowered.c, lowered.rows))
-        steps.append(Step(placed, lowered.rows))
-        memory = lowered.memory
+        previous, h = h, same_step(h, start, end)
+        if lowered is None or h != previous or not alike:
+            lowered = cache.step(start, h, StepCache.START if lowered is None else lowered.memory)
+            depth = max(depth, *[len(row.weights) - 1 for row in lowered.rows])
+        steps.append(Step((*[start + c * h for c in lowered.c[:-1]], end), lowered.rows))  # the last row is accepted
     steps[-1] = _without_last_evaluation(steps[-1])
-    depth = max(len(row.weights) - 1 for step in steps for row in step.rows)
     return Plan(operator, tuple(steps), depth)
 
 
@@ -89,7 +90,7 @@ def same_step(previous: float, start: float, end: float) -> float:
     Without this the steps of a uniform grid, differing in their last bits, would each be lowered anew.
     """
     h = end - start
-    return previous if abs(h - previous) <= 4 * math.ulp(max(abs(start), abs(end))) else h
+    return previous if h == previous or abs(h - previous) <= 4 * math.ulp(max(abs(start), abs(end))) else h
 
 
 def _without_last_evaluation(step: Step) -> Step:
