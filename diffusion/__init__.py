@@ -19,7 +19,8 @@ from .schedule import EDM, VE, FlowMatching, NoiseSchedule
 from .singlestep import orders_for_calls, singlestep
 from .solver_v3 import dpm_solver_v3
 from .statistics import Statistics
-from .variance_preserving import VP, SubVP
+from .sub_vp import SubVP
+from .variance_preserving import VP
 
 __all__ = [
     "EDM",

@@ -6,8 +6,6 @@ A grid is plain data. The functions here place it uniformly in a power of a cloc
 from __future__ import annotations
 
 from collections.abc import Sequence
-from operator import index
-from typing import Literal
 
 import numpy as np
 
@@ -15,9 +13,9 @@ from expint.backend import to_numpy
 
 from .clock import Clock
 from .clock import clock as clock_of
-from .names import resolve
+from .discrete_grids import nearest, rounded, timesteps
+from .names import number_of_steps
 from .schedule import NoiseSchedule
-from .variance_preserving import VP
 
 __all__ = ["check", "check_with_zero", "karras", "nearest", "power", "rounded", "through", "timesteps", "uniform"]
 
@@ -83,7 +81,7 @@ def power(
         If ``steps`` < 1, ``exponent`` is not positive, the ends are not ``t_start`` > ``t_end``, or the clock is not
         finite, or negative where a root of it is wanted, at an end.
     """
-    n = _check_steps(steps)
+    n = number_of_steps(steps)
     if not 0.0 < exponent < float("inf"):
         raise ValueError(f"expected an exponent > 0; received {exponent!r}; 1 is uniform, 2 and 7 are usual")
     start, end = _ends(schedule, t_start, t_end)
@@ -142,106 +140,6 @@ def through(grid: np.ndarray, times: Sequence[float]) -> np.ndarray:
     return moved
 
 
-def rounded(grid: Sequence[float] | np.ndarray, count: int = 1000) -> np.ndarray:
-    """Return the grid rounded to the times i/N, N = ``count``, of a discrete-time network.
-
-    Raises
-    ------
-    ValueError
-        If two times are rounded together.
-    """
-    times = np.round(to_numpy(grid).astype(np.float64) * count) / count
-    same = np.flatnonzero(np.diff(times) == 0.0)
-    if same.size:
-        i = int(same[0])
-        raise ValueError(
-            f"expected times that stay apart when rounded to 1/{count}; received {float(grid[i])} and "
-            f"{float(grid[i + 1])} at index {i}, both rounded to {times[i]}; take fewer steps or another grid"
-        )
-    return times
-
-
-def nearest(grid: Sequence[float] | np.ndarray, times: Sequence[float] | np.ndarray) -> np.ndarray:
-    """Return the grid with each of its times moved to the nearest of ``times``, those that a network was trained at.
-
-    EDM's ``round_sigma`` on networks with discrete noise levels.
-
-    Raises
-    ------
-    ValueError
-        If two times are moved together.
-    """
-    given, known = to_numpy(grid).astype(np.float64), to_numpy(times).astype(np.float64)
-    moved = known[np.argmin(np.abs(given[:, None] - known), axis=1)]
-    same = np.flatnonzero(np.diff(moved) == 0.0)
-    if same.size:
-        i = int(same[0])
-        raise ValueError(
-            f"expected times that stay apart when moved to one of {known.size}; received {given[i]} and "
-            f"{given[i + 1]} at index {i}, both moved to {moved[i]}; take fewer steps or another grid"
-        )
-    return moved
-
-
-def timesteps(
-    steps: int,
-    spacing: Literal["linspace", "leading", "trailing"] = "linspace",
-    *,
-    schedule: NoiseSchedule,
-    offset: int = 0,
-    final: Literal["zero", "sigma_min"] = "zero",
-    spare: int = 1,
-) -> np.ndarray:
-    """Return the grid of diffusers' schedulers: the times (i + 1)/N of whole timesteps i, and the time of the end.
-
-    N is that of a table, or 1000. With m = ``steps`` + ``spare``, "linspace" rounds m numbers from N − 1 to 0,
-    "leading" takes the multiples of ⌊N/m⌋ below m ⌊N/m⌋, plus ``offset``, and "trailing" rounds N, N − N/n, …, minus 1.
-    The first n = ``steps`` of these are the timesteps.
-
-    Parameters
-    ----------
-    steps
-        Number n of steps.
-    spacing
-        The rule; its names are those of Lin et al. 2023, table 2.
-    schedule
-        A variance-preserving schedule.
-    offset
-        What is added to "leading" timesteps; diffusers' ``steps_offset``.
-    final
-        Where the last step leads: "zero" is σ = 0, which the grid says by a last time 0, and "sigma_min" timestep 0.
-    spare
-        1 as in the multistep schedulers (DPM-Solver, DEIS, UniPC), 0 as in those of DDIM and Euler.
-
-    Raises
-    ------
-    ValueError
-        If the schedule is not variance preserving, a name is unknown, or rounding puts two times together.
-    """
-    n = _check_steps(steps)
-    if not isinstance(schedule, VP):
-        raise ValueError(
-            f"expected a variance-preserving schedule, whose times are (i + 1)/N, received {type(schedule).__name__}; "
-            "take another grid"
-        )
-    resolve(spacing, dict.fromkeys(("linspace", "leading", "trailing")), {}, "spacing")
-    resolve(final, dict.fromkeys(("zero", "sigma_min")), {}, "final")
-    count, points = len(getattr(schedule, "half_log_snrs", range(1000))), n + spare
-    indices = {
-        "linspace": np.round(np.linspace(0, count - 1, points))[::-1],
-        "leading": np.arange(points)[::-1] * (count // points) + offset,
-        "trailing": np.round(np.arange(count, 0, -count / n)) - 1,
-    }[spacing][:n]
-    times = np.append((indices + 1) / count, 0.0 if final == "zero" else 1 / count)
-    same = np.flatnonzero(np.diff(times) >= 0.0)
-    if same.size:
-        raise ValueError(
-            f"expected times that stay apart when rounded to 1/{count}; received {times[same[0]]:g} followed by "
-            f"{times[same[0] + 1]:g}; take fewer steps than {n}, or another spacing"
-        )
-    return times
-
-
 def check(grid: Sequence[float] | np.ndarray, schedule: NoiseSchedule) -> np.ndarray:
     """Return ``grid`` as a float64 array if it can be sampled on.
 
@@ -292,16 +190,6 @@ def check_with_zero(grid: Sequence[float] | np.ndarray, schedule: NoiseSchedule)
     times = to_numpy(grid)
     to_zero = times.ndim == 1 and times.size > 2 and times[-1] == 0.0 < schedule.t_end
     return check(times[:-1] if to_zero else grid, schedule), bool(to_zero)
-
-
-def _check_steps(steps: int) -> int:
-    try:
-        n = index(steps)
-    except TypeError:
-        raise TypeError(f"expected an integer number of steps; received {steps!r}; pass an int") from None
-    if n < 1:
-        raise ValueError(f"expected at least one step; received steps = {n}; pass a positive integer")
-    return n
 
 
 def _ends(schedule: NoiseSchedule, t_start: float | None, t_end: float | None) -> tuple[float, float]:

@@ -113,7 +113,8 @@ class ScheduleClock:
         points = np.unique(np.concatenate([ends, inside]))
         lam = np.asarray(self.schedule.half_log_snr(points))
         wide = np.flatnonzero(np.abs(np.diff(lam)) > _WIDEST_CELL)  # near t = 0, where ρ is nearly singular
-        cuts = [np.linspace(*lam[i : i + 2], 1 + ceil(abs(lam[i + 1] - lam[i]) / _WIDEST_CELL))[1:-1] for i in wide]
+        parts = [(lam[i], lam[i + 1], ceil(abs(lam[i + 1] - lam[i]) / _WIDEST_CELL)) for i in wide]
+        cuts = [np.linspace(start, end, 1 + count)[1:-1] for start, end, count in parts]
         points = np.unique(np.concatenate([points, *(self.schedule.time(cut) for cut in cuts)]))
         cell, times, weights = _gauss_legendre(points[:-1], points[1:], np.ones(points.size - 1, int), _CELL_NODES)
         owner = np.searchsorted(np.sort(ends), points[:-1], side="right") - 1

@@ -1,12 +1,13 @@
-"""Look-up of names, with a suggestion when one is misspelt."""
+"""What callers write: names, with a suggestion when one is misspelt, and numbers of steps."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 from difflib import get_close_matches
+from operator import index
 
-__all__ = ["resolve"]
+__all__ = ["number_of_steps", "resolve"]
 
 _FEW = 12  # names that fit into a message
 
@@ -39,3 +40,22 @@ def resolve(name: str, known: Mapping[str, object], aliases: Mapping[str, str], 
 def _fold(name: str) -> str:
     """Return the name without what does not distinguish names: case, and which of hyphen, underscore, space."""
     return re.sub(r"[\s_-]+", "-", name.strip().lower())
+
+
+def number_of_steps(steps: int) -> int:
+    """Return a number of steps, of any integer type, as int.
+
+    Raises
+    ------
+    TypeError
+        If it is no integer.
+    ValueError
+        If it is not positive.
+    """
+    try:
+        n = index(steps)
+    except TypeError:
+        raise TypeError(f"expected an integer number of steps; received {steps!r}; pass an int") from None
+    if n < 1:
+        raise ValueError(f"expected at least one step; received steps = {n}; pass a positive integer")
+    return n

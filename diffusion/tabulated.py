@@ -28,9 +28,10 @@ from expint.lower.plan import Plan, Row, Step
 
 from .affine import Affine, Beside
 from .clock import LAMBDA, StateClock
-from .declaration import Sampler, _slopes_since
+from .declaration import Sampler
 from .denoiser import Denoiser
 from .moments import StepMoments, step_moments
+from .planning import slopes_since
 from .prediction import Prediction, coefficients
 from .programme import predictor
 from .schedule import NoiseSchedule
@@ -138,7 +139,7 @@ def _plan(
             f"{sampler.name}: expected a history interpolated in λ, and times at which α > 0 and σ > 0; received "
             f"interpolate_in = {sampler.interpolate_in!r} and λ from {lam[0]:g} to {lam[-1]:g}"
         )
-    known = _slopes_since(edges, t)
+    known = slopes_since(edges, t)
     methods = sampler.methods(schedule, lam.tolist(), known)
     if to_zero:  # N of the state itself, which is what gives its x₀
         methods = (*methods[:-1], predictor(methods[-1]))

@@ -1,4 +1,4 @@
-"""Variance-preserving schedules, α² + σ² = 1: linear, cosine and tabulated; and sub-VP.
+"""Variance-preserving schedules, α² + σ² = 1: linear, cosine and tabulated.
 
 They are written through B(t) = −2 log α (the integral of β): α² = e^{−B}, σ² = −expm1(−B), ρ² = expm1(B).
 """
@@ -21,7 +21,7 @@ from .schedule import NoiseSchedule, check_positive, check_times
 if TYPE_CHECKING:
     from .table import VPTable
 
-__all__ = ["VP", "SubVP", "VPCosine", "VPLinear"]
+__all__ = ["VP", "VPCosine", "VPLinear"]
 
 
 class VP(NoiseSchedule):
@@ -223,50 +223,6 @@ class VPCosine(VP):
 
     def _sin_product(self, xp: Namespace, t: Any) -> Any:
         return xp.sin(self._c * t) * xp.sin(self._c * (t + 2.0 * self.s))
-
-
-@dataclass(frozen=True)
-class SubVP(NoiseSchedule):
-    """The sub-VP process of a VP one: the same α, and σ = 1 − α², the square of the VP's.
-
-    Notes
-    -----
-    Song et al., *Score-based generative modeling through stochastic differential equations*, 2021, §3.4.
-    """
-
-    vp: VP = VPLinear()
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.vp, VP):
-            raise TypeError(
-                f"expected a VP schedule; received {type(self.vp).__name__}; pass VP.linear(…) or another VP"
-            )
-
-    @property
-    def t_start(self) -> float:
-        """The start of the VP schedule."""
-        return self.vp.t_start
-
-    @property
-    def t_end(self) -> float:
-        """The end of the VP schedule."""
-        return self.vp.t_end
-
-    def _alpha(self, xp: Namespace, t: Any) -> Any:
-        return self.vp._alpha(xp, t)
-
-    def _sigma(self, xp: Namespace, t: Any) -> Any:
-        return self.vp._sigma(xp, t) ** 2
-
-    def _half_log_snr(self, xp: Namespace, t: Any) -> Any:
-        return self.vp._half_log_snr(xp, t) - xp.log(self.vp._sigma(xp, t))
-
-    def _rate(self, xp: Namespace, t: Any) -> Any:
-        return self.vp._rate(xp, t) * (1.0 + self.vp._alpha(xp, t) ** 2)  # since (log σ)′ = −α² λ′ for VP
-
-    def _time(self, xp: Namespace, lam: Any) -> Any:
-        integral = 2.0 * xp.asinh(0.5 * xp.exp(-lam))  # ρ = 2 sinh(B/2)
-        return self.vp._time(xp, half_log_snr_of_integral(xp, integral))
 
 
 def half_log_snr_of_integral(xp: Namespace, integral: Any) -> Any:

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from diffusion.schedule import EDM, VE, FlowMatching
+from diffusion.sub_vp import SubVP
 from diffusion.table import INTERPOLATIONS
-from diffusion.variance_preserving import VP, SubVP
+from diffusion.variance_preserving import VP
 
 BETAS = tuple(np.linspace(1e-4, 0.02, 1000))
 SCHEDULES = {

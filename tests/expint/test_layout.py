@@ -50,7 +50,7 @@ LAZY = {"sympy": "derive", "tqdm": "progress", "matplotlib": "plot", "click": "c
 BEHIND_THE_DOOR = "cli"  # its files are imported only after its door has found click
 
 TRAINING = {"models/train_digits.py"}  # descends, does not sample
-PLANNING = {"declaration.py"}  # lays out scales and times before a run; calls no network
+PLANNING = {"planning.py"}  # lays out scales and times before a run; calls no network
 STEPS = {"steps", "grid", "times", "timesteps", "sigmas", "lambdas", "rows", "schedule"}
 
 
