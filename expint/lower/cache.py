@@ -131,13 +131,12 @@ class PhiTables:
 
     def __init__(self, operator: Any, step: float, least: int = 0, evaluate: Evaluate | None = None) -> None:
         self.operator, self.step, self.least, self.evaluate = operator, step, least, evaluate
-        self._announced: dict[Any, int] = {}
+        self._announced: Sequence[Stage] = ()
         self._values: dict[Any, np.ndarray] = {}
 
     def announce(self, stages: Sequence[Stage]) -> None:
         """Take note of what the stages of a step will need, so that it is computed in one go once some is required."""
-        columns = (terms for stage in stages for terms in (stage.state, *stage.stages, *stage.past))
-        self._announced = highest_indices(columns)
+        self._announced = stages
 
     def require(self, columns: Sequence[Terms]) -> None:
         """Compute what the φ-sums in ``columns`` need: for each c all indices at once."""
@@ -145,8 +144,11 @@ class PhiTables:
         if all(k < len(self._values.get(c, ())) for c, k in needed.items()):
             return
         evaluate = self.evaluate or self.operator.phi
-        for c in sorted({*needed, *self._announced}, key=abs, reverse=True):  # on the way to c some find c/2
-            k = max(needed.get(c, 0), self._announced.get(c, 0), self.least)
+        announced = highest_indices(
+            terms for stage in self._announced for terms in (stage.state, *stage.stages, *stage.past)
+        )
+        for c in sorted({*needed, *announced}, key=abs, reverse=True):  # on the way to c some find c/2
+            k = max(needed.get(c, 0), announced.get(c, 0), self.least)
             if k >= len(self._values.get(c, ())):
                 self._values[c] = np.stack(evaluate(k, float(c) * self.step))
 

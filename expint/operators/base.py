@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from expint.backend import Array, array_namespace, is_array, is_complex, is_jax
+from expint.backend import Array, array_namespace, is_array, is_complex, is_jax, to_numpy
 from expint.derive.phisum import Terms
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "check_constant",
     "check_dtype",
     "highest_indices",
+    "host_numbers",
     "linear_combination",
 ]
 
@@ -179,6 +180,23 @@ def check_constant(coefficients: Any) -> None:
             "φ-functions of L are computed beforehand, on the host; make it a constant (torch: detach it), or let "
             "nonlinear hold the part that is learned"
         )
+
+
+def host_numbers(coefficients: Any) -> np.ndarray:
+    """Return coefficients of L as an array of the host in double precision, or refuse what is no array of numbers.
+
+    Raises
+    ------
+    TypeError
+        If they are none, masked, or differentiated or traced.
+    """
+    check_constant(coefficients)
+    host = to_numpy(coefficients) if not is_sparse(coefficients) else np.empty((), dtype=object)
+    if host.dtype.kind not in "biufc" or np.ma.is_masked(coefficients):
+        dtype = getattr(coefficients, "dtype", "none")
+        what = "a masked array" if np.ma.is_masked(coefficients) else f"{type(coefficients).__name__} of dtype {dtype}"
+        raise TypeError(f"expected an array of numbers as coefficients of a linear operator, received {what}")
+    return host.astype(np.complex128 if np.iscomplexobj(host) else np.float64)
 
 
 def linear_combination(weights: Sequence[Any], columns: Sequence[Array]) -> Array:

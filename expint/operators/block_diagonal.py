@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from expint.backend import Array, asarray_like, is_complex, to_numpy
-from expint.operators.base import StoredOperator, check_constant, check_dtype
+from expint.backend import Array, asarray_like, is_complex
+from expint.operators.base import StoredOperator, check_dtype, host_numbers
 from expint.phi import phi_matrices
 
 __all__ = ["BlockDiagonal"]
@@ -35,10 +35,12 @@ class BlockDiagonal(StoredOperator):
     """
 
     def __init__(self, blocks: Sequence[Sequence[Any]] | Array) -> None:
-        rows = [list(row) for row in blocks]
-        for entry in (entry for row in rows for entry in row):
-            check_constant(entry)
-        rows = [[to_numpy(entry) for entry in row] for row in rows]
+        if not isinstance(blocks, (list, tuple)) and getattr(blocks, "ndim", 0) < 2:
+            raise ValueError(
+                "expected rows of symbols, where blocks[i][j] couples field j into field i, received "
+                f"{type(blocks).__name__}"
+            )
+        rows = [[host_numbers(entry) for entry in row] for row in blocks]
         fields = len(rows)
         if not fields or any(len(row) != fields for row in rows):
             raise ValueError(

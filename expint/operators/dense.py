@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from expint.backend import Array, asarray_like, is_complex, to_numpy
-from expint.operators.base import StoredOperator, check_constant, check_dtype, is_sparse
+from expint.backend import Array, asarray_like, is_complex
+from expint.operators.base import StoredOperator, check_dtype, host_numbers, is_sparse
 from expint.phi import phi_matrices
 from expint.phi.multiples import Multiples
 
 __all__ = ["Dense"]
+
+_MOST_BYTES = 2**30
+"""The most memory for the matrix."""
 
 
 class Dense(StoredOperator):
@@ -27,7 +31,7 @@ class Dense(StoredOperator):
     Raises
     ------
     ValueError
-        If the matrix is not square or not finite.
+        If the matrix is not square, not finite or larger than 1 GiB.
     TypeError
         If it is sparse.
     """
@@ -38,15 +42,20 @@ class Dense(StoredOperator):
                 "expected an array, received a sparse matrix, which would be filled in; take "
                 "expint.operators.Sparse(matrix), or fill it in yourself: Dense(matrix.toarray())"
             )
-        check_constant(matrix)
-        host = to_numpy(matrix)
+        if 8 * math.prod(getattr(matrix, "shape", ())) > _MOST_BYTES:
+            raise ValueError(
+                f"expected a matrix of at most {_MOST_BYTES / 2**30:.0f} GiB, since its φ-functions are several as "
+                f"large, received shape {tuple(matrix.shape)}; take expint.operators.MatrixFree(lambda v: matrix @ v, "
+                "n), which forms none"
+            )
+        host = host_numbers(matrix)
         if host.ndim < 2 or host.shape[-2] != host.shape[-1]:
             raise ValueError(
                 f"expected a square matrix of shape (n, n), or a batch of them, received shape {host.shape}"
             )
         if not np.all(np.isfinite(host)):
             raise ValueError(f"expected a finite matrix, received {int(np.sum(~np.isfinite(host)))} non-finite entries")
-        self.matrix = host.astype(np.complex128 if np.iscomplexobj(host) else np.float64)
+        self.matrix = host
 
     def check(self, y0: Array) -> None:
         """Refuse states whose last axes are not those of the matrix, and real states for complex matrices."""

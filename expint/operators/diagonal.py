@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from expint.backend import Array, asarray_like, is_complex, to_numpy
-from expint.operators.base import StoredOperator, check_constant, check_dtype, linear_combination
+from expint.backend import Array, asarray_like, is_complex
+from expint.operators.base import StoredOperator, check_dtype, host_numbers, linear_combination
 from expint.phi import phi_functions
 
 __all__ = ["Diagonal"]
@@ -30,14 +30,13 @@ class Diagonal(StoredOperator):
     """
 
     def __init__(self, symbol: Array) -> None:
-        check_constant(symbol)
-        host = to_numpy(symbol)
+        host = host_numbers(symbol)
         if not np.all(np.isfinite(host)):
             raise ValueError(
                 f"expected a finite symbol, received {int(np.sum(~np.isfinite(host)))} non-finite entries of "
                 f"{host.size}"
             )
-        self.symbol = host.astype(np.complex128 if np.iscomplexobj(host) else np.float64)
+        self.symbol = host
 
     def check(self, y0: Array) -> None:
         """Refuse states to whose shape the symbol does not broadcast, and real states for complex symbols."""

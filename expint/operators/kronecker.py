@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from expint.backend import Array, array_namespace, is_complex, to_numpy
+from expint.backend import Array, array_namespace, is_complex
 from expint.derive.phisum import Terms
 from expint.operators.axes import Axiswise, Eigenbasis
-from expint.operators.base import Operator, PhiTable, check_constant, check_dtype
+from expint.operators.base import Operator, PhiTable, check_constant, check_dtype, host_numbers
 from expint.operators.eigen import eigen
 from expint.operators.sparse import is_sparse
 
@@ -150,7 +150,7 @@ def _factor(factor: Any, axis: int) -> np.ndarray:
                 f"{n} for axis {axis}; build the sum as a sparse matrix and take expint.operators.Sparse"
             )
         factor = factor.toarray() if hasattr(factor, "toarray") else factor.to_dense()
-    host = to_numpy(factor)
+    host = host_numbers(factor)
     if host.ndim not in (1, 2) or host.shape[0] != host.shape[-1]:
         raise ValueError(
             f"expected a square matrix, or a vector for a diagonal one, for axis {axis}, received shape {host.shape}"
@@ -158,4 +158,4 @@ def _factor(factor: Any, axis: int) -> np.ndarray:
     if not np.all(np.isfinite(host)):
         bad = int(np.sum(~np.isfinite(host)))
         raise ValueError(f"expected finite factors, received {bad} non-finite entries for axis {axis}")
-    return host.astype(np.complex128 if np.iscomplexobj(host) else np.float64)
+    return host

@@ -13,9 +13,12 @@ from scipy.sparse.linalg import LinearOperator
 from expint.backend import Array, array_namespace, device, is_array, is_numpy, is_torch
 from expint.operators.base import check_constant, check_dtype
 from expint.operators.iterated import IteratedOperator, Spectrum, check_trailing
-from expint.phi.augmented import Matvec
+from expint.phi.augmented import Matvec, norm
 
 __all__ = ["MatrixFree"]
+
+_LINEAR = 1e-4
+"""How well L(2v) = 2 L(v) has to hold, relatively: it may rest on iterations of its own."""
 
 
 class MatrixFree(IteratedOperator):
@@ -93,7 +96,8 @@ class MatrixFree(IteratedOperator):
             )
         one = xp.reshape(xp.reshape(y0, (-1, *self.shape))[0, ...], self.shape)
         one = one.detach() if is_torch(xp) else one
-        product = self.function(one)
+        given = xp.asarray(one, copy=True)
+        product = self.function(given)
         if not is_array(product) or tuple(product.shape) != self.shape:
             received = f"shape {tuple(product.shape)}" if is_array(product) else type(product).__name__
             raise ValueError(f"expected matvec to return an array of shape {self.shape}, received {received}")
@@ -106,6 +110,14 @@ class MatrixFree(IteratedOperator):
         check_constant(product)
         if not bool(xp.all(xp.isfinite(product))):
             raise ValueError("expected matvec to return finite values for y0, received inf or nan")
+        if not bool(xp.all(given == one)):
+            raise ValueError("expected matvec to leave v as it is and return a new array, received a changed v")
+        twice = self.function(2 * one)
+        if not norm(twice - 2 * product) <= _LINEAR * norm(twice):
+            raise ValueError(
+                "expected a linear function, L(2v) = 2 L(v), received one that is not; terms that are not linear "
+                "belong to nonlinear"
+            )
 
     def adjoint(self) -> MatrixFree:
         """Return the operator of the adjoint function: by its symmetry, or by differentiating the function."""

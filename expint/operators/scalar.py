@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from expint.backend import Array
-from expint.operators.base import StoredOperator, check_constant, check_dtype, linear_combination
+from expint.derive.phisum import Terms
+from expint.operators.base import PhiTable, StoredOperator, check_constant, check_dtype, linear_combination
 from expint.phi import phi_functions
 
 __all__ = ["Scalar"]
@@ -46,6 +47,17 @@ class Scalar(StoredOperator):
         if self.value == 0:
             return [1.0 / math.factorial(k) for k in range(p + 1)]
         return phi_functions(scale * self.value, p)
+
+    def row(
+        self, columns: Sequence[Terms], factors: Sequence[float], table: PhiTable, like: Array | None
+    ) -> tuple[Any, ...]:
+        """Return the weights of one row; for l = 0, where φ_k = 1/k! whatever the argument, no table is needed."""
+        if self.value != 0:
+            return super().row(columns, factors, table, like)
+        return tuple(
+            factor * math.fsum(float(r) / math.factorial(k) for (k, _), r in terms.items()) if terms else None
+            for terms, factor in zip(columns, factors)
+        )
 
     def cast(self, weight: Any, like: Array | None) -> complex:
         """Return the weight as a Python number, which takes the precision of any state it meets."""

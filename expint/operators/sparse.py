@@ -121,13 +121,24 @@ class Sparse(IteratedOperator):
         if self.action != "auto":
             return self.action
         size = abs(step) * self._norm
-        if size > _STIFF and self._skewness < 0.5 and 24 * self._factor_entries <= _MOST_FACTOR_BYTES:
+        if (
+            size > _STIFF
+            and not self._grows(step)
+            and self._skewness < 0.5
+            and 24 * self._factor_entries <= _MOST_FACTOR_BYTES
+        ):
             n = self.matrix.shape[0]
             iterations = 4 * math.sqrt(size) * (self.matrix.nnz + 7 * n)
             solutions = 20 * (3 * 2 * self._factor_entries + 20 * n)
             if solutions < iterations:
                 return "rational"
         return "krylov" if self.spectrum is None else "chebyshev"
+
+    def _grows(self, step: float) -> bool:
+        """Whether e^(hL) is known to grow, so that I - γ L may be singular."""
+        if self.spectrum is None or self.spectrum.imaginary:
+            return False
+        return (self.spectrum.high if step > 0 else -self.spectrum.low) * abs(step) > 1.0
 
     def propagators(self, like: Array) -> dict[str, Propagator]:
         """Return the ways in which φ-functions can be applied."""

@@ -15,6 +15,9 @@ __all__ = ["Chebyshev"]
 _LONGEST = 5.0e4
 """Larger radii are divided into substeps, so that the coefficients stay few and the start of the series resolved."""
 
+_LARGEST = 650.0
+"""e to the power of more overflows."""
+
 _LOOK = 5
 """Every so many terms their size is looked at."""
 
@@ -79,6 +82,11 @@ class Chebyshev:
         radius = max((high - low) / 2, 2.0 + 2.0 * system.p)
         middle = 0.0 if self.imaginary else high - radius
         sign = 1.0 if self.imaginary else -1.0
+        if not self.imaginary and high > _LARGEST:
+            raise ActionFailure(
+                f"expected e^(hL) that does not overflow, received eigenvalues of hL up to {high:.3g}; "
+                "take a smaller step"
+            )
         coefficients = _coefficients(middle, radius, self.imaginary)
         precision = float(system.xp.finfo(first.dtype).eps)
 
@@ -112,11 +120,11 @@ class Chebyshev:
         return u
 
 
-def _coefficients(middle: float, radius: float, imaginary: bool) -> np.ndarray:
+def _coefficients(middle: float, radius: float, imaginary: bool) -> list[float]:
     """Return the coefficients of the exponential, as many as matter in double precision."""
     most = int(1.2 * radius + 60) if imaginary else int(9 * math.sqrt(radius) + 40)
     k = np.arange(most)
     from scipy import special  # slow to import, and few solves need it
 
     values = special.jv(k, radius) if imaginary else special.ive(k, radius) * math.exp(middle + radius)
-    return np.where(k == 0, 1.0, 2.0) * values
+    return (np.where(k == 0, 1.0, 2.0) * values).tolist()  # Python's numbers leave single precision as it is

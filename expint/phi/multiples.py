@@ -34,7 +34,7 @@ class Multiples:
 
     def __call__(self, p: int, scale: float) -> list[np.ndarray]:
         """Return φ_0(s A), …, φ_p(s A) for s = ``scale``."""
-        if scale == 0:
+        if scale == 0 or not self.matrix.size:
             return [np.eye(len(self.matrix), dtype=self.matrix.dtype) / math.factorial(k) for k in range(p + 1)]
         with np.errstate(all="ignore"):
             return [value[0] for value in self._at(*math.frexp(scale), max(p, 1)).values[: p + 1]]

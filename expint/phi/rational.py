@@ -21,6 +21,9 @@ _SHIFT = 0.1
 _LAG = 2
 """The error is measured by what the last two vectors changed."""
 
+_SHORTEST = 2.0**-20
+"""Substeps are not halved below this part of the step."""
+
 
 class Rational:
     r"""e^{M} applied to a vector by Krylov spaces of (I - γ M)^{-1}.
@@ -61,6 +64,11 @@ class Rational:
             end = self._substep(system, u, x, dx, accuracy)
             if end is None:
                 dx /= 2
+                if dx < _SHORTEST:
+                    raise ActionFailure(
+                        f"expected the action of φ-functions by solutions with I - γ L, received no progress after "
+                        f"{x:.3g} of the step; take action='krylov', or a smaller step where L has growing modes"
+                    )
             else:
                 x, u, largest = x + dx, end, max(largest, norm(end))
         check_rounding(rounding, largest, accuracy, u)
@@ -91,8 +99,11 @@ class Rational:
             closed = length <= 4 * precision * float(np.max(np.abs(h[:m, :m])))
             c = _exponential(h[:m, :m], span / gamma)
             if c is not None:
-                end = asarray_like(beta * c, start) @ basis[:, : system.n]
+                with np.errstate(all="ignore"):
+                    end = asarray_like(beta * c, start) @ basis[:, : system.n]
                 bound = dx * accuracy.bound(max(norm(u), norm(end)))
+                if not math.isfinite(bound):
+                    return None  # growth that overflows
                 if closed or (len(before) >= _LAG and beta * _change(c, before[-_LAG]) <= max(bound, precision * beta)):
                     return end
                 before.append(c)

@@ -146,6 +146,18 @@ def test_leading_axes_of_a_state_are_a_batch(form: str) -> None:
     np.testing.assert_allclose(apply_row(operator, columns, SUMS, 1.0), expected, rtol=0, atol=1e-10)
 
 
+@pytest.mark.parametrize("make", [np.asarray, torch.tensor])
+@pytest.mark.parametrize("action", ["krylov", "chebyshev", "rational"])
+@pytest.mark.parametrize("kind", ["symmetric", "skew"])
+def test_every_action_keeps_single_precision(kind: str, action: str, make: Callable[[np.ndarray], Any]) -> None:
+    matrix = KINDS[kind](np.random.default_rng(8), 4)
+    columns = [make(np.linspace(-1, 1, 4, dtype=np.float32) + np.float32(j)) for j in range(len(SUMS))]
+    got = apply_row(Sparse(sparse.csr_array(matrix), action=action), columns, SUMS, 0.5)
+    assert got.dtype == columns[0].dtype
+    expected = apply_row(Dense(matrix), [np.asarray(v, dtype=float) for v in columns], SUMS, 0.5)
+    np.testing.assert_allclose(got, expected, rtol=0, atol=1e-4 * np.max(np.abs(expected)))
+
+
 @pytest.mark.parametrize("form", ["sparse", "rational", "kronecker", "kronecker by iterations", "block-diagonal"])
 def test_real_operators_act_on_complex_states(form: str) -> None:
     rng = np.random.default_rng(6)

@@ -11,7 +11,7 @@ from scipy.sparse.linalg import aslinearoperator
 
 import expint
 from expint import Status
-from expint.operators import BlockDiagonal, Dense, KroneckerSum, MatrixFree, Sparse, as_operator
+from expint.operators import BlockDiagonal, Dense, Diagonal, KroneckerSum, MatrixFree, Sparse, as_operator
 from expint.phi.action import ActionFailure
 from tests.expint.operator_family import apply_row
 
@@ -135,6 +135,72 @@ def test_functions_that_return_something_else_are_refused(function: object, erro
 def test_arguments_that_make_no_sense_are_refused(make: object, error: type, message: str) -> None:
     with pytest.raises(error, match=message):
         make()
+
+
+@pytest.mark.parametrize("make", [Diagonal, Dense, KroneckerSum, lambda x: BlockDiagonal([[x]])])
+@pytest.mark.parametrize(
+    ("coefficients", "received"),
+    [
+        (np.array([[1.0, None]]), "received ndarray of dtype object"),
+        (aslinearoperator(FOUR), "received .*Operator"),
+        ("abcd", "received str"),
+        (np.ma.masked_array([[1.0, 2.0]], mask=[[0, 1]]), "received a masked array"),
+    ],
+)
+def test_what_is_no_array_of_numbers_is_refused(make: object, coefficients: object, received: str) -> None:
+    with pytest.raises(TypeError, match=f"expected an array of numbers as coefficients .*{received}"):
+        make(coefficients)
+
+
+def test_a_sparse_symbol_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"expected an array of numbers as coefficients .*received csr_array"):
+        Diagonal(FOUR)
+    with pytest.raises(ValueError, match=r"expected rows of symbols, .* received float"):
+        BlockDiagonal(3.0)
+
+
+def test_dense_matrices_above_the_limit_are_refused_with_the_remedy() -> None:
+    virtual = np.broadcast_to(0.0, (20_000, 20_000))  # it takes no memory itself
+    tracemalloc.start()
+    with pytest.raises(
+        ValueError, match=r"at most 1 GiB, .* shape \(20000, 20000\); take .*MatrixFree\(lambda v: matrix @ v"
+    ):
+        as_operator(virtual, np.ones(20_000))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2**24
+
+
+def test_functions_that_change_their_argument_or_are_not_linear_are_refused() -> None:
+    state = np.linspace(1.0, 2.0, 4)
+    with pytest.raises(ValueError, match="expected matvec to leave v as it is"):
+        as_operator(MatrixFree(lambda v: np.multiply(v, -2.0, out=v), 4), state)
+    np.testing.assert_array_equal(state, np.linspace(1.0, 2.0, 4))
+    for function in (lambda v: -(v**2), lambda v: 1.0 - v):
+        with pytest.raises(ValueError, match=r"a linear function, L\(2v\) = 2 L\(v\), .* belong to nonlinear"):
+            as_operator(MatrixFree(function, 4), state)
+    as_operator(MatrixFree(lambda v: -v * (1 + 1e-6 * np.cos(v)), 4), state)  # as a product with an inner iteration
+
+
+def test_a_state_without_entries_is_no_exception() -> None:
+    empty = np.ones(0)
+    for linear in (-1.0, Diagonal(empty), Dense(np.ones((0, 0))), Sparse(sparse.csr_array((0, 0)))):
+        assert expint.solve_ivp(lambda t, y: -y, (0, 1), empty, linear=linear, step=0.5).y_end.shape == (0,)
+
+
+@pytest.mark.parametrize("action", ["krylov", "chebyshev", "rational", "auto"])
+def test_growth_that_overflows_ends_the_solve_with_a_status(action: str) -> None:
+    operator = Sparse(sparse.csr_array(np.diag([1e5, 1.0, -2.0, 3.0])), action=action)
+    solution = expint.solve_ivp(lambda t, y: -y, (0, 0.5), STATE, linear=operator, step=0.1)
+    assert solution.status in (Status.ACTION_FAILED, Status.NON_FINITE)
+
+
+def test_matrices_that_grow_are_not_factored_by_themselves() -> None:
+    n = 2000
+    laplacian = 1e6 * sparse.diags_array([1.0, -2.0, 1.0], offsets=[-1, 0, 1], shape=(n, n))
+    assert Sparse(laplacian).choice(1.0) == "rational"
+    assert Sparse(laplacian).choice(-1.0) == "chebyshev"
+    assert Sparse(laplacian + 1e3 * sparse.eye_array(n)).choice(1.0) == "chebyshev"
 
 
 def test_a_sparse_matrix_is_not_filled_in_by_dense() -> None:
