@@ -63,7 +63,7 @@ def _solve_clocked(
     if len(linear.parts) > 1:
         raise ValueError(
             f"expected one function of time beside N(t, y), received {linear!r}, for which there is no clock; take "
-            "linear=TimeDependent(lambda t: g(t) * A + f(t) * B) with method='cfree4'"
+            "linear=TimeDependent(…) of it with method='cfree4'"
         )
     (part,) = linear.parts
     if jac is not None:

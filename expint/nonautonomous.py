@@ -141,7 +141,7 @@ def _exact_steps(
 ) -> ExactSteps:
     """Return the steps of y' = Σ g_i(t) A_i y, refusing operators that do not commute."""
     operators = [as_operator(part.operator, y0) for part in linear.parts]
-    check_commuting(operators, y0, "take TimeDependent(lambda t: g(t) * A + f(t) * B), which need not commute")
+    check_commuting(operators, y0, "take TimeDependent(…) of the sum, whose parts need not commute")
     integrals = [Integral(part.rate, *span, part.integral) for part in linear.parts]
     return ExactSteps(integrals, operators, y0, accuracy)
 

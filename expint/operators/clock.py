@@ -122,7 +122,7 @@ class Clock(Integral):
             raise ValueError(
                 f"expected a rate of one sign, received {extremes[smallest]:.6g} at t = {times[smallest]:.6g} and up "
                 f"to {largest:.6g} elsewhere: the clock s = ∫ g dt cannot be read back where g vanishes; take "
-                "linear=TimeDependent(lambda t: g(t) * A) with method='cfree4', which needs no clock, or leave g(t) A "
+                "linear=TimeDependent(TimeScaled(g, A)) with method='cfree4', which needs no clock, or leave g(t) A "
                 "to nonlinear"
             )
 

@@ -14,7 +14,7 @@ from expint.operators.scalar import Scalar
 from expint.operators.time_dependent import TimeDependent
 from expint.operators.time_scaled import TimeScaled
 
-__all__ = ["as_operator", "coerce"]
+__all__ = ["as_operator", "as_part", "coerce"]
 
 
 def as_operator(linear: Any, y0: Array) -> Operator:
@@ -41,6 +41,16 @@ def as_operator(linear: Any, y0: Array) -> Operator:
     return operator.reduced()
 
 
+def as_part(part: Any) -> Operator:
+    """Return a part of a sum as an operator; there is no state yet, so that arrays are refused."""
+    if is_array(part) and part.ndim and not is_sparse(part):
+        raise TypeError(
+            f"expected operators as parts of a sum, received an array of shape {tuple(part.shape)}, which can be a "
+            "symbol or a matrix; say which: expint.operators.Diagonal(array) or expint.operators.Dense(array)"
+        )
+    return coerce(part, ())
+
+
 def coerce(linear: Any, shape: tuple[int, ...]) -> Operator:
     """Return ``linear`` as an operator on states of a shape, unchecked."""
     if isinstance(linear, Operator):
@@ -63,7 +73,7 @@ def coerce(linear: Any, shape: tuple[int, ...]) -> Operator:
             "expected linear to be a number, an array (symbol or matrix) or an operator of expint.operators, received "
             "a function; if it returns L v for a vector v of length n, pass expint.operators.MatrixFree(function, n)"
         )
-    if isinstance(linear, (list, tuple, np.matrix)):
+    if isinstance(linear, (list, tuple)):
         linear = np.asarray(linear)
     if isinstance(linear, (int, float, complex, np.number)) or (is_array(linear) and linear.ndim == 0):
         check_constant(linear)

@@ -88,7 +88,7 @@ class Products(IteratedOperator):
         def product(v: Array) -> Array:
             y = xp.reshape(v, shape)
             once = {i: multiply(y) for i, multiply in products.items()}
-            terms = [self.factors[i] * once[i] for i in once if self.factors[i]]
+            terms = [self.factors[i] * once[i] for i in once if self.factors[i]] or [0 * y]
             for i, j, beta in self.commutators:
                 terms += [beta * products[i](once[j]), -beta * products[j](once[i])]
             return xp.reshape(sum(terms[1:], start=terms[0]), (-1,))
@@ -100,7 +100,8 @@ class Products(IteratedOperator):
 
 
 def _sum(factors: Sequence[float], values: Sequence[Any]) -> Any:
-    terms = [factor * value for factor, value in zip(factors, values) if factor]
+    used = [(factor, value) for factor, value in zip(factors, values) if factor] or [(0.0, values[0])]
+    terms = [factor * value for factor, value in used]
     return sum(terms[1:], start=terms[0])
 
 
@@ -138,6 +139,6 @@ def _spectrum(factors: Sequence[float], operators: Sequence[Operator]) -> Spectr
     used = [(factor, getattr(operator, "spectrum", None)) for factor, operator in zip(factors, operators) if factor]
     known = [(factor, own) for factor, own in used if own is not None]
     if len(known) < len(used) or len({own.imaginary for _, own in known}) != 1:
-        return None
+        return None  # or all factors are zero
     ends = [sorted((factor * own.low, factor * own.high)) for factor, own in known]
     return Spectrum(sum(low for low, _ in ends), sum(high for _, high in ends), known[0][1].imaginary)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from expint.backend import Array, is_array
+from expint.backend import Array
 from expint.derive.phisum import Terms
-from expint.operators.base import Operator, PhiTable, is_sparse
-from expint.operators.coerce import coerce
+from expint.operators.base import Operator, PhiTable
+from expint.operators.coerce import as_part
 from expint.operators.commuting import Commuting, sum_of_products
 from expint.operators.merge import merge
 
@@ -97,9 +97,4 @@ def _operators(part: Any) -> tuple[Operator, ...]:
     """Return a part as operators: a sum as its own parts."""
     if isinstance(part, Sum):
         return part.parts
-    if is_array(part) and part.ndim and not is_sparse(part):
-        raise TypeError(
-            f"expected operators as parts of a sum, received an array of shape {tuple(part.shape)}, which can be a "
-            "symbol or a matrix; say which: expint.operators.Diagonal(array) or expint.operators.Dense(array)"
-        )
-    return (coerce(part, ()),)
+    return (as_part(part),)

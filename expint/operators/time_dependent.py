@@ -19,7 +19,7 @@ class TimeDependent:
     Parameters
     ----------
     operator
-        t ↦ A(t): what ``as_operator`` accepts, of one kind for all times.
+        t ↦ A(t): what ``as_operator`` accepts, of one kind for all times; a sum of ``TimeScaled`` is such a function.
     forcing
         t ↦ b(t), an array like y, if there is one.
 

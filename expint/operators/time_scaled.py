@@ -6,6 +6,8 @@ import copy
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from expint.backend import is_array
+
 __all__ = ["Part", "TimeScaled"]
 
 
@@ -28,7 +30,8 @@ class TimeScaled:
     g has one sign. Times go in and come out as t.
 
     Without N any g will do, and several of them: ``TimeScaled(g, A) + TimeScaled(f, B)`` is g(t) A + f(t) B for A and B
-    that commute. The solution is exp(A ∫ g dt + B ∫ f dt) y_0, in steps as long as you like.
+    that commute. The solution is exp(A ∫ g dt + B ∫ f dt) y_0, in steps as long as you like. In all other cases take
+    ``TimeDependent(TimeScaled(g, A) + TimeScaled(f, B))``.
 
     Parameters
     ----------
@@ -63,5 +66,26 @@ class TimeScaled:
         total.parts = self.parts + other.parts
         return total
 
+    def __call__(self, t: float) -> Any:
+        """Return L(t): an array if A, B, … are arrays of one shape, else an operator.
+
+        Raises
+        ------
+        TypeError
+            If operators are mixed with arrays.
+        """
+        factors, operators = [float(part.rate(t)) for part in self.parts], [part.operator for part in self.parts]
+        if all(is_array(own) for own in operators) and len({tuple(own.shape) for own in operators}) == 1:
+            return sum(factor * own for factor, own in zip(factors, operators))
+        from expint.operators.coerce import as_part
+        from expint.operators.combination import combination
+
+        return combination(factors, [as_part(own) for own in operators])
+
     def __repr__(self) -> str:
-        return f"TimeScaled({' + '.join(f'g(t) × {part.operator!r}' for part in self.parts)})"
+        shapes = (getattr(part.operator, "shape", None) for part in self.parts)
+        names = (
+            repr(part.operator) if shape is None else f"{type(part.operator).__name__} of shape {tuple(shape)}"
+            for part, shape in zip(self.parts, shapes)
+        )
+        return f"TimeScaled({' + '.join(f'g(t) × {name}' for name in names)})"

@@ -62,7 +62,7 @@ def test_an_interval_of_rate_zero_does_not_hinder_the_integral() -> None:
 @pytest.mark.parametrize(
     ("rate", "exact", "error", "message"),
     [
-        (lambda t: t - 0.5, None, ValueError, r"rate of one sign, received .*TimeDependent\(lambda t: g\(t\) \* A\)"),
+        (lambda t: t - 0.5, None, ValueError, r"rate of one sign, received .*TimeDependent\(TimeScaled\(g, A\)\)"),
         (lambda t: t, None, ValueError, "rate of one sign, received 0 at t = 0 "),
         (lambda t: 0.0, None, ValueError, "rate of one sign, received 0"),
         (lambda t: math.exp(-20 * t), None, ValueError, "rate of one sign, received .* at t = 1"),

@@ -138,6 +138,42 @@ def test_commuting_operators_agree_with_their_own_clock() -> None:
     np.testing.assert_allclose(one.y_end, two.y_end, rtol=0, atol=1e-8)
 
 
+def test_sums_of_operators_times_functions_of_time() -> None:
+    line = sparse.csr_array(A)
+    kinds = {
+        "arrays": (A, B),
+        "sparse matrices": (line, sparse.csr_array(B)),
+        "dense": (Dense(A), Dense(B)),
+        "sparse": (Sparse(line), Sparse(sparse.csr_array(B))),
+        "functions": (MatrixFree(lambda v: A @ v, 2), MatrixFree(lambda v: B @ v, 2)),
+        "mixed": (Dense(A), MatrixFree(lambda v: B @ v, 2)),
+        "along axes": (KroneckerSum(A), KroneckerSum(B)),
+        "sparse and dense": (line, Dense(B)),
+    }
+    direct = solve(step=0.1)
+    for name, (one, two) in kinds.items():
+        linear = TimeDependent(TimeScaled(lambda t: 1.0, one) + TimeScaled(lambda t: math.sin(3 * t), two))
+        np.testing.assert_allclose(solve(step=0.1, linear=linear).y_end, direct.y_end, atol=1e-10, err_msg=name)
+    with pytest.raises(TypeError, match=r"array of shape \(2, 2\), which can be a symbol or a matrix"):
+        (TimeScaled(math.sin, A) + TimeScaled(math.cos, Dense(A)))(0.5)
+    assert repr(TimeScaled(math.sin, A)) == "TimeScaled(g(t) × ndarray of shape (2, 2))"
+
+
+@pytest.mark.parametrize(
+    "kind", [Dense, lambda m: MatrixFree(lambda v: m @ v, 2), lambda m: Sparse(sparse.csr_array(m))]
+)
+def test_a_rate_that_vanishes_or_changes_sign_needs_no_clock(kind: object) -> None:
+    def react(t: float, y: np.ndarray) -> np.ndarray:
+        return np.cos(t + y)
+
+    linear = TimeDependent(TimeScaled(lambda t: 1 - t, kind(A)))
+    run = expint.solve_ivp(react, (0, 2), exact(0), linear=linear, rtol=1e-8, atol=1e-8)
+    fine = integrate.solve_ivp(
+        lambda t, y: (1 - t) * A @ y + react(t, y), (0, 2), exact(0), method="DOP853", rtol=1e-12, atol=1e-12
+    )
+    np.testing.assert_allclose(run.y_end, fine.y[:, -1], atol=1e-6)
+
+
 @pytest.mark.parametrize("method", ["auto", "magnus2", "cfree4"])
 @pytest.mark.parametrize("rtol", [1e-4, 1e-7])
 def test_adaptive_runs_keep_their_tolerance(method: str, rtol: float) -> None:
