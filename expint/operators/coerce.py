@@ -73,7 +73,7 @@ def coerce(linear: Any, shape: tuple[int, ...]) -> Operator:
             "expected linear to be a number, an array (symbol or matrix) or an operator of expint.operators, received "
             "a function; if it returns L v for a vector v of length n, pass expint.operators.MatrixFree(function, n)"
         )
-    if isinstance(linear, (list, tuple)):
+    if isinstance(linear, (list, tuple, np.matrix)):
         linear = np.asarray(linear)
     if isinstance(linear, (int, float, complex, np.number)) or (is_array(linear) and linear.ndim == 0):
         check_constant(linear)
