@@ -93,10 +93,10 @@ def solve_ivp(
         estimate. Methods that linearise, such as "exprb43", make L the Jacobian of the right-hand side at every step,
         with ``linear`` or without.
     jac
-        For methods that linearise: where ∂f/∂y of the whole right-hand side f = Ly + N comes from. A function (t, y)
-        that returns an array, a sparse matrix or a ``LinearOperator``, or an object of ``expint.jacobian``: given
-        products, differences, complex steps, automatic differentiation. By default finite differences for NumPy, and
-        forward mode for torch and JAX.
+        For methods that linearise: where ∂f/∂y of the whole right-hand side f = Ly + N comes from. A function
+        (t, y, *args) that returns an array, a sparse matrix or a ``LinearOperator``, or an object of
+        ``expint.jacobian``: given products, differences, complex steps, automatic differentiation. By default finite
+        differences for NumPy, and forward mode for torch and JAX.
     step
         A fixed step size. It is the largest step used: each piece between the ends of ``t_span`` and the times in
         ``t_eval`` is divided into equal steps of at most this size, so that every time asked for is hit exactly.
@@ -126,7 +126,7 @@ def solve_ivp(
         A function event(t, y) of a real number, or several; their zeros are located on the dense output. As in SciPy,
         ``event.terminal = True`` ends the solve there, ``event.direction`` = ±1 heeds rising or falling zeros only.
     args
-        Further arguments of ``nonlinear``.
+        Further arguments of ``nonlinear``, and of ``jac`` where it is a function.
     callback
         Called as callback(t, y) after each step.
     progress

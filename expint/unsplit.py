@@ -122,7 +122,11 @@ def linearised_steps(
     def whole(t: Any, y: Array) -> Array:
         return nonlinear(t, y, *args)
 
-    linearise = Lineariser(as_source(jac, y0), whole, operator, t0, y0, accuracy, Stats())
+    def matrix(t: float, y: Array) -> Any:
+        return jac(t, y, *args)
+
+    source = as_source(matrix if args and callable(jac) else jac, y0)
+    linearise = Lineariser(source, whole, operator, t0, y0, accuracy, Stats())
     return LinearisedSteps(method, operator or Scalar(0.0), linearise, y0, doubling)
 
 

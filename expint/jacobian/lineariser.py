@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import numpy as np
-
-from expint.backend import Array, array_namespace, asarray_like, device, is_array, is_jax, to_numpy
+from expint.backend import Array, array_namespace, device, is_array, is_jax, to_numpy
 from expint.jacobian.coordinates import Coordinates
 from expint.jacobian.given import Given, Product
+from expint.jacobian.linear_part import LinearPart
 from expint.jacobian.source import Computed, Place, Source
-from expint.operators import Dense, Diagonal, Operator, Scalar
+from expint.operators import Dense, Operator
 from expint.operators.base import StoredOperator, is_sparse
 from expint.solution import Stats
 
@@ -106,10 +105,11 @@ class Lineariser:
         stats: Stats,
     ) -> None:
         source.check(y0)
+        _refuse_gradients(y0)
         real = source.is_real(t0, y0) if isinstance(source, Given) else True
         self.source, self.coordinates, self.stats = source, Coordinates(y0, real), stats
         self._nonlinear, self._tolerance = nonlinear, tolerance
-        self._linear = _LinearPart(linear, y0, self.coordinates)
+        self._linear = LinearPart(linear, y0, self.coordinates)
         self.form = self._choose(t0, y0)
         if self.form == "action" and is_jax(array_namespace(y0)):
             raise TypeError(
@@ -148,8 +148,9 @@ class Lineariser:
         JacobianFailure
             If J is not finite.
         ValueError, TypeError
-            If a given Jacobian does not fit the state.
+            If a given Jacobian does not fit the state, or a gradient is to be recorded.
         """
+        _refuse_gradients(value)
         flat, stats = self.coordinates.flat, self.stats
         stats.jacobian_evaluations += 1
         place = Place(self._function, t, flat(y), flat(value), step, self.coordinates)
@@ -181,7 +182,7 @@ class Lineariser:
         return self._of_matrix(source.matrix(place), place, linear)
 
     def _of_matrix(
-        self, matrix: Any, place: Place, linear: _LinearPart | None
+        self, matrix: Any, place: Place, linear: LinearPart | None
     ) -> tuple[Operator, Callable[[Array], Array]]:
         """Return the operator of a matrix, and its product with vectors; ``linear`` is added to the operator only."""
         if hasattr(matrix, "matvec"):
@@ -211,58 +212,19 @@ class Lineariser:
         return counted
 
 
-class _LinearPart:
-    """L on vectors, 0 where it is None."""
-
-    def __init__(self, linear: Operator | None, y0: Array, coordinates: Coordinates) -> None:
-        self._linear, self._coordinates, self._like = linear, coordinates, y0
-        self._dense: np.ndarray | float | None = None
-        self._on_states = linear.product(y0) if linear is not None else None
-
-    def _product(self, v: Array) -> Array:
-        assert self._on_states is not None
-        return self._coordinates.flat(self._on_states(self._coordinates.back(v)))
-
-    def add_product(self, v: Array, to: Array) -> Array:
-        """Return to + L v."""
-        return to if self._linear is None else to + self._product(v)
-
-    def added(self, product: Callable[[Array], Array]) -> Callable[[Array], Array]:
-        """Return v ↦ product(v) + L v."""
-        return product if self._linear is None else lambda v: product(v) + self._product(v)
-
-    def subtracted(self, product: Callable[[Array], Array]) -> Callable[[Array], Array]:
-        """Return v ↦ product(v) - L v."""
-        return product if self._linear is None else lambda v: product(v) - self._product(v)
-
-    @property
-    def dense(self) -> np.ndarray | float:
-        """L as a matrix on the host."""
-        if self._dense is None:
-            n, like = self._coordinates.n, self._coordinates.flat(self._like)
-            columns = [] if self._linear is None else [self._product(asarray_like(e, like)) for e in np.eye(n)]
-            self._dense = np.stack([to_numpy(column) for column in columns], axis=-1) if columns else 0.0
-        return self._dense
-
-    @property
-    def sparse(self) -> Any:
-        """L as a sparse matrix of SciPy, None if it is known in another form only."""
-        from scipy import sparse
-
-        n, linear = self._coordinates.n, self._linear
-        if linear is None:
-            return sparse.csr_array((n, n))
-        if isinstance(linear, (Scalar, Diagonal)):
-            symbol = linear.value if isinstance(linear, Scalar) else linear.symbol
-            return sparse.diags_array(np.broadcast_to(symbol, self._coordinates.shape).reshape(-1)).tocsr()
-        matrix: Any = getattr(linear, "matrix", None)
-        return matrix if is_sparse(matrix) and matrix.shape[0] == n else None
-
-
 def _matrix_free(product: Callable[[Array], Array], n: int) -> Operator:
     from expint.operators.matrix_free import MatrixFree  # with SciPy's sparse algebra, which small systems never need
 
     return MatrixFree(product, n)
+
+
+def _refuse_gradients(array: Array) -> None:
+    if getattr(array, "requires_grad", False):
+        raise TypeError(
+            "expected a run that records no gradient for a method that linearises, received a state or values of "
+            "nonlinear that require one: it would miss how the Jacobian changes; solve under torch.no_grad(), or take "
+            "a method with a fixed L"
+        )
 
 
 def _check_finite(matrix: Any, t: float) -> None:

@@ -297,3 +297,36 @@ def test_a_source_says_what_it_is() -> None:
     assert isinstance(as_source(None, Y0), Differences)
     assert isinstance(as_source([[1.0]], Y0), Source)
     assert math.isfinite(check(slope, 0.0, Y0, None))
+
+
+def test_gradients_that_would_miss_the_jacobian_are_refused() -> None:
+    y0 = torch.tensor(Y0, requires_grad=True)
+    with pytest.raises(TypeError, match="expected a run that records no gradient"):
+        end(None, y0, step=None, rtol=1e-6, atol=1e-6)
+    weight = torch.tensor(-1.0, dtype=torch.float64, requires_grad=True)
+    with pytest.raises(TypeError, match="expected a run that records no gradient"):
+        expint.solve_ivp(lambda t, y: weight * y, (0, 1), torch.tensor(Y0), step=0.5)
+    with torch.no_grad():
+        np.testing.assert_allclose(end(None, y0.clone()), end(jacobian), rtol=1e-9)
+
+
+def test_arguments_are_handed_to_a_jacobian_that_is_a_function() -> None:
+    solution = expint.solve_ivp(
+        lambda t, y, rate: -rate * y, (0, 1), [1.0], args=(2.0,), jac=lambda t, y, rate: [[-rate]], step=0.5
+    )
+    assert solution.y_end[0] == pytest.approx(math.exp(-2), rel=1e-12)
+
+
+@pytest.mark.parametrize("form", ["dense", "action"])
+@pytest.mark.parametrize("f", [lambda t, y: 0 * y, lambda t, y: 0 * y + 1.0], ids=["zero", "constant"])
+def test_right_hand_sides_without_a_jacobian_to_speak_of_are_solved(f: Any, form: Any) -> None:
+    for y0 in (np.zeros(2), np.ones(2)):
+        solution = expint.solve_ivp(f, (0, 1), y0, jac=Differences(form=form))
+        np.testing.assert_allclose(solution.y_end, y0 + f(0.0, y0), rtol=1e-12)
+
+
+def test_numbers_and_arrays_of_any_shape_are_states() -> None:
+    for y0 in (np.array(0.5), np.full((2, 3), 0.5), torch.full((2, 1, 2), 0.5, dtype=torch.float64)):
+        solution = expint.solve_ivp(lambda t, y: -(y**3), (0, 1), y0, rtol=1e-9, atol=1e-12)
+        assert solution.y_end.shape == y0.shape
+        np.testing.assert_allclose(np.asarray(solution.y_end), 0.5 / math.sqrt(1 + 2 * 0.25), rtol=1e-8)
