@@ -156,10 +156,6 @@ class PhiTables:
         """Return φ_k(c h L), as far as they were required, as one array whose first axis counts k."""
         return self._values[c]
 
-    def stack(self, keys: tuple[tuple[int, Any], ...]) -> np.ndarray:
-        """Return φ_k(c h L) for all (k, c) in ``keys`` as one array, the first axis counting keys."""
-        return np.stack([self._values[c][k] for k, c in keys])
-
 
 _START = Stage(c=0, state={(0, 0): 1}, stages=(), past=(), evaluate=True, accept=True, remember=True)
 

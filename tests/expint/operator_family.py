@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
+import mpmath
 import numpy as np
 from scipy import sparse
 
@@ -22,6 +23,29 @@ def apply_row(operator: Operator, columns: list[np.ndarray], sums: list[Terms], 
     """Return Σ_j (Σ r φ_k(c h L)) v_j as a run would."""
     row = operator.row(sums, [1.0] * len(sums), PhiTables(operator, h), columns[0])
     return operator.combine(row, columns)
+
+
+def row_exactly(matrix: np.ndarray, columns: list[np.ndarray], sums: list[Terms], h: float) -> np.ndarray:
+    """Return Σ_j (Σ r φ_k(c h L)) v_j computed with fifty digits, from exponentials of block matrices.
+
+    φ_k(A) is the block in the last column of the first row of exp of A, I, …, I in the first two block diagonals.
+    """
+    n = len(matrix)
+    with mpmath.workdps(50):
+        total = mpmath.zeros(n, 1)
+        for terms, column in zip(sums, columns):
+            v = mpmath.matrix(column.tolist())
+            for (k, c), r in terms.items():
+                augmented = mpmath.eye(n * (k + 1))
+                for i in range(n * (k + 1)):
+                    augmented[i, i] = 0
+                    if i + n < n * (k + 1):
+                        augmented[i, i + n] = 1
+                scale = mpmath.mpf(h) * c.numerator / c.denominator
+                augmented[:n, :n] = scale * mpmath.matrix(matrix.tolist())
+                total += mpmath.mpf(r.numerator) / r.denominator * (mpmath.expm(augmented)[:n, n * k :] * v)
+        exact = [complex(entry) for entry in total]
+    return np.array(exact) if np.iscomplexobj(matrix) else np.array(exact).real
 
 
 def forms_of_matrix(matrix: np.ndarray) -> Mapping[str, Form]:

@@ -13,7 +13,7 @@ from scipy import sparse
 
 import expint
 from expint.operators import BlockDiagonal, Dense, Diagonal, KroneckerSum, MatrixFree, Scalar, Sparse, as_operator
-from tests.expint.operator_family import apply_row, forms_of_matrix, forms_of_sum
+from tests.expint.operator_family import apply_row, forms_of_matrix, forms_of_sum, row_exactly
 
 HALF = Fraction(1, 2)
 SUMS = [
@@ -54,6 +54,21 @@ def test_every_operator_that_holds_a_matrix_applies_the_same_row(kind: str, seed
         size = max(np.linalg.norm(expected), np.linalg.norm(columns[0]))
         assert np.linalg.norm(got - expected) <= 2e-10 * size, name
         assert got.dtype == columns[0].dtype, name
+
+
+@pytest.mark.parametrize("kind", ["complex", "skew", "non-normal", "defective", "stiff"])
+@settings(max_examples=3)
+@given(seed=st.integers(0, 2**32 - 1), h=st.floats(0.05, 2))
+def test_every_operator_that_holds_a_matrix_agrees_with_fifty_digits(kind: str, seed: int, h: float) -> None:
+    rng = np.random.default_rng(seed)
+    matrix = KINDS[kind](rng, 3)
+    columns = columns_of(rng, 3, matrix)
+    exact = row_exactly(matrix, columns, SUMS, h)
+    size = max(np.linalg.norm(exact), np.linalg.norm(columns[0]))
+    for name, (operator, _) in forms_of_matrix(matrix).items():
+        error = np.linalg.norm(apply_row(operator, columns, SUMS, h) - exact)
+        exactly_formed = name in ("dense", "block-diagonal")
+        assert error <= (1e-13 if exactly_formed else 1e-10) * size, (name, error / size)
 
 
 @settings(max_examples=15)

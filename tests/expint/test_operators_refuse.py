@@ -11,7 +11,7 @@ from scipy.sparse.linalg import aslinearoperator
 
 import expint
 from expint import Status
-from expint.operators import BlockDiagonal, Dense, Diagonal, KroneckerSum, MatrixFree, Sparse, as_operator
+from expint.operators import BlockDiagonal, Dense, Diagonal, KroneckerSum, MatrixFree, Sparse, Sum, as_operator
 from expint.phi.action import ActionFailure
 from tests.expint.operator_family import apply_row
 
@@ -231,11 +231,25 @@ def advection(n: int) -> sparse.csr_array:
     return sparse.diags_array([1.0, -2.0, 0.9], offsets=[-1, 0, 1], shape=(n, n), format="csr")
 
 
-@pytest.mark.parametrize("action", ["krylov", "rational"])
-def test_a_sparse_solve_needs_memory_for_a_few_vectors_only(action: str) -> None:
-    n = 20_000
+LENGTH = 20_000
+LAPLACIAN = sparse.diags_array([1.0, -2.0, 1.0], offsets=[-1, 0, 1], shape=(LENGTH, LENGTH), format="csr")
+
+
+@pytest.mark.parametrize(
+    "operator",
+    [
+        Sparse(advection(LENGTH), action="krylov", basis=20, tolerance=1e-8),
+        Sparse(advection(LENGTH), action="rational", basis=20, tolerance=1e-8),
+        Sparse(LAPLACIAN, action="chebyshev", tolerance=1e-8),
+        Sum(Sparse(LAPLACIAN, basis=20, tolerance=1e-8), -1.0),
+        MatrixFree(lambda v: LAPLACIAN @ v, LENGTH, basis=20, tolerance=1e-8),
+        MatrixFree(aslinearoperator(LAPLACIAN), basis=20, tolerance=1e-8),
+    ],
+    ids=str,
+)
+def test_a_solve_by_iterations_needs_memory_for_a_few_vectors_only(operator: object) -> None:
+    n = LENGTH
     y0 = np.sin(np.linspace(0, 9, n))
-    operator = Sparse(advection(n), action=action, basis=20, tolerance=1e-8)
     expint.solve_ivp(lambda t, y: -(y**3), (0, 0.1), y0, linear=operator, method="krogstad4", step=0.1)
     tracemalloc.start()
     expint.solve_ivp(lambda t, y: -(y**3), (0, 0.1), y0, linear=operator, method="krogstad4", step=0.05)
