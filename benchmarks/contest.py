@@ -1,7 +1,8 @@
 """Solvers side by side: the cheapest setting that reaches an error, timed in turn with those of the others.
 
 Time is counted in units of the first solver's, so that the tables of two machines can be compared; set-up and
-compilation, whatever is done once for a problem and a setting, is timed apart and shown included, too.
+compilation, whatever is done once for a problem and a setting, is timed apart and shown included, too. Times are
+those of the processor, all threads together: what else runs on the machine does not count, helping threads do.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ REFINE = 3
 """How often the interval between the last setting that fails and the first that succeeds is halved (geometrically)."""
 
 PATIENCE = 15.0
-"""Seconds after which a solver is not tried with further settings."""
+"""Seconds of the processor after which a solver is not tried with further settings."""
 
 ROUNDS, LEAST, MOST = 5, 0.2, 4.0
 """A run is repeated so often, short ones until the first number of seconds is spent, long ones up to the second."""
@@ -96,16 +97,16 @@ class Choice:
 
 def run(solver: Solver, setting: float, task: Task) -> tuple[Point, Callable[[], Answer] | None]:
     """Set up and solve once; a run that raises has an infinite error."""
-    begun = time.perf_counter()
+    begun = time.process_time()
     try:
         with np.errstate(all="ignore"):
             prepared = solver.prepare(setting)
-            ready = time.perf_counter()
+            ready = time.process_time()
             answer = prepared()
     except Exception as failure:  # peers fail in many ways: a failed run is one that does not reach the error
         print(f"    {solver.name}, {solver.parameter} = {setting:.3g}: {type(failure).__name__}: {str(failure)[:100]}")
-        return Point(setting, math.inf, "", 0.0, time.perf_counter() - begun), None
-    done = time.perf_counter()
+        return Point(setting, math.inf, "", 0.0, time.process_time() - begun), None
+    done = time.process_time()
     work = "?" if answer.evaluations is None else str(answer.evaluations)
     work += f" + {answer.jacobians} J" if answer.jacobians else ""
     return Point(setting, task.error(answer.values), work, ready - begun, done - ready), prepared
@@ -114,12 +115,12 @@ def run(solver: Solver, setting: float, task: Task) -> tuple[Point, Callable[[],
 def walk(solver: Solver, task: Task, targets: Sequence[float], patience: float = PATIENCE) -> list[Point]:
     """Return the points of a solver in order of cost, up to the first that reaches all targets, finer before each."""
     points: list[Point] = []
-    begun = time.perf_counter()
+    begun = time.process_time()
     for setting in solver.settings:
         points.append(run(solver, setting, task)[0])
         if points[-1].error <= min(targets):
             break
-        if time.perf_counter() - begun + 2 * (points[-1].setup + points[-1].seconds) > patience:
+        if time.process_time() - begun + 2 * (points[-1].setup + points[-1].seconds) > patience:
             break
     for target in targets:
         for _ in range(REFINE):
@@ -150,9 +151,9 @@ def time_in_turn(choices: Sequence[Choice], rounds: int = ROUNDS, least: float =
             assert choice.run is not None
             if sum(choice.times) > MOST:
                 continue
-            begun = time.perf_counter()
+            begun = time.process_time()
             choice.run()
-            choice.times.append(time.perf_counter() - begun)
+            choice.times.append(time.process_time() - begun)
 
 
 def table(choices: Sequence[Choice]) -> str:

@@ -24,12 +24,12 @@ one process, one thread each: {machine}.
 
 For every solver the cheapest setting is looked for that reaches the relative error (in the maximum norm of the values
 at the end, against an exact solution or one of order five with 12 000 steps); then all are run in turn, several times
-over, and the shortest time of each counts. *Time* is that time in units of an ETDRK4 loop written by hand in NumPy
-with its coefficients precomputed; *with set-up* adds what is done once for a problem and a setting: coefficients of
-the loop, compilation by JAX. This library makes its coefficients anew in every solve, so that its time holds them.
-Evaluations are those of N, or of the right-hand side where there is no N, with the number of Jacobians; of an
-implicit JAX solver they are not known. "not reached": no setting reached the error, or none in {patience:.0f} seconds
-of search.
+over, and the shortest time of each counts: that of the processor, all threads together. *Time* is it in units of an
+ETDRK4 loop written by hand in NumPy with its coefficients precomputed; *with set-up* adds what is done once for a
+problem and a setting: coefficients of the loop, compilation by JAX. This library makes its coefficients anew in every
+solve, so that its time holds them. Evaluations are those of N, or of the right-hand side where there is no N, with
+the number of Jacobians; of an implicit JAX solver they are not known. "not reached": no setting reached the error, or
+none in {patience:.0f} seconds of search.
 
 * **ETDRK4 by hand**: Cox and Matthews' method, diagonal L. **expint cox-matthews4**: the same with as many steps.
 * **expint auto**: the default. **expint etd34**: the embedded pair of rkstiff's family.
