@@ -4,7 +4,7 @@ Methods are exact data (:mod:`expint.derive`, :mod:`expint.methods`), lowered to
 (:mod:`expint.lower`), and run by one short loop (:mod:`expint.run`).
 """
 
-from expint import derive, operators, phi, problems, spectral
+from expint import derive, jacobian, operators, phi, problems, spectral
 from expint.derive import REST, PhiSum, Tableau
 from expint.derive.adams import Adams
 from expint.derive.bootstrap import bootstrap
@@ -32,6 +32,7 @@ __all__ = [
     "begin",
     "bootstrap",
     "derive",
+    "jacobian",
     "lawson",
     "lower",
     "method",

@@ -141,3 +141,34 @@ if "KroneckerSum" in available:
 decay = -4 * (m + 1) ** 2 * (np.sin(np.pi / (2 * (m + 1))) ** 2 + np.sin(np.pi / (m + 1)) ** 2)
 heat = expint.solve_ivp(lambda t, u: 0 * u, (0, 0.2), start.ravel(), linear=full, method="exponential-euler", step=0.1)
 assert np.allclose(heat.y_end, np.exp(0.2 * decay) * start.ravel(), rtol=1e-10, atol=1e-14)
+
+# %% [markdown]
+# ## No linear part at all
+#
+# Some problems come as $y' = f(t, y)$. Leave `linear` out: at every step $L$ is the Jacobian of $f$ there, given or found
+# by differences, complex steps or automatic differentiation. Van der Pol's oscillator rests for long and jumps: the
+# steps follow, and the tolerance is kept.
+
+# %%
+mu = 50.0
+
+
+def van_der_pol(t, y):
+    return np.array([y[1], mu * (1 - y[0] ** 2) * y[1] - y[0]])
+
+
+jumps = expint.solve_ivp(van_der_pol, (0, 1.7 * mu), [2.0, 0.0], rtol=1e-4, atol=1e-7, dense_output=True)
+print(jumps.message)
+fine = np.linspace(0, 1.7 * mu, 600)
+fig, (above, below) = plt.subplots(2, 1, figsize=(7, 4.5), sharex=True, layout="constrained")
+above.plot(fine, jumps.sol(fine)[:, 0])
+above.plot(jumps.t, jumps.y[:, 0], ".", ms=3)
+above.set(ylabel="$y_1$", title=f"Van der Pol, µ = {mu:g}: {jumps.stats.steps} steps, {jumps.stats.rejected} rejected")
+below.semilogy(jumps.t[1:], np.diff(jumps.t))
+below.set(xlabel="t", ylabel="step")
+exact = expint.solve_ivp(
+    van_der_pol, (0, 1.7 * mu), [2.0, 0.0], rtol=1e-6, atol=1e-9, jac=expint.jacobian.ComplexStep()
+)
+assert jumps.success
+assert abs(jumps.y_end - exact.y_end).max() < 1e-3 * abs(exact.y_end).max()
+assert np.diff(jumps.t).max() > 1000 * np.diff(jumps.t).min()
