@@ -65,7 +65,7 @@ def test_the_error_achieved_is_at_most_ten_times_the_tolerance(name: str, rtol: 
     assert cell.error <= 10 * rtol
 
 
-@pytest.mark.parametrize(("name", "least", "most"), [("kuramoto_sivashinsky", 20, 2000), ("burgers", 0.1, 5)])
+@pytest.mark.parametrize(("name", "least", "most"), [("kuramoto_sivashinsky", 5, 500), ("burgers", 0.1, 3)])
 def test_growth_tells_chaotic_problems_from_others(name: str, least: float, most: float) -> None:
     assert least < tolerances.growth(tolerances.case(name), rtol=1e-6, times=(0.0, 0.5)) < most
 
@@ -74,7 +74,7 @@ def test_growth_of_a_known_solution_is_its_derivative_by_the_initial_state() -> 
     given = tolerances.case("riccati")  # y = 1 / (1 + c eᵗ), c = 1/y0 - 1: (dy/dy0) y0 / y = y eᵗ / y0
     y0, t = 0.2, given.t_end
     y = float(given.problem.exact(t))
-    assert tolerances.growth(given, times=(0.0,)) == pytest.approx(2 * y * np.exp(t) / y0, rel=1e-3)
+    assert tolerances.growth(given, times=(0.0,)) == pytest.approx(y * np.exp(t) / y0, rel=1e-3)
 
 
 def test_the_table_marks_what_is_missed_and_what_cannot_be_told() -> None:
