@@ -146,8 +146,8 @@ assert np.allclose(heat.y_end, np.exp(0.2 * decay) * start.ravel(), rtol=1e-10, 
 # ## No linear part at all
 #
 # Some problems come as $y' = f(t, y)$. Leave `linear` out: at every step $L$ is the Jacobian of $f$ there, given or
-# found by differences, complex steps or automatic differentiation. Van der Pol's oscillator rests for long and jumps: the
-# steps follow, and the tolerance is kept.
+# found by differences, complex steps or automatic differentiation. Van der Pol's oscillator rests for long and jumps:
+# the steps follow, and the tolerance is kept.
 
 # %%
 mu = 50.0
