@@ -255,7 +255,7 @@ def check_tolerance(
             "it or solve in higher precision"
         )
     if atol is None:
-        size = math.sqrt(float(xp.mean(xp.abs(y0) ** 2)))
+        size = math.sqrt(float(to_numpy(xp.mean(xp.abs(y0) ** 2))))
         atol = rtol * (size if size > 0 else 1.0)
     atol = _check_atol(atol, y0)
     smallest = float(np.min(to_numpy(atol)))

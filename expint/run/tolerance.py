@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from expint.backend import Array, array_namespace
+from expint.backend import Array, array_namespace, to_numpy
 from expint.run.control import Controller
 from expint.solution import Status
 
@@ -52,7 +52,7 @@ class ErrorNorm:
             value = math.sqrt(np.vdot(scaled, scaled).real / scaled.size)
         else:
             xp = array_namespace(scaled)
-            value = math.sqrt(float(xp.mean(xp.abs(scaled) ** 2)))
+            value = math.sqrt(float(to_numpy(xp.mean(xp.abs(scaled) ** 2))))
         return value if math.isfinite(value) else math.inf
 
 

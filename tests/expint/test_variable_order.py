@@ -240,3 +240,12 @@ def test_the_order_that_promises_the_longest_step_is_best() -> None:
     assert best_order({3: 1e-2, 4: 1e-2, 5: 1e-2}, 4, controller)[0] == 3
     assert best_order({3: 0.95, 4: 0.9}, 3, controller)[0] == 3  # not worth a change
     assert best_order({1: 0.5}, 1, controller) == (1, controller.factor((0.5,), 1))
+
+
+def test_gradients_flow_through_a_run_to_a_tolerance() -> None:
+    """y' = -y + y²/2 from y_0 has dy/dy_0 = e^{-t} / (1 - y_0 (1 - e^{-t})/2)²."""
+    y0 = torch.tensor([0.3, 0.7], dtype=torch.float64, requires_grad=True)
+    solution = expint.solve_ivp(lambda t, y: 0.5 * y * y, (0, 1), y0, linear=-1.0, rtol=1e-9)
+    (gradient,) = torch.autograd.grad(solution.y_end.sum(), y0)
+    decay, start = math.exp(-1.0), y0.detach().numpy()
+    np.testing.assert_allclose(gradient.numpy(), decay / (1 - 0.5 * start * (1 - decay)) ** 2, rtol=1e-6)
