@@ -148,5 +148,7 @@ class Sampler:
                 f"{self.name}: expected an Adams method to interpolate in {self.interpolate_in!r}, received "
                 f"{self.method.name}, whose history has no clock of its own; leave interpolate_in out"
             )
-        history = self.history(schedule, self.gauge.clock, clock(self.interpolate_in), tuple(s), self.gauge.linear == 0)
+        history = self.history(
+            schedule, self.gauge.clock, clock(self.interpolate_in), tuple(s), self.gauge.constants[0] == 0
+        )
         return replace(self.method, clock=history)

@@ -48,11 +48,12 @@ class DensePath:
         self.schedule, self.gauge = schedule, gauge
         self.t = np.array([t for t in times if t in outputs])
         scales = [float(self._scale(t)) for t in times]
+        linear, nonlinear = gauge.constants
         self._dense = DenseOutput(
-            Scalar(float(gauge.linear)),
+            Scalar(linear),
             [float(gauge.clock.value(schedule, t)) for t in times],
             [x / scale for x, scale in zip(states, scales)],
-            [float(gauge.nonlinear) * outputs[t] for t in times if t in outputs],
+            [nonlinear * outputs[t] for t in times if t in outputs],
             order,
         )
         data = [

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.interpolate import CubicSpline
 
 from expint.backend import Array
 
@@ -156,6 +155,8 @@ def _derivative(function: Callable[..., Array], at: tuple[Array, ...], along: tu
 
 def _solved(lam: np.ndarray, mean: _Moments) -> Statistics:
     """Return l, and s and b of the regression N′ ≈ s N + b, elementwise."""
+    from scipy.interpolate import CubicSpline  # takes long to load
+
     l = mean.diagonal
     dl = CubicSpline(lam, l).derivative()(lam)
     n, dn = mean.e - l * mean.z, mean.de + l * mean.e - dl * mean.z

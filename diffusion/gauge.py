@@ -9,6 +9,8 @@ which both are constants. They are derived here, by computer algebra, from a and
 
 from __future__ import annotations
 
+import cmath
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -69,6 +71,11 @@ class Gauge:
         """The exact constant n in dy/ds = L y + n · prediction; raises as `linear` does."""
         return _derive(self)[1]
 
+    @property
+    def constants(self) -> tuple[float, float]:
+        """(`linear`, `nonlinear`) in double precision, found without computer algebra, which takes long to load."""
+        return _measure(self)
+
     def scale(self, alpha: Array, sigma: Array) -> Array:
         """Return x/y where x = α x₀ + σ ε: numbers for numbers, arrays for arrays."""
         return pointwise(self._scale, alpha, sigma)
@@ -103,6 +110,34 @@ def _derive(gauge: Gauge) -> tuple[Fraction, Fraction]:
         )
     return Fraction(int(linear.p), int(linear.q)), Fraction(int(nonlinear.p), int(nonlinear.q))
 
+
+@lru_cache(maxsize=64)
+def _measure(gauge: Gauge) -> tuple[float, float]:
+    """Return (L, n) as numbers, a′ and b′ by steps in the imaginary direction, which do not cancel."""
+    sigma_data, found = float(gauge.sigma_data), []
+    for s in _PLACES:
+        try:
+            pair = [complex(component(cmath, complex(s, _STEP), sigma_data)) for component in (gauge.a, gauge.b)]
+        except AttributeError:  # a function that only computer algebra knows
+            break
+        (a, b), (da, db) = (value.real for value in pair), (value.imag / _STEP for value in pair)
+        p, q = formula(gauge.predicts, math, a, b, sigma_data)
+        determinant = a * q - b * p
+        found.append(((da * q - db * p) / determinant, (a * db - b * da) / determinant))
+    if len(found) < len(_PLACES) or any(not math.isclose(x, y, abs_tol=1e-12) for x, y in zip(found[0], found[-1])):
+        linear, nonlinear = _derive(gauge)
+        return float(linear), float(nonlinear)
+    return _rounded(found[0][0]), _rounded(found[0][1])
+
+
+def _rounded(value: float) -> float:
+    """Return the simple fraction that ``value`` is but for rounding, or the value itself."""
+    simple = float(Fraction(value).limit_denominator(1000))
+    return simple if math.isclose(value, simple, rel_tol=1e-14, abs_tol=1e-14) else value
+
+
+_PLACES = (0.3, 0.8)  # within the range of every clock
+_STEP = 1e-30
 
 NOISE = Gauge("noise", LAMBDA, a=lambda m, s, d: m.exp(s), b=lambda m, s, d: 1, predicts="noise")
 DATA = Gauge("data", LAMBDA, a=lambda m, s, d: 1, b=lambda m, s, d: m.exp(-s), predicts="data")

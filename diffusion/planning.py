@@ -130,14 +130,15 @@ def _lowered(
 ) -> expint.Plan:
     """Return the plan for x of steps between the ``ends``, each by its method."""
     programme = Programme(tuple(ends.s[:-1].tolist()), methods, tuple(known))
-    plan = expint.lower(programme, expint.operators.Scalar(float(gauge.linear)), ends.s)
+    linear, nonlinear = gauge.constants
+    plan = expint.lower(programme, expint.operators.Scalar(linear), ends.s)
     inner = np.array([at for step in plan.steps for at in step.times[:-1]])
     t = gauge.clock.time(schedule, inner) if inner.size else inner  # all in one inversion of the clock
     t = _on_this_side(t, ends.t, [len(step.times) - 1 for step in plan.steps], known) if inner.size else t
     scale = gauge.scale(schedule.alpha(t), schedule.sigma(t)) if inner.size else inner
     sizes = [len(step.times) for step in plan.steps]
     return plan.in_coordinates(
-        _by_step(gauge.scale(ends.alpha, ends.sigma), scale, sizes), _by_step(ends.t, t, sizes), float(gauge.nonlinear)
+        _by_step(gauge.scale(ends.alpha, ends.sigma), scale, sizes), _by_step(ends.t, t, sizes), nonlinear
     )
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from diffusion.clock import LAMBDA
 from diffusion.clock import RHO as RHO_CLOCK
-from diffusion.gauge import DATA, FLOW, GAUGES, NOISE, RHO, VELOCITY, Gauge, edm
+from diffusion.gauge import DATA, FLOW, GAUGES, NOISE, RHO, VELOCITY, Gauge, edm, interpolated
 from diffusion.prediction import basis
 
 scales = st.floats(0.01, 100.0)
@@ -89,6 +89,36 @@ def test_a_gauge_whose_equation_is_not_constant_is_refused():
     mixed = Gauge("mixed", LAMBDA, a=lambda m, s, d: m.exp(s), b=lambda m, s, d: 1, predicts="velocity")
     with pytest.raises(ValueError, match="in the clock 'lambda' of the gauge 'mixed'"):
         _ = mixed.nonlinear
+
+
+@pytest.mark.parametrize(
+    "gauge", [*GAUGES.values(), edm(1.7), *(interpolated(x) for x in (-1.0, -0.3, 0.0, Fraction(1, 3), 0.123, 1))]
+)
+def test_the_constants_without_computer_algebra_are_the_derived_ones(gauge):
+    found, exact = gauge.constants, (float(gauge.linear), float(gauge.nonlinear))
+    assert found == pytest.approx(exact, rel=1e-15, abs=0)
+
+
+def test_constants_without_computer_algebra_are_refused_and_found_as_the_derived_ones_are():
+    crooked = Gauge("crooked", RHO_CLOCK, a=lambda m, s, d: 1 / s, b=lambda m, s, d: 1, predicts="noise")
+    with pytest.raises(ValueError, match="expected rational constants L and n"):
+        _ = crooked.constants
+    only_symbols = Gauge(
+        "only-symbols", LAMBDA, a=lambda m, s, d: m.expand(m.exp(s)), b=lambda m, s, d: 1, predicts="noise"
+    )
+    assert only_symbols.constants == (1.0, -1.0)
+
+
+def test_sampling_needs_no_computer_algebra():
+    code = (
+        "import sys, numpy, diffusion\n"
+        "net = diffusion.Denoiser(lambda x, t: 0 * x)\n"
+        "for name in ('deis-tab3', 'unipc3', 'dpm3m', 'adams3-edm', 'adams3-velocity'):\n"
+        "    diffusion.sample(net, numpy.ones((1, 4)), sampler=name, steps=5)\n"
+        "print('sympy' in sys.modules)"
+    )
+    done = subprocess.check_output([sys.executable, "-W", "ignore", "-c", code], text=True)
+    assert done.split() == ["False"]
 
 
 def test_sympy_is_imported_only_when_a_gauge_is_derived():
