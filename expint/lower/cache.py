@@ -126,7 +126,7 @@ class PhiTables:
     least
         The indices up to this one are computed together at once: a multistep method asks for one more with each step.
     evaluate
-        What computes φ_0, …, φ_p of a multiple of L; ``operator.phi`` by default.
+        What computes φ_0, …, φ_p of a multiple of L; by default that of the operator.
     """
 
     def __init__(self, operator: Any, step: float, least: int = 0, evaluate: Evaluate | None = None) -> None:
@@ -143,14 +143,16 @@ class PhiTables:
         needed = highest_indices(columns)
         if all(k < len(self._values.get(c, ())) for c, k in needed.items()):
             return
-        evaluate = self.evaluate or self.operator.phi
+        if self.evaluate is None:
+            stored = isinstance(self.operator, StoredOperator)
+            self.evaluate = self.operator.evaluator() if stored else self.operator.phi
         announced = highest_indices(
             terms for stage in self._announced for terms in (stage.state, *stage.stages, *stage.past)
         )
         for c in sorted({*needed, *announced}, key=abs, reverse=True):  # on the way to c some find c/2
             k = max(needed.get(c, 0), announced.get(c, 0), self.least)
             if k >= len(self._values.get(c, ())):
-                self._values[c] = np.stack(evaluate(k, float(c) * self.step))
+                self._values[c] = np.stack(self.evaluate(k, float(c) * self.step))
 
     def values(self, c: Any) -> np.ndarray:
         """Return φ_k(c h L), as far as they were required, as one array whose first axis counts k."""

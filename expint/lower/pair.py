@@ -83,6 +83,7 @@ class PairCache:
         elementwise = isinstance(operator, Diagonal | Scalar) and is_numpy(array_namespace(like))
         self.stacked = elementwise if stacked is None else stacked
         self._real = like.real.dtype if self.stacked else np.float64
+        self._evaluate: Any = operator.evaluator() if isinstance(operator, StoredOperator) else None
         self._tables: OrderedDict[float, np.ndarray] = OrderedDict()
         self._rows: OrderedDict[Any, PairRows] = OrderedDict()
         self._most = _ENTRIES[1]
@@ -145,7 +146,7 @@ class PairCache:
             for m in range(known - 1, -1, -1):
                 table = doubled(table, np.exp(h / 2**m * self.operator.values))
         else:
-            table = np.stack(self.operator.phi(self.method.q + 1, h))
+            table = np.stack(self._evaluate(self.method.q + 1, h))
         self._tables[h] = table
         while len(self._tables) > self._most:
             self._tables.popitem(last=False)
