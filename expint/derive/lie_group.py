@@ -11,13 +11,12 @@ Where A and N depend on t alone no points Y_j are needed, so that any nodes can 
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
-from math import factorial, prod
-from typing import TYPE_CHECKING, Any, NamedTuple
+from math import factorial
+from typing import TYPE_CHECKING, NamedTuple
 
 from expint.derive.phisum import Exact, PhiSum, exact, phi
 from expint.derive.presentation import Presented
@@ -28,10 +27,7 @@ from expint.derive.tableau import Tableau
 if TYPE_CHECKING:
     from expint.derive.report import OrderReport
 
-__all__ = ["Exponent", "LieGroupMethod", "Motion", "linear_order"]
-
-Words = dict[tuple[int, ...], Any]
-"""{(k_1, k_2, …): coefficient} of products a_{k_1} a_{k_2} … of Taylor coefficients of A."""
+__all__ = ["Exponent", "LieGroupMethod", "Motion"]
 
 
 class Exponent(NamedTuple):
@@ -132,6 +128,7 @@ class LieGroupMethod(WithoutEstimate, Presented):
         Where N may depend on y the order is at most that of ``tableau``.
         """
         from expint.derive.report import Condition, OrderReport
+        from expint.derive.time_words import linear_order
 
         linear = linear_order(self, max_order=self.order + 1)
         if self.points:
@@ -217,68 +214,11 @@ class LieGroupMethod(WithoutEstimate, Presented):
         return markdown_table(["to", "from", *nodes, "h²"], rows)
 
 
-def linear_order(method: LieGroupMethod, max_order: int = 6) -> int:
-    r"""Return the order for y' = A(t) y + b(t), proved up to ``max_order``.
-
-    With A(t_n + θh) = Σ a_k θ^k the exact solution is the sum over all words a_{k_1} … a_{k_m} of their integrals over
-    1 > θ_1 > … > θ_m > 0, which are Π_j 1/(k_j + 1 + … + k_m + 1). A method has order p if its product of exponentials
-    agrees in all words of weight Σ (k_j + 1) ≤ p. A force b(t) is a further row and column of A. Coefficients must be
-    rational or of one algebraic field.
-    """
-    one = Fraction(1)
-    nodes: list[Words] = [{(k,): exact(c) ** k if k else one for k in range(max_order)} for c in method.c]
-
-    def motion_words(motion: Motion) -> Words:
-        words: Words = motion_words(method.points[motion.start - 1]) if motion.start else {(): one}
-        for field in motion.exponents:
-            generator: Words = {}
-            for a, node in zip(field.linear, nodes):
-                generator = _added(generator, node, exact(a))
-            for i, j, b in field.commutators:
-                generator = _added(generator, _times(nodes[i - 1], nodes[j - 1], max_order), exact(b))
-                generator = _added(generator, _times(nodes[j - 1], nodes[i - 1], max_order), -exact(b))
-            term = words
-            for n in range(1, max_order + 1):
-                term = {word: x / n for word, x in _times(generator, term, max_order).items()}
-                words = _added(words, term, one)
-        return words
-
-    words = motion_words(method.final)
-    for order in range(1, max_order + 1):
-        for word in _words_of_weight(order):
-            tails = [sum(k + 1 for k in word[j:]) for j in range(len(word))]
-            if words.get(word, 0) != Fraction(1, prod(tails)):
-                return order - 1
-    return max_order
-
-
 def _defect(method: LieGroupMethod, q: int) -> PhiSum:
     """Return ψ_q = φ_q - Σ b_i c_i^{q-1}/(q-1)! of the weights at constant A."""
     weights = method._rows()[-1]
     nodes = [exact(c) ** (q - 1) if q > 1 else Fraction(1) for c in method.c]
     return phi(q) - sum((node / factorial(q - 1) * own for node, own in zip(nodes, weights)), PhiSum())
-
-
-def _words_of_weight(weight: int) -> Iterator[tuple[int, ...]]:
-    if weight == 0:
-        yield ()
-    for k in range(weight):
-        yield from ((k, *rest) for rest in _words_of_weight(weight - k - 1))
-
-
-def _times(left: Words, right: Words, heaviest: int) -> Words:
-    product: Words = {}
-    for (u, x), (v, y) in itertools.product(left.items(), right.items()):
-        if sum(u) + sum(v) + len(u) + len(v) <= heaviest:
-            product[u + v] = product[u + v] + x * y if u + v in product else x * y
-    return product
-
-
-def _added(words: Words, others: Words, factor: Any) -> Words:
-    total = dict(words)
-    for word, x in others.items():
-        total[word] = total[word] + factor * x if word in total else factor * x
-    return total
 
 
 def _field_latex(field: Exponent) -> str:

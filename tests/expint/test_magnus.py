@@ -9,7 +9,8 @@ import sympy
 from scipy import special
 
 import expint
-from expint.derive.lie_group import Exponent, LieGroupMethod, Motion, linear_order
+from expint.derive.lie_group import Exponent, LieGroupMethod, Motion
+from expint.derive.time_words import linear_order
 from expint.methods.citations import bibtex
 from expint.methods.magnus import magnus, magnus_names
 from expint.operators import MatrixFree, TimeDependent
