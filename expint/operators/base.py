@@ -170,7 +170,7 @@ def check_dtype(linear_is_complex: bool, y0: Array) -> None:
 def check_constant(coefficients: Any) -> None:
     """Refuse coefficients of L that torch differentiates, whose gradient would be lost, and those that JAX traces."""
     what = "a tensor that requires a gradient" if getattr(coefficients, "requires_grad", False) else ""
-    if is_array(coefficients) and is_jax(array_namespace(coefficients)):
+    if hasattr(coefficients, "ndim") and is_array(coefficients) and is_jax(array_namespace(coefficients)):
         from expint.phi.jax_rule import is_traced
 
         what = "an array that is traced by JAX" if is_traced(coefficients) else ""
