@@ -20,6 +20,7 @@ from .statistics import Statistics
 
 __all__ = ["estimate_statistics"]
 
+_STEEPEST = 5.0  # |s|: beyond it lies noise of few samples; that of a prediction is 1 at most
 _FLAT = 1e-12  # of the mean squares it is a difference of: a variance below it is rounding
 
 
@@ -41,8 +42,8 @@ def estimate_statistics(
     .. math:: l = E[\operatorname{diag} ∂e/∂z], \qquad s = \frac{\operatorname{Cov}(N, N')}{\operatorname{Var}(N)},
         \qquad b = E[N'] − s E[N],
 
-    all elementwise; N′ = e′ + l e − l′ z is the derivative along the flow, where z′ = −e. The diagonal is
-    E[v ∘ (∂e/∂z) v] over random signs v; derivatives of the network, in x and in t, are those of forward mode.
+    all elementwise, s kept within ±5; N′ = e′ + l e − l′ z is the derivative along the flow, where z′ = −e. The
+    diagonal is E[v ∘ (∂e/∂z) v] over random signs v; derivatives of the network, in x and t, are those of forward mode.
 
     Parameters
     ----------
@@ -164,5 +165,5 @@ def _solved(lam: np.ndarray, mean: _Moments) -> Statistics:
     product = mean.ede + l * mean.ee - dl * mean.ez - l * (mean.zde + l * mean.ez - dl * mean.zz)
     variance = square - n * n
     varies = variance > _FLAT * (mean.ee + l * l * mean.zz)
-    s = np.where(varies, (product - n * dn) / np.where(varies, variance, 1.0), 0.0)
+    s = np.where(varies, (product - n * dn) / np.where(varies, variance, 1.0), 0.0).clip(-_STEEPEST, _STEEPEST)
     return Statistics(lam, l, s, dn - s * n)

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import pairwise
 from math import factorial
 from typing import Any
 
@@ -145,7 +146,14 @@ def _plan(
         methods = (*methods[:-1], predictor(methods[-1]))
     statistics: Statistics = sampler.gauge.statistics  # type: ignore[attr-defined]
     highest = 1 + max(method.history for method in methods)
-    moments = [step_moments(statistics, *pair, highest) for pair in zip(lam.tolist(), lam.tolist()[1:])]
+    with np.errstate(over="ignore", invalid="ignore"):
+        moments = [step_moments(statistics, *pair, highest) for pair in pairwise(lam.tolist())]
+    if not all(np.all(np.isfinite(part)) for step in moments for part in (*step.of_phi, step.drift, step.offset)):
+        raise ValueError(
+            f"{sampler.name}: expected statistics whose exponentials ∫ l and ∫ s over a step are finite, received "
+            f"|l| up to {np.abs(statistics.linear).max():.3g} and |s| up to {np.abs(statistics.slope).max():.3g}; "
+            "estimate them with more samples"
+        )
     alpha = schedule.alpha(t)
     steps = [Step((float(t[0]),), (Row((None, 1.0), evaluate=True, accept=True),))]
     for i, method in enumerate(methods):

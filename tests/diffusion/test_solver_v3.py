@@ -261,5 +261,8 @@ def test_what_has_no_tabulated_form_is_refused():
         diffusion.sample(NET, NOISE_STATE.reshape(3, 4), sampler=dpm_solver_v3(smooth_statistics(11)), steps=6)
     with pytest.raises(ValueError, match="within that of the statistics"):
         diffusion.sample(NET, NOISE_STATE, sampler=dpm_solver_v3(smooth_statistics(11, -1.0, 1.0)), steps=6)
+    steep = Statistics([-6.0, 4.0], *np.full((3, 2, 1), [[[1.0]], [[-900.0]], [[1.0]]]))
+    with pytest.raises(ValueError, match=r"∫ s over a step are finite, received .* up to 900; estimate them with more"):
+        diffusion.sample(NET, NOISE_STATE, sampler=dpm_solver_v3(steep), steps=6)
     with pytest.raises(ValueError, match="integer ≥ 1, received 0"):
         dpm_solver_v3(smooth_statistics(3), 0)
