@@ -129,6 +129,12 @@ class Algebraic:
             slope = sum((m * abs(a) * largest ** (m - 1) for m, a in enumerate(self._terms) if m), ZERO)
             yield _value(self._terms, low), slope * (high - low)
 
+    def _sympy_(self) -> Any:
+        """Refuse to become a float among symbols, which is what sympy would make of it."""
+        import sympy
+
+        raise sympy.SympifyError(f"{self}, a number of a field, which does not mix with symbols")
+
     def __str__(self) -> str:
         return f"{float(self):.12g}…"
 

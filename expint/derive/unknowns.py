@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from expint.derive.algebraic import Algebraic
 from expint.derive.conditions import Condition, stiff_violations
 from expint.derive.expect import expect
 from expint.derive.phisum import Exact, PhiSum
@@ -106,7 +107,7 @@ def solve_conditions(
     ValueError
         If the order is not a positive integer.
     """
-    expect(tableau, Tableau, "a tableau with open coefficients")
+    _check_tableau(tableau, "a tableau with open coefficients")
     if not isinstance(order, int) or order < 1:
         raise ValueError(f"expected the stiff order to be an integer ≥ 1, received {order!r}")
     fixed = {*parameters, *(symbol for node in tableau.c for symbol in getattr(node, "free_symbols", ()))}
@@ -144,7 +145,7 @@ def solve_weights(
     Family
         Tableaux with the stages of the method and the weights as b, or the conditions that contradict each other.
     """
-    expect(tableau, Tableau, "a tableau whose stages are used")
+    _check_tableau(tableau, "a tableau whose stages are used")
     c, a = tableau.c, tableau.a
     if new_slope:
         c, a = (*c, Fraction(1)), (*a, tableau.b)
@@ -153,6 +154,13 @@ def solve_weights(
     return solve_conditions(
         type(tableau)(name=f"{tableau.name}, weights", c=c, a=a, b=(REST, *open_weights)), order, weak=weak
     )
+
+
+def _check_tableau(tableau: Tableau, what: str) -> None:
+    expect(tableau, Tableau, what)
+    numbers = (*tableau.c, *(r for row in (*tableau.a, tableau.b) for entry in row for _, r in entry))
+    if any(isinstance(number, Algebraic) for number in numbers):
+        raise TypeError(f"{tableau.name}: expected rational coefficients beside unknowns, received roots; round them")
 
 
 def _solve(

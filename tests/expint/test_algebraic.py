@@ -69,6 +69,15 @@ def test_fields_do_not_mix():
     assert SQRT2 != 1
 
 
+def test_they_do_not_become_floats_among_symbols():
+    x = sympy.Symbol("x")
+    for mixed in (lambda: SQRT2 + x, lambda: x + SQRT2, lambda: SQRT2 * x, lambda: x * SQRT2, lambda: x / SQRT2):
+        with pytest.raises(TypeError):
+            mixed()
+    with pytest.raises(sympy.SympifyError, match="which does not mix with symbols"):
+        sympy.sympify(SQRT2)
+
+
 def test_intervals_without_root_and_polynomials_of_low_degree_are_refused():
     with pytest.raises(ValueError, match="expected a root between 2 and 3, received a polynomial that keeps its sign"):
         root((-2, 0, 1), 2, 3)

@@ -25,6 +25,10 @@ ADAMS = expint.method("adams3")
             "expected a tableau with open coefficients, received",
         ),
         (lambda: derive.solve_weights(ADAMS, 2, [(2, 1)]), "expected a tableau whose stages are used, received Adams"),
+        (
+            lambda: derive.solve_weights(expint.method("epirk5p1"), 4, [(3, 1)]),
+            "epirk5p1: expected rational coefficients beside unknowns, received roots; round them",
+        ),
         (lambda: derive.compose(KUTTA, ADAMS), "expected tableaux to compose, received Adams"),
         (lambda: derive.adjoint(ADAMS), "expected a tableau or a scheme, received Adams"),
         (lambda: derive.dense_weights(ADAMS, 1), "expected a tableau, received Adams"),
