@@ -89,8 +89,8 @@ def test_torch_gives_the_numbers_of_numpy(form: Any, in_time: Any) -> None:
 @pytest.mark.parametrize("in_time", ["differences", "same"])
 def test_jax_gives_the_numbers_of_numpy(in_time: Any) -> None:
     np.testing.assert_allclose(end(Autodiff(in_time=in_time), jnp.asarray(Y0)), end(jacobian), rtol=1e-9)
-    adaptive = end(None, jnp.asarray(Y0), step=None, rtol=1e-6)
-    np.testing.assert_allclose(adaptive, end(jacobian, step=None, rtol=1e-6), rtol=1e-7)
+    adaptive = end(None, jnp.asarray(Y0), step=None, rtol=1e-3)
+    np.testing.assert_allclose(adaptive, end(jacobian, step=None, rtol=1e-3), rtol=1e-7)
 
 
 @pytest.mark.parametrize("jac", [Differences(), Autodiff(), jacobian], ids=["differences", "autodiff", "given"])
