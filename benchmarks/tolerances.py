@@ -1,4 +1,4 @@
-"""Error achieved over the whole zoo for rtol = 1e-3 … 1e-10; writes docs/tolerances.md.
+"""Error achieved over the whole zoo for rtol = 1e-3 … 1e-10; writes docs/tolerances.md when all problems are run.
 
     python -m benchmarks.tolerances [--folder FOLDER] [problems]
 
@@ -220,7 +220,7 @@ than ten times its growth, or a run that did not reach the end.
 def main(arguments: Sequence[str] = ()) -> None:
     command = parser("benchmarks.tolerances", __doc__)
     command.add_argument("names", nargs="*", metavar="NAME", help="problems; all by default")
-    command.add_argument("--folder", type=Path, default=DOCS, help="where to write; docs by default")
+    command.add_argument("--folder", type=Path, help="where to write; docs by default if all problems are run")
     options = command.parse_args(arguments)
     names = options.names or (["riccati", "hochbruck_ostermann", "burgers"] if options.quick else problems.names())
     tolerances = TOLERANCES[:5:2] if options.quick else TOLERANCES
@@ -229,8 +229,10 @@ def main(arguments: Sequence[str] = ()) -> None:
         rows.append(measure(name, tolerances))
         print(table(rows[-1:], tolerances).splitlines()[-1], flush=True)
     print(summary(rows, tolerances))
-    page = PAGE.format(machine=describe(), summary=summary(rows, tolerances), table=table(rows, tolerances))
-    (options.folder / "tolerances.md").write_text(page, encoding="utf-8")
+    folder = options.folder or (DOCS if not options.names and not options.quick else None)
+    if folder is not None:
+        page = PAGE.format(machine=describe(), summary=summary(rows, tolerances), table=table(rows, tolerances))
+        (folder / "tolerances.md").write_text(page, encoding="utf-8")
 
 
 if __name__ == "__main__":

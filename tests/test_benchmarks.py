@@ -89,3 +89,10 @@ def test_the_table_marks_what_is_missed_and_what_cannot_be_told() -> None:
     shown = tolerances.table(rows, steps).splitlines()[-1].split(" | ")
     assert shown[4:] == ["5 (10)", "**3e+02** (20)", "≲ 0.001 (30)", "**too many steps** |"]
     assert "Of 4 runs 1 did not reach the end; 2 have" in tolerances.summary(rows, steps)
+
+
+def test_some_problems_alone_do_not_replace_the_page() -> None:
+    page = tolerances.DOCS / "tolerances.md"
+    before = page.read_bytes()
+    tolerances.main(["riccati", "--quick"])
+    assert page.read_bytes() == before
