@@ -44,6 +44,9 @@ class PhiTable(Protocol):
 class Operator(ABC):
     """A linear operator L acting on states of the shape of y0."""
 
+    rungs = 8
+    """How many step sizes within a factor of two adaptive runs choose from: each new one costs new φ-functions."""
+
     @abstractmethod
     def check(self, y0: Array) -> None:
         """Raise ValueError or TypeError if L cannot act on states like ``y0``."""

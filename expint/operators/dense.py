@@ -36,6 +36,8 @@ class Dense(StoredOperator):
         If it is sparse.
     """
 
+    rungs = 2
+
     def __init__(self, matrix: Array) -> None:
         if is_sparse(matrix):
             raise TypeError(

@@ -17,9 +17,6 @@ from expint.run.trial import Attempt, Steps, doubled, embedded, trusted_order
 
 __all__ = ["AdaptiveFailure", "ErrorNorm", "StepControl", "adaptive_states"]
 
-_RUNGS = 8
-"""Step sizes are powers of 2^{1/8}, so that they repeat and their φ-functions can be reused."""
-
 _HOLD = (0.9, 1.2)
 """Factors between these leave the step as it is: a new step size costs new φ-functions, and a multistep method its
 history."""
@@ -90,7 +87,7 @@ def adaptive_states(
     pending = iter(stops)
     stop = next(pending)
     for _ in range(control.most):
-        h = min(on_ladder(h, ladder, _RUNGS), control.largest)
+        h = min(on_ladder(h, ladder, steps.operator.rungs), control.largest)
         trial, lands = approach(h, t, stop, previous)
         check_step(trial, t, ladder, failure, last_error)
         h_signed, end = direction * trial, stop if lands else t + direction * trial
