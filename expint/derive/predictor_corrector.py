@@ -35,6 +35,8 @@ __all__ = ["PredictorCorrector"]
 class PredictorCorrector(FullStiffOrder, Presented):
     """Exponential Adams predictor of order q with the corrector of order q + 1.
 
+    On given steps the order is kept; a run to a tolerance chooses it anew on the way, up to this one.
+
     Parameters
     ----------
     q
