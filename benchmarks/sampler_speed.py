@@ -22,7 +22,7 @@ import torch
 import diffusion
 from benchmarks import parser
 from benchmarks.tensor_operations import operations_per_step, run_without_synchronisation
-from diffusion.declaration import plan_sampler
+from diffusion.planning import plan_sampler
 
 SHAPE = (1, 4, 64, 64)
 SAMPLERS = ("ddim", "deis-tab3", "ipndm", "lms4", "dpm3m", "dpmpp-3m", "unipc3", "sa3")
@@ -154,7 +154,7 @@ def print_whole_runs(device: str, samplers: Sequence[str], batches: Sequence[int
 def main(arguments: Sequence[str] = ()) -> None:
     """Print the tables."""
     quick = parser("benchmarks.sampler_speed", __doc__).parse_args(arguments).quick
-    shape, samplers, repeats, runs = ((1, 1, 8, 8), SAMPLERS[:2], 1, 1) if quick else (SHAPE, SAMPLERS, REPEATS, RUNS)
+    shape, samplers, repeats, runs = ((1, 1, 8, 8), SAMPLERS[:2], 3, 2) if quick else (SHAPE, SAMPLERS, REPEATS, RUNS)
     warnings.simplefilter("ignore", diffusion.OffScaleWarning)
     torch.set_num_threads(1)
     device = "cuda" if torch.cuda.is_available() else "cpu"

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 import expint
 from expint.backend import Array
-from expint.run.fixed import accepted_states
-from expint.run.record import run_states
-from expint.run.scattered import can_scatter, scattered_states
 
 from .declaration import Sampler
 from .denoiser import Denoiser
 from .dense import with_dense_output
-from .diagnosis import OffScaleWarning, diagnosed, warn_off_scale
-from .door import check_state, lay_out
-from .evaluation import Predicted
+from .diagnosis import OffScaleWarning, warn_off_scale
+from .door import lay_out
 from .programme import End
+from .running import run_sampler
 
 __all__ = ["OffScaleWarning", "SamplingError", "encode", "sample", "trajectory"]
 
@@ -95,7 +91,7 @@ def sample(
     """
     plan, chosen = _planned(denoiser, sampler, steps, grid)
     last = [len(plan.steps) - 1]
-    return _final(warn_off_scale(_run(denoiser, noise, plan, chosen, start, last, callback, progress), denoiser))
+    return _final(warn_off_scale(run_sampler(denoiser, noise, plan, chosen, start, last, callback, progress), denoiser))
 
 
 def trajectory(
@@ -131,7 +127,7 @@ def trajectory(
     """
     plan, chosen = _planned(denoiser, sampler, steps, grid)
     outputs: dict[float, Array] | None = {} if dense_output else None
-    run = warn_off_scale(_run(denoiser, noise, plan, chosen, start, None, callback, progress, outputs), denoiser)
+    run = warn_off_scale(run_sampler(denoiser, noise, plan, chosen, start, None, callback, progress, outputs), denoiser)
     if not outputs or len(run.t) < 2:
         return run
     return with_dense_output(run, outputs, chosen.gauge, denoiser.schedule, chosen.method.order)
@@ -156,7 +152,7 @@ def encode(
     backwards = replace(chosen, end=End(correct=chosen.end.correct))
     plan = backwards.plan(denoiser.schedule, times[::-1], edges=denoiser.discontinuities)
     last = [len(plan.steps) - 1]
-    state = _final(_run(denoiser, data, plan, chosen, "state", last, callback, progress))
+    state = _final(run_sampler(denoiser, data, plan, chosen, "state", last, callback, progress))
     return state / denoiser.schedule.noise_scale(float(times[0]))
 
 
@@ -167,76 +163,7 @@ def _planned(
     return chosen.plan(denoiser.schedule, times, to_zero=to_zero, edges=denoiser.discontinuities), chosen
 
 
-def _run(
-    denoiser: Denoiser,
-    state: Array,
-    plan: expint.Plan,
-    sampler: Sampler,
-    start: str,
-    keep: list[int] | None,
-    callback: Callable[[float, Array], None] | None,
-    progress: bool,
-    outputs: dict[float, Array] | None = None,
-) -> expint.Solution:
-    """Run ``plan``; the network's outputs, in the kind of the gauge, are entered into ``outputs`` by their time."""
-    check_state(state)
-    if start not in ("noise", "state"):
-        raise ValueError(f"expected start to be 'noise' or 'state', received {start!r}")
-    first = plan.steps[0].times[0]
-    x = state * denoiser.schedule.noise_scale(first) if start == "noise" else state
-    scattered = can_scatter(plan, x)
-    plan_run, evaluate, factors = _evaluation(sampler, denoiser, plan, x, keep=not scattered or outputs is not None)
-    if outputs is not None:
-        evaluate = _kept(evaluate, factors, outputs)
-    with _no_grad(x):
-        states = (scattered_states if scattered else accepted_states)(plan_run, evaluate, x)
-        run = run_states(
-            states,
-            x,
-            len(plan.steps) - 1,
-            keep=keep,
-            name=sampler.name,
-            callback=callback,
-            progress=progress,
-            look_every=None,  # a look at the states synchronises a GPU
-        )
-        if run.success:
-            return run
-        plan_run, evaluate, _ = _evaluation(sampler, denoiser, plan, x)
-        return diagnosed(run, plan_run, evaluate, x)
-
-
-def _evaluation(
-    sampler: Sampler, denoiser: Denoiser, plan: expint.Plan, x: Array, *, keep: bool = True
-) -> tuple[expint.Plan, Callable[[float, Array], Array], Mapping[float, float]]:
-    """Return the plan to run, what evaluates its rows, and by time its factor to the prediction of the gauge."""
-    slope = sampler.slope(denoiser)
-    return slope.for_run(plan, x, keep=keep) if isinstance(slope, Predicted) else (plan, slope, {})
-
-
-def _kept(
-    slope: Callable[[float, Array], Array], factors: Mapping[float, float], outputs: dict[float, Array]
-) -> Callable[[float, Array], Array]:
-    """Return the ``slope``, its values times their factors entered into ``outputs``."""
-
-    def evaluate(t: float, x: Array) -> Array:
-        value = slope(t, x)
-        outputs[t] = factors.get(t, 1.0) * value  # of calls at one time the last: that at the accepted state
-        return value
-
-    return evaluate
-
-
 def _final(run: expint.Solution) -> Array:
     if not run.success:
         raise SamplingError(run)
     return run.y[-1, ...]
-
-
-def _no_grad(x: Array) -> AbstractContextManager[Any]:
-    """Return torch.no_grad() for tensors that ask for no gradient, without importing torch for others."""
-    if hasattr(x, "requires_grad") and not x.requires_grad:
-        import torch
-
-        return torch.no_grad()
-    return nullcontext()
