@@ -410,3 +410,11 @@ def test_stepping_by_hand_takes_the_steps_of_a_run() -> None:
 def test_no_plan_is_made_for_methods_that_linearise() -> None:
     with pytest.raises(TypeError, match="received exprb43, whose L is the Jacobian at every step"):
         expint.lower(method("exprb43"), expint.operators.Scalar(-1.0), [0.0, 1.0])
+
+
+@pytest.mark.parametrize("name", ["robertson", "hires", "brusselator"])
+def test_the_tolerance_is_kept_on_problems_with_a_stored_solution(name: str) -> None:
+    problem, stored = problems.make(name), problems.reference(name)
+    solution = expint.solve(problem, "pexprb54s4", rtol=1e-4, atol=1e-7)
+    error = np.abs(problems.sample(problem, solution.y_end) - stored.values) / (1e-3 + np.abs(stored.values))
+    assert math.sqrt(float(np.mean(error**2))) < 1e-4
