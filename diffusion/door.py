@@ -13,6 +13,7 @@ from . import grids
 from .declaration import Sampler
 from .denoiser import Denoiser
 from .samplers import sampler as find_sampler
+from .schedule import NoiseSchedule
 
 __all__ = ["check_state", "lay_out"]
 
@@ -28,7 +29,7 @@ def lay_out(
         If the sampler is unknown, both or neither of ``steps`` and ``grid`` are given, the grid cannot be sampled on,
         or there are fewer steps than slopes that the sampler interpolates.
     """
-    chosen = find_sampler(sampler)
+    chosen, schedule = find_sampler(sampler), denoiser.schedule
     if (steps is None) == (grid is None):
         received = "neither" if steps is None else "both"
         raise ValueError(f"expected either steps= (their number) or grid= (their times), received {received}")
@@ -37,19 +38,29 @@ def lay_out(
         if not isinstance(steps, (int, np.integer)) or steps < 1 + to_zero:
             least = "an integer ≥ 2, the last step leading to σ = 0" if to_zero else "a positive integer"
             raise ValueError(f"expected steps to be {least}, received {steps!r}")
-        chosen = chosen.for_run(int(steps), denoiser.schedule)
-        times = grids.check(chosen.grid(int(steps) - to_zero, denoiser.schedule), denoiser.schedule)
+        chosen = chosen.for_run(int(steps), schedule)
+        before = int(steps) - (to_zero and float(schedule.sigma(schedule.t_end)) > 0.0)
+        times = grids.check(chosen.grid(before, schedule), schedule)
         times = grids.through(times, denoiser.discontinuities)
     else:
-        times, to_zero = grids.check_with_zero(grid, denoiser.schedule)
+        times, to_zero = grids.check_with_zero(grid, schedule)
+    if len(times) > 2 and float(schedule.sigma(times[-1])) == 0.0 and _ends_by_policy(chosen, schedule, times[-1]):
+        times, to_zero = times[:-1], True
     count = len(times) - 1 + to_zero
-    chosen = chosen.for_run(count, denoiser.schedule).on(denoiser.schedule, times)
+    chosen = chosen.for_run(count, schedule).on(schedule, times)
     if count < chosen.method.history:
         raise ValueError(
             f"{chosen.name} interpolates {chosen.method.history} slopes and needs at least that many steps, received "
             f"{count}; take more steps or a sampler of lower order"
         )
     return chosen, times, to_zero
+
+
+def _ends_by_policy(sampler: Sampler, schedule: NoiseSchedule, t: float) -> bool:
+    """Whether a step to σ = 0, at the time t, is that of the sampler's end: by choice, or as its clock is infinite."""
+    with np.errstate(divide="ignore"):
+        there = sampler.gauge.clock.value(schedule, np.array([t]))
+    return sampler.end.zero is not None or not np.all(np.isfinite(there))
 
 
 def check_state(state: Any) -> None:

@@ -87,7 +87,7 @@ def power(
     start, end = _ends(schedule, t_start, t_end)
     variable = clock_of(clock)
     with np.errstate(divide="ignore", invalid="ignore"):
-        s = np.array([variable.value(schedule, np.float64(start)), variable.value(schedule, np.float64(end))])
+        s = np.asarray(variable.value(schedule, np.array([start, end])))
     if not np.all(np.isfinite(s)):
         raise ValueError(
             f"expected the clock {variable.name!r} finite at both ends; received {s[0]} at t = {start} and {s[1]} at "

@@ -256,7 +256,7 @@ def test_times_at_which_the_clock_is_infinite_are_refused_and_sampled_at_where_i
     schedule = diffusion.FlowMatching(t_start=1.0, t_end=0.0)
     network = gaussian_mixture(*mixture()[:3], schedule, predicts="flow")
     grid = [1.0, 0.75, 0.5, 0.25, 0.0]
-    for name, where in (("ddim", "t = 0 with α = 1, σ = 0"), ("deis-tab2", "t = 1 with α = 0, σ = 1")):
+    for name, where in (("dpm2m", "t = 1 with α = 0, σ = 1"), ("deis-tab2", "t = 1 with α = 0, σ = 1")):
         with pytest.raises(ValueError, match=rf"{name}: expected times at which the clock .* received {where}"):
             diffusion.sample(network, NOISE, sampler=name, grid=grid)
     found = diffusion.trajectory(network, NOISE, sampler="adams2-flow", grid=grid)
@@ -265,3 +265,25 @@ def test_times_at_which_the_clock_is_infinite_are_refused_and_sampled_at_where_i
     noise_network = gaussian_mixture(*mixture()[:3], schedule, predicts="noise")
     with pytest.raises(ValueError, match=r"determine 'flow'; received α = 0.0"):
         diffusion.sample(noise_network, NOISE, sampler="adams2-flow", grid=grid)
+
+
+@pytest.mark.parametrize("name", ["unipc3", "dpmpp-2m", "edm-heun", "ddim"])
+def test_a_schedule_that_ends_in_clean_data_is_sampled_by_a_last_step_to_it(name):
+    """Whether σ = 0 is its last time or lies beyond: grids that end there give the same samples."""
+    clean, noisy = diffusion.FlowMatching(t_end=0.0), diffusion.FlowMatching()
+    grid = [0.99, 0.7, 0.4, 0.2, 0.05, 0.0]
+    found, expected = (
+        diffusion.sample(gaussian_mixture(*mixture()[:3], s, predicts="flow"), NOISE, sampler=name, grid=grid)
+        for s in (clean, noisy)
+    )
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_by_steps_too_a_schedule_may_end_in_clean_data():
+    schedule = diffusion.FlowMatching(t_end=0.0)
+    network = gaussian_mixture(*mixture()[:3], schedule, predicts="flow")
+    for name in ("edm-heun", "adams2-flow"):
+        run = diffusion.trajectory(network, NOISE, sampler=name, steps=6)
+        assert (len(run.t), run.t[-1]) == (7, 0.0)
+    with pytest.raises(ValueError, match="expected the clock 'lambda' finite at both ends"):
+        diffusion.sample(network, NOISE, sampler="unipc3", steps=6)
