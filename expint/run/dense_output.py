@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Sequence
-from functools import lru_cache
 from math import factorial
 from typing import Any
 
-import numpy as np
-
-from expint.backend import Array, array_namespace
+from expint.backend import Array
 from expint.derive.lagrange import lagrange_coefficients
 from expint.derive.stage import Stage
 from expint.lower.cache import PhiTables, lower_stage
 from expint.operators.base import Operator
+from expint.run.continuous import Continuous
 
 __all__ = ["DenseOutput", "Trail"]
 
 
-class DenseOutput:
+class DenseOutput(Continuous):
     r"""The continuous solution of a run, callable at any time in its span.
 
     On the step from t_n the slopes at the nearest accepted times are interpolated by a polynomial p of degree q - 1,
@@ -43,36 +40,8 @@ class DenseOutput:
     def __init__(
         self, operator: Operator, times: Sequence[float], states: Sequence[Array], slopes: Sequence[Array], order: int
     ) -> None:
-        self.operator, self.order = operator, min(order, len(slopes))
-        self.times, self.states, self.slopes = [float(t) for t in times], states, slopes
-        self._direction = 1.0 if self.times[-1] >= self.times[0] else -1.0
-        self._keys = [self._direction * t for t in self.times]
-        self._defect = lru_cache(maxsize=16)(self._defect_of_step)
-
-    def __call__(self, t: float | Sequence[float] | np.ndarray) -> Array:
-        """Return the state at the time ``t``, or the states at several times along a new first axis.
-
-        Raises
-        ------
-        ValueError
-            If a time lies outside the span of the run.
-        """
-        if np.ndim(t) == 0:
-            return self._at(float(t))  # type: ignore[arg-type]
-        return array_namespace(self.states[0]).stack([self._at(float(time)) for time in np.asarray(t)])
-
-    def _at(self, t: float) -> Array:
-        n = bisect_left(self._keys, self._direction * t)
-        if n == len(self.times) or (n == 0 and t != self.times[0]):
-            raise ValueError(f"expected a time between {self.times[0]} and {self.times[-1]}, received {t}")
-        if t == self.times[n]:
-            return self.states[n]
-        start, h = self.times[n - 1], self.times[n] - self.times[n - 1]
-        theta = (t - start) / h
-        return self._follow(n - 1, theta) + theta * self._defect(n - 1)
-
-    def _defect_of_step(self, n: int) -> Array:
-        return self.states[n + 1] - self._follow(n, 1.0)
+        super().__init__(times, states)
+        self.operator, self.slopes, self.order = operator, slopes, min(order, len(slopes))
 
     def _follow(self, n: int, theta: float) -> Array:
         """Return the exact flow of the interpolated problem from y_n over θh."""
@@ -90,7 +59,7 @@ class DenseOutput:
         return self.operator.combine(row.weights, (self.states[n], *(self.slopes[j] for j in window)))
 
     def __repr__(self) -> str:
-        return f"DenseOutput({self.times[0]:.6g} … {self.times[-1]:.6g}, {len(self.times)} times, order {self.order})"
+        return f"{super().__repr__()[:-1]}, order {self.order})"
 
 
 class Trail:
@@ -110,6 +79,11 @@ class Trail:
         self.states: list[Array] = []
         self.slopes: list[Array] = []
         self._ahead: Array | None = None
+
+    @property
+    def end(self) -> float | None:
+        """The time of the newest state, None before the first."""
+        return self.times[-1] if self.times else None
 
     def add(self, t: float, y: Array, slope: Array | None, ahead: Array | None = None) -> None:
         """Add a state, the slope at the state before, and the slope at the state itself where it is known."""

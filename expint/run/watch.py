@@ -17,8 +17,11 @@ __all__ = ["AnyTrail", "Watch"]
 class AnyTrail(Protocol):
     """What a run leaves behind for dense output and events, such as ``Trail``."""
 
-    times: list[float]
     whole: bool
+
+    @property
+    def end(self) -> float | None:
+        """The time of the newest state, None before the first."""
 
     def add(self, t: float, y: Array, slope: Array | None, ahead: Array | None = None) -> None:
         """Add a state and the slopes that are known with it."""
@@ -51,7 +54,7 @@ class Watch:
     def look(self, reached: Accepted) -> Accepted | None:
         """Take a new state; return the state of a terminal event in the step that led to it, if there is one."""
         trail, finder = self._trail, self._finder
-        before = trail.times[-1] if trail.times else None
+        before = trail.end
         trail.add(reached.t, reached.y, reached.slope, reached.ahead)
         if before is None:
             finder.start(reached.t, reached.y)

@@ -1,0 +1,137 @@
+"""What continuous solutions have in common: finding the step of a time, joining the steps, keeping what was reached."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from bisect import bisect_left
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from expint.backend import Array, array_namespace
+
+__all__ = ["Continuous", "Reached", "ReachedTrail"]
+
+
+class Continuous(ABC):
+    """A solution at any time in its span: a rule inside every step, made continuous.
+
+    On the step from t_n the solution is what the rule gives, y(t_n + θh) = f_n(θ), plus θ times what f_n(1) lacks to
+    y_{n+1}.
+
+    Parameters
+    ----------
+    times
+        The accepted times, strictly monotone.
+    states
+        The states there.
+    """
+
+    def __init__(self, times: Sequence[float], states: Sequence[Array]) -> None:
+        self.times, self.states = [float(t) for t in times], states
+        self._direction = 1.0 if self.times[-1] >= self.times[0] else -1.0
+        self._keys = [self._direction * t for t in self.times]
+        self._defect = lru_cache(maxsize=16)(self._defect_of_step)
+
+    def __call__(self, t: float | Sequence[float] | np.ndarray) -> Array:
+        """Return the state at the time ``t``, or the states at several times along a new first axis.
+
+        Raises
+        ------
+        ValueError
+            If a time lies outside the span of the run.
+        """
+        if np.ndim(t) == 0:
+            return self._at(float(t))  # type: ignore[arg-type]
+        return array_namespace(self.states[0]).stack([self._at(float(time)) for time in np.asarray(t)])
+
+    def _at(self, t: float) -> Array:
+        n = bisect_left(self._keys, self._direction * t)
+        if n == len(self.times) or (n == 0 and t != self.times[0]):
+            raise ValueError(f"expected a time between {self.times[0]} and {self.times[-1]}, received {t}")
+        if t == self.times[n]:
+            return self.states[n]
+        start = self.times[n - 1]
+        theta = (t - start) / (self.times[n] - start)
+        return self._follow(n - 1, theta) + theta * self._defect(n - 1)
+
+    def _defect_of_step(self, n: int) -> Array:
+        return self.states[n + 1] - self._follow(n, 1.0)
+
+    @abstractmethod
+    def _follow(self, n: int, theta: float) -> Array:
+        """Return f_n(θ), the rule inside the step from the n-th time."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.times[0]:.6g} … {self.times[-1]:.6g}, {len(self.times)} times)"
+
+
+class Reached(NamedTuple):
+    """A state on the way.
+
+    Attributes
+    ----------
+    t, y
+        The time and the state.
+    slope
+        N there, where it is known.
+    local
+        The linearisation of the step that begins there, if it does and is asked for.
+    """
+
+    t: float
+    y: Array
+    slope: Array | None
+    local: Any = None
+
+
+class ReachedTrail(ABC):
+    """What a run of one-step methods leaves behind for dense output and events.
+
+    Parameters
+    ----------
+    whole
+        Whether all of the run is kept, or only what the newest step needs.
+    points
+        How many states the newest step needs.
+    """
+
+    def __init__(self, whole: bool, points: int) -> None:
+        self.whole, self.points = whole, points
+        self.reached: list[Reached] = []
+
+    @property
+    def end(self) -> float | None:
+        """The time of the newest state, None before the first."""
+        return self.reached[-1].t if self.reached else None
+
+    def add(self, t: float, y: Array, slope: Array | None, ahead: Array | None = None) -> None:
+        """Add a state; ``slope`` is N at the state before, ``ahead`` N at the state itself, where they are known."""
+        if slope is not None:
+            self.reached[-1] = self._completed(self.reached[-1], slope, t)
+        self.reached.append(Reached(t, y, ahead))
+        if not self.whole:
+            del self.reached[: -self.points]
+
+    def cut(self, t: float, y: Array) -> None:
+        """Let the run end at ``t`` inside its newest step."""
+        self.reached[-1] = Reached(t, y, None)
+
+    def output(self) -> Continuous | None:
+        """Return the continuous solution of what is kept, None if there is no step yet."""
+        return self._continuous(self.reached) if len(self.reached) > 1 else None
+
+    def newest(self) -> Continuous | None:
+        """Return the continuous solution on the newest step, at a cost that does not grow with the run."""
+        return self._continuous(self.reached[-self.points :]) if len(self.reached) > 1 else None
+
+    def _completed(self, start: Reached, slope: Array, end: float) -> Reached:
+        """Return the state with which a step to ``end`` began, with what its slope tells."""
+        del slope, end
+        return start
+
+    @abstractmethod
+    def _continuous(self, reached: Sequence[Reached]) -> Continuous:
+        """Return the continuous solution through these states."""
