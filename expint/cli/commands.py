@@ -177,4 +177,6 @@ def _answer(method: Any, question: str) -> str:
 
 
 def _text(value: Any) -> str:
+    if value is None:
+        return "none"
     return f"{value:.6g}" if isinstance(value, float) else str(value)
