@@ -115,7 +115,7 @@ def methods(name: str | None, latex: bool, orders: bool, cite: bool, as_json: bo
     elif any(asked.values()):
         click.echo("\n\n".join(_answer(found[0], question) for question, wanted in asked.items() if wanted))
     else:
-        click.echo("\n".join(f"{key.replace('_', ' '):18} {value}" for key, value in _facts(found[0]).items()))
+        click.echo("\n".join(f"{key.replace('_', ' '):18} {_text(value)}" for key, value in _facts(found[0]).items()))
         click.echo("\n\n".join(["", found[0].markdown(), found[0].cite()]))
 
 
