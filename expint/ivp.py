@@ -187,7 +187,7 @@ def solve_ivp(
         stops = lay_out_stops(t_span, t_eval, limits)
         tolerance = check_tolerance(chosen, rtol, atol, norm, y0, doubling)
         control = StepControl(tolerance, controller, *limits.sizes(), doubling)
-        operator = operator.within(tolerance.rtol, float(np.min(to_numpy(tolerance.atol))))
+        operator = operator.for_changing_steps().within(tolerance.rtol, float(np.min(to_numpy(tolerance.atol))))
         steps = StepCache(chosen, operator, y0)
         start, keep = float(t_span[0]), None if t_eval is None else {float(t) for t in t_eval}
         checked = check_slopes(nonlinear, args, y0)

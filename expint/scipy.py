@@ -128,7 +128,7 @@ class ExponentialSolver(_Driven):
     ) -> None:
         super().__init__(fun, t0, y0, t_bound, vectorized, support_complex=True)
         matrix = np.asarray(linear)
-        operator = as_operator(matrix, self.y)
+        operator = as_operator(matrix, self.y).for_changing_steps()
         chosen, control = self._control(rtol, atol, first_step, max_step)
 
         def nonlinear(t: float, y: np.ndarray) -> np.ndarray:

@@ -64,6 +64,7 @@ class Eigenbasis(StoredOperator):
     def combiner(self) -> Callable[[Sequence[Any], Sequence[Array]], Array]:
         """Return ``combine`` for one run; columns, and points that become columns, are transformed once."""
         known: OrderedDict[int, tuple[Array, Array]] = OrderedDict()  # holding the column keeps its id unique
+        bases: list[Any] = []
 
         def remember(column: Array, transformed: Array) -> None:
             known[id(column)] = (column, transformed)
@@ -72,14 +73,16 @@ class Eigenbasis(StoredOperator):
             if id(column) in known:
                 known.move_to_end(id(column))
             else:
-                remember(column, _along_axes(self._there.like(column), column))
+                remember(column, _along_axes(bases[0], column))
             return known[id(column)][1]
 
         def combine(weights: Sequence[Any], columns: Sequence[Array]) -> Array:
+            if not bases:  # all columns of a run are of one kind
+                bases.extend((self._there.like(columns[0]), self._back.like(columns[0])))
             entered = [None if weight is None else enter(column) for weight, column in zip(weights, columns)]
             transformed = linear_combination(weights, entered)
-            point = _along_axes(self._back.like(columns[0]), transformed)
-            if self.real and not is_complex(columns[0]) and is_complex(point):
+            point = _along_axes(bases[1], transformed)
+            if self.real and point.dtype != columns[0].dtype and not is_complex(columns[0]) and is_complex(point):
                 point = array_namespace(point).real(point)  # what is left of the imaginary part is rounding
             remember(point, transformed)
             while len(known) > len(columns) + 2:
@@ -129,6 +132,8 @@ class Axiswise(IteratedOperator):
 
 def _along_axes(factors: Sequence[Array], array: Array) -> Array:
     """Return the array with each factor applied along its axis, the last factor along the last axis."""
+    if len(factors) == 1 and factors[0] is not None and array.dtype == factors[0].dtype:
+        return array @ factors[0].T
     xp = array_namespace(array)
     shape = tuple(array.shape)
     for axis, factor in enumerate(factors):

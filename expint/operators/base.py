@@ -89,6 +89,10 @@ class Operator(ABC):
         """Return the operator that runs work with: this one, or one of a simpler kind to which it amounts."""
         return self
 
+    def for_changing_steps(self) -> Operator:
+        """Return the operator for runs whose step sizes change: this one, or a form whose φ-functions cost less."""
+        return self
+
     def within(self, rtol: float, atol: float) -> Operator:
         """Return the operator for a run whose errors are measured against atol + rtol |y|.
 

@@ -55,8 +55,9 @@ class DenseOutput(Continuous):
         )
         stage = Stage(theta, {(0, theta): 1}, (), terms, evaluate=False, accept=True, remember=False)
         slots = (True,) * self.order
-        row = lower_stage(stage, self.operator, h, slots, self.states[n], PhiTables(self.operator, h))
-        return self.operator.combine(row.weights, (self.states[n], *(self.slopes[j] for j in window)))
+        operator = self.operator.for_changing_steps()
+        row = lower_stage(stage, operator, h, slots, self.states[n], PhiTables(operator, h))
+        return operator.combine(row.weights, (self.states[n], *(self.slopes[j] for j in window)))
 
     def __repr__(self) -> str:
         return f"{super().__repr__()[:-1]}, order {self.order})"
