@@ -106,15 +106,17 @@ def solve_ivp(
         Times at which the states are wanted, in the direction of integration, within t_span. By default those of all
         steps.
     rtol, atol
-        Tolerances: steps are chosen so that the root mean square of e_i / (atol + rtol |y_i|) is at most 1, e the
-        estimated error of a step. By default rtol is 1e-6, and atol is rtol times the root mean square of y_0. atol
-        may be an array that broadcasts to the state.
+        Tolerances: steps are chosen so that the estimated error e of each is at most 1 in units of
+        w_i = atol + rtol |y_i|: max( sqrt(1/n Σ_i |e_i / w_i|²), ‖e‖₂ / ‖w‖₂ ) ≤ 1. The second term is for states that
+        a few of the n components carry, as Fourier modes may: the first alone lets each err by sqrt(n) w_i.
+        By default rtol is 1e-6, and atol is rtol times the root mean square of y_0. atol may be an array that
+        broadcasts to the state.
         Predictor–corrector pairs (pec2, pec3, …) choose their order, too, and allow a step of length h only √(h/T) of
         this, T the span, so that errors that add up stay near the tolerance.
     first_step, max_step, max_steps
         The first step (chosen by default), the largest step, and the most steps, rejected ones included.
     norm
-        Instead of the root mean square: a function from the scaled error to a number.
+        Instead of that maximum: a function from the array |e_i| / w_i to a number.
     error
         How the error of a step is estimated: "embedded", by the method itself (the default), or "doubling", by the
         difference from two steps of half the length, for one-step methods without an estimate of their own.

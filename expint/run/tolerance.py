@@ -14,18 +14,29 @@ from expint.solution import Status
 
 __all__ = ["AdaptiveFailure", "ErrorNorm", "StepControl"]
 
+_SQUARES = (1e-30, 1e30)
+"""Sums of squares beyond these are taken in units of the largest term: single precision ends at 1e±38."""
+
 
 @dataclass(frozen=True)
 class ErrorNorm:
-    r"""The error in units of the tolerance, ‖e_i / (atol + rtol max(|y_i|, |y_i'|))‖.
+    r"""The error e of a step from y to y' in units of the tolerance w_i = atol + rtol max(|y_i|, |y_i'|).
+
+    By default it is
+
+        max( sqrt(1/n Σ_i |e_i / w_i|²), ‖e‖₂ / ‖w‖₂ ).
+
+    The first is what solvers of ordinary differential equations take; where a few of n components carry the state, as
+    Fourier modes do, it alone lets each of them err by sqrt(n) times its tolerance. The second, the relative error of
+    the state as a whole, is the same in every orthonormal basis if atol is zero.
 
     Parameters
     ----------
     rtol, atol
         Relative and absolute tolerance; atol a number or an array that broadcasts to the state.
     norm
-        The norm of the scaled vector, the root mean square by default. A state spread over processes needs only a norm
-        that sums over all of them.
+        A norm of the scaled vector with components |e_i| / w_i, which replaces both. A state spread over processes
+        needs only a norm that sums over all of them.
     """
 
     rtol: float
@@ -48,11 +59,20 @@ class ErrorNorm:
         scaled = error / scale
         if self.norm is not None:
             value = float(self.norm(abs(scaled)))
-        elif isinstance(scaled, np.ndarray):  # without asking for the namespace, which takes longer than the sum
-            value = math.sqrt(np.vdot(scaled, scaled).real / scaled.size)
+        elif isinstance(scaled, np.ndarray):  # without asking for the namespace, which takes longer than the sums
+            mean, square = float(np.vdot(scaled, scaled).real) / scaled.size, float(np.vdot(scale, scale))
+            if not math.isfinite(mean):
+                return math.inf
+            if not _SQUARES[0] < square < _SQUARES[1]:
+                unit = scale.max()
+                error, scale = error / unit, scale / unit
+                square = float(np.vdot(scale, scale))
+            value = math.sqrt(max(mean, float(np.vdot(error, error).real) / square))
         else:
             xp = array_namespace(scaled)
-            value = math.sqrt(float(to_numpy(xp.mean(xp.abs(scaled) ** 2))))
+            unit = xp.max(scale)
+            mean, whole = xp.mean(xp.abs(scaled) ** 2), xp.sum(xp.abs(error / unit) ** 2) / xp.sum((scale / unit) ** 2)
+            value = math.sqrt(float(to_numpy(xp.maximum(mean, whole))))
         return value if math.isfinite(value) else math.inf
 
 
