@@ -63,6 +63,8 @@ PREDICTIONS: dict[str, Prediction] = {
 }
 """The kinds of output by name."""
 
+_OF_NOISE = ("noise", "score")
+
 _ALIASES = {
     "epsilon": "noise",
     "eps": "noise",
@@ -143,6 +145,8 @@ def coefficients(
     try:
         p, q = basis(source, alpha, sigma, sigma_data)
         p_target, q_target = basis(target, alpha, sigma, sigma_data)
+        if source in _OF_NOISE and target in _OF_NOISE:  # multiples of ε, also where x tells nothing of it
+            return 0.0, q_target / q
         determinant = alpha * q - sigma * p
         return (p_target * q - q_target * p) / determinant, (alpha * q_target - sigma * p_target) / determinant
     except ZeroDivisionError:

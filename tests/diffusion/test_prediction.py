@@ -116,3 +116,10 @@ def test_an_unknown_kind_is_refused_with_the_nearest_name():
         prediction_name("velocty")
     with pytest.raises(TypeError, match="a string; received int"):
         prediction_name(3)
+
+
+@pytest.mark.parametrize("make", [float, np.asarray, torch.tensor], ids=["number", "numpy", "torch"])
+def test_noise_and_score_determine_each_other_also_where_there_is_no_signal(make):
+    alpha, sigma = make(0.0), make(0.8)
+    assert float(convert(np.float64(1.0), np.float64(9.0), alpha, sigma, "noise", "score")) == pytest.approx(-1.25)
+    assert float(convert(np.float64(1.0), np.float64(9.0), alpha, sigma, "score", "noise")) == pytest.approx(-0.8)
