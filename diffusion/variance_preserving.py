@@ -231,6 +231,5 @@ def half_log_snr_of_integral(xp: Namespace, integral: Any) -> Any:
 
 
 def integral_of_half_log_snr(xp: Namespace, lam: Any) -> Any:
-    """Return B = log(1 + e^{−2λ}), without overflow or cancellation."""
-    magnitude = xp.abs(2.0 * lam)
-    return 0.5 * magnitude - lam + xp.log1p(xp.exp(-magnitude))
+    """Return B = log(1 + e^{−2λ}), without overflow or cancellation, also in its derivative."""
+    return xp.logaddexp(-2.0 * lam, xp.zeros_like(lam))

@@ -245,3 +245,13 @@ def test_a_table_that_ends_in_zero_signal_has_one_interpolation():
             make()
     with pytest.raises(ValueError, match=r"between 0 and 1 \(1 for the last where α vanishes\)"):
         VP.from_betas([1.0, 0.1], interpolation="angle")
+
+
+@pytest.mark.parametrize("schedule", [VP.linear(t_end=1e-8), SubVP(VP.linear(t_end=1e-8)), VP.from_betas([0.01, 0.02])])
+@pytest.mark.parametrize("t", [1e-8, 1e-5, 1e-2, 0.5, 0.9])
+def test_the_derivative_of_the_inverse_is_that_of_the_inverse_function_down_to_1e_8(schedule, t):
+    if t < schedule.t_end:
+        return
+    lam = torch.tensor(float(schedule.half_log_snr(t)), dtype=torch.float64, requires_grad=True)
+    schedule.time(lam).backward()
+    np.testing.assert_allclose(float(lam.grad) * schedule.half_log_snr_rate(t), 1.0, rtol=1e-13)
