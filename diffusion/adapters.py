@@ -80,15 +80,20 @@ def with_log_sigma(network: Network, schedule: NoiseSchedule, factor: float = 0.
     return call
 
 
-def in_dtype(network: Network, dtype: Any) -> Network:
+def in_dtype(network: Network, dtype: Any, *, cast_time: bool = True) -> Network:
     """Return a network that computes in ``dtype``: x and t are cast to it, and the output back to that of x.
 
     The state of a run keeps its own precision, so that a network in bfloat16 serves a float32 or float64 state.
+    A time has less than three digits in bfloat16, and an index above 256 is another one: whole numbers are never cast,
+    and with ``cast_time`` false no time is, for networks that embed it in their own precision, as most do. Other
+    adapters go around this one, ``with_index(in_dtype(…))``, to reckon in the precision of the run.
     """
 
     def call(x: Array, t: Array, **condition: Any) -> Array:
         xp = array_namespace(x)
-        return xp.astype(network(xp.astype(x, dtype), xp.astype(t, dtype), **condition), x.dtype)
+        if cast_time and xp.isdtype(t.dtype, "real floating"):
+            t = xp.astype(t, dtype)
+        return xp.astype(network(xp.astype(x, dtype), t, **condition), x.dtype)
 
     return call
 

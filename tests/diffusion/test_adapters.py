@@ -83,3 +83,17 @@ def test_adapters_that_cannot_be_are_refused():
         with_scaled_time(abs, 0.0)
     with pytest.raises(ValueError, match="expected count > 0"):
         with_index(abs, 0)
+
+
+@pytest.mark.parametrize(
+    "adapt",
+    [
+        lambda net: with_index(in_dtype(net, torch.bfloat16), rounded=True),
+        lambda net: with_index(in_dtype(net, torch.bfloat16, cast_time=False)),
+    ],
+    ids=["rounded", "own precision"],
+)
+def test_an_index_keeps_its_value_in_low_precision(adapt):
+    x, t = seen(adapt, torch.ones(3, 2), torch.tensor([0.401, 0.802, 1.0], dtype=torch.float64))
+    assert x.dtype == torch.bfloat16
+    np.testing.assert_allclose(t, [400, 801, 999], rtol=1e-14)  # 999 is 1000 in bfloat16
