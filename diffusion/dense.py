@@ -47,6 +47,7 @@ class DensePath:
     ) -> None:
         self.schedule, self.gauge = schedule, gauge
         self.t = np.array([t for t in times if t in outputs])
+        self._span = times[0], times[-1]
         scales = [float(self._scale(t)) for t in times]
         linear, nonlinear = gauge.constants
         self._dense = DenseOutput(
@@ -77,9 +78,15 @@ class DensePath:
         Raises
         ------
         ValueError
-            If a time lies outside the run.
+            If a time lies outside the run, as far as σ > 0 there.
         """
         times = np.asarray(t, dtype=float)
+        outside = times[~((times >= self._span[1]) & (times <= self._span[0]))]
+        if outside.size:
+            raise ValueError(
+                f"expected a time between {self._span[0]:.6g} and {self._span[1]:.6g}, from where to where the run has "
+                f"σ > 0; received {outside[0]:.6g}"
+            )
         states = [self._scale(at) * self._dense(float(self.gauge.clock.value(self.schedule, at))) for at in times.flat]
         return array_namespace(states[0]).stack(states) if times.ndim else states[0]
 

@@ -55,8 +55,9 @@ def test_a_run_to_zero_noise_is_dense_as_far_as_there_is_noise():
     for name in ("edm-heun", "dpmpp-2m@k-diffusion"):
         run = diffusion.trajectory(NET, NOISE, sampler=name, steps=8, dense_output=True)
         np.testing.assert_allclose(run.sol(run.t[:-1]), run.states[:-1], rtol=1e-12, atol=1e-13)
-        with pytest.raises(ValueError, match="expected a time between"):
-            run.sol(1e-3)
+        for t in (1.5, 1e-3, 0.0, float("nan")):
+            with pytest.raises(ValueError, match=rf"expected a time between 1 and 0.01, .* σ > 0; received {t:g}"):
+                run.sol(t)
 
 
 def test_tensors_stay_tensors():
