@@ -15,6 +15,8 @@ _FEW = 12  # names that fit into a message
 def resolve(name: str, known: Mapping[str, object], aliases: Mapping[str, str], what: str) -> str:
     """Return the canonical name of the ``what`` called ``name``; case does not matter, nor which of "-", "_", " ".
 
+    "++" may stand for "pp", as in DPM-Solver++.
+
     Raises
     ------
     TypeError
@@ -34,12 +36,13 @@ def resolve(name: str, known: Mapping[str, object], aliases: Mapping[str, str], 
         return spellings[_fold(name)]
     near = get_close_matches(_fold(name), spellings, n=1, cutoff=0.0)[0]
     choice = f"one of {list(known)}" if len(known) <= _FEW else f"one of {len(known)} by name"
-    raise ValueError(f"expected a {what}, {choice}; received {name!r}; did you mean {spellings[near]!r}?")
+    article = "an" if what[0] in "aeiou" else "a"
+    raise ValueError(f"expected {article} {what}, {choice}; received {name!r}; did you mean {spellings[near]!r}?")
 
 
 def _fold(name: str) -> str:
-    """Return the name without what does not distinguish names: case, and which of hyphen, underscore, space."""
-    return re.sub(r"[\s_-]+", "-", name.strip().lower())
+    """Return the name without what does not distinguish names: case, which of hyphen, underscore, space, ++ or pp."""
+    return re.sub(r"[\s_-]+", "-", name.strip().lower().replace("++", "pp"))
 
 
 def number_of_steps(steps: int) -> int:

@@ -381,3 +381,13 @@ def test_the_page_of_orders_lists_every_sampler_as_it_is():
     assert [line[:7] for line in lines[2:]] == [row.cells() for row in rows]
     for line in lines[2:]:
         assert abs(float(line[7]) - int(line[6])) < 0.15, line
+
+
+@pytest.mark.parametrize("name", ["DPM++ 2M", "dpm++-2m", "DPMpp_2M"])
+def test_two_pluses_are_spelt_out(name):
+    assert diffusion.sampler(name) is diffusion.sampler("dpmpp-2m")
+
+
+def test_a_misspelt_plus_plus_is_not_taken_for_another_solver():
+    with pytest.raises(ValueError, match="did you mean 'dpmpp-2m'"):
+        diffusion.sampler("DPM++2M")
