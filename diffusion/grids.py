@@ -91,7 +91,8 @@ def power(
     if not np.all(np.isfinite(s)):
         raise ValueError(
             f"expected the clock {variable.name!r} finite at both ends; received {s[0]} at t = {start} and {s[1]} at "
-            f"t = {end}; move the end or choose a bounded clock such as 'angle' or 'flow'"
+            f"t = {end}; move the end, or take a grid that is uniform in a bounded clock, such as "
+            "grid=diffusion.grids.uniform(steps, 'angle', schedule=schedule)"
         )
     if exponent != 1 and np.any(s < 0.0):
         raise ValueError(
