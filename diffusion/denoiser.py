@@ -16,7 +16,7 @@ from .prediction import Kind, coefficients, prediction_name
 from .schedule import NoiseSchedule
 from .variance_preserving import VP
 
-__all__ = ["Denoiser"]
+__all__ = ["Denoiser", "like_input"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +97,7 @@ class Denoiser:
             raise ValueError("expected a state of shape (B, …); received a scalar; add a batch axis")
         if isinstance(t, (int, float)) or not is_array(t) or t.ndim == 0:
             t = array_namespace(x).full((x.shape[0],), float(t), dtype=x.dtype, device=device(x))
-        return _like_input(self.network(x, t, **self.condition), x)
+        return like_input(self.network(x, t, **self.condition), x)
 
     def at_times(self, times: Iterable[float], like: Array) -> Callable[[float, Array], Array]:
         """Return the denoiser as a function of (t, x) for these ``times`` and for states ``like`` one.
@@ -110,7 +110,7 @@ class Denoiser:
         at = dict(zip(unique, rows, strict=True))
 
         def call(t: float, x: Array) -> Array:
-            return _like_input(network(x, at[t], **condition), x)
+            return like_input(network(x, at[t], **condition), x)
 
         return call
 
@@ -142,13 +142,19 @@ def _conversion(schedule: NoiseSchedule, source: Kind, target: Kind, t: float) -
     return coefficients(source, target, schedule.alpha(t), schedule.sigma(t), schedule.sigma_data)
 
 
-def _like_input(output: Array, x: Array) -> Array:
-    """Return the ``output`` of a network, which has the shape and dtype of its input ``x``."""
+def like_input(output: Array, x: Array, what: str = "the network") -> Array:
+    """Return the ``output`` of ``what``, which has the shape and dtype of its input ``x``.
+
+    Raises
+    ------
+    ValueError
+        If it has not.
+    """
     if getattr(output, "shape", None) == x.shape and output.dtype == x.dtype:
         return output
     raise ValueError(
-        f"expected the network to return an array of shape {tuple(x.shape)} and dtype {x.dtype}; "
-        f"received {_describe(output)}; wrap the network so that its output is like its input"
+        f"expected {what} to return an array of shape {tuple(x.shape)} and dtype {x.dtype}; "
+        f"received {_describe(output)}; wrap it so that its output is like its input"
     )
 
 

@@ -15,7 +15,7 @@ from .denoiser import Denoiser
 from .samplers import sampler as find_sampler
 from .schedule import NoiseSchedule
 
-__all__ = ["check_state", "lay_out"]
+__all__ = ["check_denoiser", "check_state", "lay_out"]
 
 
 def lay_out(
@@ -26,9 +26,10 @@ def lay_out(
     Raises
     ------
     TypeError, ValueError
-        If the sampler is unknown, both or neither of ``steps`` and ``grid`` are given, the grid cannot be sampled on,
-        or there are fewer steps than slopes that the sampler interpolates.
+        If the denoiser is none, the sampler is unknown, both or neither of ``steps`` and ``grid`` are given, the grid
+        cannot be sampled on, or there are fewer steps than slopes that the sampler interpolates.
     """
+    check_denoiser(denoiser)
     chosen, schedule = find_sampler(sampler), denoiser.schedule
     if (steps is None) == (grid is None):
         received = "neither" if steps is None else "both"
@@ -61,6 +62,15 @@ def _ends_by_policy(sampler: Sampler, schedule: NoiseSchedule, t: float) -> bool
     with np.errstate(divide="ignore"):
         there = sampler.gauge.clock.value(schedule, np.array([t]))
     return sampler.end.zero is not None or not np.all(np.isfinite(there))
+
+
+def check_denoiser(denoiser: Any) -> None:
+    """Raise TypeError unless it is a `Denoiser`."""
+    if not isinstance(denoiser, Denoiser):
+        raise TypeError(
+            f"expected a Denoiser, received {type(denoiser).__name__}; wrap a network, for example "
+            'diffusion.Denoiser(network, predicts="noise", schedule=diffusion.VP.linear())'
+        )
 
 
 def check_state(state: Any) -> None:

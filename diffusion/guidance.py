@@ -6,9 +6,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+
 from expint.backend import Array, array_namespace
 
-from .denoiser import Denoiser
+from .denoiser import Denoiser, like_input
+from .door import check_denoiser
 from .prediction import Kind, basis
 
 __all__ = ["classifier_free", "classifier_guided", "thresholded"]
@@ -40,6 +43,8 @@ def classifier_free(
 
     Raises
     ------
+    TypeError
+        If the denoiser is none, or ``unconditional`` no mapping.
     ValueError
         If ``rescale`` lies outside [0, 1] or the interval is empty.
 
@@ -47,9 +52,15 @@ def classifier_free(
     -----
     Ho & Salimans 2022; the interval: Kynkäänniemi et al. 2024; the rescaling: Lin et al. 2023, §3.4.
     """
+    check_denoiser(denoiser)
+    if not isinstance(unconditional, Mapping):
+        raise TypeError(
+            f"expected the unconditional condition as a mapping; received {type(unconditional).__name__}; pass a dict "
+            "such as {'label': None}, or {} for a network called without"
+        )
     if not 0.0 <= rescale <= 1.0:
         raise ValueError(f"expected rescale from 0 (not at all) to 1; received {rescale!r}")
-    if interval is not None and not interval[0] < interval[1]:
+    if interval is not None and (np.shape(interval) != (2,) or not interval[0] < interval[1]):
         raise ValueError(f"expected an interval (low, high) of times; received {interval!r}; exchange its ends")
     low, high = interval or (-float("inf"), float("inf"))
 
@@ -76,16 +87,28 @@ def classifier_guided(denoiser: Denoiser, gradient: Callable[[Array, float], Arr
     scale
         Its weight.
 
+    Raises
+    ------
+    ValueError
+        In a run, if the gradient is no array like x, or if α = 0 and an infinite change of the prediction is wanted.
+
     Notes
     -----
     Dhariwal & Nichol 2021. ε changes by −σ · scale · gradient while x stays, and any other prediction accordingly.
     """
+    check_denoiser(denoiser)
 
     def guide(source: Denoiser, x: Array, t: float) -> Array:
         schedule = source.schedule
         alpha, sigma = float(schedule.alpha(t)), float(schedule.sigma(t))
         p, q = basis(source.predicts, alpha, sigma, schedule.sigma_data)
-        return source(x, t) - (scale * sigma * (q - p * sigma / alpha)) * gradient(x, t)
+        if alpha == 0.0 != p:
+            raise ValueError(
+                f"expected α > 0, received α = 0 at t = {t}, where a change of the score changes a "
+                f"{source.predicts!r} prediction infinitely; start later, at less noise"
+            )
+        change = like_input(gradient(x, t), x, "the gradient")
+        return source(x, t) - (scale * sigma * (q - p * sigma / alpha if p else q)) * change
 
     return _guided(denoiser, guide, denoiser.predicts)
 
@@ -101,6 +124,7 @@ def thresholded(denoiser: Denoiser, quantile: float = 0.995, limit: float = 1.0)
     ValueError
         If the quantile lies outside [0, 1] or the limit is not positive.
     """
+    check_denoiser(denoiser)
     if not 0.0 <= quantile <= 1.0 or not limit > 0.0:
         raise ValueError(f"expected a quantile in [0, 1] and a limit > 0; received {quantile!r} and {limit!r}")
 

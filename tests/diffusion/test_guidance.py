@@ -155,6 +155,17 @@ def test_guidance_that_cannot_be_is_refused():
         classifier_free(conditional(), 2.0, unconditional={}, rescale=1.5)
     with pytest.raises(ValueError, match="exchange its ends"):
         classifier_free(conditional(), 2.0, unconditional={}, interval=(0.7, 0.2))
+    with pytest.raises(ValueError, match="exchange its ends"):
+        classifier_free(conditional(), 2.0, unconditional={}, interval=0.7)
+    with pytest.raises(TypeError, match="mapping; received NoneType"):
+        classifier_free(conditional(), 2.0, unconditional=None)
+    for guide in (
+        lambda net: classifier_free(net, 2.0, unconditional={}),
+        lambda net: classifier_guided(net, lambda x, t: x),
+        thresholded,
+    ):
+        with pytest.raises(TypeError, match=r"expected a Denoiser, received function; wrap a network"):
+            guide(conditional().network)
     with pytest.raises(ValueError, match="quantile in"):
         thresholded(conditional(), 1.5)
     with pytest.raises(ValueError, match=r"one time for the whole batch; received times of shape \(3,\)"):
@@ -162,3 +173,20 @@ def test_guidance_that_cannot_be_is_refused():
     guided = classifier_free(conditional(), 2.0, unconditional={}, interval=(0.2, 0.21))
     with pytest.raises(ValueError, match=r"fine enough to have steps end at each of the times \[0.2, 0.21\]"):
         diffusion.sample(guided, NOISE, sampler="ddim", steps=4)
+
+
+def test_a_gradient_that_is_not_like_the_state_is_refused():
+    for gradient in (lambda x, t: x[:1], lambda x, t: x.numpy(), lambda x, t: None):
+        with pytest.raises(ValueError, match="expected the gradient to return an array of shape"):
+            diffusion.sample(classifier_guided(conditional(), gradient), torch.from_numpy(NOISE), steps=5)
+
+
+def test_classifier_guidance_of_pure_noise_is_refused_where_it_would_be_infinite():
+    schedule = diffusion.VP.zero_terminal_snr(np.linspace(1e-4, 0.02, 100))
+    denoisers = {
+        kind: classifier_guided(diffusion.Denoiser(lambda x, t: 0.5 * x, kind, schedule), lambda x, t: -x)
+        for kind in ("noise", "velocity")
+    }
+    np.testing.assert_allclose(denoisers["noise"](NOISE, 1.0), 1.5 * NOISE, rtol=1e-14)  # ε − σ · gradient
+    with pytest.raises(ValueError, match=r"received α = 0 at t = 1.0.*'velocity' prediction infinitely"):
+        denoisers["velocity"](NOISE, 1.0)

@@ -192,6 +192,12 @@ def test_states_that_cannot_be_sampled_are_refused_before_any_call(door, noise, 
     assert not calls
 
 
+@pytest.mark.parametrize("door", [diffusion.sample, diffusion.trajectory, diffusion.encode])
+def test_a_network_in_place_of_a_denoiser_is_refused(door):
+    with pytest.raises(TypeError, match=r"expected a Denoiser, received function; wrap a network"):
+        door(lambda x, t: x, np.zeros((2, 4)), steps=4)
+
+
 def test_a_network_that_returns_another_shape_is_refused_at_its_first_call():
     denoiser, calls = counting(lambda x, t: x[:, :, :1])
     with pytest.raises(ValueError, match=r"expected the network to return an array of shape \(3, 1, 2, 2\)"):
