@@ -65,7 +65,7 @@ class Predicted:
         factors = {t: conversion.factor for t, conversion in conversions.items()}
         network = self.denoiser.at_times(conversions, x)
         if not any(conversion.ratio for conversion in conversions.values()):
-            return Evaluation(folded, network, factors)
+            return Evaluation(folded, _copied(network) if keep else network, factors)
         plus = _plus_multiple if keep else _into(array_namespace(x).empty_like(x))
 
         def slope(t: float, x: Array) -> Array:
@@ -94,6 +94,11 @@ def _conversion(of_state: float, of_output: float) -> Conversion:
     if abs(of_state) > abs(of_output):
         return Conversion(True, of_output / of_state, of_state)
     return Conversion(False, of_state / of_output, of_output)
+
+
+def _copied(network: Callable[[float, Array], Array]) -> Callable[[float, Array], Array]:
+    """Return the ``network`` with outputs of their own: compiled ones may write each over the one before."""
+    return lambda t, x: 1.0 * network(t, x)
 
 
 def _plus_multiple(a: Array, factor: float, b: Array) -> Array:

@@ -192,6 +192,23 @@ def test_states_that_cannot_be_sampled_are_refused_before_any_call(door, noise, 
     assert not calls
 
 
+@pytest.mark.parametrize("name", ["deis-tab3", "unipc3-noise", "edm-heun", "dpmpp-2m"])
+@pytest.mark.parametrize("make", [np.asarray, torch.from_numpy, lambda x: torch.from_numpy(x).bfloat16()])
+def test_a_network_may_write_each_output_over_the_one_before(make, name):
+    def network(x, t):
+        return 0.7 * x + t[:, None]
+
+    noise, memory = make(np.random.default_rng(5).standard_normal((3, 4))), {}
+
+    def compiled(x, t):
+        output = memory.setdefault("output", network(x, t))
+        output[...] = network(x, t)
+        return output
+
+    runs = [diffusion.trajectory(diffusion.Denoiser(net), noise, sampler=name, steps=6) for net in (network, compiled)]
+    assert bool((runs[0].y == runs[1].y).all())
+
+
 @pytest.mark.parametrize("door", [diffusion.sample, diffusion.trajectory, diffusion.encode])
 def test_a_network_in_place_of_a_denoiser_is_refused(door):
     with pytest.raises(TypeError, match=r"expected a Denoiser, received function; wrap a network"):
