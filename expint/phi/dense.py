@@ -88,7 +88,7 @@ def _check(xp: Namespace, matrix: Array) -> None:
 
 def _grouped(xp: Namespace, batch: Array, p: int) -> list[Array]:
     """Evaluate a batch (b, n, n), matrices that need equally many doublings together."""
-    doublings = _doublings(xp, batch)
+    doublings = np.array([least_doublings(size) for size in _sizes(xp, batch).tolist()])
     order = np.argsort(doublings, kind="stable")
     if doublings[order[0]] == doublings[order[-1]]:
         return _evaluate(batch, p, int(doublings[0]))
@@ -101,8 +101,8 @@ def _grouped(xp: Namespace, batch: Array, p: int) -> list[Array]:
     return [pick(xp.concat(parts), np.argsort(order)) for parts in zip(*values, strict=True)]
 
 
-def _doublings(xp: Namespace, batch: Array) -> np.ndarray:
-    """Return for each matrix the least s ≥ 0 with α(|A|/2^s) ≤ 1."""
+def _sizes(xp: Namespace, batch: Array) -> np.ndarray:
+    """Return α(|A|) for each matrix."""
     size = xp.abs(batch)
     norm = xp.max(xp.sum(size, axis=-2), axis=-1)
     size = size / xp.where(norm > 0, norm, xp.ones_like(norm))[:, None, None]
@@ -110,9 +110,9 @@ def _doublings(xp: Namespace, batch: Array) -> np.ndarray:
     roots = []
     for j in range(1, _NORM_POWER + 2):
         sums = sums @ size
-        roots.append(xp.max(sums[:, 0, :], axis=-1) ** (1 / j))
-    alpha = to_numpy(norm * xp.maximum(roots[-1], roots[-2]))
-    return np.maximum(np.ceil(np.log2(np.maximum(alpha, 1.0))), 0).astype(np.int64)
+        if j >= _NORM_POWER:
+            roots.append(xp.max(sums[:, 0, :], axis=-1) ** (1 / j))
+    return to_numpy(norm * xp.maximum(*roots))
 
 
 def _evaluate(batch: Array, p: int, doublings: int) -> list[Array]:
@@ -123,86 +123,130 @@ def _evaluate(batch: Array, p: int, doublings: int) -> list[Array]:
     return found.values
 
 
+class Rule(NamedTuple):
+    """What doublings of φ_0, …, φ_p of matrices of one kind share.
+
+    Attributes
+    ----------
+    xp
+        The namespace.
+    identity
+        I, of shape (n, n).
+    weights
+        The weights in the new e^{2B} − I, φ_1(2B), …, φ_p(2B) of the old ones, of shape (p + 1, p + 1), …
+    halves
+        … and of their products with e^B − I, of shape (p + 1, 1, 1, 1).
+    """
+
+    xp: Namespace
+    identity: Array
+    weights: Array
+    halves: Array
+
+
 class Doubled(NamedTuple):
     """φ-functions of matrices B of shape (b, n, n), and what is needed to double them.
 
     Attributes
     ----------
-    minus_one, exponential
-        e^B − I and e^B.
+    rule
+        See ``Rule``.
+    exponential
+        e^B.
     higher
-        φ_1(B), …, φ_p(B) as one array of shape (p, b, n, n).
+        e^B − I, φ_1(B), …, φ_p(B) as one array of shape (p + 1, b, n, n).
     """
 
-    minus_one: Array
+    rule: Rule
     exponential: Array
     higher: Array
 
     @property
     def values(self) -> list[Array]:
         """[φ_0(B), …, φ_p(B)]."""
-        return [self.exponential, *(self.higher[k, ...] for k in range(self.higher.shape[0]))]
+        return [self.exponential, *(self.higher[k, ...] for k in range(1, self.higher.shape[0]))]
 
 
-def least_doublings(matrix: np.ndarray) -> int:
-    """Return the least s for which φ-functions of A/2^s come from their Taylor polynomials."""
-    return int(_doublings(array_namespace(matrix), matrix[None])[0])
+def scaled_size(matrix: np.ndarray) -> float:
+    """Return the number α(|A|) by which the scaling is decided; α(|2A|) = 2 α(|A|)."""
+    return float(_sizes(array_namespace(matrix), matrix[None])[0])
+
+
+def least_doublings(size: float) -> int:
+    """Return the least s ≥ 0 with α(|A|)/2^s ≤ 1, for which φ-functions of A/2^s come from their Taylor polynomials."""
+    fraction, exponent = math.frexp(size)
+    return max(exponent - (fraction == 0.5), 0)
 
 
 def begin(scaled: Array, p: int) -> Doubled:
     """Return φ_0, …, φ_p, p ≥ 1, of matrices that need no doubling."""
     xp = array_namespace(scaled)
-    identity = xp.broadcast_to(xp.eye(scaled.shape[-1], dtype=scaled.dtype, device=device(scaled)), scaled.shape)
-    values = _taylor(scaled, identity, p)
+    identity = xp.eye(scaled.shape[-1], dtype=scaled.dtype, device=device(scaled))
+    values = _taylor(xp, scaled, identity, p)
     minus_one = values[0] @ scaled
-    return Doubled(minus_one, identity + minus_one, xp.stack(values))
+    weights, halves = (asarray_like(numbers, scaled) for numbers in _numbers(p, is_complex(scaled)))
+    return Doubled(Rule(xp, identity, weights, halves), identity + minus_one, xp.stack([minus_one, *values]))
 
 
 def double(given: Doubled) -> Doubled:
-    """Return φ_0(2B), …, φ_p(2B)."""
-    xp, p = array_namespace(given.higher), given.higher.shape[0]
-    weights = asarray_like(_weights(p, is_complex(given.higher)), given.higher)
-    sums = xp.reshape(weights @ xp.reshape(given.higher, (p, -1)), given.higher.shape)
-    halves = asarray_like(2.0 ** -np.arange(1.0, p + 1), given.higher)
-    higher = sums + (given.minus_one @ given.higher) * xp.reshape(halves, (p, 1, 1, 1))
-    minus_one, exponential = _squared(xp, given.minus_one, given.minus_one @ given.minus_one, given.exponential)
-    return Doubled(minus_one, exponential, higher)
+    """Return φ_0(2B), …, φ_p(2B): the formula of ``phi_matrices``, and e^{2B} − I = 2M + M² in the same products."""
+    rule, exponential, old = given
+    xp, shape = rule.xp, old.shape
+    higher = xp.reshape(rule.weights @ xp.reshape(old, (shape[0], -1)), shape)
+    products = old[0, ...] @ old
+    products *= rule.halves
+    higher += products
+    return Doubled(rule, *_decayed(rule, exponential, higher))
 
 
 @functools.cache
-def _weights(p: int, is_complex: bool) -> np.ndarray:
-    """Return the weights of φ_j(B) in φ_k(2B) but for M φ_k(B): 2^-k / (k-j)!, and φ_k once more."""
+def _numbers(p: int, is_complex: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Return the weights and halves of ``Rule``: with M = e^B − I, 2^k φ_k(2B) = M φ_k + φ_k + Σ_j φ_j/(k-j)!."""
     kind = np.complex128 if is_complex else np.float64
-    rows = [[1 / math.factorial(k - j) if j <= k else 0 for j in range(1, p + 1)] for k in range(1, p + 1)]
-    return (np.array(rows) + np.eye(p)).astype(kind) / 2.0 ** np.arange(1, p + 1)[:, None]
+    halves = 2.0 ** -np.arange(p + 1.0)
+    rows = [[1 / math.factorial(k - j) if 1 <= j <= k else 0 for j in range(p + 1)] for k in range(p + 1)]
+    weights = halves[:, None] * (np.array(rows) + np.eye(p + 1))
+    weights[0, 0] = 2
+    return weights.astype(kind), halves[:, None, None, None]
 
 
-def _squared(xp: Namespace, minus_one: Array, square: Array, exponential: Array) -> tuple[Array, Array]:
-    """Return e^{2B} − I and e^{2B} from M = e^B − I, M² and e^B, each from the one of the two that is accurate.
+def _decayed(rule: Rule, exponential: Array, higher: Array) -> tuple[Array, Array]:
+    """Return e^{2B}, and e^{2B} − I, φ_1(2B), …; ``higher`` has the difference as 2M + M², ``exponential`` is e^B.
 
     Once e^B decays, I + M would only cancel: from there e^{2B} is the square of e^B.
     """
-    identity = xp.eye(exponential.shape[-1], dtype=exponential.dtype, device=device(exponential))
-    norm = xp.max(xp.sum(xp.abs(exponential), axis=-2), axis=-1)
-    doubled = 2 * minus_one + square
-    decays = norm < 0.5
+    xp, minus_one = rule.xp, higher[0, ...]
+    decays = xp.max(xp.sum(xp.abs(exponential), axis=-2), axis=-1) < 0.5
+    whole = rule.identity + minus_one
     if not bool(xp.any(decays)):
-        return doubled, identity + doubled
-    exponential = xp.where(decays[:, None, None], exponential @ exponential, identity + doubled)
-    return xp.where(decays[:, None, None], exponential - identity, doubled), exponential
+        return whole, higher
+    whole = xp.where(decays[:, None, None], exponential @ exponential, whole)
+    minus_one = xp.where(decays[:, None, None], whole - rule.identity, minus_one)
+    return whole, xp.concat([minus_one[None, ...], higher[1:, ...]])
 
 
-def _taylor(scaled: Array, identity: Array, p: int) -> list[Array]:
+def _taylor(xp: Namespace, scaled: Array, identity: Array, p: int) -> list[Array]:
     """Return [φ_1, …, φ_p] of matrices B with α(|B|) ≤ 1: Taylor for φ_p, then downwards."""
-    powers = [identity, scaled]
+    powers = [xp.broadcast_to(identity, scaled.shape), scaled]
     while len(powers) <= _POWERS:
         powers.append(powers[-1] @ scaled)
-    degree = max(_LEAST_DEGREE, 19 - p)  # the first term left out is below p!/20!, 2^-53 of φ_p(0) or less
-    value = None
-    for first in range(degree - degree % _POWERS, -1, -_POWERS):
-        chunk = sum(powers[i] / math.factorial(p + first + i) for i in range(min(_POWERS, degree + 1 - first)))
+    flat = xp.reshape(xp.stack(powers[:_POWERS]), (_POWERS, -1))
+    chunks, value = asarray_like(_chunks(p, is_complex(scaled)), scaled), None
+    for i in range(chunks.shape[0]):
+        chunk = xp.reshape(chunks[i, :] @ flat, scaled.shape)
         value = chunk if value is None else value @ powers[_POWERS] + chunk
     values = [value]
     for k in range(p - 1, 0, -1):
         values.append(scaled @ values[-1] + identity / math.factorial(k))
     return values[::-1]
+
+
+@functools.cache
+def _chunks(p: int, is_complex: bool) -> np.ndarray:
+    """Return the coefficients of the Taylor polynomial of φ_p, the last four first, each four in ascending order."""
+    degree = max(_LEAST_DEGREE, 19 - p)  # the first term left out is below p!/20!, 2^-53 of φ_p(0) or less
+    rows = [
+        [1 / math.factorial(p + i) if i <= degree else 0.0 for i in range(first, first + _POWERS)]
+        for first in range(degree - degree % _POWERS, -1, -_POWERS)
+    ]
+    return np.array(rows, dtype=np.complex128 if is_complex else np.float64)

@@ -7,7 +7,7 @@ from collections import OrderedDict
 
 import numpy as np
 
-from expint.phi.dense import Doubled, begin, double, least_doublings
+from expint.phi.dense import Doubled, begin, double, least_doublings, scaled_size
 
 __all__ = ["Multiples"]
 
@@ -30,6 +30,7 @@ class Multiples:
 
     def __init__(self, matrix: np.ndarray) -> None:
         self.matrix = matrix
+        self._sizes: dict[float, float] = {}
         self._known: OrderedDict[tuple[float, int], Doubled] = OrderedDict()
 
     def __call__(self, p: int, scale: float) -> list[np.ndarray]:
@@ -41,14 +42,15 @@ class Multiples:
 
     def _at(self, fraction: float, exponent: int, p: int) -> Doubled:
         """Return the φ-functions at s = fraction · 2^exponent, with those below on the way."""
-        multiple = math.ldexp(fraction, exponent) * self.matrix
+        if fraction not in self._sizes:
+            self._sizes[fraction] = scaled_size(fraction * self.matrix)
         found, doublings = None, 0
-        for doublings in range(least_doublings(multiple) + 1):
+        for doublings in range(least_doublings(math.ldexp(self._sizes[fraction], exponent)) + 1):
             found = self._known.get((fraction, exponent - doublings))
-            if found is not None and len(found.higher) >= p:
+            if found is not None and len(found.higher) > p:
                 break
         else:
-            found = begin(multiple[None] * 2.0**-doublings, p)
+            found = begin(math.ldexp(fraction, exponent - doublings) * self.matrix[None], p)
         for i in range(exponent - doublings, exponent):
             self._keep((fraction, i), found)
             found = double(found)
@@ -58,6 +60,6 @@ class Multiples:
     def _keep(self, at: tuple[float, int], found: Doubled) -> None:
         self._known[at] = found
         self._known.move_to_end(at)
-        size = (len(found.higher) + 2) * self.matrix.nbytes
+        size = (len(found.higher) + 1) * self.matrix.nbytes
         while len(self._known) > max(1, _MOST_BYTES // size):
             self._known.popitem(last=False)
