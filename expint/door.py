@@ -56,18 +56,28 @@ def check_slopes(
 ) -> Callable[[float, Array], Array]:
     """Return N(t, y) with ``args`` bound; values are checked against the state, the first and where their kind changes.
 
-    In messages the function is called ``what``.
+    In messages the function is called ``what``. A function may write all its values into one array: values that lie
+    where the last ones lay are copied, and so are the first.
     """
+    if not callable(nonlinear):
+        raise TypeError(f"expected {what} to be a function, received {type(nonlinear).__name__}")
+    if not isinstance(args, (tuple, list)):
+        raise TypeError(
+            f"expected args to be a tuple of further arguments of {what}, received {type(args).__name__}; one argument "
+            "is passed as args=(value,)"
+        )
     unknown = object()
     known, shape = unknown, y0.shape
+    place: int | None = None
 
     def checked(t: float, y: Array) -> Array:
-        nonlocal known
+        nonlocal known, place
         slope = nonlinear(t, y, *args)
         if getattr(slope, "dtype", None) is not known or slope.shape != shape:
             _check_slope(slope, y0, what)
             known = getattr(slope, "dtype", unknown)
-        return slope
+        before, place = place, id(slope) if getattr(slope, "base", None) is None else id(slope.base)
+        return 1 * slope if before is None or before == place else slope
 
     return checked
 
@@ -165,7 +175,10 @@ def _check_step(step: float, start: float, end: float) -> None:
 
 
 def _check_t_eval(t_eval: Sequence[float], start: float, end: float) -> np.ndarray:
-    wanted = np.asarray(t_eval, dtype=np.float64)
+    try:
+        wanted = np.asarray(t_eval, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"expected t_eval to be a sequence of times, received {t_eval!r}") from error
     low, high = min(start, end), max(start, end)
     if wanted.ndim != 1 or len(wanted) == 0:
         raise ValueError(f"expected t_eval to be a sequence of times, received an array of shape {wanted.shape}")
@@ -173,6 +186,8 @@ def _check_t_eval(t_eval: Sequence[float], start: float, end: float) -> np.ndarr
         raise ValueError(
             f"expected t_eval within [{low}, {high}], received times from {wanted.min()} to {wanted.max()}"
         )
+    if not np.all(np.diff(wanted)):
+        raise ValueError("expected different times in t_eval, received one of them twice; leave it out")
     if len(wanted) > 1:
         wanted = check_grid(wanted)
         if (wanted[1] > wanted[0]) != (end > start):
@@ -245,6 +260,15 @@ def check_tolerance(
         raise ValueError(f"expected a state with entries to measure errors of, received y0 of shape {tuple(y0.shape)}")
     xp = array_namespace(y0)
     precision = float(xp.finfo(y0.dtype).eps)
+    if rtol is not None and np.ndim(rtol):
+        raise TypeError(
+            f"expected rtol to be a number, received shape {np.shape(rtol)}; tolerances of single components are given "
+            "by an array atol"
+        )
+    if norm is not None and not callable(norm):
+        raise TypeError(
+            f"expected norm to be a function of the scaled error, received {norm!r}; pass one such as np.max"
+        )
     rtol = 1e-6 if rtol is None else float(rtol)
     if not (math.isfinite(rtol) and rtol >= 0):
         raise ValueError(f"expected rtol to be a number ≥ 0, received {rtol}")

@@ -41,11 +41,23 @@ class Continuous(ABC):
         Raises
         ------
         ValueError
-            If a time lies outside the span of the run.
+            If a time lies outside the span of the run, or the times are not in a row.
         """
         if np.ndim(t) == 0:
             return self._at(float(t))  # type: ignore[arg-type]
-        return array_namespace(self.states[0]).stack([self._at(float(time)) for time in np.asarray(t)])
+        wanted = np.asarray(t)
+        if wanted.ndim != 1:
+            raise ValueError(f"expected a time or a sequence of times, received an array of shape {wanted.shape}")
+        if not wanted.size:
+            return array_namespace(self.states[0]).stack([self.states[0]])[:0, ...]
+        return array_namespace(self.states[0]).stack([self._at(float(time)) for time in wanted])
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_defect"}  # caches cannot be pickled
+
+    def __setstate__(self, kept: dict[str, Any]) -> None:
+        vars(self).update(kept)
+        self._defect = lru_cache(maxsize=16)(self._defect_of_step)
 
     def _at(self, t: float) -> Array:
         n = bisect_left(self._keys, self._direction * t)

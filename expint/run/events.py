@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from numbers import Integral, Real
 from typing import Any
 
 from expint.backend import Array, is_complex
@@ -75,6 +76,17 @@ def check_events(events: Any) -> tuple[Event, ...]:
     for event in listed:
         if not callable(event):
             raise TypeError(f"expected events to be functions event(t, y), received {type(event).__name__}")
+        terminal, direction = getattr(event, "terminal", False), getattr(event, "direction", 0)
+        if not isinstance(terminal, Integral) or terminal < 0:
+            raise ValueError(
+                "expected event.terminal to be True, False or the number of the occurrence that ends the run, received "
+                f"{terminal!r}"
+            )
+        if not isinstance(direction, Real):
+            raise TypeError(
+                "expected event.direction to be positive for rising zeros, negative for falling ones, 0 for both, "
+                f"received {direction!r}"
+            )
     return listed
 
 

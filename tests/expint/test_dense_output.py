@@ -1,5 +1,7 @@
 """Dense output: of the order of the method on any spectrum, from the first step to the last, and continuous."""
 
+import copy
+import pickle
 from collections.abc import Callable
 
 import numpy as np
@@ -169,3 +171,22 @@ def test_the_output_of_a_run_that_fails_ends_where_the_run_did() -> None:
 def test_it_prints_what_it_covers() -> None:
     output, _ = exact_run("mild", np.linspace(0, 1, 5), 2)
     assert repr(output) == "DenseOutput(0 … 1, 5 times, order 2)"
+
+
+def test_no_times_give_no_states_and_a_table_of_times_is_refused() -> None:
+    output, _ = exact_run("mild", np.linspace(0, 1, 9), 3)
+    assert output([]).shape == (0, 3)
+    with pytest.raises(
+        ValueError, match=r"expected a time or a sequence of times, received an array of shape \(2, 2\)"
+    ):
+        output(np.full((2, 2), 0.5))
+
+
+@pytest.mark.parametrize("again", [copy.deepcopy, lambda output: pickle.loads(pickle.dumps(output))])
+@pytest.mark.parametrize("options", [{}, {"method": "etd34"}, {"method": "krogstad4", "step": 0.1}])
+def test_a_copy_says_the_same(again: Callable, options: dict) -> None:
+    output = expint.solve_ivp(
+        lambda t, y: y * np.cos(t), (0, 1), np.ones(3), linear=-np.arange(3.0), dense_output=True, **options
+    ).sol
+    times = np.linspace(0, 1, 7)
+    assert np.array_equal(again(output)(times), output(times))

@@ -95,7 +95,9 @@ def test_a_grid_over_another_interval_is_refused(grid: list[float]) -> None:
         ([0.5, 1.5], r"expected t_eval within \[0.0, 1.0\], received times from 0.5 to 1.5"),
         ([math.nan], r"expected t_eval within \[0.0, 1.0\], received times from nan to nan"),
         ([0.5, 0.2], r"expected t_eval in the direction of integration, received it reversed; pass t_eval\[::-1\]"),
-        ([0.1, 0.5, 0.5], r"strictly monotone"),
+        ([0.5, 0.5], "expected different times in t_eval, received one of them twice"),
+        ([0.1, 0.5, 0.5], "expected different times in t_eval, received one of them twice"),
+        ([0.5, 0.4, 0.6], "strictly monotone"),
     ],
 )
 def test_times_that_cannot_be_reached_are_refused(t_eval: object, message: str) -> None:
@@ -247,3 +249,45 @@ def test_a_method_without_error_estimate_needs_its_steps_given() -> None:
 def test_tolerances_and_bounds_that_make_no_sense_are_refused(options: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         adaptive(**options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"rtol": np.full(3, 1e-3), "method": "etd34"},
+            r"expected rtol to be a number, received shape \(3,\); .* by an array atol",
+        ),
+        (
+            {"norm": "max"},
+            "expected norm to be a function of the scaled error, received 'max'; pass one such as np.max",
+        ),
+        ({"args": 2.0}, r"expected args to be a tuple .*, received float; one argument is passed as args=\(value,\)"),
+        ({"t_eval": "noon"}, "expected t_eval to be a sequence of times, received 'noon'"),
+    ],
+)
+def test_options_of_the_wrong_kind_are_refused(options: dict, message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        adaptive(**options)
+
+
+def test_a_nonlinear_term_must_be_a_function() -> None:
+    with pytest.raises(TypeError, match=r"expected nonlinear\(t, y\) to be a function, received float"):
+        solve(3.0)
+
+
+@pytest.mark.parametrize("options", [{}, {"method": "etd34"}, {"method": "krogstad4", "step": 0.05}])
+@pytest.mark.parametrize("make", [np.asarray, torch.asarray])
+@pytest.mark.parametrize("view", [False, True])
+def test_a_function_may_write_its_values_into_one_array(make: object, view: bool, options: dict) -> None:
+    buffer = make(np.zeros(3))
+
+    def fresh(t: float, y: np.ndarray) -> np.ndarray:
+        return math.sin(3 * t) * y * y
+
+    def reused(t: float, y: np.ndarray) -> np.ndarray:
+        buffer[:] = fresh(t, y)
+        return buffer[:] if view and isinstance(buffer, np.ndarray) else buffer
+
+    ends = [expint.solve_ivp(n, (0, 1), make(Y0), linear=-1.0, **options).y_end for n in (fresh, reused)]
+    assert float(abs(ends[0] - ends[1]).max()) == 0

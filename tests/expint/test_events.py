@@ -200,3 +200,18 @@ def test_events_that_return_no_number_are_refused(wrong: Any, error: type[Except
 def test_events_must_be_functions() -> None:
     with pytest.raises(TypeError, match=r"expected events to be functions event\(t, y\), received int"):
         circle([3])
+
+
+@pytest.mark.parametrize(
+    ("attributes", "error", "message"),
+    [
+        ({"direction": "up"}, TypeError, "expected event.direction to be positive for rising zeros, .* received 'up'"),
+        ({"terminal": -1}, ValueError, "expected event.terminal to be True, False or the number .* received -1"),
+        ({"terminal": "yes"}, ValueError, "expected event.terminal to be True, False or the number .* received 'yes'"),
+    ],
+)
+def test_attributes_of_events_that_mean_nothing_are_refused(
+    attributes: dict, error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        circle(event(lambda t, y: math.cos(t), **attributes))
