@@ -107,10 +107,13 @@ class Denoiser:
         network, condition, unique = self.network, self.condition, list(dict.fromkeys(times))
         host = np.repeat(np.array(unique)[:, None], like.shape[0], axis=1)
         rows = array_namespace(like).asarray(host, dtype=like.dtype, device=device(like))
-        at = dict(zip(unique, rows, strict=True))
+        at, shape, dtype = dict(zip(unique, rows, strict=True)), like.shape, like.dtype
 
         def call(t: float, x: Array) -> Array:
-            return like_input(network(x, at[t], **condition), x)
+            output = network(x, at[t], **condition)
+            if getattr(output, "shape", None) == shape and output.dtype == dtype:  # looked at here: a call less
+                return output
+            return like_input(output, x)
 
         return call
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -69,9 +69,8 @@ class Predicted:
         plus = _plus_multiple if keep else _into(array_namespace(x).empty_like(x))
 
         def slope(t: float, x: Array) -> Array:
-            output = network(t, x)
             from_state, ratio, _ = conversions[t]
-            return plus(x, ratio, output) if from_state else plus(output, ratio, x)
+            return plus(x, network(t, x), alpha=ratio) if from_state else plus(network(t, x), x, alpha=ratio)
 
         return Evaluation(folded, slope, factors)
 
@@ -101,12 +100,12 @@ def _copied(network: Callable[[float, Array], Array]) -> Callable[[float, Array]
     return lambda t, x: 1.0 * network(t, x)
 
 
-def _plus_multiple(a: Array, factor: float, b: Array) -> Array:
-    return a.add(b, alpha=factor) if hasattr(a, "add_") else a + factor * b
+def _plus_multiple(a: Array, b: Array, *, alpha: float) -> Array:
+    return a.add(b, alpha=alpha) if hasattr(a, "add_") else a + alpha * b
 
 
-def _into(memory: Array) -> Callable[[Array, float, Array], Array]:
-    """Return the function (a, factor, b) ↦ a + factor · b of tensors that always gives this ``memory``."""
+def _into(memory: Array) -> Callable[..., Array]:
+    """Return the function (a, b, alpha) ↦ a + alpha · b of tensors that always gives this ``memory``."""
     import torch
 
-    return lambda a, factor, b: torch.add(a, b, alpha=factor, out=memory)
+    return partial(torch.add, out=memory)

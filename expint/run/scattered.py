@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import cycle
 
 from expint.backend import Array, array_namespace, device
 from expint.lower.plan import Plan
@@ -34,19 +35,19 @@ def scattered_states(plan: Plan, nonlinear: Callable[[float, Array], Array], y0:
     step then costs three operations whatever its order: that one, the state's share, and clearing the sum that was
     used. No slope is kept, so that ``nonlinear`` may return the same memory again and again.
     """
-    xp, scattered, weights = array_namespace(y0), plan.scattered, plan.scattered.beside(y0)
+    xp, scattered = array_namespace(y0), plan.scattered
     _, depth, width = scattered.weights.shape
     sums = xp.zeros((depth * width, *y0.shape), dtype=y0.dtype, device=device(y0))
-    parts, rings = sums.unbind(0), xp.reshape(sums, (depth, width, *y0.shape)).unbind(0)
+    rings = xp.reshape(sums, (depth, width, *y0.shape)).unbind(0)
+    slots = cycle([(ring.zero_, ring.unbind(0)) for ring in rings])
     t, y = scattered.start, xp.asarray(y0, copy=True)
     yield Accepted(t, y, 0)
-    point = y
-    for done, group in enumerate(scattered.groups):
-        sums.addcmul_(weights[done], nonlinear(t, point))
-        slot = done % depth
-        for (t, weight, accept), part in zip(group, parts[slot * width :]):
+    point, add_multiples = y, sums.addcmul_
+    for done, (weights, group, (clear, parts)) in enumerate(zip(scattered.beside(y0), scattered.groups, slots), 1):
+        add_multiples(weights, nonlinear(t, point))
+        for (t, weight, accept), part in zip(group, parts):
             point = xp.asarray(part, copy=True) if weight is None else part.add(y, alpha=weight)
             if accept:
                 y = point
-                yield Accepted(t, y, done + 1)
-        rings[slot].zero_()
+                yield Accepted(t, y, done)
+        clear()
