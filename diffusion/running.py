@@ -8,6 +8,7 @@ from typing import Any
 
 import expint
 from expint.backend import Array
+from expint.lower.uncorrected import without_corrected
 from expint.run.fixed import accepted_states
 from expint.run.record import run_states
 from expint.run.scattered import can_scatter, scattered_states
@@ -58,15 +59,18 @@ def run_sampler(
     first = plan.steps[0].times[0]
     x = state * denoiser.schedule.noise_scale(first) if start == "noise" else state
     scattered = can_scatter(plan, x)
-    plan_run, evaluate, factors = _evaluation(sampler, denoiser, plan, x, keep=not scattered or outputs is not None)
-    if outputs is not None:
-        evaluate = _kept(evaluate, factors, outputs)
+    last = len(plan.steps) - 1
     with _no_grad(x):
+        plan_run, evaluate, factors = _evaluation(sampler, denoiser, plan, x, keep=not scattered or outputs is not None)
+        if outputs is not None:
+            evaluate = _kept(evaluate, factors, outputs)
+        if scattered and keep == [last] and callback is None:
+            plan_run = without_corrected(plan_run)  # nothing looks at the states between
         states = (scattered_states if scattered else accepted_states)(plan_run, evaluate, x)
         run = run_states(
             states,
             x,
-            len(plan.steps) - 1,
+            last,
             keep=keep,
             name=sampler.name,
             callback=callback,

@@ -1,0 +1,60 @@
+"""Plans that leave out corrected states which nothing looks at: one point a step where there were two."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
+from itertools import zip_longest
+from typing import Any
+
+from expint.lower.plan import Plan, Step
+
+__all__ = ["without_corrected"]
+
+
+@lru_cache(maxsize=128)
+def without_corrected(plan: Plan) -> Plan:
+    """Return the plan whose steps accept the predicted point where N is evaluated there and nowhere else.
+
+    A step that predicts, evaluates and corrects makes two points,
+
+        p = b y + Σ_j b_j N_j        and, with N(p) among the slopes,        y' = c y + Σ_j c_j N_j .
+
+    Without y, y' = (c/b) (p − Σ_j b_j N_j) + Σ_j c_j N_j. Put into the rows of the next step, this makes p the only
+    point of its step; the evaluations stay the same, and so does the last state, which is computed as it was. The
+    states accepted before it are those predicted. Scalar operators only.
+    """
+    first, *others = plan.steps
+    steps, state = [first], 1.0
+    slopes: Sequence[Any] = ()  # y = state · (the state of the new plan) + Σ_j slopes_j N_j
+    for step in others:
+        rows = []
+        for row in step.rows:
+            rows.append(row._replace(weights=_plus_multiple(row.weights[0], (state, *slopes), row.weights[1:])))
+            slopes = (None, *slopes) if row.evaluate and slopes else slopes
+        if step is not others[-1] and _corrects(step):
+            predicted, corrected = step.rows
+            state = corrected.weights[0] / predicted.weights[0]
+            _, *slopes = _plus_multiple(-state, (None, None, *predicted.weights[1:]), corrected.weights[1:])
+            steps.append(Step(step.times[:1], (rows[0]._replace(accept=True),)))
+        else:
+            state, slopes = 1.0, ()
+            steps.append(step._replace(rows=tuple(rows)))
+    depth = max(len(row.weights) - 1 for step in steps for row in step.rows)
+    return replace(plan, steps=tuple(steps), depth=depth)
+
+
+def _corrects(step: Step) -> bool:
+    """Whether the step predicts, evaluates N there, and corrects."""
+    if [(row.evaluate, row.accept) for row in step.rows] != [(True, False), (False, True)]:
+        return False
+    return all(row.weights[0] for row in step.rows)
+
+
+def _plus_multiple(factor: Any, column: Sequence[Any], slopes: Sequence[Any]) -> tuple[Any, ...]:
+    """Return factor · column + (0, *slopes); None stands for zero."""
+    if factor is None:
+        return (None, *slopes)
+    scaled = (None if w is None else factor * w for w in column)
+    return tuple(b if a is None else a if b is None else a + b for a, b in zip_longest(scaled, (None, *slopes)))
