@@ -189,14 +189,14 @@ def solve_ivp(
         stops = lay_out_stops(t_span, t_eval, limits)
         tolerance = check_tolerance(chosen, rtol, atol, norm, y0, doubling)
         control = StepControl(tolerance, controller, *limits.sizes(), doubling)
-        operator = operator.for_changing_steps().within(tolerance.rtol, float(np.min(to_numpy(tolerance.atol))))
+        operator = operator.for_steps(changing=True).within(tolerance.rtol, float(np.min(to_numpy(tolerance.atol))))
         steps = StepCache(chosen, operator, y0)
         start, keep = float(t_span[0]), None if t_eval is None else {float(t) for t in t_eval}
         checked = check_slopes(nonlinear, args, y0)
         return _explained(run_adaptive(steps, checked, y0, start, stops, control, keep=keep, **shown), why)
     times, wanted = lay_out_times(t_span, step, grid, t_eval)
     check_history(chosen, len(times) - 1)
-    plan = lower(chosen, operator, times, like=y0)
+    plan = lower(chosen, operator.for_steps(changing=False), times, like=y0)
     checked = check_slopes(nonlinear, args, y0)
     return _explained(run_plan(plan, checked, y0, keep=wanted, name=chosen.name, **shown), why)
 

@@ -13,7 +13,7 @@ from expint.backend import to_numpy
 from expint.derive.predictor_corrector import PredictorCorrector
 from expint.derive.rosenbrock import Linearised
 from expint.derive.stage import Method
-from expint.door import check_tolerance
+from expint.door import check_slopes, check_tolerance
 from expint.jacobian import Differences
 from expint.lower.cache import StepCache
 from expint.methods import method as find_method
@@ -128,7 +128,7 @@ class ExponentialSolver(_Driven):
     ) -> None:
         super().__init__(fun, t0, y0, t_bound, vectorized, support_complex=True)
         matrix = np.asarray(linear)
-        operator = as_operator(matrix, self.y).for_changing_steps()
+        operator = as_operator(matrix, self.y).for_steps(changing=True)
         chosen, control = self._control(rtol, atol, first_step, max_step)
 
         def nonlinear(t: float, y: np.ndarray) -> np.ndarray:
@@ -189,7 +189,8 @@ class LinearisedSolver(_Driven):
         steps = linearised_steps(self.fun, self.t, self.y, None, chosen, jac, accuracy=accuracy)
         stops = [self.t_bound]
         self._stats = steps.linearise.stats
-        self._states = adaptive_states(steps, self.fun, self.y, self.t, stops, control, steps.attempt)
+        slope = check_slopes(self.fun, (), self.y)
+        self._states = adaptive_states(steps, slope, self.y, self.t, stops, control, steps.attempt)
         self._trail = LinearisedTrail(steps, whole=False)
         self._begin()
 

@@ -89,8 +89,15 @@ class Operator(ABC):
         """Return the operator that runs work with: this one, or one of a simpler kind to which it amounts."""
         return self
 
-    def for_changing_steps(self) -> Operator:
-        """Return the operator for runs whose step sizes change: this one, or a form whose φ-functions cost less."""
+    def for_steps(self, changing: bool) -> Operator:
+        """Return the operator for a run: this one, or a form of it whose φ-functions cost less.
+
+        Parameters
+        ----------
+        changing
+            Whether step sizes change, so that φ-functions are computed again and again.
+        """
+        del changing
         return self
 
     def within(self, rtol: float, atol: float) -> Operator:

@@ -19,9 +19,9 @@ __all__ = ["Dense"]
 _MOST_BYTES = 2**30
 """The most memory for the matrix."""
 
-_EIGENBASIS = 48
-"""The fewest rows of a Hermitian matrix that works in its eigenbasis where step sizes change. Measured: a step costs as
-much as one by matrices, and a new step size a hundredth at 200 rows."""
+_EIGENBASIS = {True: 48, False: 256}
+"""The fewest rows of a Hermitian matrix that works in its eigenbasis, where step sizes change and where they do not.
+Measured: a step then costs no more than one by matrices for any method, and a new step size a hundredth."""
 
 
 class Dense(StoredOperator):
@@ -92,18 +92,18 @@ class Dense(StoredOperator):
             return Multiples(self.matrix)
         return lambda p, scale: phi_matrices(scale * self.matrix, p)  # each has doublings of its own
 
-    def for_changing_steps(self) -> Operator:
+    def for_steps(self, changing: bool) -> Operator:
         """Return a Hermitian matrix that is not small in its orthonormal eigenbasis.
 
         A new step size then costs n numbers in place of matrices, with rounding errors of the same size: those of a
         Hermitian matrix that differs from A by a few ε‖A‖.
         """
+        if self.matrix.ndim > 2 or len(self.matrix) < _EIGENBASIS[changing]:
+            return self
         return self._in_eigenbasis or self
 
     @cached_property
     def _in_eigenbasis(self) -> Operator | None:
-        if self.matrix.ndim > 2 or len(self.matrix) < _EIGENBASIS:
-            return None
         if not np.array_equal(self.matrix, self.matrix.conj().T):
             return None
         from expint.operators.axes import Eigenbasis  # these bring SciPy's linear algebra

@@ -55,7 +55,7 @@ class DenseOutput(Continuous):
         )
         stage = Stage(theta, {(0, theta): 1}, (), terms, evaluate=False, accept=True, remember=False)
         slots = (True,) * self.order
-        operator = self.operator.for_changing_steps()
+        operator = self.operator.for_steps(changing=True)
         row = lower_stage(stage, operator, h, slots, self.states[n], PhiTables(operator, h))
         return operator.combine(row.weights, (self.states[n], *(self.slopes[j] for j in window)))
 

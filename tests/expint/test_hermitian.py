@@ -34,7 +34,7 @@ def hermitian(seed: int, n: int, kind: str) -> np.ndarray:
 )
 def test_phi_functions_in_the_eigenbasis_are_those_of_the_matrix(seed: int, n: int, kind: str, h: float) -> None:
     matrix = hermitian(seed, n, kind)
-    form = Dense(matrix).for_changing_steps()
+    form = Dense(matrix).for_steps(changing=True)
     assert isinstance(form, Eigenbasis)
     unit = np.eye(n, dtype=matrix.dtype)  # a batch of n states
     for k, expected in enumerate(phi_matrices(h * matrix, 3)):
@@ -55,16 +55,16 @@ def test_phi_functions_in_the_eigenbasis_are_those_of_the_matrix(seed: int, n: i
 )
 def test_other_matrices_stay_as_they_are(matrix: np.ndarray) -> None:
     operator = Dense(matrix)
-    assert operator.for_changing_steps() is operator
+    assert operator.for_steps(changing=True) is operator
 
 
 def test_eigenvectors_are_computed_once_and_the_matrix_stays() -> None:
     matrix = hermitian(2, N, "real")
     operator = Dense(matrix)
-    assert operator.for_changing_steps() is operator.for_changing_steps()
+    assert operator.for_steps(changing=True) is operator.for_steps(changing=True)
     np.testing.assert_array_equal(operator.matrix, matrix)
     reduced = Sum(operator, -1.0).reduced()
-    assert isinstance(reduced.for_changing_steps(), Eigenbasis)
+    assert isinstance(reduced.for_steps(changing=True), Eigenbasis)
 
 
 def run(operator: Dense, y0: Any, method: str = "auto", **options: Any) -> expint.Solution:
@@ -82,6 +82,15 @@ def test_runs_to_a_tolerance_take_the_steps_of_a_batch_of_one_matrix(kind: str) 
     assert found.stats.steps == by_matrices.stats.steps
     np.testing.assert_allclose(found.y_end, by_matrices.y_end, rtol=0, atol=1e-12)
     np.testing.assert_allclose(found.sol(0.3), by_matrices.sol(0.3), rtol=0, atol=1e-12)
+
+
+def test_fixed_steps_take_the_eigenbasis_of_large_matrices_only() -> None:
+    small, large = (Dense(hermitian(6, n, "differences")) for n in (255, 256))
+    assert small.for_steps(changing=False) is small
+    assert isinstance(large.for_steps(changing=False), Eigenbasis)
+    y0 = np.cos(np.arange(256))[None]
+    by_matrices, found = (run(operator, y0, "etd1", step=0.5) for operator in (Dense(large.matrix[None]), large))
+    np.testing.assert_allclose(found.y_end, by_matrices.y_end, rtol=0, atol=1e-13)
 
 
 def test_continuous_solutions_of_fixed_steps_agree_with_those_by_matrices() -> None:
