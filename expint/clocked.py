@@ -96,7 +96,7 @@ def _solve_clocked(
             y0,
             linear=part.operator,
             t_eval=None if asked is None else run.into(asked),
-            events=[run.event(event) for event in check_events(events)] or None,
+            events=[run.event(event) for event in check_events(events, args)] or None,
             callback=None if callback is None else lambda s, y: callback(run.time(s), y),
             **steps,
             **options,

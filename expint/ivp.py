@@ -128,7 +128,7 @@ def solve_ivp(
         A function event(t, y) of a real number, or several; their zeros are located on the dense output. As in SciPy,
         ``event.terminal = True`` ends the solve there, ``event.direction`` = ±1 heeds rising or falling zeros only.
     args
-        Further arguments of ``nonlinear``, and of ``jac`` where it is a function.
+        Further arguments of ``nonlinear``, of ``jac`` where it is a function, and of ``events``, as in SciPy.
     callback
         Called as callback(t, y) after each step.
     progress
@@ -147,7 +147,7 @@ def solve_ivp(
         reached so far in its attribute ``solution``.
     """
     y0 = check_state(y0)
-    watched = check_events(events)
+    watched = check_events(events, args)
     fixed, doubling = step is not None or grid is not None, check_estimate(error)
     if fixed:
         refuse_tolerances(rtol=rtol, atol=atol, first_step=first_step, norm=norm, error=error, controller=controller)
@@ -206,6 +206,11 @@ def _method(method: str | Method, operator: Operator | None, y0: Array, rtol: fl
     if method == "auto":
         return choose_linearised() if operator is None else choose(operator, y0, rtol)
     found = find_method(method) if isinstance(method, str) else method
+    if not hasattr(found, "error_order"):
+        raise TypeError(
+            f"expected method to be a name of expint.method_names() or a method, received {type(method).__name__}; "
+            "expint.derive.Tableau makes one"
+        )
     if isinstance(found, Splitting):
         raise found.needs_flow
     if rtol is not None and isinstance(found, PredictorCorrector):

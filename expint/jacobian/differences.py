@@ -114,6 +114,7 @@ class Differences(_ByColumns):
     def _difference(self, place: Place, change: Array) -> Array:
         ahead = place.function(place.t, place.x + change)
         if self.central:
+            ahead = 1 * ahead  # a function may write all its values into one array
             return (ahead - place.function(place.t, place.x - change)) / 2
         return ahead - place.value
 

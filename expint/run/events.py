@@ -68,8 +68,8 @@ class EventFinder:
         return None
 
 
-def check_events(events: Any) -> tuple[Event, ...]:
-    """Return events as a tuple of callables, or raise TypeError."""
+def check_events(events: Any, args: tuple[Any, ...] = ()) -> tuple[Event, ...]:
+    """Return events as a tuple of functions event(t, y) with ``args`` bound, or say what is wrong with them."""
     if events is None:
         return ()
     listed = (events,) if callable(events) else tuple(events)
@@ -87,7 +87,15 @@ def check_events(events: Any) -> tuple[Event, ...]:
                 "expected event.direction to be positive for rising zeros, negative for falling ones, 0 for both, "
                 f"received {direction!r}"
             )
-    return listed
+    return tuple(_bound(event, args) for event in listed) if args else listed
+
+
+def _bound(event: Callable[..., float], args: tuple[Any, ...]) -> Event:
+    def bound(t: float, y: Array) -> float:
+        return event(t, y, *args)
+
+    vars(bound).update(terminal=getattr(event, "terminal", False), direction=getattr(event, "direction", 0))
+    return bound
 
 
 def _number(value: Any) -> float:

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import expint
+from expint.jacobian import Differences
 
 Y0 = np.array([1.0, 0.5, -0.2])
 
@@ -276,7 +277,16 @@ def test_a_nonlinear_term_must_be_a_function() -> None:
         solve(3.0)
 
 
-@pytest.mark.parametrize("options", [{}, {"method": "etd34"}, {"method": "krogstad4", "step": 0.05}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"method": "etd34"},
+        {"method": "krogstad4", "step": 0.05},
+        {"method": "exprb43", "jac": Differences()},
+        {"method": "exprb43", "jac": Differences(central=True)},
+    ],
+)
 @pytest.mark.parametrize("make", [np.asarray, torch.asarray])
 @pytest.mark.parametrize("view", [False, True])
 def test_a_function_may_write_its_values_into_one_array(make: object, view: bool, options: dict) -> None:
@@ -291,3 +301,9 @@ def test_a_function_may_write_its_values_into_one_array(make: object, view: bool
 
     ends = [expint.solve_ivp(n, (0, 1), make(Y0), linear=-1.0, **options).y_end for n in (fresh, reused)]
     assert float(abs(ends[0] - ends[1]).max()) == 0
+
+
+@pytest.mark.parametrize("method", [None, 4])
+def test_a_method_is_a_name_or_a_method(method: object) -> None:
+    with pytest.raises(TypeError, match="expected method to be a name"):
+        solve(method=method)

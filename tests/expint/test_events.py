@@ -12,6 +12,7 @@ import torch
 import expint
 from expint import Status
 from expint.derive.predictor_corrector import PredictorCorrector
+from expint.operators import TimeScaled
 
 METHODS = ["etd34", "zoto-bowman43", PredictorCorrector(4, ramp=True)]
 
@@ -215,3 +216,13 @@ def test_attributes_of_events_that_mean_nothing_are_refused(
 ) -> None:
     with pytest.raises(error, match=message):
         circle(event(lambda t, y: math.cos(t), **attributes))
+
+
+@pytest.mark.parametrize("linear", [-1.0, TimeScaled(lambda t: 1 + t, -1.0)])
+def test_further_arguments_reach_events_as_in_scipy(linear: Any) -> None:
+    ends = event(lambda t, y, rate, when: t - when, terminal=True)
+    solution = expint.solve_ivp(
+        lambda t, y, rate, when: rate * y, (0, 1), np.ones(2), linear=linear, args=(0.5, 0.25), events=ends
+    )
+    assert solution.status == Status.TERMINATED
+    np.testing.assert_allclose(solution.t[-1], 0.25, rtol=1e-12)

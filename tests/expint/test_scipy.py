@@ -185,3 +185,16 @@ def test_the_failures_of_methods_that_linearise_are_reported_in_scipys_way() -> 
     with pytest.raises(ValueError, match="epi3 has no error estimate"):
         unsplit(solver_class("epi3"))
     assert issubclass(solver_class("exp4"), LinearisedSolver)
+
+
+@pytest.mark.parametrize("linear", [False, True])
+def test_a_function_may_write_its_values_into_one_array(linear: bool) -> None:
+    buffer = np.empty(3)
+
+    def reused(t: float, y: np.ndarray) -> np.ndarray:
+        buffer[:] = right_hand_side(t, y)
+        return buffer
+
+    options: Any = {"method": ETD34, "linear": RATES} if linear else {"method": Rosenbrock54}
+    fresh, same = (scipy.integrate.solve_ivp(f, (0, 1), Y0, **options) for f in (right_hand_side, reused))
+    np.testing.assert_array_equal(same.y, fresh.y)
