@@ -69,13 +69,13 @@ class StateClock(Clock):
     half_log_snr
         Its inverse: λ = log(α/σ) as a function of (xp, s).
     slope
-        ds/dλ as a function of (xp, α, σ).
+        ds/dλ as a function of ρ.
     """
 
     name: str
     of_state: Callable[[Any, Any, Any], Any]
     half_log_snr: Callable[[Any, Any], Any]
-    slope: Callable[[Any, Any, Any], Any]
+    slope: Callable[[Any], Any]
 
     def value(self, schedule: NoiseSchedule, t: Array) -> Array:
         """Return s at the times ``t`` of ``schedule``."""
@@ -91,7 +91,7 @@ class StateClock(Clock):
 
     def rate(self, schedule: NoiseSchedule, t: Array) -> Array:
         """Return ds/dt = (ds/dλ) (dλ/dt)."""
-        return pointwise(self.slope, schedule.alpha(t), schedule.sigma(t)) * schedule.half_log_snr_rate(t)
+        return self.slope(schedule.rho(t)) * schedule.half_log_snr_rate(t)
 
 
 TIME = TimeClock()
@@ -99,25 +99,25 @@ LAMBDA = StateClock(
     "lambda",
     of_state=lambda xp, a, s: xp.log(a / s),
     half_log_snr=lambda xp, lam: 1.0 * lam,
-    slope=lambda xp, a, s: 0.0 * a + 1.0,
+    slope=lambda rho: 0.0 * rho + 1.0,
 )
 RHO = StateClock(
     "rho",
     of_state=lambda xp, a, s: s / a,
     half_log_snr=lambda xp, rho: -xp.log(rho),
-    slope=lambda xp, a, s: -s / a,
+    slope=lambda rho: -rho,
 )
 ANGLE = StateClock(
     "angle",
     of_state=lambda xp, a, s: xp.atan2(s, a),
     half_log_snr=lambda xp, angle: -xp.log(xp.tan(angle)),
-    slope=lambda xp, a, s: -a * s / (a * a + s * s),
+    slope=lambda rho: -rho / (1.0 + rho * rho),
 )
 FLOW = StateClock(
     "flow",
     of_state=lambda xp, a, s: s / (a + s),
     half_log_snr=lambda xp, tau: xp.log1p(-tau) - xp.log(tau),
-    slope=lambda xp, a, s: -a * s / (a + s) ** 2,
+    slope=lambda rho: -rho / (1.0 + rho) ** 2,
 )
 
 
@@ -135,7 +135,7 @@ def edm_angle(sigma_data: float = 0.5) -> StateClock:
         f"edm-angle({sigma_data:g})",
         of_state=lambda xp, a, s: xp.atan2(s, sigma_data * a),
         half_log_snr=lambda xp, angle: -xp.log(sigma_data * xp.tan(angle)),
-        slope=lambda xp, a, s: -sigma_data * a * s / ((sigma_data * a) ** 2 + s * s),
+        slope=lambda rho: -sigma_data * rho / (sigma_data**2 + rho * rho),
     )
 
 
