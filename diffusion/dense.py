@@ -109,7 +109,7 @@ def with_dense_output(
         reached = [(t, run.y[i, ...]) for i, t in enumerate(run.t.tolist()) if t in outputs]
         outputs = {t: gauge.data(schedule, t, x, outputs[t]) for t, x in reached}
         gauge = DATA
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):  # the last time may be that of σ = 0, or lie beyond it
         clock = gauge.clock.value(schedule, np.maximum(run.t, 0.0))
     noisy = [i for i, (t, s) in enumerate(zip(run.t.tolist(), clock)) if np.isfinite(s) and (t in outputs or t > 0.0)]
     times, states = [float(run.t[i]) for i in noisy], [run.y[i, ...] for i in noisy]

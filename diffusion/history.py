@@ -22,6 +22,7 @@ _WIDEST = 1.5  # panel in λ: the singularities of the usual schedules lie at a 
 _CLEAN_PANELS = 2  # of the part of a step where σ < α
 _CELL_NODES = 8  # of a panel between two kinks of the schedule
 _WIDEST_CELL = 0.2  # such a panel in λ
+_NEARLY_CLEAN = 300.0  # λ, less than that of the next
 _ZERO = 1e-150  # stands for σ/α = 0: no digit of any result depends on it
 
 
@@ -111,14 +112,21 @@ class ScheduleClock:
         ends = self._times_of_ends
         inside = kinks[(kinks > min(ends[0], ends[-1])) & (kinks < max(ends[0], ends[-1]))]
         points = np.unique(np.concatenate([ends, inside]))
-        lam = np.asarray(self.schedule.half_log_snr(points))
-        wide = np.flatnonzero(np.abs(np.diff(lam)) > _WIDEST_CELL)  # near t = 0, where ρ is nearly singular
+        with np.errstate(divide="ignore", invalid="ignore"):
+            lam = np.asarray(self.schedule.half_log_snr(points))
+        first = int(0.0 in self.ends and not _NEARLY_CLEAN < lam[0] < np.inf)  # σ = 0 at points[0], a finite time
+        wide = first + np.flatnonzero(np.abs(np.diff(lam[first:])) > _WIDEST_CELL)  # near t = 0: ρ is nearly singular
         parts = [(lam[i], lam[i + 1], ceil(abs(lam[i + 1] - lam[i]) / _WIDEST_CELL)) for i in wide]
         cuts = [np.linspace(start, end, 1 + count)[1:-1] for start, end, count in parts]
-        points = np.unique(np.concatenate([points, *(self.schedule.time(cut) for cut in cuts)]))
-        cell, times, weights = _gauss_legendre(points[:-1], points[1:], np.ones(points.size - 1, int), _CELL_NODES)
-        owner = np.searchsorted(np.sort(ends), points[:-1], side="right") - 1
-        return (owner if ends[0] < ends[-1] else ends.size - 2 - owner)[cell], times, weights
+        cells = np.unique(np.concatenate([points[first:], *(self.schedule.time(cut) for cut in cuts)]))
+        cell, times, weights = _gauss_legendre(cells[:-1], cells[1:], np.ones(cells.size - 1, int), _CELL_NODES)
+        starts = cells[:-1][cell]
+        if first:  # there ρ behaves like the root of the time from there
+            _, v, of_v = _gauss_legendre(np.zeros(1), np.sqrt(np.diff(points[:2])), np.ones(1, int), _CELL_NODES)
+            starts = np.append(points[0], starts)
+            times, weights = np.concatenate([points[0] + v * v, times]), np.concatenate([of_v * 2 * v, weights])
+        owner = np.searchsorted(np.sort(ends), starts, side="right") - 1
+        return owner if ends[0] < ends[-1] else ends.size - 2 - owner, times, weights
 
 
 def _condensed(weights: np.ndarray, values: np.ndarray, start: float, end: float) -> tuple[np.ndarray, ...]:

@@ -133,7 +133,8 @@ def _lowered(
     linear, nonlinear = gauge.constants
     plan = expint.lower(programme, expint.operators.Scalar(linear), ends.s)
     inner = np.array([at for step in plan.steps for at in step.times[:-1]])
-    t = gauge.clock.time(schedule, inner) if inner.size else inner  # all in one inversion of the clock
+    with np.errstate(divide="ignore"):  # λ = ∞ has a time
+        t = gauge.clock.time(schedule, inner) if inner.size else inner  # all in one inversion of the clock
     t = _on_this_side(t, ends.t, [len(step.times) - 1 for step in plan.steps], known) if inner.size else t
     scale = gauge.scale(schedule.alpha(t), schedule.sigma(t)) if inner.size else inner
     sizes = [len(step.times) for step in plan.steps]

@@ -60,6 +60,12 @@ def test_a_run_to_zero_noise_is_dense_as_far_as_there_is_noise():
                 run.sol(t)
 
 
+def test_a_run_to_zero_noise_on_a_table_is_dense_too():
+    net = diffusion.Denoiser(lambda x, t: 0.5 * x, "data", diffusion.VP.from_betas(np.linspace(1e-4, 2e-2, 100)))
+    run = diffusion.trajectory(net, NOISE, sampler="edm-heun", steps=8, dense_output=True)
+    np.testing.assert_allclose(run.sol(run.t[:-1]), run.states[:-1], rtol=1e-12, atol=1e-13)
+
+
 def test_tensors_stay_tensors():
     run = dense("deis-tab2", 6, torch.from_numpy(NOISE).float())
     assert run.sol(0.3).dtype == torch.float32

@@ -127,3 +127,29 @@ def test_on_a_table_integrals_are_exact_between_its_kinks(gauge, interpolation, 
                 basis = np.prod([(tau - other) / (nodes[j] - other) for other in others], axis=0) + 0 * tau
                 expected[j] += schedule.alpha(t) * np.sum(slope * basis)
         np.testing.assert_allclose(row, expected, rtol=0, atol=1e-11 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("interpolation", ["log-alpha", "rho", "angle"])
+@pytest.mark.parametrize("last", [0.02, 0.01, 0.008])
+def test_on_a_table_the_step_to_zero_noise_is_exact_for_polynomials_in_t(interpolation, last):
+    schedule = diffusion.VP.from_betas(np.linspace(1e-4, 2e-2, 100), interpolation, t_end=0.008)
+
+    def noise(t):
+        return 0.3 + 0.9 * t - 0.2 * t * t
+
+    def slope(v, start):  # dρ/dv · noise with t = start + v², smooth where ρ behaves like √(t − start)
+        t = start + v * v
+        return -2 * v * schedule.rho(t) * schedule.half_log_snr_rate(t) * noise(t)
+
+    denoiser = diffusion.Denoiser(lambda x, t: 0 * x + noise(t)[:, None], "noise", schedule)
+    sampler = diffusion.sampler("deis-tab2", end=diffusion.End(zero=3))
+    run = diffusion.trajectory(denoiser, np.ones((1, 1)), sampler=sampler, grid=[1.0, 0.6, 0.3, last, 0.0])
+    clean = float(schedule.time(340.0))
+    ends = [clean, *(kink for kink in schedule.kinks if clean < kink < last - 1e-12), last]
+    nodes, weights = np.polynomial.legendre.leggauss(16)
+    change = sum(
+        root / 2 * np.sum(weights * slope(root / 2 * (1 + nodes), start))
+        for start, root in ((start, np.sqrt(end - start)) for start, end in pairwise(ends))
+    )
+    found = float(run.y[-2, 0, 0]) / schedule.alpha(last) - float(run.y[-1, 0, 0])
+    np.testing.assert_allclose(found, change, rtol=1e-12)

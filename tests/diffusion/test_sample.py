@@ -310,3 +310,9 @@ def test_by_steps_too_a_schedule_may_end_in_clean_data():
         assert (len(run.t), run.t[-1]) == (7, 0.0)
     with pytest.raises(ValueError, match="expected the clock 'lambda' finite at both ends"):
         diffusion.sample(network, NOISE, sampler="unipc3", steps=6)
+
+
+def test_a_stage_at_zero_noise_is_planned_without_a_warning():
+    net = diffusion.Denoiser(lambda x, t: (t / (1 + t**2))[:, None] * x, "noise", diffusion.EDM())  # of N(0, 1)
+    two_stages = diffusion.sampler("edm-heun", end=diffusion.End(zero=2))
+    assert diffusion.trajectory(net, np.ones((1, 2)), sampler=two_stages, steps=6).calls == 12
