@@ -49,6 +49,8 @@ class StackedSlopes:
         self._flat = self._rows.reshape(len(self._rows), -1)
         if self._flat.dtype.kind == "c":  # real numbers times complex slopes
             self._flat = self._flat.view(self._flat.real.dtype)
+        self._foreseen = np.empty_like(y, order="C")
+        self._flat_foreseen = self._foreseen.reshape(-1).view(self._flat.dtype)
         self._first = len(self._rows) - 2  # where the state lies
         self._rows[self._first], self._rows[self._first + 1] = y, slope
 
@@ -62,8 +64,8 @@ class StackedSlopes:
     def difference(self, rows: PairRows, slope: Array, k: int) -> Array:
         """Return the difference between ``slope`` and the one that k past slopes foresee."""
         start = self._first + 1
-        foreseen = rows.foreseen[k] @ self._flat[start : start + k]
-        return slope - foreseen.view(self._rows.dtype).reshape(self._rows.shape[1:])
+        np.dot(rows.foreseen[k], self._flat[start : start + k], out=self._flat_foreseen)
+        return slope - self._foreseen
 
     def weigh(self, weight: object, difference: Array) -> Array:
         """Return weight · difference: a correction or an estimate."""
