@@ -65,7 +65,7 @@ def run_sampler(
         if outputs is not None:
             evaluate = _kept(evaluate, factors, outputs)
         if scattered and keep == [last] and callback is None:
-            plan_run = without_corrected(plan_run)  # nothing looks at the states between
+            plan_run = without_corrected(plan_run)  # nothing looks at the states between, but where the network raises
         states = (scattered_states if scattered else accepted_states)(plan_run, evaluate, x)
         run = run_states(
             states,
