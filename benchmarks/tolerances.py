@@ -29,7 +29,7 @@ FACTOR = 10.0
 PARAMETERS: dict[str, dict[str, Any]] = {
     "hochbruck_ostermann": {"term": "local"},
     "korteweg_de_vries": {"n": 512},  # on 256 points the soliton is exact to 1e-7 only
-    "linear_system": {"symbol": [-1.0, 2.0, -5.0]},
+    "prescribed_spectrum": {"symbol": [-1.0, 2.0, -5.0]},
     "sine_gordon": {"n": 512, "length": 80.0},  # in a period of 40 the breather is exact to 1e-7 only
 }
 ATOL = {"hires": 1e-4, "robertson": 1e-6, "van_der_pol": 1.0}

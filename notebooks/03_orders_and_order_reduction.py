@@ -26,7 +26,7 @@ quick = "EXPINT_QUICK" in os.environ
 # with an exact solution: the classical orders.
 
 # %%
-nonstiff = functools.partial(expint.problems.linear_system, (-1.0, -2.0, -3.0))
+nonstiff = functools.partial(expint.problems.prescribed_spectrum, (-1.0, -2.0, -3.0))
 methods = ["exponential-euler", "etd2rk", "etd3rk", "krogstad4", "luan-ostermann5"]
 steps = [1 / n for n in (4, 8, 16, 32, 64)]
 with ThreadPoolExecutor() as threads:

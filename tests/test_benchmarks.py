@@ -47,7 +47,7 @@ def test_an_unknown_benchmark_is_named(capsys: pytest.CaptureFixture[str]) -> No
 # one problem of each kind: scalar, real and imaginary spectra, manufactured and stored solutions, systems, the plane
 KEPT = (
     "riccati",
-    "linear_system",
+    "prescribed_spectrum",
     "burgers",
     "hypertest",
     "kawahara",

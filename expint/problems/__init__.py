@@ -27,7 +27,7 @@ from expint.problems.pattern import (
 )
 from expint.problems.reaction_diffusion import fitzhugh_nagumo, gray_scott, gray_scott_plane, schnakenberg
 from expint.problems.reference import Reference, reference, sample
-from expint.problems.scalar import linear_system, riccati
+from expint.problems.scalar import prescribed_spectrum, riccati
 from expint.problems.sine_gordon import sine_gordon
 from expint.problems.stiff_odes import hires, prothero_robinson, robertson, van_der_pol
 
@@ -54,9 +54,9 @@ _MAKERS = {
         kolmogorov_flow,
         korteweg_de_vries,
         kuramoto_sivashinsky,
-        linear_system,
         nikolaevskiy,
         paratest,
+        prescribed_spectrum,
         prothero_robinson,
         riccati,
         robertson,

@@ -9,7 +9,7 @@ import numpy as np
 from expint.backend import Array
 from expint.problem import SemilinearProblem
 
-__all__ = ["linear_system", "riccati"]
+__all__ = ["prescribed_spectrum", "riccati"]
 
 
 def riccati() -> SemilinearProblem:
@@ -26,7 +26,7 @@ def riccati() -> SemilinearProblem:
     )
 
 
-def linear_system(symbol: Sequence[complex], t_end: float = 1.0) -> SemilinearProblem:
+def prescribed_spectrum(symbol: Sequence[complex], t_end: float = 1.0) -> SemilinearProblem:
     r"""Return y' = Λ y + g(y) - g(y*(t)) + y*'(t) - Λ y*(t) with exact solution y*, for any diagonal Λ.
 
     Component j of the solution is y*_j = e^{iω_j t}/(1 + j) with ω_j = 1 + j/2 (its real part if Λ is real), and g

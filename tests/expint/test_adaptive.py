@@ -44,7 +44,7 @@ class Counted:
     "spectrum", [[-1000.0, -30.0, -1.0, 0.5], [300j, -40j, -1 + 5j, 2j]], ids=["stiff", "rotating"]
 )
 def test_the_error_stays_near_the_tolerance(method: Any, rtol: float, spectrum: list[complex]) -> None:
-    problem = problems.linear_system(spectrum)
+    problem = problems.prescribed_spectrum(spectrum)
     solution = expint.solve(problem, method, rtol=rtol, atol=rtol)
     if method == "zoto-bowman43" and rtol == 1e-9:
         assert solution.stats.steps > 1000  # a cautious estimate of order 3

@@ -25,7 +25,7 @@ SPECTRA = {
 
 def exact_run(spectrum: str, times: np.ndarray, order: int) -> tuple[DenseOutput, Callable[[float], np.ndarray]]:
     """Dense output whose states and slopes are exact: its own error alone is left."""
-    problem = problems.linear_system(SPECTRA[spectrum])
+    problem = problems.prescribed_spectrum(SPECTRA[spectrum])
     states = [problem.exact(t) for t in times]
     slopes = [problem.nonlinear(t, y) for t, y in zip(times, states)]
     return DenseOutput(Diagonal(problem.linear), times, states, slopes, order), problem.exact
@@ -62,7 +62,7 @@ def test_the_order_of_the_method_holds_on_stiff_and_oscillatory_spectra(spectrum
 @pytest.mark.parametrize("method", ["exponential-euler", "etd2rk", "hochbruck-ostermann4", "luan-ostermann5", "adams4"])
 @pytest.mark.parametrize("spectrum", ["stiff", "oscillatory"])
 def test_a_run_keeps_its_order_between_its_steps(method: str, spectrum: str) -> None:
-    problem = problems.linear_system(SPECTRA[spectrum])
+    problem = problems.prescribed_spectrum(SPECTRA[spectrum])
     at_steps, between = [], []
     for n in (20, 40, 80):
         solution = expint.solve(problem, method, step=1 / n, dense_output=True)
@@ -75,7 +75,7 @@ def test_a_run_keeps_its_order_between_its_steps(method: str, spectrum: str) -> 
 @pytest.mark.parametrize("rtol", [1e-4, 1e-7])
 @pytest.mark.parametrize("method", ["etd34", "zoto-bowman43", PredictorCorrector(4, ramp=True)], ids=str)
 def test_a_run_to_a_tolerance_keeps_it_between_its_steps(method: str | PredictorCorrector, rtol: float) -> None:
-    problem = problems.linear_system(SPECTRA["stiff"])
+    problem = problems.prescribed_spectrum(SPECTRA["stiff"])
     solution = expint.solve(problem, method, rtol=rtol, atol=rtol, dense_output=True)
     times = np.linspace(0, 1, 211)
     errors = np.abs(solution.sol(times) - np.array([problem.exact(t) for t in times]))
@@ -119,7 +119,7 @@ def test_dense_output_runs_backwards() -> None:
 
 
 def test_several_times_give_states_along_a_new_first_axis() -> None:
-    problem = problems.linear_system(SPECTRA["mild"])
+    problem = problems.prescribed_spectrum(SPECTRA["mild"])
     sol = expint.solve(problem, rtol=1e-6, dense_output=True).sol
     times = [0.9, 0.2, 0.5]
     many = sol(times)

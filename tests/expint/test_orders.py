@@ -79,7 +79,7 @@ def limiting_slope(error: Callable[[int], float], first: int = 8) -> float:
 
 
 def measured_order(method: object, spectrum: np.ndarray) -> float:
-    problem = expint.problems.linear_system(spectrum)
+    problem = expint.problems.prescribed_spectrum(spectrum)
     exact = problem.exact(problem.t_span[1])
     return limiting_slope(lambda steps: relative_error(problem, method, steps, exact))
 
@@ -132,7 +132,7 @@ def test_ramped_adams_methods_of_any_order_converge_with_order_two(order: int) -
 
 @pytest.mark.parametrize("order", [2, 3, 4, 5])
 def test_adams_keeps_its_order_on_a_smoothly_stretched_grid(order: int) -> None:
-    problem = expint.problems.linear_system(SPECTRA["complex"])
+    problem = expint.problems.prescribed_spectrum(SPECTRA["complex"])
 
     def error(steps: int) -> float:
         grid = np.expm1(np.linspace(0, 1, steps + 1)) / np.expm1(1.0)

@@ -16,12 +16,12 @@ from expint.operators import BlockDiagonal, Dense, Diagonal, Operator, as_operat
 from expint.problems.plane import Plane
 from expint.problems.reference import FOLDER
 
-NEED_PARAMETERS = {"hochbruck_ostermann", "linear_system"}
+NEED_PARAMETERS = {"hochbruck_ostermann", "prescribed_spectrum"}
 MAKERS: dict[str, Callable[[], SemilinearProblem]] = {
     "hochbruck_ostermann local": lambda: problems.hochbruck_ostermann("local"),
     "hochbruck_ostermann nonlocal": lambda: problems.hochbruck_ostermann("nonlocal"),
-    "linear_system": lambda: problems.linear_system([-1.0, 2.0, -5.0]),
-    "linear_system complex": lambda: problems.linear_system([-1j, 2.0 + 1j, -5.0]),
+    "prescribed_spectrum": lambda: problems.prescribed_spectrum([-1.0, 2.0, -5.0]),
+    "prescribed_spectrum complex": lambda: problems.prescribed_spectrum([-1j, 2.0 + 1j, -5.0]),
     **{name: partial(problems.make, name) for name in problems.names() if name not in NEED_PARAMETERS},
 }
 EXACT = sorted(name for name, maker in MAKERS.items() if maker().exact is not None)
@@ -63,8 +63,8 @@ def time_derivative(function: object, t: float, h: float) -> np.ndarray:
     [
         ("hochbruck_ostermann local", 1e-2, 1e-8),
         ("hochbruck_ostermann nonlocal", 1e-2, 1e-8),
-        ("linear_system", 1e-3, 1e-10),
-        ("linear_system complex", 1e-3, 1e-10),
+        ("prescribed_spectrum", 1e-3, 1e-10),
+        ("prescribed_spectrum complex", 1e-3, 1e-10),
         ("riccati", 1e-3, 1e-11),
     ],
 )
@@ -85,7 +85,7 @@ def test_the_soliton_satisfies_the_equation_of_korteweg_and_de_vries(n: int) -> 
         assert np.max(np.abs(speed - rate(problem, t, y))) < 1e-7 * np.max(np.abs(speed))
 
 
-@pytest.mark.parametrize("name", ["hochbruck_ostermann local", "korteweg_de_vries", "linear_system", "riccati"])
+@pytest.mark.parametrize("name", ["hochbruck_ostermann local", "korteweg_de_vries", "prescribed_spectrum", "riccati"])
 def test_exact_solutions_begin_at_the_initial_state(name: str) -> None:
     problem = MAKERS[name]()
     np.testing.assert_allclose(problem.exact(problem.t_span[0]), problem.y0, rtol=1e-13, atol=1e-13)

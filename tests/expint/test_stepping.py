@@ -16,7 +16,7 @@ SPECTRUM = [-500.0, -3.0, 0.5]
 
 
 def started(method: str, **options: Any) -> tuple[Any, Any]:
-    problem = problems.linear_system(SPECTRUM)
+    problem = problems.prescribed_spectrum(SPECTRUM)
     return problem, begin(problem.nonlinear, 0.0, problem.y0, linear=problem.linear, method=method, **options)
 
 
@@ -101,7 +101,7 @@ def test_a_start_at_no_time_is_refused() -> None:
 def test_step_doubling_keeps_a_tolerance_with_methods_that_have_no_estimate(method: str, rtol: float) -> None:
     if method == "etd2rk":
         rtol = 1e-4  # errors of order 2 add up: that at the end goes with rtol^{2/3}
-    problem = problems.linear_system(SPECTRUM)
+    problem = problems.prescribed_spectrum(SPECTRUM)
     solution = expint.solve(problem, method, rtol=rtol, atol=rtol, error="doubling", dense_output=True)
     assert solution.success
     errors = [np.sqrt(np.mean((y - problem.exact(t)) ** 2)) for t, y in zip(solution.t, solution.y)]
@@ -124,7 +124,7 @@ def test_step_doubling_sees_a_nonlinear_term_of_time_alone() -> None:
 
 
 def test_step_doubling_costs_three_steps_less_the_shared_slope() -> None:
-    problem = problems.linear_system(SPECTRUM)
+    problem = problems.prescribed_spectrum(SPECTRUM)
     solution = expint.solve(problem, "krogstad4", rtol=1e-6, error="doubling", first_step=1e-3)
     stats = solution.stats
     tried = stats.steps + stats.rejected

@@ -30,7 +30,7 @@ class Here(Executor):
 
 
 STEPS = [1 / 10, 1 / 20, 1 / 40, 1 / 80]
-LINEAR = functools.partial(expint.problems.linear_system, (-1.0, -3.0))
+LINEAR = functools.partial(expint.problems.prescribed_spectrum, (-1.0, -3.0))
 
 
 def broken() -> expint.SemilinearProblem:
