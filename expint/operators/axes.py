@@ -19,6 +19,9 @@ from expint.phi.augmented import Matvec
 
 __all__ = ["Axiswise", "Eigenbasis"]
 
+_BESIDE = 4
+"""So many transforms are kept beside those of the longest row's columns: what is combined between two such."""
+
 
 class Eigenbasis(StoredOperator):
     """Sums of eigenvalues in the basis of eigenvectors.
@@ -65,6 +68,7 @@ class Eigenbasis(StoredOperator):
         """Return ``combine`` for one run; columns, and points that become columns, are transformed once."""
         known: OrderedDict[int, tuple[Array, Array]] = OrderedDict()  # holding the column keeps its id unique
         bases: list[Any] = []
+        most = 0
 
         def remember(column: Array, transformed: Array) -> None:
             known[id(column)] = (column, transformed)
@@ -77,6 +81,8 @@ class Eigenbasis(StoredOperator):
             return known[id(column)][1]
 
         def combine(weights: Sequence[Any], columns: Sequence[Array]) -> Array:
+            nonlocal most
+            most = max(most, len(columns))
             if not bases:  # all columns of a run are of one kind
                 bases.extend((self._there.like(columns[0]), self._back.like(columns[0])))
             entered = [None if weight is None else enter(column) for weight, column in zip(weights, columns)]
@@ -85,7 +91,7 @@ class Eigenbasis(StoredOperator):
             if self.real and point.dtype != columns[0].dtype and not is_complex(columns[0]) and is_complex(point):
                 point = array_namespace(point).real(point)  # what is left of the imaginary part is rounding
             remember(point, transformed)
-            while len(known) > len(columns) + 2:
+            while len(known) > most + _BESIDE:
                 known.popitem(last=False)
             return point
 
