@@ -46,6 +46,11 @@ def check_state(y0: Any) -> Array:
     xp = array_namespace(y0)
     if not xp.isdtype(y0.dtype, ("real floating", "complex floating")):
         raise TypeError(f"expected a floating-point or complex state, received dtype {y0.dtype}; convert it: 1.0 * y0")
+    if xp.finfo(y0.dtype).bits > 64:  # of a complex number: of its parts
+        raise TypeError(
+            f"expected a state of at most double precision, as φ-functions are, received dtype {y0.dtype}; convert it "
+            "to float64 or complex128"
+        )
     if not all_finite(y0):
         raise ValueError("expected a finite initial state, received inf or nan in y0; check how it was made")
     return y0

@@ -307,3 +307,10 @@ def test_a_function_may_write_its_values_into_one_array(make: object, view: bool
 def test_a_method_is_a_name_or_a_method(method: object) -> None:
     with pytest.raises(TypeError, match="expected method to be a name"):
         solve(method=method)
+
+
+@pytest.mark.skipif(np.finfo(np.longdouble).bits == 64, reason="long double is double on this machine")
+@pytest.mark.parametrize("dtype", [np.longdouble, np.clongdouble])
+def test_a_state_of_more_than_double_precision_is_refused_as_it_would_be_lost(dtype: type) -> None:
+    with pytest.raises(TypeError, match=r"expected a state of at most double precision, .* convert it to float64"):
+        solve(y0=np.ones(2, dtype))
