@@ -142,6 +142,8 @@ def dpm_solver_v3(
 
     Raises
     ------
+    TypeError
+        If the statistics are none.
     ValueError
         If the order is not a positive integer.
 
@@ -151,6 +153,11 @@ def dpm_solver_v3(
     published code takes the tables at the nearest of their entries and integrates by the trapezoidal rule; here the
     tables are linear between their entries, times are free, and integrals exact to rounding.
     """
+    if not isinstance(statistics, Statistics):
+        raise TypeError(
+            f"expected the statistics of a network, received {type(statistics).__name__}; make them by "
+            "diffusion.estimate_statistics or read them by diffusion.Statistics.load"
+        )
     if not isinstance(order, int) or order < 1:
         raise ValueError(f"expected the order of DPM-Solver-v3 to be an integer ≥ 1, received {order!r}")
     method: Any = expint.Adams(order, ramp=True)

@@ -264,5 +264,7 @@ def test_what_has_no_tabulated_form_is_refused():
     steep = Statistics([-6.0, 4.0], *np.full((3, 2, 1), [[[1.0]], [[-900.0]], [[1.0]]]))
     with pytest.raises(ValueError, match=r"∫ s over a step are finite, received .* up to 900; estimate them with more"):
         diffusion.sample(NET, NOISE_STATE, sampler=dpm_solver_v3(steep), steps=6)
+    with pytest.raises(TypeError, match="expected the statistics of a network, received str"):
+        dpm_solver_v3("digits.safetensors")
     with pytest.raises(ValueError, match="integer ≥ 1, received 0"):
         dpm_solver_v3(smooth_statistics(3), 0)
