@@ -30,9 +30,17 @@ class Presented(ABC):
         return recipe_markdown(_uniform_recipe(self))
 
     def cite(self) -> str:
-        """Return the source of the method as BibTeX."""
+        """Return the source of the method as BibTeX.
+
+        Raises
+        ------
+        ValueError
+            If it names none, as methods of one's own do.
+        """
         from expint.methods.citations import bibtex
 
+        if not self.reference:
+            raise ValueError(f"expected a method of the catalogue, received {_named(self)}, which names no source")
         return bibtex(self.reference)
 
     def _repr_latex_(self) -> str:

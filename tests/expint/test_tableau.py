@@ -110,3 +110,8 @@ def test_tableau_prints_as_latex_and_markdown():
 
 def test_tableau_cites_its_source():
     assert "Krogstad, Stein" in method("krogstad4").cite()
+
+
+def test_a_tableau_of_ones_own_has_no_source_to_cite():
+    with pytest.raises(ValueError, match="expected a method of the catalogue, received mine, which names no source"):
+        build().cite()
