@@ -11,9 +11,12 @@ from expint import problems
 def test_the_choice_adapts_its_order_and_says_so(rtol: float | None) -> None:
     solution = expint.solve(problems.burgers(), "auto", rtol=rtol)
     assert solution.success
-    assert solution.method == "pec6"
+    name = "pec5" if rtol == 1e-3 else "pec6"  # few steps do not repay the rows of high orders
+    assert solution.method == name
     tolerance = "1e-6" if rtol is None else f"1e-{round(-np.log10(rtol))}"
-    assert f"Method pec6 was chosen: to rtol = {tolerance} in 64-bit numbers on a Diagonal operator" in solution.message
+    assert (
+        f"Method {name} was chosen: to rtol = {tolerance} in 64-bit numbers on a Diagonal operator" in solution.message
+    )
     assert solution.message.startswith("The solver reached the end")
 
 
