@@ -1,6 +1,6 @@
 """What a user of JAX tries: solves on its arrays, jit, grad and vmap through them, in both precisions."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
@@ -21,14 +21,6 @@ LINEAR: dict[str, Any] = {
     "block-diagonal": BlockDiagonal(MATRIX),
     "kronecker": KroneckerSum(MATRIX + MATRIX.T),
 }
-
-
-@pytest.fixture
-def jax() -> Iterator[ModuleType]:
-    jax = pytest.importorskip("jax")
-    jax.config.update("jax_enable_x64", True)
-    yield jax
-    jax.config.update("jax_enable_x64", False)
 
 
 def react(t: float, y: Any) -> Any:
@@ -124,21 +116,19 @@ def test_coefficients_that_are_traced_are_refused_with_the_remedy(jax: ModuleTyp
 
 
 @pytest.mark.parametrize("x64", [False, True])
-def test_functions_of_numbers_are_differentiated_in_both_precisions_under_jit_and_vmap(x64: bool) -> None:
-    jax = pytest.importorskip("jax")
+def test_functions_of_numbers_are_differentiated_in_both_precisions_under_jit_and_vmap(
+    jax: ModuleType, x64: bool
+) -> None:
     jax.config.update("jax_enable_x64", x64)
-    try:
-        z = jax.numpy.asarray([-30.0, -2.0, -1e-3, 0.5, 4.0])
-        assert z.dtype == (np.float64 if x64 else np.float32)
-        values = jax.jit(lambda z: phi_functions(z, 4))(z)
-        slopes = jax.jit(jax.vmap(jax.jacfwd(lambda z: jax.numpy.stack(phi_functions(z, 4)))))(z)
-        expected = phi_functions(np.asarray(z, dtype=float), 5)
-        tolerance = 1e-13 if x64 else 2e-5
-        for k in range(5):
-            np.testing.assert_allclose(values[k], expected[k], rtol=tolerance)
-            np.testing.assert_allclose(slopes[:, k], expected[k] - k * expected[k + 1], rtol=1e2 * tolerance)
-    finally:
-        jax.config.update("jax_enable_x64", False)
+    z = jax.numpy.asarray([-30.0, -2.0, -1e-3, 0.5, 4.0])
+    assert z.dtype == (np.float64 if x64 else np.float32)
+    values = jax.jit(lambda z: phi_functions(z, 4))(z)
+    slopes = jax.jit(jax.vmap(jax.jacfwd(lambda z: jax.numpy.stack(phi_functions(z, 4)))))(z)
+    expected = phi_functions(np.asarray(z, dtype=float), 5)
+    tolerance = 1e-13 if x64 else 2e-5
+    for k in range(5):
+        np.testing.assert_allclose(values[k], expected[k], rtol=tolerance)
+        np.testing.assert_allclose(slopes[:, k], expected[k] - k * expected[k + 1], rtol=1e2 * tolerance)
 
 
 def test_functions_of_matrices_take_its_arrays(jax: ModuleType) -> None:

@@ -64,14 +64,6 @@ def test_torch_gradients_pass_through_matrices():
     assert torch.autograd.gradcheck(lambda a: tuple(phi_matrices(a, 2)), (matrix.requires_grad_(),), rtol=1e-5)
 
 
-@pytest.fixture
-def jax():
-    jax = pytest.importorskip("jax")
-    jax.config.update("jax_enable_x64", True)
-    yield jax
-    jax.config.update("jax_enable_x64", False)
-
-
 def test_jax_values_are_those_of_numpy_when_traced(jax):
     z = np.concatenate([np.linspace(-30, 30, 401), [-1e4, -1e-12, 0, 650.0]])
     for values in (
@@ -100,8 +92,8 @@ def test_jax_derivatives_are_the_integrals_under_jit_and_vmap(jax):
     np.testing.assert_allclose(complex_slopes, derivative_exactly(np.array(COMPLEX), 2), rtol=1e-11)
 
 
-def test_jax_without_double_precision_computes_in_single():
-    jax = pytest.importorskip("jax")
+def test_jax_without_double_precision_computes_in_single(jax):
+    jax.config.update("jax_enable_x64", False)
     z = np.concatenate([np.linspace(-50, 50, 201), [75.0, 100.0]]).astype(np.float32)
     for k, value in enumerate(phi_functions(jax.numpy.asarray(z), 6)):
         assert value.dtype == np.float32
