@@ -243,7 +243,7 @@ def lay_out_stops(t_span: tuple[float, float], t_eval: Sequence[float] | None, l
 
 def check_tolerance(
     method: Method,
-    rtol: float | None,
+    rtol: float | Array | None,
     atol: float | Array | None,
     norm: Callable[[Array], float] | None,
     y0: Array,
@@ -263,32 +263,18 @@ def check_tolerance(
         )
     if 0 in y0.shape:
         raise ValueError(f"expected a state with entries to measure errors of, received y0 of shape {tuple(y0.shape)}")
-    xp = array_namespace(y0)
-    precision = float(xp.finfo(y0.dtype).eps)
-    if rtol is not None and np.ndim(rtol):
-        raise TypeError(
-            f"expected rtol to be a number, received shape {np.shape(rtol)}; tolerances of single components are given "
-            "by an array atol"
-        )
     if norm is not None and not callable(norm):
         raise TypeError(
             f"expected norm to be a function of the scaled error, received {norm!r}; pass one such as np.max"
         )
-    rtol = 1e-6 if rtol is None else float(rtol)
-    if not (math.isfinite(rtol) and rtol >= 0):
-        raise ValueError(f"expected rtol to be a number ≥ 0, received {rtol}")
-    if 0 < rtol < 10 * precision:
-        raise ValueError(
-            f"expected rtol of at least {10 * precision:.2g}, ten times the precision of {y0.dtype}, received "
-            f"{rtol}; raise "
-            "it or solve in higher precision"
-        )
+    rtol, xp = check_rtol(rtol, y0), array_namespace(y0)
     if atol is None:
         size = math.sqrt(float(to_numpy(xp.mean(xp.abs(y0) ** 2))))
         atol = rtol * (size if size > 0 else 1.0)
-    atol = _check_atol(atol, y0)
+    atol = _beside("atol", atol, y0)
     smallest = float(np.min(to_numpy(atol)))
-    if not (smallest >= 0 and np.all(np.isfinite(to_numpy(atol)))) or (smallest == 0 and rtol == 0):
+    neither = np.any(to_numpy(atol) + to_numpy(rtol) == 0)
+    if not (smallest >= 0 and np.all(np.isfinite(to_numpy(atol)))) or neither:
         raise ValueError(f"expected tolerances ≥ 0, not both 0, received rtol = {rtol} and atol = {atol}")
     if smallest == 0:  # a component that stays zero has no error, not 0/0
         atol = atol + float(xp.finfo(y0.dtype).smallest_normal) ** 0.5
@@ -302,9 +288,25 @@ def check_estimate(error: str | None) -> bool:
     return error == "doubling"
 
 
-def _check_atol(atol: Any, y0: Array) -> float | Array:
+def check_rtol(rtol: Any, y0: Array) -> float | Array:
+    """Return the relative tolerance, 1e-6 by default: a number, or an array beside the state that broadcasts to it."""
+    rtol = _beside("rtol", 1e-6 if rtol is None else rtol, y0)
+    host, least = to_numpy(rtol), 10 * float(array_namespace(y0).finfo(y0.dtype).eps)
+    if not (np.all(np.isfinite(host)) and np.all(host >= 0)):
+        raise ValueError(f"expected rtol to be a number ≥ 0, received {rtol}")
+    if np.any((host > 0) & (host < least)):
+        raise ValueError(
+            f"expected rtol of at least {least:.2g}, ten times the precision of {y0.dtype}, received {rtol}; raise it "
+            "or solve in higher precision"
+        )
+    return rtol
+
+
+def _beside(name: str, tolerance: Any, y0: Array) -> float | Array:
     """Return a number, or an array beside the state that broadcasts to it."""
-    host = to_numpy(atol)
+    host = to_numpy(tolerance)
+    if host.dtype.kind not in "fiu":
+        raise TypeError(f"expected {name} to be a real number or an array of them, received {tolerance!r}")
     if host.ndim == 0:
         return float(host)
     try:
@@ -313,7 +315,7 @@ def _check_atol(atol: Any, y0: Array) -> float | Array:
         fits = False
     if not fits:
         raise ValueError(
-            f"expected atol to be a number, or to broadcast to y0 of shape {tuple(y0.shape)}, received one of shape "
+            f"expected {name} to be a number, or to broadcast to y0 of shape {tuple(y0.shape)}, received one of shape "
             f"{host.shape}"
         )
     return asarray_like(host.astype(np.float64), y0)

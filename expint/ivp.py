@@ -20,6 +20,7 @@ from expint.door import (
     StepLimits,
     check_estimate,
     check_history,
+    check_rtol,
     check_slopes,
     check_state,
     check_tolerance,
@@ -56,7 +57,7 @@ def solve_ivp(
     step: float | None = None,
     grid: Sequence[float] | None = None,
     t_eval: Sequence[float] | None = None,
-    rtol: float | None = None,
+    rtol: float | Array | None = None,
     atol: float | Array | None = None,
     first_step: float | None = None,
     max_step: float = math.inf,
@@ -109,7 +110,7 @@ def solve_ivp(
         Tolerances: steps are chosen so that the estimated error e of each is at most 1 in units of
         w_i = atol + rtol |y_i|: max( sqrt(1/n Σ_i |e_i / w_i|²), ‖e‖₂ / ‖w‖₂ ) ≤ 1. The second term is for states that
         a few of the n components carry, as Fourier modes may: the first alone lets each err by sqrt(n) w_i.
-        By default rtol is 1e-6, and atol is rtol times the root mean square of y_0. atol may be an array that
+        By default rtol is 1e-6, and atol is rtol times the root mean square of y_0. Each may be an array that
         broadcasts to the state.
         Predictor–corrector pairs (pec2, pec3, …) choose their order, too, and allow a step of length h only √(h/T) of
         this, T the span, so that errors that add up stay near the tolerance.
@@ -171,7 +172,9 @@ def solve_ivp(
 
         return solve_time_dependent(nonlinear, t_span, y0, linear, method, jac, error=error, **asked)
     operator = None if linear is None else as_operator(linear, y0)
-    chosen, why = _method(method, operator, y0, None if fixed or doubling else (1e-6 if rtol is None else rtol))
+    chosen, why = _method(
+        method, operator, y0, None if fixed or doubling else float(np.min(to_numpy(check_rtol(rtol, y0))))
+    )
     nonlinear = no_force if nonlinear is None else nonlinear
     if isinstance(chosen, Linearised):
         solution = solve_linearised(nonlinear, t_span, y0, operator, chosen, jac, doubling=doubling, **asked)
@@ -189,7 +192,7 @@ def solve_ivp(
         stops = lay_out_stops(t_span, t_eval, limits)
         tolerance = check_tolerance(chosen, rtol, atol, norm, y0, doubling)
         control = StepControl(tolerance, controller, *limits.sizes(), doubling)
-        operator = operator.for_steps(changing=True).within(tolerance.rtol, float(np.min(to_numpy(tolerance.atol))))
+        operator = operator.for_steps(changing=True).within(*tolerance.tightest)
         steps = StepCache(chosen, operator, y0)
         start, keep = float(t_span[0]), None if t_eval is None else {float(t) for t in t_eval}
         checked = check_slopes(nonlinear, args, y0)

@@ -6,9 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
-from expint.backend import Array, to_numpy
+from expint.backend import Array
 from expint.derive.lie_group import LieGroupMethod
 from expint.door import StepLimits, check_slopes, check_tolerance, lay_out_stops, lay_out_times, no_force
 from expint.methods.magnus import magnus
@@ -40,7 +38,7 @@ def solve_time_dependent(
     step: float | None,
     grid: Sequence[float] | None,
     t_eval: Sequence[float] | None,
-    rtol: float | None,
+    rtol: float | Array | None,
     atol: float | Array | None,
     norm: Callable[[Array], float] | None,
     limits: StepLimits,
@@ -74,7 +72,7 @@ def solve_time_dependent(
         stops = lay_out_stops(t_span, t_eval, limits)
         tolerance = check_tolerance(chosen, rtol, atol, norm, y0, doubling=True)
         control = StepControl(tolerance, controller or Controller(), *limits.sizes(), doubling=True)
-        accuracy = (tolerance.rtol, float(np.min(to_numpy(tolerance.atol))))
+        accuracy = tolerance.tightest
     slope: Callable[[float, Array], Array] = no_force
     steps: Stepper
     if isinstance(linear, TimeScaled):

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from scipy.integrate import DenseOutput, OdeSolver
 
-from expint.backend import to_numpy
 from expint.derive.predictor_corrector import PredictorCorrector
 from expint.derive.rosenbrock import Linearised
 from expint.derive.stage import Method
@@ -185,7 +184,7 @@ class LinearisedSolver(_Driven):
         chosen, control = self._control(rtol, atol, first_step, max_step)
         if jac is None and jac_sparsity is not None:
             jac = Differences(sparsity=jac_sparsity)
-        accuracy = (control.error.rtol, float(np.min(to_numpy(control.error.atol))))
+        accuracy = control.error.tightest
         steps = linearised_steps(self.fun, self.t, self.y, None, chosen, jac, accuracy=accuracy)
         stops = [self.t_bound]
         self._stats = steps.linearise.stats

@@ -7,9 +7,7 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
-import numpy as np
-
-from expint.backend import Array, to_numpy
+from expint.backend import Array
 from expint.derive.linearised_ladder import linearised_ladder
 from expint.derive.stage import Method
 from expint.door import StepLimits, check_history, check_slopes, check_tolerance, lay_out_stops, lay_out_times
@@ -36,7 +34,7 @@ def solve_linearised(
     step: float | None,
     grid: Sequence[float] | None,
     t_eval: Sequence[float] | None,
-    rtol: float | None,
+    rtol: float | Array | None,
     atol: float | Array | None,
     norm: Callable[[Array], float] | None,
     limits: StepLimits,
@@ -63,7 +61,7 @@ def solve_linearised(
         stops = lay_out_stops(t_span, t_eval, limits)
         tolerance = check_tolerance(method, rtol, atol, norm, y0, doubling)
         control = StepControl(tolerance, controller or Controller(), *limits.sizes(), doubling)
-    accuracy = None if fixed else (tolerance.rtol, float(np.min(to_numpy(tolerance.atol))))
+    accuracy = None if fixed else tolerance.tightest
     steps = linearised_steps(nonlinear, start, y0, operator, method, jac, args, accuracy, doubling)
     linearise, stats = steps.linearise, steps.linearise.stats
     watch = Watch(LinearisedTrail(steps, dense_output), events) if events or dense_output else None

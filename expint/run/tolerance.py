@@ -33,15 +33,20 @@ class ErrorNorm:
     Parameters
     ----------
     rtol, atol
-        Relative and absolute tolerance; atol a number or an array that broadcasts to the state.
+        Relative and absolute tolerance; each a number or an array that broadcasts to the state.
     norm
         A norm of the scaled vector with components |e_i| / w_i, which replaces both. A state spread over processes
         needs only a norm that sums over all of them.
     """
 
-    rtol: float
+    rtol: float | Array
     atol: float | Array
     norm: Callable[[Array], float] | None = None
+
+    @property
+    def tightest(self) -> tuple[float, float]:
+        """The smallest relative and the smallest absolute tolerance of any component."""
+        return float(np.min(to_numpy(self.rtol))), float(np.min(to_numpy(self.atol)))
 
     def __call__(self, error: Array, before: Array, after: Array) -> float:
         """Return the norm of ``error`` for a step from ``before`` to ``after``; inf where it is not finite."""

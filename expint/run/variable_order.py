@@ -80,7 +80,7 @@ def pair_states(
     direction, evaluations, rejected = math.copysign(1.0, stops[-1] - t), 1, 0
     failure: ActionFailure | None = None
     xp = array_namespace(y)
-    strictest = max(1.0, norm.rtol / (10 * float(xp.finfo(y.dtype).eps)))
+    strictest = max(1.0, norm.tightest[0] / (10 * float(xp.finfo(y.dtype).eps)))
 
     def share(h: float) -> float:
         return min(math.sqrt(span / h), strictest)

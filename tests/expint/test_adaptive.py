@@ -408,3 +408,21 @@ def test_the_callback_sees_every_accepted_state() -> None:
     seen = []
     solution = solve(rtol=1e-5, callback=lambda t, y: seen.append(t))
     np.testing.assert_array_equal(seen, solution.t)
+
+
+@pytest.mark.parametrize("method", ["auto", "expint43", "exprb43"])
+def test_every_component_may_have_a_relative_tolerance_of_its_own(method: str) -> None:
+    """Equal numbers give the run of one number; a tighter component is what the run obeys."""
+    y0 = np.array([1.0, 0.4, 0.2])
+    given = {"linear": np.array([-1.0, -3.0, -30.0]), "method": method, "atol": 1e-12}
+
+    def run(rtol: object) -> expint.Solution:
+        return expint.solve_ivp(lambda t, y: np.sin(y) * y[::-1], (0, 2), y0, rtol=rtol, **given)
+
+    one, same, tighter = run(1e-5), run(np.full(3, 1e-5)), run(np.array([1e-5, 1e-9, 1e-5]))
+    np.testing.assert_array_equal(one.y, same.y)
+    exact = run(1e-12).y_end
+    assert abs(tighter.y_end[1] - exact[1]) < 1e-8 * abs(exact[1])
+    assert tighter.stats.steps > one.stats.steps
+    with pytest.raises(ValueError, match=r"expected rtol to be a number, or to broadcast to y0 of shape \(3,\)"):
+        run(np.full(2, 1e-5))
