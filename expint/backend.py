@@ -29,10 +29,12 @@ Array: TypeAlias = Any
 Namespace: TypeAlias = Any
 """A module of array functions: ``array_api_compat.numpy``, ``array_api_compat.torch``, ``jax.numpy``, …"""
 
+_NUMPY = _compat.array_namespace(np.empty(0))
+
 
 def is_array(x: object) -> bool:
     """Whether ``x`` is an array of a namespace we can compute with (Python scalars are not)."""
-    return bool(_compat.is_array_api_obj(x))
+    return type(x) is np.ndarray or bool(_compat.is_array_api_obj(x))
 
 
 def array_namespace(*arrays: object) -> Namespace:
@@ -43,10 +45,10 @@ def array_namespace(*arrays: object) -> Namespace:
     TypeError
         If the arrays belong to different namespaces.
     """
-    found = [a for a in arrays if is_array(a)]
+    found = [a for a in arrays if type(a) is not np.ndarray and is_array(a)]
     if not found:
-        return _compat.array_namespace(np.empty(0))
-    return _compat.array_namespace(*found)
+        return _NUMPY
+    return _compat.array_namespace(*found, *[a for a in arrays if type(a) is np.ndarray])
 
 
 def is_numpy(xp: Namespace) -> bool:
@@ -66,7 +68,7 @@ def is_torch(xp: Namespace) -> bool:
 
 def is_complex(x: Any) -> bool:
     """Whether ``x`` (an array of any namespace, or a Python number) has a complex dtype."""
-    if not is_array(x):
+    if type(x) is np.ndarray or not is_array(x):
         return isinstance(x, complex) or np.iscomplexobj(x)
     return bool(array_namespace(x).isdtype(x.dtype, "complex floating"))
 

@@ -71,18 +71,21 @@ def check_slopes(
             f"expected args to be a tuple of further arguments of {what}, received {type(args).__name__}; one argument "
             "is passed as args=(value,)"
         )
-    unknown = object()
-    known, shape = unknown, y0.shape
+    known: Any = object()
+    shape = y0.shape
     place: int | None = None
 
     def checked(t: float, y: Array) -> Array:
         nonlocal known, place
-        slope = nonlinear(t, y, *args)
-        if getattr(slope, "dtype", None) is not known or slope.shape != shape:
+        slope = nonlinear(t, y, *args) if args else nonlinear(t, y)
+        base = getattr(slope, "base", None)
+        before, place = place, id(slope if base is None else base)
+        if before is None or getattr(slope, "dtype", None) is not known or slope.shape != shape:
             _check_slope(slope, y0, what)
-            known = getattr(slope, "dtype", unknown)
-        before, place = place, id(slope) if getattr(slope, "base", None) is None else id(slope.base)
-        return 1 * slope if before is None or before == place else slope
+            known = getattr(slope, "dtype", known)
+        elif before != place:
+            return slope
+        return 1 * slope  # what lies where the last one lay may be written over
 
     return checked
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from expint.backend import Array
-from expint.derive.phisum import Terms
 from expint.derive.stage import Method, Stage, StepContext
 from expint.lower.plan import Row
-from expint.operators.base import Operator, StoredOperator, highest_indices
+from expint.operators.base import Operator, StoredOperator
+from expint.operators.columns import Columns
 
 __all__ = ["ErrorRow", "LoweredStep", "StepCache"]
 
@@ -84,10 +84,9 @@ class StepCache:
         if key in self._steps:
             self._steps.move_to_end(key)
             return self._steps[key][1]
-        tables = self._tables_of(h)
+        tables, estimate = self._tables_of(h), self.method.error(context)
         slots = tuple(at is not None for at in memory)
-        estimate = self.method.error(context)
-        tables.announce(recipe if estimate is None else (*recipe, estimate.stage))
+        tables.announce(recipe if estimate is None else (*recipe, estimate.stage), slots)
         rows = tuple(lower_stage(stage, self.operator, h, slots, self.like, tables) for stage in recipe)
         error = None
         if estimate is not None:
@@ -131,30 +130,30 @@ class PhiTables:
 
     def __init__(self, operator: Any, step: float, least: int = 0, evaluate: Evaluate | None = None) -> None:
         self.operator, self.step, self.least, self.evaluate = operator, step, least, evaluate
-        self._announced: Sequence[Stage] = ()
-        self._values: dict[Any, np.ndarray] = {}
+        self._announced: Sequence[Columns] = ()
+        self._values: dict[float, np.ndarray] = {}
 
-    def announce(self, stages: Sequence[Stage]) -> None:
+    def announce(self, stages: Sequence[Stage], slots: tuple[bool, ...]) -> None:
         """Take note of what the stages of a step will need, so that it is computed in one go once some is required."""
-        self._announced = stages
+        self._announced = [columns_of(stage, slots) for stage in stages]
 
-    def require(self, columns: Sequence[Terms]) -> None:
-        """Compute what the φ-sums in ``columns`` need: for each c all indices at once."""
-        needed = highest_indices(columns)
-        if all(k < len(self._values.get(c, ())) for c, k in needed.items()):
+    def require(self, highest: Mapping[float, int]) -> None:
+        """Compute φ_0, …, φ_k of c h L for each c and its highest index k: for each c all indices at once."""
+        if all(k < len(self._values.get(c, ())) for c, k in highest.items()):
             return
         if self.evaluate is None:
             stored = isinstance(self.operator, StoredOperator)
             self.evaluate = self.operator.evaluator() if stored else self.operator.phi
-        announced = highest_indices(
-            terms for stage in self._announced for terms in (stage.state, *stage.stages, *stage.past)
-        )
-        for c in sorted({*needed, *announced}, key=abs, reverse=True):  # on the way to c some find c/2
-            k = max(needed.get(c, 0), announced.get(c, 0), self.least)
+        needed = dict(highest)
+        for columns in self._announced:
+            for c, k in columns.highest.items():
+                needed[c] = max(needed.get(c, 0), k)
+        for c in sorted(needed, key=abs, reverse=True):  # on the way to c some find c/2
+            k = max(needed[c], self.least)
             if k >= len(self._values.get(c, ())):
-                self._values[c] = np.stack(self.evaluate(k, float(c) * self.step))
+                self._values[c] = np.stack(self.evaluate(k, c * self.step))
 
-    def values(self, c: Any) -> np.ndarray:
+    def values(self, c: float) -> np.ndarray:
         """Return φ_k(c h L), as far as they were required, as one array whose first axis counts k."""
         return self._values[c]
 
@@ -166,12 +165,28 @@ def lower_stage(
     stage: Stage, operator: Operator, h: float, slots: tuple[bool, ...], like: Array | None, tables: PhiTables
 ) -> Row:
     """Return the row of one stage in a step whose memory holds remembered slopes where ``slots`` is true."""
-    past = iter(stage.past)
-    columns = [stage.state, *stage.stages, *(next(past, {}) if remembered else {} for remembered in slots)]
-    while len(columns) > 1 and not columns[-1]:
-        columns.pop()
+    columns = columns_of(stage, slots)
     factors = [1.0] + [h] * (len(columns) - 1)
     return Row(operator.row(columns, factors, tables, like), stage.evaluate, stage.accept)
+
+
+_COLUMNS: OrderedDict[tuple[int, tuple[bool, ...]], tuple[Stage, Columns]] = OrderedDict()
+"""The columns of stages in numbers; holding the stage keeps its id unique."""
+
+_KEPT = 1024
+
+
+def columns_of(stage: Stage, slots: tuple[bool, ...]) -> Columns:
+    """Return the φ-sums of one stage, column by column as they lie in memory; a stage seen again is not read again."""
+    key = (id(stage), slots)
+    if key not in _COLUMNS:
+        past = iter(stage.past)
+        sums = [stage.state, *stage.stages, *(next(past, {}) if remembered else {} for remembered in slots)]
+        while len(sums) > 1 and not sums[-1]:
+            sums.pop()
+        _COLUMNS[key] = (stage, Columns(sums))
+        _trim(_COLUMNS, _KEPT)
+    return _COLUMNS[key][1]
 
 
 def _advance(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Iterator, Sequence
+from itertools import pairwise, repeat
 
 import numpy as np
 
@@ -51,19 +51,38 @@ def lower(method: Method, operator: Operator, grid: Sequence[float] | np.ndarray
             f"expected a method for a fixed L, received {method.name}, whose L is the Jacobian at every step; take "
             "expint.solve_ivp"
         )
-    times = check_grid(grid).tolist()
+    times = check_grid(grid)
     cache = StepCache(method, operator, like)
-    start_row, alike = cache.start(), isinstance(method, Tableau)  # whose steps differ by their length only
-    steps = [Step((times[0],), (start_row,))]
-    lowered, h, depth = None, 0.0, len(start_row.weights) - 1
-    for start, end in pairwise(times):
-        previous, h = h, same_step(h, start, end)
-        if lowered is None or h != previous or not alike:
-            lowered = cache.step(start, h, StepCache.START if lowered is None else lowered.memory)
-            depth = max(depth, *[len(row.weights) - 1 for row in lowered.rows])
-        steps.append(Step((*[start + c * h for c in lowered.c[:-1]], end), lowered.rows))  # the last row is accepted
+    start_row = cache.start()
+    make = _alike if isinstance(method, Tableau) else _one_by_one
+    steps = [Step((float(times[0]),), (start_row,)), *make(cache, times)]
+    depth = max(len(row.weights) - 1 for rows in {id(step.rows): step.rows for step in steps}.values() for row in rows)
     steps[-1] = _without_last_evaluation(steps[-1])
     return Plan(operator, tuple(steps), depth)
+
+
+def _alike(cache: StepCache, times: np.ndarray) -> Iterator[Step]:
+    """Yield steps that differ by their length only: those of a method without history."""
+    starts, ends = times[:-1], times[1:]
+    lengths = _lengths(starts, ends)
+    changes = [0, *(np.flatnonzero(np.diff(lengths)) + 1).tolist(), len(lengths)]
+    memory = StepCache.START
+    for first, after in pairwise(changes):
+        lowered = cache.step(float(starts[first]), float(lengths[first]), memory)
+        piece = slice(first, after)
+        inner = [starts[piece] + c * lengths[first] for c in lowered.c[:-1]]  # the last row is accepted at the end
+        yield from map(Step, zip(*[at.tolist() for at in (*inner, ends[piece])]), repeat(lowered.rows))
+        memory = lowered.memory
+
+
+def _one_by_one(cache: StepCache, times: np.ndarray) -> Iterator[Step]:
+    """Yield steps each of which looks at where those before it were."""
+    h, memory = 0.0, StepCache.START
+    for start, end in pairwise(times.tolist()):
+        h = same_step(h, start, end)
+        lowered = cache.step(start, h, memory)
+        yield Step((*[start + c * h for c in lowered.c[:-1]], end), lowered.rows)
+        memory = lowered.memory
 
 
 def check_grid(grid: Sequence[float] | np.ndarray) -> np.ndarray:
@@ -91,6 +110,17 @@ def same_step(previous: float, start: float, end: float) -> float:
     """
     h = end - start
     return previous if h == previous or abs(h - previous) <= 4 * math.ulp(max(abs(start), abs(end))) else h
+
+
+def _lengths(starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """Return the lengths of all steps, by ``same_step`` one after the other."""
+    lengths, rounding = ends - starts, 4 * np.spacing(np.maximum(abs(starts), abs(ends)))
+    if np.all(abs(lengths - lengths[0]) <= rounding):
+        return np.full_like(lengths, lengths[0])
+    previous = 0.0
+    for n, (start, end) in enumerate(zip(starts.tolist(), ends.tolist())):
+        lengths[n] = previous = same_step(previous, start, end)
+    return lengths
 
 
 def _without_last_evaluation(step: Step) -> Step:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
 from expint.backend import Array, array_namespace, is_array, is_complex, is_jax, to_numpy
 from expint.derive.phisum import Terms
+from expint.operators.columns import Columns
 
 __all__ = [
     "Operator",
@@ -18,7 +19,6 @@ __all__ = [
     "StoredOperator",
     "check_constant",
     "check_dtype",
-    "highest_indices",
     "host_numbers",
     "linear_combination",
 ]
@@ -34,10 +34,10 @@ class PhiTable(Protocol):
     def step(self) -> float:
         """The step size h."""
 
-    def require(self, columns: Sequence[Terms]) -> None:
-        """Compute what the φ-sums in ``columns`` need."""
+    def require(self, highest: Mapping[float, int]) -> None:
+        """Compute φ_0(c h L), …, φ_k(c h L) for each c and its highest index k."""
 
-    def values(self, c: Any) -> np.ndarray:
+    def values(self, c: float) -> np.ndarray:
         """Return φ_k(c h L), as far as they were required, as one host array whose first axis counts k."""
 
 
@@ -133,29 +133,24 @@ class StoredOperator(Operator):
         self, columns: Sequence[Terms], factors: Sequence[float], table: PhiTable, like: Array | None
     ) -> tuple[Any, ...]:
         """Return the weights of one row, Σ_k,c r φ_k(c h L) for each column."""
-        table.require(columns)
-        held = [j for j, terms in enumerate(columns) if terms]
-        matrices = {c: np.zeros((len(held), highest + 1)) for c, highest in highest_indices(columns).items()}
-        for i, j in enumerate(held):
-            for (k, c), r in columns[j].items():
-                matrices[c][i, k] = factors[j] * float(r)
-        products = [(matrix, table.values(c)[: matrix.shape[1]]) for c, matrix in matrices.items()]
-        weights = dict(zip(held, _sum_of_products(products))) if held else {}
-        return tuple(self.cast(weights[j], like) if j in weights else None for j in range(len(columns)))
+        known = columns if isinstance(columns, Columns) else Columns(columns)
+        weights: list[Any] = [None] * len(known)
+        if known.held:
+            table.require(known.highest)
+            scales = np.array([[factors[j]] for j in known.held])
+            products = [(scales * rs, table.values(c)[: rs.shape[1]]) for c, rs in known.numbers.items()]
+            for j, weight in zip(known.held, self.cast_all(_sum_of_products(products), like)):
+                weights[j] = weight
+        return tuple(weights)
+
+    def cast_all(self, weights: np.ndarray, like: Array | None) -> Iterable[Any]:
+        """Return host weights, counted by the first axis, each in the form in which ``combine`` wants it."""
+        return [self.cast(weight, like) for weight in weights]
 
     def product(self, like: Array) -> Callable[[Array], Array]:
         """Return v ↦ L v: L is a weight like any other."""
         weight = (self.cast(self.values, like),)
         return lambda v: self.combine(weight, (v,))
-
-
-def highest_indices(columns: Iterable[Terms]) -> dict[Any, int]:
-    """Return the highest index k that occurs with each c in some φ-sums."""
-    highest: dict[Any, int] = {}
-    for terms in columns:
-        for k, c in terms:
-            highest[c] = max(highest.get(c, 0), k)
-    return highest
 
 
 def _sum_of_products(products: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:

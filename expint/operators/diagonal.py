@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -59,6 +60,8 @@ class Diagonal(StoredOperator):
 
     def phi(self, p: int, scale: float) -> Sequence[Any]:
         """Return [φ_0(scale · symbol), …, φ_p(scale · symbol)]."""
+        if scale == 0:
+            return [np.full_like(self.symbol, 1.0 / math.factorial(k)) for k in range(p + 1)]
         return phi_functions(scale * self.symbol, p)
 
     def cast(self, weight: Any, like: Array | None) -> Any:
@@ -68,6 +71,11 @@ class Diagonal(StoredOperator):
         if isinstance(like, np.ndarray) and is_complex(like):
             weight = weight.astype(np.complex128, copy=False)  # else NumPy converts it at every product
         return asarray_like(weight, like)
+
+    def cast_all(self, weights: np.ndarray, like: Array | None) -> Iterable[Any]:
+        """Return all weights at once."""
+        cast = self.cast(weights, like)
+        return [cast[j, ...] for j in range(len(weights))]
 
     def combine(self, weights: Sequence[Any], columns: Sequence[Array]) -> Array:
         """Return Σ weights_j · columns_j."""

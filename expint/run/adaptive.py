@@ -6,8 +6,6 @@ import math
 from collections.abc import Callable, Iterator
 
 from expint.backend import Array
-from expint.derive.adams import Adams
-from expint.lower.cache import StepCache
 from expint.phi.action import ActionFailure
 from expint.run.control import Controller
 from expint.run.fixed import Accepted
@@ -71,17 +69,13 @@ def adaptive_states(
         evaluations += 1
         return nonlinear(t, y)
 
-    def euler(h: float) -> Array:
-        step = StepCache(Adams(1), steps.operator, steps.like).step(t, h, StepCache.START)
-        return combine(step.rows[0].weights, (y, *slopes))
-
     slopes, memory = (slope(t, y),), steps.START
     yield Accepted(t, y, evaluations, ahead=slopes[0])
     check_first_slope(slopes[0], t)
     if control.first is not None:
         h = control.first
     else:
-        h = first_step(euler, slope, y, slopes[0], t, stops[-1], control, order + 1)
+        h = first_step(steps.operator, slope, y, slopes[0], t, stops[-1], control, order + 1)
     growth = _GROWTH if steps.method.history > 1 else math.inf
     ladder, previous, last_error = abs(stops[-1] - t), 0.0, math.nan
     pending = iter(stops)

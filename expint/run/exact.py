@@ -9,7 +9,7 @@ from expint.derive.lie_group import LieGroupMethod, Motion
 from expint.operators.base import Operator
 from expint.operators.clock import Integral
 from expint.operators.combination import combination
-from expint.run.lie_group import flow
+from expint.run.flow import flow
 from expint.run.stepper import Stepper
 from expint.run.trial import Slope
 

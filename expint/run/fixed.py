@@ -50,7 +50,7 @@ def accepted_states(plan: Plan, nonlinear: Callable[[float, Array], Array], y0: 
             point = combine(row.weights, (y, *slopes))
             if row.accept:
                 y = point
-                yield Accepted(t, y, evaluations, slope=newest)
+                yield Accepted(t, y, evaluations, 0, newest)
             if row.evaluate:
                 slopes = (nonlinear(t, point), *slopes)[:depth]
                 evaluations += 1

@@ -8,13 +8,13 @@ from typing import NamedTuple
 
 from expint.backend import Array
 from expint.derive.lie_group import LieGroupMethod, Motion
-from expint.lower.cache import PhiTables
 from expint.operators.base import Operator
 from expint.operators.combination import combination, for_single_use
+from expint.run.flow import flow
 from expint.run.stepper import Stepper
 from expint.run.trial import Slope
 
-__all__ = ["LieGroupSteps", "flow"]
+__all__ = ["LieGroupSteps"]
 
 _KEPT = 8
 """Operators at so many times are kept: steps that are tried by doubling come back to the same times."""
@@ -118,14 +118,6 @@ class LieGroupSteps(Stepper):
         commutators = [(nodes.index(i), nodes.index(j), h * b) for i, j, b in field.commutators]
         whole = combination([factors.get(j, 0.0) for j in nodes], operators, commutators)
         return flow(whole if self._accuracy is None else whole.within(*self._accuracy), h, y, force)
-
-
-def flow(operator: Operator, h: float, y: Array, force: Array | None = None) -> Array:
-    """Return the solution after a time ``h`` of y' = A y + b with constant A and b: e^{hA} y + h φ_1(hA) b."""
-    columns = [y] if force is None else [y, force]
-    sums = [{(0, 1): 1}, {(1, 1): 1}][: len(columns)]
-    weights = operator.row(sums, [1.0, h][: len(columns)], PhiTables(operator, h), y)
-    return operator.combine(weights, columns)
 
 
 def _in_numbers(motion: Motion) -> tuple[int, tuple[_Field, ...]]:

@@ -136,18 +136,19 @@ class LinearisedSteps:
         recipe, estimate = [self._form(stage) for stage in method.recipe(context)], method.error(context)
         forms = recipe if estimate is None else [*recipe, self._form(estimate.stage)]
         tables = PhiTables(local.operator, h, evaluate=local.evaluate)
-        tables.announce(forms)
         known = [flat(point.y) for _, point in past]
         base: list[Array | None] = [
             local.slope,
             None if local.in_time is None else h * local.in_time,
             *(local.remainder(p.t, x, flat(p.value)) for x, (_, p) in zip(known, past)),
         ]
+        slots = (True,) * len(base)
+        tables.announce(forms, slots)
         combine, inner = local.operator.combiner(), list[Array]()
 
         def combined(form: Stage) -> Array:
             columns = (local.x, *inner, *base)
-            row = lower_stage(form, local.operator, h, (True,) * len(base), local.x, tables)
+            row = lower_stage(form, local.operator, h, slots, local.x, tables)
             weights = [None if column is None else weight for weight, column in zip(row.weights, columns)]
             return combine(weights, columns)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterator
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,8 +24,24 @@ __all__ = ["run_adaptive", "run_plan", "run_states"]
 _LOOK_EVERY = 32
 """Accepted steps between two looks for non-finite values when not every state is kept: a look synchronises a GPU."""
 
-_EVENT = -1
-"""The index of a state that no grid asked for."""
+
+class _Wanted(NamedTuple):
+    """What is wanted of a run.
+
+    Attributes
+    ----------
+    keep
+        The states to keep, by index in a run over given steps, by time in one that chooses them; None keeps all.
+    last
+        The index of the last state of a run over given steps, None if it chooses them: such a run accepts states by
+        the norm of their error, which is finite for finite states only, so that none needs to be looked at.
+    look_every
+        After how many steps a state that is not kept is looked at for non-finite values; 0 for never.
+    """
+
+    keep: frozenset[float] | None
+    last: int | None = None
+    look_every: int = 0
 
 
 def run_plan(
@@ -98,14 +115,9 @@ def run_states(
         After how many steps a state that is not kept is looked at for non-finite values; None only looks at the last.
     """
     wanted = None if keep is None else frozenset(int(i) for i in keep)
-
-    def due(index: int, asked: bool) -> bool:
-        return asked or index == last or (look_every is not None and index % look_every == 0)
-
-    with progress_bar(progress, last, name) as advance:
-        return _record(
-            states, y0, lambda i, _: wanted is None or i in wanted, due, name, callback, lambda _: advance(), watch
-        )
+    with progress_bar(progress, last, name) as tick:
+        advance = (lambda _: tick()) if progress else None
+        return _record(states, y0, _Wanted(wanted, last, look_every or 0), name, callback, advance, watch)
 
 
 def run_adaptive(
@@ -148,26 +160,26 @@ def run_adaptive(
 
         def move(t: float) -> None:
             nonlocal reached
-            while progress and reached < total * abs(t - t0) / abs(stops[-1] - t0) - 0.5:
+            while reached < total * abs(t - t0) / abs(stops[-1] - t0) - 0.5:
                 advance()
                 reached += 1
 
         states = states_to_tolerance(steps, nonlinear, y0, t0, stops, control, attempt)
-        return _record(states, y0, lambda _, t: wanted is None or t in wanted, _never, name, callback, move, watch)
+        return _record(states, y0, _Wanted(wanted), name, callback, move if progress else None, watch)
 
 
 def _record(
     states: Iterator[Accepted],
     y0: Array,
-    asked_for: Callable[[int, float], bool],
-    due: Callable[[int, bool], bool],
+    wanted: _Wanted,
     name: str,
     callback: Callable[[float, Array], None] | None,
-    advance: Callable[[float], None],
+    advance: Callable[[float], None] | None,
     watch: Watch | None,
 ) -> Solution:
-    """Drive a run; ``due`` says when a state is looked at for non-finite values."""
+    """Drive a run and keep what is wanted of it."""
     xp = array_namespace(y0)
+    keep, given, look_every = wanted.keep, wanted.last is not None, wanted.look_every
     kept: list[Accepted] = []
     last = good = Accepted(math.nan, y0, 0)
     index = 0
@@ -185,9 +197,11 @@ def _record(
     try:
         for index, last in enumerate(states):
             ended = watch.look(last) if watch is not None else None
-            last = ended or last
-            asked = asked_for(index, last.t) if ended is None else asked_for(_EVENT, math.nan)
-            if due(index, asked):
+            if ended is None:
+                asked = keep is None or (index if given else last.t) in keep
+            else:
+                last, asked = ended, keep is None
+            if given and (asked or index == wanted.last or (look_every and index % look_every == 0)):
                 if not all_finite(last.y):
                     return finish(Status.NON_FINITE, _non_finite(last.t, index))
                 good = last
@@ -197,7 +211,7 @@ def _record(
                 callback(last.t, last.y)
             if ended is not None:
                 return finish(Status.TERMINATED, f"{Status.TERMINATED.sentence} It was at t = {last.t:.6g}.")
-            if index:
+            if index and advance is not None:
                 advance(last.t)
     except AdaptiveFailure as failure:
         return finish(failure.status, str(failure))
@@ -209,12 +223,6 @@ def _record(
         error.add_note(f"raised {where}; the states reached so far are in the attribute 'solution' of this exception")
         raise
     return finish(Status.SUCCESS, Status.SUCCESS.sentence)
-
-
-def _never(index: int, asked: bool) -> bool:
-    """Adaptive steps are accepted by the norm of their error, which is finite only for finite states."""
-    del index, asked
-    return False
 
 
 def _non_finite(t: float, steps: int) -> str:

@@ -6,10 +6,20 @@ import math
 from collections.abc import Callable
 
 from expint.backend import Array, array_namespace
+from expint.operators.base import Operator
+from expint.run.flow import flow
 from expint.run.tolerance import AdaptiveFailure, StepControl
 from expint.solution import Status
 
-__all__ = ["approach", "check_first_slope", "check_step", "finite", "first_step", "on_ladder", "too_many_steps"]
+__all__ = [
+    "approach",
+    "check_first_slope",
+    "check_step",
+    "finite",
+    "first_step",
+    "on_ladder",
+    "too_many_steps",
+]
 
 _ROUNDING = 16
 """The smallest step, in units in the last place of t."""
@@ -90,7 +100,7 @@ def too_many_steps(end: float, most: int, t: float, h: float) -> AdaptiveFailure
 
 
 def first_step(
-    euler: Callable[[float], Array],
+    operator: Operator,
     nonlinear: Callable[[float, Array], Array],
     y: Array,
     slope: Array,
@@ -103,7 +113,7 @@ def first_step(
     """Return a first step from the size of N and of its change (Hairer, Nørsett and Wanner, Solving ODEs I, II.4).
 
     The linear part is integrated exactly and does not limit the step; so only N enters, not L y. The error of the step,
-    O(h^power), is meant to be about ``target`` in units of the tolerance. ``euler`` returns the state after a short
+    O(h^power), is meant to be about ``target`` in units of the tolerance. N is looked at a second time after a short
     step by the exponential Euler method.
     """
     span, scale = abs(end - t), control.error.scale(y)
@@ -111,7 +121,7 @@ def first_step(
     guess = 0.01 * size / rate if rate > 1e-10 and size > 1e-10 else 1e-6 * span
     guess = on_ladder(min(guess, span, control.largest), span, 1)  # so that φ-functions can be doubled from here
     h = math.copysign(guess, end - t)
-    change = control.error.size(nonlinear(t + h, euler(h)) - slope, scale) / guess
+    change = control.error.size(nonlinear(t + h, flow(operator, h, y, slope)) - slope, scale) / guess
     steepest = max(rate, change)
     if not math.isfinite(steepest):
         return guess * 1e-3

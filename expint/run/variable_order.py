@@ -91,12 +91,9 @@ def pair_states(
     slopes, scale = remember(pairs, y, newest), norm.scale(y)
     memory: tuple[float, ...] = (0.0,)
 
-    def euler(h: float) -> Array:
-        return slopes.predict(pairs.rows(h, memory, 1))
-
     h = control.first
     if h is None:
-        h = first_step(euler, nonlinear, y, newest, t, stops[-1], control, 1.5, _FIRST / math.sqrt(span))
+        h = first_step(pairs.operator, nonlinear, y, newest, t, stops[-1], control, 1.5, _FIRST / math.sqrt(span))
         evaluations += 1
     h = min(on_ladder(h, span, _RUNGS), control.largest)
     q, kept, climbing, previous, last_error = 1, 0, True, 0.0, math.nan

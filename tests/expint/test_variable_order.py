@@ -134,7 +134,7 @@ def orders(problem: Any, monkeypatch: pytest.MonkeyPatch, **options: Any) -> tup
 def test_the_order_climbs_step_by_step_to_the_one_that_pays(monkeypatch: pytest.MonkeyPatch) -> None:
     solution, seen = orders(problems.burgers(), monkeypatch, rtol=1e-9)
     assert solution.success
-    assert seen[:6] == [1, 1, 2, 3, 4, 5]  # the first to choose the first step
+    assert seen[:5] == [1, 2, 3, 4, 5]
     assert np.mean(seen) > 4
 
 
