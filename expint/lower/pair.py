@@ -129,8 +129,10 @@ class PairCache:
             factors = [1.0] + [h] * (rows - 1)
             return self.operator.row(terms, factors, PhiTables(self.operator, h), self.like)
         table = self._table(h)
-        weights = matrix @ table.reshape(len(table), -1)[:columns]
-        weights[1:] *= h
+        scaled = matrix.copy()
+        scaled[1:] *= h
+        flat = table.reshape(len(table), -1)
+        weights = (scaled @ flat[:columns].view(np.float64)).view(flat.dtype)  # real numbers need not become complex
         self._most = min(max(_BYTES // weights.nbytes, _ENTRIES[0]), _ENTRIES[1])
         if self.stacked:
             return weights.astype(self.like.dtype, copy=False).reshape(rows, *self._beside, *table.shape[1:])

@@ -82,7 +82,7 @@ def adaptive_states(
     stop = next(pending)
     for _ in range(control.most):
         h = min(on_ladder(h, ladder, steps.operator.rungs), control.largest)
-        trial, lands = approach(h, t, stop, previous)
+        trial, lands = approach(h, h, t, stop, previous)
         check_step(trial, t, ladder, failure, last_error)
         h_signed, end = direction * trial, stop if lands else t + direction * trial
         try:

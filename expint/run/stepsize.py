@@ -45,15 +45,16 @@ def on_ladder(h: float, unit: float, rungs: int) -> float:
     return float(unit * 2.0 ** (math.floor(rungs * math.log2(h / unit) + 1e-9) / rungs))
 
 
-def approach(h: float, t: float, stop: float, previous: float) -> tuple[float, bool]:
+def approach(h: float, rung: float, t: float, stop: float, previous: float) -> tuple[float, bool]:
     """Return the length of the next step on the way to ``stop``, and whether it ends there.
 
-    The last few steps before a stop are equal, so that no sliver is left, and stops at equal distances are reached by
-    equal steps. A step that differs from the previous one by rounding only is equal to it: φ-functions are reused.
+    Far from it steps have the length ``rung``, near it at most ``h``: the last few before a stop are equal, so that no
+    sliver is left, and stops at equal distances are reached by equal steps. A step that differs from the previous one
+    by rounding only is equal to it: φ-functions are reused.
     """
     reach = abs(stop - t)
-    if h * _PIECES < reach:
-        return h, False
+    if rung * _PIECES < reach:
+        return rung, False
     pieces = max(1, math.ceil(reach / h * (1 - 1e-10)))
     trial = reach / pieces
     if trial != previous and abs(trial - previous) <= min(_SAME * math.ulp(max(abs(t), abs(stop))), 1e-9 * trial):

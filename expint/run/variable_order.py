@@ -19,14 +19,14 @@ __all__ = ["pair_states"]
 _ELEMENTARY = Controller((1.0, 0.0, 0.0))
 """The default: steps change seldom and by factors of two, so that there is nothing to filter."""
 
-_RUNGS = 1
-"""Steps are the span over powers of two. Measured: finer ladders save a tenth of the evaluations of N and cost more in
-φ-functions and rows, which repeat the more often the fewer steps there are."""
+_RUNGS = 2
+"""Steps are the span over powers of √2. Measured: powers of two need a tenth more evaluations of N, finer ladders no
+fewer, but more φ-functions and rows, which repeat the more often the fewer steps there are."""
 
-_HOLD = (0.95, 1.9)
-"""Factors between these leave the step as it is."""
+_HOLD = (0.95, 1.4)
+"""Factors between these leave the step as it is: below √2, so that the next rung is within reach."""
 
-_LOOK = 3
+_LOOK = 2
 """After so many times q steps that need no change, it is asked whether another order would allow one."""
 
 _GROWTH = 2.0
@@ -95,12 +95,12 @@ def pair_states(
     if h is None:
         h = first_step(pairs.operator, nonlinear, y, newest, t, stops[-1], control, 1.5, _FIRST / math.sqrt(span))
         evaluations += 1
-    h = min(on_ladder(h, span, _RUNGS), control.largest)
+    h = rung = min(on_ladder(h, span, 1), control.largest)  # rather short: the run climbs
     q, kept, climbing, previous, last_error = 1, 0, True, 0.0, math.nan
     pending = iter(stops)
     stop = next(pending)
     for _ in range(control.most):
-        trial, lands = approach(h, t, stop, previous)
+        trial, lands = approach(h, rung, t, stop, previous)
         check_step(trial, t, span, failure, last_error)
         end = stop if lands else t + direction * trial
         try:
@@ -127,7 +127,8 @@ def pair_states(
             if q > 1 and math.isfinite(error):
                 lower = stricter * _errors(slopes, rows, found, measure, norm, (q - 1,))[q - 1]
                 q, error = (q - 1, lower) if lower < error else (q, error)
-            h = on_ladder(trial * controller.retreat(error, q), span, _RUNGS)
+            h = trial * controller.retreat(error, q)
+            rung = on_ladder(h, span, _RUNGS)
             continue
         following, wanted, kept = q, h, kept + 1
         factor = controller.factor((error,), q)
@@ -142,7 +143,8 @@ def pair_states(
                 following = min(q + 1, largest)  # there is no estimate yet of what is one order higher
             factor = min(factor, _GROWTH if following > 2 else _GROWTH**2)
             if not _HOLD[0] <= factor <= _HOLD[1]:
-                wanted = min(on_ladder(trial * factor, span, _RUNGS), control.largest)
+                wanted = min(trial * factor, control.largest)
+                rung = on_ladder(wanted, span, _RUNGS)
             kept = 0
         if again:
             found = ahead

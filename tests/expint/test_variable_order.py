@@ -2,6 +2,7 @@
 
 import math
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -138,26 +139,59 @@ def test_the_order_climbs_step_by_step_to_the_one_that_pays(monkeypatch: pytest.
     assert np.mean(seen) > 4
 
 
-def test_the_order_stays_low_where_nothing_is_smooth(monkeypatch: pytest.MonkeyPatch) -> None:
-    """N is continuous with kinks at every multiple of 0.02: higher differences do not fall."""
+def noise(seed: int) -> Callable[[float], float]:
+    """Return a sum of waves so short that no step resolves them, without a common period that steps could meet."""
+    rng = np.random.default_rng(seed)
+    frequencies, phases = rng.uniform(1e6, 1e7, 16), rng.uniform(0, 6, 16)
+    return lambda t: 1e-4 * float(np.sum(np.sin(frequencies * t + phases)))
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_the_order_stays_low_where_nothing_is_smooth(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    rough = noise(seed)
     problem = expint.SemilinearProblem(
-        linear=-1.0, nonlinear=lambda t, y: np.abs(np.mod(t, 0.02) - 0.01) + 0 * y, y0=np.ones(1), t_span=(0, 0.5)
+        linear=-1.0, nonlinear=lambda t, y: math.cos(t) + rough(t) + 0 * y, y0=np.ones(1), t_span=(0, 1)
     )
-    solution, seen = orders(problem, monkeypatch, rtol=1e-7, max_step=0.003)
+    solution, seen = orders(problem, monkeypatch, rtol=1e-6)
     assert solution.success
     assert np.mean(seen) < 3
 
 
-def test_the_order_falls_where_a_smooth_solution_becomes_rough(monkeypatch: pytest.MonkeyPatch) -> None:
-    def nonlinear(t: float, y: np.ndarray) -> np.ndarray:
-        return np.array([math.cos(t) + (1e-6 * math.sin(1e7 * t) if t > 1 else 0.0)])
+@pytest.mark.parametrize("seed", [1, 2])
+def test_the_order_falls_where_a_smooth_solution_becomes_rough(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    rough = noise(seed)
 
-    problem = expint.SemilinearProblem(linear=-1.0, nonlinear=nonlinear, y0=np.ones(1), t_span=(0, 2))
-    _, smooth = orders(problem, monkeypatch, rtol=1e-9, t_span=(0, 1))
-    solution, seen = orders(problem, monkeypatch, rtol=1e-9)
+    def nonlinear(t: float, y: np.ndarray) -> np.ndarray:
+        return np.array([math.cos(t) + (rough(t) if t > 1 else 0.0)])
+
+    problem = expint.SemilinearProblem(linear=-1.0, nonlinear=nonlinear, y0=np.ones(1), t_span=(0, 1.1))
+    _, smooth = orders(problem, monkeypatch, rtol=1e-7, t_span=(0, 1))
+    solution, seen = orders(problem, monkeypatch, rtol=1e-7)
     assert solution.success
     assert max(smooth[len(smooth) // 2 :]) == 5
     assert np.mean(seen[len(seen) // 2 :]) < 3
+
+
+@pytest.mark.parametrize("period", [0.02, 0.021, 0.0173, 0.03])
+def test_kinks_cost_little_more_at_orders_that_do_not_pay_there(period: float) -> None:
+    """N is continuous with kinks: between them higher orders pay, across them no order above two does."""
+    problem = expint.SemilinearProblem(
+        linear=-1.0, nonlinear=lambda t, y: np.abs(np.mod(t, period) - period / 2) + 0 * y, y0=np.ones(1), t_span=(0, 1)
+    )
+    calls = [
+        expint.solve(problem, PredictorCorrector(q, ramp=True), t_span=(0, 0.5), rtol=1e-7, max_step=0.003).calls
+        for q in (2, 3, 4, 5)
+    ]
+    assert calls[-1] < 1.5 * min(calls)
+
+
+@pytest.mark.parametrize(("make", "t_end"), [(problems.burgers, 1.0), (problems.schroedinger_breather, 2.0)])
+def test_many_times_asked_for_cost_one_step_each(make: Callable[[], Any], t_end: float) -> None:
+    """Steps that would be longer end at every stop, and no sooner."""
+    times = np.linspace(0, t_end, 301)[1:]
+    solution = expint.solve(make(), t_span=(0, t_end), rtol=1e-6, t_eval=times)
+    assert solution.success
+    assert solution.stats.steps < 330
 
 
 @pytest.mark.parametrize("rtol", [1e-3, 1e-5, 1e-7, 1e-9, 1e-10])
