@@ -143,7 +143,7 @@ class PairCache:
         if h in self._tables:
             return self._tables[h]
         known = next((m for m in range(1, _DOUBLINGS + 1) if h / 2**m in self._tables), 0)
-        if known and isinstance(self.operator, Diagonal):
+        if known and self.operator.elementwise:
             table = self._tables[h / 2**known]
             for m in range(known - 1, -1, -1):
                 table = doubled(table, np.exp(h / 2**m * self.operator.values))

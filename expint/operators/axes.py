@@ -36,6 +36,8 @@ class Eigenbasis(StoredOperator):
         What is added to the sums of eigenvalues: an array that is constant along the axes with eigenvectors.
     """
 
+    elementwise = True
+
     def __init__(self, bases: Sequence[Eigen], real: bool, offset: np.ndarray | float = 0.0) -> None:
         total = np.zeros(())
         for own in bases:

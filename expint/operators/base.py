@@ -112,6 +112,9 @@ class Operator(ABC):
 class StoredOperator(Operator):
     """An operator whose φ-functions are formed and stored: numbers, diagonals, small matrices."""
 
+    elementwise = False
+    """Whether they are those of the numbers in ``values``, one by one."""
+
     @property
     @abstractmethod
     def values(self) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,8 @@ class Diagonal(StoredOperator):
     ValueError
         If the symbol is not finite.
     """
+
+    elementwise = True
 
     def __init__(self, symbol: Array) -> None:
         host = host_numbers(symbol)
@@ -80,6 +82,10 @@ class Diagonal(StoredOperator):
     def combine(self, weights: Sequence[Any], columns: Sequence[Array]) -> Array:
         """Return Σ weights_j · columns_j."""
         return linear_combination(weights, columns)
+
+    def combiner(self) -> Callable[[Sequence[Any], Sequence[Array]], Array]:
+        """Return ``combine`` for one run."""
+        return linear_combination
 
     def __repr__(self) -> str:
         kind = "complex" if is_complex(self.symbol) else "real"
