@@ -149,16 +149,22 @@ def _blockwise(xp: Namespace, z: Array, p: int, working: Any, result: Any) -> li
         block = xp.astype(flat[start : start + _BLOCK], working, copy=False)
         exponential, *targets = (target[start : start + _BLOCK] for target in out)
         exp = xp.exp(block)
-        exponential[:] = xp.astype(exp, result, copy=False)
+        exponential[:] = exp
         if p == 0:
             continue
         regimes = _regimes(xp, block, p)
-        present = [regime for regime in _REGIMES if bool(xp.any(regimes == regime))]
+        present = _present(xp, regimes)
         for regime in present:
             index = slice(None) if len(present) == 1 else xp.nonzero(regimes == regime)[0]
             for target, values in zip(targets, _evaluate(xp, block[index], exp, index, p, regime), strict=True):
-                target[index] = xp.astype(values, result, copy=False)
+                target[index] = values if working == result else xp.astype(values, result)
     return [xp.reshape(target, z.shape) for target in out]
+
+
+def _present(xp: Namespace, regimes: Array) -> list[int]:
+    if is_numpy(xp):
+        return np.flatnonzero(np.bincount(regimes)).tolist()  # in one look, which is what short arrays cost
+    return [regime for regime in _REGIMES if bool(xp.any(regimes == regime))]
 
 
 def _regimes(xp: Namespace, z: Array, p: int) -> Array:
