@@ -16,8 +16,9 @@ from expint.run.tolerance import ErrorNorm, StepControl
 
 __all__ = ["pair_states"]
 
-_ELEMENTARY = Controller((1.0, 0.0, 0.0))
-"""The default: steps change seldom and by factors of two, so that there is nothing to filter."""
+_ELEMENTARY = Controller((1.0, 0.0, 0.0), safety=0.75)
+"""The default: steps change seldom and by factors of √2 or more, so that there is nothing to filter. Measured over the
+zoo, the work for an error is that with a safety of 0.9, and the error is nearer to what is asked for."""
 
 _RUNGS = 2
 """Steps are the span over powers of √2. Measured: powers of two need a tenth more evaluations of N, finer ladders no
