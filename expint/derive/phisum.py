@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
+from functools import lru_cache
 from math import factorial
 from numbers import Rational
 from typing import Any, TypeAlias
@@ -51,12 +52,22 @@ def exact(value: object) -> Exact:
 
 
 def _normal(value: Exact) -> Exact:
-    """Bring a coefficient to the form in which zero is recognised: numbers as they are, sympy by ``cancel``."""
-    if isinstance(value, Fraction | Algebraic):
-        return value
+    """Bring a number to the form in which zero and equal numbers are recognised; only sympy needs it."""
+    return value if isinstance(value, Fraction | Algebraic) else _cancelled(value)
+
+
+@lru_cache(maxsize=4096)
+def _cancelled(value: Any) -> Exact:
+    """Return a sympy expression as a quotient without common factor, a number also without nested roots."""
     import sympy
 
-    return exact(sympy.cancel(sympy.sympify(value)))
+    expression = sympy.cancel(sympy.sympify(value))
+    if expression.is_Rational or not expression.is_number:
+        return exact(expression)
+    if expression.is_algebraic and abs(expression.evalf(30)) < 1e-20:
+        x = sympy.Dummy()  # of nested roots only the minimal polynomial tells for sure
+        return exact(sympy.Integer(0) if sympy.minimal_polynomial(expression, x) == x else expression)
+    return exact(sympy.sqrtdenest(sympy.radsimp(expression)))
 
 
 class PhiSum:
@@ -78,7 +89,7 @@ class PhiSum:
         for (k, c), r in (terms or {}).items():
             if not isinstance(k, int) or k < 0:
                 raise ValueError(f"expected the index k of φ_k to be an integer ≥ 0, received {k!r}")
-            c, r = exact(c), exact(r)
+            c, r = _normal(exact(c)), exact(r)
             if c == 0:
                 k, c, r = 0, Fraction(0), r / factorial(k)
             key = (k, c)

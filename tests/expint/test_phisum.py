@@ -120,6 +120,28 @@ def test_symbols_are_carried_and_substituted():
     assert ((c2 + 1) * phi(1) - c2 * phi(1)) == phi(1)
 
 
+C = sympy.Symbol("c")
+ROOT = sympy.sqrt(2)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (C * (C + 1), C**2 + C),
+        ((C**2 - 1) / (C + 1), C - 1),
+        ((1 + ROOT) ** 2, 3 + 2 * ROOT),
+        (1 / (1 + ROOT), ROOT - 1),
+        (sympy.sqrt(3 + 2 * ROOT), 1 + ROOT),
+    ],
+    ids=str,
+)
+def test_numbers_written_in_two_ways_are_one_number(one, other):
+    assert phi(2, one) == phi(2, other)
+    assert one * phi(2) == other * phi(2)
+    assert not PhiSum({(0, 0): one - other})
+    assert PhiSum({(0, 0): one - other + Fraction(1, 10**30)})  # small is not zero
+
+
 def test_a_pole_is_refused():
     with pytest.raises(ValueError, match="without pole at z = 0, received one with principal part"):
         PhiSum.from_exponentials({(1, Fraction(1)): Fraction(1)})
