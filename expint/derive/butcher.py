@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from expint.derive.phisum import Exact, exact
+from expint.derive.rows import check_rows
 
 __all__ = ["Butcher"]
 
@@ -44,7 +45,7 @@ class Butcher:
     ValueError
         If the shapes do not fit, or weights do not sum to 1.
     TypeError
-        If a coefficient is a float.
+        If a coefficient is a float, or a row no sequence.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Butcher:
     lawson_aliases: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        check_rows(self.name, self.a, b=self.b, embedded=() if self.embedded is None else self.embedded)
         for i, row in enumerate(self.a):
             if len(row) != i:
                 raise ValueError(f"{self.name}: expected row {i + 1} of a to have {i} entries, received {len(row)}")

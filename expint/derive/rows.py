@@ -8,7 +8,7 @@ from typing import Any
 
 from expint.derive.phisum import Exact, PhiSum, as_phisum
 
-__all__ = ["REST", "check_consistency", "check_shape", "completed"]
+__all__ = ["REST", "check_consistency", "check_rows", "check_shape", "completed"]
 
 
 class _Rest:
@@ -39,6 +39,24 @@ def completed(row: Sequence[Any], total: PhiSum, label: str) -> tuple[PhiSum, ..
         return tuple(as_phisum(entry) for entry in row)
     except TypeError as error:
         raise TypeError(f"{label}: {error}") from error
+
+
+def check_rows(name: str, a: Any, **rows: Any) -> None:
+    """Refuse rows that are no sequences, as (x) is none where (x,) was meant.
+
+    Raises
+    ------
+    TypeError
+        With the row that is none.
+    """
+    _check_sequence(name, "a", a)
+    for label, row in [*((f"row {i + 1} of a", row) for i, row in enumerate(a)), *rows.items()]:
+        _check_sequence(name, label, row)
+
+
+def _check_sequence(name: str, label: str, row: Any) -> None:
+    if isinstance(row, str) or not (hasattr(row, "__len__") and hasattr(row, "__iter__")):
+        raise TypeError(f"{name}: expected {label} to be a tuple, received {row}; one entry alone is written (x,)")
 
 
 def check_shape(

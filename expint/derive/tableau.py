@@ -11,7 +11,7 @@ from typing import Any, Self, TypeAlias
 from expint.derive.orders import DeclaredOrders
 from expint.derive.phisum import Exact, PhiSum, exact, phi
 from expint.derive.presentation import Presented
-from expint.derive.rows import REST, check_consistency, check_shape, completed
+from expint.derive.rows import REST, check_consistency, check_rows, check_shape, completed
 from expint.derive.stage import ErrorEstimate, Stage, StepContext
 from expint.derive.tableau_printing import tableau_latex, tableau_markdown
 
@@ -58,7 +58,7 @@ class Tableau(DeclaredOrders, Presented):
         If shapes do not fit, the method is not explicit, or it is inconsistent at L = 0 (Σ_j a_ij(0) ≠ c_i,
         Σ_i b_i(0) ≠ 1).
     TypeError
-        If a coefficient is a float.
+        If a coefficient is a float, or a row no sequence.
     """
 
     name: str
@@ -75,6 +75,7 @@ class Tableau(DeclaredOrders, Presented):
     remarks: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
+        check_rows(self.name, self.a, c=self.c, b=self.b, embedded=() if self.embedded is None else self.embedded)
         c = tuple(exact(node) for node in self.c)
         check_shape(self.name, c, self.a, self.b, self.embedded)
         a = tuple(completed(row, c[i] * phi(1, c[i]), f"row {i + 1} of a") for i, row in enumerate(self.a))

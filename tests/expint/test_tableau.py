@@ -51,6 +51,22 @@ def test_float_coefficients_are_refused_with_a_remedy(changes):
         build(**changes)
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"a": ((), F(1))}, r"expected row 2 of a to be a tuple, received 1; one entry alone is written \(x,\)"),
+        ({"a": None}, "expected a to be a tuple, received None"),
+        ({"b": phi(1)}, "expected b to be a tuple, received φ₁; one entry alone"),
+        ({"c": 0}, "expected c to be a tuple, received 0"),
+        ({"embedded": phi(1)}, "expected embedded to be a tuple, received φ₁"),
+        ({"b": "ab"}, "expected b to be a tuple, received ab"),
+    ],
+)
+def test_a_row_that_is_no_sequence_is_refused_with_the_comma_that_is_missing(changes, message):
+    with pytest.raises(TypeError, match=f"mine: {message}"):
+        build(**changes)
+
+
 def test_first_same_as_last_is_seen_and_saves_an_evaluation():
     pair = method("zoto-bowman32")
     assert pair.is_fsal
