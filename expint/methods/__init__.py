@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import unicodedata
 from collections.abc import Callable
 from functools import cache
 from importlib import import_module
@@ -99,7 +100,7 @@ _FAMILIES = (
 
 
 def method(name: str) -> Method:
-    """Return a method by its name or an alias; case, spaces, hyphens and underscores do not matter.
+    """Return a method by its name or an alias; case, spaces, hyphens, dashes, underscores and accents do not matter.
 
     Families of any order are found by number: ``adams7``, ``pec4``, ``pece4``, ``bootstrap5``.
 
@@ -128,7 +129,9 @@ def generated_names() -> list[str]:
 
 
 def _key(name: str) -> str:
-    return re.sub(r"[\s_-]", "", str(name).lower())
+    """Return a name without case, spaces, hyphens, dashes and accents: Nørsett–Euler is norsetteuler."""
+    plain = unicodedata.normalize("NFKD", str(name).lower().replace("ø", "o"))
+    return re.sub(r"[\s_\u2010-\u2015\u0300-\u036f-]", "", plain)
 
 
 def families() -> tuple[tuple[str, tuple[Any, ...]], ...]:

@@ -153,6 +153,8 @@ def test_names_are_found_in_any_spelling():
     assert method("ETDRK4") is method("cox-matthews4")
     assert method("hochost4") is method("Hochbruck-Ostermann4")
     assert method("krogstad").name == "krogstad4"
+    assert method("Nørsett–Euler") is method("exponential-euler")
+    assert method("Strehmel–Weiner₄") is method("strehmel-weiner4")
 
 
 ELSEWHERE = """
