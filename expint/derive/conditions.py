@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from expint.derive.classical import ElementaryWeights, classical_statement
 from expint.derive.expect import expect
 from expint.derive.linearised import LinearisedResiduals, linearised_classical_trees, linearised_stiff_trees
+from expint.derive.orders import ProvedInWords
 from expint.derive.phisum import Exact, PhiSum, phi
 from expint.derive.report import Condition, OrderReport
 from expint.derive.rosenbrock import Linearised
@@ -44,7 +45,8 @@ def check_orders(method: Method | Scheme, max_order: int = 6, history: Sequence[
     ----------
     method
         A tableau, a scheme, or any method whose recipe is exact for an exact history. Methods that linearise at every
-        step are held to the conditions for L = J_n, which are fewer.
+        step are held to the conditions for L = J_n, which are fewer. Splittings and methods for A(t) are proved in
+        words instead, up to one order above their own, whatever ``max_order`` is.
     max_order
         Up to which order to look.
     history
@@ -64,6 +66,8 @@ def check_orders(method: Method | Scheme, max_order: int = 6, history: Sequence[
         expect(method, Scheme, "a method or a scheme")
     if isinstance(method, Scheme):
         return _report("scheme", method, max_order, _ANY_L)
+    if isinstance(method, ProvedInWords):
+        return method.orders
     rules = _JACOBIAN if isinstance(method, Linearised) else _ANY_L
     if isinstance(method, Tableau):
         embedded = None

@@ -18,6 +18,7 @@ from functools import cached_property
 from math import factorial
 from typing import TYPE_CHECKING, NamedTuple
 
+from expint.derive.orders import ProvedInWords
 from expint.derive.phisum import Exact, PhiSum, exact, phi
 from expint.derive.presentation import Presented
 from expint.derive.printing import latex_array, latex_number, markdown_table, text_number
@@ -53,7 +54,7 @@ class Motion(NamedTuple):
 
 
 @dataclass(frozen=True)
-class LieGroupMethod(WithoutEstimate, Presented):
+class LieGroupMethod(ProvedInWords, WithoutEstimate, Presented):
     """A method for y' = A(t) y + N(t, y).
 
     Parameters

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from expint.derive.report import OrderReport
 
-__all__ = ["DeclaredOrders", "FullStiffOrder", "Proved"]
+__all__ = ["DeclaredOrders", "FullStiffOrder", "Proved", "ProvedInWords"]
 
 
 class Proved:
@@ -21,6 +21,15 @@ class Proved:
         from expint.derive.conditions import check_orders
 
         return check_orders(self)  # type: ignore[arg-type]
+
+
+class ProvedInWords(ABC):
+    """A method made of flows or of A(t), whose order is proved in words instead of trees, up to one above its own."""
+
+    @property
+    @abstractmethod
+    def orders(self) -> OrderReport:
+        """The order, with the words in which the next one fails."""
 
 
 class FullStiffOrder(Proved, ABC):

@@ -60,7 +60,7 @@ class OrderReport:
         Whether the last stage is the new value.
     error_constant
         The Euclidean norm of the coefficients (Φ(τ) - 1/γ(τ))/σ(τ) of the leading error over all coloured trees, by
-        which methods of one order are compared; None if unknown.
+        which methods of one order are compared; of splittings over all words in L and N; None if unknown.
     violated, violated_stiff, violated_weak
         The first violated conditions of each kind, all of one order; empty if ``max_order`` was reached. Where the weak
         order exceeds the strong one, the conditions that it owes to the weak form are listed as violated by the strong.

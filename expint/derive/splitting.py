@@ -14,11 +14,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from math import factorial
+from itertools import accumulate
+from math import factorial, sqrt
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from expint.derive.algebraic import root
-from expint.derive.phisum import Exact, exact, phi
+from expint.derive.orders import ProvedInWords
+from expint.derive.phisum import Exact, PhiSum, exact, phi
 from expint.derive.presentation import Presented
 from expint.derive.printing import latex_array, latex_number, markdown_table, text_number
 from expint.derive.stage import Stage, StepContext, WithoutEstimate
@@ -30,7 +32,7 @@ __all__ = ["FlowPoints", "Splitting", "repeated"]
 
 
 @dataclass(frozen=True)
-class Splitting(WithoutEstimate, Presented):
+class Splitting(ProvedInWords, WithoutEstimate, Presented):
     """A splitting method.
 
     Parameters
@@ -102,17 +104,17 @@ class Splitting(WithoutEstimate, Presented):
         from expint.derive.report import Condition, OrderReport
         from expint.derive.words import is_near_a_splitting, missed_words
 
-        order, words = missed_words(self.a, self.b, self.order + 1)
-        if self.rounding is not None and is_near_a_splitting(self.a, self.b, self.order, self.rounding):
-            order, words = self.order, ()
+        certified = self.rounding is not None and is_near_a_splitting(self.a, self.b, self.order, self.rounding)
+        order, words = missed_words(self.a, self.b, self.order + 1, known=self.order if certified else 0)
         violated = tuple(
-            Condition(len(word), rf"[{word}] = {latex_number(Fraction(1, factorial(len(word))))}", None)
-            for word in words
+            Condition(len(word), rf"[{word}] = {latex_number(Fraction(1, factorial(len(word))))}", missed)
+            for word, missed in words.items()
         )
-        looked = order if self.rounding is not None else self.order + 1
-        equilibria = (Condition(1, r"\psi_{1} = 0", None),)
+        constant = sqrt(sum(float(missed) ** 2 for missed in words.values()))
+        lawson = sum((own * phi(0, exact(1 - c)) for own, c in zip(self.b, accumulate(self.a))), PhiSum())
+        equilibria = (Condition(1, r"\psi_{1} = 0", phi(1) - lawson),)
         return OrderReport(
-            self.name, order, 0, 0, False, False, None, violated, equilibria, equilibria, max_order=looked
+            self.name, order, 0, 0, False, False, constant, violated, equilibria, equilibria, max_order=self.order + 1
         )
 
     def recipe(self, step: StepContext) -> NoReturn:

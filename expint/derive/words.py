@@ -34,27 +34,30 @@ def splitting_order(a: Sequence[Exact], b: Sequence[Exact], max_order: int = 6) 
     return missed_words(a, b, max_order)[0]
 
 
-def missed_words(a: Sequence[Exact], b: Sequence[Exact], max_order: int = 6) -> tuple[int, tuple[str, ...]]:
-    """Return the order of a splitting, and the words of the next order in which it differs from e^{A+B}.
+def missed_words(a: Sequence[Exact], b: Sequence[Exact], max_order: int = 6, known: int = 0) -> tuple[int, Words]:
+    """Return the order of a splitting, and the words of the next order in which it differs from e^{A+B}, by how much.
 
-    The arithmetic is that of the number field of the parts.
+    The arithmetic is that of the number field of the parts. Up to the order ``known`` nothing is looked at.
     """
     parts = [exact(part) for part in (*a, *b)]
     number: Any = Fraction
+    own: Any = exact  # back from the arithmetic that is used to that of the parts
     if not all(isinstance(part, Fraction | Algebraic) for part in parts):
         import sympy
         from sympy.polys.constructor import construct_domain
 
         number, parts = construct_domain([sympy.sympify(part) for part in parts], extension=True, field=True)
+        own = number.to_sympy
     words: Words = {"": number(1)}
     for letter, factor in _factors(parts[: len(a)], parts[len(a) :]):
         words = _times_exponential(words, letter, factor, max_order, number)
-    for order in range(1, max_order + 1):
+    for order in range(known + 1, max_order + 1):
         wanted = number(1) / number(factorial(order))
-        missed = [word for word in map("".join, product("AB", repeat=order)) if words.get(word, number(0)) != wanted]
+        differences = {word: words.get(word, number(0)) - wanted for word in map("".join, product("AB", repeat=order))}
+        missed = {word: own(difference) for word, difference in differences.items() if difference != number(0)}
         if missed:
-            return order - 1, tuple(missed)
-    return max_order, ()
+            return order - 1, missed
+    return max_order, {}
 
 
 def lyndon_words(length: int) -> list[str]:

@@ -77,10 +77,7 @@ def methods_page() -> str:
 
 
 def _row(entry: Any) -> tuple[str, ...]:
-    if isinstance(entry, Splitting):
-        return _splitting_row(entry)
-    proved = isinstance(entry, LieGroupMethod)
-    report = entry.orders if proved else check_orders(entry, max_order=entry.order if entry.order > 6 else 6)
+    report = check_orders(entry, max_order=max(entry.order, 6))
     remembered = f" + {entry.history - 1}" if entry.history > 1 else ""
     return (
         f"`{entry.name}`",
@@ -93,11 +90,6 @@ def _row(entry: Any) -> tuple[str, ...]:
         _aliases(entry),
         label(_source(entry)),
     )
-
-
-def _splitting_row(entry: Splitting) -> tuple[str, ...]:
-    order = str(entry.orders.order)
-    return (f"`{entry.name}`", str(entry.stages), order, "0", "0", "", "", _aliases(entry), label(_source(entry)))
 
 
 def _aliases(entry: Any) -> str:

@@ -4,8 +4,11 @@ from fractions import Fraction as F
 
 import numpy as np
 import pytest
+import sympy
 
 import expint
+from expint.derive.conditions import check_orders
+from expint.derive.phisum import phi
 from expint.derive.splitting import Splitting, repeated
 from expint.derive.words import is_near_a_splitting, lyndon_words, splitting_order, values_and_slopes
 from expint.methods.splitting import METHODS
@@ -34,6 +37,39 @@ def test_declared_orders_are_the_proved_ones(method):
     else:
         assert is_near_a_splitting(method.a, method.b, method.order, method.rounding)
         assert splitting_order(method.a, method.b) == 2  # the rounded one itself is only symmetric
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
+def test_the_report_names_the_words_of_the_next_order_and_how_far_they_are_missed(method):
+    report = check_orders(method)
+    assert report is method.orders
+    assert (report.order, report.max_order) == (method.order, method.order + 1)
+    assert all(condition.order == method.order + 1 and condition.residual for condition in report.violated)
+    assert report.error_constant == pytest.approx(float(sum(c.residual**2 for c in report.violated)) ** 0.5)
+    assert check_orders(method).violated_weak[0].latex() == r"\psi_{1} = 0"
+
+
+def test_the_error_constants_of_lie_and_strang_are_those_of_their_commutators():
+    # e^A e^B = e^{A+B+[A,B]/2+…}; for Strang -([A,[A,B]] + 2 [B,[A,B]])/24, in words AAB - 2 ABA + BAA and so on
+    assert expint.method("lie").orders.error_constant == pytest.approx((2 * F(1, 2) ** 2) ** 0.5)
+    first, second = (1, -2, 1), (-2, 4, -2)
+    assert expint.method("strang").orders.error_constant == pytest.approx(
+        sum((F(own, 24)) ** 2 for own in (*first, *second)) ** 0.5
+    )
+
+
+def test_what_a_splitting_misses_of_phi_1_is_in_its_report():
+    (condition,) = expint.method("strang").orders.violated_stiff
+    assert condition.residual == phi(1) - phi(0, F(1, 2))
+
+
+def test_parts_may_be_sympy_roots():
+    cube = sympy.cbrt(2)
+    outer = 1 / (2 - cube)
+    a = (outer / 2, (1 - outer) / 2, (1 - outer) / 2, outer / 2)
+    report = check_orders(Splitting("yoshida", a, (outer, 1 - 2 * outer, outer), order=4))
+    own = expint.method("yoshida4").orders
+    assert (report.order, report.error_constant) == (4, pytest.approx(own.error_constant))
 
 
 PRINTED = {  # Blanes and Moan (2002), tables 2 and 3
