@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from itertools import accumulate
 from typing import Any
 
 from expint.derive.phisum import Exact, exact
@@ -35,6 +38,9 @@ class Butcher:
         Weights of a second solution for error estimates.
     embedded_order
         Its order.
+    rounding
+        None where the coefficients are exact. Otherwise they are rounded, and an exact method of the orders is proved
+        to lie nearby, no coefficient further away than this.
     reference
         BibTeX key of the source.
     lawson_aliases
@@ -54,6 +60,7 @@ class Butcher:
     b: tuple[Any, ...]
     embedded: tuple[Any, ...] | None = None
     embedded_order: int | None = None
+    rounding: Fraction | None = None
     reference: str = ""
     lawson_aliases: tuple[str, ...] = ()
 
@@ -83,16 +90,31 @@ class Butcher:
         r"""Return the method of a Williamson 2N scheme, which keeps two vectors whatever the number of stages.
 
         .. math:: \Delta_i = a_i \Delta_{i-1} + h N(Y_{i-1}), \qquad Y_i = Y_{i-1} + b_i \Delta_i, \qquad Y_0 = y_n
+
+        If b has one entry less than a, the last one is what makes the weights sum to 1, as it has to be where others
+        are rounded.
         """
-        change: list[Exact] = [exact(0)] * len(b)  # Δ_i and Y_i - y_n as sums over the slopes
+        factors = [exact(factor) for factor in b]
+        if len(factors) == len(a) - 1:
+            sums = accumulate(a, lambda before, carry: carry * before + 1, initial=exact(0))
+            *others, last = list(sums)[1:]
+            factors.append((1 - sum(factor * total for factor, total in zip(factors, others))) / last)
+        change: list[Exact] = [exact(0)] * len(a)  # Δ_i and Y_i - y_n as sums over the slopes
         point = list(change)
         rows: list[tuple[Exact, ...]] = []
-        for i, (carry, factor) in enumerate(zip(a, b)):
+        for i, (carry, factor) in enumerate(zip(a, factors)):
             rows.append(tuple(point[:i]))
             change = [carry * weight for weight in change]
             change[i] += 1
             point = [weight + factor * delta for weight, delta in zip(point, change)]
         return cls(name=name, order=order, a=tuple(rows), b=tuple(point), **facts)
+
+    @cached_property
+    def is_near_exact(self) -> bool:
+        """Whether the coefficients are rounded, and an exact method is proved to lie as near as ``rounding`` says."""
+        from expint.derive.rounded import is_near_a_method
+
+        return self.rounding is not None and is_near_a_method(self, self.rounding)
 
     @property
     def c(self) -> tuple[Exact, ...]:

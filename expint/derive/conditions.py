@@ -70,15 +70,34 @@ def check_orders(method: Method | Scheme, max_order: int = 6, history: Sequence[
         return method.orders
     rules = _JACOBIAN if isinstance(method, Linearised) else _ANY_L
     if isinstance(method, Tableau):
-        embedded = None
+        embedded, certified = None, _certified(method)
         if method.embedded is not None:
             scheme = scheme_of_tableau(method, method.embedded)
-            embedded = _report(f"{method.name}, embedded", scheme, max_order, rules)
-        report = _report(method.name, scheme_of_tableau(method, method.b), max_order, rules)
+            embedded = _report(f"{method.name}, embedded", scheme, max_order, rules, certified[1])
+        report = _report(method.name, scheme_of_tableau(method, method.b), max_order, rules, certified[0])
         return replace(report, is_fsal=method.is_fsal, embedded=embedded)
     nodes: tuple[Any, ...] = tuple(Fraction(-j) for j in range(method.history)) if history is None else tuple(history)
     recipe = method.recipe(StepContext(start=0.0, step=1.0, history=nodes))
     return _report(method.name, scheme_of_recipe(recipe, nodes), max_order, rules)
+
+
+class _Certified(NamedTuple):
+    """A classical order that is known already, and how large residuals of the next are that may be due to rounding."""
+
+    order: int = 0
+    slack: Fraction = Fraction(0)
+
+
+_EXACT = _Certified()
+
+
+def _certified(tableau: Tableau) -> tuple[_Certified, _Certified]:
+    """Return what is known of both solutions of a Lawson form where the classical method has rounded coefficients."""
+    butcher = tableau.classical
+    if butcher is None or butcher.rounding is None or not butcher.is_near_exact:
+        return _EXACT, _EXACT
+    slack = 10**6 * butcher.rounding
+    return _Certified(butcher.order, slack), _Certified(butcher.embedded_order or 0, slack)
 
 
 def stiff_violations(tableau: Tableau, order: int, weak: bool) -> tuple[Condition, ...]:
@@ -89,11 +108,11 @@ def stiff_violations(tableau: Tableau, order: int, weak: bool) -> tuple[Conditio
     return _stiff(rules.residuals(scheme), rows, order, rules, weak)
 
 
-def _report(name: str, scheme: Scheme, max_order: int, rules: _Rules) -> OrderReport:
+def _report(name: str, scheme: Scheme, max_order: int, rules: _Rules, certified: _Certified = _EXACT) -> OrderReport:
     residuals = rules.residuals(scheme)
     rows = _row_sums(scheme)
     row_sums = not rows and sum(scheme.b, PhiSum()) == phi(1)
-    order, violated, constant = _classical(scheme, max_order, row_sums, rules)
+    order, violated, constant = _classical(scheme, max_order, row_sums, rules, certified)
     required = () if rules is _JACOBIAN else rows  # linearised, a stage may leave a defect as small as h²
     stiff, violated_stiff = _strong(residuals, required, max_order, rules)
     # the weak form relaxes only the highest order, so it gains one order or none
@@ -121,13 +140,13 @@ def _row_sums(scheme: Scheme) -> tuple[Condition, ...]:
 
 
 def _classical(
-    scheme: Scheme, max_order: int, row_sums: bool, rules: _Rules
+    scheme: Scheme, max_order: int, row_sums: bool, rules: _Rules, certified: _Certified
 ) -> tuple[int, tuple[Condition, ...], float | None]:
     """Return the classical order, the violated conditions of the next, and the error constant."""
     weights = ElementaryWeights(scheme, max_order)
-    for order in range(1, max_order + 1):
+    for order in range(certified.order + 1, max_order + 1):
         residuals = {tree: weights.residual(tree) for tree in rules.classical(order)}
-        violated = {tree: residual for tree, residual in residuals.items() if PhiSum({(0, 0): residual})}
+        violated = {tree: residual for tree, residual in residuals.items() if _fails(residual, certified.slack)}
         if violated:
             conditions = {
                 statement: Condition(order, statement, residual, tree)
@@ -139,6 +158,10 @@ def _classical(
                 constant = sqrt(sum(float(residual / tree.symmetry) ** 2 for tree, residual in violated.items()))
             return order - 1, tuple(reversed(conditions.values())), constant
     return max_order, (), None
+
+
+def _fails(residual: Exact, slack: Fraction) -> bool:
+    return abs(residual) > slack if slack else bool(PhiSum({(0, 0): residual}))
 
 
 def _strong(

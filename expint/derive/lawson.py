@@ -35,6 +35,7 @@ def lawson(butcher: Butcher) -> Tableau:
     def weights(values: Sequence[Exact]) -> tuple[PhiSum, ...]:
         return tuple(value * phi(0, 1 - node) for value, node in zip(values, c))
 
+    near = "" if butcher.rounding is None else f" Rounded, with an exact method within {float(butcher.rounding):.0e}."
     return Tableau(
         name=f"lawson-{butcher.name}",
         c=c,
@@ -45,7 +46,8 @@ def lawson(butcher: Butcher) -> Tableau:
         declared_stiff_order=0,
         declared_weak_stiff_order=0,
         declared_embedded_order=butcher.embedded_order,
+        classical=butcher,
         reference="lawson1967",
         aliases=butcher.lawson_aliases,
-        remarks=f"The integrating-factor form of the classical method {butcher.name}; the method itself for L = 0.",
+        remarks=f"The classical method {butcher.name} behind the integrating factor; itself for L = 0.{near}",
     )

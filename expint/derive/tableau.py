@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
-from typing import Any, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from expint.derive.orders import DeclaredOrders
 from expint.derive.phisum import Exact, PhiSum, exact, phi
@@ -14,6 +14,9 @@ from expint.derive.presentation import Presented
 from expint.derive.rows import REST, check_consistency, check_rows, check_shape, completed
 from expint.derive.stage import ErrorEstimate, Stage, StepContext
 from expint.derive.tableau_printing import tableau_latex, tableau_markdown
+
+if TYPE_CHECKING:
+    from expint.derive.butcher import Butcher
 
 __all__ = ["REST", "Tableau"]
 
@@ -47,6 +50,9 @@ class Tableau(DeclaredOrders, Presented):
     declared_order, declared_stiff_order, declared_weak_stiff_order, declared_embedded_order
         The orders that the literature claims. The tests confirm them by the order conditions; where they are left out,
         ``order`` and its companions are computed at first use.
+    classical
+        The classical method that this one is the Lawson form of. Where its coefficients are rounded, it proves the
+        classical order.
     reference
         BibTeX key of the source in ``expint.methods.citations``.
     aliases, remarks
@@ -70,6 +76,7 @@ class Tableau(DeclaredOrders, Presented):
     declared_stiff_order: int | None = None
     declared_weak_stiff_order: int | None = None
     declared_embedded_order: int | None = None
+    classical: Butcher | None = field(default=None, repr=False)
     reference: str = ""
     aliases: tuple[str, ...] = ()
     remarks: str = field(default="", repr=False)

@@ -6,21 +6,20 @@ Lie element, and a Lie element is zero when it is zero in the words of Lyndon. S
 is odd, the Lyndon words of odd lengths are enough.
 
 Some splittings solve these conditions by numbers that only decimals can give. ``is_near_a_splitting`` then proves that
-an exact one lies nearby, by the contraction x ↦ x - M F(x) in rational arithmetic.
+an exact one lies nearby.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from functools import partial
 from itertools import product
 from math import factorial
 from typing import Any
 
-import numpy as np
-
 from expint.derive.algebraic import Algebraic
+from expint.derive.contraction import has_zero_near
 from expint.derive.phisum import Exact, exact
 
 __all__ = ["is_near_a_splitting", "lyndon_words", "missed_words", "splitting_order", "values_and_slopes"]
@@ -81,10 +80,9 @@ def is_near_a_splitting(a: Sequence[Fraction], b: Sequence[Fraction], order: int
     Notes
     -----
     Unknown are the parts of the first half but the last ones, which make the sums 1; of these as many as there are
-    conditions, from the end. With F the conditions, M ≈ F'⁻¹ and ‖F'(x) - F'(y)‖ ≤ K‖x - y‖ the map x ↦ x - M F(x)
-    contracts the ball of radius r into itself if ‖M F‖ + (‖1 - M F'‖ + ‖M‖ K r) r ≤ r. Every word of n letters is
-    majorised by e^{S(A + B)} with S the sum of the sizes of all parts, and each unknown moves parts by 4 in all: two
-    derivatives of it are at most 16 S^{n-2}/(n-2)!, and K the square of the number of unknowns times that.
+    conditions, from the end. Every word of n letters is majorised by e^{S(A + B)} with S the sum of the sizes of all
+    parts, and each unknown moves parts by 4 in all: two derivatives of it are at most 16 S^{n-2}/(n-2)!, and the number
+    K of ``has_zero_near`` is the square of the number of unknowns times that.
     """
     conditions = [word for length in range(3, order, 2) for word in lyndon_words(length)]
     values, slopes = values_and_slopes(a, b, conditions)
@@ -92,18 +90,10 @@ def is_near_a_splitting(a: Sequence[Fraction], b: Sequence[Fraction], order: int
     if len(slopes[0]) < count or list(a) != list(a[::-1]) or list(b) != list(b[::-1]):
         return False
     matrix = [row[-count:] for row in slopes]
-    near_inverse = _near_inverse(matrix)
-    moved = [_dot(row, values) for row in near_inverse]
-    columns = list(zip(*matrix))
-    identity = [
-        [(1 if i == j else 0) - _dot(row, column) for j, column in enumerate(columns)]
-        for i, row in enumerate(near_inverse)
-    ]
     radius = distance / (2 * count)  # the part in the middle moves by twice the sum of what the unknowns move
     size = sum(map(abs, (*a, *b)), Fraction(0)) + 4 * count * radius
     bend = count**2 * max(16 * size ** (len(word) - 2) / factorial(len(word) - 2) for word in conditions)
-    contraction = _norm(identity) + _norm(near_inverse) * bend * radius
-    return max(map(abs, moved)) + contraction * radius <= radius and contraction < 1
+    return has_zero_near(values, matrix, bend, radius)
 
 
 def values_and_slopes(
@@ -156,18 +146,3 @@ def _times_exponential(words: Words, letter: str, part: Any, longest: int, numbe
             result[key] = result.get(key, number(0)) + term
             term = term * part / number(count + 1)
     return result
-
-
-def _near_inverse(matrix: Sequence[Sequence[Fraction]]) -> list[list[Fraction]]:
-    """Return the inverse to double precision, as exact numbers."""
-    inverse = np.linalg.inv(np.array(matrix, dtype=np.float64))
-    return [[Fraction(value) for value in row] for row in inverse.tolist()]
-
-
-def _dot(left: Iterable[Fraction], right: Iterable[Fraction]) -> Fraction:
-    return sum((x * y for x, y in zip(left, right)), Fraction(0))
-
-
-def _norm(matrix: Sequence[Sequence[Fraction]]) -> Fraction:
-    """Return the largest sum of sizes in a row: the norm that belongs to the largest component."""
-    return max(sum(map(abs, row), Fraction(0)) for row in matrix)

@@ -65,6 +65,13 @@ _ENTRIES: dict[str, _Entry] = {
         "journal = {Journal of the Australian Mathematical Society}, volume = {4}, number = {2}, pages = {179--194}",
         1964,
     ),
+    "carpenter_kennedy1994": _Entry(
+        "techreport",
+        "Carpenter, Mark H. and Kennedy, Christopher A.",
+        "Fourth-order {2N}-storage {Runge--Kutta} schemes",
+        "institution = {NASA Langley Research Center}, number = {NASA-TM-109112}",
+        1994,
+    ),
     "cash_karp1990": _Entry(
         "article",
         "Cash, Jeff R. and Karp, Alan H.",

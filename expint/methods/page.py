@@ -19,7 +19,8 @@ __all__ = ["methods_page"]
 _INTRODUCTION = """# Methods
 
 Written by `python -m expint.methods.page`; do not edit. Every order on this page is computed from the coefficients by
-exact order conditions, none is taken from a paper.
+exact order conditions, none is taken from a paper. Where coefficients are published rounded, what is proved is that an
+exact method of the order lies within the rounding.
 
 - **order**: the classical order, h → 0 with L fixed, by two-coloured rooted trees.
 - **stiff**: the order with bounds that do not see how large L is, every condition for arbitrary operators.
@@ -41,8 +42,7 @@ _ANY_ORDER = """`adams<p>` is exponential Adams–Bashforth, `lawson-adams<p>` t
 factor, `linearised-adams<p>` a kin with L = J_n; `pec<p>` and `pece<p>` are predictor–corrector pairs, `pecece<p>`
 corrects twice, all on any grid. `bootstrap<p>` is collocation level upon level."""
 
-_SPLITTING = """Run by `expint.run_splitting`. The slopes are flows, and the order is proved in words of two letters.
-Where parts are rounded, proved is that an exact splitting of the order lies within the rounding."""
+_SPLITTING = """Run by `expint.run_splitting`. The slopes are flows, and the order is proved in words of two letters."""
 
 _MAGNUS = """For `linear=TimeDependent(lambda t: A(t))`; `cfree4` runs there as well. The order is proved in words of
 the Taylor coefficients of A, the stiff orders are those for N = b(t) and constant A, and slopes are values of A."""

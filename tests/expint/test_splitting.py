@@ -45,6 +45,7 @@ def test_the_report_names_the_words_of_the_next_order_and_how_far_they_are_misse
     assert report is method.orders
     assert (report.order, report.max_order) == (method.order, method.order + 1)
     assert all(condition.order == method.order + 1 and condition.residual for condition in report.violated)
+    assert min(abs(float(condition.residual)) for condition in report.violated) > 1e-9  # not by rounding
     assert report.error_constant == pytest.approx(float(sum(c.residual**2 for c in report.violated)) ** 0.5)
     assert check_orders(method).violated_weak[0].latex() == r"\psi_{1} = 0"
 

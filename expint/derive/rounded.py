@@ -1,0 +1,105 @@
+r"""Classical methods whose coefficients are printed rounded: an exact method of the order is proved to lie nearby.
+
+Order conditions Φ(τ) = 1/γ(τ) are polynomials in the coefficients without minus signs. Their first derivatives at the
+rounded coefficients are exact, their second ones are largest at the sizes of the coefficients, so that a contraction
+decides. It needs conditions that are independent of each other; those of methods with simplifying assumptions are not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from expint.derive.contraction import has_zero_near
+from expint.derive.trees import ColouredTree, rooted_trees
+
+if TYPE_CHECKING:
+    from expint.derive.butcher import Butcher
+
+__all__ = ["is_near_a_method"]
+
+
+@dataclass(frozen=True)
+class _Jet:
+    """value + slope ε + bend ε², with ε³ = 0."""
+
+    value: Any
+    slope: Any = 0
+    bend: Any = 0
+
+    def __add__(self, other: _Jet) -> _Jet:
+        return _Jet(self.value + other.value, self.slope + other.slope, self.bend + other.bend)
+
+    def __mul__(self, other: _Jet) -> _Jet:
+        bend = self.value * other.bend + self.slope * other.slope + self.bend * other.value
+        return _Jet(self.value * other.value, self.value * other.slope + self.slope * other.value, bend)
+
+
+def is_near_a_method(butcher: Butcher, distance: Fraction) -> bool:
+    """Whether a method of the orders that ``butcher`` names is proved to exist, no coefficient further than that away.
+
+    Unknown are the coefficients that are not 0, as many of them as there are conditions; the others stay.
+    """
+    known = [*(entry for row in butcher.a for entry in row), *butcher.b, *(butcher.embedded or ())]
+    places = [place for place, value in enumerate(known) if value]
+
+    def weights(sizes: Sequence[Fraction], moving: Sequence[int]) -> list[_Jet]:
+        return _elementary_weights(butcher, [_Jet(size, int(i in moving)) for i, size in enumerate(sizes)])
+
+    along = [weights(known, [place]) for place in places]
+    wanted = [Fraction(1, tree.density) for order in _orders(butcher) for tree in _trees(order)]
+    values = [jet.value - right for jet, right in zip(along[0], wanted)]
+    slopes = np.array([[float(jet.slope) for jet in jets] for jets in along]).T
+    chosen = _independent(slopes)
+    if len(chosen) < len(values):
+        return False
+    matrix = [[along[i][row].slope for i in chosen] for row in range(len(values))]
+    largest = weights([abs(value) + distance for value in known], places)
+    return has_zero_near(values, matrix, 2 * max(jet.bend for jet in largest), distance)
+
+
+def _orders(butcher: Butcher) -> list[int]:
+    return [butcher.order] if butcher.embedded_order is None else [butcher.order, butcher.embedded_order]
+
+
+def _trees(order: int) -> list[ColouredTree]:
+    return [tree for size in range(1, order + 1) for tree in rooted_trees(size)]
+
+
+def _elementary_weights(butcher: Butcher, coefficients: Sequence[_Jet]) -> list[_Jet]:
+    """Return Φ(τ) of both solutions; ``coefficients`` are those of a row by row, of b and of the embedded weights."""
+    s = len(butcher.b)
+    ends = [i * (i + 1) // 2 for i in range(s)]
+    a = [coefficients[end - i : end] for i, end in enumerate(ends)]
+    solutions = [coefficients[start : start + s] for start in range(ends[-1], len(coefficients), s)]
+    stages: dict[ColouredTree, list[_Jet]] = {}
+
+    def slopes(tree: ColouredTree) -> list[_Jet]:
+        product = [_Jet(1)] * s
+        for child in tree.children:
+            if child not in stages:
+                inner = slopes(child)
+                stages[child] = [_dot(row, inner) for row in a]
+            product = [left * right for left, right in zip(product, stages[child])]
+        return product
+
+    return [
+        _dot(weights, slopes(tree)) for weights, order in zip(solutions, _orders(butcher)) for tree in _trees(order)
+    ]
+
+
+def _dot(left: Sequence[_Jet], right: Sequence[_Jet]) -> _Jet:
+    return sum((x * y for x, y in zip(left, right)), _Jet(0))
+
+
+def _independent(matrix: np.ndarray) -> list[int]:
+    """Return as many columns as there are rows, far from dependent; fewer if the rows are dependent."""
+    from scipy.linalg import qr
+
+    _, triangle, order = qr(matrix, pivoting=True)
+    sizes = np.abs(np.diag(triangle))
+    return [int(column) for column, size in zip(order, sizes) if size > 1e-10 * sizes[0]]
