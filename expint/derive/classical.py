@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
-from math import factorial
+from math import factorial, prod
 
 from expint.derive.phisum import Exact
 from expint.derive.printing import latex_number
@@ -85,7 +85,7 @@ class ElementaryWeights:
         return self._known[tree]
 
 
-def classical_statement(tree: ColouredTree, row_sums: bool = False) -> str:
+def classical_statement(tree: ColouredTree, row_sums: bool = False, remembered: bool = False) -> str:
     r"""Return the condition of a tree in LaTeX, such as ``\sum_{i,j} b_i a_{ij}^{(1)} c_j = \tfrac{1}{24}``.
 
     A superscript (m) takes the coefficient of z^m. Trees that state the same have the same text.
@@ -96,13 +96,21 @@ def classical_statement(tree: ColouredTree, row_sums: bool = False) -> str:
         The tree.
     row_sums
         Whether Σ_j a_ij(z) = c_i φ_1(c_i z) may be used to write sums as powers of c; at z = 0 it always is.
+    remembered
+        Whether all slopes are remembered, so that powers of c are all there is. Where only some are, Σ_j a_ij Φ_j
+        stands for the exact value c_i^{|τ|}/γ(τ) of those.
     """
     length, vertex = tree.stem()
     if vertex is None:
         return rf"\tfrac{{1}}{{{length}!}} = {latex_number(Fraction(1, tree.density))}"
     indices = iter(_INDICES)
     root = next(indices)
-    used, divisor, factors = _factors(vertex, root, indices, row_sums)
+    if remembered:
+        exponent, divisor = vertex.order - 1, prod(child.density for child in vertex.children)
+        used: list[str] = []
+        factors = [_node(root, exponent)] if exponent else []
+    else:
+        used, divisor, factors = _factors(vertex, root, indices, row_sums)
     value = latex_number(Fraction(divisor, tree.density))
     return rf"\sum_{{{','.join([root, *used])}}} {' '.join([f'b_{root}{_power(length)}', *factors])} = {value}"
 
@@ -126,8 +134,12 @@ def _factors(
             divisor *= inner_divisor
             factors += [f"a_{{{index}{inner}}}{_power(length)}", *inner_factors]
     if exponent:
-        factors.insert(0, f"c_{index}" + (f"^{exponent}" if exponent > 1 else ""))
+        factors.insert(0, _node(index, exponent))
     return used, divisor, factors
+
+
+def _node(index: str, exponent: int) -> str:
+    return f"c_{index}" + (f"^{exponent}" if exponent > 1 else "")
 
 
 def _power(length: int) -> str:

@@ -144,6 +144,7 @@ def _classical(
 ) -> tuple[int, tuple[Condition, ...], float | None]:
     """Return the classical order, the violated conditions of the next, and the error constant."""
     weights = ElementaryWeights(scheme, max_order)
+    remembered = all(row is None for row in scheme.a)
     for order in range(certified.order + 1, max_order + 1):
         residuals = {tree: weights.residual(tree) for tree in rules.classical(order)}
         violated = {tree: residual for tree, residual in residuals.items() if _fails(residual, certified.slack)}
@@ -151,7 +152,7 @@ def _classical(
             conditions = {
                 statement: Condition(order, statement, residual, tree)
                 for tree, residual in reversed(violated.items())
-                for statement in [classical_statement(tree, row_sums)]
+                for statement in [classical_statement(tree, row_sums, remembered)]
             }
             constant = None
             if not any(hasattr(residual, "free_symbols") for residual in violated.values()):

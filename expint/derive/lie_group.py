@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
-from math import factorial
+from math import factorial, sqrt
 from typing import TYPE_CHECKING, NamedTuple
 
 from expint.derive.orders import ProvedInWords
@@ -129,12 +129,25 @@ class LieGroupMethod(ProvedInWords, WithoutEstimate, Presented):
         Where N may depend on y the order is at most that of ``tableau``.
         """
         from expint.derive.report import Condition, OrderReport
-        from expint.derive.time_words import linear_order
+        from expint.derive.time_words import exact_coefficient, missed_words
 
-        linear = linear_order(self, max_order=self.order + 1)
+        linear, words = missed_words(self, max_order=self.order + 1)
+        violated = tuple(
+            Condition(
+                linear + 1,
+                rf"[{' '.join(f'a_{k}' for k in word)}] = {latex_number(exact_coefficient(word))}",
+                missed,
+            )
+            for word, missed in words.items()
+        )
+        constant = sqrt(sum(float(missed) ** 2 for missed in words.values()))
         if self.points:
             report = self.tableau.orders
-            return replace(report, name=self.name, order=min(linear, report.order))
+            if report.order < linear:
+                return replace(report, name=self.name)
+            if report.order == linear:
+                violated = (*report.violated, *violated)
+            return replace(report, name=self.name, order=linear, violated=violated, error_constant=None)
         defects = [_defect(self, q) for q in range(1, linear + 2)]
         strong = next(q for q, defect in enumerate(defects) if defect)
         weak = next(q for q, defect in enumerate(defects) if defect.at_zero() != 0)
@@ -142,7 +155,17 @@ class LieGroupMethod(ProvedInWords, WithoutEstimate, Presented):
         first = rf"\psi_{{{strong + 1}}} = 0"  # what the strong order lacks, the order after the weak one lacks too
         lacks, weakly = (Condition(p + 1, first, defects[strong]) for p in (strong, weak))
         return OrderReport(
-            self.name, linear, strong, weak, strong > 0, False, None, (), (lacks,), (weakly,), max_order=linear + 1
+            name=self.name,
+            order=linear,
+            stiff_order=strong,
+            weak_stiff_order=weak,
+            row_sums=strong > 0,
+            is_fsal=False,
+            error_constant=constant,
+            violated=violated,
+            violated_stiff=(lacks,),
+            violated_weak=(weakly,),
+            max_order=linear + 1,
         )
 
     def recipe(self, step: StepContext) -> Sequence[Stage]:

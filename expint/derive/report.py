@@ -20,7 +20,8 @@ class Condition:
     order
         The order it belongs to.
     statement
-        The condition in LaTeX.
+        The condition in LaTeX. Of splittings [AAB] is the coefficient of that word in L and N, of methods for A(t)
+        [a_0 a_1] that of a product of Taylor coefficients of A.
     residual
         What should be zero: a number for classical conditions, a ``PhiSum`` or a ``Tensor`` for stiff ones.
     tree
@@ -60,7 +61,7 @@ class OrderReport:
         Whether the last stage is the new value.
     error_constant
         The Euclidean norm of the coefficients (Φ(τ) - 1/γ(τ))/σ(τ) of the leading error over all coloured trees, by
-        which methods of one order are compared; of splittings over all words in L and N; None if unknown.
+        which methods of one order are compared; of splittings and Magnus methods over all words; None if unknown.
     violated, violated_stiff, violated_weak
         The first violated conditions of each kind, all of one order; empty if ``max_order`` was reached. Where the weak
         order exceeds the strong one, the conditions that it owes to the weak form are listed as violated by the strong.

@@ -13,14 +13,19 @@ from expint.derive.phisum import exact
 if TYPE_CHECKING:
     from expint.derive.lie_group import LieGroupMethod, Motion
 
-__all__ = ["linear_order"]
+__all__ = ["exact_coefficient", "linear_order", "missed_words"]
 
 Words = dict[tuple[int, ...], Any]
 """{(k_1, k_2, …): coefficient} of products a_{k_1} a_{k_2} … of Taylor coefficients of A."""
 
 
 def linear_order(method: LieGroupMethod, max_order: int = 6) -> int:
-    r"""Return the order for y' = A(t) y + b(t), proved up to ``max_order``.
+    """Return the order for y' = A(t) y + b(t), proved up to ``max_order``."""
+    return missed_words(method, max_order)[0]
+
+
+def missed_words(method: LieGroupMethod, max_order: int = 6) -> tuple[int, Words]:
+    r"""Return the order for y' = A(t) y + b(t), and the words of the next order that are missed, by how much.
 
     With A(t_n + θh) = Σ a_k θ^k the exact solution is the sum over all words a_{k_1} … a_{k_m} of their integrals over
     1 > θ_1 > … > θ_m > 0, which are Π_j 1/(k_j + 1 + … + k_m + 1). A method has order p if its product of exponentials
@@ -47,11 +52,16 @@ def linear_order(method: LieGroupMethod, max_order: int = 6) -> int:
 
     words = motion_words(method.final)
     for order in range(1, max_order + 1):
-        for word in _words_of_weight(order):
-            tails = [sum(k + 1 for k in word[j:]) for j in range(len(word))]
-            if words.get(word, 0) != Fraction(1, prod(tails)):
-                return order - 1
-    return max_order
+        differences = {word: words.get(word, 0) - exact_coefficient(word) for word in _words_of_weight(order)}
+        missed = {word: difference for word, difference in differences.items() if difference != 0}
+        if missed:
+            return order - 1, missed
+    return max_order, {}
+
+
+def exact_coefficient(word: tuple[int, ...]) -> Fraction:
+    """Return the coefficient of a word in the exact solution."""
+    return Fraction(1, prod(sum(k + 1 for k in word[j:]) for j in range(len(word))))
 
 
 def _words_of_weight(weight: int) -> Iterator[tuple[int, ...]]:

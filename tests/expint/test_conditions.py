@@ -91,6 +91,17 @@ def test_conditions_at_order_three_are_written_as_in_the_literature():
     assert r"\sum_{i} b_i^{(2)} = \tfrac{1}{6}" in statements
 
 
+def test_conditions_on_remembered_slopes_are_written_with_nodes_only():
+    (condition,) = check_orders(method("adams3")).violated
+    assert condition.latex() == r"\sum_{i} b_i c_i^3 = \tfrac{1}{4}"
+    statements = [condition.latex() for condition in check_orders(method("lawson-adams2")).violated]
+    assert statements == [
+        r"\sum_{i} b_i c_i^2 = \tfrac{1}{3}",
+        r"\sum_{i} b_i^{(1)} c_i = \tfrac{1}{6}",
+        r"\sum_{i} b_i^{(2)} = \tfrac{1}{6}",
+    ]
+
+
 def test_luan_ostermann_satisfies_what_its_authors_claim():
     tableau = method("luan-ostermann5")
     residuals = StiffResiduals(scheme_of_tableau(tableau, tableau.b))

@@ -1,5 +1,6 @@
 """Magnus and commutator-free methods: orders proved in words, and measured where the solution is known."""
 
+import functools
 import math
 from fractions import Fraction
 
@@ -9,8 +10,9 @@ import sympy
 from scipy import special
 
 import expint
+from expint.derive.conditions import check_orders
 from expint.derive.lie_group import Exponent, LieGroupMethod, Motion
-from expint.derive.time_words import linear_order
+from expint.derive.time_words import linear_order, missed_words
 from expint.methods.citations import bibtex
 from expint.methods.magnus import magnus, magnus_names
 from expint.operators import MatrixFree, TimeDependent
@@ -33,6 +35,35 @@ def test_coefficients_that_are_a_little_wrong_lose_the_order() -> None:
     assert linear_order(LieGroupMethod("wrong sign", gauss, Motion(0, (wrong,)), order=4)) == 2
     assert linear_order(LieGroupMethod("not whole", gauss, Motion(0, (Exponent((half, half / 2)),)), order=4)) == 0
     assert linear_order(LieGroupMethod("left end", (0,), Motion(0, (Exponent((1,)),)), order=1)) == 1
+
+
+@pytest.mark.parametrize("name", magnus_names())
+def test_the_report_names_what_fails_in_the_next_order(name: str) -> None:
+    report = check_orders(magnus(name))
+    assert report is magnus(name).orders
+    assert (report.order, report.violated_stiff != ()) == (magnus(name).order, True)
+    assert report.violated
+    assert all(condition.order == report.order + 1 and condition.residual != 0 for condition in report.violated)
+    assert (report.error_constant is None) == bool(magnus(name).points)  # with words and trees
+
+
+@pytest.mark.parametrize("name", ["magnus4", "cf4"])
+def test_the_leading_error_is_what_is_missed_in_words(name: str) -> None:
+    """A second route: the error of one step with matrix coefficients, divided by h⁵."""
+    order, words = missed_words(magnus(name), max_order=6)
+    assert order == 4
+    h, a = 0.01, np.random.default_rng(3).normal(size=(5, 3, 3))
+    foreseen = sum(float(missed) * functools.reduce(np.matmul, a[list(word)]) for word, missed in words.items())
+    taylor = [np.eye(3)]
+    for n in range(12):
+        taylor.append(sum(a[k] @ taylor[n - k] for k in range(min(n, 4) + 1)) / (n + 1))
+    exact = sum(coefficient * h**n for n, coefficient in enumerate(taylor))
+    operator = TimeDependent(lambda t: sum(coefficient * t**k for k, coefficient in enumerate(a)))
+    columns = [
+        expint.solve_ivp(None, (0, h), unit, linear=operator, method=magnus(name), step=h).y_end for unit in np.eye(3)
+    ]
+    measured = (np.array(columns).T - exact) / h**5
+    assert np.max(np.abs(measured - foreseen)) < 0.05 * np.max(np.abs(foreseen))
 
 
 def test_the_exponent_is_the_magnus_expansion_up_to_order_four() -> None:
