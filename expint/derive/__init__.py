@@ -18,6 +18,7 @@ _WHEN_ASKED = {  # imported when it is asked for
     "PredictorCorrector": "predictor_corrector",
     "Rosenbrock": "rosenbrock",
     "Splitting": "splitting",
+    "adams_weights": "lagrange",
     "adjoint": "composition",
     "ansatz": "unknowns",
     "check_orders": "conditions",

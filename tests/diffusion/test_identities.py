@@ -1,13 +1,21 @@
 """Identities between published samplers, proved symbolically."""
 
+import operator
 from fractions import Fraction
+from itertools import accumulate
+from math import factorial
 
 import pytest
 import sympy
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+import diffusion
 from diffusion.gauge import DATA, FLOW, NOISE, RHO, VELOCITY, interpolated
 from diffusion.prediction import formula
-from expint.derive.adams import adams_terms
+from expint.derive.lagrange import adams_weights
+from expint.derive.phisum import PhiSum, phi
+from expint.derive.stage import StepContext
 
 START, STEP, DATUM, NOISE_VALUE, SIGMA_DATA = sympy.symbols("s h x0 epsilon sigma_d", positive=True)
 
@@ -39,21 +47,28 @@ def test_in_other_gauges_it_is_another_sampler(gauge):
 
 
 @pytest.mark.parametrize("corrector", [False, True], ids=["predictor", "corrector"])
-@pytest.mark.parametrize("nodes", [[-1], [Fraction(-1, 2), Fraction(-7, 3)], [-1, Fraction(-5, 2), -3]], ids=len)
-def test_unipc_solves_for_the_exponential_adams_weights_and_its_b_cancels(nodes, corrector):
-    """Zhao et al. 2023, eq. (5)–(9): Σ_m r_m^{k−1} a_m = k! φ_{k+1}(h)/B, and a_m B/r_m multiplies N_m − N_0."""
-    ratios = [sympy.Rational(r.numerator, r.denominator) for r in map(Fraction, [*([1] if corrector else []), *nodes])]
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_unipc_solves_for_the_exponential_adams_weights_and_its_b_cancels_on_any_grid(count, corrector):
+    """Zhao et al. 2023, eq. (5)–(9): Σ_m r_m^{k−1} a_m = k! φ_{k+1}(h)/B, and a_m B/r_m multiplies N_m − N_0.
+
+    The r_m differ, so these equations of Vandermonde have one solution: the Adams weights w_m = a_m B/r_m.
+    """
+    nodes = sympy.symbols(f"r1:{count + 1}")  # the steps before in units of this one, any numbers
+    ratios = (*((sympy.Integer(1),) if corrector else ()), *nodes)
     b = sympy.Symbol("B")
-    phi = [sympy.Symbol(f"phi{k}") for k in range(len(ratios) + 2)]
-    system = sympy.Matrix(len(ratios), len(ratios), lambda k, m: ratios[m] ** k)
-    right = sympy.Matrix([sympy.factorial(k) * phi[k + 1] / b for k in range(1, len(ratios) + 1)])
-    unipc = [sympy.expand(a * b / r) for a, r in zip(system.LUsolve(right), ratios)]
+    newest, *others = adams_weights((0, *ratios))
+    a = [weight * r / b for weight, r in zip(others, ratios, strict=True)]
+    for k in range(1, len(ratios) + 1):
+        assert sum((r ** (k - 1) * own for r, own in zip(ratios, a)), PhiSum()) == factorial(k) * phi(k + 1) / b
+    assert newest == phi(1) - sum(others, PhiSum())
 
-    def symbolic(terms):
-        return sum(sympy.Rational(r.numerator, r.denominator) * phi[k] for (k, _), r in terms.items())
 
-    positions = [*([Fraction(1)] if corrector else []), Fraction(0), *map(Fraction, nodes)]
-    adams = [symbolic(terms) for terms in adams_terms(positions, exact=True)]
-    newest = adams.pop(int(corrector))
-    assert [sympy.expand(a - u) for a, u in zip(adams, unipc, strict=True)] == [0] * len(unipc)
-    assert sympy.expand(newest - (phi[1] - sum(unipc))) == 0
+@given(st.lists(st.fractions(Fraction(1, 9), 3, max_denominator=20), min_size=3, max_size=3))
+@settings(max_examples=10)
+def test_the_library_runs_unipc_as_an_exponential_adams_pair(gaps):
+    history = tuple(accumulate(gaps, operator.sub, initial=Fraction(0)))
+    pair = diffusion.sampler("unipc3").method
+    *_, predicted, corrected = pair.recipe(StepContext(0.0, 1.0, history[: pair.history]))
+    assert [PhiSum(terms) for terms in predicted.past] == list(adams_weights(history[: len(predicted.past)]))
+    own = [PhiSum(terms) for terms in (*corrected.stages, *corrected.past)]
+    assert own == list(adams_weights((1, *history[: len(corrected.past)])))

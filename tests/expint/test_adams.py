@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import expint
 from expint.derive.adams import INDEX, Adams, Quadrature
-from expint.derive.lagrange import collocation_weights, lagrange_coefficients
+from expint.derive.lagrange import adams_weights, collocation_weights, lagrange_coefficients
 from expint.derive.phisum import PhiSum, phi
 from expint.derive.stage import StepContext
 from expint.operators import Scalar
@@ -28,6 +28,20 @@ orders = st.integers(1, 6)
 parts = st.floats(-6, 2)
 numbers = parts | st.builds(complex, parts, st.floats(-6, 6))
 lengths = st.lists(st.floats(0.05, 0.4), min_size=7, max_size=9)
+
+
+class Polynomial:
+    """A clock that shows χ(θ), hidden behind a quadrature rule."""
+
+    def __init__(self, *coefficients: Fraction) -> None:
+        self.chi = np.polynomial.Polynomial([float(coefficient) for coefficient in coefficients])
+
+    def nodes(self, step: StepContext) -> tuple[float, ...]:
+        return tuple(self.chi(np.array(step.history)))
+
+    def quadrature(self, step: StepContext) -> Quadrature:
+        theta = (RULE[0] + 1) / 2
+        return Quadrature(theta, RULE[1] / 2, self.chi(theta))
 
 
 class Affine:
@@ -53,6 +67,41 @@ def polynomial_problem(value: complex, degree: int) -> tuple[object, object]:
     p = np.polynomial.Polynomial(np.cos(1.0 + np.arange(degree + 1)))
     slope = p.deriv() - value * p
     return p, lambda t, y: np.asarray(slope(t)).astype(y.dtype)
+
+
+@settings(max_examples=20)
+@given(numbers, st.fractions(0, 1, max_denominator=9), st.fractions(0, 1, max_denominator=9))
+def test_exact_weights_in_a_polynomial_clock_are_those_of_quadrature(
+    z: complex, bend: Fraction, twist: Fraction
+) -> None:
+    clock = (Fraction(2), Fraction(9), bend, twist)  # rises from -2 to 1
+    nodes = (Fraction(0), Fraction(-3, 4), Fraction(-2))
+    exact = [weight.evaluate(z) for weight in adams_weights(nodes, clock)]
+    (stage,) = Adams(3, clock=Polynomial(*clock)).recipe(StepContext(0.0, 1.0, tuple(map(float, nodes))))
+    fractions = [{(k, Fraction(c)): Fraction(r) for (k, c), r in terms.items()} for terms in stage.past]
+    assert [PhiSum(terms).evaluate(z) for terms in fractions] == pytest.approx(exact, rel=1e-11, abs=1e-11)
+
+
+def test_a_clock_that_runs_evenly_changes_nothing_and_one_that_stands_still_is_refused() -> None:
+    nodes = (Fraction(0), Fraction(-1, 3), Fraction(-2))
+    assert adams_weights(nodes) == tuple(collocation_weights(nodes)) == adams_weights(nodes, (Fraction(7, 2), -3))
+    with pytest.raises(ValueError, match="expected different nodes, received 1 twice"):
+        adams_weights((0, -2), (1, 2, 1))
+    with pytest.raises(ValueError, match="expected at least one node, received none"):
+        adams_weights(())
+    with pytest.raises(TypeError, match="expected an exact number"):
+        adams_weights((0, -0.5))
+
+
+@pytest.mark.parametrize("order", [2, 3, 4, 5])
+def test_adams_moulton_is_the_corrector_of_the_pairs(order: int) -> None:
+    history = tuple(Fraction(-j) for j in range(order - 1))
+    *_, corrected = expint.method(f"pece{order}").recipe(StepContext(0.0, 1.0, history))[:2]
+    weights = adams_weights((1, *history))
+    assert [PhiSum(terms) for terms in (*corrected.stages, *corrected.past)] == list(weights)
+    assert adams_weights((1, *history), end=Fraction(1, 2)) == tuple(
+        collocation_weights([Fraction(1), *history], Fraction(1, 2))
+    )
 
 
 @settings(max_examples=20)
