@@ -10,6 +10,7 @@ from itertools import accumulate
 from typing import Any
 
 from expint.derive.phisum import Exact, exact
+from expint.derive.printing import latex_array, latex_number
 from expint.derive.rows import check_rows
 
 __all__ = ["Butcher"]
@@ -115,6 +116,19 @@ class Butcher:
         from expint.derive.rounded import is_near_a_method
 
         return self.rounding is not None and is_near_a_method(self, self.rounding)
+
+    def latex(self) -> str:
+        """Return the tableau in LaTeX: nodes | a, weights below the line, those of the embedded solution below them."""
+        s = len(self.b)
+        rows = [
+            [latex_number(c), *map(latex_number, row), *[""] * (s - i)]
+            for i, (c, row) in enumerate(zip(self.c, self.a))
+        ]
+        solutions = [["", *map(latex_number, weights)] for weights in (self.b, self.embedded) if weights is not None]
+        return latex_array([*rows, [], *solutions], "c|" + "c" * s)
+
+    def _repr_latex_(self) -> str:
+        return f"$${self.latex()}$$"
 
     @property
     def c(self) -> tuple[Exact, ...]:

@@ -85,8 +85,10 @@ def _text_factor(size: Any, function: str) -> str:
 
 def _latex_factor(size: Any, function: str) -> str:
     number = latex_number(size)
-    is_sum = getattr(size, "is_Add", False)
-    return rf"\left({number}\right){function}" if is_sum and function else f"{number}{function}"
+    if getattr(size, "is_Add", False) and function:
+        return rf"\left({number}\right){function}"
+    gap = " " if number[-1].isalpha() and function[:1].isalpha() else ""  # \kappa e^{z}, not \kappae^{z}
+    return f"{number}{gap}{function}"
 
 
 def _text_phi(k: int, c: Any) -> str:

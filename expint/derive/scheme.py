@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
 from expint.derive.phisum import Exact, PhiSum, phi
+from expint.derive.printing import latex_array, latex_number, markdown_table, text_number
 from expint.derive.stage import Stage
 from expint.derive.tableau import Tableau
 
@@ -30,6 +31,27 @@ class Scheme(NamedTuple):
     c: tuple[Exact, ...]
     a: tuple[tuple[PhiSum, ...] | None, ...]
     b: tuple[PhiSum, ...]
+
+    def latex(self) -> str:
+        """Return nodes | a, weights below the line, in LaTeX; remembered slopes have dots for a row."""
+        rows = [[latex_number(c), *self._cells(row, r"\cdot", PhiSum.latex)] for c, row in zip(self.c, self.a)]
+        return latex_array([*rows, [], ["", *(weight.latex() for weight in self.b)]], "c|" + "c" * len(self.c))
+
+    def markdown(self) -> str:
+        """Return the rows of a as a Markdown table, the weights in the last line."""
+        rows = [[text_number(c), *self._cells(row, "·", str)] for c, row in zip(self.c, self.a)]
+        header = ["c", *(f"a_i{j + 1}" for j in range(len(self.c)))]
+        return markdown_table(header, [*rows, ["b", *map(str, self.b)]])
+
+    def _cells(self, row: tuple[PhiSum, ...] | None, dot: str, write: Callable[[PhiSum], str]) -> list[str]:
+        size = len(self.c)
+        return [dot] * size if row is None else [*map(write, row), *[""] * (size - len(row))]
+
+    def _repr_latex_(self) -> str:
+        return f"$${self.latex()}$$"
+
+    def __str__(self) -> str:
+        return self.markdown()
 
 
 def scheme_of_tableau(tableau: Tableau, weights: Sequence[PhiSum]) -> Scheme:

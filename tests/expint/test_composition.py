@@ -11,10 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import expint
+from expint.derive.butcher import Butcher
 from expint.derive.composition import adjoint, collocation, compose, dense_weights, part_of_step
 from expint.derive.conditions import check_orders
+from expint.derive.lagrange import adams_weights
 from expint.derive.phisum import phi
-from expint.derive.scheme import scheme_of_tableau
+from expint.derive.scheme import Scheme, scheme_of_tableau
 from expint.methods import method
 
 parts = st.fractions(F(1, 5), F(4, 5), max_denominator=5)
@@ -124,3 +126,21 @@ def test_what_derives_and_proves_is_found_where_the_algebra_is_but_imported_only
     assert all(hasattr(expint.derive, name) for name in expint.derive.__all__)
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
         _ = expint.derive.nothing
+
+
+def test_schemes_and_classical_methods_print_themselves():
+    half = F(1, 2)
+    implicit = collocation((0, half, 1))
+    lines = implicit.latex().splitlines()
+    assert lines[0] == r"\begin{array}{c|ccc}"
+    assert lines[2].startswith(r"\tfrac{1}{2} & " + implicit.a[1][0].latex())
+    assert str(implicit) == implicit.markdown()
+    assert implicit.markdown().splitlines()[-1] == f"| b | {' | '.join(map(str, implicit.b))} |"
+    adams = Scheme((F(0), F(-1)), (None, None), adams_weights((0, -1)))
+    assert adams.latex().splitlines()[1] == r"0 & \cdot & \cdot \\"
+    heun = Butcher(name="heun", order=2, a=((), (1,)), b=(half, half), embedded=(1, 0), embedded_order=1)
+    assert heun.latex().splitlines()[4:6] == [r" & \tfrac{1}{2} & \tfrac{1}{2} \\", r" & 1 & 0 \\"]
+    for printed in (implicit, adams, adjoint(method("etd2rk")), heun):
+        assert printed._repr_latex_() == f"$${printed.latex()}$$"
+        widths = {line.count("&") for line in printed.latex().splitlines()[1:-1] if "hline" not in line}
+        assert len(widths) == 1

@@ -120,6 +120,12 @@ def test_symbols_are_carried_and_substituted():
     assert ((c2 + 1) * phi(1) - c2 * phi(1)) == phi(1)
 
 
+def test_a_greek_factor_keeps_its_distance_from_an_exponential():
+    kappa = sympy.Symbol("kappa")
+    assert PhiSum({(0, 1): kappa, (2, 1): kappa}).latex() == r"\kappa e^{z} + \kappa\varphi_{2}(z)"
+    assert PhiSum({(0, 1): Fraction(1, 10**9 + 7)}).latex().startswith(r"9.99999993e-10\ldots e^")
+
+
 C = sympy.Symbol("c")
 ROOT = sympy.sqrt(2)
 
