@@ -2,7 +2,12 @@ r"""Classical methods whose coefficients are printed rounded: an exact method of
 
 Order conditions Φ(τ) = 1/γ(τ) are polynomials in the coefficients without minus signs. Their first derivatives at the
 rounded coefficients are exact, their second ones are largest at the sizes of the coefficients, so that a contraction
-decides. It needs conditions that are independent of each other; those of methods with simplifying assumptions are not.
+decides. It needs conditions that are independent of each other. Those of methods with
+
+.. math:: \sum_i b_i a_{ij} = b_j (1 - c_j)
+
+are not; for them these equations replace the conditions of all trees whose root has one child, Σ_i b_i a_ij X_j = Σ_j
+b_j X_j - Σ_j b_j c_j X_j. Other simplifying assumptions are not known here.
 """
 
 from __future__ import annotations
@@ -44,21 +49,29 @@ def is_near_a_method(butcher: Butcher, distance: Fraction) -> bool:
 
     Unknown are the coefficients that are not 0, as many of them as there are conditions; the others stay.
     """
+    return any(_is_near(butcher, distance, columns) for columns in (False, True))
+
+
+def _is_near(butcher: Butcher, distance: Fraction, columns: bool) -> bool:
+    """Whether the contraction proves it; ``columns`` replaces the conditions of roots with one child."""
     known = [*(entry for row in butcher.a for entry in row), *butcher.b, *(butcher.embedded or ())]
     places = [place for place, value in enumerate(known) if value]
 
-    def weights(sizes: Sequence[Fraction], moving: Sequence[int]) -> list[_Jet]:
-        return _elementary_weights(butcher, [_Jet(size, int(i in moving)) for i, size in enumerate(sizes)])
+    def residuals(sizes: Sequence[Any], moving: Sequence[int]) -> list[_Jet]:
+        return _residuals(butcher, [_Jet(size, int(i in moving)) for i, size in enumerate(sizes)], columns)
 
-    along = [weights(known, [place]) for place in places]
-    wanted = [Fraction(1, tree.density) for order in _orders(butcher) for tree in _trees(order)]
-    values = [jet.value - right for jet, right in zip(along[0], wanted)]
-    slopes = np.array([[float(jet.slope) for jet in jets] for jets in along]).T
-    chosen = _independent(slopes)
-    if len(chosen) < len(values):
+    largest = residuals([abs(value) + distance if value else value for value in known], places)
+    rows = [row for row, jet in enumerate(largest) if jet.slope or jet.bend]  # the others hold no unknown
+    floating = list(map(float, known))  # enough to choose the unknowns
+    slopes = np.array([[jet.slope for jet in residuals(floating, [place])] for place in places], dtype=np.float64).T
+    chosen = [places[column] for column in _independent(slopes[rows])]
+    if len(chosen) < len(rows):
         return False
-    matrix = [[along[i][row].slope for i in chosen] for row in range(len(values))]
-    largest = weights([abs(value) + distance for value in known], places)
+    along = [residuals(known, [place]) for place in chosen]
+    if any(jet.value for row, jet in enumerate(along[0]) if row not in rows):
+        return False
+    values = [along[0][row].value for row in rows]
+    matrix = [[jets[row].slope for jets in along] for row in rows]
     return has_zero_near(values, matrix, 2 * max(jet.bend for jet in largest), distance)
 
 
@@ -70,12 +83,12 @@ def _trees(order: int) -> list[ColouredTree]:
     return [tree for size in range(1, order + 1) for tree in rooted_trees(size)]
 
 
-def _elementary_weights(butcher: Butcher, coefficients: Sequence[_Jet]) -> list[_Jet]:
-    """Return Φ(τ) of both solutions; ``coefficients`` are those of a row by row, of b and of the embedded weights."""
+def _residuals(butcher: Butcher, coefficients: Sequence[_Jet], columns: bool) -> list[_Jet]:
+    """Return Φ(τ) - 1/γ(τ) of both solutions; ``coefficients`` are those of a row by row, of b and of the embedded."""
     s = len(butcher.b)
     ends = [i * (i + 1) // 2 for i in range(s)]
     a = [coefficients[end - i : end] for i, end in enumerate(ends)]
-    solutions = [coefficients[start : start + s] for start in range(ends[-1], len(coefficients), s)]
+    b, *embedded = (coefficients[start : start + s] for start in range(ends[-1], len(coefficients), s))
     stages: dict[ColouredTree, list[_Jet]] = {}
 
     def slopes(tree: ColouredTree) -> list[_Jet]:
@@ -87,9 +100,15 @@ def _elementary_weights(butcher: Butcher, coefficients: Sequence[_Jet]) -> list[
             product = [left * right for left, right in zip(product, stages[child])]
         return product
 
-    return [
-        _dot(weights, slopes(tree)) for weights, order in zip(solutions, _orders(butcher)) for tree in _trees(order)
-    ]
+    order, *lower = _orders(butcher)
+    trees = [(b, tree) for tree in _trees(order) if not columns or len(tree.children) != 1]
+    trees += [(weights, tree) for weights, order in zip(embedded, lower) for tree in _trees(order)]
+    conditions = [_dot(weights, slopes(tree)) + _Jet(Fraction(-1, tree.density)) for weights, tree in trees]
+    if columns:
+        nodes = [sum(row, _Jet(0)) for row in a]
+        below = [_dot(b[j + 1 :], [row[j] for row in a[j + 1 :]]) for j in range(s)]
+        conditions += [down + own * (node + _Jet(-1)) for down, own, node in zip(below, b, nodes)]
+    return conditions
 
 
 def _dot(left: Sequence[_Jet], right: Sequence[_Jet]) -> _Jet:

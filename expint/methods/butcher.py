@@ -3,6 +3,7 @@
 from fractions import Fraction as F
 
 from expint.derive.butcher import Butcher
+from expint.methods.butcher_rounded import ROUNDED
 
 __all__ = ["CLASSICAL"]
 
@@ -128,26 +129,6 @@ CLASSICAL: tuple[Butcher, ...] = (
         b=(F(1, 10),) * 10,
         reference="ketcheson2008",
     ),
-    Butcher.low_storage(
-        name="carpenter-kennedy4",
-        order=4,
-        a=(
-            0,
-            F(-567301805773, 1357537059087),
-            F(-2404267990393, 2016746695238),
-            F(-3550918686646, 2091501179385),
-            F(-1275806237668, 842570457699),
-        ),
-        b=(
-            F(1432997174477, 9575080441755),
-            F(5161836677717, 13612068292357),
-            F(1720146321549, 2090206949498),
-            F(3134564353537, 4481467310338),
-        ),
-        rounding=F(1, 10**24),
-        reference="carpenter_kennedy1994",
-        lawson_aliases=("lawson-lsrk4", "lawson-lsrk45", "if-lsrk", "if-lsrk45", "lawson-ck4"),
-    ),
     Butcher(
         name="nystrom5",
         order=5,
@@ -247,4 +228,5 @@ CLASSICAL: tuple[Butcher, ...] = (
         reference="verner1978",
         lawson_aliases=("lawson-dverk",),
     ),
+    *ROUNDED,
 )

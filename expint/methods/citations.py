@@ -366,6 +366,13 @@ _ENTRIES: dict[str, _Entry] = {
         "journal = {Journal of Computational Physics}, volume = {213}, number = {2}, pages = {748--776}",
         2006,
     ),
+    "tsitouras2011": _Entry(
+        "article",
+        "Tsitouras, Charalampos",
+        "{Runge--Kutta} pairs of order 5(4) satisfying only the first column simplifying assumption",
+        "journal = {Computers \\& Mathematics with Applications}, volume = {62}, number = {2}, pages = {770--775}",
+        2011,
+    ),
     "verner1978": _Entry(
         "article",
         "Verner, James H.",

@@ -177,7 +177,8 @@ def test_names_are_found_in_any_spelling():
 ELSEWHERE = """
     norsett-euler etd1 etd2rk etdrk2 etd3rk etd2cf3 hochost3 etdrk4 etdrk4-b krogstad strehmel-weiner friedli
     minchev ehle-lawson hochost4 cfree4 rkmk2e rkmk4t lawson-euler lawson2a lawson2b lawson4 if4 if34 if45dp
-    lawson-dverk lawson-lsrk3 lawson-lsrk45 etd5rkf expRK5s8 expRK4s6 expRK5s10 erk32zb erk43zb etd34 etd35 abnorsett1
+    lawson-dverk lawson-lsrk3 lawson-lsrk45 lawson-tsit5 etd5rkf expRK5s8 expRK4s6 expRK5s10 erk32zb erk43zb etd34
+    etd35 abnorsett1
     abnorsett6 ablawson2 ablawson4 eglm332 eglm433 pec322 pec423 pec524 pec625 pec726 pecec332 pecec433 pecec534
     pecec635 pecec736 genlawson41 genlawson45 modgenlawson41 modgenlawson45 epi2 epi3 epi4 exprb2 exprb32
     exprb42 exprb43 pexprb43 exprb53s3 exprb54s4 epirk4s3 epirk4s3a epirk4s3b epirk5p1 epirk5p2 epirk5s3 exp4

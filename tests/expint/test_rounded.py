@@ -75,6 +75,27 @@ def test_an_exact_method_is_near_itself_but_proves_no_higher_order(name):
     assert not is_near_a_method(replace(KNOWN[name], order=KNOWN[name].order + 1), F(1, 10**3))
 
 
+TSITOURAS = """
+    -0.008480655492356989 0.335480655492357 2.8971530571054935 -6.359448489975075 4.3622954328695815
+    5.325864828439257 -11.748883564062828 7.4955393428898365 -0.09249506636175525 5.86145544294642
+    -12.92096931784711 8.159367898576159 -0.071584973281401 -0.028269050394068383 0.09646076681806523 0.01
+    0.4798896504144996 1.379008574103742 -3.290069515436081 2.324710524099774
+"""
+
+
+def test_the_pair_of_tsitouras_agrees_with_all_printed_digits_and_is_proved():
+    butcher = KNOWN["tsitouras54"]
+    printed = [F(digits) for digits in TSITOURAS.split()]
+    own = [entry for row in butcher.a[2:] for entry in row]
+    assert all(abs(entry - digits) < 5e-15 for entry, digits in zip(own, printed, strict=True))
+    assert butcher.c[:4] == (0, F(161, 1000), F(327, 1000), F(9, 10))
+    assert butcher.c[5:] == (1, 1)
+    report = method("lawson-tsit5").orders
+    assert (report.order, report.embedded.order, report.is_fsal) == (5, 4, True)
+    assert report.error_constant < method("lawson-dormand-prince54").orders.error_constant
+    assert not is_near_a_method(moved(butcher, F(1, 10**20)), F(1, 10**21))
+
+
 def test_conditions_that_depend_on_each_other_prove_nothing():
     assert not is_near_a_method(KNOWN["dormand-prince54"], F(1, 10**20))
 
