@@ -14,11 +14,12 @@ import expint
 from expint.derive.classical import ElementaryWeights
 from expint.derive.conditions import check_orders
 from expint.derive.lagrange import collocation_weights
+from expint.derive.open_coefficients import ansatz
 from expint.derive.phisum import PhiSum, phi
 from expint.derive.scheme import scheme_of_tableau
 from expint.derive.tableau import REST, Tableau
 from expint.derive.trees import coloured_trees
-from expint.derive.unknowns import ansatz, solve_conditions
+from expint.derive.unknowns import solve_conditions
 
 # %% [markdown]
 # ## Three wishes

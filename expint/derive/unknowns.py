@@ -16,11 +16,12 @@ from typing import Any
 from expint.derive.algebraic import Algebraic
 from expint.derive.conditions import Condition, stiff_violations
 from expint.derive.expect import expect
+from expint.derive.open_coefficients import ansatz
 from expint.derive.phisum import Exact, PhiSum
 from expint.derive.printing import latex_number
 from expint.derive.tableau import REST, Tableau
 
-__all__ = ["Family", "ansatz", "solve_conditions", "solve_weights"]
+__all__ = ["Family", "solve_conditions", "solve_weights"]
 
 Equation = Any
 """A sympy expression that should be zero."""
@@ -70,12 +71,8 @@ class Family:
     def _repr_markdown_(self) -> str:
         return self.markdown()
 
-
-def ansatz(name: str, functions: Iterable[tuple[int, Exact]]) -> PhiSum:
-    """Return Σ_m x_m φ_k(cz) over the pairs (k, c) in ``functions``; the unknowns are called ``name_0``, ``name_1``."""
-    import sympy
-
-    return PhiSum({key: sympy.Symbol(f"{name}_{m}") for m, key in enumerate(functions)})
+    def __str__(self) -> str:
+        return self.markdown()
 
 
 def solve_conditions(
@@ -86,8 +83,9 @@ def solve_conditions(
     Parameters
     ----------
     tableau
-        The ansatz: a tableau, or a ``Rosenbrock``, whose coefficients hold sympy symbols. All symbols in a and b are
-        unknowns, except those that occur in the nodes or among ``parameters``.
+        The ansatz: a tableau, or a ``Rosenbrock``, whose coefficients hold sympy symbols; ``open_tableau`` makes one
+        for given nodes. All symbols in a and b are unknowns, except those that occur in the nodes or among
+        ``parameters``.
     order
         The stiff order wanted, at least 1.
     weak

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from expint.derive.conditions import check_orders
 from expint.derive.lagrange import collocation_weights
+from expint.derive.open_coefficients import ansatz, open_tableau
 from expint.derive.phisum import PhiSum, phi
 from expint.derive.rosenbrock import Rosenbrock
 from expint.derive.tableau import REST, Tableau
-from expint.derive.unknowns import ansatz, solve_conditions, solve_weights
+from expint.derive.unknowns import solve_conditions, solve_weights
 from expint.methods import cox_matthews, hochbruck_ostermann, method
 
 HALF, THIRD, TWO_THIRDS = F(1, 2), F(1, 3), F(2, 3)
@@ -47,6 +48,25 @@ def test_three_stages_of_order_three_with_proportional_weights_are_those_of_hoch
     (member,) = solve_conditions(tableau, 3).members
     published = hochbruck_ostermann.order_three(HALF, F(1))
     assert (member.a, member.b) == (published.a, published.b)
+
+
+def test_nodes_and_an_order_are_enough_to_ask_for_a_family():
+    c2 = sympy.Symbol("c2")
+    family = solve_conditions(open_tableau((0, c2), weights=(1, 2)), 2, weak=False)
+    assert family.members[0].b == cox_matthews.etd2rk(c2).b
+    (member,) = solve_conditions(open_tableau((0, c2, TWO_THIRDS), weights=(2,)), 3).members
+    published = hochbruck_ostermann.order_three_two_thirds(c2)
+    assert (member.a, member.b) == (published.a, published.b)
+    assert str(family) == family.markdown()
+
+
+def test_an_order_out_of_reach_of_open_coefficients_is_answered_with_the_conditions_that_clash():
+    family = solve_conditions(open_tableau((0, HALF), weights=(1, 2, 3)), 3)
+    assert [condition.latex() for condition in family.contradiction] == [r"\psi_{2} = 0", r"\psi_{3}(0) = 0"]
+    with pytest.raises(ValueError, match="first node c_1 to be 0"):
+        open_tableau((HALF, 1))
+    with pytest.raises(TypeError, match="expected an exact number"):
+        open_tableau((0, 0.5))
 
 
 @given(st.fractions(-3, 3, max_denominator=9))
