@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import array_api_compat as _compat
@@ -20,8 +21,12 @@ __all__ = [
     "is_jax",
     "is_numpy",
     "is_torch",
+    "stack",
     "to_numpy",
 ]
+
+_PART = 32
+"""So many arrays of JAX are stacked at once."""
 
 Array: TypeAlias = Any
 """An array of any namespace that follows the Python array API standard."""
@@ -112,6 +117,17 @@ def asarray_like(values: np.ndarray, like: Array) -> Array:
     xp = array_namespace(like)
     kind = "complex" if np.iscomplexobj(values) else "real"
     return xp.asarray(np.ascontiguousarray(values), dtype=_precision(xp, like.dtype)[kind], device=device(like))
+
+
+def stack(arrays: Sequence[Array]) -> Array:
+    """Return ``arrays`` along a new first axis.
+
+    Many arrays of JAX are joined in parts: the time to compile one stack grows with the square of their number.
+    """
+    xp = array_namespace(arrays[0])
+    if not is_jax(xp) or len(arrays) <= _PART:
+        return xp.stack(list(arrays))
+    return xp.concat([xp.stack(list(arrays[start : start + _PART])) for start in range(0, len(arrays), _PART)])
 
 
 def _precision(xp: Namespace, dtype: Any) -> dict[str, Any]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
+from operator import matmul
 from typing import Any
 
 from expint.backend import Array, array_namespace, device, is_array, is_jax, to_numpy
@@ -56,6 +57,9 @@ class Linearisation:
     def evaluate(self) -> Callable[[int, float], Any] | None:
         """What computes φ-functions of multiples of J, where they are formed: the multiples share doublings."""
         return self.operator.evaluator() if isinstance(self.operator, StoredOperator) else None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "evaluate"}  # it remembers for one run
 
     def remainder(self, t: float, x: Array, value: Array) -> Array:
         """Return R = f(t, y) - F - J (y - y_n) - (t - t_n) ∂f/∂t, in which L cancels, for N(t, y) = ``value``."""
@@ -199,10 +203,12 @@ class Lineariser:
             matrix = matrix.toarray()
         beside = array_namespace(place.x).asarray(matrix, dtype=place.x.dtype, device=device(place.x))
         if self.form == "action":
-            product = self._counted(lambda v: beside @ v)
+            product = self._counted(partial(matmul, beside))
             return _matrix_free(product, self.coordinates.n), product
         host = to_numpy(matrix)
-        return Dense(host if linear is None else linear.dense + host), lambda v: beside @ v
+        return Dense(host if linear is None else linear.dense + host), partial(
+            matmul, beside
+        )  # unlike closures kept by pickle
 
     def _counted(self, product: Callable[[Array], Array]) -> Callable[[Array], Array]:
         def counted(v: Array) -> Array:

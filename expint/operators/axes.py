@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -43,8 +44,8 @@ class Eigenbasis(StoredOperator):
         for own in bases:
             total = total[..., None] + own.values
         self.symbol, self.bases, self.real = total + offset, tuple(bases), real
-        self._there = Placed(lambda like: [_beside(own.inverse, like) for own in bases])
-        self._back = Placed(lambda like: [_beside(own.vectors, like) for own in bases])
+        self._there = Placed(partial(_all_beside, [own.inverse for own in bases]))
+        self._back = Placed(partial(_all_beside, [own.vectors for own in bases]))
 
     def check(self, y0: Array) -> None:
         """Accept any state: the sum has checked it."""
@@ -57,6 +58,10 @@ class Eigenbasis(StoredOperator):
     def phi(self, p: int, scale: float) -> Sequence[Any]:
         """Return [φ_0, …, φ_p] of the sums of eigenvalues."""
         return phi_functions(scale * self.symbol, p)
+
+    def phi_many(self, p: int, scales: np.ndarray) -> Sequence[np.ndarray]:
+        """Return [φ_0(s λ), …, φ_p(s λ)] for several s, all in one go."""
+        return phi_functions(np.multiply.outer(scales, self.symbol), p)
 
     def cast(self, weight: Any, like: Array | None) -> Any:
         """Return the weight as an array beside the state."""
@@ -111,7 +116,7 @@ class Axiswise(IteratedOperator):
     def __init__(self, factors: Sequence[np.ndarray], tolerance: float | None = None, basis: int = 100) -> None:
         super().__init__("krylov", tolerance, basis)
         self.factors, self.shape = tuple(factors), tuple(factor.shape[0] for factor in factors)
-        self._factors = Placed(lambda like: [_beside(factor, like) for factor in factors])
+        self._factors = Placed(partial(_all_beside, list(factors)))
 
     def check(self, y0: Array) -> None:
         """Refuse what iterations cannot work with."""
@@ -161,6 +166,10 @@ def _along(factor: Array, array: Array, shape: tuple[int, ...], axis: int) -> Ar
     if axis == -1:
         return xp.reshape(xp.reshape(array, (-1, n)) @ xp.matrix_transpose(factor), (-1,))
     return xp.reshape(factor @ xp.reshape(array, (-1, n, after)), (-1,))
+
+
+def _all_beside(factors: Sequence[np.ndarray | None], like: Array) -> list[Array | None]:
+    return [_beside(factor, like) for factor in factors]
 
 
 def _beside(values: np.ndarray | None, like: Array) -> Array | None:

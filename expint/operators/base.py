@@ -100,6 +100,10 @@ class Operator(ABC):
         del changing
         return self
 
+    def for_points(self) -> Operator:
+        """Return the operator for states at many times: this one, or a form of it whose φ-functions cost less."""
+        return self.for_steps(changing=True)
+
     def within(self, rtol: float, atol: float) -> Operator:
         """Return the operator for a run whose errors are measured against atol + rtol |y|.
 
@@ -123,6 +127,11 @@ class StoredOperator(Operator):
     @abstractmethod
     def phi(self, p: int, scale: float) -> Sequence[Any]:
         """Return [φ_0(scale L), …, φ_p(scale L)]."""
+
+    def phi_many(self, p: int, scales: np.ndarray) -> Sequence[np.ndarray]:
+        """Return [φ_0(s L), …, φ_p(s L)] for several s, which the first axis of each array counts."""
+        evaluate = self.evaluator()
+        return [np.stack(values) for values in zip(*(evaluate(p, scale) for scale in scales.tolist()))]
 
     def evaluator(self) -> Callable[[int, float], Sequence[Any]]:
         """Return ``phi`` for one run: a form of it that may remember what it has computed as long as the run lasts."""

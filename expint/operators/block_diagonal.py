@@ -82,6 +82,11 @@ class BlockDiagonal(StoredOperator):
         last = np.moveaxis(self.blocks, (0, 1), (-2, -1))
         return [np.moveaxis(value, (-2, -1), (0, 1)) for value in phi_matrices(scale * last, p)]
 
+    def phi_many(self, p: int, scales: np.ndarray) -> Sequence[np.ndarray]:
+        """Return [φ_0(s B), …, φ_p(s B)] for several s, all in one go."""
+        last = np.moveaxis(self.blocks, (0, 1), (-2, -1))
+        return [np.moveaxis(value, (-2, -1), (1, 2)) for value in phi_matrices(np.multiply.outer(scales, last), p)]
+
     def cast(self, weight: Any, like: Array | None) -> Any:
         """Return the weight as an array beside the state."""
         return weight if like is None else asarray_like(weight, like)

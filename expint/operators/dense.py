@@ -23,6 +23,10 @@ _EIGENBASIS = {True: 48, False: 256}
 """The fewest rows of a Hermitian matrix that works in its eigenbasis, where step sizes change and where they do not.
 Measured: a step then costs no more than one by matrices for any method, and a new step size a hundredth."""
 
+_WELL_CONDITIONED = 1e4
+"""The largest condition number of eigenvectors in whose basis states between the steps are made: four of sixteen digits
+may be lost there, where the run itself keeps all."""
+
 
 class Dense(StoredOperator):
     """The operator y ↦ A y with a matrix A acting on the last axis of the state.
@@ -86,6 +90,10 @@ class Dense(StoredOperator):
         """Return [φ_0(scale A), …, φ_p(scale A)]."""
         return self.evaluator()(p, scale)
 
+    def phi_many(self, p: int, scales: np.ndarray) -> Sequence[np.ndarray]:
+        """Return [φ_0(s A), …, φ_p(s A)] for several s, all in one go."""
+        return phi_matrices(np.multiply.outer(scales, self.matrix), p)
+
     def evaluator(self) -> Callable[[int, float], Sequence[Any]]:
         """Return ``phi`` for one run, in which the step sizes and stages of one matrix share doublings."""
         if self.matrix.ndim == 2:
@@ -102,14 +110,28 @@ class Dense(StoredOperator):
             return self
         return self._in_eigenbasis or self
 
-    @cached_property
+    def for_points(self) -> Operator:
+        """Return a matrix whose eigenvectors are well conditioned in their basis.
+
+        There a time costs n numbers in place of matrices, at the loss of no more than the digits of the condition.
+        """
+        if self.matrix.ndim > 2:
+            return self
+        bases, condition = self._eigenbasis
+        return bases if condition <= _WELL_CONDITIONED else self
+
+    @property
     def _in_eigenbasis(self) -> Operator | None:
-        if not np.array_equal(self.matrix, self.matrix.conj().T):
-            return None
+        return self._eigenbasis[0] if np.array_equal(self.matrix, self.matrix.conj().T) else None
+
+    @cached_property
+    def _eigenbasis(self) -> tuple[Operator, float]:
+        """The eigenbasis and its condition number."""
         from expint.operators.axes import Eigenbasis  # these bring SciPy's linear algebra
         from expint.operators.eigen import eigen
 
-        return Eigenbasis((eigen(self.matrix),), not is_complex(self.matrix))
+        basis = eigen(self.matrix)
+        return Eigenbasis((basis,), not is_complex(self.matrix)), basis.condition
 
     def cast(self, weight: Any, like: Array | None) -> Any:
         """Return the weight transposed, so that it multiplies rows of a batch from the right.

@@ -48,6 +48,10 @@ class Scalar(StoredOperator):
             return [1.0 / math.factorial(k) for k in range(p + 1)]
         return phi_functions(scale * self.value, p)
 
+    def phi_many(self, p: int, scales: np.ndarray) -> Sequence[np.ndarray]:
+        """Return [φ_0(s l), …, φ_p(s l)] for several s, all in one go."""
+        return phi_functions(self.value * scales, p)
+
     def row(
         self, columns: Sequence[Terms], factors: Sequence[float], table: PhiTable, like: Array | None
     ) -> tuple[Any, ...]:

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from math import factorial
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from expint.backend import Array
 from expint.derive.lagrange import lagrange_coefficients
-from expint.derive.stage import Stage
-from expint.lower.cache import PhiTables, lower_stage
 from expint.operators.base import Operator
+from expint.run.between import states_between
 from expint.run.continuous import Continuous
 
 __all__ = ["DenseOutput", "Trail"]
+
+
+class _Step(NamedTuple):
+    """A step: its length, the polynomials through its slopes times their moments, the columns y_n and slopes."""
+
+    h: float
+    polynomials: np.ndarray
+    columns: tuple[Array, ...]
 
 
 class DenseOutput(Continuous):
@@ -43,21 +53,33 @@ class DenseOutput(Continuous):
         super().__init__(times, states)
         self.operator, self.slopes, self.order = operator, slopes, min(order, len(slopes))
 
-    def _follow(self, n: int, theta: float) -> Array:
+    def _follow(self, places: Sequence[tuple[int, float]]) -> Array:
         """Return the exact flow of the interpolated problem from y_n over θh."""
+        steps = {n: self._step(n) for n in {n for n, _ in places}}
+        q, powers = self.order, np.arange(self.order)
+        factors = np.zeros((len(places), q + 1, q + 1))
+        factors[:, 0, 0] = 1.0
+        for i, (n, theta) in enumerate(places):
+            factors[i, 1:, 1:] = steps[n].polynomials * theta ** (powers + 1)
+        scales = np.array([theta * steps[n].h for n, theta in places])
+        return states_between(self._for_points, scales, factors, [steps[n].columns for n, _ in places])
+
+    def _step(self, n: int) -> _Step:
+        """Return what all points inside the step from the n-th time share."""
         h = self.times[n + 1] - self.times[n]
         first = min(max(n + 1 - (self.order + 1) // 2, 0), len(self.slopes) - self.order)
         window = range(first, first + self.order)
         nodes = [(self.times[j] - self.times[n]) / h for j in window]
-        terms: tuple[dict[tuple[int, Any], float], ...] = tuple(
-            {(m + 1, theta): a * factorial(m) * theta ** (m + 1) for m, a in enumerate(row)}
-            for row in lagrange_coefficients(nodes)
-        )
-        stage = Stage(theta, {(0, theta): 1}, (), terms, evaluate=False, accept=True, remember=False)
-        slots = (True,) * self.order
-        operator = self.operator.for_steps(changing=True)
-        row = lower_stage(stage, operator, h, slots, self.states[n], PhiTables(operator, h))
-        return operator.combine(row.weights, (self.states[n], *(self.slopes[j] for j in window)))
+        moments = [h * factorial(m) for m in range(self.order)]  # of ∫ e^{(θ-s)z} s^m ds = m! θ^{m+1} φ_{m+1}(θz)
+        polynomials = np.array(lagrange_coefficients(nodes)) * moments
+        return _Step(h, polynomials, (self.states[n], *(self.slopes[j] for j in window)))
+
+    @cached_property
+    def _for_points(self) -> Operator:
+        return self.operator.for_points()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_for_points"}  # made again when asked for
 
     def __repr__(self) -> str:
         return f"{super().__repr__()[:-1]}, order {self.order})"

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import factorial
-from typing import Any
 
-from expint.backend import Array
+import numpy as np
+
+from expint.backend import Array, stack
 from expint.derive.lagrange import lagrange_coefficients
-from expint.derive.phisum import Terms
-from expint.derive.stage import Stage
 from expint.jacobian.coordinates import Coordinates
-from expint.lower.cache import PhiTables, lower_stage
+from expint.run.between import states_between
 from expint.run.continuous import Continuous, Reached, ReachedTrail
 from expint.run.linearised import LinearisedSteps
 
@@ -48,29 +47,33 @@ class LinearisedOutput(Continuous):
         super().__init__([own.t for own in reached], [own.y for own in reached])
         self._reached, self._coordinates, self.order = list(reached), coordinates, min(order, _MOST + 2)
 
-    def _follow(self, n: int, theta: float) -> Array:
+    def _follow(self, places: Sequence[tuple[int, float]]) -> Array:
         """Return the flow over θh of the linearised problem with the interpolated remainder."""
+        thetas: dict[int, list[float]] = {}
+        for n, theta in places:
+            thetas.setdefault(n, []).append(theta)
+        found = {n: iter(self._within(n, np.array(own))) for n, own in thetas.items()}
+        return stack([next(found[n]) for n, _ in places])
+
+    def _within(self, n: int, thetas: np.ndarray) -> list[Array]:
+        """Return the flow over each θh from the n-th time."""
         local, h = self._reached[n].local, self.times[n + 1] - self.times[n]
         assert local is not None  # a step begins there
-        flat = self._coordinates.flat
+        flat, back = self._coordinates.flat, self._coordinates.back
         near = [self._reached[j] for j in (n + 1, n - 1) if j >= 0 and self._reached[j].slope is not None]
         near = near[: self.order - 2]
         nodes = [(own.t - local.t) / h for own in near]
-        weights = [  # those of expint.derive.linearised_ladder, in floating-point numbers
-            {(m + 3, theta): a * factorial(m + 2) * theta ** (m + 3) / node**2 for m, a in enumerate(row)}
-            for node, row in zip(nodes, lagrange_coefficients(nodes))
-        ]
-        past: tuple[Terms, ...] = ({(1, theta): theta}, {(2, theta): theta**2}, *weights)
-        form = Stage(theta, {}, (), past, evaluate=False, accept=True, remember=False)
-        remainders = [local.remainder(own.t, flat(own.y), flat(own.slope)) for own in near]
-        columns: list[Any] = [local.slope, None if local.in_time is None else h * local.in_time, *remainders]
-        slots = (True,) * len(columns)
-        row = lower_stage(
-            form, local.operator, h, slots, local.x, PhiTables(local.operator, h, evaluate=local.evaluate)
-        )
-        used = [None if column is None else weight for weight, column in zip(row.weights, (local.x, *columns))]
-        increment = local.operator.combine(used, (local.x, *columns))
-        return self._coordinates.back(flat(self.states[n]) + increment)
+        linear = [local.slope] if local.in_time is None else [local.slope, h * local.in_time]
+        columns = [*linear, *(local.remainder(own.t, flat(own.y), flat(own.slope)) for own in near)]
+        factors = np.zeros((len(thetas), len(columns), len(near) + 3))
+        for k in range(len(linear)):
+            factors[:, k, k + 1] = h * thetas ** (k + 1)
+        for j, (node, row) in enumerate(zip(nodes, lagrange_coefficients(nodes)), start=len(linear)):
+            for m, a in enumerate(row):  # those of expint.derive.linearised_ladder, in floating-point numbers
+                factors[:, j, m + 3] = h * a * factorial(m + 2) / node**2 * thetas ** (m + 3)
+        increments = states_between(local.operator, h * thetas, factors, [columns] * len(thetas))
+        start = flat(self.states[n])
+        return [back(start + increments[i, ...]) for i in range(len(thetas))]
 
     def __repr__(self) -> str:
         return f"{super().__repr__()[:-1]}, order {self.order})"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from expint.backend import Array
+from expint.backend import Array, stack
 from expint.run.continuous import Continuous, Reached, ReachedTrail
 from expint.run.stepper import Stepper
 from expint.run.trial import Slope
@@ -32,7 +32,10 @@ class SteppedOutput(Continuous):
         super().__init__([own.t for own in reached], [own.y for own in reached])
         self._reached, self._steps, self._slope = list(reached), steps, slope
 
-    def _follow(self, n: int, theta: float) -> Array:
+    def _follow(self, places: Sequence[tuple[int, float]]) -> Array:
+        return stack([self._stepped(n, theta) for n, theta in places])
+
+    def _stepped(self, n: int, theta: float) -> Array:
         start, h = self._reached[n], self.times[n + 1] - self.times[n]
         return self._steps.advance(self._slope, start.t, theta * h, start.y, start.slope)
 

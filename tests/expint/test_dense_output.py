@@ -1,19 +1,25 @@
 """Dense output: of the order of the method on any spectrum, from the first step to the last, and continuous."""
 
 import copy
+import math
 import pickle
 from collections.abc import Callable
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import sparse
 
 import expint
 from expint import problems
 from expint.derive.predictor_corrector import PredictorCorrector
-from expint.operators import Dense, Diagonal, Scalar
+from expint.jacobian import Differences
+from expint.operators import BlockDiagonal, Dense, Diagonal, KroneckerSum, Scalar, Sparse
+from expint.phi import phi_matrices
 from expint.run.dense_output import DenseOutput
 
 SPECTRA = {
@@ -190,3 +196,114 @@ def test_a_copy_says_the_same(again: Callable, options: dict) -> None:
     ).sol
     times = np.linspace(0, 1, 7)
     assert np.array_equal(again(output)(times), output(times))
+
+
+MATRIX = np.random.default_rng(3).normal(size=(4, 4))
+LINEAR: dict[str, object] = {
+    "number": -1.5,
+    "symbol": np.array([-1.0, -20.0, -300.0, 0.5]),
+    "complex symbol": np.array([-1.0 + 2j, -20.0, 300j, 0.5]),
+    "dense": Dense(MATRIX),
+    "defective": Dense(np.eye(4, k=1) - np.eye(4)),
+    "hermitian": Dense(-MATRIX @ MATRIX.T),
+    "block-diagonal": BlockDiagonal(MATRIX),
+    "kronecker": KroneckerSum(MATRIX),
+    "sparse": Sparse(sparse.csr_array(MATRIX)),
+    "unsplit": None,
+}
+
+
+def wavy(t: float, y: Any) -> Any:
+    return 0.3 * y * y + math.cos(5 * t)
+
+
+def run(linear: object, y0: Any, **options: Any) -> Any:
+    return expint.solve_ivp(wavy, (0, 1), y0, linear=linear, dense_output=True, **({"rtol": 1e-6} | options)).sol
+
+
+def start(linear: object, shape: tuple[int, ...] = (4,)) -> np.ndarray:
+    complex_linear = np.iscomplexobj(linear)
+    return np.linspace(0.2, 1.0, math.prod(shape)).reshape(shape) * (1 + 0j if complex_linear else 1.0)
+
+
+@pytest.mark.parametrize("name", LINEAR)
+@pytest.mark.parametrize("shape", [(4,), (2, 4), (3, 2, 4)])
+def test_many_times_at_once_give_the_states_of_one_at_a_time(name: str, shape: tuple[int, ...]) -> None:
+    output = run(LINEAR[name], start(LINEAR[name], shape[-1:] if name == "unsplit" else shape))
+    times = np.concatenate([np.linspace(0, 1, 7), [0.2001, 0.2, output.times[3]]])
+    many = output(times)
+    for y, t in zip(many, times):
+        np.testing.assert_allclose(y, output(t), rtol=1e-13, atol=1e-15)
+    assert many.dtype == output.states[0].dtype
+
+
+@pytest.mark.parametrize("name", [name for name in LINEAR if name not in ("sparse", "unsplit")])
+def test_states_between_steps_are_flows_of_the_interpolated_slopes(name: str) -> None:
+    """Another route: φ-functions of the one matrix and step, put together term by term."""
+    linear = LINEAR[name]
+    output = run(linear, start(linear))
+    n, theta, q = 5, 0.37, output.order
+    h = output.times[n + 1] - output.times[n]
+    matrix = {"number": -1.5 * np.eye(4), "kronecker": MATRIX, "block-diagonal": MATRIX}.get(name)
+    if matrix is None:
+        matrix = linear.matrix if isinstance(linear, Dense) else np.diag(linear)
+    first = min(max(n + 1 - (q + 1) // 2, 0), len(output.slopes) - q)
+    nodes = (np.array(output.times[first : first + q]) - output.times[n]) / h
+    slopes = np.array([slope.reshape(4) for slope in output.slopes[first : first + q]])
+    polynomial = np.linalg.solve(np.vander(nodes, increasing=True), slopes)
+
+    def follow(theta: float) -> np.ndarray:
+        phi = phi_matrices(theta * h * matrix, q)
+        forced = [h * math.factorial(m) * theta ** (m + 1) * phi[m + 1] @ a for m, a in enumerate(polynomial)]
+        return phi[0] @ output.states[n].reshape(4) + sum(forced)
+
+    expected = follow(theta) + theta * (output.states[n + 1].reshape(4) - follow(1.0))
+    np.testing.assert_allclose(output(output.times[n] + theta * h).reshape(4), expected, rtol=1e-10, atol=1e-12)
+
+
+def test_phi_functions_of_many_times_are_made_in_one_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    many = Diagonal.phi_many
+    monkeypatch.setattr(
+        Diagonal, "phi_many", lambda self, p, scales: calls.append(len(scales)) or many(self, p, scales)
+    )
+    output = run(LINEAR["symbol"], start(None))
+    output(np.linspace(0, 1, 500))
+    assert len(calls) == 1
+    monkeypatch.setattr("expint.run.between._NUMBERS", 1000)  # in pieces where they would take much memory
+    again = run(LINEAR["symbol"], start(None))(np.linspace(0, 1, 500))
+    assert len(calls) > 10
+    np.testing.assert_array_equal(again, output(np.linspace(0, 1, 500)))
+
+
+@pytest.mark.parametrize(("library", "method"), [("torch", "etd2rk"), ("torch", "exprb43"), ("jax", "etd2rk")])
+def test_every_library_has_the_states_of_numpy_between_the_steps(jax: ModuleType, library: str, method: str) -> None:
+    options = {"method": method} | ({"jac": Differences()} if method == "exprb43" else {})
+    convert = torch.asarray if library == "torch" else jax.numpy.asarray
+    times, fixed = np.linspace(0, 1, 9), {"step": 0.2, "rtol": None}
+    expected = run(LINEAR["symbol"], start(None), **fixed, **options)(times)
+    found = run(LINEAR["symbol"], convert(start(None)), **fixed, **options)(times)
+    assert isinstance(found, torch.Tensor if library == "torch" else jax.Array)
+    np.testing.assert_allclose(np.asarray(found), expected, rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize("library", ["torch", "jax"])
+def test_the_order_between_exact_states_holds_on_every_library(jax: ModuleType, library: str) -> None:
+    convert = torch.asarray if library == "torch" else jax.numpy.asarray
+    errors = []
+    for n in (32, 64):
+        times = np.linspace(0, 1, n + 1) + 0.05 * np.sin(2 * np.pi * np.linspace(0, 1, n + 1))
+        output, exact = exact_run("mild", times, 3)
+        near = slice(n // 2 - 3, n // 2 + 4)
+        states, slopes = ([convert(array) for array in arrays[near]] for arrays in (output.states, output.slopes))
+        own = DenseOutput(output.operator, times[near], states, slopes, 3)
+        inside = times[n // 2] + (times[n // 2 + 1] - times[n // 2]) * np.linspace(0.1, 0.9, 7)
+        errors.append(np.max(np.abs(np.asarray(own(inside)) - np.array([exact(t) for t in inside]))))
+    assert slope(errors) > 4 - 0.35
+
+
+@pytest.mark.parametrize("linear", [Dense(-np.diag(np.arange(64.0))), Dense(MATRIX), None], ids=str)
+def test_a_copy_made_after_use_says_the_same(linear: object) -> None:
+    output = run(linear, start(None, (64,) if getattr(linear, "matrix", MATRIX).shape[0] == 64 else (4,)))
+    before = output(0.4)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(output))(0.4), before)
