@@ -127,7 +127,9 @@ def solve_ivp(
         Whether the solution gets ``sol``, a function t ↦ y(t) of the order of the method that follows e^{tL} exactly.
     events
         A function event(t, y) of a real number, or several; their zeros are located on the dense output. As in SciPy,
-        ``event.terminal = True`` ends the solve there, ``event.direction`` = ±1 heeds rising or falling zeros only.
+        ``event.terminal = True`` ends the solve there, a number n at the n-th zero, and ``event.direction`` = ±1 heeds
+        rising or falling zeros only. Steps that may be longer than what happens in them are looked into; unlike in
+        SciPy a value of zero at t_0 itself does not count.
     args
         Further arguments of ``nonlinear``, of ``jac`` where it is a function, and of ``events``, as in SciPy.
     callback

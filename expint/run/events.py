@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from numbers import Integral, Real
 from typing import Any
 
 from expint.backend import Array, is_complex
+from expint.run.samples import Sample, foreseen, samples_inside
 
 __all__ = ["EventFinder", "check_events"]
 
 Event = Callable[[float, Array], float]
+
+_REMEMBERED = 4
+"""The ends of so many steps are remembered."""
 
 
 @dataclass
@@ -21,6 +26,9 @@ class EventFinder:
 
     ``terminal`` is True, or the number of the occurrence that ends the run. An event that is zero at the start does not
     count as occurring there.
+
+    Events are looked at where steps end. Inside a step they are looked at, too, unless their values at the ends of the
+    last steps run smoothly through it; so zeros that lie between are found in pairs.
 
     Attributes
     ----------
@@ -33,7 +41,7 @@ class EventFinder:
     events: Sequence[Event]
     times: list[list[float]] = field(default_factory=list)
     states: list[list[Array]] = field(default_factory=list)
-    _values: list[float] = field(default_factory=list)
+    _last: list[Sample] = field(default_factory=list)
 
     def start(self, t: float, y: Array) -> None:
         """Take the first values.
@@ -44,20 +52,20 @@ class EventFinder:
             If an event does not return a real number.
         """
         self.times, self.states = [[] for _ in self.events], [[] for _ in self.events]
-        self._values = [_number(event(t, y)) for event in self.events]
+        self._last = [self._sample(t, y)]
 
-    def look(self, start: float, end: float, y: Array, between: Callable[[float], Array]) -> float | None:
+    def look(self, start: float, end: float, y: Array, between: Callable[..., Array]) -> float | None:
         """Record what happens in a step that ends in ``y`` and return the time of the first terminal event, if any."""
-        found: list[tuple[float, int]] = []
-        for i, event in enumerate(self.events):
-            before, after = self._values[i], _number(event(end, y))
-            self._values[i] = after
-            direction = getattr(event, "direction", 0)
-            rises, falls = before <= 0 <= after and before != after, before >= 0 >= after and before != after
-            crosses = (rises and direction >= 0) or (falls and direction <= 0)
-            if crosses and before != 0:
-                root = _zero(event, between, start, end)
-                found.append((root, i))
+        self._last = [*self._last[1 - _REMEMBERED :], self._sample(end, y)]
+        samples = self._last[-2:]
+        if not foreseen(self._last):
+
+            def measure(times: Sequence[float]) -> list[Sample]:
+                states = between(times)
+                return [self._sample(t, states[j, ...]) for j, t in enumerate(times)]
+
+            samples = samples_inside(samples[0], samples[1], measure)
+        found = [(_zero(self.events[i], between, *piece), i) for piece, i in self._crossings(samples)]
         found.sort(key=lambda pair: abs(pair[0] - start))
         for root, i in found:
             self.times[i].append(root)
@@ -66,6 +74,21 @@ class EventFinder:
             if terminal and len(self.times[i]) >= int(terminal):
                 return root
         return None
+
+    def _sample(self, t: float, y: Array) -> Sample:
+        return Sample(t, tuple(_number(event(t, y)) for event in self.events))
+
+    def _crossings(self, samples: Sequence[Sample]) -> Iterator[tuple[tuple[tuple[float, float], ...], int]]:
+        """Yield pieces of a step in which an event changes its sign as its direction asks, and the event.
+
+        A piece is given by its ends and the values there.
+        """
+        for one, other in pairwise(samples):
+            for i, (before, after) in enumerate(zip(one.values, other.values)):
+                direction = getattr(self.events[i], "direction", 0)
+                rises, falls = before <= 0 <= after, before >= 0 >= after
+                if before not in (0, after) and ((rises and direction >= 0) or (falls and direction <= 0)):
+                    yield ((one.t, before), (other.t, after)), i
 
 
 def check_events(events: Any, args: tuple[Any, ...] = ()) -> tuple[Event, ...]:
@@ -115,8 +138,15 @@ def _number(value: Any) -> float:
     return number
 
 
-def _zero(event: Event, between: Callable[[float], Array], start: float, end: float) -> float:
-    """Return a time between ``start`` and ``end`` at which the event is zero."""
+def _zero(
+    event: Event, between: Callable[[float], Array], start: tuple[float, float], end: tuple[float, float]
+) -> float:
+    """Return a time between those of ``start`` and ``end`` at which the event is zero; both come with its value."""
     from scipy.optimize import brentq  # slow to import, and few runs have events
 
-    return float(brentq(lambda t: _number(event(t, between(t))), start, end, xtol=4e-16, rtol=1e-14))
+    known = dict((start, end))  # measured again they might differ by rounding, and in sign
+
+    def value(t: float) -> float:
+        return known[t] if t in known else _number(event(t, between(t)))
+
+    return float(brentq(value, start[0], end[0], xtol=4e-16, rtol=1e-14))

@@ -10,7 +10,7 @@ import scipy.integrate
 import torch
 
 import expint
-from expint import Status
+from expint import Status, problems
 from expint.derive.predictor_corrector import PredictorCorrector
 from expint.operators import TimeScaled
 
@@ -226,3 +226,85 @@ def test_further_arguments_reach_events_as_in_scipy(linear: Any) -> None:
     )
     assert solution.status == Status.TERMINATED
     np.testing.assert_allclose(solution.t[-1], 0.25, rtol=1e-12)
+
+
+@pytest.mark.parametrize("method", [*METHODS, "exprb43"], ids=str)
+def test_zeros_are_found_in_steps_that_are_longer_than_their_distance(method: Any) -> None:
+    """Without N nothing limits the steps: the rotation is exact, however long they are."""
+    if method == "exprb43":
+        turn = np.array([[0.0, 1.0], [-1.0, 0.0]])
+        solution = expint.solve_ivp(
+            lambda t, y: turn @ y, (0, 50), np.array([1.0, 0.0]), method=method, rtol=1e-6, events=lambda t, y: y[0]
+        )
+    else:
+        solution = circle(lambda t, y: y[0].real, end=50.0, method=method, max_step=math.inf)
+    assert max(np.diff(solution.t)) > 1.5 * np.pi
+    np.testing.assert_allclose(solution.t_events[0], np.pi * (0.5 + np.arange(16)), rtol=1e-10)
+
+
+def test_a_pair_of_zeros_between_two_steps_is_found_where_the_values_bend() -> None:
+    """A ball thrown from the ground, in one step over its whole flight: zero at the start, below ground at the end."""
+    ends = event(lambda t, y: y[0], terminal=True)
+    solution = expint.solve_ivp(
+        lambda t, y: np.array([0.0, -9.81]),
+        (0, 5),
+        np.array([0.0, 10.0]),
+        linear=expint.operators.Dense(np.array([[0.0, 1.0], [0.0, 0.0]])),
+        method="etd34",
+        rtol=1e-6,
+        first_step=5.0,
+        events=[ends, lambda t, y: y[0] - 1.0],
+    )
+    high = np.roots([-9.81 / 2, 10.0, -1.0])
+    np.testing.assert_allclose(solution.t_events[0], [20 / 9.81], rtol=1e-12)
+    np.testing.assert_allclose(solution.t_events[1], sorted(high), rtol=1e-12)
+
+
+def test_events_that_run_smoothly_through_the_steps_are_looked_at_where_these_end() -> None:
+    calls = []
+    solution = expint.solve(
+        problems.kuramoto_sivashinsky(), rtol=1e-6, t_span=(0, 10), events=lambda t, y: calls.append(t) or y[1].real - 9
+    )
+    assert len(calls) < 1.5 * solution.stats.steps + 30
+
+
+def test_values_that_no_division_resolves_are_taken_where_steps_end() -> None:
+    """Rounding of a quantity that is conserved has no zeros worth finding."""
+    solution = circle(lambda t, y: 1e-16 * math.sin(1e9 * t**3), step=1.0, rtol=None, max_step=math.inf)
+    assert len(solution.t_events[0]) <= 10
+
+
+@pytest.mark.parametrize("options", [{}, {"t_eval": np.linspace(0, 10, 23)}, {"dense_output": True}])
+@pytest.mark.parametrize("terminal", [False, True, 3])
+@pytest.mark.parametrize("direction", [-1, 0, 1])
+def test_events_are_those_of_scipy_side_by_side(options: dict[str, Any], terminal: Any, direction: int) -> None:
+    """Times, their number, status and the times kept; a start at zero apart, which SciPy counts."""
+    linear = np.array([[0.0, 1.0], [0.0, -0.1]])
+
+    def pendulum(t: float, y: np.ndarray) -> np.ndarray:
+        return np.array([0.0, -math.sin(y[0])])
+
+    down = event(lambda t, y: y[0] - 0.1, terminal=terminal, direction=direction)
+    events = [down, event(lambda t, y: y[1] - 0.05, direction=-direction), lambda t, y: t - 7.0]
+    own = expint.solve_ivp(
+        pendulum,
+        (0, 10),
+        np.array([1.0, 0.0]),
+        linear=expint.operators.Dense(linear),
+        rtol=1e-7,
+        events=events,
+        **options,
+    )
+    other = scipy.integrate.solve_ivp(
+        lambda t, y: linear @ y + pendulum(t, y), (0, 10), [1.0, 0.0], rtol=1e-9, atol=1e-9, events=events, **options
+    )
+    assert own.status == other.status
+    for mine, theirs, states, others in zip(own.t_events, other.t_events, own.y_events, other.y_events):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-5)
+        if len(theirs):
+            np.testing.assert_allclose(states, others, atol=1e-5)
+    if "t_eval" in options:
+        np.testing.assert_array_equal(own.t, other.t)
+        np.testing.assert_allclose(own.y, other.y.T, atol=1e-5)
+    else:
+        assert own.t[-1] == pytest.approx(other.t[-1], rel=1e-6)
