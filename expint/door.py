@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from expint.backend import Array, Namespace, all_finite, array_namespace, asarray_like, device, is_array, to_numpy
+from expint.derive.adams import Adams
+from expint.derive.predictor_corrector import PredictorCorrector
 from expint.derive.stage import Method
 from expint.lower.lower import check_grid
 from expint.run.adaptive import ErrorNorm
@@ -21,6 +24,7 @@ __all__ = [
     "check_slopes",
     "check_state",
     "check_tolerance",
+    "climbing",
     "lay_out_stops",
     "lay_out_times",
     "no_force",
@@ -282,6 +286,11 @@ def check_tolerance(
     if smallest == 0:  # a component that stays zero has no error, not 0/0
         atol = atol + float(xp.finfo(y0.dtype).smallest_normal) ** 0.5
     return ErrorNorm(rtol, atol, norm)
+
+
+def climbing(method: Method) -> Method:
+    """Return the method as runs to a tolerance begin it: the one-step methods of other starts estimate no error."""
+    return replace(method, ramp=True) if isinstance(method, Adams | PredictorCorrector) else method
 
 
 def check_estimate(error: str | None) -> bool:

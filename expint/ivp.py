@@ -12,7 +12,6 @@ import numpy as np
 from expint.auto import choose, choose_linearised
 from expint.backend import Array, to_numpy
 from expint.clocked import in_own_clock
-from expint.derive.predictor_corrector import PredictorCorrector
 from expint.derive.rosenbrock import Linearised
 from expint.derive.splitting import Splitting
 from expint.derive.stage import Method
@@ -24,6 +23,7 @@ from expint.door import (
     check_slopes,
     check_state,
     check_tolerance,
+    climbing,
     lay_out_stops,
     lay_out_times,
     no_force,
@@ -218,9 +218,7 @@ def _method(method: str | Method, operator: Operator | None, y0: Array, rtol: fl
         )
     if isinstance(found, Splitting):
         raise found.needs_flow
-    if rtol is not None and isinstance(found, PredictorCorrector):
-        found = replace(found, ramp=True)  # the one-step method of a start without ramp has no error estimate
-    return found, ""
+    return found if rtol is None else climbing(found), ""
 
 
 def _explained(solution: Solution, why: str) -> Solution:

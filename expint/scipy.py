@@ -12,7 +12,7 @@ from scipy.integrate import DenseOutput, OdeSolver
 from expint.derive.predictor_corrector import PredictorCorrector
 from expint.derive.rosenbrock import Linearised
 from expint.derive.stage import Method
-from expint.door import check_slopes, check_tolerance
+from expint.door import check_slopes, check_tolerance, climbing
 from expint.jacobian import Differences
 from expint.lower.cache import StepCache
 from expint.methods import method as find_method
@@ -62,7 +62,7 @@ class _Driven(OdeSolver):
         for label, bound in (("first_step", first_step), ("max_step", max_step)):
             if bound is not None and not bound > 0:
                 raise ValueError(f"expected {label} to be a positive number, received {bound}")
-        chosen = find_method(self.integrator) if isinstance(self.integrator, str) else self.integrator
+        chosen = climbing(find_method(self.integrator) if isinstance(self.integrator, str) else self.integrator)
         return chosen, StepControl(check_tolerance(chosen, rtol, atol, None, self.y), None, first_step, max_step)
 
     def _begin(self) -> None:

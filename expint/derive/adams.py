@@ -24,7 +24,7 @@ from expint.derive.orders import FullStiffOrder
 from expint.derive.phisum import Terms, phi
 from expint.derive.presentation import Presented
 from expint.derive.printing import latex_array, latex_phisum, markdown_table, text_phisum
-from expint.derive.stage import Method, Stage, StepContext, WithoutEstimate
+from expint.derive.stage import ErrorEstimate, Method, Stage, StepContext
 
 __all__ = ["INDEX", "TIME", "Adams", "PolynomialClock", "Quadrature", "adams_terms", "is_exact"]
 
@@ -90,8 +90,11 @@ INDEX: PolynomialClock = _Index()
 
 
 @dataclass(frozen=True)
-class Adams(FullStiffOrder, WithoutEstimate, Presented):
+class Adams(FullStiffOrder, Presented):
     """Exponential Adams–Bashforth of a given order; one evaluation of N per step.
+
+    Runs to a tolerance climb from order 1 by short first steps, and estimate errors as Milne did: by what the
+    slope at the new point, which the next step needs anyway, would correct.
 
     Parameters
     ----------
@@ -152,6 +155,19 @@ class Adams(FullStiffOrder, WithoutEstimate, Presented):
         return _recipe(nodes, is_exact(nodes)) if rule is None else (_stage(_quadrature_terms(nodes, rule)),)
 
     @property
+    def error_order(self) -> int | None:
+        """The order q of the error estimate; none is known in other clocks than that of the integration."""
+        return self.q if self.clock is TIME else None
+
+    def error(self, step: StepContext) -> ErrorEstimate | None:
+        """Return the corrector on the same history minus the step itself: its local error."""
+        known = len(step.history)
+        if self.clock is not TIME or (known < self.q and not self.ramp):
+            return None
+        past = step.history[: self.q]
+        return _milne(past, is_exact(past))
+
+    @property
     def reference(self) -> str:
         """The BibTeX key of the source."""
         return "norsett1969"
@@ -192,6 +208,17 @@ def _recipe(nodes: tuple[Any, ...], exact: bool) -> tuple[Stage, ...]:
     Exact nodes give exact weights, so that the order conditions can be proved.
     """
     return (_stage(adams_terms(nodes, exact)),)
+
+
+@lru_cache(maxsize=256)
+def _milne(past: tuple[Any, ...], exact: bool) -> ErrorEstimate:
+    """Return the weights with the slope at the end of the step among the nodes, minus those without it."""
+    new, *corrected = adams_terms((1, *past), exact)
+    weights = tuple(
+        {key: w.get(key, 0) - p.get(key, 0) for key in {**w, **p}} for w, p in zip(corrected, adams_terms(past, exact))
+    )
+    stage = Stage(Fraction(1), {}, (new,), weights, evaluate=False, accept=False, remember=False)
+    return ErrorEstimate(stage, len(past))
 
 
 def _quadrature_terms(nodes: Sequence[float], rule: Quadrature) -> list[Terms]:

@@ -20,13 +20,13 @@ from typing import Any
 from expint.derive.adams import Adams, is_exact
 from expint.derive.lagrange import lagrange_coefficients
 from expint.derive.phisum import Terms, phi
-from expint.derive.stage import Stage, StepContext
+from expint.derive.stage import Stage, StepContext, WithoutEstimate
 
 __all__ = ["LawsonAdams"]
 
 
 @dataclass(frozen=True)
-class LawsonAdams(Adams):
+class LawsonAdams(WithoutEstimate, Adams):
     """The Lawson form of Adams–Bashforth of order q; the fields are those of ``Adams``, the clock is time.
 
     Raises

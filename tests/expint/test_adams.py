@@ -13,6 +13,7 @@ from expint.derive.adams import INDEX, Adams, Quadrature
 from expint.derive.lagrange import adams_weights, collocation_weights, lagrange_coefficients
 from expint.derive.phisum import PhiSum, phi
 from expint.derive.stage import StepContext
+from expint.lower.cache import StepCache
 from expint.operators import Scalar
 
 CLASSICAL = {
@@ -233,3 +234,34 @@ def test_bootstrap_needs_one_stage_more_than_half_the_product_of_neighbours(orde
     assert method.stages == 1 + order * (order - 1) // 2
     assert method.order == method.stiff_order == order
     assert expint.bootstrap(order) is method
+
+
+@pytest.mark.parametrize("q", range(1, 7))
+@pytest.mark.parametrize("rate", [-3.0, -0.5 + 2j])
+def test_the_estimate_of_a_step_is_its_local_error_up_to_higher_orders(q: int, rate: complex) -> None:
+    """N(t) = e^{-t} on a random grid: the estimate over the error tends to 1, both fall as h^{q+1}."""
+    ratios = np.random.default_rng(q).uniform(0.5, 2.0, q - 1)
+    y0 = np.ones(1) + 0j
+
+    def measure(h: float) -> tuple[float, float]:
+        memory = (0.0, *(-h * np.cumsum(ratios)).tolist())
+        step = StepCache(Adams(q), Scalar(rate), y0).step(0.0, h, memory)
+        slopes = [np.exp(-at) + 0j * y0 for at in memory]
+        end = Scalar(rate).combine(step.rows[0].weights, (y0, *slopes))
+        assert step.error is not None
+        assert step.error.at_end
+        assert step.error.order == q
+        estimate = Scalar(rate).combine(step.error.weights, (y0, np.exp(-h) + 0j * y0, *slopes))
+        exact = np.exp(rate * h) + (np.exp(rate * h) - np.exp(-h)) / (rate + 1)
+        return float(abs(estimate[0])), float(abs(exact - end[0]))
+
+    (coarse, _), (fine, error) = measure(0.1), measure(0.05)
+    assert np.log2(coarse / fine) == pytest.approx(q + 1, abs=0.5)
+    assert fine == pytest.approx(error, rel=0.2)
+
+
+def test_other_clocks_and_starts_by_other_methods_have_no_estimate() -> None:
+    assert Adams(3, INDEX).error_order is None
+    assert Adams(3, INDEX).error(StepContext(0.0, 0.1, (0.0, -1.0, -2.0))) is None
+    assert Adams(3).error(StepContext(0.0, 0.1, (0.0,))) is None
+    assert Adams(3, ramp=True).error(StepContext(0.0, 0.1, (0.0,))) is not None

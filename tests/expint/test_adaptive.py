@@ -13,7 +13,7 @@ from expint import Status, problems
 from expint.derive.predictor_corrector import PredictorCorrector
 from expint.run import Controller
 
-ADAPTIVE = ["etd34", "expint43", "zoto-bowman43", "pec4", PredictorCorrector(4, ramp=True), "pece4"]
+ADAPTIVE = ["etd34", "expint43", "zoto-bowman43", "adams4", "pec4", PredictorCorrector(4, ramp=True), "pece4"]
 LAWSON = "lawson-dormand-prince54"
 Y0 = np.array([1.0, 0.5, 0.2])
 LINEAR = np.array([-1.0, -20.0, -400.0])
@@ -175,7 +175,7 @@ def test_a_predictor_corrector_pair_costs_one_evaluation_a_step() -> None:
     assert len(counted.times) == stats.nonlinear_evaluations == 1 + stats.steps + stats.rejected
 
 
-@pytest.mark.parametrize("method", ["krogstad4", "adams3", "cox-matthews4"])
+@pytest.mark.parametrize("method", ["krogstad4", "lawson-adams3", "cox-matthews4"])
 def test_methods_without_error_estimate_refuse_a_tolerance(method: str) -> None:
     with pytest.raises(ValueError, match=r"has no error estimate.*expected step= or grid="):
         solve(method, rtol=1e-6)
@@ -426,3 +426,26 @@ def test_every_component_may_have_a_relative_tolerance_of_its_own(method: str) -
     assert tighter.stats.steps > one.stats.steps
     with pytest.raises(ValueError, match=r"expected rtol to be a number, or to broadcast to y0 of shape \(3,\)"):
         run(np.full(2, 1e-5))
+
+
+@pytest.mark.parametrize("q", range(1, 7))
+@pytest.mark.parametrize("name", ["burgers", "schroedinger_soliton"])
+def test_exponential_adams_bashforth_of_every_order_takes_steps_of_any_length(name: str, q: int) -> None:
+    """One evaluation a step, from the first on, with decaying and with undamped modes; rejected steps cost one, too."""
+    problem = problems.make(name, n=64, t_end=0.5)
+    exact = expint.solve(problem, "pec6", rtol=1e-10).y_end
+    rtol = 1e-3 if q == 1 else 1e-5
+    solution = expint.solve(problem, f"adams{q}", rtol=rtol)
+    assert solution.success
+    assert np.linalg.norm(solution.y_end - exact) < (300 if q == 1 else 60) * rtol * np.linalg.norm(exact)
+    assert solution.calls == 2 + solution.stats.steps + solution.stats.rejected
+    assert len(set(np.round(np.diff(solution.t), 12))) > 2
+
+
+def test_more_exponential_adams_steps_are_taken_only_where_an_order_is_unstable() -> None:
+    """The error of orders beyond their limit of stability betrays them: they go on with shorter steps."""
+    steps = {q: expint.solve(problems.burgers(), f"adams{q}", rtol=1e-7).stats.steps for q in (2, 3, 4)}
+    assert steps[2] > steps[3] > steps[4]
+    loose = expint.solve(problems.kuramoto_sivashinsky(t_end=10.0), "adams6", rtol=1e-4)
+    assert loose.success
+    assert loose.stats.rejected < 0.05 * loose.stats.steps + 5
