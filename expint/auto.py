@@ -51,8 +51,15 @@ def choose(operator: Operator, y0: Array, rtol: float | None) -> tuple[Method, s
     return pair, f"Method {pair.name} was chosen: {reason}."
 
 
-def choose_linearised() -> tuple[Method, str]:
-    """Return a method for a problem that comes unsplit, y' = f(t, y), and the reason for it."""
+def choose_linearised(split: bool) -> tuple[Method, str]:
+    """Return a method for a problem that comes unsplit, y' = f(t, y), or with a Jacobian, and the reason for it.
+
+    Parameters
+    ----------
+    split
+        Whether there is a linear part, beside a Jacobian.
+    """
     chosen = find_method("pexprb54s4")
-    reason = "no linear part was given, and it linearises the right-hand side at every step, at order 5"
+    told = "a Jacobian was given beside the linear part" if split else "no linear part was given"
+    reason = f"{told}, and it linearises the right-hand side at every step, at order 5"
     return chosen, f"Method {chosen.name} was chosen: {reason}."

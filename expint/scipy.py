@@ -62,6 +62,8 @@ class _Driven(OdeSolver):
         for label, bound in (("first_step", first_step), ("max_step", max_step)):
             if bound is not None and not bound > 0:
                 raise ValueError(f"expected {label} to be a positive number, received {bound}")
+        if not math.isfinite(self.t_bound):
+            raise ValueError(f"expected a finite t_bound, in units of which steps are made, received {self.t_bound}")
         chosen = climbing(find_method(self.integrator) if isinstance(self.integrator, str) else self.integrator)
         return chosen, StepControl(check_tolerance(chosen, rtol, atol, None, self.y), None, first_step, max_step)
 
@@ -99,7 +101,8 @@ class ExponentialSolver(_Driven):
     t0, y0, t_bound, vectorized
         As for every solver of SciPy.
     linear
-        L: a number, a vector that multiplies elementwise, or a square matrix.
+        L: a number, a vector that multiplies elementwise, a square matrix, dense or sparse, or an operator of
+        ``expint.operators``.
     rtol, atol, first_step, max_step
         As for SciPy's own solvers.
 
@@ -126,12 +129,13 @@ class ExponentialSolver(_Driven):
         max_step: float = math.inf,
     ) -> None:
         super().__init__(fun, t0, y0, t_bound, vectorized, support_complex=True)
-        matrix = np.asarray(linear)
-        operator = as_operator(matrix, self.y).for_steps(changing=True)
+        whole = as_operator(np.asarray(linear) if isinstance(linear, list) else linear, self.y)
+        product = whole.product(self.y)
         chosen, control = self._control(rtol, atol, first_step, max_step)
+        operator = whole.for_steps(changing=True).within(*control.error.tightest)
 
         def nonlinear(t: float, y: np.ndarray) -> np.ndarray:
-            slope: np.ndarray = self.fun(t, y) - (matrix @ y if matrix.ndim == 2 else matrix * y)
+            slope: np.ndarray = self.fun(t, y) - product(y)
             return slope
 
         steps = StepCache(chosen, operator, self.y)

@@ -71,7 +71,8 @@ def solve_linearised(
         """Return the solution with what its derivatives cost."""
         added = solution.stats.nonlinear_evaluations + stats.nonlinear_evaluations
         own = replace(stats, nonlinear_evaluations=added, steps=solution.stats.steps, rejected=solution.stats.rejected)
-        return replace(solution, stats=own, message=f"{solution.message} {linearise.sentence}")
+        said = solution.message if solution.message.endswith(".") else f"{solution.message}."
+        return replace(solution, stats=own, message=f"{said} {linearise.sentence}")
 
     try:
         if fixed:

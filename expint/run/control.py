@@ -26,6 +26,11 @@ class Controller:
     smallest, largest
         Bounds of the factor by which a step may change.
 
+    Raises
+    ------
+    ValueError
+        If larger errors would not give smaller steps, or the bounds do not hold 1 between them.
+
     References
     ----------
     Söderlind (2003), ACM Trans. Math. Softw. 29, 1; Hairer and Wanner, Solving ODEs II, section IV.2.
@@ -35,6 +40,15 @@ class Controller:
     safety: float = 0.9
     smallest: float = 0.2
     largest: float = 5.0
+
+    def __post_init__(self) -> None:
+        if not (len(self.beta) == 3 and self.beta[0] > 0 and sum(self.beta) > 0):
+            raise ValueError(f"expected beta to be three numbers, the first and the sum positive, received {self.beta}")
+        if not (0 < self.safety <= 1 and 0 < self.smallest < 1 < self.largest):
+            raise ValueError(
+                "expected 0 < safety ≤ 1 and 0 < smallest < 1 < largest, received "
+                f"safety={self.safety}, smallest={self.smallest}, largest={self.largest}"
+            )
 
     def factor(self, errors: tuple[float, ...], order: int) -> float:
         """Return the factor for the next step after an accepted one.

@@ -449,3 +449,17 @@ def test_more_exponential_adams_steps_are_taken_only_where_an_order_is_unstable(
     loose = expint.solve(problems.kuramoto_sivashinsky(t_end=10.0), "adams6", rtol=1e-4)
     assert loose.success
     assert loose.stats.rejected < 0.05 * loose.stats.steps + 5
+
+
+@pytest.mark.parametrize("method", ["etd34", "auto", "adams4", "exprb43"])
+@pytest.mark.parametrize("beta", [(1.0, 0.0, 0.0), (0.7, -0.4, 0.0), (0.49, -0.34, 0.1)], ids=["I", "PI", "PID"])
+def test_every_family_takes_every_controller(method: str, beta: tuple[float, float, float]) -> None:
+    solution, exact = (solve(method, rtol=rtol, controller=Controller(beta)).y_end for rtol in (1e-5, 1e-9))
+    np.testing.assert_allclose(solution, exact, rtol=1e-3, atol=1e-6)
+
+
+def test_a_controller_of_another_kind_is_refused_with_the_remedy() -> None:
+    with pytest.raises(
+        TypeError, match=r"expected controller to be an expint.run.Controller, received str; \(1, 0, 0\)"
+    ):
+        solve(controller="PI")

@@ -53,3 +53,19 @@ def test_single_precision_gets_no_order_that_its_rounding_would_drown() -> None:
     )
     assert solution.method == "pec4"
     assert "32-bit" in solution.message
+
+
+def test_a_jacobian_beside_a_linear_part_chooses_a_method_that_linearises() -> None:
+    rates, y0 = np.array([-1.0, -30.0]), np.array([1.0, 0.5])
+    given = {"linear": rates, "rtol": 1e-6}
+    linearised = expint.solve_ivp(lambda t, y: -(y**2), (0, 1), y0, jac=lambda t, y: np.diag(rates - 2 * y), **given)
+    assert linearised.method == "pexprb54s4"
+    assert "a Jacobian was given beside the linear part" in linearised.message
+    plain = expint.solve_ivp(lambda t, y: -(y**2), (0, 1), y0, **given)
+    np.testing.assert_allclose(linearised.y_end, plain.y_end, rtol=1e-5, atol=1e-8)
+
+
+def test_the_reason_for_a_choice_is_a_sentence_of_its_own_after_a_failure() -> None:
+    solution = expint.solve_ivp(lambda t, y: -(y**2), (0, 1), np.ones(1), linear=-1.0, rtol=1e-8, max_steps=3)
+    assert not solution.success
+    assert ". Method pec" in solution.message

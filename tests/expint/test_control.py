@@ -73,3 +73,18 @@ def test_a_step_into_nowhere_shrinks_as_much_as_is_allowed(error: float) -> None
 def test_an_error_of_zero_is_no_reason_to_fail() -> None:
     assert Controller().factor((0.0, 1.0, 1.0), 4) == Controller().largest
     assert Controller().factor((0.0, 0.0, 0.0), 4) > 1
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"beta": (0.7, -0.4)}, "expected beta to be three numbers"),
+        ({"beta": (0.4, -0.5, 0.0)}, "the first and the sum positive"),
+        ({"safety": 0.0}, "expected 0 < safety ≤ 1"),
+        ({"smallest": 1.5}, "0 < smallest < 1 < largest"),
+        ({"largest": math.nan}, "0 < smallest < 1 < largest"),
+    ],
+)
+def test_controllers_that_do_not_control_are_refused(wrong: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Controller(**wrong)

@@ -5,7 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.integrate
+from scipy import sparse
 
+import expint
 import expint.scipy as solvers
 from expint.scipy import (
     ETD34,
@@ -198,3 +200,33 @@ def test_a_function_may_write_its_values_into_one_array(linear: bool) -> None:
     options: Any = {"method": ETD34, "linear": RATES} if linear else {"method": Rosenbrock54}
     fresh, same = (scipy.integrate.solve_ivp(f, (0, 1), Y0, **options) for f in (right_hand_side, reused))
     np.testing.assert_array_equal(same.y, fresh.y)
+
+
+@pytest.mark.parametrize(
+    "linear",
+    [
+        sparse.diags_array(RATES),
+        sparse.csr_array(np.diag(RATES)),
+        expint.operators.Sparse(sparse.csr_array(np.diag(RATES))),
+        expint.operators.MatrixFree(lambda v: RATES * v, 3),
+        RATES.tolist(),
+    ],
+    ids=["dia", "csr", "Sparse", "MatrixFree", "list"],
+)
+def test_the_linear_part_may_be_sparse_or_an_operator(linear: Any) -> None:
+    given, plain = solve(ETD34, linear, rtol=1e-5), solve(ETD34, rtol=1e-5)
+    assert given.success
+    np.testing.assert_allclose(given.y[:, -1], plain.y[:, -1], rtol=1e-4, atol=1e-8)
+
+
+@pytest.mark.parametrize("method", [ETD34, ExponentialAdams, solver_class("adams4"), Rosenbrock43])
+def test_a_run_without_end_is_refused(method: type) -> None:
+    options = {} if method is Rosenbrock43 else {"linear": RATES}
+    with pytest.raises(ValueError, match="expected a finite t_bound, in units of which steps are made, received inf"):
+        method(right_hand_side, 0, Y0, np.inf, **options)
+
+
+def test_exponential_adams_bashforth_is_a_solver_of_scipy(radau: Any) -> None:
+    solution = solve(solver_class("adams4"), rtol=1e-6)
+    assert solution.nfev < len(solution.t) + 10
+    np.testing.assert_allclose(solution.y[:, -1], radau.y[:, -1], rtol=1e-4)
