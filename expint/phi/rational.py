@@ -12,6 +12,7 @@ from expint.backend import Array, asarray_like, is_complex
 from expint.phi.augmented import Accuracy, Augmented, Matvec, check_rounding, norm, on_host
 from expint.phi.dense import phi_matrices
 from expint.phi.failure import ActionFailure
+from expint.phi.rational_error import is_sectorial, residual_bound
 
 __all__ = ["Rational"]
 
@@ -19,7 +20,10 @@ _SHIFT = 0.1
 """The shift γ as a part of the step."""
 
 _LAG = 2
-"""The error is measured by what the last two vectors changed."""
+"""The error is measured by what the last two vectors changed, where M damps what it turns."""
+
+_AMPLIFIED = 4.0
+"""Where (I - γ M)^{-1} makes a vector longer than this there are growing modes, for which the step is halved."""
 
 _SHORTEST = 2.0**-20
 """Substeps are not halved below this part of the step."""
@@ -88,14 +92,18 @@ class Rational:
         before: list[np.ndarray] = []
         for m in range(1, self.basis + 1):
             new = _solve_augmented(system, solve, gamma, vectors[-1])
+            size = norm(new)
+            if not math.isfinite(size):
+                raise ActionFailure("expected (I - γ L)^{-1} v to be finite, received inf or nan; look at the operator")
+            if size > _AMPLIFIED:
+                return None
             basis = xp.stack(vectors)
             for _ in range(2):  # a second pass restores what rounding took from orthogonality
                 along = xp.conj(basis) @ new
                 new = new - along @ basis
                 h[:m, m - 1] += on_host(along)
             length = norm(new)
-            if not math.isfinite(length):
-                raise ActionFailure("expected (I - γ L)^{-1} v to be finite, received inf or nan; look at the operator")
+            h[m, m - 1] = length
             closed = length <= 4 * precision * float(np.max(np.abs(h[:m, :m])))
             c = _exponential(h[:m, :m], span / gamma)
             if c is not None:
@@ -104,12 +112,16 @@ class Rational:
                 bound = dx * accuracy.bound(max(norm(u), norm(end)))
                 if not math.isfinite(bound):
                     return None  # growth that overflows
-                if closed or (len(before) >= _LAG and beta * _change(c, before[-_LAG]) <= max(bound, precision * beta)):
+                allowed = max(bound, precision * beta)
+                if closed or (
+                    len(before) >= _LAG
+                    and beta * _change(c, before[-_LAG]) <= allowed
+                    and _sure(system, h[: m + 1, :m], span, gamma, new / length, allowed / beta)
+                ):
                     return end
                 before.append(c)
             if closed:
                 return None
-            h[m, m - 1] = length
             vectors.append(new / length)
         return None
 
@@ -125,6 +137,14 @@ class Rational:
 
 def _change(c: np.ndarray, earlier: np.ndarray) -> float:
     return float(np.linalg.norm(c[: len(earlier)] - earlier) + np.linalg.norm(c[len(earlier) :]))
+
+
+def _sure(system: Augmented, hessenberg: np.ndarray, span: float, gamma: float, vector: Array, allowed: float) -> bool:
+    """Return whether a change that is small means a small error, or the residual says so."""
+    if is_sectorial(hessenberg, span / gamma):
+        return True
+    beyond = norm(vector - gamma * system.apply(vector))
+    return residual_bound(hessenberg, span / gamma, beyond) <= allowed
 
 
 def _solve_augmented(system: Augmented, solve: Matvec, gamma: float, v: Array) -> Array:

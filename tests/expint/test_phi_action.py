@@ -108,6 +108,52 @@ def test_long_spans_of_a_diagonal_matrix_agree_with_numbers() -> None:
         assert np.linalg.norm(got - expected) <= 1e-9 * size_of(vectors, expected), type(way).__name__
 
 
+def spectrum(kind: str, rng: np.random.Generator, n: int, size: float) -> np.ndarray:
+    """Return eigenvalues in the closed left half plane, up to ``size`` large."""
+    radii, turns = rng.uniform(0, 1, n), np.exp(1j * np.linspace(0.5 * np.pi, 1.5 * np.pi, n))
+    return {
+        "interval": -size * radii**3 + 0j,
+        "imaginary": 1j * size * (2 * radii - 1),
+        "arc": size * turns,
+        "half disc": size * radii * turns,
+        "thin sector": -size * radii * (1 + 0.3j * rng.uniform(-1, 1, n)),
+        "few points": rng.choice(size * turns, 4)[rng.integers(0, 4, n)],
+    }[kind]
+
+
+@settings(max_examples=20)
+@given(
+    kind=st.sampled_from(["interval", "imaginary", "arc", "half disc", "thin sector", "few points"]),
+    seed=st.integers(0, 2**32 - 1),
+    size=st.floats(1.0, 60.0),
+    p=st.integers(0, 3),
+    tolerance=st.sampled_from([1e-3, 1e-6, 1e-9]),
+)
+def test_krylov_spaces_of_both_sorts_keep_the_tolerance_wherever_the_spectrum_lies(
+    kind: str, seed: int, size: float, p: int, tolerance: float
+) -> None:
+    rng = np.random.default_rng(seed)
+    symbol = spectrum(kind, rng, 50, size)
+    vectors = {(k, 1.0): rng.standard_normal(50) * (1 + 1j) * 10.0 ** rng.uniform(-2, 2) for k in range(p + 1)}
+    expected = sum(phi_functions(symbol, p)[k] * v for (k, _), v in vectors.items())
+    shifted = Rational(lambda gamma: lambda b: b / (1 - gamma * symbol))
+    for way in (Krylov(), Krylov(basis=20, orthogonalise=2), shifted):
+        got = phi_action(lambda v: symbol * v, vectors, accuracy=tolerance, propagate=way)
+        assert np.linalg.norm(got - expected) <= 2 * tolerance * size_of(vectors, expected), type(way).__name__
+
+
+def test_rational_spaces_do_not_take_damped_approximations_for_the_solution() -> None:
+    """Where much turns or grows before it decays, all small spaces agree on nearly nothing."""
+    turning = 100 * (np.eye(40, k=1) - np.eye(40, k=-1)) - np.diag(np.linspace(0, 50, 40))
+    growing = 30 * np.eye(40, k=1) - 5 * np.eye(40)
+    rng = np.random.default_rng(8)
+    for matrix in (turning, growing):
+        vectors = random_vectors(rng, 40, (1.0,), 1)
+        expected = by_matrices(matrix, vectors, 1.0)
+        got = phi_action(lambda v, m=matrix: m @ v, vectors, accuracy=1e-6, propagate=rational(matrix))
+        assert np.linalg.norm(got - expected) <= 1e-6 * size_of(vectors, expected)
+
+
 @pytest.mark.parametrize("size", [1.0, 30.0])
 def test_a_non_normal_matrix_agrees_with_fifty_digits(size: float) -> None:
     matrix = size * (np.diag([-1.0, -1.0, -2.0, -0.5]) + np.triu(np.arange(16.0).reshape(4, 4) / 8, 1))
