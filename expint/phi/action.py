@@ -3,11 +3,14 @@ r"""φ-functions of an operator acting on vectors, without forming them: Σ φ_k
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Mapping
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-from expint.backend import Array, array_namespace
-from expint.phi.augmented import Accuracy, Augmented, Matvec, norm
+import numpy as np
+
+from expint.backend import Array, array_namespace, is_array, is_jax
+from expint.phi.augmented import Accuracy, Augmented, Matvec, no_gradient, norm
 from expint.phi.failure import ActionFailure
 from expint.phi.krylov import Krylov
 
@@ -32,7 +35,8 @@ def phi_action(
     matvec
         v ↦ A v for vectors of shape (n,), linear; it must return a new array.
     vectors
-        {(k, c): v_{k,c}}, vectors of shape (n,), k ≥ 0, c any real numbers.
+        {(k, c): v_{k,c}}, vectors of shape (n,) of NumPy or torch, k ≥ 0, c any real numbers. Real and complex ones are
+        all taken as complex.
     span
         The factor T, usually the step size.
     accuracy
@@ -49,6 +53,8 @@ def phi_action(
     ------
     ActionFailure
         If the accuracy cannot be reached.
+    ValueError, TypeError
+        If an argument makes no sense, or A v is no vector like v.
 
     Notes
     -----
@@ -57,20 +63,69 @@ def phi_action(
     largest c to 0; its cost is that of the largest c alone. Terms with c < 0 are a second one, run backwards.
     """
     wanted = accuracy if isinstance(accuracy, Accuracy) else Accuracy(float(accuracy))
+    vectors, span = _checked(matvec, vectors, span, wanted)
     finite = all(math.isfinite(norm(v)) for v in vectors.values())
     if not finite:
         return math.nan * sum(vectors.values())
     total = None
     for sign in (1, -1):
-        part = {(k, abs(c)): v for (k, c), v in vectors.items() if sign * c > 0}
+        part = {(k, abs(c)): v for (k, c), v in vectors.items() if sign * c > 0 and span}
         if part:
             result = _run(matvec, part, sign * span, wanted, propagate or Krylov())
             total = result if total is None else total + result
     for (k, c), v in vectors.items():
-        if c == 0:
+        if c == 0 or not span:
             term = v / math.factorial(k)
             total = term if total is None else total + term
     return total
+
+
+def _checked(
+    matvec: Matvec, vectors: Mapping[tuple[int, float], Array], span: float, accuracy: Accuracy
+) -> tuple[dict[tuple[int, float], Array], float]:
+    """Return vectors of one dtype with numbers as keys, and the span, or refuse what makes no sense."""
+    if not callable(matvec):
+        raise TypeError(
+            f"expected a function v ↦ A v, received {type(matvec).__name__}; of a matrix it is lambda v: matrix @ v"
+        )
+    if not (accuracy.relative >= 0 and accuracy.absolute >= 0):
+        raise ValueError(f"expected tolerances ≥ 0 as accuracy, received {accuracy.relative} and {accuracy.absolute}")
+    if not math.isfinite(span):
+        raise ValueError(f"expected a finite span, received {span}; check the step size")
+    if not vectors:
+        raise ValueError("expected vectors to apply φ-functions to, received none: {(k, c): v}")
+    given = {_key(key): v if is_array(v) else np.asarray(v) for key, v in vectors.items()}
+    arrays = list(given.values())
+    xp, shapes = array_namespace(*arrays), {tuple(v.shape) for v in arrays}
+    if is_jax(xp):
+        raise TypeError(
+            "expected vectors of NumPy or PyTorch, received those of JAX, which iterations cannot write to; take "
+            "phi_matrices for a matrix that can be formed"
+        )
+    if len(shapes) > 1 or len(next(iter(shapes))) != 1:
+        raise ValueError(f"expected vectors of one shape (n,), received shapes {sorted(shapes)}")
+    if any(getattr(v, "requires_grad", False) for v in arrays) and xp.is_grad_enabled():
+        raise no_gradient("a vector")
+    if len({v.dtype for v in arrays}) == 1 and xp.isdtype(arrays[0].dtype, ("real floating", "complex floating")):
+        return given, float(span)
+    bad = [v.dtype for v in arrays if not xp.isdtype(v.dtype, "numeric")]
+    if bad:
+        raise TypeError(f"expected vectors of numbers, received dtype {bad[0]}")
+    whole = all(xp.isdtype(v.dtype, "integral") for v in arrays)
+    kind = xp.float64 if whole else xp.result_type(*(v for v in arrays if not xp.isdtype(v.dtype, "integral")))
+    return {key: xp.astype(v, kind) for key, v in given.items()}, float(span)
+
+
+def _key(key: Any) -> tuple[int, float]:
+    """Return (k, c) as numbers."""
+    try:
+        k, c = operator.index(key[0]), float(key[1])
+        good = len(key) == 2 and k >= 0 and math.isfinite(c)
+    except (TypeError, ValueError, IndexError):
+        good = False
+    if not good:
+        raise ValueError(f"expected keys (k, c) with an integer k ≥ 0 and a finite real c, received {key!r}")
+    return k, c
 
 
 def _run(

@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from expint.backend import Array, array_namespace, asarray_like, is_complex
 from expint.phi.failure import ActionFailure
 
-__all__ = ["Accuracy", "Augmented", "Matvec", "check_rounding", "norm", "on_host"]
+__all__ = ["Accuracy", "Augmented", "Matvec", "check_rounding", "no_gradient", "norm", "on_host"]
 
 Matvec = Callable[[Array], Array]
 """v ↦ A v for vectors of shape (n,)."""
@@ -59,6 +59,14 @@ def check_rounding(rounding: float, size: float, accuracy: Accuracy, like: Array
         )
 
 
+def no_gradient(what: str) -> TypeError:
+    """Return what to raise for coefficients or vectors that torch differentiates."""
+    return TypeError(
+        f"expected constants, received {what} that requires a gradient, which iterations would lose; solve with "
+        "expint.operators.Sparse or MatrixFree, whose gradients are pulled back by the adjoint, or take torch.no_grad()"
+    )
+
+
 def norm(x: Array) -> float:
     """Return the Euclidean norm of an array of any shape."""
     xp = array_namespace(x)
@@ -72,7 +80,9 @@ def norm(x: Array) -> float:
 
 def on_host(x: Array) -> np.ndarray:
     """Return a short vector on the host."""
-    return x if isinstance(x, np.ndarray) else np.array(x.tolist())
+    if isinstance(x, np.ndarray):
+        return x
+    return np.array(x.tolist()) if hasattr(x, "tolist") else np.asarray(x)  # a lazy conjugate of torch is a list only
 
 
 class Augmented:
@@ -122,13 +132,30 @@ class Augmented:
     def apply_into(self, v: Array, out: Array) -> Array:
         """Write the matrix, divided by T, times ``v`` into ``out`` and return it."""
         self.products += 1
-        out[: self.n] = self.matvec(v[: self.n])
+        product = self.matvec(v[: self.n])
+        known = getattr(product, "shape", None) == self.like.shape and product.dtype == self.like.dtype
+        if not known or getattr(product, "requires_grad", False):
+            self._check(product)
+        out[: self.n] = product
         if self.p:
             tail = v[self.n :] / self.span
             out[: self.n] += tail @ self.b
             out[self.n] = 0.0
             out[self.n + 1 :] = tail[:-1]
         return out
+
+    def _check(self, product: Any) -> None:
+        """Refuse products that would be broadcast, or lose their imaginary part, where they are written."""
+        n = self.n
+        if not hasattr(product, "shape") or tuple(product.shape) != (n,):
+            received = f"shape {tuple(product.shape)}" if hasattr(product, "shape") else type(product).__name__
+            raise ValueError(f"expected A v to be a vector of shape ({n},), as v, received {received}")
+        if is_complex(product) and not is_complex(self.like):
+            raise TypeError(
+                f"expected A v to be real, as v, received {product.dtype} for {self.like.dtype}; pass complex vectors"
+            )
+        if getattr(product, "requires_grad", False):
+            raise no_gradient("A v")
 
     def check_budget(self, accuracy: Accuracy, x: float) -> None:
         """Raise ActionFailure once more products have been spent than allowed."""

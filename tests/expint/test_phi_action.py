@@ -1,7 +1,10 @@
 """φ-functions acting on vectors: every way against φ-functions of matrices, and what cannot be done is said."""
 
 import tracemalloc
+from fractions import Fraction
+from types import ModuleType
 
+import array_api_strict
 import mpmath
 import numpy as np
 import pytest
@@ -239,6 +242,101 @@ def test_single_precision_is_kept() -> None:
 def test_vectors_that_are_not_finite_give_results_that_are_not(bad: float) -> None:
     got = phi_action(lambda v: -v, {(0, 1.0): np.array([1.0, bad]), (1, 1.0): np.ones(2)})
     assert np.all(np.isnan(got))
+
+
+A_REAL = np.array([[-1.0, 2.0, 0.0], [0.0, -3.0, 1.0], [0.5, 0.0, -2.0]])
+V_REAL = np.array([1.0, 2.0, 3.0])
+
+
+def of_a_real_matrix(vectors: object, span: float = 1.0, **options: object) -> np.ndarray:
+    return phi_action(lambda v: A_REAL @ v, vectors, span, **options)
+
+
+@pytest.mark.parametrize("way", [Krylov(), Chebyshev(-5.0, 5.0)])
+@pytest.mark.parametrize(
+    ("function", "error", "message"),
+    [
+        (lambda v: v[:1], ValueError, r"vector of shape \(3,\), as v, received shape \(1,\)"),
+        (lambda v: v.sum(), ValueError, r"received shape \(\)"),
+        (lambda v: 1.0, ValueError, "received float"),
+        (lambda v: v[None, :], ValueError, r"received shape \(1, 3\)"),
+        (lambda v: 1j * v, TypeError, "expected A v to be real, as v, received complex128 for float64; pass complex"),
+    ],
+)
+def test_products_that_would_be_broadcast_or_lose_their_imaginary_part_are_refused(
+    way: object, function: object, error: type, message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        phi_action(function, {(0, 1.0): V_REAL}, propagate=way)
+
+
+@pytest.mark.parametrize(
+    ("vectors", "options", "message"),
+    [
+        ({}, {}, "received none"),
+        ({(-1, 1.0): V_REAL}, {}, r"integer k ≥ 0 and a finite real c, received \(-1, 1.0\)"),
+        ({(1.5, 1.0): V_REAL}, {}, r"received \(1.5, 1.0\)"),
+        ({(0, np.nan): V_REAL}, {}, r"received \(0, nan\)"),
+        ({0: V_REAL}, {}, "received 0"),
+        ({(0, 1.0): V_REAL, (1, 1.0): V_REAL[:2]}, {}, r"one shape \(n,\), received shapes \[\(2,\), \(3,\)\]"),
+        ({(0, 1.0): A_REAL}, {}, r"received shapes \[\(3, 3\)\]"),
+        ({(0, 1.0): V_REAL}, {"accuracy": -1.0}, "tolerances ≥ 0"),
+        ({(0, 1.0): V_REAL}, {"accuracy": np.nan}, "tolerances ≥ 0"),
+        ({(0, 1.0): V_REAL}, {"span": np.inf}, "finite span, received inf"),
+    ],
+)
+def test_arguments_that_make_no_sense_are_refused(vectors: object, options: dict[str, float], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        of_a_real_matrix(vectors, **options)
+
+
+def test_what_is_no_function_or_has_no_numbers_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"a function v ↦ A v, received ndarray; .*lambda v: matrix @ v"):
+        phi_action(A_REAL, {(0, 1.0): V_REAL})
+    with pytest.raises(TypeError, match="vectors of numbers, received dtype bool"):
+        of_a_real_matrix({(0, 1.0): V_REAL > 1})
+
+
+def test_gradients_that_iterations_would_lose_are_refused() -> None:
+    there, v = torch.tensor(A_REAL), torch.tensor(V_REAL, requires_grad=True)
+    learned = there.clone().requires_grad_()
+    with pytest.raises(TypeError, match=r"a vector that requires a gradient, which iterations would lose"):
+        phi_action(lambda v: there @ v, {(0, 1.0): v})
+    with pytest.raises(TypeError, match=r"A v that requires a gradient"):
+        phi_action(lambda v: learned @ v, {(0, 1.0): v.detach()})
+    with torch.no_grad():
+        got = phi_action(lambda v: there @ v, {(0, 1.0): v})
+    np.testing.assert_allclose(got.numpy(), by_matrices(A_REAL, {(0, 1.0): V_REAL}, 1.0), rtol=1e-12)
+
+
+def test_real_and_complex_vectors_of_any_form_and_numbers_of_any_kind_go_together() -> None:
+    half = Fraction(1, 2)
+    got = of_a_real_matrix({(0, 1): [1, 2, 3], (np.int64(1), half): V_REAL + 1j, (2, 0): V_REAL.astype(np.float32)})
+    expected = by_matrices(A_REAL, {(0, 1.0): V_REAL, (1, 0.5): V_REAL + 1j, (2, 0.0): V_REAL}, 1.0)
+    assert got.dtype == np.complex128
+    np.testing.assert_allclose(got, expected, rtol=1e-12)
+    assert of_a_real_matrix({(0, 1): [1, 2, 3]}).dtype == np.float64
+
+
+def test_no_time_leaves_the_first_terms_of_the_series() -> None:
+    np.testing.assert_array_equal(of_a_real_matrix({(0, 1.0): V_REAL, (2, -0.5): V_REAL}, span=0.0), 1.5 * V_REAL)
+
+
+def test_the_strict_namespace_agrees_with_numpy() -> None:
+    there = array_api_strict.asarray(A_REAL)
+    for way in (Krylov(), Chebyshev(-5.0, 5.0), rational(A_REAL)):
+        vectors = {(0, 1.0): V_REAL, (2, 0.5): V_REAL}
+        strict = {key: array_api_strict.asarray(v) for key, v in vectors.items()}
+        if isinstance(way, Rational):
+            solve = way.factor
+            way.factor = lambda gamma, solve=solve: lambda b: array_api_strict.asarray(solve(gamma)(np.asarray(b)))
+        got = phi_action(lambda v: there @ v, strict, accuracy=1e-9, propagate=way)
+        np.testing.assert_allclose(np.asarray(got), by_matrices(A_REAL, vectors, 1.0), rtol=1e-8)
+
+
+def test_vectors_of_jax_are_refused_with_the_remedy(jax: ModuleType) -> None:
+    with pytest.raises(TypeError, match=r"NumPy or PyTorch, received those of JAX, .*phi_matrices"):
+        phi_action(lambda v: -v, {(0, 1.0): jax.numpy.ones(3)})
 
 
 @pytest.mark.parametrize("way", [Krylov(), Chebyshev(-1.0, 0.0), rational(np.full((3, 3), np.nan))])
