@@ -2,14 +2,15 @@
 # # Which operator do I have?
 #
 # $L$ decides what a step costs. All methods are the same tables of coefficients; what changes is how $\varphi_k(hL)$ is
-# applied. Five situations, five answers, one solution.
+# applied.
 #
 # | my linear part is … | pass | a step costs |
 # | --- | --- | --- |
 # | a decay rate, the same for all | a number | a handful of multiplications |
 # | diagonal: a Fourier or sine symbol | the array | the same, elementwise |
 # | a full matrix, up to a few hundred rows | a square array | a few products with stored matrices |
-# | many small systems side by side | an array (blocks, m, m), as `BlockDiagonal` | small products, all at once |
+# | m fields coupled mode by mode | m rows of m symbols, as `BlockDiagonal` | m products per entry |
+# | a matrix for each trajectory | an array (…, n, n) | a product for each |
 # | a sum over directions, or large and sparse | `KroneckerSum`, `Sparse`, `MatrixFree` | products with its parts |
 
 # %%

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -44,8 +43,8 @@ class Eigenbasis(StoredOperator):
         for own in bases:
             total = total[..., None] + own.values
         self.symbol, self.bases, self.real = total + offset, tuple(bases), real
-        self._there = Placed(partial(_all_beside, [own.inverse for own in bases]))
-        self._back = Placed(partial(_all_beside, [own.vectors for own in bases]))
+        self._there = Placed(_all_beside, [own.inverse for own in bases])
+        self._back = Placed(_all_beside, [own.vectors for own in bases])
 
     def check(self, y0: Array) -> None:
         """Accept any state: the sum has checked it."""
@@ -96,7 +95,8 @@ class Eigenbasis(StoredOperator):
             transformed = linear_combination(weights, entered)
             point = _along_axes(bases[1], transformed)
             if self.real and point.dtype != columns[0].dtype and not is_complex(columns[0]) and is_complex(point):
-                point = array_namespace(point).real(point)  # what is left of the imaginary part is rounding
+                xp = array_namespace(point)  # what is left of the imaginary part is rounding
+                point = xp.astype(xp.real(point), columns[0].dtype, copy=False)  # half precision has no complex numbers
             remember(point, transformed)
             while len(known) > most + _BESIDE:
                 known.popitem(last=False)
@@ -116,7 +116,7 @@ class Axiswise(IteratedOperator):
     def __init__(self, factors: Sequence[np.ndarray], tolerance: float | None = None, basis: int = 100) -> None:
         super().__init__("krylov", tolerance, basis)
         self.factors, self.shape = tuple(factors), tuple(factor.shape[0] for factor in factors)
-        self._factors = Placed(partial(_all_beside, list(factors)))
+        self._factors = Placed(_all_beside, factors)
 
     def check(self, y0: Array) -> None:
         """Refuse what iterations cannot work with."""
@@ -168,8 +168,8 @@ def _along(factor: Array, array: Array, shape: tuple[int, ...], axis: int) -> Ar
     return xp.reshape(factor @ xp.reshape(array, (-1, n, after)), (-1,))
 
 
-def _all_beside(factors: Sequence[np.ndarray | None], like: Array) -> list[Array | None]:
-    return [_beside(factor, like) for factor in factors]
+def _all_beside(arrays: Sequence[np.ndarray | None], like: Array) -> list[Array | None]:
+    return [_beside(values, like) for values in arrays]
 
 
 def _beside(values: np.ndarray | None, like: Array) -> Array | None:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from expint.backend import Array, array_namespace, is_array, is_complex, is_jax, to_numpy
+from expint.backend import Array, array_namespace, asarray_like, is_array, is_complex, is_jax, to_numpy
 from expint.derive.phisum import Terms
 from expint.operators.columns import Columns
 
@@ -21,6 +21,7 @@ __all__ = [
     "check_dtype",
     "host_numbers",
     "linear_combination",
+    "random_like",
 ]
 
 _PIECE = 8192
@@ -218,6 +219,13 @@ def host_numbers(coefficients: Any) -> np.ndarray:
         what = "a masked array" if np.ma.is_masked(coefficients) else f"{type(coefficients).__name__} of dtype {dtype}"
         raise TypeError(f"expected an array of numbers as coefficients of a linear operator, received {what}")
     return host.astype(np.complex128 if np.iscomplexobj(host) else np.float64)
+
+
+def random_like(like: Array, seed: int = 20) -> Array:
+    """Return a random array like ``like``, the same in every run."""
+    rng = np.random.default_rng(seed)
+    values = rng.standard_normal(tuple(like.shape))
+    return asarray_like(values + 1j * rng.standard_normal(values.shape) if is_complex(like) else values, like)
 
 
 def linear_combination(weights: Sequence[Any], columns: Sequence[Array]) -> Array:

@@ -98,7 +98,7 @@ class BlockDiagonal(StoredOperator):
         for weight, column in zip(weights, columns):
             if weight is not None:
                 for j in range(self.blocks.shape[0]):
-                    term = weight[:, j] * column[(..., slice(j, j + 1), *modes)]
+                    term = weight[:, j, ...] * column[(..., slice(j, j + 1), *modes)]
                     if total is None:
                         total = term
                     else:

@@ -93,6 +93,11 @@ def coerce(linear: Any, shape: tuple[int, ...]) -> Operator:
             "a matrix that acts on the last axis; say which: expint.operators.Diagonal(array) or "
             "expint.operators.Dense(array)"
         )
+    if square and not is_matrix and not is_symbol:
+        raise ValueError(
+            f"expected a symbol that broadcasts to the state, or square matrices for its last axis, received an array "
+            f"of shape {own} for y0 of shape {shape}"
+        )
     return Dense(linear) if is_matrix else Diagonal(linear)
 
 

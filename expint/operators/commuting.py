@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from expint.backend import Array, array_namespace, asarray_like, is_complex
-from expint.operators.base import Operator, StoredOperator
+from expint.backend import Array, array_namespace
+from expint.operators.base import Operator, StoredOperator, random_like
 from expint.operators.diagonal import Diagonal
 from expint.operators.iterated import Applier, IteratedOperator, Spectrum
 from expint.operators.scalar import Scalar
@@ -102,7 +102,7 @@ def check_commuting(parts: Sequence[Operator], y0: Array, remedy: str) -> None:
     ValueError
         With the remedy.
     """
-    probe, precision = _probe(y0), float(array_namespace(y0).finfo(y0.dtype).eps)
+    probe, precision = random_like(y0), float(array_namespace(y0).finfo(y0.dtype).eps)
     for a, b in itertools.combinations(parts, 2):
         times_a, times_b = a.product(y0), b.product(y0)
         one, other = times_a(times_b(probe)), times_b(times_a(probe))
@@ -147,10 +147,3 @@ def _sum_of_spectra(spectra: Sequence[Spectrum | None]) -> Spectrum | None:
     if len(known) < len(spectra) or len({spectrum.imaginary for spectrum in known}) != 1:
         return None
     return Spectrum(sum(s.low for s in known), sum(s.high for s in known), known[0].imaginary)
-
-
-def _probe(like: Array) -> Array:
-    """Return a random array like ``like``, the same in every run."""
-    rng = np.random.default_rng(20)
-    values = rng.standard_normal(tuple(like.shape))
-    return asarray_like(values + 1j * rng.standard_normal(values.shape) if is_complex(like) else values, like)

@@ -53,7 +53,7 @@ class Dense(StoredOperator):
                 "expected an array, received a sparse matrix, which would be filled in; take "
                 "expint.operators.Sparse(matrix), or fill it in yourself: Dense(matrix.toarray())"
             )
-        if 8 * math.prod(getattr(matrix, "shape", ())) > _MOST_BYTES:
+        if (16 if is_complex(matrix) else 8) * math.prod(getattr(matrix, "shape", ())) > _MOST_BYTES:
             raise ValueError(
                 f"expected a matrix of at most {_MOST_BYTES / 2**30:.0f} GiB, since its φ-functions are several as "
                 f"large, received shape {tuple(matrix.shape)}; take expint.operators.MatrixFree(lambda v: matrix @ v, "

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
 from expint.backend import Array, array_namespace, device, is_array, is_numpy, is_torch
-from expint.operators.base import check_constant, check_dtype
+from expint.operators.base import check_constant, check_dtype, random_like
 from expint.operators.iterated import IteratedOperator, Spectrum, check_trailing
 from expint.phi.augmented import Matvec, norm
 
@@ -33,7 +33,7 @@ class MatrixFree(IteratedOperator):
         The shape of the v that ``matvec`` takes, or its length n. It covers the trailing axes of the state; over
         further axes in front the function is applied one by one. Not needed for a ``LinearOperator``.
     symmetry
-        "symmetric" (L = L*) or "skew" (L = -L*), if it is so.
+        "symmetric" (L = L*) or "skew" (L = -L*), if it is so, which is tried on a pair of random vectors.
     interval
         (a, b) that holds the eigenvalues of L if it is symmetric, of -iL if it is skew.
     complex
@@ -112,11 +112,33 @@ class MatrixFree(IteratedOperator):
             raise ValueError("expected matvec to return finite values for y0, received inf or nan")
         if not bool(xp.all(given == one)):
             raise ValueError("expected matvec to leave v as it is and return a new array, received a changed v")
+        kept = xp.asarray(product, copy=True)
         twice = self.function(2 * one)
+        if not bool(xp.all(product == kept)):
+            raise ValueError(
+                "expected matvec to return a new array each time, received one that it writes to again; return a copy"
+            )
         if not norm(twice - 2 * product) <= _LINEAR * norm(twice):
             raise ValueError(
                 "expected a linear function, L(2v) = 2 L(v), received one that is not; terms that are not linear "
                 "belong to nonlinear"
+            )
+        if self.symmetry is not None:
+            self._check_symmetry(one)
+
+    def _check_symmetry(self, like: Array) -> None:
+        """Refuse a declared symmetry that L does not have, as seen by ⟨u, L v⟩ = ±⟨L u, v⟩ for random u and v."""
+        xp, u, v = array_namespace(like), random_like(like), random_like(like, seed=21)
+        moved = self.function(v)
+        size = norm(u) * norm(moved)
+        there, back = (
+            complex(xp.vecdot(xp.reshape(a, (-1,)), xp.reshape(b, (-1,))))
+            for a, b in ((u, moved), (self.function(u), v))
+        )
+        if not abs(there - back if self.symmetry == "symmetric" else there + back) <= _LINEAR * size:
+            raise ValueError(
+                f"expected a function that is {self.symmetry}, as declared, received one with ⟨u, L v⟩ = {there:.6g} "
+                f"and ⟨L u, v⟩ = {back:.6g} for random u and v; leave symmetry and interval out"
             )
 
     def adjoint(self) -> MatrixFree:

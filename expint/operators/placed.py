@@ -11,23 +11,30 @@ __all__ = ["Placed"]
 
 
 class Placed:
-    """What ``make(like)`` returns for arrays like ``like``, made once for each kind of array.
+    """What ``make(data, like)`` returns for arrays like ``like``, made once for each kind of array.
+
+    Copies and pickles take the host data along, and make the rest anew.
 
     Parameters
     ----------
     make
-        Copies host data to the library, precision and device of an array.
+        Copies host data to the library, precision and device of an array; a function of a module.
+    data
+        The host data, which nobody changes.
     """
 
-    def __init__(self, make: Callable[[Array], Any]) -> None:
-        self._make = make
+    def __init__(self, make: Callable[[Any, Array], Any], data: Any) -> None:
+        self._make, self._data = make, data
         self._made: dict[tuple[str, str, str], Any] = {}
 
     def like(self, array: Array) -> Any:
         """Return the data as arrays beside ``array``."""
         if is_jax(array_namespace(array)):
-            return self._make(array)  # a constant of one compiled function is none of another
+            return self._make(self._data, array)  # a constant of one compiled function is none of another
         key = (array_namespace(array).__name__, str(array.dtype), str(device(array)))
         if key not in self._made:
-            self._made[key] = self._make(array)
+            self._made[key] = self._make(self._data, array)
         return self._made[key]
+
+    def __reduce__(self) -> tuple[type[Placed], tuple[Any, ...]]:
+        return Placed, (self._make, self._data)

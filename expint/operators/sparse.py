@@ -81,7 +81,7 @@ class Sparse(IteratedOperator):
                 f"action='rational', received one that needs about "
                 f"{24 * self._factor_entries / 2**30:.0f} GiB; take action='krylov'"
             )
-        self._placed = Placed(self._beside)
+        self._placed = Placed(_beside, self.matrix)
 
     @cached_property
     def _factor_entries(self) -> int:
@@ -176,27 +176,27 @@ class Sparse(IteratedOperator):
 
         return solve
 
-    def _beside(self, like: Array) -> Any:
-        """Return the matrix in the library, precision and device of ``like``."""
-        xp = array_namespace(like)
-        if is_numpy(xp):
-            own = self.matrix.astype(like.dtype)
-            rows, columns = own.nonzero()
-            diagonals = len(np.unique(columns - rows))
-            return own.todia() if diagonals * own.shape[0] <= _FILL * own.nnz else own
-        matrix = self.matrix
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")  # its products are what we need
-            return xp.sparse_csr_tensor(
-                xp.asarray(matrix.indptr.astype(np.int64)),
-                xp.asarray(matrix.indices.astype(np.int64)),
-                xp.asarray(matrix.data).to(like.dtype),
-                size=matrix.shape,
-                check_invariants=True,
-            ).to(device(like))
-
     def __repr__(self) -> str:
         return f"Sparse(matrix of shape {self.matrix.shape} with {self.matrix.nnz} entries, action={self.action!r})"
+
+
+def _beside(matrix: sparse.csr_array, like: Array) -> Any:
+    """Return the matrix in the library, precision and device of ``like``."""
+    xp = array_namespace(like)
+    if is_numpy(xp):
+        own = matrix.astype(like.dtype)
+        rows, columns = own.nonzero()
+        diagonals = len(np.unique(columns - rows))
+        return own.todia() if diagonals * own.shape[0] <= _FILL * own.nnz else own
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")  # its products are what we need
+        return xp.sparse_csr_tensor(
+            xp.asarray(matrix.indptr.astype(np.int64)),
+            xp.asarray(matrix.indices.astype(np.int64)),
+            xp.asarray(matrix.data).to(like.dtype),
+            size=matrix.shape,
+            check_invariants=True,
+        ).to(device(like))
 
 
 def _to_csr(matrix: Any) -> sparse.csr_array:

@@ -64,6 +64,7 @@ def test_arrays_that_do_not_fit_the_state_are_refused_with_both_shapes(shape: tu
         as_operator(np.ones(shape), STATE)
     assert str(shape) in str(raised.value)
     assert "(3,)" in str(raised.value)
+    assert ("or square matrices for its last axis" in str(raised.value)) == (shape in [(4, 4), (3, 3, 3)])
 
 
 @pytest.mark.parametrize("state", [np.zeros(4), np.zeros((3, 4)), np.zeros(())])

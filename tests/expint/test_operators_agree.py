@@ -1,9 +1,12 @@
 """Scalar = diagonal = block-diagonal = dense = sparse = Kronecker = Krylov, on random problems."""
 
+import copy
+import pickle
 from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
+import array_api_strict
 import numpy as np
 import pytest
 import torch
@@ -12,7 +15,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 import expint
-from expint.operators import BlockDiagonal, Dense, Diagonal, KroneckerSum, MatrixFree, Scalar, Sparse, as_operator
+from expint.operators import BlockDiagonal, Dense, Diagonal, KroneckerSum, MatrixFree, Scalar, Sparse, Sum, as_operator
 from tests.expint.operator_family import apply_row, forms_of_matrix, forms_of_sum, row_exactly
 
 HALF = Fraction(1, 2)
@@ -181,6 +184,56 @@ def test_real_operators_act_on_complex_states(form: str) -> None:
     expected = apply_row(Dense(matrix), columns, SUMS, 1.0)
     operator = forms_of_matrix(matrix)[form].operator
     np.testing.assert_allclose(apply_row(operator, columns, SUMS, 1.0), expected, rtol=0, atol=1e-10)
+
+
+STRICT = ["dense", "block-diagonal", "matrix-free", "kronecker", "kronecker by iterations"]
+
+
+@pytest.mark.parametrize("kind", ["random", "complex", "symmetric"])
+@pytest.mark.parametrize("form", STRICT)
+def test_operators_need_no_more_than_the_array_standard(kind: str, form: str) -> None:
+    rng = np.random.default_rng(9)
+    matrix = KINDS[kind](rng, 4)
+    columns = columns_of(rng, 4, matrix)
+    operator = forms_of_matrix(matrix)[form].operator
+    if form == "matrix-free":
+        there = array_api_strict.asarray(matrix)
+        operator = MatrixFree(lambda v: there @ v, 4, complex=kind == "complex")
+    strict = [array_api_strict.asarray(v) for v in columns]
+    operator.check(strict[0])
+    expected = apply_row(Dense(matrix), columns, SUMS, 0.7)
+    np.testing.assert_allclose(np.asarray(apply_row(operator, strict, SUMS, 0.7)), expected, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("make", [np.asarray, torch.tensor])
+def test_states_of_half_precision_keep_it_in_a_complex_eigenbasis(make: Callable[[np.ndarray], Any]) -> None:
+    matrix = KINDS["random"](np.random.default_rng(1), 4) / 2
+    operator = KroneckerSum(matrix)
+    assert np.iscomplexobj(operator.route.symbol)
+    columns = [make(np.linspace(-1, 1, 4, dtype=np.float16)) for _ in SUMS]
+    got = apply_row(operator, columns, SUMS, 0.5)
+    assert got.dtype == columns[0].dtype
+    expected = apply_row(Dense(matrix), [np.asarray(v, dtype=float) for v in columns], SUMS, 0.5)
+    np.testing.assert_allclose(np.asarray(got, dtype=float), expected, rtol=0, atol=1e-2 * np.max(np.abs(expected)))
+
+
+def twice(v: np.ndarray) -> np.ndarray:
+    return 2 * v
+
+
+@pytest.mark.filterwarnings("ignore:Sparse CSR tensor support is in beta")
+def test_operators_can_be_copied_and_sent_to_other_processes_before_and_after_their_runs() -> None:
+    rng = np.random.default_rng(2)
+    matrix = KINDS["symmetric"](rng, 4)
+    columns = columns_of(rng, 4, matrix)
+    forms = {name: form.operator for name, form in forms_of_matrix(matrix).items()}
+    forms |= {"matrix-free": MatrixFree(twice, 4), "sum": Sum(KroneckerSum(matrix), Diagonal([[1.0], [2.0]]))}
+    for name, operator in forms.items():
+        shaped = [np.stack([v, v]) for v in columns] if name == "sum" else columns
+        expected = apply_row(operator, shaped, SUMS, 0.5)
+        apply_row(operator, [torch.tensor(v) for v in shaped], SUMS, 0.5) if name != "matrix-free" else None
+        for other in (pickle.loads(pickle.dumps(operator)), copy.deepcopy(operator)):
+            np.testing.assert_array_equal(apply_row(other, shaped, SUMS, 0.5), expected, err_msg=name)
 
 
 def advection_diffusion(n: int) -> np.ndarray:

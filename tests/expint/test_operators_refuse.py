@@ -159,6 +159,11 @@ def test_a_sparse_symbol_is_refused() -> None:
         BlockDiagonal(3.0)
 
 
+def test_complex_entries_count_twice_towards_the_limit() -> None:
+    with pytest.raises(ValueError, match=r"at most 1 GiB, .* shape \(10000, 10000\)"):
+        Dense(np.broadcast_to(0j, (10_000, 10_000)))
+
+
 def test_dense_matrices_above_the_limit_are_refused_with_the_remedy() -> None:
     virtual = np.broadcast_to(0.0, (20_000, 20_000))  # it takes no memory itself
     tracemalloc.start()
@@ -169,6 +174,28 @@ def test_dense_matrices_above_the_limit_are_refused_with_the_remedy() -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 2**24
+
+
+def test_a_function_that_writes_to_one_array_again_and_again_is_refused() -> None:
+    room = np.empty(4)
+    with pytest.raises(ValueError, match="a new array each time, received one that it writes to again; return a copy"):
+        as_operator(MatrixFree(lambda v: np.multiply(v, -2, out=room), 4), STATE)
+
+
+@pytest.mark.parametrize("make", [np.asarray, torch.tensor])
+def test_a_symmetry_that_is_declared_is_tried(make: object) -> None:
+    rng = np.random.default_rng(3)
+    a = rng.standard_normal((4, 4)) + 1j * rng.standard_normal((4, 4))
+    matrices = {"symmetric": a + a.conj().T, "skew": a - a.conj().T}
+    for declared in matrices:
+        for own, matrix in matrices.items():
+            there = make(matrix)
+            operator = MatrixFree(lambda v, m=there: m @ v, 4, symmetry=declared, complex=True)
+            if own == declared:
+                operator.check(make(STATE + 0j))
+            else:
+                with pytest.raises(ValueError, match=f"a function that is {declared}, as declared, received one with"):
+                    operator.check(make(STATE + 0j))
 
 
 def test_functions_that_change_their_argument_or_are_not_linear_are_refused() -> None:
