@@ -106,7 +106,8 @@ class Denoiser:
         """
         network, condition, unique = self.network, self.condition, list(dict.fromkeys(times))
         host = np.repeat(np.array(unique)[:, None], like.shape[0], axis=1)
-        rows = array_namespace(like).asarray(host, dtype=like.dtype, device=device(like))
+        xp = array_namespace(like)
+        rows = xp.unstack(xp.asarray(host, dtype=like.dtype, device=device(like)))
         at, shape, dtype = dict(zip(unique, rows, strict=True)), like.shape, like.dtype
 
         def call(t: float, x: Array) -> Array:

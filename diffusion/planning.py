@@ -144,11 +144,14 @@ def _lowered(
 
 
 def _on_this_side(t: np.ndarray, ends: np.ndarray, inner: Sequence[int], known: Sequence[int]) -> np.ndarray:
-    """Return the times of the inner points, those at the end of a step before an edge moved back by one rounding."""
+    """Return the times of the inner points, those at the end of a step its very time, as a slope there is known by it.
+
+    Before an edge it is the time one rounding earlier in the step.
+    """
     before_edge = np.repeat([False, *(after == 1 for after in known[1:]), False], inner)
     start, end = np.repeat([ends[0], *ends[:-1]], inner), np.repeat(ends, inner)
     at_end = np.abs(t - end) <= 1e-9 * np.abs(start - end)
-    return np.where(before_edge & at_end, np.nextafter(end, start), t)
+    return np.where(at_end, np.where(before_edge, np.nextafter(end, start), end), t)
 
 
 def _by_step(ends: np.ndarray, inner: np.ndarray, sizes: Sequence[int]) -> list[list[float]]:

@@ -36,12 +36,19 @@ def test_it_costs_no_further_calls():
     assert len(calls) == run.calls == 8
 
 
-@pytest.mark.parametrize(("name", "order"), [("ddim", 1), ("dpmpp-2m", 2), ("deis-rho-rk4", 4)])
+@pytest.mark.parametrize(("name", "order"), [("ddim", 1), ("dpmpp-2m", 2), ("unipc3-noise", 3), ("deis-rho-rk4", 4)])
 def test_between_the_steps_the_error_is_of_the_order_of_the_sampler(name, order):
     between = SCHEDULE.time(np.linspace(-1.0, 1.0, 9))
     reference = dense("deis-rho-rk4", 640).sol(between)
     errors = [np.median(np.abs(dense(name, n).sol(between) - reference)) for n in (40, 80)]
     assert np.log2(errors[0] / errors[1]) > order - 0.4
+
+
+@pytest.mark.parametrize("name", [*(n for n in diffusion.sampler_names() if n != "auto"), "adams2-flow", "pece3-data"])
+def test_the_slope_at_each_time_of_the_run_is_a_node_also_where_the_state_is_corrected_afterwards(name):
+    run = dense(name, 7)
+    np.testing.assert_array_equal(run.sol.t[:7], run.t[:-1])
+    assert len(run.sol.previews) == len(run.sol.t)
 
 
 def test_previews_are_the_predicted_data():

@@ -1,5 +1,6 @@
 """The front doors: what they take, what they give, what they refuse."""
 
+import array_api_strict
 import numpy as np
 import pytest
 import torch
@@ -25,6 +26,15 @@ def test_numpy_and_torch_give_the_same_samples(name):
     found = diffusion.sample(NET, torch.from_numpy(NOISE), sampler=name, steps=6)
     assert isinstance(found, torch.Tensor)
     np.testing.assert_allclose(found.numpy(), expected, rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize("name", ["deis-tab3", "unipc3", "edm-heun"])
+def test_nothing_is_asked_of_an_array_beyond_the_array_api(name):
+    expected = diffusion.trajectory(NET, NOISE, sampler=name, steps=6, dense_output=True)
+    found = diffusion.trajectory(NET, array_api_strict.asarray(NOISE), sampler=name, steps=6, dense_output=True)
+    for theirs, ours in ((found.y, expected.y), (found.sol(0.3), expected.sol(0.3))):
+        assert isinstance(theirs, array_api_strict.asarray(0).__class__)
+        np.testing.assert_allclose(np.asarray(theirs), ours, rtol=1e-13)
 
 
 @pytest.mark.parametrize("make", [np.asarray, torch.from_numpy], ids=["numpy", "torch"])
