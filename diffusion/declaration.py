@@ -11,7 +11,10 @@ import numpy as np
 import expint
 from expint.backend import Array
 from expint.derive import Method
+from expint.derive.lie_group import LieGroupMethod
 from expint.derive.predictor_corrector import PredictorCorrector
+from expint.derive.rosenbrock import Linearised
+from expint.derive.splitting import Splitting
 
 from .citations import bibtex
 from .clock import Clock, clock
@@ -57,7 +60,8 @@ class Sampler:
     TypeError
         If the grid is no function or the end no `End`.
     ValueError
-        If the start is unknown, or is chosen for a method that keeps no history.
+        If the method is none for a constant L and values of N, or the start is unknown, or chosen for a method that
+        keeps no history.
     """
 
     name: str
@@ -71,6 +75,8 @@ class Sampler:
     reference: str = ""
 
     def __post_init__(self) -> None:
+        for method in (self.method, *getattr(self.end, "methods", ())):
+            _check_method(self.name, method)
         if not callable(self.grid):
             raise TypeError(
                 f"{self.name}: expected grid as a function (steps, schedule) ↦ decreasing times, received "
@@ -152,3 +158,19 @@ class Sampler:
             schedule, self.gauge.clock, clock(self.interpolate_in), tuple(s), self.gauge.constants[0] == 0
         )
         return replace(self.method, clock=history)
+
+
+def _check_method(name: str, method: Method) -> None:
+    """Raise ValueError if the ``method`` of the sampler ``name`` does not solve y' = L y + N with a constant L."""
+    if isinstance(method, Linearised):
+        reason = "makes L the Jacobian of the right-hand side at every step"
+    elif isinstance(method, Splitting):
+        reason = "is a splitting, made of flows of N"
+    elif isinstance(method, LieGroupMethod) and not method.points:
+        reason = "is made for N = b(t), whatever the state"
+    else:
+        return
+    raise ValueError(
+        f"{name}: expected a method for a constant L and values of N, received {method.name}, which {reason}; take a "
+        "one-step or multistep method such as 'krogstad4' or 'adams3'"
+    )

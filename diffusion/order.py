@@ -32,6 +32,7 @@ def order_of_runs(sampler: Sampler) -> int:
 def _order_when(sampler: Sampler, known: int) -> int:
     """Return the order of a step with so few slopes that the method looks at more."""
     method: Any = sampler.method
-    if sampler.start == "runge-kutta" or (sampler.start is None and not getattr(method, "ramp", True)):
+    ramped = getattr(method, "ramp", not hasattr(method, "starter"))  # else a one-step method of its own starts it
+    if sampler.start == "runge-kutta" or (sampler.start is None and not ramped):
         return int(method.order)
     return capped(method, known).order + (sampler.start == "corrected" and isinstance(method, expint.Adams))

@@ -174,6 +174,57 @@ def test_every_method_in_every_gauge_is_a_sampler_of_its_order(name, expected):
     assert abs(slope(steps, median_errors(name, steps)) - expected) < (0.15 if expected < 5 else 0.35)
 
 
+@cache
+def methods_of_expint():
+    """Return the samplers among them without and with a history, and why the others are none."""
+    one_step, multistep, refused = [], [], {}
+    for name in expint.method_names():
+        try:
+            history = diffusion.sampler(f"{name}-data").method.history
+        except ValueError as reason:
+            refused[name] = str(reason)
+        else:
+            (one_step if history < 2 else multistep).append(name)
+    return one_step, multistep, refused
+
+
+@pytest.mark.parametrize("half", [0, 1])
+def test_the_whole_one_step_catalogue_has_its_order_in_either_gauge(half):
+    """Each method in one of the gauges, in turns: what a gauge changes is the same for all."""
+    one_step, _, _ = methods_of_expint()
+    assert {"krogstad4", "hochbruck-ostermann4", "luan4", "lawson-rk4", "etd35"} <= {*one_step}
+    short = {}
+    for i, name in enumerate(one_step[half::2]):
+        sampler = diffusion.sampler(f"{name}-{'noise' if i % 2 else 'data'}")
+        measured = slope((12, 24), median_errors(sampler, (12, 24)))
+        if measured < order_of_runs(sampler) - 0.3:
+            short[sampler.name] = measured
+    assert not short
+
+
+def test_methods_with_a_start_of_their_own_keep_their_order():
+    for name in ("eglm433-data", "modified-generalised-lawson43-noise", "pecece4-data"):
+        order = order_of_runs(diffusion.sampler(name))
+        assert order == diffusion.sampler(name).method.order == 4
+        assert slope((40, 80), median_errors(name, (40, 80))) > order - 0.15
+
+
+def test_methods_that_need_more_than_values_of_a_nonlinear_part_are_no_samplers():
+    _, _, refused = methods_of_expint()
+    for name, reason in (
+        ("exprb53s3", "Jacobian"),
+        ("epi4", "Jacobian"),
+        ("strang", "splitting"),
+        ("magnus4", "N = b"),
+    ):
+        assert "expected a method for a constant L and values of N, received" in refused[name]
+        assert reason in refused[name]
+    with pytest.raises(
+        ValueError, match=r"ddim: .* received exprb32, which makes L the Jacobian .* such as 'krogstad4'"
+    ):
+        diffusion.sampler("ddim", end=diffusion.End(methods=(expint.method("exprb32"),)))
+
+
 @pytest.mark.parametrize("linear", [-0.5, 0, Fraction(1, 3)])
 def test_interpolated_gauges_keep_the_order(linear):
     sampler = diffusion.Sampler("between", expint.Adams(3), interpolated(linear), uniform_in_lambda)
