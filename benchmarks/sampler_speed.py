@@ -22,6 +22,7 @@ import torch
 import diffusion
 from benchmarks import parser
 from benchmarks.tensor_operations import operations_per_step, run_without_synchronisation
+from diffusion.adapters import in_dtype
 from diffusion.planning import plan_sampler
 
 SHAPE = (1, 4, 64, 64)
@@ -125,30 +126,49 @@ def print_planning(samplers: Sequence[str], repeats: int) -> None:
         print(f"| {name} | {planning_time(name, repeats) * 1e3:.1f} |")
 
 
+def shipped_networks(device: str) -> dict[str, tuple[Any, Any]]:
+    """Return the shipped network in single and half precision: the module, and what a float32 state calls."""
+    single: Any = copy.deepcopy(diffusion.models.digits().network).to(device)
+    half = copy.deepcopy(single).to(torch.bfloat16)
+    return {"float32": (single, single), "bfloat16": (half, in_dtype(half, torch.bfloat16, cast_time=False))}
+
+
 def print_whole_runs(device: str, samplers: Sequence[str], batches: Sequence[int], repeats: int) -> None:
     """Print how long whole runs with the shipped network take, and its calls alone."""
-    network: Any = copy.deepcopy(diffusion.models.digits().network)
-    network.to(device)
     print(f"\n| digits, {NETWORK_CALLS} calls | the run, ms | its calls alone, ms | beside them |\n|---|---|---|---|")
-    for batch in batches:
-        x = torch.randn(batch, 1, 8, 8, generator=torch.Generator().manual_seed(0)).to(device)
-        t, denoiser = torch.full((batch,), 0.5, device=device), diffusion.Denoiser(network)
+    for precision, (module, network) in shipped_networks(device).items():
+        emulated = device == "cpu" and precision == "bfloat16"  # by most processors, at a tenth of the speed
+        for batch in batches[:1] if emulated else batches:
+            x = torch.randn(batch, 1, 8, 8, generator=torch.Generator().manual_seed(0)).to(device)
+            like, t = x.to(module.position.dtype), torch.full((batch,), 0.5, device=device)
+            denoiser = diffusion.Denoiser(network)
 
-        def alone(x: torch.Tensor = x, t: torch.Tensor = t) -> None:
-            with torch.no_grad():
-                for _ in range(NETWORK_CALLS):
-                    network(x, t)
+            def alone(module: Any = module, like: torch.Tensor = like, t: torch.Tensor = t) -> None:
+                with torch.no_grad():
+                    for _ in range(NETWORK_CALLS):
+                        module(like, t)
 
-        runs = {
-            name: lambda name=name, x=x, denoiser=denoiser: diffusion.sample(
-                denoiser, x, sampler=name, steps=NETWORK_CALLS
-            )
-            for name in samplers
-        }
-        best = shortest({"alone": alone, **runs}, repeats)
-        for name in samplers:
-            beside = best[name] / best["alone"] - 1
-            print(f"| {name}, batch {batch} | {best[name] * 1e3:.2f} | {best['alone'] * 1e3:.2f} | {beside:.1%} |")
+            runs = {
+                name: lambda name=name, x=x, denoiser=denoiser: diffusion.sample(
+                    denoiser, x, sampler=name, steps=NETWORK_CALLS
+                )
+                for name in samplers
+            }
+            best = shortest({"alone": alone, **runs}, repeats)
+            for name in samplers:
+                row = f"{name}, {precision} network, batch {batch}"
+                beside = best[name] / best["alone"] - 1
+                print(f"| {row} | {best[name] * 1e3:.2f} | {best['alone'] * 1e3:.2f} | {beside:.1%} |")
+
+
+def check_for_waiting(x: torch.Tensor, samplers: Sequence[str]) -> None:
+    """Raise if a run waits for the CUDA device between its first and its last call, and say that none does."""
+    for name in samplers:
+        for dtype in (torch.float32, torch.bfloat16):
+            run_without_synchronisation(name, x, PLANNED, dtype)
+        for _, network in shipped_networks(x.device.type).values():
+            run_without_synchronisation(name, x[:1, :1, :8, :8], PLANNED, x.dtype, network)
+    print("no sampler waits for the device between its first and its last call, float32 and bfloat16 networks\n")
 
 
 def main(arguments: Sequence[str] = ()) -> None:
@@ -160,14 +180,12 @@ def main(arguments: Sequence[str] = ()) -> None:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     x = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(device)
     if device == "cuda":
-        for name in samplers:
-            for dtype in (torch.float32, torch.bfloat16):
-                run_without_synchronisation(name, x, PLANNED, dtype)
-        print("no sampler waits for the device between its first and its last call, float32 and bfloat16 networks\n")
+        check_for_waiting(x, samplers)
     with torch.no_grad():
         print_steps(x, samplers, repeats)
     print_planning(samplers, runs)
-    print_whole_runs(device, samplers[:2] if quick else ("deis-tab3", "unipc3"), (1,) if quick else (1, 64), runs)
+    batches = (1,) if quick else (1, 64, 4096) if device == "cuda" else (1, 64)
+    print_whole_runs(device, samplers[:2] if quick else ("deis-tab3", "unipc3"), batches, runs)
 
 
 if __name__ == "__main__":

@@ -115,7 +115,7 @@ class UNet(nn.Module):
         if x.ndim != 4 or x.shape[1:] != (1, 8, 8):
             raise ValueError(f"expected x of shape (B, 1, 8, 8); received {tuple(x.shape)}; reshape or crop it")
         if label is None:
-            label = torch.full((), CLASSES, dtype=torch.int64)
+            label = torch.full((), CLASSES, dtype=torch.int64, device=x.device)  # made there: a copy would wait
         for name, value in (("t", t), ("label", label)):
             if value.shape not in ((), (x.shape[0],)):
                 raise ValueError(

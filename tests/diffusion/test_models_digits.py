@@ -1,5 +1,6 @@
 """The shipped U-Net: shapes, batch independence, labels, quality on held-out images, and its training script."""
 
+import copy
 import subprocess
 import sys
 
@@ -9,6 +10,7 @@ import torch
 from safetensors.torch import load_file
 from sklearn.datasets import load_digits
 
+from benchmarks.tensor_operations import WAITING, Seen
 from diffusion import models
 from diffusion.models import store, train_digits
 from diffusion.models.classifier import Classifier
@@ -94,6 +96,20 @@ def test_digits_is_a_noise_predicting_denoiser_under_the_linear_schedule():
     assert denoiser.predicts == "noise"
     assert denoiser.schedule == SCHEDULE
     assert torch.equal(denoiser.condition["label"], torch.tensor([3, 1]))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_call_waits_for_no_device(dtype):
+    """Seen on a device that holds shapes only, to which the host copies as it does to any other."""
+    network = copy.deepcopy(digits_network()).to("meta").to(dtype)
+    x, t = torch.zeros(2, 1, 8, 8, dtype=dtype, device="meta"), torch.zeros(2, device="meta")
+    with Seen() as seen:
+        network(x, t)
+    assert seen.names
+    assert not set(seen.names) & WAITING
+    with Seen() as seen:
+        network(x, t, torch.tensor(3))  # a label on the host is copied
+    assert set(seen.names) & WAITING
 
 
 def test_labels_may_be_a_number_a_list_an_array_or_a_tensor():
