@@ -12,7 +12,15 @@ from expint.backend import Array, array_namespace
 
 from .schedule import NoiseSchedule, check_positive
 
-__all__ = ["Network", "in_dtype", "with_index", "with_log_sigma", "with_scaled_time", "with_sigma"]
+__all__ = [
+    "Network",
+    "in_dtype",
+    "with_index",
+    "with_log_sigma",
+    "with_preconditioning",
+    "with_scaled_time",
+    "with_sigma",
+]
 
 Network: TypeAlias = Callable[..., Array]
 
@@ -76,6 +84,26 @@ def with_log_sigma(network: Network, schedule: NoiseSchedule, factor: float = 0.
 
     def call(x: Array, t: Array, **condition: Any) -> Array:
         return network(x, -factor * schedule.half_log_snr(t), **condition)
+
+    return call
+
+
+def with_preconditioning(network: Network, schedule: NoiseSchedule) -> Network:
+    """Return a network that passes the inputs of EDM's F to ``network``, whatever the schedule: an "edm" prediction.
+
+    They are c_in x/α = x/√(α² σ_data² + σ²), of unit variance for data of the schedule's ``sigma_data``, and
+    c_noise = ¼ log(σ/α). What F returns is combined to the data by c_skip and c_out, which the prediction knows; a
+    network that has all four inside predicts the data, and `with_sigma` calls it.
+
+    Notes
+    -----
+    Karras et al. 2022, eq. (7) and table 1.
+    """
+
+    def call(x: Array, t: Array, **condition: Any) -> Array:
+        alpha, sigma = schedule.alpha(t), schedule.sigma(t)
+        scale = array_namespace(t).hypot(alpha * schedule.sigma_data, sigma)
+        return network(x / _column(scale, x), -0.25 * schedule.half_log_snr(t), **condition)
 
     return call
 

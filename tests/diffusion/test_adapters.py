@@ -1,11 +1,13 @@
 """Adapters of networks: what the network sees, and what comes back."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
 
 import diffusion
-from diffusion.adapters import in_dtype, with_index, with_log_sigma, with_scaled_time, with_sigma
+from diffusion.adapters import in_dtype, with_index, with_log_sigma, with_preconditioning, with_scaled_time, with_sigma
 
 X = np.random.default_rng(0).standard_normal((3, 2, 4))
 T = np.array([0.1, 0.5, 1.0])
@@ -60,6 +62,26 @@ def test_an_edm_denoiser_serves_a_variance_preserving_schedule():
     same = diffusion.models.gaussian_mixture([1.0], np.zeros((1, 4)), np.eye(4)[None] / 4, VP, predicts="data")
     x = np.random.default_rng(1).standard_normal((3, 4))
     np.testing.assert_allclose(mine(x, 0.6), same(x, 0.6), rtol=1e-12)
+
+
+@pytest.mark.parametrize("sigma_data", [0.5, 1.5])
+@pytest.mark.parametrize("make", [np.asarray, torch.from_numpy], ids=["numpy", "torch"])
+def test_the_raw_network_of_edm_serves_any_schedule(make, sigma_data):
+    """Its denoiser by the formula of Karras et al., D = c_skip x + c_out F(c_in x, c_noise), solved for F."""
+    edm = diffusion.EDM(sigma_data=sigma_data)
+    denoise = diffusion.models.gaussian_mixture([0.4, 0.6], np.eye(4)[:2], np.eye(4)[None] / 4 + np.zeros((2, 1, 1)), edm)
+
+    def raw(scaled, noise_level):
+        sigma = (math.e ** (4 * noise_level))[:, None]
+        norm = (sigma**2 + sigma_data**2) ** 0.5
+        x = norm * scaled
+        return (denoise(x, sigma[:, 0]) - sigma_data**2 / norm**2 * x) / (sigma * sigma_data / norm)
+
+    for schedule in (edm, diffusion.FlowMatching()) if sigma_data == 0.5 else (edm,):
+        mine = diffusion.Denoiser(with_preconditioning(raw, schedule), "edm", schedule)
+        x, t = make(np.random.default_rng(1).standard_normal((3, 4))), 0.6
+        expected = denoise(x / schedule.alpha(t), schedule.rho(t))
+        np.testing.assert_allclose(mine.predict(x, t, "data"), expected, rtol=1e-10)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32])
