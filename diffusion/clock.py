@@ -119,6 +119,12 @@ FLOW = StateClock(
     half_log_snr=lambda xp, tau: xp.log1p(-tau) - xp.log(tau),
     slope=lambda rho: -rho / (1.0 + rho) ** 2,
 )
+LOG_FLOW = StateClock(  # −log of the time of the straight path, with the sign of λ
+    "log-flow",
+    of_state=lambda xp, a, s: xp.log1p(a / s),
+    half_log_snr=lambda xp, u: u + xp.log(-xp.expm1(-u)),
+    slope=lambda rho: 1.0 / (1.0 + rho),
+)
 
 
 @lru_cache(maxsize=64)
@@ -145,6 +151,7 @@ CLOCKS: dict[str, Clock] = {
     "rho": RHO,
     "angle": ANGLE,
     "flow": FLOW,
+    "log-flow": LOG_FLOW,
     "edm-angle": edm_angle(),
 }
 """The clocks by name; ``"edm-angle"`` is that of σ_data = 1/2."""

@@ -13,7 +13,6 @@ from expint.operators import Scalar
 from expint.run.dense_output import DenseOutput
 
 from .gauge import DATA, Gauge
-from .prediction import convert
 from .schedule import NoiseSchedule
 from .tabulated import TabulatedGauge
 
@@ -57,19 +56,7 @@ class DensePath:
             [nonlinear * outputs[t] for t in times if t in outputs],
             order,
         )
-        data = [
-            convert(
-                outputs[t],
-                x,
-                float(schedule.alpha(t)),
-                float(schedule.sigma(t)),
-                gauge.predicts,
-                "data",
-                schedule.sigma_data,
-            )
-            for t, x in zip(times, states)
-            if t in outputs
-        ]
+        data = [gauge.data(schedule, t, x, outputs[t]) for t, x in zip(times, states) if t in outputs]
         self.previews = array_namespace(data[0]).stack(data)
 
     def __call__(self, t: float | Sequence[float] | np.ndarray) -> Array:

@@ -19,14 +19,15 @@ from typing import Any
 
 from expint.backend import Array
 
-from .clock import ANGLE, LAMBDA, StateClock, edm_angle
+from .clock import ANGLE, LAMBDA, LOG_FLOW, StateClock, edm_angle
 from .clock import FLOW as FLOW_CLOCK
 from .clock import RHO as RHO_CLOCK
 from .pointwise import pointwise
-from .prediction import Kind, formula
+from .prediction import Kind, convert, formula
 from .prediction import interpolated as interpolated_prediction
+from .schedule import NoiseSchedule
 
-__all__ = ["DATA", "FLOW", "GAUGES", "NOISE", "RHO", "VELOCITY", "Gauge", "edm", "interpolated"]
+__all__ = ["DATA", "FLOW", "FLOW_DATA", "GAUGES", "NOISE", "RHO", "VELOCITY", "Gauge", "edm", "interpolated"]
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,11 @@ class Gauge:
     def scale(self, alpha: Array, sigma: Array) -> Array:
         """Return x/y where x = α x₀ + σ ε: numbers for numbers, arrays for arrays."""
         return pointwise(self._scale, alpha, sigma)
+
+    def data(self, schedule: NoiseSchedule, t: float, x: Array, slope: Array) -> Array:
+        """Return x₀ where the prediction is ``slope`` at the state ``x`` and the time t of the ``schedule``."""
+        alpha, sigma = float(schedule.alpha(t)), float(schedule.sigma(t))
+        return convert(slope, x, alpha, sigma, self.predicts, "data", schedule.sigma_data)
 
     def _scale(self, xp: Any, alpha: Any, sigma: Any) -> Any:
         s = self.clock.at(alpha, sigma)
@@ -144,6 +150,7 @@ DATA = Gauge("data", LAMBDA, a=lambda m, s, d: 1, b=lambda m, s, d: m.exp(-s), p
 RHO = Gauge("rho", RHO_CLOCK, a=lambda m, s, d: 1, b=lambda m, s, d: s, predicts="noise")
 VELOCITY = Gauge("velocity", ANGLE, a=lambda m, s, d: m.cos(s), b=lambda m, s, d: m.sin(s), predicts="velocity")
 FLOW = Gauge("flow", FLOW_CLOCK, a=lambda m, s, d: 1 - s, b=lambda m, s, d: s, predicts="flow")
+FLOW_DATA = Gauge("flow-data", LOG_FLOW, a=lambda m, s, d: 1 - m.exp(-s), b=lambda m, s, d: m.exp(-s), predicts="data")
 
 
 @lru_cache(maxsize=64)
@@ -188,5 +195,5 @@ def interpolated(linear: Fraction | float) -> Gauge:
     )
 
 
-GAUGES: dict[str, Gauge] = {gauge.name: gauge for gauge in (NOISE, DATA, RHO, VELOCITY, FLOW, edm())}
+GAUGES: dict[str, Gauge] = {gauge.name: gauge for gauge in (NOISE, DATA, RHO, VELOCITY, FLOW, FLOW_DATA, edm())}
 """The gauges by name; ``"edm"`` is that of σ_data = 1/2."""

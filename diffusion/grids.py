@@ -37,7 +37,7 @@ def uniform(
     steps
         Number n of steps.
     clock
-        A clock or its name: ``"t"``, ``"lambda"``, ``"rho"``, ``"angle"``, ``"flow"``, ``"edm-angle"``.
+        A clock or its name: ``"t"``, ``"lambda"``, ``"rho"``, ``"angle"``, ``"flow"``, ``"log-flow"``, ``"edm-angle"``.
     schedule
         The schedule whose times these are.
     t_start, t_end

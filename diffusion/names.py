@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from operator import index
 
-__all__ = ["number_of_steps", "resolve"]
+__all__ = ["fold", "number_of_steps", "resolve"]
 
 _FEW = 12  # names that fit into a message
 
@@ -31,16 +31,16 @@ def resolve(name: str, known: Mapping[str, object], aliases: Mapping[str, str], 
     canonical = aliases.get(name, name)
     if canonical in known:
         return canonical
-    spellings = {_fold(key): key for key in known} | {_fold(key): value for key, value in aliases.items()}
-    if _fold(name) in spellings:
-        return spellings[_fold(name)]
-    near = get_close_matches(_fold(name), spellings, n=1, cutoff=0.0)[0]
+    spellings = {fold(key): key for key in known} | {fold(key): value for key, value in aliases.items()}
+    if fold(name) in spellings:
+        return spellings[fold(name)]
+    near = get_close_matches(fold(name), spellings, n=1, cutoff=0.0)[0]
     choice = f"one of {list(known)}" if len(known) <= _FEW else f"one of {len(known)} by name"
     article = "an" if what[0] in "aeiou" else "a"
     raise ValueError(f"expected {article} {what}, {choice}; received {name!r}; did you mean {spellings[near]!r}?")
 
 
-def _fold(name: str) -> str:
+def fold(name: str) -> str:
     """Return the name without what does not distinguish names: case, which of hyphen, underscore, space, ++ or pp."""
     return re.sub(r"[\s_-]+", "-", name.strip().lower().replace("++", "pp"))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction as F
@@ -19,7 +20,7 @@ from expint.derive.predictor_corrector import PredictorCorrector
 from .compat import PRESETS
 from .declaration import Sampler
 from .gauge import DATA, GAUGES, NOISE, RHO
-from .names import resolve
+from .names import fold, resolve
 from .programme import End
 from .published_grids import karras, quadratic_in_t, uniform_in, uniform_in_lambda, uniform_in_t
 from .schedule import NoiseSchedule
@@ -52,15 +53,54 @@ class Automatic(Sampler):
         return SAMPLERS[f"unipc{min(steps, 3)}"]
 
 
+def _tab(r: int) -> Sampler:
+    return _DEIS(f"deis-tab{r}", expint.Adams(r + 1, ramp=True), interpolate_in="t")
+
+
+def _rhoab(r: int) -> Sampler:
+    return _DEIS(f"deis-rhoab{r}", expint.Adams(r + 1, ramp=True))
+
+
+def _logrhoab(r: int) -> Sampler:
+    return _DEIS(f"deis-logrhoab{r}", expint.Adams(r + 1, ramp=True), gauge=NOISE)
+
+
+def _unipc(p: int) -> Sampler:
+    return _UNIPC(f"unipc{p}", PredictorCorrector(p, ramp=True), DATA)
+
+
+def _unipc_noise(p: int) -> Sampler:
+    return _UNIPC(f"unipc{p}-noise", PredictorCorrector(p, ramp=True), NOISE)
+
+
+def _sa(p: int) -> Sampler:
+    return _UNIPC(f"sa{p}", PredictorCorrector(p, ramp=True), DATA, reference="xue2023")
+
+
+def _lms(q: int) -> Sampler:
+    return _EDM(f"lms{q}", expint.Adams(q, ramp=True), end=End(zero=q))
+
+
+_FAMILIES = {
+    "deis-tab#": _tab,
+    "deis-rhoab#": _rhoab,
+    "deis-logrhoab#": _logrhoab,
+    "unipc#": _unipc,
+    "unipc#-noise": _unipc_noise,
+    "sa#": _sa,
+    "lms#": _lms,
+}
+"""Samplers of any order, # standing for it, up to 8 by name; the catalogue lists the usual ones."""
+
 _VAN_DER_HOUWEN = Butcher(  # van der Houwen, *Construction of integration formulas*, 1977
     name="van-der-houwen3", order=3, a=((), (F(8, 15),), (F(1, 4), F(5, 12))), b=(F(1, 4), 0, F(3, 4)), reference=""
 )
 
 _CATALOGUE = (
     _DEIS("ddim", expint.Adams(1), reference="song2021"),
-    *(_DEIS(f"deis-tab{r}", expint.Adams(r + 1, ramp=True), interpolate_in="t") for r in range(4)),
-    *(_DEIS(f"deis-rhoab{r}", expint.Adams(r + 1, ramp=True)) for r in range(4)),
-    *(_DEIS(f"deis-logrhoab{r}", expint.Adams(r + 1, ramp=True), gauge=NOISE) for r in range(4)),
+    *(_tab(r) for r in range(4)),
+    *(_rhoab(r) for r in range(4)),
+    *(_logrhoab(r) for r in range(4)),
     _DEIS("deis-rho-heun", expint.method("lawson-heun2")),
     _DEIS("deis-rho-kutta3", expint.method("lawson-kutta3")),
     *(_DEIS(f"deis-rho-{name}", expint.method(f"lawson-{name}")) for name in ("heun3", "ralston3", "ssprk3")),
@@ -77,13 +117,13 @@ _CATALOGUE = (
     _DPMPP("dpmpp-2m", expint.Adams(2, ramp=True)),
     _DPMPP("dpmpp-3s", expint.method("hochbruck-ostermann3")),
     _DPMPP("dpmpp-3m", expint.Adams(3, ramp=True)),
-    *(_UNIPC(f"unipc{p}", PredictorCorrector(p, ramp=True), DATA) for p in range(1, 5)),
-    *(_UNIPC(f"unipc{p}-noise", PredictorCorrector(p, ramp=True), NOISE) for p in range(1, 5)),
-    _UNIPC("sa3", PredictorCorrector(3, ramp=True), DATA, reference="xue2023"),
+    *(_unipc(p) for p in range(1, 5)),
+    *(_unipc_noise(p) for p in range(1, 5)),
+    _sa(3),
     _EDM("euler", expint.Adams(1)),
     _EDM("edm-heun", expint.method("lawson-heun2")),
     Automatic("auto", expint.Adams(1), RHO, quadratic_in_t, reference="zhang2023"),
-    _EDM("lms4", expint.Adams(4, ramp=True), end=End(zero=4)),
+    _lms(4),
 )
 
 SAMPLERS: dict[str, Sampler] = {entry.name: entry for entry in (*_CATALOGUE, *PRESETS)}
@@ -95,6 +135,7 @@ _GRIDS: dict[str, Callable[[int, NoiseSchedule], np.ndarray]] = {
     "rho": karras,
     "velocity": uniform_in("angle"),
     "flow": uniform_in("flow"),
+    "flow-data": uniform_in("log-flow"),
     "edm": uniform_in("edm-angle"),
 }
 
@@ -108,7 +149,8 @@ def sampler(
 ) -> Sampler:
     """Return the sampler called ``name``; a sampler is returned as it is.
 
-    Any method of ``expint`` in any gauge is found by both names: "krogstad4-data", "adams3-velocity".
+    DEIS, UniPC, SA-Solver and LMS are found up to "deis-tab8", "unipc8-noise", …, and any method of ``expint`` in any
+    gauge by both names: "krogstad4-data", "adams3-velocity".
 
     Parameters
     ----------
@@ -133,7 +175,7 @@ def sampler(
 
 
 def sampler_names() -> list[str]:
-    """Return the names of all samplers, without those composed of a method and a gauge."""
+    """Return the names of all samplers, without those of higher order or composed of a method and a gauge."""
     return list(SAMPLERS)
 
 
@@ -141,11 +183,16 @@ def _find(name: str) -> Sampler:
     try:
         return SAMPLERS[resolve(name, SAMPLERS, {}, "sampler")]
     except ValueError as unknown:
-        method_name, _, gauge = name.lower().replace("_", "-").rpartition("-")
-        if gauge not in GAUGES:
+        spelt = fold(name)
+        number = re.search(r"(?<!\d)[0-8](?!\d)", spelt)
+        family = _FAMILIES.get(spelt.replace(number[0], "#")) if number else None
+        if number and family:
+            return family(int(number[0]))
+        gauge = max((gauge for gauge in GAUGES if spelt.endswith(f"-{gauge}")), key=len, default=None)
+        if gauge is None:
             raise
         try:
-            method = expint.method(method_name)
+            method = expint.method(spelt.removesuffix(f"-{gauge}"))
         except ValueError:
             raise unknown from None
         return Sampler(f"{method.name}-{gauge}", method, GAUGES[gauge], _GRIDS[gauge], reference="")

@@ -69,7 +69,9 @@ def test_an_edm_denoiser_serves_a_variance_preserving_schedule():
 def test_the_raw_network_of_edm_serves_any_schedule(make, sigma_data):
     """Its denoiser by the formula of Karras et al., D = c_skip x + c_out F(c_in x, c_noise), solved for F."""
     edm = diffusion.EDM(sigma_data=sigma_data)
-    denoise = diffusion.models.gaussian_mixture([0.4, 0.6], np.eye(4)[:2], np.eye(4)[None] / 4 + np.zeros((2, 1, 1)), edm)
+    denoise = diffusion.models.gaussian_mixture(
+        [0.4, 0.6], np.eye(4)[:2], np.eye(4)[None] / 4 + np.zeros((2, 1, 1)), edm
+    )
 
     def raw(scaled, noise_level):
         sigma = (math.e ** (4 * noise_level))[:, None]

@@ -10,12 +10,7 @@ import diffusion
 
 from . import transcriptions as literal
 from . import transcriptions_dpm as dpm
-from .test_samplers import SCHEDULES, model, start
-
-
-def adams(coefficients, order, **options):
-    """Return the multistep run with coefficients of the given order."""
-    return lambda eps, s, g, x: literal.multistep(eps, coefficients(s, g, order, **options), g, x)
+from .test_samplers import SCHEDULES, adams, model, start
 
 
 def tableau(entries):

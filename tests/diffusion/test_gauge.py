@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from diffusion.clock import LAMBDA
 from diffusion.clock import RHO as RHO_CLOCK
-from diffusion.gauge import DATA, FLOW, GAUGES, NOISE, RHO, VELOCITY, Gauge, edm, interpolated
+from diffusion.gauge import DATA, FLOW, FLOW_DATA, GAUGES, NOISE, RHO, VELOCITY, Gauge, edm, interpolated
 from diffusion.prediction import basis
 
 scales = st.floats(0.01, 100.0)
@@ -27,6 +27,7 @@ scales = st.floats(0.01, 100.0)
         (RHO, 0, 1, "noise"),
         (VELOCITY, 0, 1, "velocity"),
         (FLOW, 0, 1, "flow"),
+        (FLOW_DATA, -1, 1, "data"),
         (edm(0.5), 0, -1, "edm"),
         (edm(1.7), 0, -1, "edm"),
     ],
@@ -46,6 +47,7 @@ def test_the_linear_and_nonlinear_constants_are_derived(gauge, linear, nonlinear
         (RHO, lambda a, s: a),
         (VELOCITY, math.hypot),
         (FLOW, lambda a, s: a + s),
+        (FLOW_DATA, lambda a, s: a + s),
         (edm(0.5), lambda a, s: math.hypot(s, 0.5 * a)),
     ],
     ids=lambda value: value.name if isinstance(value, Gauge) else "",

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import diffusion
-from diffusion.gauge import DATA, FLOW, NOISE, RHO, VELOCITY, interpolated
+from diffusion.gauge import DATA, FLOW, FLOW_DATA, NOISE, RHO, VELOCITY, interpolated
 from diffusion.prediction import formula
 from expint.derive.lagrange import adams_weights
 from expint.derive.phisum import PhiSum, phi
@@ -35,7 +35,7 @@ def defect_of_euler(gauge):
     return sympy.simplify(y - a_next * DATUM - b_next * NOISE_VALUE)
 
 
-@pytest.mark.parametrize("gauge", [NOISE, DATA, RHO, FLOW], ids=lambda gauge: gauge.name)
+@pytest.mark.parametrize("gauge", [NOISE, DATA, RHO, FLOW, FLOW_DATA], ids=lambda gauge: gauge.name)
 def test_the_exponential_euler_method_is_ddim(gauge):
     """DDIM, DPM-Solver-1, DPM-Solver++(1), DEIS of order 0, Euler in σ and on the straight path are one sampler."""
     assert defect_of_euler(gauge) == 0

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from fractions import Fraction
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 import pytest
@@ -16,6 +16,7 @@ from diffusion.order import order_of_runs
 from diffusion.published_grids import uniform_in_lambda
 
 from . import transcriptions as literal
+from . import transcriptions_dpm as dpm
 from .golden import mixture
 
 VP = diffusion.VP.linear()
@@ -35,6 +36,11 @@ CALLS = {
 
 def model(schedule, predicts="noise"):
     return gaussian_mixture(*mixture()[:3], schedule, predicts=predicts)
+
+
+def adams(coefficients, order, **options):
+    """Return the multistep run with coefficients of the given order."""
+    return lambda eps, s, g, x: literal.multistep(eps, coefficients(s, g, order, **options), g, x)
 
 
 def start(schedule):
@@ -164,6 +170,7 @@ def test_unipc_of_order_three_started_by_runge_kutta_has_order_four():
         ("exprk5s8-data", 5),
         ("adams3-velocity", 3),
         ("adams3-flow", 3),
+        ("adams3-flow-data", 3),
         ("adams3-edm", 3),
         ("lawson-rk4-flow", 4),
         ("Cox_Matthews4-noise", 4),
@@ -379,6 +386,32 @@ def test_names_resolve_whatever_their_case_and_separators():
     assert diffusion.sampler("DEIS_tAB3") is diffusion.sampler("deis-tab3")
     assert diffusion.sampler(diffusion.sampler("ddim")) is diffusion.sampler("ddim")
     assert set(diffusion.sampler_names()) >= {"ddim", "ipndm", "deis-tab3", "deis-rho-rk4"}
+
+
+@pytest.mark.parametrize(
+    ("name", "formula"),
+    [
+        ("deis-tab5", adams(literal.tab_coefficients, 5)),
+        ("DEIS_rhoAB4", adams(literal.rhoab_coefficients, 4)),
+        ("deis-logrhoab4", adams(dpm.log_rho_ab_coefficients, 4)),
+        ("lms5", adams(literal.rhoab_coefficients, 4)),
+        ("UniPC6", partial(dpm.unipc, order=6, gauge="data", variant="solved")),
+        ("unipc5-noise", partial(dpm.unipc, order=5, gauge="noise", variant="solved")),
+        ("sa2", partial(dpm.sa_solver, order=2)),
+    ],
+)
+def test_samplers_of_any_order_are_found_by_name_and_are_their_formulas(name, formula):
+    sampler = diffusion.sampler(name, end=diffusion.End(correct=False))
+    grid, network = diffusion.grids.uniform(9, "lambda", schedule=VP), model(VP)
+    expected = formula(network, VP, grid, start(VP))
+    found = diffusion.trajectory(network, start(VP), sampler=sampler, grid=grid, start="state").states
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-10 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("name", ["unipc0", "sa0", "lms0"])
+def test_an_order_that_no_sampler_has_is_refused(name):
+    with pytest.raises(ValueError, match=r"to be an integer ≥ 1, received 0"):
+        diffusion.sampler(name)
 
 
 @pytest.mark.parametrize(("name", "near"), [("dies-tab3", "deis-tab3"), ("DDIMM", "ddim"), ("ipndm4", "ipndm")])
