@@ -3,37 +3,70 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import expint
 from expint.backend import Array, array_namespace, to_numpy
 
 from .denoiser import Denoiser
 
-__all__ = ["OffScaleWarning", "diagnosed", "warn_off_scale"]
+__all__ = ["FirstData", "OffScaleWarning", "diagnosed", "mean_square", "warn_off_scale"]
 
 _SHOWN = 8  # samples that a message lists
+_OF_NO_PREDICTION = 0.5  # of the data that a noise prediction of zero implies
 _OFF_SCALE = 20.0  # root mean square of samples; a prediction taken for another kind usually gives some 50 or more
 
 
 class OffScaleWarning(UserWarning):
-    """Samples are far larger than normalised data; usually the kind of prediction is wrong."""
+    """Samples, or the data that the first call implies, are far larger than normalised data.
+
+    Usually the kind of prediction is wrong.
+    """
 
 
-def warn_off_scale(run: expint.Solution, denoiser: Denoiser) -> expint.Solution:
-    """Return the run, with a warning if it ends far outside the scale of any normalised data."""
-    if run.success:
-        xp = array_namespace(run.y)
-        scale = float(to_numpy(xp.mean(xp.astype(run.y[-1, ...], xp.float32) ** 2))) ** 0.5
-        if scale > _OFF_SCALE:
+class FirstData(NamedTuple):
+    """The data that the first call implies: their mean square, on the device of the states, where the run begins."""
+
+    t: float
+    rho: float
+    mean_square: Array
+
+
+def mean_square(data: Array) -> Array:
+    """Return the mean square of ``data`` in single precision, where it is."""
+    xp = array_namespace(data)
+    return xp.mean(xp.astype(data, xp.float32) ** 2)
+
+
+def warn_off_scale(run: expint.Solution, denoiser: Denoiser, first: Sequence[FirstData]) -> expint.Solution:
+    """Return the run, with a warning if it ends, or its ``first`` call is, far outside the scale of normalised data.
+
+    Of a noise prediction the data are ρ = σ/α times its error, or ρ times the state if it has nothing to do with noise.
+    """
+    if not run.success:
+        return run
+    checks = [
+        (
+            f"data, as the first call, at t = {call.t:.6g}, implies them,",
+            call.mean_square,
+            max(_OFF_SCALE, _OF_NO_PREDICTION * call.rho),
+        )
+        for call in first
+    ]
+    checks.append(("samples", mean_square(run.y[-1, ...]), _OFF_SCALE))
+    for what, square, limit in checks:
+        scale = float(to_numpy(square)) ** 0.5
+        if scale > limit:
             warnings.warn(
-                f"expected samples of about unit scale, received a root mean square of {scale:.3g}: the network may "
+                f"expected {what} of about unit scale, received a root mean square of {scale:.3g}: the network may "
                 f"predict something else than {denoiser.predicts!r}, or take another time; check predicts= and the "
                 "network's convention of time",
                 OffScaleWarning,
                 stacklevel=3,
             )
+            return run
     return run
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from math import inf
 from typing import Any
 
 import expint
@@ -15,9 +16,10 @@ from expint.run.scattered import can_scatter, scattered_states
 
 from .declaration import Sampler
 from .denoiser import Denoiser
-from .diagnosis import diagnosed
+from .diagnosis import FirstData, diagnosed, mean_square
 from .door import check_state
 from .evaluation import Predicted
+from .schedule import NoiseSchedule
 
 __all__ = ["run_sampler"]
 
@@ -32,6 +34,7 @@ def run_sampler(
     callback: Callable[[float, Array], None] | None,
     progress: bool,
     outputs: dict[float, Array] | None = None,
+    first: list[FirstData] | None = None,
 ) -> expint.Solution:
     """Run the ``plan`` of a ``sampler`` from ``state``, and say what is wrong with a run that becomes non-finite.
 
@@ -47,6 +50,8 @@ def run_sampler(
         Indices of the states to keep; None keeps all.
     outputs
         Where the outputs of the network, in the kind of the gauge, are entered by their time, if they are wanted.
+    first
+        Where the size of the data that the first call implies is entered, if it is wanted.
 
     Raises
     ------
@@ -56,14 +61,16 @@ def run_sampler(
     check_state(state)
     if start not in ("noise", "state"):
         raise ValueError(f"expected start to be 'noise' or 'state', received {start!r}")
-    first = plan.steps[0].times[0]
-    x = state * denoiser.schedule.noise_scale(first) if start == "noise" else state
+    start_time = plan.steps[0].times[0]
+    x = state * denoiser.schedule.noise_scale(start_time) if start == "noise" else state
     scattered = can_scatter(plan, x)
     last = len(plan.steps) - 1
     with _no_grad(x):
         plan_run, evaluate, factors = _evaluation(sampler, denoiser, plan, x, keep=not scattered or outputs is not None)
         if outputs is not None:
             evaluate = _kept(evaluate, factors, outputs)
+        if first is not None:
+            evaluate = _noted(evaluate, factors, sampler, denoiser.schedule, first)
         if scattered and keep == [last] and callback is None:
             plan_run = without_corrected(plan_run)  # nothing looks at the states between, but where the network raises
         states = (scattered_states if scattered else accepted_states)(plan_run, evaluate, x)
@@ -99,6 +106,26 @@ def _kept(
     def evaluate(t: float, x: Array) -> Array:
         value = slope(t, x)
         outputs[t] = factors.get(t, 1.0) * value  # of calls at one time the last: that at the accepted state
+        return value
+
+    return evaluate
+
+
+def _noted(
+    slope: Callable[[float, Array], Array],
+    factors: Mapping[float, float],
+    sampler: Sampler,
+    schedule: NoiseSchedule,
+    first: list[FirstData],
+) -> Callable[[float, Array], Array]:
+    """Return the ``slope``, with the size of the data that its first value implies appended to ``first``."""
+
+    def evaluate(t: float, x: Array) -> Array:
+        value = slope(t, x)
+        if not first:
+            data = sampler.gauge.data(schedule, t, x, factors.get(t, 1.0) * value)
+            alpha, sigma = schedule.alpha(t), schedule.sigma(t)
+            first.append(FirstData(t, sigma / alpha if alpha else inf, mean_square(data)))
         return value
 
     return evaluate

@@ -14,7 +14,7 @@ from expint.backend import Array
 from .declaration import Sampler
 from .denoiser import Denoiser
 from .dense import with_dense_output
-from .diagnosis import OffScaleWarning, warn_off_scale
+from .diagnosis import FirstData, OffScaleWarning, warn_off_scale
 from .door import lay_out
 from .programme import End
 from .running import run_sampler
@@ -87,11 +87,14 @@ def sample(
     Warns
     -----
     OffScaleWarning
-        If the samples are far larger than normalised data, as they are where ``denoiser.predicts`` is wrong.
+        If the samples, or the data that the first call implies, are far larger than normalised data, as they are where
+        ``denoiser.predicts`` is wrong.
     """
     plan, chosen = _planned(denoiser, sampler, steps, grid)
     last = [len(plan.steps) - 1]
-    return _final(warn_off_scale(run_sampler(denoiser, noise, plan, chosen, start, last, callback, progress), denoiser))
+    first: list[FirstData] = []
+    run = run_sampler(denoiser, noise, plan, chosen, start, last, callback, progress, first=first)
+    return _final(warn_off_scale(run, denoiser, first))
 
 
 def trajectory(
@@ -127,7 +130,9 @@ def trajectory(
     """
     plan, chosen = _planned(denoiser, sampler, steps, grid)
     outputs: dict[float, Array] | None = {} if dense_output else None
-    run = warn_off_scale(run_sampler(denoiser, noise, plan, chosen, start, None, callback, progress, outputs), denoiser)
+    first: list[FirstData] = []
+    run = run_sampler(denoiser, noise, plan, chosen, start, None, callback, progress, outputs, first)
+    run = warn_off_scale(run, denoiser, first)
     if not outputs or len(run.t) < 2:
         return run
     return with_dense_output(run, outputs, chosen.gauge, denoiser.schedule, chosen.method.order)

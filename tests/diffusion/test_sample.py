@@ -1,5 +1,7 @@
 """The front doors: what they take, what they give, what they refuse."""
 
+import warnings
+
 import array_api_strict
 import numpy as np
 import pytest
@@ -203,6 +205,7 @@ def test_states_that_cannot_be_sampled_are_refused_before_any_call(door, noise, 
 
 
 @pytest.mark.parametrize("name", ["deis-tab3", "unipc3-noise", "edm-heun", "dpmpp-2m"])
+@pytest.mark.filterwarnings("ignore::diffusion.OffScaleWarning")  # a network of no schedule
 @pytest.mark.parametrize("make", [np.asarray, torch.from_numpy, lambda x: torch.from_numpy(x).bfloat16()])
 def test_a_network_may_write_each_output_over_the_one_before(make, name):
     def network(x, t):
@@ -283,6 +286,26 @@ def test_a_prediction_taken_for_noise_is_warned_of(schedule, truth):
     with pytest.warns(diffusion.OffScaleWarning, match="predict something else than 'noise'.*check predicts="):
         diffusion.sample(wrong, NOISE, sampler="dpm1", steps=10)
     diffusion.sample(diffusion.Denoiser(network, truth, schedule), NOISE, sampler="dpm1", steps=10)
+
+
+@pytest.mark.parametrize("make", [np.asarray, torch.from_numpy], ids=["numpy", "torch"])
+@pytest.mark.parametrize("door", [diffusion.sample, diffusion.trajectory])
+def test_the_data_that_the_first_call_implies_tell_of_a_wrong_prediction_though_the_samples_do_not(door, make):
+    """A velocity taken for noise: of the size of the noise-to-signal ratio at first, ordinary in the end."""
+    schedule = diffusion.EDM()
+    wrong = diffusion.Denoiser(gaussian_mixture(*mixture()[:3], schedule, "velocity").network, "noise", schedule)
+    with pytest.warns(diffusion.OffScaleWarning, match=r"data, as the first call, at t = 80, implies .* than 'noise'"):
+        end = door(wrong, make(NOISE), sampler="dpmpp-2m", steps=10)
+    samples = end.y_end if door is diffusion.trajectory else end
+    assert float((samples**2).mean()) ** 0.5 < 20.0
+
+
+@pytest.mark.parametrize("name", ["deis-tab3", "unipc3", "adams2-velocity", "adams2-edm"])
+def test_a_noise_prediction_with_an_error_of_a_few_percent_is_not_warned_of(name):
+    rough = diffusion.Denoiser(lambda x, t: NET(x, t) + 0.05 * np.sin(40 * x), "noise", VP)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        diffusion.sample(rough, NOISE, sampler=name, steps=10)
 
 
 def test_times_at_which_the_clock_is_infinite_are_refused_and_sampled_at_where_it_is_not():
