@@ -125,6 +125,7 @@ def test_previews_are_kept_though_evaluations_are_not():
         np.testing.assert_allclose(preview, denoiser.predict(x, float(t), "data"), rtol=1e-10, atol=1e-11)
 
 
+@pytest.mark.filterwarnings("ignore::diffusion.OffScaleWarning")
 def test_half_precision_states_are_gathered_in_the_precision_of_one_operation():
     exact = diffusion.sample(diffusion.Denoiser(lambda x, t: 0.5 * x), X.double(), sampler="deis-tab3", steps=8)
     network = in_dtype(lambda x, t: 0.5 * x, torch.float32)
