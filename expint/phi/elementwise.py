@@ -9,7 +9,18 @@ from typing import Any
 import numpy as np
 
 from expint.backend import Array, Namespace, array_namespace, device, is_array, is_jax, is_numpy, is_torch
-from expint.phi.recurrences import FAR_RIGHT, downward, far_right, real_part, rightward, turn, turn_right, upward
+from expint.phi.recurrences import (
+    FAR_RIGHT,
+    direct,
+    downward,
+    far_right,
+    real_part,
+    rightward,
+    turn,
+    turn_direct,
+    turn_right,
+    upward,
+)
 
 __all__ = ["checked_index", "evaluate", "phi_functions", "slopes", "working_dtypes"]
 
@@ -18,13 +29,14 @@ _BLOCK = 65536
 
 
 # How the numbers of a set are evaluated; "right" are positive numbers of a real dtype.
-_REGIMES = range(6)
+_REGIMES = range(7)
 _SERIES = 0  # |z| < 1
 _MIDDLE = 1  # 1 ≤ |z| < turn(p)
 _UPWARD = 2  # |z| ≥ turn(p)
 _MIDDLE_RIGHT = 3  # 1 ≤ z < turn_right(p)
-_UPWARD_RIGHT = 4  # z ≥ turn_right(p)
-_FAR_RIGHT = 5
+_UPWARD_RIGHT = 4  # turn_right(p) ≤ z < turn_direct(p)
+_DIRECT_RIGHT = 5  # z ≥ turn_direct(p)
+_FAR_RIGHT = 6
 
 
 def phi_functions(z: Any, p: int) -> list[Any]:
@@ -174,6 +186,7 @@ def _regimes(xp: Namespace, z: Array, p: int) -> Array:
     if real is z:
         regimes += xp.astype((z <= -end) | (z >= turn_right(p)), xp.int8)
         regimes += 2 * xp.astype(z >= 1, xp.int8)
+        regimes += xp.astype(z >= turn_direct(p), xp.int8)
     else:
         regimes += xp.astype(size >= end, xp.int8)
     far = real > FAR_RIGHT[xp.finfo(z.dtype).bits]
@@ -190,6 +203,8 @@ def _evaluate(xp: Namespace, z: Array, exp: Array, index: Any, p: int, regime: i
         return upward(exp[index], z, p)[1:]
     if regime == _UPWARD_RIGHT:
         return rightward(xp, exp[index], z, p)[1:]
+    if regime == _DIRECT_RIGHT:
+        return direct(exp[index], z, p)
     if regime == _MIDDLE:
         return _crossed(xp, abs(z), downward(z, p, radius=turn(p)), turn, lambda q: upward(exp[index], z, q))
     below = downward(z, p, radius=turn_right(p))

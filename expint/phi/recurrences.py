@@ -7,11 +7,24 @@ import math
 
 from expint.backend import Array, Namespace
 
-__all__ = ["FAR_RIGHT", "downward", "far_right", "real_part", "rightward", "turn", "turn_right", "upward"]
+__all__ = [
+    "FAR_RIGHT",
+    "direct",
+    "downward",
+    "far_right",
+    "real_part",
+    "rightward",
+    "turn",
+    "turn_direct",
+    "turn_right",
+    "upward",
+]
 
 # Beyond this real part, by bits, e^z nears overflow although φ_k(z) ≈ e^z / z^k need not; 1/k! no longer matters there.
 FAR_RIGHT = {64: 600.0, 32: 60.0}
 _SURE_OVERFLOW = 1.0e4
+
+_MOST_POWERS = 40  # z^p stays far from overflow
 
 # Veltkamp's factors 2^⌈t/2⌉ + 1 for the t digits of a format.
 _SPLITTERS = {64: 2.0**27 + 1, 32: 2.0**12 + 1}
@@ -89,6 +102,27 @@ def rightward(xp: Namespace, exp: Array, z: Array, p: int) -> list[Array]:
         error /= z
         values.append(value + error)
     return values
+
+
+def direct(exp: Array, z: Array, p: int) -> list[Array]:
+    """Return [φ_1, …, φ_p] of real z ≥ ``turn_direct(p)`` by (e^z − Σ_{j<k} z^j/j!) / z^k: e^z outweighs the sum.
+
+    A third of the work of ``rightward``, with k - 1 roundings of the power more: 3 ulp for k = 4, 5 for k = 8.
+    """
+    values, power, total = [], z, 1.0
+    for k in range(1, p + 1):
+        value = exp - total
+        value /= power
+        values.append(value)
+        if k < p:
+            total = total + _inverse_factorial(k) * power
+            power = power * z
+    return values
+
+
+def turn_direct(p: int) -> float:
+    """Return the z from which φ_1, …, φ_p are computed by ``direct``: the sum is at most a quarter of e^z there."""
+    return max(10.0, 1.25 * p) if p <= _MOST_POWERS else math.inf
 
 
 def _halves(x: Array, splitter: float) -> tuple[Array, Array]:

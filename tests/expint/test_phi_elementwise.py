@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from expint.phi import phi_functions
-from expint.phi.recurrences import turn, turn_right
+from expint.phi.recurrences import turn, turn_direct, turn_right
 
 from .phi_reference import phi_exactly, ulps
 
@@ -59,7 +59,7 @@ def test_every_scale_and_direction_is_accurate_to_a_few_ulp(direction, p):
 @pytest.mark.parametrize("p", [1, 2, 4, 8])
 @pytest.mark.parametrize("direction", [1, -1, 1j, complex(-0.5, 0.5)])
 def test_values_are_accurate_on_both_sides_of_where_the_recurrences_turn(p, direction):
-    turns = {turn(k) for k in range(1, p + 1)} | {turn_right(k) for k in range(1, p + 1)}
+    turns = {turn(k) for k in range(1, p + 1)} | {turn_right(k) for k in range(1, p + 1)} | {turn_direct(p)}
     away = 10.0 ** np.random.default_rng(p).uniform(-16, -0.5, 20)
     z = direction / abs(direction) * np.concatenate([np.concatenate([t - away, [t], t + away]) for t in sorted(turns)])
     together = phi_functions(z, p)
