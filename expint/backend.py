@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, TypeAlias
 
 import array_api_compat as _compat
@@ -34,7 +35,10 @@ Array: TypeAlias = Any
 Namespace: TypeAlias = Any
 """A module of array functions: ``array_api_compat.numpy``, ``array_api_compat.torch``, ``jax.numpy``, …"""
 
-_NUMPY = _compat.array_namespace(np.empty(0))
+
+@cache
+def _numpy() -> Namespace:
+    return _compat.array_namespace(np.empty(0))  # slow to import
 
 
 def is_array(x: object) -> bool:
@@ -52,7 +56,7 @@ def array_namespace(*arrays: object) -> Namespace:
     """
     found = [a for a in arrays if type(a) is not np.ndarray and is_array(a)]
     if not found:
-        return _NUMPY
+        return _numpy()
     return _compat.array_namespace(*found, *[a for a in arrays if type(a) is np.ndarray])
 
 
