@@ -123,7 +123,7 @@ def solve_ivp(
         difference from two steps of half the length, for one-step methods without an estimate of their own.
     controller
         The step-size controller, an ``expint.run.Controller``: ``Controller((1, 0, 0))`` is I, (0.7, -0.4, 0) PI, the
-        default, (0.49, -0.34, 0.1) PID. Pairs, whose steps are changed seldom and by factors of two, take I by default
+        default, (0.49, -0.34, 0.1) PID. Pairs, whose steps are changed seldom and by factors of √2, take I by default
         and look at the newest error only.
     dense_output
         Whether the solution gets ``sol``, a function t ↦ y(t) of the order of the method that follows e^{tL} exactly.
