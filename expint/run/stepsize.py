@@ -120,7 +120,7 @@ def first_step(
     span, scale = abs(end - t), control.error.scale(y)
     size, rate = control.error.size(y, scale), control.error.size(slope, scale)
     guess = 0.01 * size / rate if rate > 1e-10 and size > 1e-10 else 1e-6 * span
-    guess = on_ladder(min(guess, span, control.largest), span, 1)  # so that φ-functions can be doubled from here
+    guess = on_ladder(min(guess, span, control.largest), span, 1)  # runs that differ by rounding begin alike
     h = math.copysign(guess, end - t)
     change = control.error.size(nonlinear(t + h, flow(operator, h, y, slope)) - slope, scale) / guess
     steepest = max(rate, change)
