@@ -26,7 +26,7 @@ from expint.derive.presentation import Presented
 from expint.derive.printing import latex_array, latex_phisum, markdown_table, text_phisum
 from expint.derive.stage import ErrorEstimate, Method, Stage, StepContext
 
-__all__ = ["INDEX", "TIME", "Adams", "PolynomialClock", "Quadrature", "adams_terms", "is_exact"]
+__all__ = ["INDEX", "TIME", "Adams", "PolynomialClock", "Quadrature", "adams_terms", "difference", "is_exact"]
 
 
 class Quadrature(NamedTuple):
@@ -210,13 +210,16 @@ def _recipe(nodes: tuple[Any, ...], exact: bool) -> tuple[Stage, ...]:
     return (_stage(adams_terms(nodes, exact)),)
 
 
+def difference(a: Terms, b: Terms) -> Terms:
+    """Return the terms of a - b, some of which may be zero."""
+    return {key: a.get(key, 0) - b.get(key, 0) for key in {**a, **b}}
+
+
 @lru_cache(maxsize=256)
 def _milne(past: tuple[Any, ...], exact: bool) -> ErrorEstimate:
     """Return the weights with the slope at the end of the step among the nodes, minus those without it."""
     new, *corrected = adams_terms((1, *past), exact)
-    weights = tuple(
-        {key: w.get(key, 0) - p.get(key, 0) for key in {**w, **p}} for w, p in zip(corrected, adams_terms(past, exact))
-    )
+    weights = tuple(map(difference, corrected, adams_terms(past, exact)))
     stage = Stage(Fraction(1), {}, (new,), weights, evaluate=False, accept=False, remember=False)
     return ErrorEstimate(stage, len(past))
 

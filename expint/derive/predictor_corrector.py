@@ -19,11 +19,11 @@ from fractions import Fraction
 from functools import cached_property, lru_cache
 from typing import Any, Literal
 
-from expint.derive.adams import adams_terms, is_exact
+from expint.derive.adams import adams_terms, difference, is_exact
 from expint.derive.bootstrap import bootstrap
 from expint.derive.lagrange import collocation_weights
 from expint.derive.orders import FullStiffOrder
-from expint.derive.phisum import Terms, phi
+from expint.derive.phisum import phi
 from expint.derive.presentation import Presented
 from expint.derive.printing import latex_array, markdown_table
 from expint.derive.stage import ErrorEstimate, Method, Stage, StepContext
@@ -164,10 +164,6 @@ def _pair(past: tuple[Any, ...], exact: bool, mode: str) -> tuple[Stage, ...]:
 def _estimate(past: tuple[Any, ...], exact: bool, k: int) -> ErrorEstimate:
     """Return the corrector on k + 1 past slopes minus that on k, which has order k + 1."""
     fine, coarse = adams_terms((1, *past[: k + 1]), exact), adams_terms((1, *past[:k]), exact)
-    weights = [_difference(w, coarse[j] if j < len(coarse) else {}) for j, w in enumerate(fine)]
+    weights = [difference(w, coarse[j] if j < len(coarse) else {}) for j, w in enumerate(fine)]
     stage = Stage(Fraction(1), {}, (weights[0],), tuple(weights[1:]), evaluate=False, accept=False, remember=False)
     return ErrorEstimate(stage, k + 1)
-
-
-def _difference(a: Terms, b: Terms) -> Terms:
-    return {key: a.get(key, 0) - b.get(key, 0) for key in {**a, **b}}

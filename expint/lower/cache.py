@@ -174,19 +174,21 @@ _COLUMNS: OrderedDict[tuple[int, tuple[bool, ...]], tuple[Stage, Columns]] = Ord
 """The columns of stages in numbers; holding the stage keeps its id unique."""
 
 _KEPT = 1024
+"""So many stages are kept; methods whose steps change their recipe bring new ones all along a run."""
 
 
 def columns_of(stage: Stage, slots: tuple[bool, ...]) -> Columns:
     """Return the φ-sums of one stage, column by column as they lie in memory; a stage seen again is not read again."""
     key = (id(stage), slots)
-    if key not in _COLUMNS:
+    known = _COLUMNS.get(key)
+    if known is None:
         past = iter(stage.past)
         sums = [stage.state, *stage.stages, *(next(past, {}) if remembered else {} for remembered in slots)]
         while len(sums) > 1 and not sums[-1]:
             sums.pop()
-        _COLUMNS[key] = (stage, Columns(sums))
+        known = _COLUMNS[key] = (stage, Columns(sums))  # another thread may drop it again
         _trim(_COLUMNS, _KEPT)
-    return _COLUMNS[key][1]
+    return known[1]
 
 
 def _advance(

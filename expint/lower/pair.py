@@ -13,7 +13,7 @@ from expint.derive.pair_numbers import pair_numbers
 from expint.derive.phisum import Terms
 from expint.derive.predictor_corrector import PredictorCorrector
 from expint.lower.cache import PhiTables
-from expint.operators.base import StoredOperator
+from expint.operators.base import StoredOperator, real_product
 from expint.operators.diagonal import Diagonal
 from expint.operators.scalar import Scalar
 from expint.phi.doubling import doubled
@@ -132,7 +132,7 @@ class PairCache:
         scaled = matrix.copy()
         scaled[1:] *= h
         flat = table.reshape(len(table), -1)
-        weights = (scaled @ flat[:columns].view(np.float64)).view(flat.dtype)  # real numbers need not become complex
+        weights = real_product(scaled, flat[:columns])
         self._most = min(max(_BYTES // weights.nbytes, _ENTRIES[0]), _ENTRIES[1])
         if self.stacked:
             return weights.astype(self.like.dtype, copy=False).reshape(rows, *self._beside, *table.shape[1:])

@@ -58,10 +58,6 @@ class Eigenbasis(StoredOperator):
         """Return [φ_0, …, φ_p] of the sums of eigenvalues."""
         return phi_functions(scale * self.symbol, p)
 
-    def phi_many(self, p: int, scales: np.ndarray) -> Sequence[np.ndarray]:
-        """Return [φ_0(s λ), …, φ_p(s λ)] for several s, all in one go."""
-        return phi_functions(np.multiply.outer(scales, self.symbol), p)
-
     def cast(self, weight: Any, like: Array | None) -> Any:
         """Return the weight as an array beside the state."""
         return weight if like is None else asarray_like(weight, like)

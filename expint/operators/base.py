@@ -12,6 +12,7 @@ import numpy as np
 from expint.backend import Array, array_namespace, asarray_like, is_array, is_complex, is_jax, to_numpy
 from expint.derive.phisum import Terms
 from expint.operators.columns import Columns
+from expint.phi import phi_functions
 
 __all__ = [
     "Operator",
@@ -22,6 +23,7 @@ __all__ = [
     "host_numbers",
     "linear_combination",
     "random_like",
+    "real_product",
 ]
 
 _PIECE = 8192
@@ -131,6 +133,8 @@ class StoredOperator(Operator):
 
     def phi_many(self, p: int, scales: np.ndarray) -> Sequence[np.ndarray]:
         """Return [φ_0(s L), …, φ_p(s L)] for several s, which the first axis of each array counts."""
+        if self.elementwise:
+            return phi_functions(np.multiply.outer(scales, self.values), p)
         evaluate = self.evaluator()
         return [np.stack(values) for values in zip(*(evaluate(p, scale) for scale in scales.tolist()))]
 
@@ -164,6 +168,11 @@ class StoredOperator(Operator):
         """Return v ↦ L v: L is a weight like any other."""
         weight = (self.cast(self.values, like),)
         return lambda v: self.combine(weight, (v,))
+
+
+def real_product(matrix: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return matrix · values, of shapes (…, m, k) and (…, k, n), real by real or complex, in real products only."""
+    return (matrix @ values.view(np.float64)).view(values.dtype)
 
 
 def _sum_of_products(products: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:

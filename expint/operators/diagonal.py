@@ -66,10 +66,6 @@ class Diagonal(StoredOperator):
             return [np.full_like(self.symbol, 1.0 / math.factorial(k)) for k in range(p + 1)]
         return phi_functions(scale * self.symbol, p)
 
-    def phi_many(self, p: int, scales: np.ndarray) -> Sequence[np.ndarray]:
-        """Return [φ_0(s symbol), …, φ_p(s symbol)] for several s, all in one go."""
-        return phi_functions(np.multiply.outer(scales, self.symbol), p)
-
     def cast(self, weight: Any, like: Array | None) -> Any:
         """Return the weight as an array beside the state."""
         if like is None:

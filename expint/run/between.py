@@ -10,7 +10,7 @@ from expint.backend import Array, array_namespace, asarray_like, stack
 from expint.derive.phisum import Terms
 from expint.lower.cache import PhiTables
 from expint.operators import Diagonal, Operator, Scalar
-from expint.operators.base import StoredOperator, linear_combination
+from expint.operators.base import StoredOperator, linear_combination, real_product
 
 __all__ = ["states_between"]
 
@@ -62,7 +62,7 @@ def _weighed(
     tables = np.stack(operator.phi_many(factors.shape[2] - 1, scales), axis=1)
     form = tables.shape[2:]
     flat = tables.reshape(*tables.shape[:2], -1)
-    weights = (factors @ flat.view(np.float64)).view(flat.dtype)
+    weights = real_product(factors, flat)
     if not isinstance(operator, Diagonal | Scalar):
         combine = operator.combiner()
         own = zip(weights.reshape(-1, count, *form), columns)

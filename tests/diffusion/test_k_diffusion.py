@@ -37,6 +37,7 @@ def only_its_sampling():
     try:
         return importlib.import_module("k_diffusion.sampling")
     except ModuleNotFoundError as missing:
+        # What it declares may be left out of an installation for inference; without it there is nothing to compare.
         pytest.skip(f"k-diffusion needs {missing.name}", allow_module_level=True)
     finally:  # these alone: what else was imported on the way, such as parts of numpy, is there once for all
         for name in (*stand_ins, "k_diffusion.sampling", "k_diffusion.utils"):
