@@ -85,6 +85,7 @@ class PairCache:
         self._real = like.real.dtype if self.stacked else np.float64
         self._evaluate: Any = operator.evaluator() if isinstance(operator, StoredOperator) else None
         self._tables: OrderedDict[float, np.ndarray] = OrderedDict()
+        self._scaled: OrderedDict[float, np.ndarray] = OrderedDict()
         self._rows: OrderedDict[Any, PairRows] = OrderedDict()
         self._most = _ENTRIES[1]
         # axes of the state that L lacks stay free
@@ -111,13 +112,13 @@ class PairCache:
         return found
 
     def _make(self, h: float, memory: tuple[float, ...], q: int) -> PairRows:
-        matrix, orders, foreseen = _numbers(tuple([round(at / h, 14) for at in memory[: q + 1]]), q)
+        matrix, foreseen = _numbers(tuple([round(at / h, 14) for at in memory[: q + 1]]), q, self._real)
         weights = self._weigh(h, matrix)
         return PairRows(
             weights[: q + 1],
             weights[q + 1],
-            dict(zip(orders, weights[q + 2 :])),
-            dict(zip(orders, [numbers.astype(self._real, copy=False) for numbers in foreseen])),
+            dict(zip(foreseen, weights[q + 2 :])),
+            foreseen,
             (0.0, *[at - h for at in memory[: self.method.q - 1]]),
         )
 
@@ -128,15 +129,23 @@ class PairCache:
             terms: list[Terms] = [{(m, 1): r for m, r in enumerate(row) if r} for row in matrix.tolist()]
             factors = [1.0] + [h] * (rows - 1)
             return self.operator.row(terms, factors, PhiTables(self.operator, h), self.like)
-        table = self._table(h)
-        scaled = matrix.copy()
-        scaled[1:] *= h
-        flat = table.reshape(len(table), -1)
-        weights = real_product(scaled, flat[:columns])
-        self._most = min(max(_BYTES // weights.nbytes, _ENTRIES[0]), _ENTRIES[1])
+        found = self._scaled.get(h)
+        scaled = self._scale(h) if found is None else found
+        weights = real_product(matrix, scaled.reshape(len(scaled), -1)[:columns])
         if self.stacked:
-            return weights.astype(self.like.dtype, copy=False).reshape(rows, *self._beside, *table.shape[1:])
-        return tuple(self.operator.cast(weight, self.like) for weight in weights.reshape(rows, *table.shape[1:]))
+            return weights.astype(self.like.dtype, copy=False).reshape(rows, *self._beside, *scaled.shape[1:])
+        return tuple([self.operator.cast(weight, self.like) for weight in weights.reshape(rows, *scaled.shape[1:])])
+
+    def _scale(self, h: float) -> np.ndarray:
+        """Return φ_0(hL), h φ_1(hL), h φ_2(hL), …, complex where the weights of the states are."""
+        table = self._table(h)
+        scaled = table.astype(np.result_type(table, self.like) if self.stacked else table.dtype)
+        scaled[1:] *= h
+        self._most = min(max(_BYTES // scaled.nbytes, _ENTRIES[0]), _ENTRIES[1])
+        self._scaled[h] = scaled
+        while len(self._scaled) > self._most:
+            self._scaled.popitem(last=False)
+        return scaled
 
     def _table(self, h: float) -> np.ndarray:
         """Return φ_0(hL), …, φ_{q+1}(hL) for the largest q, from those of a shorter step where they are known."""
@@ -156,17 +165,17 @@ class PairCache:
 
 
 @lru_cache(maxsize=1024)
-def _numbers(positions: tuple[float, ...], q: int) -> tuple[np.ndarray, tuple[int, ...], tuple[np.ndarray, ...]]:
-    """Return the weights of y_n, of q slopes, of the correction and of the estimates over φ_0, φ_1, …, without h.
+def _numbers(positions: tuple[float, ...], q: int, real: np.dtype) -> tuple[np.ndarray, dict[int, np.ndarray]]:
+    """Return the weights of y_n, of q slopes, of the correction and of the estimates over φ_0, h φ_1, h φ_2, ….
 
-    Beside them the orders of the estimates, and the numbers by which so many slopes foresee the next.
+    Beside them, by the orders of the estimates, the numbers by which so many slopes foresee the next.
     """
     numbers, count = pair_numbers(positions, q), len(positions)
-    orders = tuple(k for k in (q - 1, q, q + 1) if 1 <= k <= count)
+    orders = [k for k in (q - 1, q, q + 1) if 1 <= k <= count]
     matrix = np.zeros((2 + q + len(orders), count + 2))
     matrix[0, 0] = 1.0
     matrix[1 : q + 1, 1 : q + 1] = numbers.past
     matrix[q + 1, 1:] = numbers.corrections[q]
     for row, k in enumerate(orders, q + 2):
         matrix[row, 1:] = numbers.corrections[k] - numbers.corrections[k - 1]
-    return matrix, orders, tuple(numbers.foreseen[k, :k] for k in orders)
+    return matrix, {k: numbers.foreseen[k, :k].astype(real) for k in orders}

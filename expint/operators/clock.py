@@ -108,12 +108,11 @@ class Clock(Integral):
         exact: Callable[[float], float] | None = None,
     ) -> None:
         super().__init__(rate, start, end, exact)
-        extremes = [_number(rate, t, "rate") for t in (self.start, self.end)]
         times = [self.start, self.end]
         for panel in self._panels:
-            places = _stationary(panel.rate)
-            extremes += [_series(panel.rate, x) for x in places]
-            times += [panel.left + (panel.right - panel.left) / 2 * (1 + x) for x in places]
+            half = (panel.right - panel.left) / 2
+            times += [min(panel.left + half * (1 + x), panel.right) for x in _stationary(panel.rate)]
+        extremes = [_number(rate, t, "rate") for t in times]  # a series would add its rounding to a zero
         self.sign = math.copysign(1.0, sum(extremes))
         smallest = int(np.argmin(self.sign * np.array(extremes)))
         self.least, largest = self.sign * extremes[smallest], max(map(abs, extremes))

@@ -68,7 +68,7 @@ def test_eigenvectors_are_computed_once_and_the_matrix_stays() -> None:
 
 
 def run(operator: Dense, y0: Any, method: str = "auto", **options: Any) -> expint.Solution:
-    solution = expint.solve_ivp(lambda t, y: y - y**3, (0, 1), y0, linear=operator, method=method, **options)
+    solution = expint.solve_ivp(lambda t, y: y - abs(y) ** 2 * y, (0, 1), y0, linear=operator, method=method, **options)
     assert solution.success
     return solution
 
