@@ -112,8 +112,8 @@ def solve_ivp(
         a few of the n components carry, as Fourier modes may: the first alone lets each err by sqrt(n) w_i.
         By default rtol is 1e-6, and atol is rtol times the root mean square of y_0. Each may be an array that
         broadcasts to the state.
-        Predictor–corrector pairs (pec2, pec3, …) choose their order, too, and allow a step of length h only √(h/T) of
-        this, T the span, so that errors that add up stay near the tolerance.
+        Adams methods and predictor–corrector pairs (adams2, adams3, …, pec2, pec3, …) choose their order, too, and
+        allow a step of length h only √(h/T) of this, T the span, so that errors that add up stay near the tolerance.
     first_step, max_step, max_steps
         The first step (chosen by default), the largest step, and the most steps, rejected ones included.
     norm
@@ -123,8 +123,8 @@ def solve_ivp(
         difference from two steps of half the length, for one-step methods without an estimate of their own.
     controller
         The step-size controller, an ``expint.run.Controller``: ``Controller((1, 0, 0))`` is I, (0.7, -0.4, 0) PI, the
-        default, (0.49, -0.34, 0.1) PID. Pairs, whose steps are changed seldom and by factors of √2, take I by default
-        and look at the newest error only.
+        default, (0.49, -0.34, 0.1) PID. Adams methods and pairs, whose steps change seldom and by factors of √2, take I
+        by default; older errors count as long as the order stays.
     dense_output
         Whether the solution gets ``sol``, a function t ↦ y(t) of the order of the method that follows e^{tL} exactly.
     events

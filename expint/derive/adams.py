@@ -93,8 +93,9 @@ INDEX: PolynomialClock = _Index()
 class Adams(FullStiffOrder, Presented):
     """Exponential Adams–Bashforth of a given order; one evaluation of N per step.
 
-    Runs to a tolerance climb from order 1 by short first steps, and estimate errors as Milne did: by what the
-    slope at the new point, which the next step needs anyway, would correct.
+    On given steps the order is kept; a run to a tolerance climbs from order 1 by short first steps, chooses the order
+    anew on the way, up to this one, and estimates errors as Milne did: by what the slope at the new point, which the
+    next step needs anyway, would correct.
 
     Parameters
     ----------
@@ -153,6 +154,11 @@ class Adams(FullStiffOrder, Presented):
         seen = step._replace(history=step.history[: self.q])
         nodes, rule = self.clock.nodes(seen), self.clock.quadrature(seen)
         return _recipe(nodes, is_exact(nodes)) if rule is None else (_stage(_quadrature_terms(nodes, rule)),)
+
+    @property
+    def mode(self) -> str:
+        """What a step does, as of predictor–corrector pairs: predict and evaluate N."""
+        return "PE"
 
     @property
     def error_order(self) -> int | None:

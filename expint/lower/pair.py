@@ -1,4 +1,4 @@
-"""The numbers of exponential Adams pairs of changing order and step, for one operator."""
+"""The numbers of exponential Adams methods and pairs of changing order and step, for one operator."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from expint.backend import Array, array_namespace, is_numpy
+from expint.derive.adams import Adams
 from expint.derive.pair_numbers import pair_numbers
 from expint.derive.phisum import Terms
 from expint.derive.predictor_corrector import PredictorCorrector
@@ -31,17 +32,19 @@ _DOUBLINGS = 6
 
 
 class PairRows(NamedTuple):
-    """The numbers of one step of one pair: what is predicted, corrected and estimated.
+    """The numbers of one step of one order: what is predicted, corrected and estimated.
 
     Attributes
     ----------
     predict
         The weights of y_n and of q past slopes, newest first: a tuple, or one array whose first axis counts them.
     correct
-        The weight of the difference d_q between the slope found and the slope foreseen.
+        The weight of the difference d_q between the slope found and the slope foreseen; None in the mode PE, which
+        stays with what is predicted.
     estimates
         By the number k = q - 1, q, q + 1 of past slopes, as far as it can be had: the weight of d_k in the estimate of
-        the local error, of order k.
+        the local error, of order k. In the mode PE that is the correction itself (Milne), otherwise the correction
+        less that of one past slope fewer.
     foreseen
         By the same k: the numbers by which k past slopes, newest first, foresee the next one.
     memory
@@ -56,12 +59,12 @@ class PairRows(NamedTuple):
 
 
 class PairCache:
-    """Makes the rows of the pairs of up to ``method.q`` past slopes; equal steps on equal histories share them.
+    """Makes the rows of the methods of up to ``method.q`` past slopes; equal steps on equal histories share them.
 
     Parameters
     ----------
     method
-        A predictor–corrector pair in the mode PEC.
+        A predictor–corrector pair, or Adams–Bashforth in the clock of the integration.
     operator, like
         As in ``lower``.
     stacked
@@ -74,13 +77,14 @@ class PairCache:
 
     def __init__(
         self,
-        method: PredictorCorrector,
+        method: Adams | PredictorCorrector,
         operator: Any,
         like: Array,
         stacked: bool | None = None,
     ) -> None:
         self.method, self.operator, self.like = method, operator, like
         elementwise = isinstance(operator, Diagonal | Scalar) and is_numpy(array_namespace(like))
+        self._corrects = method.mode != "PE"
         self.stacked = elementwise if stacked is None else stacked
         self._real = like.real.dtype if self.stacked else np.float64
         self._evaluate: Any = operator.evaluator() if isinstance(operator, StoredOperator) else None
@@ -112,12 +116,13 @@ class PairCache:
         return found
 
     def _make(self, h: float, memory: tuple[float, ...], q: int) -> PairRows:
-        matrix, foreseen = _numbers(tuple([round(at / h, 14) for at in memory[: q + 1]]), q, self._real)
+        positions = tuple([round(at / h, 14) for at in memory[: q + 1]])
+        matrix, foreseen = _numbers(positions, q, self._corrects, self._real)
         weights = self._weigh(h, matrix)
         return PairRows(
             weights[: q + 1],
-            weights[q + 1],
-            dict(zip(foreseen, weights[q + 2 :])),
+            weights[-1] if self._corrects else None,
+            dict(zip(foreseen, weights[q + 1 :])),
             foreseen,
             (0.0, *[at - h for at in memory[: self.method.q - 1]]),
         )
@@ -165,17 +170,20 @@ class PairCache:
 
 
 @lru_cache(maxsize=1024)
-def _numbers(positions: tuple[float, ...], q: int, real: np.dtype) -> tuple[np.ndarray, dict[int, np.ndarray]]:
-    """Return the weights of y_n, of q slopes, of the correction and of the estimates over φ_0, h φ_1, h φ_2, ….
+def _numbers(
+    positions: tuple[float, ...], q: int, corrects: bool, real: np.dtype
+) -> tuple[np.ndarray, dict[int, np.ndarray]]:
+    """Return the weights of y_n, of q slopes, of the estimates and of a correction over φ_0, h φ_1, h φ_2, ….
 
     Beside them, by the orders of the estimates, the numbers by which so many slopes foresee the next.
     """
     numbers, count = pair_numbers(positions, q), len(positions)
     orders = [k for k in (q - 1, q, q + 1) if 1 <= k <= count]
-    matrix = np.zeros((2 + q + len(orders), count + 2))
+    matrix = np.zeros((1 + q + len(orders) + corrects, count + 2))
     matrix[0, 0] = 1.0
     matrix[1 : q + 1, 1 : q + 1] = numbers.past
-    matrix[q + 1, 1:] = numbers.corrections[q]
-    for row, k in enumerate(orders, q + 2):
-        matrix[row, 1:] = numbers.corrections[k] - numbers.corrections[k - 1]
+    for row, k in enumerate(orders, q + 1):
+        matrix[row, 1:] = numbers.corrections[k] - (numbers.corrections[k - 1] if corrects else 0.0)
+    if corrects:
+        matrix[-1, 1:] = numbers.corrections[q]
     return matrix, {k: numbers.foreseen[k, :k].astype(real) for k in orders}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from expint.backend import Array
+from expint.derive.adams import Adams
 from expint.derive.predictor_corrector import PredictorCorrector
 from expint.lower.pair import PairCache
 from expint.run.adaptive import adaptive_states
@@ -27,9 +28,10 @@ def states_to_tolerance(
 ) -> Iterator[Accepted]:
     """Yield the accepted states; the parameters are those of ``expint.run.adaptive.adaptive_states``.
 
-    Predictor–corrector pairs choose their order, up to their own, beside their steps; other methods keep theirs.
+    Adams methods and predictor–corrector pairs choose their order, up to their own, beside their steps; other methods
+    keep theirs.
     """
-    if isinstance(steps.method, PredictorCorrector) and attempt is None:
+    if isinstance(steps.method, Adams | PredictorCorrector) and attempt is None:
         pairs = PairCache(steps.method, steps.operator, y)
         return pair_states(pairs, nonlinear, y, t, stops, control)
     return adaptive_states(steps, nonlinear, y, t, stops, control, attempt)

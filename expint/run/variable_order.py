@@ -1,4 +1,4 @@
-"""The loop that chooses its own steps and the order of a predictor–corrector pair."""
+"""The loop that chooses its own steps and the order of an exponential Adams method, with a corrector or without."""
 
 from __future__ import annotations
 
@@ -37,8 +37,13 @@ from a longer step, and their rounding grows with every power of the factor."""
 _CLIMB = 2.0
 """The run climbs, reconsidering order and step after every step, while the step may grow by this factor."""
 
+_STARTING = 4.0
+"""Until the first climb ends, one over this is the part of the tolerance that an error is allowed: such steps are as
+few as a step can be doubled, however long the span. Measured: with the share of other steps, far less for so short
+ones, the climb takes up to nine evaluations more."""
+
 _FIRST = 0.5
-"""The error of the first step that is aimed at, in units of the tolerance."""
+"""The error of the first step that is aimed at, in units of what is allowed."""
 
 
 def pair_states(
@@ -58,12 +63,12 @@ def pair_states(
     order, and is left for a lower one.
 
     A step of length h is allowed √(h/T) of the tolerance, T the span: the errors of T/h steps count once where errors
-    decay and T/h times where they are kept, as on imaginary spectra.
+    decay and T/h times where they are kept, as on imaginary spectra. Until the first climb ends it is a quarter.
 
     Parameters
     ----------
     pairs
-        The pairs, lowered order by order and step by step.
+        The method, lowered order by order and step by step.
     nonlinear, y, t, stops, control
         As for ``expint.run.adaptive.adaptive_states``.
 
@@ -83,21 +88,19 @@ def pair_states(
     xp = array_namespace(y)
     strictest = max(1.0, norm.tightest[0] / (10 * float(xp.finfo(y.dtype).eps)))
 
-    def share(h: float) -> float:
-        return min(math.sqrt(span / h), strictest)
-
     newest = nonlinear(t, y)
     yield Accepted(t, y, evaluations, ahead=newest)
     check_first_slope(newest, t)
     slopes, scale = remember(pairs, y, newest), norm.scale(y)
     memory: tuple[float, ...] = (0.0,)
+    past: tuple[float, ...] = ()  # errors of the steps before, as far as they are of the present order
 
     h = control.first
     if h is None:
-        h = first_step(pairs.operator, nonlinear, y, newest, t, stops[-1], control, 1.5, _FIRST / math.sqrt(span))
+        h = first_step(pairs.operator, nonlinear, y, newest, t, stops[-1], control, 2, _FIRST / _STARTING)
         evaluations += 1
     h = rung = min(on_ladder(h, span, 1), control.largest)  # rather short: the run climbs
-    q, kept, climbing, previous, last_error = 1, 0, True, 0.0, math.nan
+    q, kept, climbing, limit, previous, last_error = 1, 0, True, min(_STARTING, strictest), 0.0, math.nan
     pending = iter(stops)
     stop = next(pending)
     for _ in range(control.most):
@@ -110,10 +113,10 @@ def pair_states(
             found = nonlinear(end, point)
             evaluations += 1
             difference = slopes.difference(rows, found, q)
-            after = point + slopes.weigh(rows.correct, difference)
+            after = point if rows.correct is None else point + slopes.weigh(rows.correct, difference)
             reached = norm.scale(after)
             measure = xp.maximum(scale, reached)
-            stricter = share(trial)
+            stricter = min(math.sqrt(span / trial), limit)
             error = stricter * norm.size(slopes.weigh(rows.estimates[q], difference), measure)
             failure = None
         except ActionFailure as failed:
@@ -124,7 +127,7 @@ def pair_states(
             if not finite(ahead):
                 error = math.inf  # the step after would find no way on
         if error > 1.0:
-            rejected, climbing, kept, last_error = rejected + 1, False, 0, error
+            rejected, climbing, limit, kept, last_error = rejected + 1, False, strictest, 0, error
             if q > 1 and math.isfinite(error):
                 lower = stricter * _errors(slopes, rows, found, measure, norm, (q - 1,))[q - 1]
                 q, error = (q - 1, lower) if lower < error else (q, error)
@@ -132,14 +135,16 @@ def pair_states(
             rung = on_ladder(h, span, _RUNGS)
             continue
         following, wanted, kept = q, h, kept + 1
-        factor = controller.factor((error,), q)
+        factor = controller.factor((error, *past), q)
         if 2 * trial < h:
             kept = 0  # a step shortened to land says little about h
         elif climbing or factor < _HOLD[0] or kept > (q if factor > _HOLD[1] else _LOOK * q):
             others = _errors(slopes, rows, found, measure, norm, (q - 1, q + 1))
             errors = {q: error} | {k: stricter * other for k, other in others.items()}
-            following, factor = best_order(errors, q, controller)
+            following, promised = best_order(errors, q, controller)
+            factor = factor if following == q else promised
             climbing = factor >= _CLIMB
+            limit = limit if climbing else strictest
             if climbing and following == q and q + 1 not in errors:
                 following = min(q + 1, largest)  # there is no estimate yet of what is one order higher
             factor = min(factor, _GROWTH if following > 2 else _GROWTH**2)
@@ -150,6 +155,7 @@ def pair_states(
         if again:
             found = ahead
         slopes.accept(after, found)
+        past = (error, *past[:1]) if following == q else ()
         y, t, scale, previous, q, h, memory = after, end, reached, trial, following, wanted, rows.memory
         yield Accepted(t, y, evaluations, rejected, newest, found)
         newest = found

@@ -233,7 +233,7 @@ def test_nan_beyond_some_argument_shrinks_the_step_and_then_ends_the_run_by_name
     assert solution.stats.rejected > 5
     assert np.all(np.isfinite(solution.y))
     np.testing.assert_allclose(solution.y[:, 0], np.exp(-0.5 * solution.t), rtol=1e-5)
-    assert 1.19 < solution.t[-1] < 1.2 + 1e-6
+    assert 1.19 < solution.t[-1] < 1.2 + 2e-6  # y may err by 1e-6, and halves as fast as t moves
     assert solution.sol(1.0) == pytest.approx(math.exp(-0.5), rel=1e-5)
 
 

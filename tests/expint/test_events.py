@@ -14,7 +14,7 @@ from expint import Status, problems
 from expint.derive.predictor_corrector import PredictorCorrector
 from expint.operators import TimeScaled
 
-METHODS = ["etd34", "zoto-bowman43", PredictorCorrector(4, ramp=True)]
+METHODS = ["etd34", "zoto-bowman43", "adams4", PredictorCorrector(4, ramp=True)]
 
 
 def event(function: Callable[[float, Any], Any], **attributes: Any) -> Callable[[float, Any], Any]:
