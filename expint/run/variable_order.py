@@ -42,7 +42,7 @@ _STARTING = 4.0
 few as a step can be doubled, however long the span. Measured: with the share of other steps, far less for so short
 ones, the climb takes up to nine evaluations more."""
 
-_FIRST = 0.5
+_FIRST = 0.25
 """The error of the first step that is aimed at, in units of what is allowed."""
 
 
