@@ -27,8 +27,9 @@ _BYTES = 2**28
 _ENTRIES = (4, 128)
 """… but of at least so many steps they are kept, and of no more than so many."""
 
-_DOUBLINGS = 6
-"""How often φ-functions are doubled at once to reach a longer step."""
+_DOUBLINGS = (4, 1024)
+"""So often φ-functions of at most so many numbers are doubled to reach a longer step, those of more only once. Measured:
+that many doublings cost what evaluating them anew does, as does one of long arrays of complex numbers."""
 
 
 class PairRows(NamedTuple):
@@ -156,8 +157,9 @@ class PairCache:
         """Return φ_0(hL), …, φ_{q+1}(hL) for the largest q, from those of a shorter step where they are known."""
         if h in self._tables:
             return self._tables[h]
-        known = next((m for m in range(1, _DOUBLINGS + 1) if h / 2**m in self._tables), 0)
-        if known and self.operator.elementwise:
+        most = (_DOUBLINGS[0] if self.operator.values.size <= _DOUBLINGS[1] else 1) if self.operator.elementwise else 0
+        known = next((m for m in range(1, most + 1) if h / 2**m in self._tables), 0)
+        if known:
             table = self._tables[h / 2**known]
             for m in range(known - 1, -1, -1):
                 table = doubled(table, np.exp(h / 2**m * self.operator.values))

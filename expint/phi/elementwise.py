@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from expint.backend import Array, Namespace, array_namespace, device, is_array, is_jax, is_numpy, is_torch
+from expint.phi.few import MOST, phi_of_few
 from expint.phi.recurrences import (
     FAR_RIGHT,
     direct,
@@ -101,6 +102,8 @@ def evaluate(z: Array, p: int) -> list[Array]:
     xp = array_namespace(z)
     working, result = working_dtypes(xp, z)
     with np.errstate(all="ignore"):
+        if p and is_numpy(xp) and z.size <= MOST and (few := phi_of_few(z.astype(working, copy=False), p)) is not None:
+            return list(few.astype(result, copy=False))
         if is_numpy(xp) or (is_torch(xp) and z.device.type == "cpu"):
             return _blockwise(xp, z, p, working, result)
         return [xp.astype(value, result, copy=False) for value in _select(xp, xp.astype(z, working), p)]

@@ -12,8 +12,10 @@ __all__ = [
     "direct",
     "downward",
     "far_right",
+    "inverse_factorial",
     "real_part",
     "rightward",
+    "taylor_terms",
     "turn",
     "turn_direct",
     "turn_right",
@@ -53,7 +55,7 @@ def upward(exp: Array, z: Array, p: int) -> list[Array]:
     """Return [φ_0, …, φ_p] by φ_{k+1} = (φ_k − 1/k!) / z, which multiplies the relative error of φ_k by about k/|z|."""
     values = [exp]
     for k in range(p):
-        value = values[k] - _inverse_factorial(k)
+        value = values[k] - inverse_factorial(k)
         value /= z
         values.append(value)
     return values
@@ -64,16 +66,16 @@ def downward(z: Array, p: int, radius: float) -> list[Array]:
 
     Horner's rule for the Taylor series of φ_p is this very recurrence, begun at a higher index.
     """
-    top = p + _taylor_terms(radius, p)
-    value = _inverse_factorial(top) * z
-    value += _inverse_factorial(top - 1)
+    top = p + taylor_terms(radius, p)
+    value = inverse_factorial(top) * z
+    value += inverse_factorial(top - 1)
     for k in range(top - 2, p - 1, -1):
         value *= z
-        value += _inverse_factorial(k)
+        value += inverse_factorial(k)
     values = [value]
     for k in range(p - 1, 0, -1):
         value = value * z
-        value += _inverse_factorial(k)
+        value += inverse_factorial(k)
         values.append(value)
     return values[::-1]
 
@@ -88,7 +90,7 @@ def rightward(xp: Namespace, exp: Array, z: Array, p: int) -> list[Array]:
     z_high, z_low = _halves(z, splitter)
     values, value, error = [exp], exp, 0 * exp
     for k in range(p):
-        subtrahend = _inverse_factorial(k)
+        subtrahend = inverse_factorial(k)
         remainder = value - subtrahend
         lost = value - remainder
         lost -= subtrahend
@@ -115,7 +117,7 @@ def direct(exp: Array, z: Array, p: int) -> list[Array]:
         value /= power
         values.append(value)
         if k < p:
-            total = total + _inverse_factorial(k) * power
+            total = total + inverse_factorial(k) * power
             power = power * z
     return values
 
@@ -144,12 +146,13 @@ def far_right(xp: Namespace, z: Array, p: int) -> list[Array]:
 
 
 @functools.cache
-def _inverse_factorial(k: int) -> float:
+def inverse_factorial(k: int) -> float:
+    """Return 1/k!."""
     return 1 / math.factorial(k)
 
 
 @functools.cache
-def _taylor_terms(radius: float, p: int) -> int:
+def taylor_terms(radius: float, p: int) -> int:
     """Return how many terms of the Taylor series of φ_p reach double precision for |z| ≤ ``radius``."""
     terms, size = 1, 1.0
     while size > 2.0**-58:  # p! |z|^n / (n+p)!, against p! |φ_p(z)| ≥ about 1/2

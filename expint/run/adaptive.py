@@ -9,6 +9,7 @@ from expint.backend import Array
 from expint.phi.action import ActionFailure
 from expint.run.control import Controller
 from expint.run.fixed import Accepted
+from expint.run.flow import flow
 from expint.run.stepsize import approach, check_first_slope, check_step, finite, first_step, on_ladder, too_many_steps
 from expint.run.tolerance import AdaptiveFailure, ErrorNorm, StepControl
 from expint.run.trial import Attempt, Steps, doubled, embedded, trusted_order
@@ -75,7 +76,11 @@ def adaptive_states(
     if control.first is not None:
         h = control.first
     else:
-        h = first_step(steps.operator, slope, y, slopes[0], t, stops[-1], control, order + 1)
+
+        def euler(h: float) -> Array:
+            return flow(steps.operator, h, y, slopes[0])
+
+        h = first_step(euler, slope, y, slopes[0], t, stops[-1], control, order + 1)
     growth = _GROWTH if steps.method.history > 1 else math.inf
     ladder, previous, last_error = abs(stops[-1] - t), 0.0, math.nan
     pending = iter(stops)

@@ -6,8 +6,6 @@ import math
 from collections.abc import Callable
 
 from expint.backend import Array, array_namespace
-from expint.operators.base import Operator
-from expint.run.flow import flow
 from expint.run.tolerance import AdaptiveFailure, StepControl
 from expint.solution import Status
 
@@ -101,7 +99,7 @@ def too_many_steps(end: float, most: int, t: float, h: float) -> AdaptiveFailure
 
 
 def first_step(
-    operator: Operator,
+    euler: Callable[[float], Array],
     nonlinear: Callable[[float, Array], Array],
     y: Array,
     slope: Array,
@@ -115,14 +113,14 @@ def first_step(
 
     The linear part is integrated exactly and does not limit the step; so only N enters, not L y. The error of the step,
     O(h^power), is meant to be about ``target`` in units of the tolerance. N is looked at a second time after a short
-    step by the exponential Euler method.
+    step h by the exponential Euler method, y(t + h) ≈ ``euler(h)``.
     """
     span, scale = abs(end - t), control.error.scale(y)
     size, rate = control.error.size(y, scale), control.error.size(slope, scale)
     guess = 0.01 * size / rate if rate > 1e-10 and size > 1e-10 else 1e-6 * span
     guess = on_ladder(min(guess, span, control.largest), span, 1)  # runs that differ by rounding begin alike
     h = math.copysign(guess, end - t)
-    change = control.error.size(nonlinear(t + h, flow(operator, h, y, slope)) - slope, scale) / guess
+    change = control.error.size(nonlinear(t + h, euler(h)) - slope, scale) / guess
     steepest = max(rate, change)
     if not math.isfinite(steepest):
         return guess * 1e-3

@@ -97,7 +97,11 @@ def pair_states(
 
     h = control.first
     if h is None:
-        h = first_step(pairs.operator, nonlinear, y, newest, t, stops[-1], control, 2, _FIRST / _STARTING)
+
+        def euler(h: float) -> Array:
+            return slopes.predict(pairs.rows(h, memory, 1))
+
+        h = first_step(euler, nonlinear, y, newest, t, stops[-1], control, 2, _FIRST / _STARTING)
         evaluations += 1
     h = rung = min(on_ladder(h, span, 1), control.largest)  # rather short: the run climbs
     q, kept, climbing, limit, previous, last_error = 1, 0, True, min(_STARTING, strictest), 0.0, math.nan
