@@ -28,8 +28,8 @@ _ENTRIES = (4, 128)
 """… but of at least so many steps they are kept, and of no more than so many."""
 
 _DOUBLINGS = (4, 1024)
-"""So often φ-functions of at most so many numbers are doubled to reach a longer step, those of more only once. Measured:
-that many doublings cost what evaluating them anew does, as does one of long arrays of complex numbers."""
+"""So often φ-functions of at most so many numbers are doubled to reach a longer step, those of more only once.
+Measured: that many doublings cost what evaluating them anew does, as does one of long arrays of complex numbers."""
 
 
 class PairRows(NamedTuple):
