@@ -120,7 +120,10 @@ def asarray_like(values: np.ndarray, like: Array) -> Array:
         return np.ascontiguousarray(values)  # double precision on the host already
     xp = array_namespace(like)
     kind = "complex" if np.iscomplexobj(values) else "real"
-    return xp.asarray(np.ascontiguousarray(values), dtype=_precision(xp, like.dtype)[kind], device=device(like))
+    host = np.ascontiguousarray(values)
+    if is_torch(xp) and not host.flags.writeable:
+        host = host.copy()  # torch would share the memory, and warns that it is read only
+    return xp.asarray(host, dtype=_precision(xp, like.dtype)[kind], device=device(like))
 
 
 def stack(arrays: Sequence[Array]) -> Array:

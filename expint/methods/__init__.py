@@ -108,7 +108,11 @@ def method(name: str) -> Method:
     ------
     ValueError
         If no method has the name; the message names the nearest ones.
+    TypeError
+        If the name is no string.
     """
+    if not isinstance(name, str):
+        raise TypeError(f"expected the name of a method, a string, received {name!r} of type {type(name).__name__}")
     key = _key(name)
     found = _generate(key)  # first, since it needs no catalogue
     if found is None:
@@ -130,7 +134,7 @@ def generated_names() -> list[str]:
 
 def _key(name: str) -> str:
     """Return a name without case, spaces, hyphens, dashes and accents: Nørsett–Euler is norsetteuler."""
-    plain = unicodedata.normalize("NFKD", str(name).lower().replace("ø", "o"))
+    plain = unicodedata.normalize("NFKD", name.lower().replace("ø", "o"))
     return re.sub(r"[\s_\u2010-\u2015\u0300-\u036f-]", "", plain)
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from expint.backend import Array, all_finite, array_namespace, device
+from expint.backend import Array, all_finite, array_namespace, device, stack
 from expint.lower.plan import Plan
 from expint.phi.action import ActionFailure
 from expint.progress import Progress, progress_bar
@@ -189,7 +189,7 @@ def _record(
         if status < 0 and not math.isnan(reached.t) and (not kept or kept[-1].t != reached.t):
             kept.append(reached)  # a run that fails keeps the last good state, asked for or not
         nothing = xp.empty((0, *y0.shape), dtype=y0.dtype, device=device(y0))
-        kept_states = xp.stack([state.y for state in kept]) if kept else nothing
+        kept_states = stack([state.y for state in kept]) if kept else nothing
         stats = Stats(last.evaluations, steps=index, rejected=last.rejected)
         seen = watch.seen() if watch is not None else {}
         return Solution(np.array([state.t for state in kept]), kept_states, status, message, stats, name, **seen)

@@ -242,6 +242,12 @@ def test_every_method_cites_a_known_source():
         assert butcher.reference in citation_keys(), butcher.name
 
 
+@pytest.mark.parametrize("name", [4, None, 2.0])
+def test_what_is_no_name_is_refused(name):
+    with pytest.raises(TypeError, match="expected the name of a method, a string, received"):
+        method(name)
+
+
 def test_bibtex_is_balanced_and_unknown_keys_are_refused():
     for key in citation_keys():
         entry = bibtex(key)

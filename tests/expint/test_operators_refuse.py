@@ -152,6 +152,25 @@ def test_what_is_no_array_of_numbers_is_refused(make: object, coefficients: obje
         make(coefficients)
 
 
+@pytest.mark.skipif(np.finfo(np.longdouble).bits == 64, reason="long double is double on this platform")
+@pytest.mark.parametrize("kind", [np.longdouble, np.clongdouble])
+@pytest.mark.parametrize("make", [Diagonal, Dense, KroneckerSum, lambda x: BlockDiagonal([[x]])])
+def test_coefficients_of_more_than_double_precision_are_refused(make: object, kind: type) -> None:
+    with pytest.raises(TypeError, match=r"at most double precision, .* convert them to float64 or complex128"):
+        make(np.eye(2, dtype=kind))
+
+
+def test_coefficients_cannot_be_written_over() -> None:
+    """What is made of them, on other devices too, would stay as it was."""
+    given = -np.eye(2)
+    operators = Dense(given), Diagonal(given)
+    given[0, 0] = 7.0
+    for own in (operators[0].matrix, operators[1].symbol):
+        assert own[0, 0] == -1.0
+        with pytest.raises(ValueError, match="read-only"):
+            own[0, 0] = 7.0
+
+
 def test_a_sparse_symbol_is_refused() -> None:
     with pytest.raises(TypeError, match=r"expected an array of numbers as coefficients .*received csr_array"):
         Diagonal(FOUR)
