@@ -229,8 +229,8 @@ def host_numbers(coefficients: Any) -> np.ndarray:
         raise TypeError(f"expected an array of numbers as coefficients of a linear operator, received {what}")
     if host.dtype.kind in "fc" and np.finfo(host.dtype).bits > 64:
         raise TypeError(
-            f"expected coefficients of at most double precision, as φ-functions are, received dtype {host.dtype}; convert "
-            "them to float64 or complex128"
+            f"expected coefficients of at most double precision, as φ-functions are, received dtype {host.dtype}; "
+            "convert them to float64 or complex128"
         )
     numbers = host.astype(np.complex128 if np.iscomplexobj(host) else np.float64)
     numbers.flags.writeable = False  # forms made of them, on other devices too, would not follow
