@@ -40,7 +40,8 @@ All others keep their order for any L, so also where L is only near the Jacobian
 
 _ANY_ORDER = """`adams<p>` is exponential Adams–Bashforth, `lawson-adams<p>` the classical method behind the integrating
 factor, `linearised-adams<p>` a kin with L = J_n; `pec<p>` and `pece<p>` are predictor–corrector pairs, `pecece<p>`
-corrects twice, all on any grid. To a tolerance the first and the pairs choose their order, up to p. `bootstrap<p>` is collocation level upon level."""
+corrects twice, all on any grid. To a tolerance `adams<p>`, `pec<p>` and `pece<p>` choose their order, up to p.
+`bootstrap<p>` is collocation level upon level."""
 
 _SPLITTING = """Run by `expint.run_splitting`. The slopes are flows, and the order is proved in words of two letters."""
 

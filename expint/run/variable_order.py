@@ -27,6 +27,9 @@ fewer, but more φ-functions and rows, which repeat the more often the fewer ste
 _HOLD = (0.95, 1.4)
 """Factors between these leave the step as it is: below √2, so that the next rung is within reach."""
 
+_SAVED = 2.0
+"""A longer step that saves no more steps than this until the end of the run is not worth new φ-functions."""
+
 _LOOK = 2
 """After so many times q steps that need no change, it is asked whether another order would allow one."""
 
@@ -152,8 +155,10 @@ def pair_states(
             if climbing and following == q and q + 1 not in errors:
                 following = min(q + 1, largest)  # there is no estimate yet of what is one order higher
             factor = min(factor, _GROWTH if following > 2 else _GROWTH**2)
-            if not _HOLD[0] <= factor <= _HOLD[1]:
-                wanted = min(trial * factor, control.largest)
+            raised = min(trial * factor, control.largest)
+            saved = abs(stops[-1] - end) * (1 / trial - 1 / raised)
+            if factor < _HOLD[0] or (factor > _HOLD[1] and saved > _SAVED):
+                wanted = raised
                 rung = on_ladder(wanted, span, _RUNGS)
             kept = 0
         if again:

@@ -158,6 +158,17 @@ def test_methods_without_corrector_choose_their_order_too(rtol: float, monkeypat
     assert len(seen) < (200 if rtol == 1e-4 else 950)
 
 
+@pytest.mark.parametrize("rtol", [1e-3, 10**-3.5, 1e-4, 10**-4.5, 1e-5, 10**-5.5, 1e-6])
+def test_near_the_end_steps_are_not_raised_for_nothing(rtol: float) -> None:
+    for problem in (problems.schroedinger_breather(), problems.burgers()):
+        solution = expint.solve(problem, rtol=rtol)
+        sizes, left = np.diff(solution.t), solution.t[-1] - solution.t[1:-1]
+        raised = sizes[1:] > 1.1 * sizes[:-1]
+        saved = left * (1 / sizes[:-1] - 1 / sizes[1:])
+        assert raised.sum() >= 4  # the climb
+        assert np.all(saved[raised] > 1)
+
+
 def noise(seed: int) -> Callable[[float], float]:
     """Return a sum of waves so short that no step resolves them, without a common period that steps could meet."""
     rng = np.random.default_rng(seed)
