@@ -233,7 +233,11 @@ def solver_class(method: str | Method) -> type[OdeSolver]:
 
 
 class ETD34(ExponentialSolver):
-    """Krogstad's fourth-order method with an embedded third-order one; see ``ExponentialSolver``."""
+    """Krogstad's fourth-order method with an embedded third-order one; see ``ExponentialSolver``.
+
+    Its error estimate does not see a part of N that depends on time alone: where that is what drives the solution, the
+    others keep the tolerance.
+    """
 
     integrator = "etd34"
 

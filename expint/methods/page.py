@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from expint.derive.conditions import OrderReport, check_orders
+from expint.derive.forcing import sees_forcing
 from expint.derive.lie_group import LieGroupMethod
 from expint.derive.printing import markdown_table
 from expint.derive.splitting import Splitting
@@ -26,7 +27,8 @@ exact method of the order lies within the rounding.
 - **stiff**: the order with bounds that do not see how large L is, every condition for arbitrary operators.
 - **weak**: the same with the conditions of the highest order weakened as by Hochbruck and Ostermann (2005).
 - **slopes**: evaluations of N per step, and with + the slopes remembered from earlier steps.
-- **embedded**: the order of the second solution that estimates the error.
+- **embedded**: the order of the second solution that estimates the error. Blind to N(t): it differs by slopes at one
+  time, and does not see the errors of a forcing that depends on time alone.
 - **lacks**: the first stiff condition that fails. J and K stand for arbitrary linear maps, ψ_q and ψ_{q,i} for the
   defects of the step and of stage i.
 
@@ -86,11 +88,16 @@ def _row(entry: Any) -> tuple[str, ...]:
         str(report.order),
         str(report.stiff_order),
         str(report.weak_stiff_order),
-        "" if report.embedded is None else str(report.embedded.order),
+        _embedded(entry, report),
         _lacks(report),
         _aliases(entry),
         label(_source(entry)),
     )
+
+
+def _embedded(entry: Any, report: OrderReport) -> str:
+    order = "" if report.embedded is None else str(report.embedded.order)
+    return order if not order or sees_forcing(entry) else f"{order}, blind to N(t)"
 
 
 def _aliases(entry: Any) -> str:

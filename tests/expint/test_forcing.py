@@ -1,0 +1,31 @@
+"""Which error estimates see a forcing N(t): what is derived is what is measured."""
+
+import numpy as np
+import pytest
+
+import expint
+from expint.derive.forcing import sees_forcing
+
+ESTIMATING = [name for name in expint.method_names() if getattr(expint.method(name), "error_order", None) is not None]
+
+
+def error(name: str) -> float:
+    """Return the error of y' = -2y + cos 3t at t = 8 in units of the tolerance 1e-4."""
+    solution = expint.solve_ivp(
+        lambda t, y: np.cos(3 * t) + 0 * y, (0, 8), np.ones(1), linear=-2.0, method=name, rtol=1e-4, atol=1e-4
+    )
+    assert solution.success
+
+    def forced(t: float) -> float:
+        return float(2 * np.cos(3 * t) + 3 * np.sin(3 * t)) / 13
+
+    return abs(solution.y_end[0] - forced(8.0) - (1 - forced(0.0)) * np.exp(-16.0)) / 1e-4
+
+
+@pytest.mark.parametrize("name", ESTIMATING)
+def test_estimates_that_see_a_forcing_keep_the_tolerance(name: str) -> None:
+    assert (error(name) < 10) == sees_forcing(expint.method(name))
+
+
+def test_methods_without_estimate_are_blind_to_nothing() -> None:
+    assert sees_forcing(expint.method("krogstad4"))
