@@ -90,7 +90,6 @@ class PairCache:
         self._real = like.real.dtype if self.stacked else np.float64
         self._evaluate: Any = operator.evaluator() if isinstance(operator, StoredOperator) else None
         self._tables: OrderedDict[float, np.ndarray] = OrderedDict()
-        self._scaled: OrderedDict[float, np.ndarray] = OrderedDict()
         self._rows: OrderedDict[Any, PairRows] = OrderedDict()
         self._most = _ENTRIES[1]
         # axes of the state that L lacks stay free
@@ -129,42 +128,34 @@ class PairCache:
         )
 
     def _weigh(self, h: float, matrix: np.ndarray) -> Any:
-        """Return the weights Σ_m matrix_jm φ_m(hL), those of slopes times h."""
+        """Return the weights Σ_m matrix_jm φ_m(hL), those of slopes, which have no φ_0, times h."""
         rows, columns = matrix.shape
         if not isinstance(self.operator, StoredOperator):
             terms: list[Terms] = [{(m, 1): r for m, r in enumerate(row) if r} for row in matrix.tolist()]
             factors = [1.0] + [h] * (rows - 1)
             return self.operator.row(terms, factors, PhiTables(self.operator, h), self.like)
-        found = self._scaled.get(h)
-        scaled = self._scale(h) if found is None else found
-        weights = real_product(matrix, scaled.reshape(len(scaled), -1)[:columns])
-        if self.stacked:
-            return weights.astype(self.like.dtype, copy=False).reshape(rows, *self._beside, *scaled.shape[1:])
-        return tuple([self.operator.cast(weight, self.like) for weight in weights.reshape(rows, *scaled.shape[1:])])
-
-    def _scale(self, h: float) -> np.ndarray:
-        """Return φ_0(hL), h φ_1(hL), h φ_2(hL), …, complex where the weights of the states are."""
         table = self._table(h)
-        scaled = table.astype(np.result_type(table, self.like) if self.stacked else table.dtype)
-        scaled[1:] *= h
-        self._most = min(max(_BYTES // scaled.nbytes, _ENTRIES[0]), _ENTRIES[1])
-        self._scaled[h] = scaled
-        while len(self._scaled) > self._most:
-            self._scaled.popitem(last=False)
-        return scaled
+        weights = real_product(matrix, table.reshape(len(table), -1)[:columns])
+        self._most = min(max(_BYTES // weights.nbytes, _ENTRIES[0]), _ENTRIES[1])
+        if self.stacked:
+            return weights.astype(self.like.dtype, copy=False).reshape(rows, *self._beside, *table.shape[1:])
+        return tuple([self.operator.cast(weight, self.like) for weight in weights.reshape(rows, *table.shape[1:])])
 
     def _table(self, h: float) -> np.ndarray:
-        """Return φ_0(hL), …, φ_{q+1}(hL) for the largest q, from those of a shorter step where they are known."""
-        if h in self._tables:
-            return self._tables[h]
+        """Return φ_0(hL), h φ_1(hL), …, h φ_{q+1}(hL) for the largest q, from those of a shorter step where known."""
+        found = self._tables.get(h)
+        if found is not None:
+            return found
         most = (_DOUBLINGS[0] if self.operator.values.size <= _DOUBLINGS[1] else 1) if self.operator.elementwise else 0
         known = next((m for m in range(1, most + 1) if h / 2**m in self._tables), 0)
         if known:
             table = self._tables[h / 2**known]
             for m in range(known - 1, -1, -1):
                 table = doubled(table, np.exp(h / 2**m * self.operator.values))
+                table[1:] *= 2.0  # the formula is linear in all but φ_0
         else:
             table = np.stack(self._evaluate(self.method.q + 1, h))
+            table[1:] *= h
         self._tables[h] = table
         while len(self._tables) > self._most:
             self._tables.popitem(last=False)

@@ -22,7 +22,8 @@ def doubled(values: np.ndarray, exponential: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     values
-        Of shape (p + 1, …), real or complex in double precision.
+        Of shape (p + 1, …), real or complex in double precision. The formula is linear in all but φ_0: if the others
+        are multiples by one number, so are the results.
     exponential
         e^{2z} itself: squaring e^z would double its error each time.
     """
