@@ -113,7 +113,8 @@ def solve_ivp(
         By default rtol is 1e-6, and atol is rtol times the root mean square of y_0. Each may be an array that
         broadcasts to the state.
         Adams methods and predictor–corrector pairs (adams2, adams3, …, pec2, pec3, …) choose their order, too, and
-        allow a step of length h only √(h/T) of this, T the span, so that errors that add up stay near the tolerance.
+        allow a step of length h only √(h/T) of this, T the span, and (h/T)^(3/4) where L damps nothing, so that errors
+        that add up stay near the tolerance.
     first_step, max_step, max_steps
         The first step (chosen by default), the largest step, and the most steps, rejected ones included.
     norm

@@ -115,6 +115,14 @@ class Operator(ABC):
         del rtol, atol
         return self
 
+    def damps(self, span: float) -> bool:
+        """Whether some mode decays by a factor e or more within a time of the signed length ``span``.
+
+        So it is taken to be where the eigenvalues are not at hand.
+        """
+        del span
+        return True
+
 
 class StoredOperator(Operator):
     """An operator whose φ-functions are formed and stored: numbers, diagonals, small matrices."""
@@ -130,6 +138,11 @@ class StoredOperator(Operator):
     @abstractmethod
     def phi(self, p: int, scale: float) -> Sequence[Any]:
         """Return [φ_0(scale L), …, φ_p(scale L)]."""
+
+    def damps(self, span: float) -> bool:
+        """Whether some mode decays by a factor e or more within a time of the signed length ``span``."""
+        numbers = self.elementwise or np.ndim(self.values) == 0
+        return not numbers or bool(np.min(np.real(self.values) * span) <= -1)
 
     def phi_many(self, p: int, scales: np.ndarray) -> Sequence[np.ndarray]:
         """Return [φ_0(s L), …, φ_p(s L)] for several s, which the first axis of each array counts."""
