@@ -132,3 +132,21 @@ def test_a_scalar_combines_tensors_in_one_operation_each_and_leaves_them_as_they
     leaf = torch.ones(2, requires_grad=True)
     Scalar(0.0).combine((2.0, 3.0), (leaf, leaf)).sum().backward()
     assert leaf.grad.tolist() == [5.0, 5.0]
+
+
+@pytest.mark.parametrize(
+    ("operator", "forwards", "backwards"),
+    [
+        (Scalar(-2.0), True, False),
+        (Scalar(0.4), False, False),
+        (Scalar(3j), False, False),
+        (Diagonal(np.array([0.0, 5j, -2 + 1j])), True, False),
+        (Diagonal(np.array([0.0, 5j, 2 + 1j])), False, True),
+        (Dense(np.eye(2)), True, True),  # eigenvalues are not at hand
+        (Dense(-np.eye(60)).for_steps(changing=True), True, False),
+    ],
+)
+def test_what_decays_within_a_time_is_damped(operator: Operator, forwards: bool, backwards: bool) -> None:
+    assert operator.damps(1.0) == forwards
+    assert operator.damps(-1.0) == backwards
+    assert not operator.damps(1e-9) or isinstance(operator, Dense)

@@ -240,6 +240,15 @@ def test_undamped_waves_stay_bounded_at_every_tolerance(problem: Any, method: st
     assert solution.stats.rejected < 0.2 * solution.stats.steps + 3
 
 
+@pytest.mark.parametrize("rtol", [1e-4, 1e-5, 1e-6])
+def test_errors_that_nothing_damps_stay_near_the_tolerance_over_thousands_of_steps(rtol: float) -> None:
+    waves = problems.korteweg_de_vries(128, speed=100.0, t_end=0.1)
+    solution = expint.solve(waves, rtol=rtol)
+    assert solution.stats.steps > 1000
+    exact = waves.exact(0.1)
+    assert np.linalg.norm(solution.y_end - exact) < 8 * rtol * np.linalg.norm(exact)
+
+
 @pytest.mark.parametrize("degree", [0, 1, 2, 3])
 def test_polynomials_of_time_are_integrated_to_rounding(degree: int) -> None:
     """Only the climb sees an error: from order degree + 1 on there is none, and steps double."""
