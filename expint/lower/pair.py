@@ -139,7 +139,7 @@ class PairCache:
         self._most = min(max(_BYTES // weights.nbytes, _ENTRIES[0]), _ENTRIES[1])
         if self.stacked:
             return weights.astype(self.like.dtype, copy=False).reshape(rows, *self._beside, *table.shape[1:])
-        return tuple([self.operator.cast(weight, self.like) for weight in weights.reshape(rows, *table.shape[1:])])
+        return tuple(self.operator.cast_all(weights.reshape(rows, *table.shape[1:]), self.like))
 
     def _table(self, h: float) -> np.ndarray:
         """Return φ_0(hL), h φ_1(hL), …, h φ_{q+1}(hL) for the largest q, from those of a shorter step where known."""

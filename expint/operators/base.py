@@ -258,14 +258,22 @@ def random_like(like: Array, seed: int = 20) -> Array:
 
 
 def linear_combination(weights: Sequence[Any], columns: Sequence[Array]) -> Array:
-    """Return Σ weights_j columns_j as a new array; weights are numbers or arrays that multiply elementwise."""
+    """Return Σ weights_j columns_j as a new array; weights are numbers or arrays that multiply elementwise.
+
+    Tensors are multiplied and added in one operation.
+    """
     total = None
+    tensors = hasattr(columns[0], "addcmul_")
     for weight, column in zip(weights, columns):
         if weight is not None:
             if total is None:
                 total = weight * column
-            else:
+            elif not tensors:
                 total += weight * column  # total is our own array
+            elif hasattr(weight, "addcmul_"):
+                total.addcmul_(weight, column)
+            else:
+                total.add_(column, alpha=weight)
     return total
 
 

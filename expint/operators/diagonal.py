@@ -70,8 +70,8 @@ class Diagonal(StoredOperator):
         """Return the weight as an array beside the state."""
         if like is None:
             return weight
-        if isinstance(like, np.ndarray) and is_complex(like):
-            weight = weight.astype(np.complex128, copy=False)  # else NumPy converts it at every product
+        if is_complex(like) and (isinstance(like, np.ndarray) or hasattr(like, "addcmul_")):
+            weight = weight.astype(np.complex128, copy=False)  # else NumPy and torch convert it at every product
         return asarray_like(weight, like)
 
     def cast_all(self, weights: np.ndarray, like: Array | None) -> Iterable[Any]:

@@ -70,14 +70,8 @@ class Scalar(StoredOperator):
         return number
 
     def combine(self, weights: Sequence[Any], columns: Sequence[Array]) -> Array:
-        """Return Σ weights_j columns_j; tensors are scaled and added in one operation each."""
-        if not hasattr(columns[0], "add_"):
-            return linear_combination(weights, columns)
-        total = None
-        for weight, column in zip(weights, columns):
-            if weight is not None:
-                total = weight * column if total is None else total.add_(column, alpha=weight)
-        return total
+        """Return Σ weights_j columns_j."""
+        return linear_combination(weights, columns)
 
     def __repr__(self) -> str:
         return f"Scalar({self.value!r})"

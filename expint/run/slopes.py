@@ -24,7 +24,8 @@ class ListedSlopes:
 
     def difference(self, rows: PairRows, slope: Array, k: int) -> Array:
         """Return the difference between ``slope`` and the one that k past slopes foresee."""
-        return slope - linear_combination(rows.foreseen[k].tolist(), self._slopes)
+        weights = (-rows.foreseen[k]).tolist()
+        return linear_combination((1.0, *weights), (slope, *self._slopes[:k]))
 
     def weigh(self, weight: object, difference: Array) -> Array:
         """Return weight · difference: a correction or an estimate."""

@@ -66,10 +66,7 @@ class ErrorNorm:
         elif isinstance(error, np.ndarray) and isinstance(scale, np.ndarray):
             value = _of_arrays(abs(error), scale)
         else:
-            xp = array_namespace(error)
-            unit = xp.max(scale)
-            mean, whole = xp.mean(xp.abs(error / scale) ** 2), xp.sum(xp.abs(error / unit) ** 2)
-            value = math.sqrt(float(to_numpy(xp.maximum(mean, whole / xp.sum((scale / unit) ** 2)))))
+            value = _of_any(error, scale)
         return value if math.isfinite(value) else math.inf
 
 
@@ -85,6 +82,15 @@ def _of_arrays(error: np.ndarray, scale: np.ndarray) -> float:
         error, scale = error / unit, scale / unit
         whole, square = float(np.vdot(error, error)), float(np.vdot(scale, scale))
     return math.sqrt(max(mean, whole / square))
+
+
+def _of_any(error: Array, scale: Array) -> float:
+    """Return the default norm in one look at the device; in units of the largest no square leaves single precision."""
+    xp = array_namespace(error)
+    size, unit = xp.abs(error), xp.max(scale)
+    terms = xp.reshape(xp.stack([size / scale, size / unit, scale / unit]), (3, -1))
+    scaled, whole, square = to_numpy(xp.sum(terms * terms, axis=1))
+    return math.sqrt(np.maximum(scaled / math.prod(scale.shape), whole / square))  # passes nan on
 
 
 @dataclass(frozen=True)
