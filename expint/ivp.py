@@ -124,8 +124,8 @@ def solve_ivp(
         difference from two steps of half the length, for one-step methods without an estimate of their own.
     controller
         The step-size controller, an ``expint.run.Controller``: ``Controller((1, 0, 0))`` is I, (0.7, -0.4, 0) PI, the
-        default, (0.49, -0.34, 0.1) PID. Adams methods and pairs, whose steps change seldom and by factors of √2, take I
-        by default; older errors count as long as the order stays.
+        default, (0.49, -0.34, 0.1) PID. Of Adams methods and pairs, whose steps change seldom and by factors of √2, it
+        sets safety and bounds; they take I.
     dense_output
         Whether the solution gets ``sol``, a function t ↦ y(t) of the order of the method that follows e^{tL} exactly.
     events

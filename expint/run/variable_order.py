@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from expint.backend import Array, array_namespace
 from expint.lower.pair import PairCache, PairRows
@@ -17,8 +18,9 @@ from expint.run.tolerance import ErrorNorm, StepControl
 __all__ = ["pair_states"]
 
 _ELEMENTARY = Controller((1.0, 0.0, 0.0), safety=0.75)
-"""The default: steps change seldom and by factors of √2 or more, so that there is nothing to filter. Measured over the
-zoo, the work for an error is that with a safety of 0.9, and the error is nearer to what is asked for."""
+"""Steps change seldom and by factors of √2 or more, so that there is nothing to filter: a filter counts on every step's
+following it, and its small factors would never be heeded. The safety is that of the default: measured over the zoo, the
+work for an error is that with a safety of 0.9, and the error is nearer to what is asked for."""
 
 _RUNGS = 2
 """Steps are the span over powers of √2. Measured: powers of two need a tenth more evaluations of N, finer ladders no
@@ -90,7 +92,8 @@ def pair_states(
     ----------
     Shampine and Gordon (1975), Computer Solution of Ordinary Differential Equations: The Initial Value Problem.
     """
-    norm, controller, span = control.error, control.controller or _ELEMENTARY, abs(stops[-1] - t)
+    norm, span = control.error, abs(stops[-1] - t)
+    controller = _ELEMENTARY if control.controller is None else replace(control.controller, beta=_ELEMENTARY.beta)
     largest, again = pairs.method.q, pairs.method.mode == "PECE"
     direction, evaluations, rejected = math.copysign(1.0, stops[-1] - t), 1, 0
     failure: ActionFailure | None = None
@@ -104,7 +107,6 @@ def pair_states(
     check_first_slope(newest, t)
     slopes, scale = remember(pairs, y, newest), norm.scale(y)
     memory: tuple[float, ...] = (0.0,)
-    past: tuple[float, ...] = ()  # errors of the steps before, as far as they are of the present order
 
     h = control.first
     if h is None:
@@ -150,14 +152,13 @@ def pair_states(
             rung = on_ladder(h, span, _RUNGS)
             continue
         following, wanted, kept = q, h, kept + 1
-        factor = controller.factor((error, *past), q)
+        factor = controller.factor((error,), q)
         if 2 * trial < h:
             kept = 0  # a step shortened to land says little about h
         elif climbing or factor < _HOLD[0] or kept > (q if factor > _HOLD[1] else _LOOK * q):
             others = _errors(slopes, rows, found, measure, norm, (q - 1, q + 1))
             errors = {q: error} | {k: stricter * other for k, other in others.items()}
-            following, promised = best_order(errors, q, controller)
-            factor = factor if following == q else promised
+            following, factor = best_order(errors, q, controller)
             climbing = factor >= _CLIMB
             limit = limit if climbing else strictest
             if climbing and following == q and q + 1 not in errors:
@@ -172,7 +173,6 @@ def pair_states(
         if again:
             found = ahead
         slopes.accept(after, found)
-        past = (error, *past[:1]) if following == q else ()
         y, t, scale, previous, q, h, memory = after, end, reached, trial, following, wanted, rows.memory
         yield Accepted(t, y, evaluations, rejected, newest, found)
         newest = found

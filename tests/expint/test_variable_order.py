@@ -3,7 +3,7 @@
 import math
 import sys
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pytest
@@ -316,23 +316,21 @@ def test_the_order_that_promises_the_longest_step_is_best() -> None:
 
 
 @pytest.mark.parametrize("beta", [(0.7, -0.4, 0.0), (0.49, -0.34, 0.1)], ids=["PI", "PID"])
-@pytest.mark.parametrize("method", ["pec5", "adams4"])
-def test_controllers_look_at_errors_of_the_present_order(method: str, beta: tuple[float, float, float]) -> None:
-    class Spy(Controller):
-        seen: ClassVar[list[int]] = []
-
-        def factor(self, errors: tuple[float, ...], order: int) -> float:
-            self.seen.append(len(errors))
-            return super().factor(errors, order)
-
-    Spy.seen.clear()
+@pytest.mark.parametrize("method", ["pec5", "pece4", "adams4"])
+@pytest.mark.parametrize("first_step", [None, 0.25])
+def test_steps_recover_under_every_controller(
+    method: str, beta: tuple[float, float, float], first_step: float | None
+) -> None:
+    """A first step much too long makes short ones, of which a filter that waits for others would never let go."""
     problem = problems.burgers()
-    solution = expint.solve(problem, method, rtol=1e-6, controller=Spy(beta, safety=0.75))
+    controlled = expint.solve(
+        problem, method, rtol=1e-6, controller=Controller(beta, safety=0.75), first_step=first_step
+    )
+    default = expint.solve(problem, method, rtol=1e-6)
     reference = expint.solve(problem, method, rtol=1e-10)
-    assert solution.success
-    assert np.linalg.norm(solution.y_end - reference.y_end) < 1e-5 * np.linalg.norm(reference.y_end)
-    assert solution.stats.rejected < 0.2 * solution.stats.steps
-    assert set(Spy.seen) == {1, 2, 3}
+    assert controlled.success
+    assert np.linalg.norm(controlled.y_end - reference.y_end) < 1e-5 * np.linalg.norm(reference.y_end)
+    assert controlled.calls < 1.6 * default.calls
 
 
 def test_gradients_flow_through_a_run_to_a_tolerance() -> None:
