@@ -169,6 +169,17 @@ def test_near_the_end_steps_are_not_raised_for_nothing(rtol: float) -> None:
         assert np.all(saved[raised] > 1)
 
 
+@pytest.mark.parametrize("method", ["adams1", "pec2", "pece2"])
+def test_doubling_is_heeded_where_it_is_asked_for(method: str) -> None:
+    """Two steps and a whole one; the method itself would need one evaluation a step, or two."""
+    problem = problems.riccati()
+    solution = expint.solve(problem, method, rtol=1e-4, error="doubling")
+    stages = expint.method(method).stages
+    assert solution.success
+    assert abs(solution.y_end - problem.exact(0.8)) < 3e-3 * abs(solution.y_end)  # errors of some thirty steps
+    assert solution.calls >= (3 * stages - 1) * solution.stats.steps
+
+
 def noise(seed: int) -> Callable[[float], float]:
     """Return a sum of waves so short that no step resolves them, without a common period that steps could meet."""
     rng = np.random.default_rng(seed)
