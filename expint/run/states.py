@@ -28,8 +28,8 @@ def states_to_tolerance(
 ) -> Iterator[Accepted]:
     """Yield the accepted states; the parameters are those of ``expint.run.adaptive.adaptive_states``.
 
-    Adams methods and predictor–corrector pairs choose their order, up to their own, beside their steps, unless errors are
-    estimated by doubling; other methods keep theirs.
+    Adams methods and predictor–corrector pairs choose their order, up to their own, beside their steps, unless errors
+    are estimated by doubling; other methods keep theirs.
     """
     if isinstance(steps.method, Adams | PredictorCorrector) and attempt is None and not control.doubling:
         pairs = PairCache(steps.method, steps.operator, y)
