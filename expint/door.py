@@ -139,30 +139,36 @@ def lay_out_times(
             + ("neither" if step is None else "both")
         )
     if grid is not None:
-        boundaries = check_grid(grid)
-        if boundaries[0] != start or boundaries[-1] != end:
-            raise ValueError(
-                f"expected a grid from {start} to {end} as t_span says, received one from {boundaries[0]} to "
-                f"{boundaries[-1]}"
-            )
-    else:
-        assert step is not None
-        _check_step(step, start, end)
+        return _on_grid(start, end, grid, t_eval)
+    assert step is not None
+    _check_step(step, start, end)
+    asked = [] if t_eval is None else _check_t_eval(t_eval, start, end).tolist()
+    inner = [t for t in asked if t not in (start, end)]
+    times, ends = _pieces([start, *inner, end], step)
+    kept = ([0] if start in asked else []) + ends[: len(inner)] + (ends[-1:] if end in asked else [])
+    return times, None if t_eval is None else np.array(kept)
+
+
+def _on_grid(
+    start: float, end: float, grid: Sequence[float], t_eval: Sequence[float] | None
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return the grid and the indices of ``t_eval`` on it, or say what does not fit."""
+    boundaries = check_grid(grid)
+    if boundaries[0] != start or boundaries[-1] != end:
+        raise ValueError(
+            f"expected a grid from {start} to {end} as t_span says, received one from {boundaries[0]} to "
+            f"{boundaries[-1]}"
+        )
     if t_eval is None:
-        return (boundaries if grid is not None else _pieces(np.array([start, end]), step)), None
+        return boundaries, None
     wanted = _check_t_eval(t_eval, start, end)
-    if grid is not None:
-        missing = wanted[~np.isin(wanted, boundaries)]
-        if len(missing):
-            raise ValueError(
-                f"expected the times of t_eval among those of grid, received {missing[0]} which is no step "
-                "boundary; add it to grid"
-            )
-        times = boundaries
-    else:
-        stops = np.unique(np.concatenate([[start, end], wanted]))
-        times = _pieces(stops if end > start else stops[::-1], step)
-    return times, np.flatnonzero(np.isin(times, wanted))
+    missing = wanted[~np.isin(wanted, boundaries)]
+    if len(missing):
+        raise ValueError(
+            f"expected the times of t_eval among those of grid, received {missing[0]} which is no step boundary; "
+            "add it to grid"
+        )
+    return boundaries, np.flatnonzero(np.isin(boundaries, wanted))
 
 
 def _check_span(t_span: tuple[float, float]) -> tuple[float, float]:
@@ -207,14 +213,15 @@ def _check_t_eval(t_eval: Sequence[float], start: float, end: float) -> np.ndarr
     return wanted
 
 
-def _pieces(stops: np.ndarray, step: float | None) -> np.ndarray:
-    """Return times that contain ``stops`` and divide each piece between them into equal steps of at most |step|."""
-    assert step is not None
-    times = [stops[:1]]
+def _pieces(stops: list[float], step: float) -> tuple[np.ndarray, list[int]]:
+    """Return times that divide the pieces between ``stops`` into equal steps of at most |step|, and where pieces end."""
+    times, ends, index = [np.array(stops[:1])], [], 0
     for start, end in pairwise(stops):
         count = max(1, math.ceil((end - start) / step * (1 - 1e-12)))  # 150 / 0.25 is 600 steps whatever its last bit
         times += [start + (end - start) * np.arange(1, count) / count, np.array([end])]  # end itself, to the last bit
-    return np.concatenate(times)
+        index += count
+        ends.append(index)
+    return np.concatenate(times), ends
 
 
 def check_history(method: Method, steps: int) -> None:
