@@ -214,7 +214,7 @@ def _check_t_eval(t_eval: Sequence[float], start: float, end: float) -> np.ndarr
 
 
 def _pieces(stops: list[float], step: float) -> tuple[np.ndarray, list[int]]:
-    """Return times that divide the pieces between ``stops`` into equal steps of at most |step|, and where pieces end."""
+    """Return times that divide pieces between ``stops`` into equal steps of at most |step|, and where pieces end."""
     times, ends, index = [np.array(stops[:1])], [], 0
     for start, end in pairwise(stops):
         count = max(1, math.ceil((end - start) / step * (1 - 1e-12)))  # 150 / 0.25 is 600 steps whatever its last bit
