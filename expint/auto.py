@@ -28,8 +28,8 @@ steps that could repay them. Measured on the same equations and Allen–Cahn's."
 def choose(operator: Operator, y0: Array, rtol: float | None) -> tuple[Method, str]:
     """Return a method for a run and the reason for it.
 
-    Operators that are applied by iterations change nothing: measured on advection, diffusion and reaction on 100² points,
-    pairs are the fastest of seven methods, or within a quarter of it, for every rtol from 1e-3 to 1e-8.
+    Operators that are applied by iterations change nothing: measured on advection, diffusion and reaction on 100²
+    points, pairs are the fastest of seven methods, or within a quarter of it, for every rtol from 1e-3 to 1e-8.
 
     Parameters
     ----------
@@ -57,9 +57,9 @@ def choose(operator: Operator, y0: Array, rtol: float | None) -> tuple[Method, s
 def choose_linearised(split: bool) -> tuple[Method, str]:
     """Return a method for a problem that comes unsplit, y' = f(t, y), or with a Jacobian, and the reason for it.
 
-    Measured on HIRES, Robertson's and Van der Pol's problems, the Brusselator and Allen–Cahn for rtol from 1e-3 to 1e-7:
-    it is the fastest of six methods from 1e-5 on where the system is larger, and where others are faster, by a third,
-    they err ten times as much.
+    Measured on HIRES, Robertson's and Van der Pol's problems, the Brusselator and Allen–Cahn for rtol from 1e-3 to
+    1e-7: it is the fastest of six methods from 1e-5 on where the system is larger, and where others are faster, by a
+    third, they err ten times as much.
 
     Parameters
     ----------
