@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, ParamSpec, cast
 import numpy as np
 
 from expint.backend import Array
-from expint.door import StepLimits, check_slopes, check_state, lay_out_stops, lay_out_times
+from expint.door import check_slopes, check_state
 from expint.operators.time_scaled import Part, TimeScaled
 from expint.run.events import check_events
 from expint.solution import Solution, Status
+from expint.times import StepLimits, lay_out_stops, lay_out_times
 
 if TYPE_CHECKING:
     from expint.operators.clock import Clock

@@ -16,16 +16,12 @@ from expint.derive.rosenbrock import Linearised
 from expint.derive.splitting import Splitting
 from expint.derive.stage import Method
 from expint.door import (
-    StepLimits,
     check_estimate,
-    check_history,
     check_rtol,
     check_slopes,
     check_state,
     check_tolerance,
     climbing,
-    lay_out_stops,
-    lay_out_times,
     no_force,
     refuse_tolerances,
 )
@@ -40,6 +36,7 @@ from expint.run.dense_output import Trail
 from expint.run.events import Event, check_events
 from expint.run.watch import Watch
 from expint.solution import Solution
+from expint.times import StepLimits, check_history, lay_out_stops, lay_out_times
 from expint.unsplit import solve_linearised
 
 __all__ = ["solve", "solve_ivp"]

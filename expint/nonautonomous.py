@@ -8,7 +8,7 @@ from typing import Any
 
 from expint.backend import Array
 from expint.derive.lie_group import LieGroupMethod
-from expint.door import StepLimits, check_slopes, check_tolerance, lay_out_stops, lay_out_times, no_force
+from expint.door import check_slopes, check_tolerance, no_force
 from expint.methods.magnus import magnus
 from expint.operators import Operator, TimeDependent, TimeScaled, as_operator
 from expint.operators.clock import Integral
@@ -21,6 +21,7 @@ from expint.run.stepped_output import SteppedTrail
 from expint.run.stepper import Stepper, stepped_states
 from expint.run.watch import Watch
 from expint.solution import Solution
+from expint.times import StepLimits, lay_out_stops, lay_out_times
 
 __all__ = ["solve_time_dependent"]
 

@@ -10,7 +10,7 @@ from typing import Any
 from expint.backend import Array
 from expint.derive.linearised_ladder import linearised_ladder
 from expint.derive.stage import Method
-from expint.door import StepLimits, check_history, check_slopes, check_tolerance, lay_out_stops, lay_out_times
+from expint.door import check_slopes, check_tolerance
 from expint.jacobian import Lineariser, as_source
 from expint.operators import Operator, Scalar
 from expint.run import Controller, StepControl
@@ -19,6 +19,7 @@ from expint.run.linearised_output import LinearisedTrail
 from expint.run.record import run_adaptive, run_states
 from expint.run.watch import Watch
 from expint.solution import Solution, Stats
+from expint.times import StepLimits, check_history, lay_out_stops, lay_out_times
 
 __all__ = ["linearised_steps", "solve_linearised", "starting_method"]
 
