@@ -102,9 +102,7 @@ class StepCache:
 
     def start(self) -> Row:
         """Return the row of y_0 itself, where N is evaluated for the first time."""
-        if isinstance(self.operator, StoredOperator) and (
-            self.operator.elementwise or np.ndim(self.operator.values) == 0
-        ):
+        if isinstance(self.operator, StoredOperator) and self.operator.elementwise:
             return Row((1.0,), evaluate=True, accept=True)  # what the numbers below amount to
         return lower_stage(_START, self.operator, 0.0, (), self.like, PhiTables(self.operator, 0.0))
 

@@ -146,7 +146,9 @@ class PairCache:
         found = self._tables.get(h)
         if found is not None:
             return found
-        most = (_DOUBLINGS[0] if self.operator.values.size <= _DOUBLINGS[1] else 1) if self.operator.elementwise else 0
+        most = 0
+        if self.operator.elementwise:
+            most = _DOUBLINGS[0] if np.size(self.operator.values) <= _DOUBLINGS[1] else 1
         known = next((m for m in range(1, most + 1) if h / 2**m in self._tables), 0)
         if known:
             table = self._tables[h / 2**known]

@@ -141,8 +141,7 @@ class StoredOperator(Operator):
 
     def damps(self, span: float) -> bool:
         """Whether some mode decays by a factor e or more within a time of the signed length ``span``."""
-        numbers = self.elementwise or np.ndim(self.values) == 0
-        return not numbers or bool(np.min(np.real(self.values) * span) <= -1)
+        return not self.elementwise or bool(np.min(np.real(self.values) * span) <= -1)
 
     def phi_many(self, p: int, scales: np.ndarray) -> Sequence[np.ndarray]:
         """Return [φ_0(s L), …, φ_p(s L)] for several s, which the first axis of each array counts."""

@@ -25,6 +25,8 @@ class Scalar(StoredOperator):
         If l is not finite.
     """
 
+    elementwise = True
+
     def __init__(self, value: complex) -> None:
         check_constant(value)
         self.value = value.item() if hasattr(value, "item") else value
@@ -47,10 +49,6 @@ class Scalar(StoredOperator):
         if self.value == 0:
             return [1.0 / math.factorial(k) for k in range(p + 1)]
         return phi_functions(scale * self.value, p)
-
-    def phi_many(self, p: int, scales: np.ndarray) -> Sequence[np.ndarray]:
-        """Return [φ_0(s l), …, φ_p(s l)] for several s, all in one go."""
-        return phi_functions(self.value * scales, p)
 
     def row(
         self, columns: Sequence[Terms], factors: Sequence[float], table: PhiTable, like: Array | None

@@ -224,8 +224,10 @@ def test_nan_beyond_some_argument_shrinks_the_step_and_then_ends_the_run_by_name
     def nonlinear(t: float, y: np.ndarray) -> np.ndarray:
         return np.where(y > math.exp(-0.6), -0.25 * y, np.nan)
 
+    # the bar on the end, 1e-6, is an error of 5e-7 in y: adams4 uses up what 1e-6 allows
+    rtol = 1e-7 if method == "adams4" else 1e-6
     solution = expint.solve_ivp(
-        nonlinear, (0, 3), np.ones(1), linear=-0.25, method=method, rtol=1e-6, first_step=0.3, dense_output=True
+        nonlinear, (0, 3), np.ones(1), linear=-0.25, method=method, rtol=rtol, first_step=0.3, dense_output=True
     )
     assert solution.status is Status.STEP_TOO_SMALL
     assert not solution.success
@@ -233,7 +235,7 @@ def test_nan_beyond_some_argument_shrinks_the_step_and_then_ends_the_run_by_name
     assert solution.stats.rejected > 5
     assert np.all(np.isfinite(solution.y))
     np.testing.assert_allclose(solution.y[:, 0], np.exp(-0.5 * solution.t), rtol=1e-5)
-    assert 1.19 < solution.t[-1] < 1.2 + 2e-6  # y may err by 1e-6, and halves as fast as t moves
+    assert 1.19 < solution.t[-1] < 1.2 + 1e-6
     assert solution.sol(1.0) == pytest.approx(math.exp(-0.5), rel=1e-5)
 
 
