@@ -14,11 +14,13 @@ from expint.operators import Operator, TimeDependent, TimeScaled, as_operator
 from expint.operators.clock import Integral
 from expint.operators.commuting import check_commuting
 from expint.run import Controller, StepControl
-from expint.run.exact import EXACT, ExactSteps
-from expint.run.lie_group import LieGroupSteps
+from expint.run.loops import over_times
 from expint.run.record import run_adaptive, run_states
 from expint.run.stepped_output import SteppedTrail
-from expint.run.stepper import Stepper, stepped_states
+from expint.run.steppers.doubled import Doubled
+from expint.run.steppers.exact import EXACT, ExactSteps
+from expint.run.steppers.lie_group import LieGroupSteps
+from expint.run.steppers.one_step import OneStep
 from expint.run.watch import Watch
 from expint.solution import Solution
 from expint.times import StepLimits, lay_out_stops, lay_out_times
@@ -75,7 +77,7 @@ def solve_time_dependent(
         control = StepControl(tolerance, controller or Controller(), *limits.sizes(), doubling=True)
         accuracy = tolerance.tightest
     slope: Callable[[float, Array], Array] = no_force
-    steps: Stepper
+    steps: OneStep
     if isinstance(linear, TimeScaled):
         steps = _exact_steps(linear, (start, float(t_span[1])), y0, accuracy)
     else:
@@ -92,13 +94,11 @@ def solve_time_dependent(
 
     try:
         if accuracy is None:
-            states = stepped_states(steps, slope, y0, times.tolist())
+            states = over_times(steps, slope, y0, times.tolist())
             run = run_states(states, y0, len(times) - 1, keep=wanted, name=chosen.name, watch=watch, **shown)
         else:
             keep = None if t_eval is None else {float(t) for t in t_eval}
-            run = run_adaptive(
-                steps, slope, y0, start, stops, control, keep=keep, watch=watch, attempt=steps.attempt, **shown
-            )
+            run = run_adaptive(Doubled(steps), slope, y0, start, stops, control, keep=keep, watch=watch, **shown)
     except Exception as failure:
         if hasattr(failure, "solution"):
             failure.solution = counted(failure.solution)

@@ -1,4 +1,4 @@
-"""The loop that chooses its own steps and the order of an exponential Adams method, with a corrector or without."""
+"""The loop with steps of changing order as it was before there was one loop for all."""
 
 from __future__ import annotations
 
@@ -15,45 +15,25 @@ from expint.run.slopes import ListedSlopes, StackedSlopes, remember
 from expint.run.stepsize import approach, check_first_slope, check_step, finite, first_step, on_ladder, too_many_steps
 from expint.run.tolerance import ErrorNorm, StepControl
 
-__all__ = ["pair_states"]
-
 _ELEMENTARY = Controller((1.0, 0.0, 0.0), safety=0.75)
-"""Steps change seldom and by factors of √2 or more, so that there is nothing to filter: a filter counts on every step's
-following it, and its small factors would never be heeded. The safety is that of the default: measured over the zoo, the
-work for an error is that with a safety of 0.9, and the error is nearer to what is asked for."""
 
 _RUNGS = 2
-"""Steps are the span over powers of √2. Measured: powers of two need a tenth more evaluations of N, finer ladders no
-fewer, but more φ-functions and rows, which repeat the more often the fewer steps there are."""
 
 _HOLD = (0.95, 1.4)
-"""Factors between these leave the step as it is: below √2, so that the next rung is within reach."""
 
 _SAVED = 2.0
-"""A longer step that saves no more steps than this until the end of the run is not worth new φ-functions."""
 
 _LOOK = 2
-"""After so many times q steps that need no change, it is asked whether another order would allow one."""
 
 _GROWTH = 2.0
-"""The largest factor from one step to the next, its square at the lowest orders: the older slopes crowd together, seen
-from a longer step, and their rounding grows with every power of the factor."""
 
 _CLIMB = 2.0
-"""The run climbs, reconsidering order and step after every step, while the step may grow by this factor."""
 
 _SHARE = {True: 0.5, False: 0.75}
-"""The power of h/T that is the share of a step in the tolerance, where L damps and where it does not. Measured over the
-zoo: where nothing is damped a power of 1 makes errors ten times smaller than is asked for, and one of 1/2 fifty times
-larger after thousands of steps."""
 
 _STARTING = 4.0
-"""Until the first climb ends, one over this is the part of the tolerance that an error is allowed: such steps are as
-few as a step can be doubled, however long the span. Measured: with the share of other steps, far less for so short
-ones, short runs to an error of 1e-4 take up to a fifth more evaluations."""
 
 _FIRST = 0.25
-"""The error of the first step that is aimed at, in units of what is allowed."""
 
 
 def pair_states(
@@ -64,34 +44,6 @@ def pair_states(
     stops: list[float],
     control: StepControl,
 ) -> Iterator[Accepted]:
-    """Yield y_0 and the states after every accepted step; every time in ``stops`` is hit exactly.
-
-    The run starts with one past slope and climbs: order and step are raised after every step as long as the errors are
-    small. Otherwise both are reconsidered where a step and an order have been kept long enough for the estimates of the
-    neighbouring orders to mean something, or where the error comes near the tolerance: the order is taken that promises
-    the longest step. An order beyond its limit of stability betrays itself by differences that grow with the
-    order, and is left for a lower one.
-
-    A step of length h is allowed √(h/T) of the tolerance, T the span: the errors of T/h steps count once where errors
-    decay and T/h times where they are kept. It is (h/T)^(3/4) where L damps nothing, as on imaginary spectra, and a
-    quarter until the first climb ends.
-
-    Parameters
-    ----------
-    pairs
-        The method, lowered order by order and step by step.
-    nonlinear, y, t, stops, control
-        As for ``expint.run.adaptive.adaptive_states``.
-
-    Raises
-    ------
-    AdaptiveFailure, ActionFailure
-        As ``adaptive_states``.
-
-    References
-    ----------
-    Shampine and Gordon (1975), Computer Solution of Ordinary Differential Equations: The Initial Value Problem.
-    """
     norm, span = control.error, abs(stops[-1] - t)
     controller = _ELEMENTARY if control.controller is None else replace(control.controller, beta=_ELEMENTARY.beta)
     largest, again = pairs.method.q, pairs.method.mode == "PECE"
