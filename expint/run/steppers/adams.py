@@ -48,6 +48,10 @@ class AdamsPairs:
         damps = self.pairs.operator.damps(span)
         return OrderPolicy(own, self.pairs.method.q, abs(span), damps, strictest, control.largest)
 
+    def value(self, slope: Slope, t: float, y: Array) -> Array:
+        """Return N(t, y)."""
+        return slope(t, y)
+
     def start(self, t: float, y: Array, slope: Array | None) -> _Memory:
         """Return the memory at the start of a run."""
         del t

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from expint.backend import Array
 from expint.lower.cache import LoweredStep, StepCache
+from expint.lower.memory import Memory
 from expint.run.control import Controller
 from expint.run.control.steps import GROWTH_OF_MULTISTEP, StepPolicy
 from expint.run.flow import flow
@@ -22,17 +23,17 @@ class Remembered(NamedTuple):
 
     Attributes
     ----------
-    y
-        The state.
-    slopes
-        Values of N, newest first.
+    columns
+        The states and the values of N, in the order of ``Layout``.
     places
-        Where they lie, seen from the state; see ``StepCache``.
+        Where the values lie, seen from the state; see ``StepCache``.
+    slopes
+        The values, newest first.
     """
 
-    y: Array
-    slopes: tuple[Array, ...]
+    columns: Memory
     places: tuple[float | None, ...]
+    slopes: tuple[Array, ...]
 
 
 class FixedLinear:
@@ -48,6 +49,8 @@ class FixedLinear:
 
     def __init__(self, steps: StepCache) -> None:
         self.steps, self.name, self._combine = steps, steps.method.name, steps.operator.combiner()
+        self._layout = steps.layout
+        self._accept, self._evaluate = steps.layout.moves()
 
     @property
     def order(self) -> int:
@@ -61,11 +64,15 @@ class FixedLinear:
         order, controller = int(method.error_order or 0), control.controller or Controller()
         return StepPolicy(controller, order, abs(span), self.steps.operator.rungs, control.largest, growth)
 
+    def value(self, slope: Slope, t: float, y: Array) -> Array:
+        """Return N(t, y)."""
+        return slope(t, y)
+
     def start(self, t: float, y: Array, slope: Array | None) -> Remembered:
         """Return the memory at the start of a run."""
         del t
         assert slope is not None  # steps look at it
-        return Remembered(y, (slope,), self.steps.START)
+        return Remembered(self._evaluate(self._layout.start(y), slope), self.steps.START, (slope,))
 
     def newest(self, memory: Remembered) -> Array:
         """Return the newest value of N in memory."""
@@ -73,56 +80,42 @@ class FixedLinear:
 
     def euler(self, memory: Remembered) -> Callable[[float], Array]:
         """Return h ↦ the state after a short step of the exponential Euler method."""
-        return lambda h: flow(self.steps.operator, h, memory.y, memory.slopes[0])
+        return lambda h: flow(self.steps.operator, h, memory.columns[0], memory.slopes[0])
 
     def advance(self, memory: Remembered, slope: Slope, t: float, end: float, h: float) -> Trial:
         """Return a step from ``t`` to ``end``, without error estimate."""
-        step = self.steps.step(t, h, memory.places)
-        point, slopes = self._stages(step, memory, slope, t, h)
-        return _trial(step, point, slopes, slope, end, step.rows[-1].evaluate, None)
+        step, point, columns = self._stages(memory, slope, t, h)
+        finish = (lambda: slope(end, point)) if step.rows[-1].evaluate else nothing_pending
+        return Trial(point, 0, no_estimate, finish, self._commit(step, point, columns))
 
     def attempt(self, memory: Remembered, slope: Slope, t: float, end: float, h: float, order: int) -> Trial:
         """Return a step with the error estimate of its method, None if it has none."""
         del order
-        step = self.steps.step(t, h, memory.places)
-        point, slopes = self._stages(step, memory, slope, t, h)
-        pending, error = step.rows[-1].evaluate, None
-        if step.error is not None:
-            if step.error.at_end:
-                slopes, pending = (slope(end, point), *slopes), False
-            error = self._combine(step.error.weights, (memory.y, *slopes))
-        return _trial(step, point, slopes, slope, end, pending, error)
+        step, point, columns = self._stages(memory, slope, t, h)
+        finish = (lambda: slope(end, point)) if step.rows[-1].evaluate else nothing_pending
+        if step.error is None:
+            return Trial(point, 0, no_estimate, finish, self._commit(step, point, columns))
+        if step.error.at_end:
+            columns, finish = self._evaluate(columns, slope(end, point)), nothing_pending
+        error = self._combine(step.error.weights, columns)
+        return Trial(point, step.error.order, lambda _: error, finish, self._commit(step, point, columns))
 
-    def _stages(
-        self, step: LoweredStep, memory: Remembered, slope: Slope, t: float, h: float
-    ) -> tuple[Array, tuple[Array, ...]]:
-        """Return y_{n+1} and the slopes in memory after all stages, N(y_{n+1}) not yet evaluated."""
-        y, slopes, _ = memory
-        point, combine = y, self._combine
+    def _stages(self, memory: Remembered, slope: Slope, t: float, h: float) -> tuple[LoweredStep, Array, Memory]:
+        """Return the step, y_{n+1}, and the columns after all stages, y_{n+1} not yet among them and N not there."""
+        step, columns, point = self.steps.step(t, h, memory.places), memory.columns, None
         for c, row in zip(step.c, step.rows):
-            point = combine(row.weights, (y, *slopes))
+            point = self._combine(row.weights, columns)
             if row.evaluate and not row.accept:
-                slopes = (slope(t + c * h, point), *slopes)
-        return point, slopes
+                columns = self._evaluate(columns, slope(t + c * h, point))
+        return step, point, columns
 
+    def _commit(
+        self, step: LoweredStep, point: Array, columns: Memory
+    ) -> Callable[[Array | None], tuple[Remembered, Array | None]]:
+        def commit(found: Array | None) -> tuple[Remembered, Array | None]:
+            after = columns if found is None else self._evaluate(columns, found)
+            after = self._accept(self._layout.keep(after, len(step.memory)), point)
+            slopes = self._layout.parts(after).values
+            return Remembered(after, step.memory, slopes), slopes[0] if step.memory[0] == 0 else None
 
-def _trial(
-    step: LoweredStep,
-    point: Array,
-    slopes: tuple[Array, ...],
-    slope: Slope,
-    end: float,
-    pending: bool,
-    error: Array | None,
-) -> Trial:
-    """Return the step made, with N at its end still to be evaluated where it is ``pending``."""
-
-    def commit(found: Array | None) -> tuple[Remembered, Array | None]:
-        columns = slopes if found is None else (found, *slopes)
-        memory = Remembered(point, columns[: len(step.memory)], step.memory)
-        return memory, memory.slopes[0] if step.memory[0] == 0 else None
-
-    finish = (lambda: slope(end, point)) if pending else nothing_pending
-    if error is None:
-        return Trial(point, 0, no_estimate, finish, commit)
-    return Trial(point, step.error.order if step.error else 0, lambda _: error, finish, commit)
+        return commit

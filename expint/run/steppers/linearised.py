@@ -15,6 +15,7 @@ from expint.derive.phisum import Terms
 from expint.derive.stage import Method, Stage, StepContext
 from expint.jacobian import JacobianFailure, Linearisation, Lineariser
 from expint.lower.cache import PhiTables, lower_stage
+from expint.lower.memory import PLAIN
 from expint.operators.base import Operator
 from expint.run.control import Controller
 from expint.run.control.steps import StepPolicy
@@ -89,6 +90,10 @@ class LinearisedSteps:
         """Return the policy that chooses steps."""
         order, controller = int(self.method.error_order or 0), control.controller or Controller()
         return StepPolicy(controller, order, abs(span), self.operator.rungs, control.largest)
+
+    def value(self, slope: Slope, t: float, y: Array) -> Array:
+        """Return N(t, y)."""
+        return slope(t, y)
 
     def start(self, t: float, y: Array, slope: Array | None) -> _Memory:
         """Return the memory at the start of a run."""
@@ -178,7 +183,7 @@ class LinearisedSteps:
         combine, inner = local.operator.combiner(), list[Array]()
 
         def combined(form: Stage) -> Array:
-            columns = (local.x, *inner, *base)
+            columns = PLAIN.arrange((local.x,), (*inner, *base))
             row = lower_stage(form, local.operator, h, slots, local.x, tables)
             weights = [None if column is None else weight for weight, column in zip(row.weights, columns)]
             return combine(weights, columns)

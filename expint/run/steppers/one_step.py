@@ -84,6 +84,10 @@ class OneStep(ABC):
         controller = control.controller or Controller()
         return StepPolicy(controller, self.order, abs(span), self.operator.rungs, control.largest)
 
+    def value(self, slope: Slope, t: float, y: Array) -> Array:
+        """Return N(t, y)."""
+        return slope(t, y)
+
     def start(self, t: float, y: Array, slope: Array | None) -> _Memory:
         """Return the memory at the start of a run."""
         del t

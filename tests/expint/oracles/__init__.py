@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from expint.run.fixed import Accepted
+from expint.run.loops import Accepted
 from expint.run.steppers.adams import AdamsPairs
 from expint.run.steppers.doubled import Doubled
 from expint.run.steppers.fixed_linear import FixedLinear

@@ -11,8 +11,8 @@ from expint.jacobian import JacobianFailure
 from expint.lower.cache import LoweredStep
 from expint.phi.action import ActionFailure
 from expint.run.control import Controller
-from expint.run.fixed import Accepted
 from expint.run.flow import flow
+from expint.run.loops import Accepted
 from expint.run.steppers.protocol import Slope, trusted_order
 from expint.run.stepsize import approach, check_first_slope, check_step, finite, first_step, on_ladder, too_many_steps
 from expint.run.tolerance import StepControl

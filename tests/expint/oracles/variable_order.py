@@ -10,7 +10,7 @@ from expint.backend import Array, array_namespace
 from expint.lower.pair import PairCache, PairRows
 from expint.phi.action import ActionFailure
 from expint.run.control import Controller, best_order
-from expint.run.fixed import Accepted
+from expint.run.loops import Accepted
 from expint.run.slopes import ListedSlopes, StackedSlopes, remember
 from expint.run.stepsize import approach, check_first_slope, check_step, finite, first_step, on_ladder, too_many_steps
 from expint.run.tolerance import ErrorNorm, StepControl
