@@ -15,9 +15,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
-from expint.backend import Array
+import numpy as np
 
-__all__ = ["PLAIN", "Layout", "Memory", "Parts"]
+from expint.backend import Array
+from expint.operators.base import linear_combination
+
+__all__ = ["PLAIN", "Layout", "ListedColumns", "Memory", "Parts", "StackedColumns"]
 
 T = TypeVar("T")
 
@@ -114,12 +117,18 @@ class Layout(NamedTuple):
         last = None if depth is None else fixed + depth - 1
 
         def accept(memory: Memory, point: Array) -> Memory:
-            return (point, *memory[: states - 1], *memory[states:])
+            return (point,) + memory[: states - 1] + memory[states:]
 
         def evaluate(memory: Memory, value: Array) -> Memory:
-            return (*memory[:fixed], value, *memory[fixed:last])
+            return memory[:fixed] + (value,) + memory[fixed:last]
 
-        return accept, evaluate
+        def accept_alone(memory: Memory, point: Array) -> Memory:
+            return (point,) + memory[1:]
+
+        def evaluate_alone(memory: Memory, value: Array) -> Memory:
+            return (memory[0], value) + memory[1:last]
+
+        return accept_alone if states == 1 else accept, evaluate_alone if fixed == 1 else evaluate
 
     def draw(self, memory: Memory, noise: Sequence[Array]) -> Memory:
         """Return the memory with the random columns of a new step."""
@@ -133,3 +142,90 @@ class Layout(NamedTuple):
 
 PLAIN = Layout()
 """That of most methods: the state, and values of N."""
+
+
+class ListedColumns:
+    """The state and values of N one by one, of any library, for any operator.
+
+    Parameters
+    ----------
+    combine
+        Combines columns.
+    depth
+        How many values are kept.
+    y, value
+        The first state, and N there.
+    """
+
+    def __init__(self, combine: Callable[[Any, Any], Array], depth: int, y: Array, value: Array) -> None:
+        self._combine, (self._accept, self._evaluate) = combine, PLAIN.moves(depth)
+        self._columns = self._evaluate(PLAIN.start(y), value)
+
+    def predict(self, weights: Any) -> Array:
+        """Return the point with these weights."""
+        return self._combine(weights, self._columns)
+
+    def difference(self, foreseen: np.ndarray, value: Array) -> Array:
+        """Return the difference between ``value`` and the sum of the newest past values times ``foreseen``."""
+        past = PLAIN.parts(self._columns).values[: len(foreseen)]
+        return linear_combination([1.0] + (-foreseen).tolist(), [value] + list(past))
+
+    def weigh(self, weight: Any, difference: Array) -> Array:
+        """Return weight · difference: a correction or an estimate."""
+        return self._combine((weight,), (difference,))
+
+    def accept(self, y: Array, value: Array) -> None:
+        """Go on from the state ``y`` with N there."""
+        self._columns = self._accept(self._evaluate(self._columns, value), y)
+
+
+class StackedColumns:
+    """The same in one array, for weights that multiply NumPy arrays elementwise: one product and one sum per vector.
+
+    Columns are written from the end of the array to its beginning: the state, and behind it the values, newest first.
+    So those of a row are always neighbours. At the beginning the newest values are copied back to the end.
+
+    Parameters
+    ----------
+    depth, y, value
+        As in ``ListedColumns``.
+    """
+
+    def __init__(self, depth: int, y: Array, value: Array) -> None:
+        self._depth = depth
+        self._rows = np.empty((2 * (self._depth + 1), *y.shape), y.dtype)
+        self._products = np.empty((self._depth + 1, *y.shape), y.dtype)
+        self._flat = self._rows.reshape(len(self._rows), -1)
+        if self._flat.dtype.kind == "c":  # real numbers times complex slopes
+            self._flat = self._flat.view(self._flat.real.dtype)
+        self._foreseen = np.empty_like(y, order="C")
+        self._flat_foreseen = self._foreseen.reshape(-1).view(self._flat.dtype)
+        self._first = len(self._rows) - 2  # where the state lies
+        self._rows[self._first], self._rows[self._first + 1] = y, value
+
+    def predict(self, weights: Any) -> Array:
+        """Return the point with these weights."""
+        count, first = len(weights), self._first
+        products = self._products[:count]
+        np.multiply(weights, self._rows[first : first + count], out=products)
+        return np.add.reduce(products, 0)
+
+    def difference(self, foreseen: np.ndarray, value: Array) -> Array:
+        """Return the difference between ``value`` and the sum of the newest past values times ``foreseen``."""
+        start = self._first + 1
+        np.dot(foreseen, self._flat[start : start + len(foreseen)], out=self._flat_foreseen)
+        return value - self._foreseen
+
+    def weigh(self, weight: Any, difference: Array) -> Array:
+        """Return weight · difference: a correction or an estimate."""
+        return weight * difference
+
+    def accept(self, y: Array, value: Array) -> None:
+        """Go on from the state ``y`` with N there."""
+        if self._first == 0:
+            kept = self._rows[1 : self._depth]
+            self._first = len(self._rows) - self._depth
+            self._rows[self._first + 1 :] = kept
+        self._rows[self._first] = value
+        self._first -= 1
+        self._rows[self._first] = y

@@ -76,7 +76,7 @@ def over_plan(
     combine, newest, evaluations = plan.operator.combiner(), None, 0
     for step in plan.steps:
         at_start = newest
-        if noise is not None:
+        if noise is not None and at_start is not None:  # the first step is y_0 itself
             memory = plan.layout.draw(memory, noise(step.times[-1]))
         for t, row in zip(step.times, step.rows):
             point = combine(row.weights, memory)

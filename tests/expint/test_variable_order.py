@@ -21,7 +21,7 @@ from expint.lower.pair import PairCache
 from expint.operators import as_operator
 from expint.phi import phi_functions
 from expint.run.control import Controller, best_order
-from expint.run.slopes import ListedSlopes, StackedSlopes
+from expint.run.steppers.adams import remember
 
 gaps = st.lists(st.floats(0.3, 3.0), min_size=0, max_size=5)
 exponents = st.complex_numbers(max_magnitude=30.0, allow_nan=False, allow_infinity=False)
@@ -85,13 +85,13 @@ def test_pairs_are_of_their_order_on_random_grids(q: int, rate: complex) -> None
     errors, sizes = [], 0.3 * 0.5 ** np.arange(5)
     for h in sizes:
         memory = (0.0, *(-h * np.cumsum(ratios)).tolist())
-        pairs = PairCache(PredictorCorrector(q, ramp=True), operator, y0)
+        pairs = PairCache(PredictorCorrector(q, ramp=True), operator, y0, stacked=False)
         rows = pairs.rows(h, memory, q)
-        past = ListedSlopes(pairs, y0, slope(memory[-1]))
+        past = remember(pairs, y0, slope(memory[-1]))
         for at in memory[-2::-1]:
             past.accept(y0, slope(at))
-        point = past.predict(rows)
-        end = point + past.weigh(rows.correct, past.difference(rows, slope(h), q))
+        point = past.predict(rows.predict)
+        end = point + past.weigh(rows.correct, past.difference(rows.foreseen[q], slope(h)))
         errors.append(abs(end[0] - exact(h)))
     slopes = np.diff(np.log(errors)) / np.diff(np.log(sizes))
     assert np.median(slopes[np.array(errors[1:]) > 1e-14]) == pytest.approx(q + 2, abs=0.35)
@@ -99,13 +99,13 @@ def test_pairs_are_of_their_order_on_random_grids(q: int, rate: complex) -> None
 
 @pytest.mark.parametrize("shape", [(), (4,), (3, 4)])
 @pytest.mark.parametrize("kind", [np.float64, np.complex128, np.float32])
-def test_stacked_slopes_give_what_listed_ones_do(shape: tuple[int, ...], kind: type) -> None:
+def test_stacked_columns_give_what_listed_ones_do(shape: tuple[int, ...], kind: type) -> None:
     rng = np.random.default_rng(1)
     y: Any = np.asarray(rng.normal(size=shape)).astype(kind)
     symbol = -np.arange(1.0, 5.0) if shape else -2.0
     method, operator = PredictorCorrector(4, ramp=True), as_operator(symbol, np.asarray(y))
     caches = [PairCache(method, operator, y, stacked=stacked) for stacked in (True, False)]
-    kept: list[Any] = [StackedSlopes(caches[0], y, y), ListedSlopes(caches[1], y, y)]
+    kept: list[Any] = [remember(cache, y, y) for cache in caches]
     memory: tuple[float, ...] = (0.0,)
     for step in range(25):
         q = min(len(memory), 1 + step % 4)
@@ -113,7 +113,7 @@ def test_stacked_slopes_give_what_listed_ones_do(shape: tuple[int, ...], kind: t
         results = []
         for cache, slopes in zip(caches, kept):
             rows = cache.rows(0.1, memory[: q + 1], q)
-            point, difference = slopes.predict(rows), slopes.difference(rows, slope, q)
+            point, difference = slopes.predict(rows.predict), slopes.difference(rows.foreseen[q], slope)
             results.append([point, difference, slopes.weigh(rows.estimates[q], difference)])
             slopes.accept(point, slope)
         for one, other in zip(*results):

@@ -7,19 +7,19 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from expint.backend import Array, array_namespace
+from expint.lower.memory import ListedColumns, StackedColumns
 from expint.lower.pair import PairCache
 from expint.run.control.orders import ELEMENTARY, OrderPolicy
-from expint.run.slopes import ListedSlopes, StackedSlopes, remember
 from expint.run.steppers.protocol import Slope, Trial, no_estimate, nothing_pending
 from expint.run.tolerance import StepControl
 
-__all__ = ["AdamsPairs"]
+__all__ = ["AdamsPairs", "remember"]
 
 
 class _Memory(NamedTuple):
     """The state and the slopes, in buffers that change only when a step is accepted; where they lie; the newest."""
 
-    columns: ListedSlopes | StackedSlopes
+    columns: ListedColumns | StackedColumns
     places: tuple[float, ...]
     newest: Array
 
@@ -64,7 +64,7 @@ class AdamsPairs:
 
     def euler(self, memory: _Memory) -> Callable[[float], Array]:
         """Return h ↦ the state after a short step of the exponential Euler method."""
-        return lambda h: memory.columns.predict(self.pairs.rows(h, memory.places, 1))
+        return lambda h: memory.columns.predict(self.pairs.rows(h, memory.places, 1).predict)
 
     def advance(self, memory: _Memory, slope: Slope, t: float, end: float, h: float) -> Trial:
         """Return a step of the highest order that the memory allows."""
@@ -76,15 +76,15 @@ class AdamsPairs:
         del t
         columns, places, _ = memory
         rows = self.pairs.rows(h, places, order)
-        point = columns.predict(rows)
+        point = columns.predict(rows.predict)
         found = slope(end, point)
-        difference = columns.difference(rows, found, order)
+        difference = columns.difference(rows.foreseen[order], found)
         after = point if rows.correct is None else point + columns.weigh(rows.correct, difference)
 
         def error(k: int) -> Array | None:
             if k not in rows.estimates:
                 return None
-            own = difference if k == order else columns.difference(rows, found, k)
+            own = difference if k == order else columns.difference(rows.foreseen[k], found)
             return columns.weigh(rows.estimates[k], own)
 
         def commit(again: Array | None) -> tuple[_Memory, Array]:
@@ -93,3 +93,11 @@ class AdamsPairs:
             return _Memory(columns, rows.memory, newest), newest
 
         return Trial(after, order, error, (lambda: slope(end, after)) if self._again else nothing_pending, commit)
+
+
+def remember(pairs: PairCache, y: Array, value: Array) -> ListedColumns | StackedColumns:
+    """Return the columns that fit the weights of ``pairs``, with a first state and N there."""
+    depth = pairs.method.q
+    return (
+        StackedColumns(depth, y, value) if pairs.stacked else ListedColumns(pairs.operator.combiner(), depth, y, value)
+    )

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
 
 from expint.backend import Array, array_namespace
 from expint.lower.pair import PairCache, PairRows
 from expint.phi.action import ActionFailure
 from expint.run.control import Controller, best_order
 from expint.run.loops import Accepted
-from expint.run.slopes import ListedSlopes, StackedSlopes, remember
+from expint.run.steppers.adams import remember
 from expint.run.stepsize import approach, check_first_slope, check_step, finite, first_step, on_ladder, too_many_steps
 from expint.run.tolerance import ErrorNorm, StepControl
 
@@ -63,7 +64,7 @@ def pair_states(
     if h is None:
 
         def euler(h: float) -> Array:
-            return slopes.predict(pairs.rows(h, memory, 1))
+            return slopes.predict(pairs.rows(h, memory, 1).predict)
 
         h = first_step(euler, nonlinear, y, newest, t, stops[-1], control, 2, _FIRST / _STARTING)
         evaluations += 1
@@ -77,10 +78,10 @@ def pair_states(
         end = stop if lands else t + direction * trial
         try:
             rows = pairs.rows(direction * trial, memory, q)
-            point = slopes.predict(rows)
+            point = slopes.predict(rows.predict)
             found = nonlinear(end, point)
             evaluations += 1
-            difference = slopes.difference(rows, found, q)
+            difference = slopes.difference(rows.foreseen[q], found)
             after = point if rows.correct is None else point + slopes.weigh(rows.correct, difference)
             reached = norm.scale(after)
             measure = xp.maximum(scale, reached)
@@ -135,7 +136,7 @@ def pair_states(
 
 
 def _errors(
-    slopes: ListedSlopes | StackedSlopes,
+    slopes: Any,
     rows: PairRows,
     found: Array,
     measure: Array,
@@ -144,7 +145,7 @@ def _errors(
 ) -> dict[int, float]:
     """Return the estimates of other orders, where they can be had, for the step that ``rows`` have made."""
     return {
-        k: norm.size(slopes.weigh(rows.estimates[k], slopes.difference(rows, found, k)), measure)
+        k: norm.size(slopes.weigh(rows.estimates[k], slopes.difference(rows.foreseen[k], found)), measure)
         for k in orders
         if k in rows.estimates
     }
