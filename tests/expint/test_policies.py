@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -132,7 +133,7 @@ def test_all_times_asked_for_are_landed_on_exactly(
     reached = [s.t for s in to_tolerance(Scripted(told), policy, lambda t, y: 0 * y, np.zeros(1), 0.0, stops, control)]
     assert set(stops) <= set(reached)
     assert reached[-1] == stops[-1]
-    assert all(direction * after > direction * before for before, after in zip(reached, reached[1:]))
+    assert all(direction * after > direction * before for before, after in pairwise(reached))
     steps = np.abs(np.diff(reached))
     assert np.all(steps <= policy.largest * (1 + 1e-12))
 
