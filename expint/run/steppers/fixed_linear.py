@@ -7,8 +7,10 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from expint.backend import Array
+from expint.derive.presentation import uniform_step
 from expint.lower.cache import LoweredStep, StepCache
 from expint.run.control import Controller
+from expint.run.control.rest import longest_at_rest, widest_gap
 from expint.run.control.steps import GROWTH_OF_MULTISTEP, StepPolicy
 from expint.run.flow import flow
 from expint.run.steppers.protocol import Slope, Trial, no_estimate, nothing_pending, trusted_order
@@ -59,7 +61,9 @@ class FixedLinear:
         method = self.steps.method
         growth = GROWTH_OF_MULTISTEP if method.history > 1 else math.inf
         order, controller = int(method.error_order or 0), control.controller or Controller()
-        return StepPolicy(controller, order, abs(span), self.steps.operator.rungs, control.largest, growth)
+        gap = widest_gap(stage.c for stage in method.recipe(uniform_step(method.history)))
+        rungs, at_rest = self.steps.operator.rungs, longest_at_rest(span, gap)
+        return StepPolicy(controller, order, abs(span), rungs, control.largest, growth, at_rest)
 
     def start(self, t: float, y: Array, slope: Array | None) -> Remembered:
         """Return the memory at the start of a run."""
@@ -79,7 +83,7 @@ class FixedLinear:
         """Return a step from ``t`` to ``end``, without error estimate."""
         step = self.steps.step(t, h, memory.places)
         point, slopes = self._stages(step, memory, slope, t, h)
-        return _trial(step, point, slopes, slope, end, step.rows[-1].evaluate, None)
+        return _trial(step, memory, point, slopes, slope, (end, h), step.rows[-1].evaluate, None)
 
     def attempt(self, memory: Remembered, slope: Slope, t: float, end: float, h: float, order: int) -> Trial:
         """Return a step with the error estimate of its method, None if it has none."""
@@ -91,7 +95,7 @@ class FixedLinear:
             if step.error.at_end:
                 slopes, pending = (slope(end, point), *slopes), False
             error = self._combine(step.error.weights, (memory.y, *slopes))
-        return _trial(step, point, slopes, slope, end, pending, error)
+        return _trial(step, memory, point, slopes, slope, (end, h), pending, error)
 
     def _stages(
         self, step: LoweredStep, memory: Remembered, slope: Slope, t: float, h: float
@@ -108,21 +112,28 @@ class FixedLinear:
 
 def _trial(
     step: LoweredStep,
+    before: Remembered,
     point: Array,
     slopes: tuple[Array, ...],
     slope: Slope,
-    end: float,
+    reach: tuple[float, float],
     pending: bool,
     error: Array | None,
 ) -> Trial:
-    """Return the step made, with N at its end still to be evaluated where it is ``pending``."""
+    """Return the step made to ``reach``, its end and its length, N there still to be evaluated where it is pending."""
+    end, h = reach
 
     def commit(found: Array | None) -> tuple[Remembered, Array | None]:
         columns = slopes if found is None else (found, *slopes)
         memory = Remembered(point, columns[: len(step.memory)], step.memory)
         return memory, memory.slopes[0] if step.memory[0] == 0 else None
 
+    def changes(found: Array | None) -> list[Array]:
+        columns = slopes if found is None else (found, *slopes)
+        seen = columns[: len(columns) - len(before.slopes)]
+        return [h * (value - before.slopes[0]) for value in seen] if before.places[0] == 0 else []
+
     finish = (lambda: slope(end, point)) if pending else nothing_pending
     if error is None:
-        return Trial(point, 0, no_estimate, finish, commit)
-    return Trial(point, step.error.order if step.error else 0, lambda _: error, finish, commit)
+        return Trial(point, 0, no_estimate, finish, commit, changes)
+    return Trial(point, step.error.order if step.error else 0, lambda _: error, finish, commit, changes)

@@ -105,7 +105,7 @@ class OneStep(ABC):
             return _Memory(point, found), found
 
         finish = (lambda: slope(end, point)) if self.starts_with_slope else nothing_pending
-        return Trial(point, 0, no_estimate, finish, commit)
+        return Trial(point, 0, no_estimate, finish, commit, lambda _: ())
 
     def attempt(self, memory: _Memory, slope: Slope, t: float, end: float, h: float, order: int) -> Trial:
         """Return a step without error estimate, as ``advance``."""
