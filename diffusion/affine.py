@@ -53,7 +53,7 @@ def _beside(value: Any, like: Array) -> Any:
 
 
 class Affine:
-    """Combines columns with weights of which there is one more than columns: the first is added as it is.
+    """Combines columns, one of which is the number 1.
 
     It stands where a plan has its operator, of which a run asks no more than to combine. Weights are None for zero,
     numbers, or arrays of double precision on the host that multiply elementwise.
@@ -67,12 +67,12 @@ class Affine:
         return self.combine
 
     def combine(self, weights: Sequence[Any], columns: Sequence[Array]) -> Array:
-        """Return weights_0 + Σ_j weights_{j+1} columns_j."""
-        constant, *factors = self._beside(id(weights), lambda: weights, columns[0])
-        total = constant
-        for factor, column in zip(factors, columns):
+        """Return Σ_j weights_j columns_j."""
+        total = None
+        for factor, column in zip(self._beside(id(weights), lambda: weights, columns[0]), columns):
             if factor is not None:
-                total = factor * column if total is None else total + factor * column
+                term = factor if isinstance(column, float) else factor * column
+                total = term if total is None else total + term
         return total
 
     def __repr__(self) -> str:

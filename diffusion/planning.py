@@ -96,7 +96,7 @@ def _plan_with_limit(sampler: Sampler, schedule: NoiseSchedule, ends: _Ends, edg
     plan = _lowered(beyond, methods, known, gauge, schedule)
     alpha, sigma = float(schedule.alpha(t)), float(schedule.sigma(t))
     of_state, of_slope = coefficients(gauge.predicts, "data", alpha, sigma, schedule.sigma_data)
-    row = Row((of_state or None, of_slope), evaluate=False, accept=True)
+    row = Row(plan.layout.arrange((of_state or None,), (of_slope,)), evaluate=False, accept=True)
     return replace(plan, steps=(*plan.steps[:-1], plan.steps[-1]._replace(rows=(row,))))
 
 
@@ -114,14 +114,17 @@ def _plan_with_noise(
         )
     if alpha[0] == 0.0:
         rest = sampler.plan(schedule, ends.t[1:], to_zero=to_zero, edges=edges)
-        first = Step((t[0],), (Row((1.0,), evaluate=True, accept=True),))
-        second = Step((t[1],), (Row((sigma[1] / sigma[0], alpha[1]), evaluate=True, accept=True),))
+        arrange = rest.layout.arrange
+        first = Step((t[0],), (Row(arrange((1.0,), ()), evaluate=True, accept=True),))
+        weights = arrange((sigma[1] / sigma[0],), (alpha[1],))
+        second = Step((t[1],), (Row(weights, evaluate=True, accept=True),))
         return replace(rest, steps=(first, second, *rest.steps[1:]))
     rest = sampler.plan(schedule, ends.t[:-1], edges=edges)
     last = rest.steps[-1].rows
     before = rest.steps[-1]._replace(rows=(*last[:-1], last[-1]._replace(evaluate=True)))
     growth = sigma[-1] / sigma[-2]
-    final = Step((t[-1],), (Row((growth, -alpha[-2] * growth), evaluate=False, accept=True),))
+    weights = rest.layout.arrange((growth,), (-alpha[-2] * growth,))
+    final = Step((t[-1],), (Row(weights, evaluate=False, accept=True),))
     return replace(rest, steps=(*rest.steps[:-1], before, final))
 
 

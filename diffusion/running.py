@@ -10,9 +10,9 @@ from typing import Any
 import expint
 from expint.backend import Array
 from expint.lower.uncorrected import without_corrected
-from expint.run.fixed import accepted_states
+from expint.run.compiled import can_scatter, scattered_states
+from expint.run.loops import over_plan
 from expint.run.record import run_states
-from expint.run.scattered import can_scatter, scattered_states
 
 from .declaration import Sampler
 from .denoiser import Denoiser
@@ -73,7 +73,7 @@ def run_sampler(
             evaluate = _noted(evaluate, factors, sampler, denoiser.schedule, first)
         if scattered and keep == [last] and callback is None:
             plan_run = without_corrected(plan_run)  # nothing looks at the states between, but where the network raises
-        states = (scattered_states if scattered else accepted_states)(plan_run, evaluate, x)
+        states = (scattered_states if scattered else over_plan)(plan_run, evaluate, x)
         run = run_states(
             states,
             x,

@@ -25,6 +25,7 @@ import numpy as np
 from expint.backend import Array
 from expint.derive.phisum import Terms
 from expint.derive.stage import Method, Stage, StepContext
+from expint.lower.memory import Layout
 from expint.lower.plan import Plan, Row, Step
 
 from .affine import Affine, Beside
@@ -39,6 +40,8 @@ from .schedule import NoiseSchedule
 from .statistics import Statistics
 
 __all__ = ["TabulatedGauge", "TabulatedSampler"]
+
+_LAYOUT = Layout(constant=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,7 +158,7 @@ def _plan(
             "estimate them with more samples"
         )
     alpha = schedule.alpha(t)
-    steps = [Step((float(t[0]),), (Row((None, 1.0), evaluate=True, accept=True),))]
+    steps = [Step((float(t[0]),), (Row(_LAYOUT.arrange((1.0,), (), (), (None,)), evaluate=True, accept=True),))]
     for i, method in enumerate(methods):
         rows = _rows(method, lam, i, known[i], moments, alpha)
         steps.append(Step((float(t[i + 1]),) * len(rows), rows))
@@ -164,8 +167,8 @@ def _plan(
     else:
         last = steps[-1].rows
         steps[-1] = steps[-1]._replace(rows=(*last[:-1], last[-1]._replace(evaluate=False)))
-    depth = max(len(row.weights) - 2 for step in steps for row in step.rows)
-    return Plan(Affine(), tuple(steps), depth)  # type: ignore[arg-type]
+    depth = max(len(row.weights) - _LAYOUT.fixed for step in steps for row in step.rows)
+    return Plan(Affine(), tuple(steps), depth, _LAYOUT)  # type: ignore[arg-type]
 
 
 def _rows(
@@ -183,17 +186,10 @@ def _rows(
         weights = [_value(terms, moments[i]) for terms in (*stage.stages, *stage.past)]
         places = [*[end] * len(stage.stages), *past]
         constant = sum((w * b for w, (_, b) in zip(weights, places)), start=-moments[i].offset)
-        rows.append(
-            Row(
-                (
-                    alpha[i + 1] * h * constant,
-                    alpha[i + 1] / alpha[i] * _value(stage.state, moments[i]),
-                    *(-alpha[i + 1] * h * w * np.exp(-growth) for w, (growth, _) in zip(weights, places)),
-                ),
-                stage.evaluate,
-                stage.accept,
-            )
-        )
+        of_state = alpha[i + 1] / alpha[i] * _value(stage.state, moments[i])
+        of_slopes = [-alpha[i + 1] * h * w * np.exp(-growth) for w, (growth, _) in zip(weights, places)]
+        row = _LAYOUT.arrange((of_state,), of_slopes, (), (alpha[i + 1] * h * constant,))
+        rows.append(Row(row, stage.evaluate, stage.accept))
     return tuple(rows)
 
 
@@ -227,4 +223,5 @@ def _to_data(sampler: Sampler, schedule: NoiseSchedule, t: float) -> Step:
     alpha, sigma = float(schedule.alpha(t)), float(schedule.sigma(t))
     of_state, of_slope = coefficients(sampler.gauge.predicts, "data", alpha, sigma, schedule.sigma_data)
     zero = 0.0 if t > 0.0 else -np.inf
-    return Step((zero,), (Row((None, of_state, of_slope), evaluate=False, accept=True),))
+    row = _LAYOUT.arrange((of_state,), (of_slope,), (), (None,))
+    return Step((zero,), (Row(row, evaluate=False, accept=True),))

@@ -19,9 +19,8 @@ from expint.methods import method as find_method
 from expint.operators import as_operator
 from expint.run import StepControl
 from expint.run.dense_output import Trail
-from expint.run.fixed import Accepted
 from expint.run.linearised_output import LinearisedTrail
-from expint.run.loops import to_tolerance
+from expint.run.loops import Accepted, to_tolerance
 from expint.run.steppers import Stepper
 from expint.run.tolerance import AdaptiveFailure
 from expint.run.watch import AnyTrail

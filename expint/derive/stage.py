@@ -31,7 +31,7 @@ class StepContext(NamedTuple):
 
 @dataclass(frozen=True)
 class Stage:
-    """The exact recipe of one point: y = Σ state(z) y_n + h Σ_j slopes_j(z) N_j with z = hL.
+    """The exact recipe of one point: y = state(z) y_n + h Σ_j slopes_j(z) N_j with z = hL.
 
     Attributes
     ----------
@@ -49,6 +49,11 @@ class Stage:
         Whether the point is y_{n+1}.
     remember
         Whether the slope evaluated here joins the history of later steps.
+    earlier
+        The coefficients of y_{n-1}, y_{n-2}, …, for methods that look at several states: their attribute ``states``
+        says at how many.
+    noise
+        The coefficients of the random columns, for methods whose attribute ``noise`` says how many there are.
     """
 
     c: Any
@@ -58,6 +63,8 @@ class Stage:
     evaluate: bool
     accept: bool
     remember: bool
+    earlier: tuple[Terms, ...] = ()
+    noise: tuple[Terms, ...] = ()
 
 
 class ErrorEstimate(NamedTuple):

@@ -10,6 +10,7 @@ import numpy as np
 
 from expint.backend import Array
 from expint.derive.stage import Method, Stage, StepContext
+from expint.lower.memory import PLAIN, Layout
 from expint.lower.plan import Row
 from expint.operators.base import Operator, StoredOperator
 from expint.operators.columns import Columns
@@ -71,6 +72,7 @@ class StepCache:
 
     def __init__(self, method: Method, operator: Operator, like: Array | None, size: int = 32) -> None:
         self.method, self.operator, self.like, self.size = method, operator, like, size
+        self.layout = Layout.of(method)
         self._evaluate = operator.evaluator() if isinstance(operator, StoredOperator) else None
         self._tables: OrderedDict[float, PhiTables] = OrderedDict()
         self._steps: OrderedDict[Any, tuple[Any, LoweredStep]] = OrderedDict()
@@ -86,11 +88,11 @@ class StepCache:
             return self._steps[key][1]
         tables, estimate = self._tables_of(h), self.method.error(context)
         slots = tuple(at is not None for at in memory)
-        tables.announce(recipe if estimate is None else (*recipe, estimate.stage), slots)
-        rows = tuple(lower_stage(stage, self.operator, h, slots, self.like, tables) for stage in recipe)
+        tables.announce(recipe if estimate is None else (*recipe, estimate.stage), slots, self.layout)
+        rows = tuple(lower_stage(stage, self.operator, h, slots, self.like, tables, self.layout) for stage in recipe)
         error = None
         if estimate is not None:
-            row = lower_stage(estimate.stage, self.operator, h, slots, self.like, tables)
+            row = lower_stage(estimate.stage, self.operator, h, slots, self.like, tables, self.layout)
             evaluated = sum(stage.evaluate for stage in recipe)
             at_end = recipe[-1].evaluate and len(estimate.stage.stages) == evaluated
             error = ErrorRow(row.weights, estimate.order, at_end)
@@ -104,7 +106,7 @@ class StepCache:
         """Return the row of y_0 itself, where N is evaluated for the first time."""
         if isinstance(self.operator, StoredOperator) and self.operator.elementwise:
             return Row((1.0,), evaluate=True, accept=True)  # what the numbers below amount to
-        return lower_stage(_START, self.operator, 0.0, (), self.like, PhiTables(self.operator, 0.0))
+        return lower_stage(_START, self.operator, 0.0, (), self.like, PhiTables(self.operator, 0.0), self.layout)
 
     def _tables_of(self, h: float) -> PhiTables:
         if h in self._tables:
@@ -135,9 +137,9 @@ class PhiTables:
         self._announced: Sequence[Columns] = ()
         self._values: dict[float, np.ndarray] = {}
 
-    def announce(self, stages: Sequence[Stage], slots: tuple[bool, ...]) -> None:
+    def announce(self, stages: Sequence[Stage], slots: tuple[bool, ...], layout: Layout = PLAIN) -> None:
         """Take note of what the stages of a step will need, so that it is computed in one go once some is required."""
-        self._announced = [columns_of(stage, slots) for stage in stages]
+        self._announced = [columns_of(stage, slots, layout) for stage in stages]
 
     def require(self, highest: Mapping[float, int]) -> None:
         """Compute φ_0, …, φ_k of c h L for each c and its highest index k: for each c all indices at once."""
@@ -164,30 +166,39 @@ _START = Stage(c=0, state={(0, 0): 1}, stages=(), past=(), evaluate=True, accept
 
 
 def lower_stage(
-    stage: Stage, operator: Operator, h: float, slots: tuple[bool, ...], like: Array | None, tables: PhiTables
+    stage: Stage,
+    operator: Operator,
+    h: float,
+    slots: tuple[bool, ...],
+    like: Array | None,
+    tables: PhiTables,
+    layout: Layout = PLAIN,
 ) -> Row:
     """Return the row of one stage in a step whose memory holds remembered slopes where ``slots`` is true."""
-    columns = columns_of(stage, slots)
-    factors = [1.0] + [h] * (len(columns) - 1)
+    columns = columns_of(stage, slots, layout)
+    factors = layout.factors(1.0, h, len(columns))
     return Row(operator.row(columns, factors, tables, like), stage.evaluate, stage.accept)
 
 
-_COLUMNS: OrderedDict[tuple[int, tuple[bool, ...]], tuple[Stage, Columns]] = OrderedDict()
+_COLUMNS: OrderedDict[tuple[int, tuple[bool, ...], Layout], tuple[Stage, Columns]] = OrderedDict()
 """The columns of stages in numbers; holding the stage keeps its id unique."""
 
 _KEPT = 1024
 """So many stages are kept; methods whose steps change their recipe bring new ones all along a run."""
 
 
-def columns_of(stage: Stage, slots: tuple[bool, ...]) -> Columns:
+def columns_of(stage: Stage, slots: tuple[bool, ...], layout: Layout) -> Columns:
     """Return the φ-sums of one stage, column by column as they lie in memory; a stage seen again is not read again."""
-    key = (id(stage), slots)
+    key = (id(stage), slots, layout)
     known = _COLUMNS.get(key)
     if known is None:
         past = iter(stage.past)
-        sums = [stage.state, *stage.stages, *(next(past, {}) if remembered else {} for remembered in slots)]
-        while len(sums) > 1 and not sums[-1]:
-            sums.pop()
+        values = [*stage.stages, *(next(past, {}) if remembered else {} for remembered in slots)]
+        while values and not values[-1]:
+            values.pop()
+        earlier = (*stage.earlier, *[{}] * (layout.states - 1 - len(stage.earlier)))
+        noise = (*stage.noise, *[{}] * (layout.noise - len(stage.noise)))
+        sums = layout.arrange((stage.state, *earlier), values, noise)
         known = _COLUMNS[key] = (stage, Columns(sums))  # another thread may drop it again
         _trim(_COLUMNS, _KEPT)
     return known[1]

@@ -56,9 +56,10 @@ def lower(method: Method, operator: Operator, grid: Sequence[float] | np.ndarray
     start_row = cache.start()
     make = _alike if isinstance(method, Tableau) else _one_by_one
     steps = [Step((float(times[0]),), (start_row,)), *make(cache, times)]
-    depth = max(len(row.weights) - 1 for rows in {id(step.rows): step.rows for step in steps}.values() for row in rows)
+    different = {id(step.rows): step.rows for step in steps}.values()
+    depth = max(len(row.weights) for rows in different for row in rows) - cache.layout.fixed
     steps[-1] = _without_last_evaluation(steps[-1])
-    return Plan(operator, tuple(steps), depth)
+    return Plan(operator, tuple(steps), depth, cache.layout)
 
 
 def _alike(cache: StepCache, times: np.ndarray) -> Iterator[Step]:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from expint.lower.scattered import Scattered, scatter
+from expint.lower.memory import PLAIN, Layout
 from expint.operators.base import Operator
 from expint.operators.scalar import Scalar
 
@@ -23,7 +22,8 @@ class Row(NamedTuple):
     Attributes
     ----------
     weights
-        One weight for each column: first the state y_n, then the slopes, newest first; None stands for exactly zero.
+        One weight for each column, in the order of ``Layout``: for most methods the state y_n, then values of N,
+        newest first. None stands for exactly zero.
     evaluate
         Whether N is evaluated at the point and pushed in front of the slopes.
     accept
@@ -53,12 +53,15 @@ class Plan:
     steps
         The steps in order. The first has one row, y_0 itself, so that N is evaluated there.
     depth
-        How many slopes are kept in memory.
+        How many values of N are kept in memory.
+    layout
+        Which columns there are beside them.
     """
 
     operator: Operator
     steps: tuple[Step, ...]
     depth: int
+    layout: Layout = PLAIN
 
     @property
     def rows(self) -> Iterator[tuple[float, Row]]:
@@ -78,14 +81,16 @@ class Plan:
     def table(self) -> np.ndarray:
         """Return the weights of all rows as one array of shape (rows, 1 + depth), for scalar operators.
 
+        For methods that combine more than one state and ``depth`` values of N there are as many columns more.
+
         Raises
         ------
         TypeError
             If the operator is not a ``Scalar``, whose weights alone are numbers.
         """
-        self._require_numbers()
+        self.require_numbers()
         rows = [[w if w is not None else 0.0 for w in row.weights] for _, row in self.rows]
-        return np.array([row + [0.0] * (1 + self.depth - len(row)) for row in rows])
+        return np.array([row + [0.0] * (self.layout.fixed + self.depth - len(row)) for row in rows])
 
     def in_coordinates(
         self, scale: Sequence[Sequence[float]], times: Sequence[Sequence[float]], slope: float = 1.0
@@ -105,21 +110,25 @@ class Plan:
         -----
         The factors are folded into the weights; running the plan costs no more. Scalar operators only.
         """
-        self._require_numbers()
-        steps, state = [], scale[0][0]
+        self.require_numbers()
+        steps, states = [], deque([scale[0][0]] * self.layout.states, self.layout.states)
         for step, own, when in zip(self.steps, scale, times, strict=True):
             rows = tuple(
-                row._replace(
-                    weights=tuple(
-                        None if w is None else w * (factor / state if j == 0 else factor * slope)
-                        for j, w in enumerate(row.weights)
-                    )
-                )
+                row._replace(weights=self._scaled(row.weights, factor, states, slope))
                 for row, factor in zip(step.rows, own, strict=True)
             )
             steps.append(Step(tuple(when), rows))
-            state = own[-1]
+            states.appendleft(own[-1])
         return replace(self, steps=tuple(steps))
+
+    def _scaled(self, weights: tuple[Any, ...], scale: float, states: Sequence[float], slope: float) -> tuple[Any, ...]:
+        """Return the weights of a point times ``scale``, of ``states`` that are scaled themselves."""
+        parts = self.layout.parts(weights)
+        return self.layout.arrange(
+            [None if w is None else w * (scale / state) for w, state in zip(parts.states, states)],
+            [None if w is None else w * (scale * slope) for w in parts.values],
+            *[[None if w is None else w * scale for w in part] for part in (parts.noise, parts.constant)],
+        )
 
     def with_slopes(self, factors: Sequence[float]) -> Plan:
         """Return the plan for slopes that are given divided by ``factors``, one for each evaluation, in order.
@@ -128,31 +137,26 @@ class Plan:
         -----
         The factors are folded into the weights; running the plan costs no more. Scalar operators only.
         """
-        self._require_numbers()
+        self.require_numbers()
         coming, known = iter(factors), deque[float](maxlen=self.depth)  # newest first, as the slopes are
         steps = []
         for step in self.steps:
             rows = []
             for row in step.rows:
-                state, *slopes = row.weights
-                scaled = (None if w is None else w * factor for w, factor in zip(slopes, known))
-                rows.append(row._replace(weights=(state, *scaled)))
+                *fixed, values = self.layout.parts(row.weights)
+                scaled = [None if w is None else w * factor for w, factor in zip(values, known)]
+                rows.append(row._replace(weights=self.layout.arrange(fixed[0], scaled, *fixed[1:])))
                 if row.evaluate:
                     known.appendleft(next(coming))
             steps.append(step._replace(rows=tuple(rows)))
         return replace(self, steps=tuple(steps))
 
-    @cached_property
-    def scattered(self) -> Scattered:
-        """The same numbers seen from the slopes: what each adds to the points that use it. Scalar operators only."""
-        self._require_numbers()
-        return scatter(self.rows, self.depth)
-
     def map_times(self, function: Callable[[float], float]) -> tuple[tuple[float, ...], ...]:
         """Return ``function`` of every time, step by step."""
         return tuple(tuple(function(t) for t in step.times) for step in self.steps)
 
-    def _require_numbers(self) -> None:
+    def require_numbers(self) -> None:
+        """Raise TypeError if the weights are no numbers."""
         if not isinstance(self.operator, Scalar):
             raise TypeError(
                 f"expected a plan of a Scalar operator, received {self.operator!r}: its weights are no numbers"

@@ -8,6 +8,7 @@ from functools import lru_cache
 from itertools import zip_longest
 from typing import Any
 
+from expint.lower.memory import PLAIN, Parts
 from expint.lower.plan import Plan, Step
 
 __all__ = ["without_corrected"]
@@ -25,36 +26,40 @@ def without_corrected(plan: Plan) -> Plan:
     point of its step; the evaluations stay the same, and so does the last state, which is computed as it was. The
     states accepted before it are those predicted. Scalar operators only.
     """
+    if plan.layout != PLAIN:
+        return plan
     first, *others = plan.steps
     steps, state = [first], 1.0
     slopes: Sequence[Any] = ()  # y = state · (the state of the new plan) + Σ_j slopes_j N_j
     for step in others:
-        rows = []
-        for row in step.rows:
-            rows.append(row._replace(weights=_plus_multiple(row.weights[0], (state, *slopes), row.weights[1:])))
+        rows, parts = [], [plan.layout.parts(row.weights) for row in step.rows]
+        for row, own in zip(step.rows, parts):
+            (factor,), values = own.states, _plus_multiple(own.states[0], slopes, own.values)
+            of_state = None if factor is None else factor * state
+            rows.append(row._replace(weights=plan.layout.arrange((of_state,), values)))
             slopes = (None, *slopes) if row.evaluate and slopes else slopes
-        if step is not others[-1] and _corrects(step):
-            predicted, corrected = step.rows
-            state = corrected.weights[0] / predicted.weights[0]
-            _, *slopes = _plus_multiple(-state, (None, None, *predicted.weights[1:]), corrected.weights[1:])
+        if step is not others[-1] and _corrects(step, parts):
+            predicted, corrected = parts
+            state = corrected.states[0] / predicted.states[0]
+            slopes = _plus_multiple(-state, (None, *predicted.values), corrected.values)
             steps.append(Step(step.times[:1], (rows[0]._replace(accept=True),)))
         else:
             state, slopes = 1.0, ()
             steps.append(step._replace(rows=tuple(rows)))
-    depth = max(len(row.weights) - 1 for step in steps for row in step.rows)
+    depth = max(len(plan.layout.parts(row.weights).values) for step in steps for row in step.rows)
     return replace(plan, steps=tuple(steps), depth=depth)
 
 
-def _corrects(step: Step) -> bool:
+def _corrects(step: Step, parts: Sequence[Parts]) -> bool:
     """Whether the step predicts, evaluates N there, and corrects."""
     if [(row.evaluate, row.accept) for row in step.rows] != [(True, False), (False, True)]:
         return False
-    return all(row.weights[0] for row in step.rows)
+    return all(own.states[0] for own in parts)
 
 
-def _plus_multiple(factor: Any, column: Sequence[Any], slopes: Sequence[Any]) -> tuple[Any, ...]:
-    """Return factor · column + (0, *slopes); None stands for zero."""
+def _plus_multiple(factor: Any, slopes: Sequence[Any], others: Sequence[Any]) -> tuple[Any, ...]:
+    """Return factor · slopes + others; None stands for zero."""
     if factor is None:
-        return (None, *slopes)
-    scaled = (None if w is None else factor * w for w in column)
-    return tuple(b if a is None else a if b is None else a + b for a, b in zip_longest(scaled, (None, *slopes)))
+        return tuple(others)
+    scaled = (None if w is None else factor * w for w in slopes)
+    return tuple(b if a is None else a if b is None else a + b for a, b in zip_longest(scaled, others))

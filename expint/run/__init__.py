@@ -1,8 +1,20 @@
-"""The loops: the only ones over steps in the library."""
+"""The loops over steps, what they are made of, and what becomes of their states."""
 
 from expint.run.control import Controller
-from expint.run.fixed import Accepted, accepted_states
+from expint.run.loops import Accepted, over_plan
 from expint.run.record import run_adaptive, run_plan
 from expint.run.tolerance import ErrorNorm, StepControl
 
-__all__ = ["Accepted", "Controller", "ErrorNorm", "StepControl", "accepted_states", "run_adaptive", "run_plan"]
+__all__ = [
+    "Accepted",
+    "Controller",
+    "ErrorNorm",
+    "StepControl",
+    "accepted_states",
+    "over_plan",
+    "run_adaptive",
+    "run_plan",
+]
+
+accepted_states = over_plan
+"""The name that ``over_plan`` had."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from expint.backend import Array
+from expint.derive.phisum import Terms
 from expint.lower.cache import PhiTables
+from expint.lower.memory import PLAIN
 from expint.operators.base import Operator
 
 __all__ = ["flow"]
@@ -11,7 +13,8 @@ __all__ = ["flow"]
 
 def flow(operator: Operator, h: float, y: Array, force: Array | None = None) -> Array:
     """Return the solution after a time ``h`` of y' = A y + b with constant A and b: e^{hA} y + h φ_1(hA) b."""
-    columns = [y] if force is None else [y, force]
-    sums = [{(0, 1): 1}, {(1, 1): 1}][: len(columns)]
-    weights = operator.row(sums, [1.0, h][: len(columns)], PhiTables(operator, h), y)
-    return operator.combine(weights, columns)
+    forces = [] if force is None else [force]
+    of_forces: list[Terms] = [{(1, 1): 1} for _ in forces]
+    sums = PLAIN.arrange(({(0, 1): 1},), of_forces)
+    weights = operator.row(sums, PLAIN.factors(1.0, h, len(sums)), PhiTables(operator, h), y)
+    return operator.combine(weights, PLAIN.arrange((y,), forces))

@@ -1,27 +1,97 @@
-"""The loops over steps. They know no method and no operator: a stepper makes the steps, a policy decides about them."""
+"""The loops over steps: over a plan, over given times, to a tolerance.
+
+They know no method and no operator: a plan is numbers, a stepper makes steps, and a policy decides about them.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 from expint.backend import Array, array_namespace
 from expint.lower.lower import same_step
+from expint.lower.plan import Plan
 from expint.phi.action import ActionFailure
 from expint.run.control import ErrorOf, Policy
 from expint.run.control.rest import AWAKE, FAINT, QUIET
-from expint.run.fixed import Accepted
 from expint.run.steppers import Stepper, Trial
 from expint.run.stepsize import approach, check_first_slope, check_step, finite, first_step, too_many_steps
 from expint.run.tolerance import StepControl
 
-__all__ = ["over_times", "to_tolerance"]
+__all__ = ["Accepted", "over_plan", "over_times", "to_tolerance"]
+
+
+class Accepted(NamedTuple):
+    """A state reached, and what it took.
+
+    Attributes
+    ----------
+    t, y
+        Time and state.
+    evaluations
+        Evaluations of N so far.
+    rejected
+        Steps rejected so far.
+    slope
+        N at the start of the step that led here, None for the first state.
+    ahead
+        N at the state reached, None where it is not known yet.
+    """
+
+    t: float
+    y: Array
+    evaluations: int
+    rejected: int = 0
+    slope: Array | None = None
+    ahead: Array | None = None
+
+
+def over_plan(
+    plan: Plan,
+    nonlinear: Callable[[float, Array], Array],
+    y: Array,
+    *,
+    earlier: Sequence[Array] = (),
+    noise: Callable[[float], Sequence[Array]] | None = None,
+) -> Iterator[Accepted]:
+    """Run ``plan`` from ``y`` and yield every accepted state, for most methods y_0 first.
+
+    Nothing is derived, converted or synchronised here: each row costs one combination and at most one evaluation of N.
+
+    Parameters
+    ----------
+    plan
+        The plan.
+    nonlinear
+        N(t, y).
+    y
+        The initial state.
+    earlier
+        The states before it, newest first, for plans that look at them from their first row on.
+    noise
+        By the time of the end of a step its random columns, for plans that have some.
+    """
+    memory, (accept, evaluate) = plan.layout.start(y, earlier), plan.layout.moves(plan.depth)
+    combine, newest, evaluations = plan.operator.combiner(), None, 0
+    for step in plan.steps:
+        at_start = newest
+        if noise is not None:
+            memory = plan.layout.draw(memory, noise(step.times[-1]))
+        for t, row in zip(step.times, step.rows):
+            point = combine(row.weights, memory)
+            if row.accept:
+                memory = accept(memory, point)
+                yield Accepted(t, point, evaluations, 0, at_start)
+            if row.evaluate:
+                newest = nonlinear(t, point)
+                memory = evaluate(memory, newest)
+                evaluations += 1
 
 
 def over_times(
-    stepper: Stepper[Any], nonlinear: Callable[[float, Array], Array], y: Array, times: Sequence[float]
+    stepper: Stepper[Any], nonlinear: Callable[..., Array], y: Array, times: Sequence[float]
 ) -> Iterator[Accepted]:
     """Yield y_0 and the states at all further ``times``.
 
@@ -30,7 +100,7 @@ def over_times(
     stepper
         Makes the steps.
     nonlinear
-        N(t, y); it is evaluated where the stepper looks at it, but not at the end of the run.
+        What the stepper evaluates, N(t, y) for most; where it starts steps with N, not at the end of the run.
     y
         The initial state.
     times
@@ -45,12 +115,12 @@ def over_times(
     """
     evaluations, h = 0, 0.0
 
-    def slope(t: float, y: Array) -> Array:
+    def slope(*where: Any) -> Array:
         nonlocal evaluations
         evaluations += 1
-        return nonlinear(t, y)
+        return nonlinear(*where)
 
-    at_start = slope(times[0], y) if stepper.starts_with_slope else None
+    at_start = stepper.value(slope, times[0], y) if stepper.starts_with_slope else None
     yield Accepted(times[0], y, evaluations, ahead=at_start)
     memory = stepper.start(times[0], y, at_start)
     for start, end in pairwise(times):
@@ -64,7 +134,7 @@ def over_times(
 def to_tolerance(
     stepper: Stepper[Any],
     policy: Policy[Any],
-    nonlinear: Callable[[float, Array], Array],
+    nonlinear: Callable[..., Array],
     y: Array,
     t: float,
     stops: list[float],
@@ -79,7 +149,7 @@ def to_tolerance(
     policy
         Decides about lengths and orders.
     nonlinear
-        N(t, y).
+        What the stepper evaluates, N(t, y) for most.
     y, t
         The initial state and time.
     stops
@@ -97,19 +167,22 @@ def to_tolerance(
     evaluations, rejected, last_error, rests = 0, 0, math.nan, False
     failure: ActionFailure | None = None
 
-    def slope(t: float, y: Array) -> Array:
+    def slope(*where: Any) -> Array:
         nonlocal evaluations
         evaluations += 1
-        return nonlinear(t, y)
+        return nonlinear(*where)
 
-    first = slope(t, y)
+    def value(t: float, y: Array) -> Array:
+        return stepper.value(slope, t, y)
+
+    first = value(t, y)
     yield Accepted(t, y, evaluations, ahead=first)
     check_first_slope(first, t)
     memory, at_start = stepper.start(t, y, first), first
     span, direction = abs(stops[-1] - t), math.copysign(1.0, stops[-1] - t)
 
     def choose(**aim: float) -> float:
-        return first_step(stepper.euler(memory), slope, y, first, t, stops[-1], control, **aim)
+        return first_step(stepper.euler(memory), value, y, first, t, stops[-1], control, **aim)
 
     state, scale = policy.begin(control.first, choose), control.error.scale(y)
     pending = iter(stops)

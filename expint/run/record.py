@@ -12,8 +12,7 @@ from expint.backend import Array, all_finite, array_namespace, device, stack
 from expint.lower.plan import Plan
 from expint.phi.action import ActionFailure
 from expint.progress import Progress, progress_bar
-from expint.run.fixed import Accepted, accepted_states
-from expint.run.loops import to_tolerance
+from expint.run.loops import Accepted, over_plan, to_tolerance
 from expint.run.steppers import Stepper
 from expint.run.tolerance import AdaptiveFailure, StepControl
 from expint.run.watch import Watch
@@ -83,7 +82,7 @@ def run_plan(
         ``nonlinear`` (or ``callback``) raises, the exception is passed on with those states in its attribute
         ``solution``.
     """
-    states = accepted_states(plan, nonlinear, y0)
+    states = over_plan(plan, nonlinear, y0)
     return run_states(
         states, y0, len(plan.steps) - 1, keep=keep, name=name, callback=callback, progress=progress, watch=watch
     )

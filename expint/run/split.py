@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from expint.backend import Array, all_finite, array_namespace
+from expint.backend import Array
 from expint.derive.splitting import Splitting
-from expint.lower.cache import StepCache
 from expint.lower.lower import check_grid
 from expint.operators import as_operator
-from expint.solution import Solution, Stats, Status
+from expint.run.loops import over_times
+from expint.run.record import run_states
+from expint.run.steppers.flows import Flows
+from expint.solution import Solution
 
 __all__ = ["run_splitting"]
 
@@ -52,25 +53,5 @@ def run_splitting(
         If the grid is not strictly monotone, or L cannot act on y0.
     """
     times = check_grid(grid).tolist()
-    operator = as_operator(linear, y0)
-    cache, xp = StepCache(method.points, operator, y0), array_namespace(y0)
-    durations = [float(part) for part in method.b]
-    starts = [float(sum(method.b[:j])) for j in range(len(durations))]
-    stats, status = Stats(), Status.SUCCESS
-    y, states = y0, [y0]
-    for start, end in pairwise(times):
-        h = end - start
-        slopes: tuple[Array, ...] = ()
-        rows = cache.step(start, h, StepCache.START).rows
-        for row, before, part in zip(rows, starts, durations):
-            point = operator.combine(row.weights, (y, *slopes))
-            slopes = ((flow(start + before * h, part * h, point) - point) / h, *slopes)
-        y = operator.combine(rows[-1].weights, (y, *slopes))
-        stats.nonlinear_evaluations += len(durations)
-        if not all_finite(y):
-            status = Status.NON_FINITE
-            break
-        states.append(y)
-        stats.steps += 1
-    reached = np.array(times[: len(states)])
-    return Solution(reached, xp.stack(states), status, status.sentence, stats, method.name)
+    stepper = Flows(method, as_operator(linear, y0), y0)
+    return run_states(over_times(stepper, flow, y0, times), y0, len(times) - 1, name=method.name)

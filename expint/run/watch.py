@@ -9,7 +9,7 @@ import numpy as np
 
 from expint.backend import Array, array_namespace
 from expint.run.events import Event, EventFinder
-from expint.run.fixed import Accepted
+from expint.run.loops import Accepted
 
 __all__ = ["AnyTrail", "Watch"]
 

@@ -12,8 +12,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 import expint
 from expint.operators import Diagonal, Scalar
-from expint.run.fixed import Accepted, accepted_states
-from expint.run.scattered import can_scatter, scattered_states
+from expint.run.compiled import can_scatter, scatter, scattered_states
+from expint.run.loops import Accepted, over_plan
 from tests.expint.catalogue import FIXED_L
 
 GRID = [0.0, 0.1, 0.25, 0.3, 0.45, 0.6, 0.65, 0.8, 0.9, 1.0]
@@ -45,7 +45,7 @@ def run(
 def test_scattering_slopes_is_gathering_them(name: str, value: complex, points: int) -> None:
     plan = expint.lower(expint.method(name), Scalar(value), GRID[:points])
     y0 = Y0 + 0 * value
-    gathered, times = run(accepted_states, plan, y0)
+    gathered, times = run(over_plan, plan, y0)
     scattered, same_times = run(scattered_states, plan, y0)
     assert same_times == times
     assert [(state.t, state.evaluations) for state in scattered] == [(s.t, s.evaluations) for s in gathered]
@@ -57,9 +57,9 @@ def test_scattering_slopes_is_gathering_them(name: str, value: complex, points: 
 @pytest.mark.parametrize("name", ["adams4", "krogstad4"])
 def test_slopes_given_divided_by_factors_make_the_same_run(name: str) -> None:
     plan = expint.lower(expint.method(name), Scalar(-2.0), GRID)
-    expected, _ = run(accepted_states, plan)
+    expected, _ = run(over_plan, plan)
     factors = [1.5 + np.sin(7 * i) for i in range(plan.evaluations)]
-    for loop in (accepted_states, scattered_states):
+    for loop in (over_plan, scattered_states):
         coming = iter(factors)
         found, _ = run(loop, plan.with_slopes(factors), slope=lambda t, y: nonlinear(t, y) / next(coming))  # noqa: B023
         torch.testing.assert_close(found[-1].y, expected[-1].y, rtol=1e-13, atol=0)
@@ -69,7 +69,7 @@ def test_slopes_given_divided_by_factors_make_the_same_run(name: str) -> None:
 def test_a_step_costs_few_operations_whatever_the_order(name: str, most: int) -> None:
     def operations(steps: int) -> int:
         plan = expint.lower(expint.method(name), Scalar(-2.0), np.linspace(0, 1, steps + 1))
-        plan.scattered  # noqa: B018
+        scatter(plan)
         with Counter() as counter:
             run(scattered_states, plan, slope=lambda t, y: y)
         return counter.count
@@ -92,7 +92,7 @@ class Counter(TorchDispatchMode):
 def test_a_function_may_return_the_same_memory_again_and_again() -> None:
     plan = expint.lower(expint.method("adams4"), Scalar(-2.0), GRID)
     memory = torch.empty_like(Y0)
-    expected, _ = run(accepted_states, plan)
+    expected, _ = run(over_plan, plan)
     found, _ = run(scattered_states, plan, slope=lambda t, y: memory.copy_(nonlinear(t, y)))
     torch.testing.assert_close(found[-1].y, expected[-1].y, rtol=1e-13, atol=0)
 
@@ -114,6 +114,6 @@ def test_what_cannot_be_scattered_is_told() -> None:
     assert not can_scatter(plan, Y0.clone().requires_grad_())
     other = expint.lower(expint.method("adams3"), Diagonal([-1.0, -2.0]), GRID)
     assert not can_scatter(other, Y0)
-    for asked in (lambda: other.scattered, lambda: other.with_slopes([1.0])):
+    for asked in (lambda: scatter(other), lambda: other.with_slopes([1.0])):
         with pytest.raises(TypeError, match="expected a plan of a Scalar operator"):
             asked()

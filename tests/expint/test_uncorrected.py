@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 import expint
 from expint.lower.uncorrected import without_corrected
 from expint.operators import Scalar
-from expint.run.fixed import accepted_states
+from expint.run.loops import over_plan
 from tests.expint.catalogue import FIXED_L
 
 Y0 = np.array([1.0, -0.5])
@@ -22,7 +22,7 @@ def run(plan: expint.Plan) -> tuple[list[np.ndarray], list[tuple[float, np.ndarr
         seen.append((t, y))
         return np.sin(y[::-1]) + np.cos(3 * t)
 
-    return [state.y for state in accepted_states(plan, nonlinear, Y0)], seen
+    return [state.y for state in over_plan(plan, nonlinear, Y0)], seen
 
 
 @settings(max_examples=60)

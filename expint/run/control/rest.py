@@ -7,6 +7,7 @@ nothing about what comes: steps are then bounded by the span.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import pairwise
 
 __all__ = ["AWAKE", "FAINT", "QUIET", "longest_at_rest", "widest_gap"]
 
@@ -43,4 +44,4 @@ def longest_at_rest(span: float, gap: float = 1.0) -> float:
 def widest_gap(places: Iterable[float]) -> float:
     """Return the widest gap between 0, 1 and the ``places`` between them, the nodes of a method."""
     inside = sorted({0.0, 1.0, *(float(c) for c in places if 0 < c < 1)})
-    return max(right - left for left, right in zip(inside, inside[1:]))
+    return max(right - left for left, right in pairwise(inside))

@@ -50,6 +50,10 @@ class AdamsPairs:
         at_rest = longest_at_rest(span)
         return OrderPolicy(own, self.pairs.method.q, abs(span), damps, strictest, control.largest, at_rest)
 
+    def value(self, slope: Slope, t: float, y: Array) -> Array:
+        """Return N(t, y)."""
+        return slope(t, y)
+
     def start(self, t: float, y: Array, slope: Array | None) -> _Memory:
         """Return the memory at the start of a run."""
         del t

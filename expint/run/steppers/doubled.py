@@ -36,6 +36,10 @@ class Doubled:
         assert isinstance(policy, StepPolicy)  # a method of several steps, which chooses orders, is not doubled
         return replace(policy, order=self.order, at_rest=2 * policy.at_rest)
 
+    def value(self, slope: Slope, t: float, y: Array) -> Array:
+        """Return N(t, y)."""
+        return self.inner.value(slope, t, y)
+
     def start(self, t: float, y: Array, slope: Array | None) -> Any:
         """Return the memory at the start of a run."""
         return self.inner.start(t, y, slope)

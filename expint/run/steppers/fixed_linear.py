@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from expint.backend import Array
 from expint.derive.presentation import uniform_step
 from expint.lower.cache import LoweredStep, StepCache
+from expint.lower.memory import Memory
 from expint.run.control import Controller
 from expint.run.control.rest import longest_at_rest, widest_gap
 from expint.run.control.steps import GROWTH_OF_MULTISTEP, StepPolicy
@@ -24,17 +25,17 @@ class Remembered(NamedTuple):
 
     Attributes
     ----------
-    y
-        The state.
-    slopes
-        Values of N, newest first.
+    columns
+        The states and the values of N, in the order of ``Layout``.
     places
-        Where they lie, seen from the state; see ``StepCache``.
+        Where the values lie, seen from the state; see ``StepCache``.
+    slopes
+        The values, newest first.
     """
 
-    y: Array
-    slopes: tuple[Array, ...]
+    columns: Memory
     places: tuple[float | None, ...]
+    slopes: tuple[Array, ...]
 
 
 class FixedLinear:
@@ -50,6 +51,8 @@ class FixedLinear:
 
     def __init__(self, steps: StepCache) -> None:
         self.steps, self.name, self._combine = steps, steps.method.name, steps.operator.combiner()
+        self._layout = steps.layout
+        self._accept, self._evaluate = steps.layout.moves()
 
     @property
     def order(self) -> int:
@@ -65,11 +68,15 @@ class FixedLinear:
         rungs, at_rest = self.steps.operator.rungs, longest_at_rest(span, gap)
         return StepPolicy(controller, order, abs(span), rungs, control.largest, growth, at_rest)
 
+    def value(self, slope: Slope, t: float, y: Array) -> Array:
+        """Return N(t, y)."""
+        return slope(t, y)
+
     def start(self, t: float, y: Array, slope: Array | None) -> Remembered:
         """Return the memory at the start of a run."""
         del t
         assert slope is not None  # steps look at it
-        return Remembered(y, (slope,), self.steps.START)
+        return Remembered(self._evaluate(self._layout.start(y), slope), self.steps.START, (slope,))
 
     def newest(self, memory: Remembered) -> Array:
         """Return the newest value of N in memory."""
@@ -77,63 +84,53 @@ class FixedLinear:
 
     def euler(self, memory: Remembered) -> Callable[[float], Array]:
         """Return h ↦ the state after a short step of the exponential Euler method."""
-        return lambda h: flow(self.steps.operator, h, memory.y, memory.slopes[0])
+        return lambda h: flow(self.steps.operator, h, memory.columns[0], memory.slopes[0])
 
     def advance(self, memory: Remembered, slope: Slope, t: float, end: float, h: float) -> Trial:
         """Return a step from ``t`` to ``end``, without error estimate."""
-        step = self.steps.step(t, h, memory.places)
-        point, slopes = self._stages(step, memory, slope, t, h)
-        return _trial(step, memory, point, slopes, slope, (end, h), step.rows[-1].evaluate, None)
+        step, point, columns = self._stages(memory, slope, t, h)
+        finish = (lambda: slope(end, point)) if step.rows[-1].evaluate else nothing_pending
+        return Trial(
+            point, 0, no_estimate, finish, self._commit(step, point, columns), self._changes(memory, columns, h)
+        )
 
     def attempt(self, memory: Remembered, slope: Slope, t: float, end: float, h: float, order: int) -> Trial:
         """Return a step with the error estimate of its method, None if it has none."""
         del order
-        step = self.steps.step(t, h, memory.places)
-        point, slopes = self._stages(step, memory, slope, t, h)
-        pending, error = step.rows[-1].evaluate, None
-        if step.error is not None:
-            if step.error.at_end:
-                slopes, pending = (slope(end, point), *slopes), False
-            error = self._combine(step.error.weights, (memory.y, *slopes))
-        return _trial(step, memory, point, slopes, slope, (end, h), pending, error)
+        step, point, columns = self._stages(memory, slope, t, h)
+        finish = (lambda: slope(end, point)) if step.rows[-1].evaluate else nothing_pending
+        if step.error is None:
+            return Trial(point, 0, no_estimate, finish, self._commit(step, point, columns))
+        if step.error.at_end:
+            columns, finish = self._evaluate(columns, slope(end, point)), nothing_pending
+        error = self._combine(step.error.weights, columns)
+        changes = self._changes(memory, columns, h)
+        return Trial(point, step.error.order, lambda _: error, finish, self._commit(step, point, columns), changes)
 
-    def _stages(
-        self, step: LoweredStep, memory: Remembered, slope: Slope, t: float, h: float
-    ) -> tuple[Array, tuple[Array, ...]]:
-        """Return y_{n+1} and the slopes in memory after all stages, N(y_{n+1}) not yet evaluated."""
-        y, slopes, _ = memory
-        point, combine = y, self._combine
+    def _stages(self, memory: Remembered, slope: Slope, t: float, h: float) -> tuple[LoweredStep, Array, Memory]:
+        """Return the step, y_{n+1}, and the columns after all stages, y_{n+1} not yet among them and N not there."""
+        step, columns, point = self.steps.step(t, h, memory.places), memory.columns, None
         for c, row in zip(step.c, step.rows):
-            point = combine(row.weights, (y, *slopes))
+            point = self._combine(row.weights, columns)
             if row.evaluate and not row.accept:
-                slopes = (slope(t + c * h, point), *slopes)
-        return point, slopes
+                columns = self._evaluate(columns, slope(t + c * h, point))
+        return step, point, columns
 
+    def _commit(
+        self, step: LoweredStep, point: Array, columns: Memory
+    ) -> Callable[[Array | None], tuple[Remembered, Array | None]]:
+        def commit(found: Array | None) -> tuple[Remembered, Array | None]:
+            after = columns if found is None else self._evaluate(columns, found)
+            after = self._accept(self._layout.keep(after, len(step.memory)), point)
+            slopes = self._layout.parts(after).values
+            return Remembered(after, step.memory, slopes), slopes[0] if step.memory[0] == 0 else None
 
-def _trial(
-    step: LoweredStep,
-    before: Remembered,
-    point: Array,
-    slopes: tuple[Array, ...],
-    slope: Slope,
-    reach: tuple[float, float],
-    pending: bool,
-    error: Array | None,
-) -> Trial:
-    """Return the step made to ``reach``, its end and its length, N there still to be evaluated where it is pending."""
-    end, h = reach
+        return commit
 
-    def commit(found: Array | None) -> tuple[Remembered, Array | None]:
-        columns = slopes if found is None else (found, *slopes)
-        memory = Remembered(point, columns[: len(step.memory)], step.memory)
-        return memory, memory.slopes[0] if step.memory[0] == 0 else None
+    def _changes(self, memory: Remembered, columns: Memory, h: float) -> Callable[[Array | None], Sequence[Array]]:
+        def changes(found: Array | None) -> Sequence[Array]:
+            values = self._layout.parts(columns if found is None else self._evaluate(columns, found)).values
+            seen = values[: len(values) - len(memory.slopes)]
+            return [h * (value - memory.slopes[0]) for value in seen] if memory.places[0] == 0 else ()
 
-    def changes(found: Array | None) -> list[Array]:
-        columns = slopes if found is None else (found, *slopes)
-        seen = columns[: len(columns) - len(before.slopes)]
-        return [h * (value - before.slopes[0]) for value in seen] if before.places[0] == 0 else []
-
-    finish = (lambda: slope(end, point)) if pending else nothing_pending
-    if error is None:
-        return Trial(point, 0, no_estimate, finish, commit, changes)
-    return Trial(point, step.error.order if step.error else 0, lambda _: error, finish, commit, changes)
+        return changes

@@ -16,6 +16,7 @@ from expint.derive.presentation import uniform_step
 from expint.derive.stage import Method, Stage, StepContext
 from expint.jacobian import JacobianFailure, Linearisation, Lineariser
 from expint.lower.cache import PhiTables, lower_stage
+from expint.lower.memory import PLAIN
 from expint.operators.base import Operator
 from expint.run.control import Controller
 from expint.run.control.rest import longest_at_rest, widest_gap
@@ -93,6 +94,10 @@ class LinearisedSteps:
         gap = widest_gap(stage.c for stage in self.method.recipe(uniform_step(self.method.history)))
         at_rest = longest_at_rest(span, gap)
         return StepPolicy(controller, order, abs(span), self.operator.rungs, control.largest, at_rest=at_rest)
+
+    def value(self, slope: Slope, t: float, y: Array) -> Array:
+        """Return N(t, y)."""
+        return slope(t, y)
 
     def start(self, t: float, y: Array, slope: Array | None) -> _Memory:
         """Return the memory at the start of a run."""
@@ -188,7 +193,7 @@ class LinearisedSteps:
         combine, inner = local.operator.combiner(), list[Array]()
 
         def combined(form: Stage) -> Array:
-            columns = (local.x, *inner, *base)
+            columns = PLAIN.arrange((local.x,), (*inner, *base))
             row = lower_stage(form, local.operator, h, slots, local.x, tables)
             weights = [None if column is None else weight for weight, column in zip(row.weights, columns)]
             return combine(weights, columns)

@@ -84,6 +84,10 @@ class OneStep(ABC):
         controller = control.controller or Controller()
         return StepPolicy(controller, self.order, abs(span), self.operator.rungs, control.largest)
 
+    def value(self, slope: Slope, t: float, y: Array) -> Array:
+        """Return N(t, y)."""
+        return slope(t, y)
+
     def start(self, t: float, y: Array, slope: Array | None) -> _Memory:
         """Return the memory at the start of a run."""
         del t
@@ -105,7 +109,7 @@ class OneStep(ABC):
             return _Memory(point, found), found
 
         finish = (lambda: slope(end, point)) if self.starts_with_slope else nothing_pending
-        return Trial(point, 0, no_estimate, finish, commit, lambda _: ())
+        return Trial(point, 0, no_estimate, finish, commit)
 
     def attempt(self, memory: _Memory, slope: Slope, t: float, end: float, h: float, order: int) -> Trial:
         """Return a step without error estimate, as ``advance``."""

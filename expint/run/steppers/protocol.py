@@ -11,8 +11,8 @@ from expint.run.tolerance import StepControl
 
 __all__ = ["Slope", "Stepper", "Trial", "no_estimate", "nothing_pending", "trusted_order"]
 
-Slope = Callable[[float, Array], Array]
-"""N(t, y)."""
+Slope = Callable[..., Array]
+"""N(t, y), counted; for splittings the flow of N."""
 
 M = TypeVar("M")
 
@@ -42,7 +42,7 @@ class Trial(NamedTuple):
     error: Callable[[int], Array | None]
     finish: Callable[[], Array | None]
     commit: Callable[[Array | None], tuple[Any, Array | None]]
-    changes: Callable[[Array | None], Sequence[Array]]
+    changes: Callable[[Array | None], Sequence[Array]] = lambda _: ()
 
 
 class Stepper(Protocol[M]):
@@ -66,6 +66,9 @@ class Stepper(Protocol[M]):
 
     def policy(self, control: StepControl, span: float) -> Policy[Any]:
         """Return the policy for runs over a time ``span``, with sign."""
+
+    def value(self, slope: Slope, t: float, y: Array) -> Array:
+        """Return N(t, y)."""
 
     def start(self, t: float, y: Array, slope: Array | None) -> M:
         """Return the memory at the start of a run, where N(t, y) is ``slope``; None where no step looks at it."""

@@ -1,0 +1,135 @@
+r"""What a row combines: the order of columns, which nothing else in the library knows.
+
+.. code-block:: text
+
+    |  y_n  y_{n-1} …  |  ξ_1 …  |     1      |  N_s … N_2  |  N_n  N_{n-1} …  |
+    |     states       |  noise  |  constant  |   stages    |       past       |
+    |             fixed in number             |     values, newest first       |
+
+The columns whose number is fixed come first: values come and go during a step, and a row ends with the last value that
+it looks at. The weights of a row, the φ-sums of a stage and the factors of a step lie in the same order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+from expint.backend import Array
+
+__all__ = ["PLAIN", "Layout", "Memory", "Parts"]
+
+T = TypeVar("T")
+
+Memory = tuple[Any, ...]
+"""The columns themselves. A value: what accepts a state or takes up a value of N returns another one."""
+
+
+class Parts(NamedTuple):
+    """The parts of a row, as they lie in it; see ``Layout.arrange``."""
+
+    states: tuple[Any, ...]
+    noise: tuple[Any, ...]
+    constant: tuple[Any, ...]
+    values: tuple[Any, ...]
+
+
+class Layout(NamedTuple):
+    """Which columns there are beside values of N.
+
+    Attributes
+    ----------
+    states
+        The states y_n, y_{n-1}, …, as many as the method looks at.
+    noise
+        The number of random columns, drawn anew for each step.
+    constant
+        Whether there is a column 1.
+    """
+
+    states: int = 1
+    noise: int = 0
+    constant: bool = False
+
+    @classmethod
+    def of(cls, method: Any) -> Layout:
+        """Return the layout of a method: its attributes ``states`` and ``noise``, by default 1 and 0."""
+        return cls(getattr(method, "states", 1), getattr(method, "noise", 0))
+
+    @property
+    def fixed(self) -> int:
+        """The number of columns before the values of N."""
+        return self.states + self.noise + self.constant
+
+    def arrange(
+        self, states: Sequence[T], values: Sequence[T], noise: Sequence[T] = (), constant: Sequence[T] = ()
+    ) -> tuple[T, ...]:
+        """Return in order what belongs to the columns: arrays, weights, φ-sums or factors.
+
+        Parameters
+        ----------
+        states, noise, constant
+            As many as the layout says.
+        values
+            What belongs to values of N, newest first.
+
+        Raises
+        ------
+        ValueError
+            If there are more or fewer than the layout says.
+        """
+        found = (len(states), len(noise), len(constant))
+        if found != (self.states, self.noise, int(self.constant)):
+            raise ValueError(
+                f"expected {self.states} states, {self.noise} columns of noise and {int(self.constant)} constants, "
+                f"received {found[0]}, {found[1]} and {found[2]}; give one entry for each column of the layout"
+            )
+        return (*states, *noise, *constant, *values)
+
+    def factors(self, of_fixed: float, of_values: float, count: int) -> tuple[float, ...]:
+        """Return one factor for each of ``count`` columns: that of the fixed ones, and that of values of N."""
+        return (of_fixed,) * self.fixed + (of_values,) * (count - self.fixed)
+
+    def parts(self, row: Sequence[Any]) -> Parts:
+        """Return the parts of a row: the inverse of ``arrange``."""
+        states, noise, fixed = self.states, self.states + self.noise, self.fixed
+        return Parts(tuple(row[:states]), tuple(row[states:noise]), tuple(row[noise:fixed]), tuple(row[fixed:]))
+
+    def start(self, y: Array, earlier: Sequence[Array] = ()) -> Memory:
+        """Return the memory before the first value of N: y_0, and the states before it as far as they are known."""
+        states = [y, *earlier, *[None] * (self.states - 1 - len(earlier))]
+        return self.arrange(states, (), [None] * self.noise, [1.0] * self.constant)
+
+    def moves(
+        self, depth: int | None = None
+    ) -> tuple[Callable[[Memory, Array], Memory], Callable[[Memory, Array], Memory]]:
+        """Return accept(memory, point), which makes a point the state, and evaluate(memory, value), which adds an N.
+
+        Parameters
+        ----------
+        depth
+            How many values are kept; None keeps all.
+        """
+        states, fixed = self.states, self.fixed
+        last = None if depth is None else fixed + depth - 1
+
+        def accept(memory: Memory, point: Array) -> Memory:
+            return (point, *memory[: states - 1], *memory[states:])
+
+        def evaluate(memory: Memory, value: Array) -> Memory:
+            return (*memory[:fixed], value, *memory[fixed:last])
+
+        return accept, evaluate
+
+    def draw(self, memory: Memory, noise: Sequence[Array]) -> Memory:
+        """Return the memory with the random columns of a new step."""
+        states, _, constant, values = self.parts(memory)
+        return self.arrange(states, values, noise, constant)
+
+    def keep(self, memory: Memory, count: int) -> Memory:
+        """Return the memory with the newest ``count`` values only."""
+        return memory[: self.fixed + count]
+
+
+PLAIN = Layout()
+"""That of most methods: the state, and values of N."""

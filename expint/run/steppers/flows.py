@@ -1,0 +1,82 @@
+"""Steps of splitting methods: the flows of L and of N, in turn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from expint.backend import Array
+from expint.derive.splitting import Splitting
+from expint.lower.cache import StepCache
+from expint.operators.base import Operator
+from expint.run.control import Controller
+from expint.run.control.steps import StepPolicy
+from expint.run.flow import flow
+from expint.run.steppers.protocol import Slope, Trial, no_estimate, nothing_pending
+from expint.run.tolerance import StepControl
+
+__all__ = ["Flows"]
+
+
+class Flows:
+    """A splitting method for y' = L y + N(t, y) where the flow of N is known; its memory is the state.
+
+    What the loops call N is for it the flow: flow(t, τ, y), the solution after a time τ of v' = N(t + s, v), v(0) = y.
+
+    Parameters
+    ----------
+    method
+        The method.
+    operator
+        L.
+    like
+        A state.
+    short
+        A short time: the flow over it tells N, by which the first step is chosen.
+    """
+
+    repeats, starts_with_slope = True, False
+
+    def __init__(self, method: Splitting, operator: Operator, like: Array, short: float = 1e-6) -> None:
+        self.name, self.order, self._short = method.name, method.order, short
+        self._steps = StepCache(method.points, operator, like)
+        self._operator, self._combine, self._layout = operator, operator.combiner(), self._steps.layout
+        self._evaluate = self._layout.moves()[1]
+        self._durations = [float(part) for part in method.b]
+        self._starts = [float(sum(method.b[:j])) for j in range(len(method.b))]
+
+    def policy(self, control: StepControl, span: float) -> StepPolicy:
+        """Return the policy that chooses steps."""
+        controller = control.controller or Controller()
+        return StepPolicy(controller, self.order, abs(span), self._operator.rungs, control.largest)
+
+    def value(self, slope: Slope, t: float, y: Array) -> Array:
+        """Return N(t, y), by a difference."""
+        return (slope(t, self._short, y) - y) / self._short
+
+    def start(self, t: float, y: Array, slope: Array | None) -> Array:
+        """Return the memory at the start of a run."""
+        del t, slope
+        return y
+
+    def newest(self, memory: Array) -> None:
+        """Return None: no value of N is kept."""
+        del memory
+
+    def euler(self, memory: Array) -> Callable[[float], Array]:
+        """Return h ↦ the state after a short time of the flow of L alone."""
+        return lambda h: flow(self._operator, h, memory)
+
+    def advance(self, memory: Array, slope: Slope, t: float, end: float, h: float) -> Trial:
+        """Return a step from ``t`` to ``end``; the method has no error estimate."""
+        del end
+        columns, (*rows, last) = self._layout.start(memory), self._steps.step(t, h, StepCache.START).rows
+        for row, before, part in zip(rows, self._starts, self._durations):
+            point = self._combine(row.weights, columns)
+            columns = self._evaluate(columns, (slope(t + before * h, part * h, point) - point) / h)
+        reached = self._combine(last.weights, columns)
+        return Trial(reached, 0, no_estimate, nothing_pending, lambda _: (reached, None))
+
+    def attempt(self, memory: Array, slope: Slope, t: float, end: float, h: float, order: int) -> Trial:
+        """Return a step without error estimate, as ``advance``."""
+        del order
+        return self.advance(memory, slope, t, end, h)
