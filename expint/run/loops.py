@@ -15,6 +15,7 @@ from expint.lower.lower import same_step
 from expint.lower.plan import Plan
 from expint.phi.action import ActionFailure
 from expint.run.control import ErrorOf, Policy
+from expint.run.control.rest import AWAKE, FAINT, QUIET
 from expint.run.steppers import Stepper, Trial
 from expint.run.stepsize import approach, check_first_slope, check_step, finite, first_step, too_many_steps
 from expint.run.tolerance import StepControl
@@ -163,7 +164,7 @@ def to_tolerance(
     ActionFailure
         If φ-functions cannot be applied to the first state. Later such a failure rejects the step.
     """
-    evaluations, rejected, last_error = 0, 0, math.nan
+    evaluations, rejected, last_error, rests = 0, 0, math.nan, False
     failure: ActionFailure | None = None
 
     def slope(*where: Any) -> Array:
@@ -195,7 +196,8 @@ def to_tolerance(
         try:
             made = stepper.attempt(memory, slope, t, end, direction * h, order)
             reached = control.error.scale(made.y)
-            error_of = _measured(made, array_namespace(y).maximum(scale, reached), policy.strictness(state, h), control)
+            larger = array_namespace(y).maximum(scale, reached)
+            error_of = _measured(made, larger, policy.strictness(state, h), control)
             order, failure = made.order, None
             error = error_of(order)
         except ActionFailure as failed:
@@ -204,11 +206,19 @@ def to_tolerance(
             found = made.finish()
             if found is not None and not finite(found):
                 error = math.inf  # the step after would find no way on
+        change = math.inf
+        if error <= (1.0 if rests else FAINT):
+            change = max((control.error.size(change, larger) for change in made.changes(found)), default=math.inf)
+            if rests and change > AWAKE:
+                error, error_of = change / AWAKE, _no_error
         if error > 1.0:
             rejected, last_error = rejected + 1, error
             state = policy.rejected(state, h, error, order, error_of)
             continue
         state = policy.accepted(state, h, error, order, error_of, abs(stops[-1] - end))
+        rests = change <= QUIET
+        if rests:
+            state = policy.watchful(state)
         memory, ahead = made.commit(found)
         y, t, scale = made.y, end, reached
         yield Accepted(t, y, evaluations, rejected, at_start, ahead)

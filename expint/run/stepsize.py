@@ -28,6 +28,9 @@ _TINY = 1e-24
 _PIECES = 8
 """So many steps before a stop are made equal."""
 
+_GLANCE = 1e-3
+"""The first step at whose end N is looked at, in units of the span, where N is too small to choose it."""
+
 _SAME = 4
 """Step sizes that differ by less, in units in the last place of t, are the same: times asked for carry rounding."""
 
@@ -118,6 +121,8 @@ def first_step(
     span, scale = abs(end - t), control.error.scale(y)
     size, rate = control.error.size(y, scale), control.error.size(slope, scale)
     guess = 0.01 * size / rate if rate > 1e-10 and size > 1e-10 else 1e-6 * span
+    if rate * span < 1.0:  # so small an N does not tell how fast it changes
+        guess = min(guess, _GLANCE * span)
     guess = on_ladder(min(guess, span, control.largest), span, 1)  # runs that differ by rounding begin alike
     h = math.copysign(guess, end - t)
     change = control.error.size(nonlinear(t + h, euler(h)) - slope, scale) / guess

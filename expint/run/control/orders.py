@@ -48,6 +48,10 @@ _STARTING = 4.0
 few as a step can be doubled, however long the span. Measured: with the share of other steps, far less for so short
 ones, short runs to an error of 1e-4 take up to a fifth more evaluations."""
 
+_ALONE = 1 / 8
+"""Steps shorter than this part of the usual ones are few and lead over a jump of N: their errors count once, not as
+often as such steps go into the span. Its share would leave such a step next to nothing: √h falls more slowly than h."""
+
 _FIRST = 0.25
 """The error of the first step that is aimed at, in units of what is allowed."""
 
@@ -65,6 +69,8 @@ class Orders(NamedTuple):
         Whether order and step are reconsidered after every step.
     limit
         The largest strictness.
+    usual
+        The length of the steps before, the longer ones forgotten by halves.
     """
 
     h: float
@@ -74,6 +80,7 @@ class Orders(NamedTuple):
     kept: int
     climbing: bool
     limit: float
+    usual: float
 
 
 @dataclass(frozen=True)
@@ -104,6 +111,8 @@ class OrderPolicy:
         The largest strictness after the first climb: beyond it errors would be lost in rounding.
     largest
         The largest step.
+    at_rest
+        The longest step while N rests.
 
     References
     ----------
@@ -116,12 +125,13 @@ class OrderPolicy:
     damps: bool
     strictest: float
     largest: float = math.inf
+    at_rest: float = math.inf
 
     def begin(self, first: float | None, choose: Callable[..., float]) -> Orders:
         """Return the state before the first step, which is rather short, since the run climbs."""
-        h = choose(power=2, target=_FIRST / _STARTING) if first is None else first
+        h = min(choose(power=2, target=_FIRST / _STARTING), self.at_rest) if first is None else first
         h = min(on_ladder(h, self.span, 1), self.largest)
-        return Orders(h, h, 1, 0.0, 0, True, min(_STARTING, self.strictest))
+        return Orders(h, h, 1, 0.0, 0, True, min(_STARTING, self.strictest), 0.0)
 
     def prepare(self, state: Orders) -> Orders:
         """Return the state as it is: steps are brought to the ladder where they change."""
@@ -129,7 +139,7 @@ class OrderPolicy:
 
     def strictness(self, state: Orders, h: float) -> float:
         """Return one over the share of the step in the tolerance."""
-        return min((self.span / h) ** _SHARE[self.damps], state.limit)
+        return min((self.span / max(h, _ALONE * state.usual)) ** _SHARE[self.damps], state.limit)
 
     def rejected(self, state: Orders, h: float, error: float, order: int, error_of: ErrorOf) -> Orders:
         """Return the state with a shorter step, and the order below where its error is smaller."""
@@ -137,15 +147,17 @@ class OrderPolicy:
             lower = error_of(order - 1)
             order, error = (order - 1, lower) if lower < error else (order, error)
         h = h * self.controller.retreat(error, order)
-        return Orders(h, on_ladder(h, self.span, _RUNGS), order, state.previous, 0, False, self.strictest)
+        rung = on_ladder(h, self.span, _RUNGS)
+        return Orders(h, rung, order, state.previous, 0, False, self.strictest, state.usual)
 
     def accepted(self, state: Orders, h: float, error: float, order: int, error_of: ErrorOf, left: float) -> Orders:
         """Return the state with the step and the order that promise most, or the same."""
         kept, factor = state.kept + 1, self.controller.factor((error,), order)
+        state = state._replace(previous=h, usual=max(h, state.usual / 2))
         if 2 * h < state.h:
-            return state._replace(previous=h, kept=0)  # a step shortened to land says little about h
+            return state._replace(kept=0)  # a step shortened to land says little about h
         if not (state.climbing or factor < _HOLD[0] or kept > (order if factor > _HOLD[1] else _LOOK * order)):
-            return state._replace(previous=h, kept=kept)
+            return state._replace(kept=kept)
         others = {k: other for k in (order - 1, order + 1) if not math.isnan(other := error_of(k))}
         following, factor = best_order({order: error} | others, order, self.controller)
         climbing = factor >= _CLIMB
@@ -157,4 +169,11 @@ class OrderPolicy:
         saved = left * (1 / h - 1 / raised)
         if factor < _HOLD[0] or (factor > _HOLD[1] and saved > _SAVED):
             wanted, rung = raised, on_ladder(raised, self.span, _RUNGS)
-        return Orders(wanted, rung, following, h, 0, climbing, state.limit if climbing else self.strictest)
+        limit = state.limit if climbing else self.strictest
+        return Orders(wanted, rung, following, h, 0, climbing, limit, state.usual)
+
+    def watchful(self, state: Orders) -> Orders:
+        """Return the state with a step no longer than is good while N rests."""
+        if state.h <= self.at_rest:
+            return state
+        return state._replace(h=self.at_rest, rung=on_ladder(self.at_rest, self.span, _RUNGS))

@@ -75,3 +75,6 @@ class Policy(Protocol[S]):
 
     def accepted(self, state: S, h: float, error: float, order: int, error_of: ErrorOf, left: float) -> S:
         """Return the state after an accepted step; ``left`` is the time left until the end of the run."""
+
+    def watchful(self, state: S) -> S:
+        """Return the state with a step no longer than is good while N rests; see ``expint.run.control.rest``."""

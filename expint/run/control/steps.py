@@ -60,6 +60,8 @@ class StepPolicy:
         The largest step.
     growth
         The largest factor from one step to the next.
+    at_rest
+        The longest step while N rests.
     """
 
     controller: Controller
@@ -68,10 +70,12 @@ class StepPolicy:
     rungs: int
     largest: float = math.inf
     growth: float = math.inf
+    at_rest: float = math.inf
 
     def begin(self, first: float | None, choose: Callable[..., float]) -> Steps:
         """Return the state before the first step."""
-        return Steps(choose(power=self.order + 1) if first is None else first, self.order, 0.0, (1.0, 1.0, 1.0))
+        h = min(choose(power=self.order + 1), self.at_rest) if first is None else first
+        return Steps(h, self.order, 0.0, (1.0, 1.0, 1.0))
 
     def prepare(self, state: Steps) -> Steps:
         """Return the state with a step on the ladder, at most the largest."""
@@ -97,3 +101,7 @@ class StepPolicy:
         elif not _HOLD[0] <= factor <= _HOLD[1]:
             wanted = h * factor
         return Steps(wanted, order, h, errors)
+
+    def watchful(self, state: Steps) -> Steps:
+        """Return the state with a step no longer than is good while N rests."""
+        return state._replace(h=min(state.h, self.at_rest))

@@ -10,6 +10,7 @@ from expint.backend import Array, array_namespace
 from expint.lower.memory import ListedColumns, StackedColumns
 from expint.lower.pair import PairCache
 from expint.run.control.orders import ELEMENTARY, OrderPolicy
+from expint.run.control.rest import longest_at_rest
 from expint.run.steppers.protocol import Slope, Trial, no_estimate, nothing_pending
 from expint.run.tolerance import StepControl
 
@@ -46,7 +47,8 @@ class AdamsPairs:
         precision = float(array_namespace(like).finfo(like.dtype).eps)
         strictest = max(1.0, control.error.tightest[0] / (10 * precision))
         damps = self.pairs.operator.damps(span)
-        return OrderPolicy(own, self.pairs.method.q, abs(span), damps, strictest, control.largest)
+        at_rest = longest_at_rest(span)
+        return OrderPolicy(own, self.pairs.method.q, abs(span), damps, strictest, control.largest, at_rest)
 
     def value(self, slope: Slope, t: float, y: Array) -> Array:
         """Return N(t, y)."""
@@ -92,7 +94,11 @@ class AdamsPairs:
             columns.accept(after, newest)
             return _Memory(columns, rows.memory, newest), newest
 
-        return Trial(after, order, error, (lambda: slope(end, after)) if self._again else nothing_pending, commit)
+        def changes(again: Array | None) -> tuple[Array]:
+            return (h * ((found if again is None else again) - memory.newest),)
+
+        finish = (lambda: slope(end, after)) if self._again else nothing_pending
+        return Trial(after, order, error, finish, commit, changes)
 
 
 def remember(pairs: PairCache, y: Array, value: Array) -> ListedColumns | StackedColumns:

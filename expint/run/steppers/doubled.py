@@ -34,7 +34,7 @@ class Doubled:
         """Return the policy that chooses steps."""
         policy = self.inner.policy(control, span)
         assert isinstance(policy, StepPolicy)  # a method of several steps, which chooses orders, is not doubled
-        return replace(policy, order=self.order)
+        return replace(policy, order=self.order, at_rest=2 * policy.at_rest)
 
     def value(self, slope: Slope, t: float, y: Array) -> Array:
         """Return N(t, y)."""
@@ -62,10 +62,15 @@ class Doubled:
         inner, half, middle = self.inner, h / 2, t + h / 2
         single = inner.advance(memory, slope, t, end, h).y
         first = inner.advance(memory, slope, t, middle, half)
-        between, _ = first.commit(first.finish())
+        found = first.finish()
+        between, _ = first.commit(found)
         try:
             second = inner.advance(between, slope, middle, end, half if inner.repeats else end - t - half)
         except AdaptiveFailure:  # no way on from a state that is not accepted yet
             return first._replace(order=self.order, error=lambda _: single * float("nan"))
         error = (second.y - single) / (2**self.order - 1)
-        return second._replace(order=self.order, error=lambda _: error)
+
+        def changes(reached: Array | None) -> list[Array]:
+            return [2 * change for change in (*second.changes(reached), *first.changes(found))]
+
+        return second._replace(order=self.order, error=lambda _: error, changes=changes)

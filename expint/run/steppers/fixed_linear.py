@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from expint.backend import Array
+from expint.derive.presentation import uniform_step
 from expint.lower.cache import LoweredStep, StepCache
 from expint.lower.memory import Memory
 from expint.run.control import Controller
+from expint.run.control.rest import longest_at_rest, widest_gap
 from expint.run.control.steps import GROWTH_OF_MULTISTEP, StepPolicy
 from expint.run.flow import flow
 from expint.run.steppers.protocol import Slope, Trial, no_estimate, nothing_pending, trusted_order
@@ -62,7 +64,9 @@ class FixedLinear:
         method = self.steps.method
         growth = GROWTH_OF_MULTISTEP if method.history > 1 else math.inf
         order, controller = int(method.error_order or 0), control.controller or Controller()
-        return StepPolicy(controller, order, abs(span), self.steps.operator.rungs, control.largest, growth)
+        gap = widest_gap(stage.c for stage in method.recipe(uniform_step(method.history)))
+        rungs, at_rest = self.steps.operator.rungs, longest_at_rest(span, gap)
+        return StepPolicy(controller, order, abs(span), rungs, control.largest, growth, at_rest)
 
     def value(self, slope: Slope, t: float, y: Array) -> Array:
         """Return N(t, y)."""
@@ -86,7 +90,9 @@ class FixedLinear:
         """Return a step from ``t`` to ``end``, without error estimate."""
         step, point, columns = self._stages(memory, slope, t, h)
         finish = (lambda: slope(end, point)) if step.rows[-1].evaluate else nothing_pending
-        return Trial(point, 0, no_estimate, finish, self._commit(step, point, columns))
+        return Trial(
+            point, 0, no_estimate, finish, self._commit(step, point, columns), self._changes(memory, columns, h)
+        )
 
     def attempt(self, memory: Remembered, slope: Slope, t: float, end: float, h: float, order: int) -> Trial:
         """Return a step with the error estimate of its method, None if it has none."""
@@ -98,7 +104,8 @@ class FixedLinear:
         if step.error.at_end:
             columns, finish = self._evaluate(columns, slope(end, point)), nothing_pending
         error = self._combine(step.error.weights, columns)
-        return Trial(point, step.error.order, lambda _: error, finish, self._commit(step, point, columns))
+        changes = self._changes(memory, columns, h)
+        return Trial(point, step.error.order, lambda _: error, finish, self._commit(step, point, columns), changes)
 
     def _stages(self, memory: Remembered, slope: Slope, t: float, h: float) -> tuple[LoweredStep, Array, Memory]:
         """Return the step, y_{n+1}, and the columns after all stages, y_{n+1} not yet among them and N not there."""
@@ -119,3 +126,11 @@ class FixedLinear:
             return Remembered(after, step.memory, slopes), slopes[0] if step.memory[0] == 0 else None
 
         return commit
+
+    def _changes(self, memory: Remembered, columns: Memory, h: float) -> Callable[[Array | None], Sequence[Array]]:
+        def changes(found: Array | None) -> Sequence[Array]:
+            values = self._layout.parts(columns if found is None else self._evaluate(columns, found)).values
+            seen = values[: len(values) - len(memory.slopes)]
+            return [h * (value - memory.slopes[0]) for value in seen] if memory.places[0] == 0 else ()
+
+        return changes

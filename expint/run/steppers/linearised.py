@@ -12,12 +12,14 @@ import numpy as np
 from expint.backend import Array
 from expint.derive.increments import increment
 from expint.derive.phisum import Terms
+from expint.derive.presentation import uniform_step
 from expint.derive.stage import Method, Stage, StepContext
 from expint.jacobian import JacobianFailure, Linearisation, Lineariser
 from expint.lower.cache import PhiTables, lower_stage
 from expint.lower.memory import PLAIN
 from expint.operators.base import Operator
 from expint.run.control import Controller
+from expint.run.control.rest import longest_at_rest, widest_gap
 from expint.run.control.steps import StepPolicy
 from expint.run.flow import flow
 from expint.run.steppers.protocol import Slope, Trial, no_estimate, trusted_order
@@ -89,7 +91,9 @@ class LinearisedSteps:
     def policy(self, control: StepControl, span: float) -> StepPolicy:
         """Return the policy that chooses steps."""
         order, controller = int(self.method.error_order or 0), control.controller or Controller()
-        return StepPolicy(controller, order, abs(span), self.operator.rungs, control.largest)
+        gap = widest_gap(stage.c for stage in self.method.recipe(uniform_step(self.method.history)))
+        at_rest = longest_at_rest(span, gap)
+        return StepPolicy(controller, order, abs(span), self.operator.rungs, control.largest, at_rest=at_rest)
 
     def value(self, slope: Slope, t: float, y: Array) -> Array:
         """Return N(t, y)."""
@@ -136,13 +140,19 @@ class LinearisedSteps:
         assert value is not None  # only after the last step of a run it may not be known
         full = self._starter is None or len(past) + 1 >= self.method.history
         method, looked_at = (self.method, past) if full else (self._starter, ())
-        point, error, error_order = self.reach(self.at(t, y, value, h), slope, h, looked_at, method)
+        local = self.at(t, y, value, h)
+        point, error, error_order, inner = self.reach(local, slope, h, looked_at, method)
 
         def commit(found: Array | None) -> tuple[_Memory, Array | None]:
             kept = ((0.0, Remembered(t, y, value)), *past)[: self.method.history - 1]
             return _Memory(point, found, tuple((at - h, remembered) for at, remembered in kept)), found
 
-        return Trial(point, error_order, lambda _: error, lambda: slope(end, point), commit)
+        def changes(found: Array | None) -> list[Array]:
+            flat, back = self.linearise.coordinates.flat, self.linearise.coordinates.back
+            last = [] if found is None else [local.remainder(end, flat(point), flat(found))]
+            return [h * back(remainder) for remainder in (*last, *inner)]
+
+        return Trial(point, error_order, lambda _: error, lambda: slope(end, point), commit, changes)
 
     def reach(
         self,
@@ -151,8 +161,8 @@ class LinearisedSteps:
         h: float,
         past: Sequence[tuple[float, Remembered]],
         method: Method | None = None,
-    ) -> tuple[Array, Array | None, int]:
-        """Return the state after a step of length ``h``, its error estimate, and the order of that.
+    ) -> tuple[Array, Array | None, int, list[Array]]:
+        """Return the state after a step of length ``h``, its error estimate, the order of that, and the remainders.
 
         Parameters
         ----------
@@ -196,9 +206,9 @@ class LinearisedSteps:
                 t = local.t + form.c * h
                 inner.insert(0, local.remainder(t, x, flat(slope(t, back(x)))))
             if estimate is None:
-                return back(x), None, 0
+                return back(x), None, 0, inner
             error = combined(forms[-1]) if form.accept else math.nan * x
-            return back(x), back(error), estimate.order
+            return back(x), back(error), estimate.order, inner
 
     def _form(self, stage: Stage) -> Stage:
         """Return the stage for increments, made once."""

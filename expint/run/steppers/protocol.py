@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from expint.backend import Array
@@ -32,6 +32,9 @@ class Trial(NamedTuple):
         Returns N(t_{n+1}, y_{n+1}), evaluated now that the step is accepted; None where nothing is pending.
     commit
         From what ``finish`` returned, the memory after the step, and N(t_{n+1}, y_{n+1}) as far as it is known.
+    changes
+        From what ``finish`` returned: h(N_i - N_n) for all values of N that the step has seen, where N is what the
+        method does not follow exactly, the remainder for methods that linearise. Empty where nothing is known.
     """
 
     y: Array
@@ -39,6 +42,7 @@ class Trial(NamedTuple):
     error: Callable[[int], Array | None]
     finish: Callable[[], Array | None]
     commit: Callable[[Array | None], tuple[Any, Array | None]]
+    changes: Callable[[Array | None], Sequence[Array]] = lambda _: ()
 
 
 class Stepper(Protocol[M]):

@@ -1,0 +1,47 @@
+"""How long steps may be while N says nothing.
+
+L is exact, so that nothing but N holds the steps. Where N rests, as it does before a pulse, an estimate of zero tells
+nothing about what comes: steps are then bounded by the span.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import pairwise
+
+__all__ = ["AWAKE", "FAINT", "QUIET", "longest_at_rest", "widest_gap"]
+
+_LOOKS = 64
+"""While N rests it is looked at so many times at least, evenly over the span. Measured by ``python -m
+benchmarks.pulses``: 32 looks miss twice as many pulses as 64, which cost a run in which nothing happens 70 evaluations
+by the default method and problems of the zoo nothing, but for those whose N vanishes."""
+
+QUIET = 0.1
+"""N rests while the changes of N within a step, times its length, are at most this in units of the tolerance."""
+
+AWAKE = 10.0
+"""The most that this may be in the step in which N wakes up: nothing before told how fast N changes, and an estimate
+may be blind to what it has not been made for. That of expint43 does not see a pulse that covers the inner nodes, those
+of Lawson–Dormand–Prince and of pexprb54s4 see a jump late in a step only 250 times too small, or not at all."""
+
+FAINT = 1e-2
+"""It is asked whether N rests where the error is at most this in units of the tolerance, and while N rests."""
+
+
+def longest_at_rest(span: float, gap: float = 1.0) -> float:
+    """Return the longest step while N rests, where the longest piece of a step in which N is not looked at is ``gap``.
+
+    Parameters
+    ----------
+    span
+        The length of the run.
+    gap
+        The length of that piece, as a part of the step.
+    """
+    return abs(span) / (_LOOKS * gap)
+
+
+def widest_gap(places: Iterable[float]) -> float:
+    """Return the widest gap between 0, 1 and the ``places`` between them, the nodes of a method."""
+    inside = sorted({0.0, 1.0, *(float(c) for c in places if 0 < c < 1)})
+    return max(right - left for left, right in pairwise(inside))
