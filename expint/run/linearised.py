@@ -12,7 +12,9 @@ import numpy as np
 
 from expint.backend import Array
 from expint.derive.increments import increment
+from expint.derive.linearised_ladder import LinearisedAdams
 from expint.derive.phisum import Terms
+from expint.derive.spread import reach
 from expint.derive.stage import Method, Stage, StepContext
 from expint.jacobian import JacobianFailure, Linearisation, Lineariser
 from expint.lower.cache import PhiTables, lower_stage
@@ -33,6 +35,10 @@ class Remembered(NamedTuple):
     t: float
     y: Array
     value: Array
+
+
+Past = Sequence[tuple[float, Remembered]]
+"""Remembered points, newest first, with their positions seen from the start of a step."""
 
 
 class LinearisedSteps:
@@ -113,7 +119,7 @@ class LinearisedSteps:
         local: Linearisation,
         slope: Slope,
         h: float,
-        past: Sequence[tuple[float, Remembered]],
+        past: Past,
         method: Method | None = None,
     ) -> tuple[Array, Array | None, int]:
         """Return the state after a step of length ``h``, its error estimate, and the order of that.
@@ -127,7 +133,7 @@ class LinearisedSteps:
         h
             The length of the step.
         past
-            Remembered points, newest first, with their positions seen from the start.
+            The points that the method looks back to.
         method
             Another method than that of the run.
         """
@@ -213,7 +219,7 @@ def linearised_states(
         If φ-functions cannot be applied.
     """
     evaluations, history, h = 0, steps.method.history, 0.0
-    past: tuple[tuple[float, Remembered], ...] = ()
+    past: Past = ()
 
     def slope(t: float, y: Array) -> Array:
         nonlocal evaluations
@@ -225,13 +231,22 @@ def linearised_states(
     for start, end in pairwise(times):
         h = same_step(h, start, end)
         local = steps.at(start, y, value, h)
-        method = steps.method if len(past) + 1 >= history else starter
-        point, _, _ = steps.advance(local, slope, h, past if method is steps.method else (), method)
-        kept = ((0.0, Remembered(start, y, value)), *past)[: history - 1]
-        past = tuple((at - h, remembered) for at, remembered in kept)
+        seen = _seen(steps.method, past, h)
+        begins = len(seen) + 1 < history
+        point, _, _ = steps.advance(local, slope, h, () if begins else seen, starter if begins else None)
+        past = tuple((at - h, own) for at, own in ((0.0, Remembered(start, y, value)), *past))
+        past = past[: reach([0.0, *(at for at, _ in past)], history) - 1]
         before, y = value, point
         if end != times[-1]:
             value = slope(end, y)
             yield Accepted(end, y, evaluations, slope=before, ahead=value)
         else:
             yield Accepted(end, y, evaluations, slope=before)
+
+
+def _seen(method: Method, past: Past, h: float) -> Past:
+    """Return the points that a step of length ``h`` looks back to: of those that nearly coincide, one."""
+    if not isinstance(method, LinearisedAdams):
+        return ()
+    taken = method.looks_at([0.0, *(at / h for at, _ in past)])
+    return [past[k - 1] for k in taken[1:]]
