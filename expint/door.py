@@ -13,7 +13,7 @@ from expint.backend import Array, Namespace, all_finite, array_namespace, asarra
 from expint.derive.adams import Adams
 from expint.derive.predictor_corrector import PredictorCorrector
 from expint.derive.stage import Method
-from expint.run.adaptive import ErrorNorm
+from expint.run.tolerance import ErrorNorm
 
 __all__ = [
     "check_estimate",

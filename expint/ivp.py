@@ -11,6 +11,7 @@ import numpy as np
 
 from expint.auto import choose, choose_linearised
 from expint.backend import Array, to_numpy
+from expint.bind import fixed_linear_stepper
 from expint.clocked import in_own_clock
 from expint.derive.rosenbrock import Linearised
 from expint.derive.splitting import Splitting
@@ -26,7 +27,6 @@ from expint.door import (
     refuse_tolerances,
 )
 from expint.lower import lower
-from expint.lower.cache import StepCache
 from expint.methods import method as find_method
 from expint.operators import Operator, TimeDependent, TimeScaled, as_operator
 from expint.problem import SemilinearProblem
@@ -200,10 +200,10 @@ def solve_ivp(
         tolerance = check_tolerance(chosen, rtol, atol, norm, y0, doubling)
         control = StepControl(tolerance, controller, *limits.sizes(), doubling)
         operator = operator.for_steps(changing=True).within(*tolerance.tightest)
-        steps = StepCache(chosen, operator, y0)
+        stepper = fixed_linear_stepper(chosen, operator, y0, doubling)
         start, keep = float(t_span[0]), None if t_eval is None else {float(t) for t in t_eval}
         checked = check_slopes(nonlinear, args, y0)
-        return _explained(run_adaptive(steps, checked, y0, start, stops, control, keep=keep, **shown), why)
+        return _explained(run_adaptive(stepper, checked, y0, start, stops, control, keep=keep, **shown), why)
     times, wanted = lay_out_times(t_span, step, grid, t_eval)
     check_history(chosen, len(times) - 1)
     plan = lower(chosen, operator.for_steps(changing=False), times, like=y0)

@@ -14,11 +14,14 @@ from expint.operators import Operator, TimeDependent, TimeScaled, as_operator
 from expint.operators.clock import Integral
 from expint.operators.commuting import check_commuting
 from expint.run import Controller, StepControl
-from expint.run.exact import EXACT, ExactSteps
-from expint.run.lie_group import LieGroupSteps
+from expint.run.loops import over_times
 from expint.run.record import run_adaptive, run_states
 from expint.run.stepped_output import SteppedTrail
-from expint.run.stepper import Stepper, stepped_states
+from expint.run.steppers.doubled import Doubled
+from expint.run.steppers.exact import EXACT, ExactSteps
+from expint.run.steppers.lie_group import LieGroupSteps
+from expint.run.steppers.one_step import OneStep
+from expint.run.stepsize import inside
 from expint.run.watch import Watch
 from expint.solution import Solution
 from expint.times import StepLimits, lay_out_stops, lay_out_times
@@ -65,7 +68,7 @@ def solve_time_dependent(
         raise ValueError(
             f"expected error='doubling', which is the default for {chosen.name}, received 'embedded', which it is not"
         )
-    start = float(t_span[0])
+    start, end = (float(t) for t in t_span)
     if step is not None or grid is not None:
         times, wanted = lay_out_times(t_span, step, grid, t_eval)
         accuracy = None
@@ -75,13 +78,13 @@ def solve_time_dependent(
         control = StepControl(tolerance, controller or Controller(), *limits.sizes(), doubling=True)
         accuracy = tolerance.tightest
     slope: Callable[[float, Array], Array] = no_force
-    steps: Stepper
+    steps: OneStep
     if isinstance(linear, TimeScaled):
-        steps = _exact_steps(linear, (start, float(t_span[1])), y0, accuracy)
+        steps = _exact_steps(linear, (start, end), y0, accuracy)
     else:
         slope = _slope(nonlinear, linear.forcing, args, y0)
         forced = nonlinear is not None or linear.forcing is not None
-        steps = LieGroupSteps(chosen, lambda t: _operator_at(linear, t, y0), forced, y0, start, accuracy)
+        steps = LieGroupSteps(chosen, lambda t: _operator_at(linear, inside(t, start, end), y0), forced, y0, start, accuracy)
     watch = Watch(SteppedTrail(steps, slope, dense_output), events) if events or dense_output else None
 
     def counted(solution: Solution) -> Solution:
@@ -92,13 +95,11 @@ def solve_time_dependent(
 
     try:
         if accuracy is None:
-            states = stepped_states(steps, slope, y0, times.tolist())
+            states = over_times(steps, slope, y0, times.tolist())
             run = run_states(states, y0, len(times) - 1, keep=wanted, name=chosen.name, watch=watch, **shown)
         else:
             keep = None if t_eval is None else {float(t) for t in t_eval}
-            run = run_adaptive(
-                steps, slope, y0, start, stops, control, keep=keep, watch=watch, attempt=steps.attempt, **shown
-            )
+            run = run_adaptive(Doubled(steps), slope, y0, start, stops, control, keep=keep, watch=watch, **shown)
     except Exception as failure:
         if hasattr(failure, "solution"):
             failure.solution = counted(failure.solution)

@@ -9,20 +9,20 @@ from typing import Any
 import numpy as np
 from scipy.integrate import DenseOutput, OdeSolver
 
+from expint.bind import fixed_linear_stepper
 from expint.derive.predictor_corrector import PredictorCorrector
 from expint.derive.rosenbrock import Linearised
 from expint.derive.stage import Method
 from expint.door import check_slopes, check_tolerance, climbing
 from expint.jacobian import Differences
-from expint.lower.cache import StepCache
 from expint.methods import method as find_method
 from expint.operators import as_operator
 from expint.run import StepControl
-from expint.run.adaptive import adaptive_states
 from expint.run.dense_output import Trail
 from expint.run.fixed import Accepted
 from expint.run.linearised_output import LinearisedTrail
-from expint.run.states import states_to_tolerance
+from expint.run.loops import to_tolerance
+from expint.run.steppers import Stepper
 from expint.run.tolerance import AdaptiveFailure
 from expint.run.watch import AnyTrail
 from expint.unsplit import linearised_steps
@@ -67,7 +67,9 @@ class _Driven(OdeSolver):
         chosen = climbing(find_method(self.integrator) if isinstance(self.integrator, str) else self.integrator)
         return chosen, StepControl(check_tolerance(chosen, rtol, atol, None, self.y), None, first_step, max_step)
 
-    def _begin(self) -> None:
+    def _begin(self, stepper: Stepper[Any], slope: Callable[..., Any], control: StepControl) -> None:
+        policy = stepper.policy(control, self.t_bound - self.t)
+        self._states = to_tolerance(stepper, policy, slope, self.y, self.t, [self.t_bound], control)
         if self.t != self.t_bound:
             self._advance()
 
@@ -138,10 +140,8 @@ class ExponentialSolver(_Driven):
             slope: np.ndarray = self.fun(t, y) - product(y)
             return slope
 
-        steps = StepCache(chosen, operator, self.y)
-        self._states = states_to_tolerance(steps, nonlinear, self.y, self.t, [self.t_bound], control)
         self._trail = Trail(operator, chosen.order, whole=False)
-        self._begin()
+        self._begin(fixed_linear_stepper(chosen, operator, self.y), nonlinear, control)
 
 
 class LinearisedSolver(_Driven):
@@ -190,12 +190,9 @@ class LinearisedSolver(_Driven):
             jac = Differences(sparsity=jac_sparsity)
         accuracy = control.error.tightest
         steps = linearised_steps(self.fun, self.t, self.y, None, chosen, jac, accuracy=accuracy)
-        stops = [self.t_bound]
         self._stats = steps.linearise.stats
-        slope = check_slopes(self.fun, (), self.y)
-        self._states = adaptive_states(steps, slope, self.y, self.t, stops, control, steps.attempt)
         self._trail = LinearisedTrail(steps, whole=False)
-        self._begin()
+        self._begin(steps, check_slopes(self.fun, (), self.y), control)
 
     def _advance(self) -> None:
         super()._advance()

@@ -14,8 +14,9 @@ from expint.door import check_slopes, check_state
 from expint.lower.cache import StepCache
 from expint.methods import method as find_method
 from expint.operators import as_operator
-from expint.run.linearised import LinearisedSteps
-from expint.run.trial import Attempt, embedded
+from expint.run.steppers import Stepper
+from expint.run.steppers.fixed_linear import FixedLinear
+from expint.run.stepsize import inside
 from expint.unsplit import linearised_steps
 
 __all__ = ["StepState", "begin", "step"]
@@ -45,7 +46,8 @@ class StepState:
     error: Array | None = field(repr=False)
     evaluations: int
     _nonlinear: Callable[[float, Array], Array] = field(repr=False)
-    _steps: StepCache | LinearisedSteps = field(repr=False)
+    _stepper: Stepper[Any] = field(repr=False)
+    _memory: Any = field(repr=False)
 
 
 def begin(
@@ -78,21 +80,22 @@ def begin(
     chosen = find_method(method) if isinstance(method, str) else method
     operator = None if linear is None else as_operator(linear, y0)
     checked = check_slopes(nonlinear, args, y0)
-    steps: StepCache | LinearisedSteps
+    stepper: Stepper[Any]
     if isinstance(chosen, Linearised):
         if chosen.history > 1:
             raise ValueError(
                 f"expected a method of one step to step by hand with a Jacobian, received {chosen.name}, which looks "
                 f"at {chosen.history} slopes; take exprb43"
             )
-        steps = linearised_steps(nonlinear, t0, y0, operator, chosen, jac, args)
+        stepper = linearised_steps(nonlinear, t0, y0, operator, chosen, jac, args)
     elif operator is None or jac is not None:
         raise ValueError(
             f"expected linear= without jac= for {chosen.name}, which has a fixed L; take exprb43 for a Jacobian"
         )
     else:
-        steps = StepCache(chosen, operator, y0)
-    return StepState(float(t0), y0, (checked(t0, y0),), steps.START, None, 1, checked, steps)
+        stepper = FixedLinear(StepCache(chosen, operator, y0))
+    memory = stepper.start(float(t0), y0, checked(t0, y0))
+    return StepState(float(t0), y0, memory.slopes, memory.places, None, 1, checked, stepper, memory)
 
 
 def step(state: StepState, h: float) -> StepState:
@@ -108,7 +111,7 @@ def step(state: StepState, h: float) -> StepState:
     Raises
     ------
     ValueError
-        If h is zero or not finite.
+        If h is zero or not finite, or so short that t stays where it is.
 
     Notes
     -----
@@ -116,23 +119,27 @@ def step(state: StepState, h: float) -> StepState:
     """
     if not math.isfinite(h) or h == 0:
         raise ValueError(f"expected a finite step h other than 0, received {h}")
-    evaluations = state.evaluations
+    evaluations, end = state.evaluations, state.t + h
+    if end == state.t:
+        raise ValueError(
+            f"expected a step h that changes t = {state.t:.17g}, whose rounding is {math.ulp(state.t):.3g}, received "
+            f"{h}; take a longer one, or measure t from the start of the run"
+        )
 
     def slope(t: float, y: Array) -> Array:
         nonlocal evaluations
         evaluations += 1
-        return state._nonlinear(t, y)
+        return state._nonlinear(inside(t, state.t, end), y)
 
-    end, steps = state.t + h, state._steps
-    attempt: Attempt = embedded if isinstance(steps, StepCache) else steps.attempt
-    made = attempt(steps, steps.operator.combine, slope, state.t, end, h, state.y, state.slopes, state.memory)
-    slopes = (slope(end, made.y), *made.slopes) if made.pending else made.slopes
+    made = state._stepper.attempt(state._memory, slope, state.t, end, h, 0)
+    memory, _ = made.commit(made.finish())
     return replace(
         state,
         t=end,
         y=made.y,
-        slopes=slopes[: len(made.memory)],
-        memory=made.memory,
-        error=made.error,
+        slopes=memory.slopes,
+        memory=memory.places,
+        error=made.error(made.order),
         evaluations=evaluations,
+        _memory=memory,
     )

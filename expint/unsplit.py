@@ -14,9 +14,11 @@ from expint.door import check_slopes, check_tolerance
 from expint.jacobian import Lineariser, as_source
 from expint.operators import Operator, Scalar
 from expint.run import Controller, StepControl
-from expint.run.linearised import LinearisedSteps, linearised_states
 from expint.run.linearised_output import LinearisedTrail
+from expint.run.loops import over_times
 from expint.run.record import run_adaptive, run_states
+from expint.run.steppers.doubled import Doubled
+from expint.run.steppers.linearised import LinearisedSteps
 from expint.run.watch import Watch
 from expint.solution import Solution, Stats
 from expint.times import StepLimits, check_history, lay_out_stops, lay_out_times
@@ -63,7 +65,7 @@ def solve_linearised(
         tolerance = check_tolerance(method, rtol, atol, norm, y0, doubling)
         control = StepControl(tolerance, controller or Controller(), *limits.sizes(), doubling)
     accuracy = None if fixed else tolerance.tightest
-    steps = linearised_steps(nonlinear, start, y0, operator, method, jac, args, accuracy, doubling)
+    steps = linearised_steps(nonlinear, start, y0, operator, method, jac, args, accuracy)
     linearise, stats = steps.linearise, steps.linearise.stats
     watch = Watch(LinearisedTrail(steps, dense_output), events) if events or dense_output else None
     checked = check_slopes(nonlinear, args, y0)
@@ -77,13 +79,12 @@ def solve_linearised(
 
     try:
         if fixed:
-            states = linearised_states(steps, checked, y0, times.tolist(), starting_method(method))
+            states = over_times(steps, checked, y0, times.tolist())
             run = run_states(states, y0, len(times) - 1, keep=wanted, name=method.name, watch=watch, **shown)
         else:
             keep = None if t_eval is None else {float(t) for t in t_eval}
-            run = run_adaptive(
-                steps, checked, y0, start, stops, control, keep=keep, watch=watch, attempt=steps.attempt, **shown
-            )
+            stepper = Doubled(steps) if doubling else steps
+            run = run_adaptive(stepper, checked, y0, start, stops, control, keep=keep, watch=watch, **shown)
     except Exception as error:
         if hasattr(error, "solution"):
             error.solution = counted(error.solution)
@@ -100,7 +101,6 @@ def linearised_steps(
     jac: Any,
     args: tuple[Any, ...] = (),
     accuracy: tuple[float, float] | None = None,
-    doubling: bool = False,
 ) -> LinearisedSteps:
     """Return what makes the steps of a method that linearises.
 
@@ -110,8 +110,6 @@ def linearised_steps(
         As for ``solve_linearised``.
     accuracy
         (rtol, smallest atol) of an adaptive run, None for fixed steps.
-    doubling
-        Whether adaptive steps are tried by doubling.
 
     Raises
     ------
@@ -127,7 +125,7 @@ def linearised_steps(
 
     source = as_source(matrix if args and callable(jac) else jac, y0)
     linearise = Lineariser(source, whole, operator, t0, y0, accuracy, Stats())
-    return LinearisedSteps(method, operator or Scalar(0.0), linearise, y0, doubling)
+    return LinearisedSteps(method, operator or Scalar(0.0), linearise, y0, starting_method(method))
 
 
 def starting_method(method: Method) -> Method | None:

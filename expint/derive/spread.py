@@ -23,7 +23,7 @@ from typing import Any
 
 from expint.derive.phisum import Terms
 
-__all__ = ["placed", "reach", "spread"]
+__all__ = ["lookback", "placed", "spread"]
 
 _ROUNDING = 1e4
 """The most by which rounding is multiplied. Published samplers stay far below on their grids: a last step twenty times as
@@ -88,7 +88,7 @@ def _spread(nodes: tuple[float, ...], end: float, most: int, allowed: float, dou
     return tuple(taken)
 
 
-def reach(positions: Sequence[float], most: int) -> int:
+def lookback(positions: Sequence[float], most: int) -> int:
     """Return how many of the slopes at ``positions``, newest first, later steps may want to look at.
 
     These are ``most``, and more where some of them lie so close together that a step as long as the longest gap would

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from expint.backend import Array
-from expint.derive.spread import reach
+from expint.derive.spread import lookback
 from expint.derive.stage import Method, Stage, StepContext
 from expint.lower.plan import Row
 from expint.operators.base import Operator, StoredOperator
@@ -201,7 +201,7 @@ def _advance(
     pushed = [(float(stage.c) - 1.0) * h if stage.remember else None for stage in recipe if stage.evaluate]
     moved = pushed[::-1] + [None if at is None else at - h for at in memory]
     remembered = [slot for slot, at in enumerate(moved) if at is not None]
-    last = remembered[reach([at for at in moved if at is not None], history) - 1]
+    last = remembered[lookback([at for at in moved if at is not None], history) - 1]
     return tuple(moved[: last + 1])
 
 

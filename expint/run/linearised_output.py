@@ -12,7 +12,7 @@ from expint.derive.lagrange import lagrange_coefficients
 from expint.jacobian.coordinates import Coordinates
 from expint.run.between import states_between
 from expint.run.continuous import Continuous, Reached, ReachedTrail
-from expint.run.linearised import LinearisedSteps
+from expint.run.steppers.linearised import LinearisedSteps
 
 __all__ = ["LinearisedOutput", "LinearisedTrail"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,10 +12,10 @@ from expint.backend import Array, all_finite, array_namespace, device, stack
 from expint.lower.plan import Plan
 from expint.phi.action import ActionFailure
 from expint.progress import Progress, progress_bar
-from expint.run.adaptive import AdaptiveFailure, StepControl
 from expint.run.fixed import Accepted, accepted_states
-from expint.run.states import states_to_tolerance
-from expint.run.trial import Attempt, Steps
+from expint.run.loops import to_tolerance
+from expint.run.steppers import Stepper
+from expint.run.tolerance import AdaptiveFailure, StepControl
 from expint.run.watch import Watch
 from expint.solution import Solution, Stats, Status
 
@@ -121,7 +121,7 @@ def run_states(
 
 
 def run_adaptive(
-    steps: Steps,
+    stepper: Stepper[Any],
     nonlinear: Callable[[float, Array], Array],
     y0: Array,
     t0: float,
@@ -132,14 +132,13 @@ def run_adaptive(
     callback: Callable[[float, Array], None] | None = None,
     progress: Progress = False,
     watch: Watch | None = None,
-    attempt: Attempt | None = None,
 ) -> Solution:
     """Run from ``y0`` at ``t0`` over ``stops`` with steps chosen by ``control``.
 
     Parameters
     ----------
-    steps, nonlinear, stops, control, attempt
-        As in ``adaptive_states``.
+    stepper, nonlinear, stops, control
+        As in ``to_tolerance``; the policy is that of the stepper.
     y0, t0
         The first state and time.
     keep
@@ -154,7 +153,7 @@ def run_adaptive(
         why.
     """
     wanted = None if keep is None else frozenset(keep)
-    name, total, reached = steps.method.name, 1000, 0
+    name, total, reached = stepper.name, 1000, 0
 
     with progress_bar(progress, total, name) as advance:
 
@@ -164,7 +163,8 @@ def run_adaptive(
                 advance()
                 reached += 1
 
-        states = states_to_tolerance(steps, nonlinear, y0, t0, stops, control, attempt)
+        policy = stepper.policy(control, stops[-1] - t0)
+        states = to_tolerance(stepper, policy, nonlinear, y0, t0, stops, control)
         return _record(states, y0, _Wanted(wanted), name, callback, move if progress else None, watch)
 
 

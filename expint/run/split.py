@@ -11,7 +11,7 @@ import numpy as np
 from expint.backend import Array, all_finite, array_namespace
 from expint.derive.splitting import Splitting
 from expint.lower.cache import StepCache
-from expint.lower.lower import check_grid
+from expint.lower.lower import check_grid, stage_times
 from expint.operators import as_operator
 from expint.solution import Solution, Stats, Status
 
@@ -61,10 +61,10 @@ def run_splitting(
     for start, end in pairwise(times):
         h = end - start
         slopes: tuple[Array, ...] = ()
-        rows = cache.step(start, h, StepCache.START).rows
-        for row, before, part in zip(rows, starts, durations):
+        rows, times_inside = cache.step(start, h, StepCache.START).rows, stage_times(start, h, end, starts)
+        for row, at, part in zip(rows, times_inside, durations):
             point = operator.combine(row.weights, (y, *slopes))
-            slopes = ((flow(start + before * h, part * h, point) - point) / h, *slopes)
+            slopes = ((flow(float(at), part * h, point) - point) / h, *slopes)
         y = operator.combine(rows[-1].weights, (y, *slopes))
         stats.nonlinear_evaluations += len(durations)
         if not all_finite(y):

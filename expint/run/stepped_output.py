@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from expint.backend import Array, stack
 from expint.run.continuous import Continuous, Reached, ReachedTrail
-from expint.run.stepper import Stepper
-from expint.run.trial import Slope
+from expint.run.steppers.one_step import OneStep
+from expint.run.steppers.protocol import Slope
+from expint.run.stepsize import inside
 
 __all__ = ["SteppedOutput", "SteppedTrail"]
 
@@ -28,7 +29,7 @@ class SteppedOutput(Continuous):
         N(t, y).
     """
 
-    def __init__(self, reached: Sequence[Reached], steps: Stepper, slope: Slope) -> None:
+    def __init__(self, reached: Sequence[Reached], steps: OneStep, slope: Slope) -> None:
         super().__init__([own.t for own in reached], [own.y for own in reached])
         self._reached, self._steps, self._slope = list(reached), steps, slope
 
@@ -36,8 +37,12 @@ class SteppedOutput(Continuous):
         return stack([self._stepped(n, theta) for n, theta in places])
 
     def _stepped(self, n: int, theta: float) -> Array:
-        start, h = self._reached[n], self.times[n + 1] - self.times[n]
-        return self._steps.advance(self._slope, start.t, theta * h, start.y, start.slope)
+        start, end = self._reached[n], self.times[n + 1]
+
+        def slope(t: float, y: Array) -> Array:
+            return self._slope(inside(t, start.t, end), y)
+
+        return self._steps.reach(slope, start.t, theta * (end - start.t), start.y, start.slope)
 
 
 class SteppedTrail(ReachedTrail):
@@ -51,7 +56,7 @@ class SteppedTrail(ReachedTrail):
         Whether all of the run is kept, or only what the newest step needs.
     """
 
-    def __init__(self, steps: Stepper, slope: Slope, whole: bool) -> None:
+    def __init__(self, steps: OneStep, slope: Slope, whole: bool) -> None:
         super().__init__(whole, points=2)
         self._steps, self._slope = steps, slope
 

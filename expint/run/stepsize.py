@@ -15,6 +15,7 @@ __all__ = [
     "check_step",
     "finite",
     "first_step",
+    "inside",
     "on_ladder",
     "too_many_steps",
 ]
@@ -61,6 +62,13 @@ def approach(h: float, rung: float, t: float, stop: float, previous: float) -> t
     if trial != previous and abs(trial - previous) <= min(_SAME * math.ulp(max(abs(t), abs(stop))), 1e-9 * trial):
         trial = previous
     return trial, pieces == 1
+
+
+def inside(at: float, start: float, end: float) -> float:
+    """Return the time ``at``, or the end of the step from ``start`` to ``end`` where it lies beyond it by rounding only."""
+    low, high = (start, end) if start <= end else (end, start)
+    nearest = min(max(at, low), high)
+    return nearest if abs(at - nearest) <= 2 * _SAME * math.ulp(max(-low, high)) else at
 
 
 def check_first_slope(slope: Array, t: float) -> None:

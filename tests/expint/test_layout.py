@@ -29,6 +29,7 @@ MAY_IMPORT = {
     "problems": {"backend", "operators", "problem", "spectral"},
 }
 MAY_IMPORT["door"] = MAY_IMPORT["run"] | {"run"}
+MAY_IMPORT["bind"] = MAY_IMPORT["run"] | {"run"}
 MAY_IMPORT["times"] = {"derive", "lower"}
 MAY_IMPORT["auto"] = {"backend", "derive", "methods", "operators"}
 MAY_IMPORT["unsplit"] = MAY_IMPORT["door"] | {"door", "times"}
@@ -36,6 +37,7 @@ MAY_IMPORT["clocked"] = MAY_IMPORT["door"] | {"door", "times"}
 MAY_IMPORT["nonautonomous"] = MAY_IMPORT["door"] | {"door", "methods", "times"}
 MAY_IMPORT["ivp"] = MAY_IMPORT["door"] | {
     "auto",
+    "bind",
     "clocked",
     "door",
     "methods",
@@ -149,7 +151,7 @@ def test_derivative_rules_are_imported_only_when_their_arrays_arrive() -> None:
 
 
 def test_problem_solution_and_control_stand_alone() -> None:
-    for name in ("problem.py", "solution.py", "run/control.py"):
+    for name in ("problem.py", "solution.py", "run/control/controller.py"):
         own = {imported.name for imported in imports(ROOT / "expint" / name)}
         assert not {other for other in own if other.startswith("expint.") and other != "expint.backend"}
 

@@ -10,8 +10,8 @@ from expint.operators.base import Operator
 from expint.operators.clock import Integral
 from expint.operators.combination import combination
 from expint.run.flow import flow
-from expint.run.stepper import Stepper
-from expint.run.trial import Slope
+from expint.run.steppers.one_step import OneStep
+from expint.run.steppers.protocol import Slope
 
 __all__ = ["EXACT", "ExactSteps"]
 
@@ -19,7 +19,7 @@ EXACT = LieGroupMethod("exact", c=(), final=Motion(0, ()), order=1, remarks="Sta
 """What a run without error calls its method."""
 
 
-class ExactSteps(Stepper):
+class ExactSteps(OneStep):
     """Multiplies the state by the exponential of Σ A_i ∫ g_i dt.
 
     Parameters
@@ -44,7 +44,7 @@ class ExactSteps(Stepper):
         self._parts = [own if accuracy is None else own.within(*accuracy) for own in operators]
         self._accuracy, self.operator = accuracy, operators[0]
 
-    def advance(self, slope: Slope, t: float, h: float, y: Array, first: Array | None = None) -> Array:
+    def reach(self, slope: Slope, t: float, h: float, y: Array, first: Array | None = None) -> Array:
         """Return the state a time ``h`` after ``y`` at ``t``; there is no N."""
         del slope, first
         spans = [integral(t + h) - integral(t) for integral in self.integrals]

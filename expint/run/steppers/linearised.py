@@ -3,9 +3,8 @@ r"""Steps whose operator is made anew each time: y' = f(t, y) linearised at ever
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -14,19 +13,20 @@ from expint.backend import Array
 from expint.derive.increments import increment
 from expint.derive.linearised_ladder import LinearisedAdams
 from expint.derive.phisum import Terms
-from expint.derive.spread import reach
+from expint.derive.spread import lookback
 from expint.derive.stage import Method, Stage, StepContext
 from expint.jacobian import JacobianFailure, Linearisation, Lineariser
 from expint.lower.cache import PhiTables, lower_stage
-from expint.lower.lower import same_step
 from expint.operators.base import Operator
-from expint.run.adaptive import AdaptiveFailure
-from expint.run.fixed import Accepted
+from expint.run.control import Controller
+from expint.run.control.steps import StepPolicy
+from expint.run.flow import flow
+from expint.run.steppers.protocol import Slope, Trial, no_estimate, trusted_order
 from expint.run.stepsize import finite
-from expint.run.trial import Slope, Trial, trusted_order
+from expint.run.tolerance import AdaptiveFailure, StepControl
 from expint.solution import Status
 
-__all__ = ["LinearisedSteps", "Remembered", "linearised_states"]
+__all__ = ["LinearisedSteps", "Remembered"]
 
 
 class Remembered(NamedTuple):
@@ -39,6 +39,24 @@ class Remembered(NamedTuple):
 
 Past = Sequence[tuple[float, Remembered]]
 """Remembered points, newest first, with their positions seen from the start of a step."""
+
+
+class _Memory(NamedTuple):
+    """The state, N there, and the points before it, newest first, with their positions seen from the state."""
+
+    y: Array
+    value: Array | None
+    past: Past
+
+    @property
+    def slopes(self) -> tuple[Array, ...]:
+        """N at the state."""
+        return () if self.value is None else (self.value,)
+
+    @property
+    def places(self) -> tuple[float | None, ...]:
+        """Where it lies, seen from the state."""
+        return (0.0,)
 
 
 class LinearisedSteps:
@@ -54,67 +72,82 @@ class LinearisedSteps:
         Linearises the right-hand side.
     like
         A state.
-    doubling
-        Whether adaptive steps are tried by doubling.
+    starter
+        The one-step method of the first steps of a multistep method.
     """
 
-    START: tuple[float | None, ...] = (0.0,)
+    repeats, starts_with_slope = False, True
 
     def __init__(
-        self, method: Method, operator: Operator, linearise: Lineariser, like: Array, doubling: bool = False
+        self, method: Method, operator: Operator, linearise: Lineariser, like: Array, starter: Method | None = None
     ) -> None:
         self.method, self.operator, self.linearise, self.like = method, operator, linearise, like
-        self.doubling = doubling
-        self._newest: tuple[Array, Linearisation] | None = None
+        self.name, self._starter = method.name, starter
+        self._newest: list[tuple[Array, Linearisation]] = []
         self._forms: dict[int, tuple[Stage, Stage]] = {}
 
+    @property
+    def order(self) -> int:
+        """The order that step doubling may rely on."""
+        return trusted_order(self.method)
+
+    def policy(self, control: StepControl, span: float) -> StepPolicy:
+        """Return the policy that chooses steps."""
+        order, controller = int(self.method.error_order or 0), control.controller or Controller()
+        return StepPolicy(controller, order, abs(span), self.operator.rungs, control.largest)
+
+    def start(self, t: float, y: Array, slope: Array | None) -> _Memory:
+        """Return the memory at the start of a run."""
+        del t
+        return _Memory(y, slope, ())
+
+    def newest(self, memory: _Memory) -> Array | None:
+        """Return N at the state."""
+        return memory.value
+
+    def euler(self, memory: _Memory) -> Callable[[float], Array]:
+        """Return h ↦ the state after a short step with the linear part that stays the same."""
+        return lambda h: flow(self.operator, h, memory.y, memory.value)
+
     def at(self, t: float, y: Array, value: Array, h: float) -> Linearisation:
-        """Return the linearisation at the start of a step; it is kept until another state asks for one.
+        """Return the linearisation at the start of a step; two are kept, for steps that are tried again.
 
         Raises
         ------
         AdaptiveFailure
             If the Jacobian is not finite.
         """
-        if self._newest is None or self._newest[0] is not y:
+        known = [entry for entry in self._newest if entry[0] is y]
+        if not known:
             try:
-                self._newest = (y, self.linearise(t, y, value, h))
+                known = [(y, self.linearise(t, y, value, h))]
             except JacobianFailure as failure:
                 raise AdaptiveFailure(Status.NON_FINITE, str(failure)) from failure
-        return self._newest[1]
+        self._newest = [*known, *(entry for entry in self._newest if entry[0] is not y)][:2]
+        return known[0][1]
 
-    def attempt(
-        self,
-        steps: LinearisedSteps,
-        combine: Callable[..., Array],
-        slope: Slope,
-        t: float,
-        end: float,
-        h: float,
-        y: Array,
-        slopes: tuple[Array, ...],
-        memory: tuple[float | None, ...],
-    ) -> Trial:
-        """Return one step of a one-step method, as ``expint.run.trial.embedded`` does for a fixed operator."""
-        del steps, combine, memory
-        local = self.at(t, y, slopes[0], h)
-        if not self.doubling:
-            point, error, order = self.advance(local, slope, h, ())
-            return Trial(point, (), self.START, error, order, pending=True)
-        half = h / 2
-        single, _, _ = self.advance(local, slope, h, ())
-        middle, _, _ = self.advance(local, slope, half, ())
-        try:
-            further = self.linearise(t + half, middle, slope(t + half, middle), half)
-        except JacobianFailure:  # a state that is not accepted yet
-            further = None
-        order = trusted_order(self.method)
-        if further is None:
-            return Trial(middle, (), self.START, single * float("nan"), order, pending=True)
-        point, _, _ = self.advance(further, slope, end - t - half, ())
-        return Trial(point, (), self.START, (point - single) / (2**order - 1), order, pending=True)
+    def advance(self, memory: _Memory, slope: Slope, t: float, end: float, h: float) -> Trial:
+        """Return a step from ``t`` to ``end``, without error estimate."""
+        return self.attempt(memory, slope, t, end, h, 0)._replace(order=0, error=no_estimate)
 
-    def advance(
+    def attempt(self, memory: _Memory, slope: Slope, t: float, end: float, h: float, order: int) -> Trial:
+        """Return a step with the error estimate of its method, None if it has none."""
+        del order
+        y, value, past = memory
+        assert value is not None  # only after the last step of a run it may not be known
+        looked_at, method = _seen(self.method, past, h), self.method
+        if self._starter is not None and len(looked_at) + 1 < method.history:
+            looked_at, method = (), self._starter
+        point, error, error_order = self.reach(self.at(t, y, value, h), slope, h, looked_at, method)
+
+        def commit(found: Array | None) -> tuple[_Memory, Array | None]:
+            moved = [(at - h, own) for at, own in ((0.0, Remembered(t, y, value)), *past)]
+            count = lookback([0.0, *(at for at, _ in moved)], self.method.history) - 1
+            return _Memory(point, found, moved[:count]), found
+
+        return Trial(point, error_order, lambda _: error, lambda: slope(end, point), commit)
+
+    def reach(
         self,
         local: Linearisation,
         slope: Slope,
@@ -187,61 +220,6 @@ def _in_floats(stage: Stage) -> Stage:
         return tuple({(k, float(c)): float(r) for (k, c), r in terms.items()} for terms in columns)
 
     return replace(stage, c=float(stage.c), stages=numbers(stage.stages), past=numbers(stage.past))
-
-
-def linearised_states(
-    steps: LinearisedSteps,
-    nonlinear: Callable[[float, Array], Array],
-    y0: Array,
-    times: Sequence[float],
-    starter: Method | None = None,
-) -> Iterator[Accepted]:
-    """Run over given ``times`` and yield every state, the first of them y_0.
-
-    Parameters
-    ----------
-    steps
-        The steps.
-    nonlinear
-        N(t, y).
-    y0
-        The first state.
-    times
-        The step boundaries.
-    starter
-        The one-step method of the first steps of a multistep method.
-
-    Raises
-    ------
-    AdaptiveFailure
-        If the Jacobian is not finite.
-    ActionFailure
-        If φ-functions cannot be applied.
-    """
-    evaluations, history, h = 0, steps.method.history, 0.0
-    past: Past = ()
-
-    def slope(t: float, y: Array) -> Array:
-        nonlocal evaluations
-        evaluations += 1
-        return nonlinear(t, y)
-
-    value, y = slope(times[0], y0), y0
-    yield Accepted(times[0], y, evaluations, ahead=value)
-    for start, end in pairwise(times):
-        h = same_step(h, start, end)
-        local = steps.at(start, y, value, h)
-        seen = _seen(steps.method, past, h)
-        begins = len(seen) + 1 < history
-        point, _, _ = steps.advance(local, slope, h, () if begins else seen, starter if begins else None)
-        past = tuple((at - h, own) for at, own in ((0.0, Remembered(start, y, value)), *past))
-        past = past[: reach([0.0, *(at for at, _ in past)], history) - 1]
-        before, y = value, point
-        if end != times[-1]:
-            value = slope(end, y)
-            yield Accepted(end, y, evaluations, slope=before, ahead=value)
-        else:
-            yield Accepted(end, y, evaluations, slope=before)
 
 
 def _seen(method: Method, past: Past, h: float) -> Past:

@@ -11,8 +11,8 @@ from expint.derive.lie_group import LieGroupMethod, Motion
 from expint.operators.base import Operator
 from expint.operators.combination import combination, for_single_use
 from expint.run.flow import flow
-from expint.run.stepper import Stepper
-from expint.run.trial import Slope
+from expint.run.steppers.one_step import OneStep
+from expint.run.steppers.protocol import Slope
 
 __all__ = ["LieGroupSteps"]
 
@@ -27,7 +27,7 @@ class _Field(NamedTuple):
     commutators: tuple[tuple[int, int, float], ...]
 
 
-class LieGroupSteps(Stepper):
+class LieGroupSteps(OneStep):
     """Makes the steps of one method for y' = A(t) y + N(t, y).
 
     Parameters
@@ -74,7 +74,7 @@ class LieGroupSteps(Stepper):
             self._kept.popitem(last=False)
         return self._kept[t]
 
-    def advance(self, slope: Slope, t: float, h: float, y: Array, first: Array | None = None) -> Array:
+    def reach(self, slope: Slope, t: float, h: float, y: Array, first: Array | None = None) -> Array:
         """Return the state after a step, from the points Y_j where N depends on them."""
         times, forces = [t + c * h for c in self._nodes], list[Array]()
         reached = [y]

@@ -1,0 +1,92 @@
+"""Steps of exponential Adams methods, with a corrector or without, of changing order and length."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import NamedTuple
+
+from expint.backend import Array, array_namespace
+from expint.lower.pair import PairCache
+from expint.run.control.orders import ELEMENTARY, OrderPolicy
+from expint.run.slopes import ListedSlopes, StackedSlopes, remember
+from expint.run.steppers.protocol import Slope, Trial, no_estimate, nothing_pending
+from expint.run.tolerance import StepControl
+
+__all__ = ["AdamsPairs"]
+
+
+class _Memory(NamedTuple):
+    """The state and the slopes, in buffers that change only when a step is accepted; where they lie; the newest."""
+
+    columns: ListedSlopes | StackedSlopes
+    places: tuple[float, ...]
+    newest: Array
+
+
+class AdamsPairs:
+    """Adams–Bashforth methods and predictor–corrector pairs of up to ``pairs.method.q`` past slopes.
+
+    Parameters
+    ----------
+    pairs
+        Makes the numbers of the steps.
+    """
+
+    repeats = starts_with_slope = True
+
+    def __init__(self, pairs: PairCache) -> None:
+        self.pairs, self.name, self._again = pairs, pairs.method.name, pairs.method.mode == "PECE"
+        self.order = pairs.method.order
+
+    def policy(self, control: StepControl, span: float) -> OrderPolicy:
+        """Return the policy that chooses steps and orders."""
+        controller, like = control.controller, self.pairs.like
+        own = ELEMENTARY if controller is None else replace(controller, beta=ELEMENTARY.beta)
+        precision = float(array_namespace(like).finfo(like.dtype).eps)
+        strictest = max(1.0, control.error.tightest[0] / (10 * precision))
+        damps = self.pairs.operator.damps(span)
+        return OrderPolicy(own, self.pairs.method.q, abs(span), damps, strictest, control.largest)
+
+    def start(self, t: float, y: Array, slope: Array | None) -> _Memory:
+        """Return the memory at the start of a run."""
+        del t
+        assert slope is not None  # steps look at it
+        return _Memory(remember(self.pairs, y, slope), (0.0,), slope)
+
+    def newest(self, memory: _Memory) -> Array:
+        """Return the newest value of N in memory."""
+        return memory.newest
+
+    def euler(self, memory: _Memory) -> Callable[[float], Array]:
+        """Return h ↦ the state after a short step of the exponential Euler method."""
+        return lambda h: memory.columns.predict(self.pairs.rows(h, memory.places, 1))
+
+    def advance(self, memory: _Memory, slope: Slope, t: float, end: float, h: float) -> Trial:
+        """Return a step of the highest order that the memory allows."""
+        order = min(len(memory.places), self.pairs.method.q)
+        return self.attempt(memory, slope, t, end, h, order)._replace(order=0, error=no_estimate)
+
+    def attempt(self, memory: _Memory, slope: Slope, t: float, end: float, h: float, order: int) -> Trial:
+        """Return a step from ``order`` past slopes, fewer where some nearly coincide, with the estimates near that order."""
+        del t
+        columns, places, _ = memory
+        rows = self.pairs.rows(h, places, order)
+        order = rows.order
+        point = columns.predict(rows)
+        found = slope(end, point)
+        difference = columns.difference(rows, found, order)
+        after = point if rows.correct is None else point + columns.weigh(rows.correct, difference)
+
+        def error(k: int) -> Array | None:
+            if k not in rows.estimates:
+                return None
+            own = difference if k == order else columns.difference(rows, found, k)
+            return columns.weigh(rows.estimates[k], own)
+
+        def commit(again: Array | None) -> tuple[_Memory, Array]:
+            newest = found if again is None else again
+            columns.accept(after, newest)
+            return _Memory(columns, rows.memory, newest), newest
+
+        return Trial(after, order, error, (lambda: slope(end, after)) if self._again else nothing_pending, commit)

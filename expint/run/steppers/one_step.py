@@ -1,0 +1,113 @@
+"""One-step methods that are a function from state to state, whose operators are made anew each time."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import NamedTuple
+
+from expint.backend import Array
+from expint.derive.lie_group import LieGroupMethod
+from expint.operators.base import Operator
+from expint.run.control import Controller
+from expint.run.control.steps import StepPolicy
+from expint.run.flow import flow
+from expint.run.steppers.protocol import Slope, Trial, no_estimate, nothing_pending, trusted_order
+from expint.run.tolerance import StepControl
+
+__all__ = ["OneStep"]
+
+
+class _Memory(NamedTuple):
+    """The state, and N there where it is known."""
+
+    y: Array
+    value: Array | None
+
+
+class OneStep(ABC):
+    """Makes the steps of a one-step method whose operators are made anew each time.
+
+    Parameters
+    ----------
+    method
+        The method.
+    like
+        A state.
+    forced
+        Whether there is an N at all.
+
+    Attributes
+    ----------
+    operator
+        L at the start.
+    operators
+        How often L(t) was evaluated.
+    starts_with_slope
+        Whether a step looks at N where it starts.
+    """
+
+    repeats = False
+    operator: Operator
+    operators: int = 0
+
+    def __init__(self, method: LieGroupMethod, like: Array, forced: bool) -> None:
+        self.method, self.like, self.forced, self.name = method, like, forced, method.name
+        self.starts_with_slope = forced and bool(method.points)
+
+    @property
+    def order(self) -> int:
+        """The order that step doubling may rely on."""
+        return trusted_order(self.method) if self.forced else self.method.order
+
+    @abstractmethod
+    def reach(self, slope: Slope, t: float, h: float, y: Array, first: Array | None = None) -> Array:
+        """Return the state after a step.
+
+        Parameters
+        ----------
+        slope
+            N(t, y).
+        t, h, y
+            Where the step starts, its length, and the state there.
+        first
+            N(t, y) itself, if it is known.
+
+        Raises
+        ------
+        ActionFailure
+            If an exponential cannot be applied.
+        """
+
+    def policy(self, control: StepControl, span: float) -> StepPolicy:
+        """Return the policy that chooses steps."""
+        controller = control.controller or Controller()
+        return StepPolicy(controller, self.order, abs(span), self.operator.rungs, control.largest)
+
+    def start(self, t: float, y: Array, slope: Array | None) -> _Memory:
+        """Return the memory at the start of a run."""
+        del t
+        return _Memory(y, slope)
+
+    def newest(self, memory: _Memory) -> Array | None:
+        """Return N at the state, None where no step looks at it."""
+        return memory.value
+
+    def euler(self, memory: _Memory) -> Callable[[float], Array]:
+        """Return h ↦ the state after a short step of the exponential Euler method."""
+        return lambda h: flow(self.operator, h, memory.y, memory.value)
+
+    def advance(self, memory: _Memory, slope: Slope, t: float, end: float, h: float) -> Trial:
+        """Return a step from ``t`` to ``end``; the method has no error estimate."""
+        point = self.reach(slope, t, h, memory.y, memory.value)
+
+        def commit(found: Array | None) -> tuple[_Memory, Array | None]:
+            return _Memory(point, found), found
+
+        finish = (lambda: slope(end, point)) if self.starts_with_slope else nothing_pending
+        return Trial(point, 0, no_estimate, finish, commit)
+
+    def attempt(self, memory: _Memory, slope: Slope, t: float, end: float, h: float, order: int) -> Trial:
+        """Return a step without error estimate, as ``advance``."""
+        del order
+        return self.advance(memory, slope, t, end, h)

@@ -1,0 +1,101 @@
+"""What the loops ask a stepper: a method bound to a problem."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+from expint.backend import Array
+from expint.run.control import Policy
+from expint.run.tolerance import StepControl
+
+__all__ = ["Slope", "Stepper", "Trial", "no_estimate", "nothing_pending", "trusted_order"]
+
+Slope = Callable[[float, Array], Array]
+"""N(t, y)."""
+
+M = TypeVar("M")
+
+
+class Trial(NamedTuple):
+    """A step that is not yet accepted.
+
+    Attributes
+    ----------
+    y
+        y_{n+1}.
+    order
+        The order p of its error estimate, which is O(h^{p+1}).
+    error
+        By an order, the estimate of the local error; None where there is none of that order.
+    finish
+        Returns N(t_{n+1}, y_{n+1}), evaluated now that the step is accepted; None where nothing is pending.
+    commit
+        From what ``finish`` returned, the memory after the step, and N(t_{n+1}, y_{n+1}) as far as it is known.
+    """
+
+    y: Array
+    order: int
+    error: Callable[[int], Array | None]
+    finish: Callable[[], Array | None]
+    commit: Callable[[Array | None], tuple[Any, Array | None]]
+
+
+class Stepper(Protocol[M]):
+    """A method bound to a problem. What it remembers from step to step is a value of its own, the memory."""
+
+    @property
+    def name(self) -> str:
+        """The name of the method."""
+
+    @property
+    def order(self) -> int:
+        """The order that step doubling may rely on."""
+
+    @property
+    def repeats(self) -> bool:
+        """Whether steps of equal length share their numbers, so that lengths are kept equal to the bit."""
+
+    @property
+    def starts_with_slope(self) -> bool:
+        """Whether a step looks at N where it starts."""
+
+    def policy(self, control: StepControl, span: float) -> Policy[Any]:
+        """Return the policy for runs over a time ``span``, with sign."""
+
+    def start(self, t: float, y: Array, slope: Array | None) -> M:
+        """Return the memory at the start of a run, where N(t, y) is ``slope``; None where no step looks at it."""
+
+    def newest(self, memory: M) -> Array | None:
+        """Return the newest value of N in memory, None where it keeps none."""
+
+    def advance(self, memory: M, slope: Slope, t: float, end: float, h: float) -> Trial:
+        """Return a step of length ``h`` from ``t`` to ``end``, without error estimate.
+
+        Raises
+        ------
+        ActionFailure
+            If φ-functions cannot be applied.
+        AdaptiveFailure
+            If there is no way on from where the step starts, however short it is.
+        """
+
+    def attempt(self, memory: M, slope: Slope, t: float, end: float, h: float, order: int) -> Trial:
+        """Return a step with its error estimate, of the given order where there is a choice; raises as ``advance``."""
+
+    def euler(self, memory: M) -> Callable[[float], Array]:
+        """Return h ↦ the state after a short step of the exponential Euler method, for the choice of a first step."""
+
+
+def no_estimate(order: int) -> None:
+    """Return None: there is no error estimate."""
+    del order
+
+
+def nothing_pending() -> None:
+    """Return None: no value of N is pending."""
+
+
+def trusted_order(method: Any) -> int:
+    """Return the order on which step doubling relies: that on stiff problems, at least 1."""
+    return max(1, min(method.order, getattr(method, "weak_stiff_order", method.order)))
