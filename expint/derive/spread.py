@@ -16,14 +16,14 @@ step is made as the first steps of a run are.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
 from expint.derive.phisum import Terms
 
-__all__ = ["lookback", "placed", "spread"]
+__all__ = ["apart", "lookback", "placed", "spread"]
 
 _ROUNDING = 1e4
 """The most by which rounding is multiplied. Published samplers stay far below on their grids: a last step twenty times as
@@ -33,6 +33,9 @@ _PREDICTION = {False: 8.0, True: 64.0}
 """The most by which the error of a predicted slope is multiplied, in units of the larger of the errors made at the end
 of the step and at that slope: where the step can be made by a one-step method instead, and where it loses an order.
 Published samplers of few steps on cosine schedules multiply by 35."""
+
+_BETWEEN = 64.0
+"""The most by which errors of slopes are multiplied between the steps."""
 
 _KEPT = 4
 """So many times as many slopes as are wanted are kept at most, while some of them would be passed over."""
@@ -86,6 +89,22 @@ def _spread(nodes: tuple[float, ...], end: float, most: int, allowed: float, dou
         if amplified <= _ROUNDING and wrong <= allowed and abs(own - nodes[0]) < _FAR * step:
             taken.append(k)
     return tuple(taken)
+
+
+def apart(
+    nodes: Mapping[int, float], taken: Sequence[int], others: Sequence[int], place: float, most: int
+) -> list[int]:
+    """Return up to ``most`` indices of ``nodes`` to interpolate between: those ``taken`` and the first that fit of
+    ``others``, at which what is wrong is multiplied little at ``place``.
+    """
+    chosen = list(taken)
+    for j in others:
+        if len(chosen) >= most:
+            break
+        gaps = [abs(nodes[j] - nodes[i]) for i in chosen]
+        if min(gaps) > 0 and math.prod(abs(place - nodes[i]) / gap for i, gap in zip(chosen, gaps)) <= _BETWEEN:
+            chosen.append(j)
+    return sorted(chosen)
 
 
 def lookback(positions: Sequence[float], most: int) -> int:
