@@ -9,14 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from expint.backend import Array, Namespace, all_finite, array_namespace, asarray_like, device, is_array, to_numpy
+from expint.backend import Array, array_namespace, asarray_like, to_numpy
 from expint.derive.adams import Adams
 from expint.derive.predictor_corrector import PredictorCorrector
 from expint.derive.stage import Method
+from expint.exchange import as_state, ask, lent, refuse_masked
+from expint.given import check_state, refuse_gradients
 from expint.run.adaptive import ErrorNorm
 
 __all__ = [
     "check_estimate",
+    "check_function",
     "check_slopes",
     "check_state",
     "check_tolerance",
@@ -26,88 +29,45 @@ __all__ = [
 ]
 
 
-def check_state(y0: Any) -> Array:
-    """Return the initial state as an array, refusing integers and non-finite values."""
-    y0 = y0 if is_array(y0) else np.asarray(y0, dtype=complex if np.iscomplexobj(y0) else float)
-    xp = array_namespace(y0)
-    if not xp.isdtype(y0.dtype, ("real floating", "complex floating")):
-        raise TypeError(f"expected a floating-point or complex state, received dtype {y0.dtype}; convert it: 1.0 * y0")
-    if xp.finfo(y0.dtype).bits > 64:  # of a complex number: of its parts
-        raise TypeError(
-            f"expected a state of at most double precision, as φ-functions are, received dtype {y0.dtype}; convert it "
-            "to float64 or complex128"
-        )
-    if not all_finite(y0):
-        raise ValueError("expected a finite initial state, received inf or nan in y0; check how it was made")
-    return y0
-
-
 def check_slopes(
     nonlinear: Callable[..., Array], args: tuple[Any, ...], y0: Array, what: str = "nonlinear(t, y)"
 ) -> Callable[[float, Array], Array]:
     """Return N(t, y) with ``args`` bound; values are checked against the state, the first and where their kind changes.
 
-    In messages the function is called ``what``. A function may write all its values into one array: values that lie
-    where the last ones lay are copied, and so are the first.
+    In messages the function is called ``what``. States are lent to it, and its values are ours; see
+    ``expint.exchange``. For states of NumPy it may also return a list or a number.
     """
-    if not callable(nonlinear):
-        raise TypeError(f"expected {what} to be a function, received {type(nonlinear).__name__}")
+    check_function(nonlinear, args, what)
+    known: Any = object()
+    shape = y0.shape
+
+    def checked(t: float, y: Array) -> Array:
+        nonlocal known
+        slope = ask(nonlinear, t, lent(y), *args)
+        if getattr(slope, "dtype", None) is known and slope.shape == shape:
+            return slope
+        slope = as_state(slope, y0, what)
+        known = slope.dtype
+        return slope
+
+    return checked
+
+
+def check_function(function: Any, args: Any, what: str) -> None:
+    """Refuse what cannot be called, and further arguments that are no tuple."""
+    if not callable(function):
+        raise TypeError(f"expected {what} to be a function, received {type(function).__name__}")
     if not isinstance(args, (tuple, list)):
         raise TypeError(
             f"expected args to be a tuple of further arguments of {what}, received {type(args).__name__}; one argument "
             "is passed as args=(value,)"
         )
-    known: Any = object()
-    shape = y0.shape
-    place: int | None = None
-
-    def checked(t: float, y: Array) -> Array:
-        nonlocal known, place
-        slope = nonlinear(t, y, *args) if args else nonlinear(t, y)
-        base = getattr(slope, "base", None)
-        before, place = place, id(slope if base is None else base)
-        if before is None or getattr(slope, "dtype", None) is not known or slope.shape != shape:
-            _check_slope(slope, y0, what)
-            known = getattr(slope, "dtype", known)
-        elif before != place:
-            return slope
-        return 1 * slope  # what lies where the last one lay may be written over
-
-    return checked
 
 
 def no_force(t: float, y: Array, *args: Any) -> Array:
     """Return N = 0."""
     del t, args
     return array_namespace(y).zeros_like(y)
-
-
-def _check_slope(slope: Any, y0: Array, what: str) -> None:
-    if not is_array(slope) and not np.isscalar(slope):
-        raise TypeError(f"expected {what} to return an array like y0, received {type(slope).__name__}")
-    shape = tuple(getattr(slope, "shape", ()))
-    if shape != tuple(y0.shape):
-        raise ValueError(f"expected {what} to return shape {tuple(y0.shape)}, that of y0, received shape {shape}")
-    xp = array_namespace(y0)
-    if is_array(slope):
-        _check_home(slope, y0, xp, what)
-    dtype = slope.dtype if is_array(slope) else xp.result_type(y0.dtype, slope)
-    if xp.result_type(dtype, y0.dtype) != y0.dtype:
-        raise TypeError(
-            f"expected {what} to return dtype {y0.dtype}, that of y0, received {dtype}; convert y0 or the "
-            "result of nonlinear, so that no step changes the dtype silently"
-        )
-
-
-def _check_home(slope: Array, y0: Array, xp: Namespace, what: str) -> None:
-    """Refuse slopes of another array library or on another device."""
-    if array_namespace(slope) is not xp:
-        raise TypeError(
-            f"expected {what} to return an array of {type(y0).__module__}, as y0 is one, received one of "
-            f"{type(slope).__module__}; convert y0 or the result of nonlinear"
-        )
-    if device(slope) != device(y0) and device(slope) is not None:  # JAX knows no device of what it traces
-        raise TypeError(f"expected {what} to stay on device {device(y0)}, received one on {device(slope)}")
 
 
 def check_tolerance(
@@ -178,6 +138,8 @@ def check_rtol(rtol: Any, y0: Array) -> float | Array:
 
 def _beside(name: str, tolerance: Any, y0: Array) -> float | Array:
     """Return a number, or an array beside the state that broadcasts to it."""
+    refuse_gradients(name, tolerance)
+    refuse_masked(name, tolerance)
     host = to_numpy(tolerance)
     if host.dtype.kind not in "fiu":
         raise TypeError(f"expected {name} to be a real number or an array of them, received {tolerance!r}")

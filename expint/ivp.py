@@ -25,6 +25,7 @@ from expint.door import (
     no_force,
     refuse_tolerances,
 )
+from expint.given import given_callback, given_times
 from expint.lower import lower
 from expint.lower.cache import StepCache
 from expint.methods import method as find_method
@@ -73,13 +74,15 @@ def solve_ivp(
     Parameters
     ----------
     nonlinear
-        N(t, y, *args), returning an array like y. Only methods that linearise differentiate it.
+        N(t, y, *args), returning an array like y; for states of NumPy also a list or, for one unknown, a number. Only
+        methods that linearise differentiate it. States are lent: read only in NumPy, a copy in torch, to ``jac``,
+        ``events`` and ``callback`` too. What is returned may be written over by the next call.
     t_span
-        (t_0, t_end). Backwards integration must be asked for by a negative ``step``, ``first_step`` or ``max_step``, or
-        a decreasing ``grid``.
+        (t_0, t_end); a run goes backwards where t_end < t_0. Steps (``step``, ``first_step``, ``max_step``) need no
+        sign.
     y0
         Initial state: a floating-point or complex array of any shape, of NumPy, PyTorch or any array-API namespace.
-        Python numbers and lists become NumPy arrays.
+        Python numbers, lists and integer arrays of NumPy become arrays of double precision.
     linear
         L: a number, an array that multiplies elementwise (a Fourier symbol), a square matrix for the last axis, or an
         operator of ``expint.operators``; one of these times a function of time, ``TimeScaled(g, A)``; or one of these
@@ -149,7 +152,8 @@ def solve_ivp(
         For arguments that make no sense, before any work. If N raises, its exception is passed on with the states
         reached so far in its attribute ``solution``.
     """
-    y0 = check_state(y0)
+    y0, times = check_state(y0), given_times(t_span, step, grid, t_eval, first_step, max_step, max_steps)
+    t_span, step, grid, t_eval = times.span, times.step, times.grid, times.t_eval
     watched = check_events(events, args)
     fixed, doubling = step is not None or grid is not None, check_estimate(error)
     if fixed:
@@ -166,12 +170,12 @@ def solve_ivp(
         "rtol": rtol,
         "atol": atol,
         "norm": norm,
-        "limits": StepLimits(first_step, max_step, max_steps),
+        "limits": StepLimits(times.first, times.largest, times.most),
         "controller": controller,
         "dense_output": dense_output,
         "events": watched,
         "args": args,
-        "callback": callback,
+        "callback": given_callback(callback),
         "progress": progress,
     }
     if isinstance(linear, (TimeDependent, TimeScaled)):
@@ -193,7 +197,7 @@ def solve_ivp(
             'take method="auto" or "exprb43" for y\' = f(t, y) with its Jacobian'
         )
     watch = Watch(Trail(operator, chosen.order, dense_output), watched) if watched or dense_output else None
-    shown: dict[str, Any] = {"callback": callback, "progress": progress, "watch": watch}
+    shown: dict[str, Any] = {"callback": asked["callback"], "progress": progress, "watch": watch}
     if not fixed:
         limits: StepLimits = asked["limits"]
         stops = lay_out_stops(t_span, t_eval, limits)
@@ -204,9 +208,9 @@ def solve_ivp(
         start, keep = float(t_span[0]), None if t_eval is None else {float(t) for t in t_eval}
         checked = check_slopes(nonlinear, args, y0)
         return _explained(run_adaptive(steps, checked, y0, start, stops, control, keep=keep, **shown), why)
-    times, wanted = lay_out_times(t_span, step, grid, t_eval)
-    check_history(chosen, len(times) - 1)
-    plan = lower(chosen, operator.for_steps(changing=False), times, like=y0)
+    boundaries, wanted = lay_out_times(t_span, step, grid, t_eval)
+    check_history(chosen, len(boundaries) - 1)
+    plan = lower(chosen, operator.for_steps(changing=False), boundaries, like=y0)
     checked = check_slopes(nonlinear, args, y0)
     return _explained(run_plan(plan, checked, y0, keep=wanted, name=chosen.name, **shown), why)
 

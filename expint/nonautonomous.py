@@ -99,7 +99,7 @@ def solve_time_dependent(
             run = run_adaptive(
                 steps, slope, y0, start, stops, control, keep=keep, watch=watch, attempt=steps.attempt, **shown
             )
-    except Exception as failure:
+    except BaseException as failure:
         if hasattr(failure, "solution"):
             failure.solution = counted(failure.solution)
         raise

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from expint.backend import Array, array_namespace, to_numpy
+from expint.given import given_number
 from expint.run.control import Controller
 from expint.solution import Status
 
@@ -61,8 +62,12 @@ class ErrorNorm:
 
     def size(self, error: Array, scale: Array) -> float:
         """Return the norm of ``error`` in units of ``scale``; inf where it is not finite."""
+        if hasattr(error, "detach"):  # steps are constants of a gradient
+            error, scale = error.detach(), scale.detach()
         if self.norm is not None:
-            value = float(self.norm(abs(error / scale)))
+            value = given_number("norm", self.norm(abs(error / scale)))
+            if value < 0:
+                raise ValueError(f"expected norm to return a number ≥ 0, received {value}; take its absolute value")
         elif isinstance(error, np.ndarray) and isinstance(scale, np.ndarray):
             value = _of_arrays(abs(error), scale)
         else:
