@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -74,7 +73,7 @@ def check_tolerance(
     method: Method,
     rtol: float | Array | None,
     atol: float | Array | None,
-    norm: Callable[[Array], float] | None,
+    norm: Callable[[Array], float] | Literal["max"] | None,
     y0: Array,
     doubling: bool = False,
 ) -> ErrorNorm:
@@ -92,18 +91,20 @@ def check_tolerance(
         )
     if 0 in y0.shape:
         raise ValueError(f"expected a state with entries to measure errors of, received y0 of shape {tuple(y0.shape)}")
+    if isinstance(norm, str) and norm == "max":
+        norm = array_namespace(y0).max
     if norm is not None and not callable(norm):
         raise TypeError(
-            f"expected norm to be a function of the scaled error, received {norm!r}; pass one such as np.max"
+            f"expected norm to be a function of the scaled error, or 'max', received {norm!r}; pass one such as np.max"
         )
     rtol, xp = check_rtol(rtol, y0), array_namespace(y0)
     if atol is None:
-        size = math.sqrt(float(to_numpy(xp.mean(xp.abs(y0) ** 2))))
+        size = float(np.sqrt(np.mean(np.abs(_on_host(y0)) ** 2)))
         atol = rtol * (size if size > 0 else 1.0)
     atol = _beside("atol", atol, y0)
-    smallest = float(np.min(to_numpy(atol)))
-    neither = np.any(to_numpy(atol) + to_numpy(rtol) == 0)
-    if not (smallest >= 0 and np.all(np.isfinite(to_numpy(atol)))) or neither:
+    absolute, relative = _on_host(atol), _on_host(rtol)
+    smallest, neither = float(np.min(absolute)), np.any(absolute + relative == 0)
+    if not (smallest >= 0 and np.all(np.isfinite(absolute))) or neither:
         raise ValueError(f"expected tolerances ≥ 0, not both 0, received rtol = {rtol} and atol = {atol}")
     if smallest == 0:  # a component that stays zero has no error, not 0/0
         atol = atol + float(xp.finfo(y0.dtype).smallest_normal) ** 0.5
@@ -123,9 +124,15 @@ def check_estimate(error: str | None) -> bool:
 
 
 def check_rtol(rtol: Any, y0: Array) -> float | Array:
-    """Return the relative tolerance, 1e-6 by default: a number, or an array beside the state that broadcasts to it."""
-    rtol = _beside("rtol", 1e-6 if rtol is None else rtol, y0)
-    host, least = to_numpy(rtol), 10 * float(array_namespace(y0).finfo(y0.dtype).eps)
+    """Return the relative tolerance: a number, or an array beside the state that broadcasts to it.
+
+    By default it is 1e-6, or a hundred times the precision of the state where that is more: 1.2e-5 in single precision.
+    In half precision, where that would be no tolerance, it is twenty times the precision.
+    """
+    precision = float(array_namespace(y0).finfo(y0.dtype).eps)
+    default = max(1e-6, (100 if precision < 1e-4 else 20) * precision)
+    rtol = _beside("rtol", default if rtol is None else rtol, y0)
+    host, least = _on_host(rtol), 10 * precision
     if not (np.all(np.isfinite(host)) and np.all(host >= 0)):
         raise ValueError(f"expected rtol to be a number ≥ 0, received {rtol}")
     if np.any((host > 0) & (host < least)):
@@ -134,6 +141,12 @@ def check_rtol(rtol: Any, y0: Array) -> float | Array:
             "or solve in higher precision"
         )
     return rtol
+
+
+def _on_host(values: Any) -> np.ndarray:
+    """Return numbers on the host in double precision: squares overflow in half."""
+    host = to_numpy(values)
+    return host.astype(np.complex128 if np.iscomplexobj(host) else np.float64)
 
 
 def _beside(name: str, tolerance: Any, y0: Array) -> float | Array:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from functools import wraps
 from numbers import Number
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -25,9 +25,12 @@ __all__ = [
     "given_number",
     "given_times",
     "is_traced",
-    "known_values",
     "refuse_gradients",
+    "with_known_values",
 ]
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 _MOST_STEPS = 10_000_000
 """The most steps of a run whose steps are given: a plan of so many takes some GiB."""
@@ -269,21 +272,27 @@ def given_callback(callback: Any) -> Callable[[float, Array], Any] | None:
     return lambda t, y: ask(callback, t, lent(y))
 
 
-@contextmanager
-def known_values(what: str, remedy: str) -> Iterator[None]:
-    """Say of an error of JAX about values that it only traces that ``what`` needs them.
+def with_known_values(solve: Callable[P, T]) -> Callable[P, T]:
+    """Let ``solve`` say, where JAX raises since it only traces a value that a run needs, what needs it.
 
     Raises
     ------
     TypeError
-        In place of that error.
+        In place of the error of JAX.
     """
-    try:
-        yield
-    except TypeError as error:
-        jax = sys.modules.get("jax")
-        if jax is None or not isinstance(error, jax.errors.JAXTypeError):
-            raise
-        raise TypeError(
-            f"expected values that are known, received an array that JAX traces (jit, grad or vmap): {what}; {remedy}"
-        ) from error
+
+    @wraps(solve)
+    def explained(*args: P.args, **options: P.kwargs) -> T:
+        try:
+            return solve(*args, **options)
+        except TypeError as error:
+            jax = sys.modules.get("jax")
+            if jax is None or not isinstance(error, jax.errors.JAXTypeError):
+                raise
+            raise TypeError(
+                "expected values that are known, received an array that JAX traces (in jit, grad or vmap): steps to a "
+                "tolerance, events and methods that linearise depend on values; take fixed steps (step=, grid=) of a "
+                "method with a fixed L, or solve outside"
+            ) from error
+
+    return explained

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 from expint.backend import Array
 from expint.derive.lie_group import LieGroupMethod
@@ -41,7 +41,7 @@ def solve_time_dependent(
     t_eval: Sequence[float] | None,
     rtol: float | Array | None,
     atol: float | Array | None,
-    norm: Callable[[Array], float] | None,
+    norm: Callable[[Array], float] | Literal["max"] | None,
     limits: StepLimits,
     error: str | None,
     controller: Controller | None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
-from typing import Any
+from typing import Any, Literal
 
 from expint.backend import Array
 from expint.derive.linearised_ladder import linearised_ladder
@@ -39,7 +39,7 @@ def solve_linearised(
     t_eval: Sequence[float] | None,
     rtol: float | Array | None,
     atol: float | Array | None,
-    norm: Callable[[Array], float] | None,
+    norm: Callable[[Array], float] | Literal["max"] | None,
     limits: StepLimits,
     controller: Controller | None,
     doubling: bool,

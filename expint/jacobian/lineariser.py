@@ -233,8 +233,8 @@ def refuse_recorded(array: Array | None) -> None:
     if getattr(array, "requires_grad", False):
         raise TypeError(
             "expected a run that records no gradient for a method that linearises, received a state, a Jacobian or "
-            "values of nonlinear that require one: it would miss how the Jacobian changes; solve under torch.no_grad(), "
-            "or take a method with a fixed L"
+            "values of nonlinear that require one: it would miss how the Jacobian changes; solve under "
+            "torch.no_grad(), or take a method with a fixed L"
         )
 
 
