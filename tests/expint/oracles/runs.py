@@ -49,7 +49,7 @@ def rotating(method: str, **asked: Any) -> Solution:
 
 
 def waves(method: str, **asked: Any) -> Solution:
-    problem = problems.make("kuramoto_sivashinsky", n=32)
+    problem = problems.make("kuramoto_sivashinsky", n=64)
     return expint.solve(problem, method, t_span=(0, 30), rtol=1e-4, **asked)
 
 
