@@ -10,7 +10,7 @@ import numpy as np
 import expint
 from expint.backend import Array, array_namespace
 from expint.operators import Scalar
-from expint.run.dense_output import DenseOutput
+from expint.run.dense.collocated import DenseOutput
 
 from .gauge import DATA, Gauge
 from .schedule import NoiseSchedule

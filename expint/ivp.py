@@ -31,8 +31,9 @@ from expint.operators import Operator, TimeDependent, TimeScaled, as_operator
 from expint.problem import SemilinearProblem
 from expint.progress import Progress
 from expint.run import Controller, ErrorNorm, StepControl, run_adaptive, run_plan
-from expint.run.dense_output import Trail
+from expint.run.dense.collocated import Collocated
 from expint.run.events import Event, check_events
+from expint.run.recorder import Recorder
 from expint.run.watch import Watch
 from expint.solution import Solution
 from expint.times import StepLimits, check_history, lay_out_stops, lay_out_times
@@ -205,7 +206,9 @@ def solve_ivp(
             f"expected linear= for a method with a fixed L, or jac= for one that linearises, received {received}; "
             'take method="auto" or "exprb43" for y\' = f(t, y) with its Jacobian'
         )
-    watch = Watch(Trail(operator, chosen.order, dense_output), watched) if watched or dense_output else None
+    watch = (
+        Watch(Recorder(Collocated(operator, chosen.order), dense_output), watched) if watched or dense_output else None
+    )
     shown: dict[str, Any] = {"callback": asked["callback"], "progress": progress, "watch": watch}
     if not fixed:
         limits: StepLimits = asked["limits"]

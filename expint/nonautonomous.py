@@ -16,7 +16,7 @@ from expint.operators.commuting import check_commuting
 from expint.run import Controller, StepControl
 from expint.run.loops import over_times
 from expint.run.record import run_adaptive, run_states
-from expint.run.stepped_output import SteppedTrail
+from expint.run.recorder import Recorder
 from expint.run.steppers.doubled import Doubled
 from expint.run.steppers.exact import EXACT, ExactSteps
 from expint.run.steppers.lie_group import LieGroupSteps
@@ -87,7 +87,7 @@ def solve_time_dependent(
         steps = LieGroupSteps(
             chosen, lambda t: _operator_at(linear, inside(t, start, end), y0), forced, y0, start, accuracy
         )
-    watch = Watch(SteppedTrail(steps, slope, dense_output), events) if events or dense_output else None
+    watch = Watch(Recorder(steps.interpolation(slope), dense_output), events) if events or dense_output else None
 
     def counted(solution: Solution) -> Solution:
         """Return the solution with what its operators cost."""

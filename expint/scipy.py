@@ -18,12 +18,10 @@ from expint.jacobian import Differences
 from expint.methods import method as find_method
 from expint.operators import as_operator
 from expint.run import StepControl
-from expint.run.dense_output import Trail
-from expint.run.linearised_output import LinearisedTrail
 from expint.run.loops import Accepted, to_tolerance
+from expint.run.recorder import Recorder
 from expint.run.steppers import Stepper
 from expint.run.tolerance import AdaptiveFailure
-from expint.run.watch import AnyTrail
 from expint.unsplit import linearised_steps
 
 __all__ = [
@@ -48,7 +46,7 @@ class _Driven(OdeSolver):
     t: float
     y: np.ndarray
     _states: Iterator[Accepted]
-    _trail: AnyTrail
+    _recorder: Recorder
 
     def _control(self, rtol: float, atol: Any, first_step: float | None, max_step: float) -> tuple[Method, StepControl]:
         """Return the method and what decides about its steps.
@@ -68,6 +66,7 @@ class _Driven(OdeSolver):
 
     def _begin(self, stepper: Stepper[Any], slope: Callable[..., Any], control: StepControl) -> None:
         policy = stepper.policy(control, self.t_bound - self.t)
+        self._recorder = Recorder(stepper.interpolation(slope), whole=False)
         self._states = to_tolerance(stepper, policy, slope, self.y, self.t, [self.t_bound], control)
         if self.t != self.t_bound:
             self._advance()
@@ -75,7 +74,7 @@ class _Driven(OdeSolver):
     def _advance(self) -> None:
         reached = next(self._states)
         self.t, self.y = reached.t, reached.y
-        self._trail.add(reached.t, reached.y, reached.slope, reached.ahead)
+        self._recorder.add(reached)
 
     def _step_impl(self) -> tuple[bool, str | None]:
         try:
@@ -85,7 +84,7 @@ class _Driven(OdeSolver):
         return True, None
 
     def _dense_output_impl(self) -> DenseOutput:
-        return _Between(self.t_old, self.t, self._trail.newest())
+        return _Between(self.t_old, self.t, self._recorder.newest())
 
 
 class ExponentialSolver(_Driven):
@@ -139,7 +138,6 @@ class ExponentialSolver(_Driven):
             slope: np.ndarray = self.fun(t, y) - product(y)
             return slope
 
-        self._trail = Trail(operator, chosen.order, whole=False)
         self._begin(fixed_linear_stepper(chosen, operator, self.y), nonlinear, control)
 
 
@@ -190,7 +188,6 @@ class LinearisedSolver(_Driven):
         accuracy = control.error.tightest
         steps = linearised_steps(self.fun, self.t, self.y, None, chosen, jac, accuracy=accuracy)
         self._stats = steps.linearise.stats
-        self._trail = LinearisedTrail(steps, whole=False)
         self._begin(steps, check_slopes(self.fun, (), self.y), control)
 
     def _advance(self) -> None:

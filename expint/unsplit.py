@@ -16,9 +16,9 @@ from expint.jacobian import Lineariser, as_source
 from expint.jacobian.lineariser import refuse_recorded
 from expint.operators import Operator, Scalar
 from expint.run import Controller, StepControl
-from expint.run.linearised_output import LinearisedTrail
 from expint.run.loops import over_times
 from expint.run.record import run_adaptive, run_states
+from expint.run.recorder import Recorder
 from expint.run.steppers.doubled import Doubled
 from expint.run.steppers.linearised import LinearisedSteps
 from expint.run.watch import Watch
@@ -69,8 +69,8 @@ def solve_linearised(
     accuracy = None if fixed else tolerance.tightest
     steps = linearised_steps(nonlinear, start, y0, operator, method, jac, args, accuracy)
     linearise, stats = steps.linearise, steps.linearise.stats
-    watch = Watch(LinearisedTrail(steps, dense_output), events) if events or dense_output else None
     checked = _without_gradient(check_slopes(nonlinear, args, y0))
+    watch = Watch(Recorder(steps.interpolation(checked), dense_output), events) if events or dense_output else None
 
     def counted(solution: Solution) -> Solution:
         """Return the solution with what its derivatives cost."""

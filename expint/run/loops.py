@@ -38,6 +38,8 @@ class Accepted(NamedTuple):
         N at the start of the step that led here, None for the first state.
     ahead
         N at the state reached, None where it is not known yet.
+    local
+        What the step that led here hands on for interpolation.
     """
 
     t: float
@@ -46,6 +48,7 @@ class Accepted(NamedTuple):
     rejected: int = 0
     slope: Array | None = None
     ahead: Array | None = None
+    local: Any = None
 
 
 def over_plan(
@@ -127,7 +130,7 @@ def over_times(
         h = same_step(h, start, end)
         made = stepper.advance(memory, slope, start, end, h)
         memory, ahead = made.commit(made.finish() if end != times[-1] else None)
-        yield Accepted(end, made.y, evaluations, 0, at_start, ahead)
+        yield Accepted(end, made.y, evaluations, 0, at_start, ahead, made.local)
         at_start = ahead
 
 
@@ -222,7 +225,7 @@ def to_tolerance(
             state = policy.watchful(state)
         memory, ahead = made.commit(found)
         y, t, scale = made.y, end, reached
-        yield Accepted(t, y, evaluations, rejected, at_start, ahead)
+        yield Accepted(t, y, evaluations, rejected, at_start, ahead, made.local)
         at_start = stepper.newest(memory) if ahead is None else ahead
         if lands:
             if stop == stops[-1]:

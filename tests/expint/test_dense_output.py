@@ -20,7 +20,7 @@ from expint.derive.predictor_corrector import PredictorCorrector
 from expint.jacobian import Differences
 from expint.operators import BlockDiagonal, Dense, Diagonal, KroneckerSum, Scalar, Sparse
 from expint.phi import phi_matrices
-from expint.run.dense_output import DenseOutput
+from expint.run.dense.collocated import DenseOutput
 
 SPECTRA = {
     "mild": [-1.0, -0.3, 0.5],

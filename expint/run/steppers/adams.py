@@ -11,6 +11,7 @@ from expint.lower.memory import ListedColumns, StackedColumns
 from expint.lower.pair import PairCache
 from expint.run.control.orders import ELEMENTARY, OrderPolicy
 from expint.run.control.rest import longest_at_rest
+from expint.run.dense.collocated import Collocated
 from expint.run.steppers.protocol import Slope, Trial, no_estimate, nothing_pending
 from expint.run.tolerance import StepControl
 
@@ -63,6 +64,11 @@ class AdamsPairs:
     def newest(self, memory: _Memory) -> Array:
         """Return the newest value of N in memory."""
         return memory.newest
+
+    def interpolation(self, slope: Slope) -> Collocated:
+        """Return what makes the solution between the steps."""
+        del slope
+        return Collocated(self.pairs.operator, self.pairs.method.order)
 
     def euler(self, memory: _Memory) -> Callable[[float], Array]:
         """Return h ↦ the state after a short step of the exponential Euler method."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from expint.backend import Array
 from expint.run.control.steps import StepPolicy
+from expint.run.dense.continuous import Interpolation
 from expint.run.steppers.protocol import Slope, Stepper, Trial
 from expint.run.tolerance import AdaptiveFailure, StepControl
 
@@ -48,6 +49,10 @@ class Doubled:
         """Return the newest value of N in memory."""
         return self.inner.newest(memory)
 
+    def interpolation(self, slope: Slope) -> Interpolation:
+        """Return what makes the solution between the steps."""
+        return self.inner.interpolation(slope)
+
     def euler(self, memory: Any) -> Callable[[float], Array]:
         """Return h ↦ the state after a short step of the exponential Euler method."""
         return self.inner.euler(memory)
@@ -60,17 +65,17 @@ class Doubled:
         """Return two steps of half the length, with the estimate of their error."""
         del order
         inner, half, middle = self.inner, h / 2, t + h / 2
-        single = inner.advance(memory, slope, t, end, h).y
+        whole = inner.advance(memory, slope, t, end, h)
         first = inner.advance(memory, slope, t, middle, half)
         found = first.finish()
         between, _ = first.commit(found)
         try:
             second = inner.advance(between, slope, middle, end, half if inner.repeats else end - t - half)
         except AdaptiveFailure:  # no way on from a state that is not accepted yet
-            return first._replace(order=self.order, error=lambda _: single * float("nan"))
-        error = (second.y - single) / (2**self.order - 1)
+            return first._replace(order=self.order, error=lambda _: whole.y * float("nan"))
+        error = (second.y - whole.y) / (2**self.order - 1)
 
         def changes(reached: Array | None) -> list[Array]:
             return [2 * change for change in (*second.changes(reached), *first.changes(found))]
 
-        return second._replace(order=self.order, error=lambda _: error, changes=changes)
+        return second._replace(order=self.order, error=lambda _: error, changes=changes, local=whole.local)

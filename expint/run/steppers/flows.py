@@ -10,6 +10,7 @@ from expint.lower.cache import StepCache
 from expint.operators.base import Operator
 from expint.run.control import Controller
 from expint.run.control.steps import StepPolicy
+from expint.run.dense.stepped import Stepped
 from expint.run.flow import flow
 from expint.run.steppers.protocol import Slope, Trial, no_estimate, nothing_pending
 from expint.run.tolerance import StepControl
@@ -61,6 +62,10 @@ class Flows:
     def newest(self, memory: Array) -> None:
         """Return None: no value of N is kept."""
         del memory
+
+    def interpolation(self, slope: Slope) -> Stepped:
+        """Return what makes the solution between the steps."""
+        return Stepped(self, slope)
 
     def euler(self, memory: Array) -> Callable[[float], Array]:
         """Return h ↦ the state after a short time of the flow of L alone."""

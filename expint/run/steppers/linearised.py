@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +23,7 @@ from expint.operators.base import Operator
 from expint.run.control import Controller
 from expint.run.control.rest import longest_at_rest, widest_gap
 from expint.run.control.steps import StepPolicy
+from expint.run.dense.linearised import OfLinearised
 from expint.run.flow import flow
 from expint.run.steppers.protocol import Slope, Trial, no_estimate, trusted_order
 from expint.run.stepsize import finite
@@ -44,12 +45,25 @@ Past = Sequence[tuple[float, Remembered]]
 """Remembered points, newest first, with their positions seen from the start of a step."""
 
 
-class _Memory(NamedTuple):
-    """The state, N there, and the points before it, newest first, with their positions seen from the state."""
+@dataclass(eq=False)
+class _Memory:
+    """What is remembered where a step starts.
 
+    Attributes
+    ----------
+    t, y, value
+        The time, the state, and N there.
+    past
+        The points before it, newest first, with their positions seen from the state.
+    local
+        The linearisation there, once a step has asked for it: a step that is tried again keeps it.
+    """
+
+    t: float
     y: Array
     value: Array | None
     past: Past
+    local: Linearisation | None = None
 
     @property
     def slopes(self) -> tuple[Array, ...]:
@@ -86,7 +100,6 @@ class LinearisedSteps:
     ) -> None:
         self.method, self.operator, self.linearise, self.like = method, operator, linearise, like
         self.name, self._starter = method.name, starter
-        self._newest: list[tuple[Array, Linearisation]] = []
         self._forms: dict[int, tuple[Stage, Stage]] = {}
 
     @property
@@ -107,33 +120,36 @@ class LinearisedSteps:
 
     def start(self, t: float, y: Array, slope: Array | None) -> _Memory:
         """Return the memory at the start of a run."""
-        del t
-        return _Memory(y, slope, ())
+        return _Memory(t, y, slope, ())
 
     def newest(self, memory: _Memory) -> Array | None:
         """Return N at the state."""
         return memory.value
 
+    def interpolation(self, slope: Slope) -> OfLinearised:
+        """Return what makes the solution between the steps."""
+        del slope
+        return OfLinearised(self.linearise.coordinates, self.method.order)
+
     def euler(self, memory: _Memory) -> Callable[[float], Array]:
         """Return h ↦ the state after a short step with the linear part that stays the same."""
         return lambda h: flow(self.operator, h, memory.y, memory.value)
 
-    def at(self, t: float, y: Array, value: Array, h: float) -> Linearisation:
-        """Return the linearisation at the start of a step; two are kept, for steps that are tried again.
+    def at(self, memory: _Memory, h: float) -> Linearisation:
+        """Return the linearisation where a step of length ``h`` starts.
 
         Raises
         ------
         AdaptiveFailure
             If the Jacobian is not finite.
         """
-        known = [entry for entry in self._newest if entry[0] is y]
-        if not known:
+        if memory.local is None:
+            assert memory.value is not None  # only after the last step of a run it may not be known
             try:
-                known = [(y, self.linearise(t, y, value, h))]
+                memory.local = self.linearise(memory.t, memory.y, memory.value, h)
             except JacobianFailure as failure:
                 raise AdaptiveFailure(Status.NON_FINITE, str(failure)) from failure
-        self._newest = [*known, *(entry for entry in self._newest if entry[0] is not y)][:2]
-        return known[0][1]
+        return memory.local
 
     def advance(self, memory: _Memory, slope: Slope, t: float, end: float, h: float) -> Trial:
         """Return a step from ``t`` to ``end``, without error estimate."""
@@ -142,25 +158,24 @@ class LinearisedSteps:
     def attempt(self, memory: _Memory, slope: Slope, t: float, end: float, h: float, order: int) -> Trial:
         """Return a step with the error estimate of its method, None if it has none."""
         del order
-        y, value, past = memory
-        assert value is not None  # only after the last step of a run it may not be known
-        looked_at, method = _seen(self.method, past, h), self.method
+        looked_at, method = _seen(self.method, memory.past, h), self.method
         if self._starter is not None and len(looked_at) + 1 < method.history:
             looked_at, method = (), self._starter
-        local = self.at(t, y, value, h)
+        local = self.at(memory, h)
         point, error, error_order, inner = self.reach(local, slope, h, looked_at, method)
 
         def commit(found: Array | None) -> tuple[_Memory, Array | None]:
-            moved = [(at - h, own) for at, own in ((0.0, Remembered(t, y, value)), *past)]
+            start = Remembered(t, memory.y, memory.value)
+            moved = [(at - h, own) for at, own in ((0.0, start), *memory.past)]
             count = lookback([0.0, *(at for at, _ in moved)], self.method.history) - 1
-            return _Memory(point, found, moved[:count]), found
+            return _Memory(end, point, found, moved[:count]), found
 
         def changes(found: Array | None) -> list[Array]:
             flat, back = self.linearise.coordinates.flat, self.linearise.coordinates.back
             last = [] if found is None else [local.remainder(end, flat(point), flat(found))]
             return [h * back(remainder) for remainder in (*last, *inner)]
 
-        return Trial(point, error_order, lambda _: error, lambda: slope(end, point), commit, changes)
+        return Trial(point, error_order, lambda _: error, lambda: slope(end, point), commit, changes, local)
 
     def reach(
         self,

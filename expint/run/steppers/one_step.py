@@ -11,6 +11,7 @@ from expint.derive.lie_group import LieGroupMethod
 from expint.operators.base import Operator
 from expint.run.control import Controller
 from expint.run.control.steps import StepPolicy
+from expint.run.dense.stepped import Stepped
 from expint.run.flow import flow
 from expint.run.steppers.protocol import Slope, Trial, no_estimate, nothing_pending, trusted_order
 from expint.run.tolerance import StepControl
@@ -96,6 +97,10 @@ class OneStep(ABC):
     def newest(self, memory: _Memory) -> Array | None:
         """Return N at the state, None where no step looks at it."""
         return memory.value
+
+    def interpolation(self, slope: Slope) -> Stepped:
+        """Return what makes the solution between the steps."""
+        return Stepped(self, slope)
 
     def euler(self, memory: _Memory) -> Callable[[float], Array]:
         """Return h ↦ the state after a short step of the exponential Euler method."""

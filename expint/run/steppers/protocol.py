@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 from expint.backend import Array
 from expint.run.control import Policy
+from expint.run.dense.continuous import Interpolation
 from expint.run.tolerance import StepControl
 
 __all__ = ["Slope", "Stepper", "Trial", "no_estimate", "nothing_pending", "trusted_order"]
@@ -35,6 +36,8 @@ class Trial(NamedTuple):
     changes
         From what ``finish`` returned: h(N_i - N_n) for all values of N that the step has seen, where N is what the
         method does not follow exactly, the remainder for methods that linearise. Empty where nothing is known.
+    local
+        What interpolation inside the step asks for, other than N at its ends.
     """
 
     y: Array
@@ -43,6 +46,7 @@ class Trial(NamedTuple):
     finish: Callable[[], Array | None]
     commit: Callable[[Array | None], tuple[Any, Array | None]]
     changes: Callable[[Array | None], Sequence[Array]] = lambda _: ()
+    local: Any = None
 
 
 class Stepper(Protocol[M]):
@@ -89,6 +93,9 @@ class Stepper(Protocol[M]):
 
     def attempt(self, memory: M, slope: Slope, t: float, end: float, h: float, order: int) -> Trial:
         """Return a step with its error estimate, of the given order where there is a choice; raises as ``advance``."""
+
+    def interpolation(self, slope: Slope) -> Interpolation:
+        """Return what makes the solution between the steps; ``slope`` is what the stepper evaluates."""
 
     def euler(self, memory: M) -> Callable[[float], Array]:
         """Return h ↦ the state after a short step of the exponential Euler method, for the choice of a first step."""

@@ -13,10 +13,10 @@ from expint.backend import Array
 from expint.derive.lagrange import lagrange_coefficients
 from expint.derive.spread import apart
 from expint.operators.base import Operator
-from expint.run.between import states_between
-from expint.run.continuous import Continuous
+from expint.run.dense.continuous import Continuous, Reached
+from expint.run.dense.many_points import states_between
 
-__all__ = ["DenseOutput", "Trail"]
+__all__ = ["Collocated", "DenseOutput"]
 
 _EVEN = 4
 """Where no step is that many times as short as the one looked into, the nearest slopes serve."""
@@ -102,57 +102,24 @@ class DenseOutput(Continuous):
         return f"{super().__repr__()[:-1]}, order {self.order})"
 
 
-class Trail:
-    """What a run leaves behind for dense output and events: times, states, slopes.
+class Collocated(NamedTuple):
+    """Interpolates values of N: see ``DenseOutput``.
 
-    Parameters
+    Attributes
     ----------
     operator, order
         As in ``DenseOutput``.
-    whole
-        Whether all of the run is kept, or only what the newest step needs.
     """
 
-    def __init__(self, operator: Operator, order: int, whole: bool) -> None:
-        self.operator, self.order, self.whole = operator, order, whole
-        self.times: list[float] = []
-        self.states: list[Array] = []
-        self.slopes: list[Array] = []
-        self._ahead: Array | None = None
-        self._kept = 2 * order + 1  # twice as many as are interpolated: some may nearly coincide
+    operator: Operator
+    order: int
 
     @property
-    def end(self) -> float | None:
-        """The time of the newest state, None before the first."""
-        return self.times[-1] if self.times else None
+    def points(self) -> int:
+        """How many states the newest step needs: twice as many as are interpolated, since some may nearly coincide."""
+        return 2 * self.order + 1
 
-    def add(self, t: float, y: Array, slope: Array | None, ahead: Array | None = None) -> None:
-        """Add a state, the slope at the state before, and the slope at the state itself where it is known."""
-        if slope is not None:
-            self.slopes.append(slope)
-        self.times.append(t)
-        self.states.append(y)
-        self._ahead = ahead
-        if not self.whole and len(self.times) > self._kept:
-            del self.times[0], self.states[0], self.slopes[0]
-
-    def cut(self, t: float, y: Array) -> None:
-        """Let the run end at ``t`` inside its newest step."""
-        self.times[-1], self.states[-1], self._ahead = t, y, None
-
-    def output(self) -> DenseOutput | None:
-        """Return the continuous solution of what is kept, None if there is no step yet."""
-        return self._last(len(self.times))
-
-    def newest(self) -> DenseOutput | None:
-        """Return the continuous solution on the newest step, at a cost that does not grow with the run."""
-        return self._last(self._kept)
-
-    def _last(self, count: int) -> DenseOutput | None:
-        if not self.slopes:
-            return None
-        times, states = self.times[-count:], self.states[-count:]
-        slopes = self.slopes[-(len(times) - 1) :]
-        if self._ahead is not None:
-            slopes.append(self._ahead)
-        return DenseOutput(self.operator, times, states, slopes, self.order)
+    def through(self, reached: Sequence[Reached]) -> DenseOutput:
+        """Return the continuous solution through two states or more."""
+        values = [own.value for own in reached if own.value is not None]
+        return DenseOutput(self.operator, [own.t for own in reached], [own.y for own in reached], values, self.order)

@@ -14,8 +14,8 @@ import numpy as np
 from expint.backend import Array, is_complex
 from expint.exchange import ask, lent
 from expint.given import is_traced
-from expint.run.moving import state_at_event
-from expint.run.samples import Sample, foreseen, samples_inside
+from expint.run.events.moving import state_at_event
+from expint.run.events.samples import Sample, foreseen, samples_inside
 
 __all__ = ["EventFinder", "check_events"]
 

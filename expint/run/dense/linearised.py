@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import islice
 from math import factorial
+from typing import NamedTuple
 
 import numpy as np
 
 from expint.backend import Array, stack
 from expint.derive.lagrange import lagrange_coefficients
 from expint.jacobian.coordinates import Coordinates
-from expint.run.between import states_between
-from expint.run.continuous import Continuous, Reached, ReachedTrail
-from expint.run.steppers.linearised import LinearisedSteps
+from expint.run.dense.continuous import Continuous, Reached
+from expint.run.dense.many_points import states_between
 
-__all__ = ["LinearisedOutput", "LinearisedTrail"]
+__all__ = ["LinearisedOutput", "OfLinearised"]
 
 _MOST = 2
 """The most remainders that are interpolated: with more, those of distant points may spoil the rest."""
@@ -67,11 +67,11 @@ class LinearisedOutput(Continuous):
         assert local is not None  # a step begins there
         flat, back = self._coordinates.flat, self._coordinates.back
         before = (j for j in range(n - 1, -1, -1) if _APART * abs(self.times[j] - self.times[n]) >= abs(h))
-        near = [self._reached[j] for j in (n + 1, *islice(before, 1)) if self._reached[j].slope is not None]
+        near = [self._reached[j] for j in (n + 1, *islice(before, 1)) if self._reached[j].value is not None]
         near = near[: self.order - 2]
         nodes = [(own.t - local.t) / h for own in near]
         linear = [local.slope] if local.in_time is None else [local.slope, h * local.in_time]
-        columns = [*linear, *(local.remainder(own.t, flat(own.y), flat(own.slope)) for own in near)]
+        columns = [*linear, *(local.remainder(own.t, flat(own.y), flat(own.value)) for own in near)]
         factors = np.zeros((len(thetas), len(columns), len(near) + 3))
         for k in range(len(linear)):
             factors[:, k, k + 1] = h * thetas ** (k + 1)
@@ -86,23 +86,19 @@ class LinearisedOutput(Continuous):
         return f"{super().__repr__()[:-1]}, order {self.order})"
 
 
-class LinearisedTrail(ReachedTrail):
-    """What a run that linearises leaves behind: states, and the linearisations of the steps.
+class OfLinearised(NamedTuple):
+    """Interpolates remainders: see ``LinearisedOutput``.
 
-    Parameters
+    Attributes
     ----------
-    steps
-        The steps, asked for the linearisation of the newest of them.
-    whole
-        Whether all of the run is kept, or only what the newest step needs.
+    coordinates, order
+        As in ``LinearisedOutput``.
     """
 
-    def __init__(self, steps: LinearisedSteps, whole: bool) -> None:
-        super().__init__(whole, points=_MOST + 1)
-        self._steps = steps
+    coordinates: Coordinates
+    order: int
+    points: int = _MOST + 1
 
-    def _completed(self, start: Reached, slope: Array, end: float) -> Reached:
-        return start._replace(slope=slope, local=self._steps.at(start.t, start.y, slope, end - start.t))
-
-    def _continuous(self, reached: Sequence[Reached]) -> LinearisedOutput:
-        return LinearisedOutput(reached, self._steps.linearise.coordinates, self._steps.method.order)
+    def through(self, reached: Sequence[Reached]) -> LinearisedOutput:
+        """Return the continuous solution through two states or more."""
+        return LinearisedOutput(reached, self.coordinates, self.order)

@@ -1,18 +1,18 @@
-"""What continuous solutions have in common: finding the step of a time, joining the steps, keeping what was reached."""
+"""What continuous solutions have in common: finding the step of a time, joining the steps."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from bisect import bisect_left
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from expint.backend import Array, array_namespace, asarray_like, device, stack
 from expint.given import refuse_gradients
 
-__all__ = ["Continuous", "Reached", "ReachedTrail"]
+__all__ = ["Continuous", "Interpolation", "Reached"]
 
 _MOST_DEFECTS = 64
 """Of so many steps it is remembered what their rules lack at the end."""
@@ -108,63 +108,24 @@ class Reached(NamedTuple):
     ----------
     t, y
         The time and the state.
-    slope
+    value
         N there, where it is known.
     local
-        The linearisation of the step that begins there, if it does and is asked for.
+        What the step that begins there hands on for interpolation, if it does.
     """
 
     t: float
     y: Array
-    slope: Array | None
+    value: Array | None
     local: Any = None
 
 
-class ReachedTrail(ABC):
-    """What a run of one-step methods leaves behind for dense output and events.
-
-    Parameters
-    ----------
-    whole
-        Whether all of the run is kept, or only what the newest step needs.
-    points
-        How many states the newest step needs.
-    """
-
-    def __init__(self, whole: bool, points: int) -> None:
-        self.whole, self.points = whole, points
-        self.reached: list[Reached] = []
+class Interpolation(Protocol):
+    """Makes continuous solutions through the states of a run."""
 
     @property
-    def end(self) -> float | None:
-        """The time of the newest state, None before the first."""
-        return self.reached[-1].t if self.reached else None
+    def points(self) -> int:
+        """How many states the newest step needs."""
 
-    def add(self, t: float, y: Array, slope: Array | None, ahead: Array | None = None) -> None:
-        """Add a state; ``slope`` is N at the state before, ``ahead`` N at the state itself, where they are known."""
-        if slope is not None:
-            self.reached[-1] = self._completed(self.reached[-1], slope, t)
-        self.reached.append(Reached(t, y, ahead))
-        if not self.whole:
-            del self.reached[: -self.points]
-
-    def cut(self, t: float, y: Array) -> None:
-        """Let the run end at ``t`` inside its newest step."""
-        self.reached[-1] = Reached(t, y, None)
-
-    def output(self) -> Continuous | None:
-        """Return the continuous solution of what is kept, None if there is no step yet."""
-        return self._continuous(self.reached) if len(self.reached) > 1 else None
-
-    def newest(self) -> Continuous | None:
-        """Return the continuous solution on the newest step, at a cost that does not grow with the run."""
-        return self._continuous(self.reached[-self.points :]) if len(self.reached) > 1 else None
-
-    def _completed(self, start: Reached, slope: Array, end: float) -> Reached:
-        """Return the state with which a step to ``end`` began, with what its slope tells."""
-        del slope, end
-        return start
-
-    @abstractmethod
-    def _continuous(self, reached: Sequence[Reached]) -> Continuous:
-        """Return the continuous solution through these states."""
+    def through(self, reached: Sequence[Reached]) -> Continuous:
+        """Return the continuous solution through two states or more."""

@@ -1,0 +1,64 @@
+"""States between the steps of one-step methods, by steps of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from expint.backend import Array, stack
+from expint.run.dense.continuous import Continuous, Reached
+from expint.run.steppers.protocol import Slope, Stepper
+from expint.run.stepsize import inside
+
+__all__ = ["Stepped", "SteppedOutput"]
+
+
+class SteppedOutput(Continuous):
+    """The continuous solution of a run, callable at any time in its span: a step from the state before.
+
+    The rule inside a step is the method itself: y(t_n + θh) is what a step of length θh gives, joined to y_{n+1}. So it
+    has the order of the method, and costs what a step costs.
+
+    Parameters
+    ----------
+    reached
+        The states, in order.
+    stepper
+        Makes the steps, each from a state and N there.
+    slope
+        What the stepper evaluates.
+    """
+
+    def __init__(self, reached: Sequence[Reached], stepper: Stepper[Any], slope: Slope) -> None:
+        super().__init__([own.t for own in reached], [own.y for own in reached])
+        self._reached, self._stepper, self._slope = list(reached), stepper, slope
+
+    def _follow(self, places: Sequence[tuple[int, float]]) -> Array:
+        return stack([self._stepped(n, theta) for n, theta in places])
+
+    def _stepped(self, n: int, theta: float) -> Array:
+        start, end = self._reached[n], self.times[n + 1]
+        memory, h = self._stepper.start(start.t, start.y, start.value), theta * (end - start.t)
+
+        def slope(t: float, *where: Any) -> Array:
+            return self._slope(inside(t, start.t, end), *where)
+
+        return self._stepper.advance(memory, slope, start.t, start.t + h, h).y
+
+
+class Stepped(NamedTuple):
+    """Interpolates by steps: see ``SteppedOutput``.
+
+    Attributes
+    ----------
+    stepper, slope
+        As in ``SteppedOutput``.
+    """
+
+    stepper: Stepper[Any]
+    slope: Slope
+    points: int = 2
+
+    def through(self, reached: Sequence[Reached]) -> SteppedOutput:
+        """Return the continuous solution through two states or more."""
+        return SteppedOutput(reached, self.stepper, self.slope)
