@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from expint.backend import Array, array_namespace, device, is_array
+from expint.exchange import ask, noticing
+from expint.given import refuse_gradients
 from expint.operators import Scalar
 
 from .prediction import Kind, coefficients, prediction_name
@@ -47,7 +49,8 @@ class Denoiser:
 
     Notes
     -----
-    Whether a call records gradients is the caller's choice: ``torch.no_grad`` around it works as usual.
+    Whether a call records gradients is the caller's choice: ``torch.no_grad`` around it works as usual. Outputs may lie
+    in the same memory again and again, as those of compiled networks do.
     """
 
     network: Callable[..., Array]
@@ -96,15 +99,17 @@ class Denoiser:
         if x.ndim == 0:
             raise ValueError("expected a state of shape (B, …); received a scalar; add a batch axis")
         if isinstance(t, (int, float)) or not is_array(t) or t.ndim == 0:
+            refuse_gradients("t", t)
             t = array_namespace(x).full((x.shape[0],), float(t), dtype=x.dtype, device=device(x))
-        return like_input(self.network(x, t, **self.condition), x)
+        return like_input(ask(noticing(self.network, "the network"), x, t, **self.condition), x)
 
     def at_times(self, times: Iterable[float], like: Array) -> Callable[[float, Array], Array]:
         """Return the denoiser as a function of (t, x) for these ``times`` and for states ``like`` one.
 
         The arrays of times that the network is given are made here, all at once.
         """
-        network, condition, unique = self.network, self.condition, list(dict.fromkeys(times))
+        network, condition = noticing(self.network, "the network"), self.condition
+        unique = list(dict.fromkeys(times))
         host = np.repeat(np.array(unique)[:, None], like.shape[0], axis=1)
         xp = array_namespace(like)
         rows = xp.unstack(xp.asarray(host, dtype=like.dtype, device=device(like)))

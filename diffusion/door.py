@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from expint.backend import all_finite, array_namespace, is_array
+from expint.given import refuse_gradients
 
 from . import grids
 from .declaration import Sampler
@@ -30,6 +31,10 @@ def lay_out(
         cannot be sampled on, or there are fewer steps than slopes that the sampler interpolates.
     """
     check_denoiser(denoiser)
+    refuse_gradients("grid", grid)
+    refuse_gradients("steps", steps)
+    for time in grid if isinstance(grid, (list, tuple)) else ():
+        refuse_gradients("grid", time)
     chosen, schedule = find_sampler(sampler), denoiser.schedule
     if (steps is None) == (grid is None):
         received = "neither" if steps is None else "both"

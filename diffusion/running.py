@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping
 from math import inf
-from typing import Any
 
 import expint
-from expint.backend import Array
+from expint.backend import Array, array_namespace
 from expint.lower.uncorrected import without_corrected
 from expint.run.compiled import can_scatter, scattered_states
-from expint.run.loops import over_plan
+from expint.run.loops import Accepted, over_plan
 from expint.run.record import run_states
 
 from .declaration import Sampler
@@ -63,31 +61,65 @@ def run_sampler(
         raise ValueError(f"expected start to be 'noise' or 'state', received {start!r}")
     start_time = plan.steps[0].times[0]
     x = state * denoiser.schedule.noise_scale(start_time) if start == "noise" else state
-    scattered = can_scatter(plan, x)
     last = len(plan.steps) - 1
-    with _no_grad(x):
+
+    def states_by(scattered: bool, known: Array | None = None) -> Iterator[Accepted]:
+        """Yield the states, by the loop with fewer operations or the one that records gradients."""
         plan_run, evaluate, factors = _evaluation(sampler, denoiser, plan, x, keep=not scattered or outputs is not None)
+        if known is not None:
+            evaluate = _once_known(evaluate, known, refuse=scattered)
         if outputs is not None:
             evaluate = _kept(evaluate, factors, outputs)
         if first is not None:
             evaluate = _noted(evaluate, factors, sampler, denoiser.schedule, first)
         if scattered and keep == [last] and callback is None:
             plan_run = without_corrected(plan_run)  # nothing looks at the states between, but where the network raises
-        states = (scattered_states if scattered else over_plan)(plan_run, evaluate, x)
-        run = run_states(
-            states,
-            x,
-            last,
-            keep=keep,
-            name=sampler.name,
-            callback=callback,
-            progress=progress,
-            look_every=None,  # a look at the states synchronises a GPU
-        )
-        if run.success:
-            return run
-        plan_run, evaluate, _ = _evaluation(sampler, denoiser, plan, x)
-        return diagnosed(run, plan_run, evaluate, x)
+        return (scattered_states if scattered else over_plan)(plan_run, evaluate, x)
+
+    def states() -> Iterator[Accepted]:
+        scattered = can_scatter(plan, x)
+        if not scattered or not array_namespace(x).is_grad_enabled():
+            yield from states_by(scattered)
+            return
+        yield Accepted(start_time, x, 0)
+        known = _evaluation(sampler, denoiser, plan, x)[1](start_time, x)
+        chosen = states_by(not known.requires_grad, known)  # what the network learns asks for a gradient, or nothing
+        next(chosen)
+        yield from chosen
+
+    run = run_states(
+        states(),
+        x,
+        last,
+        keep=keep,
+        name=sampler.name,
+        callback=callback,
+        progress=progress,
+        look_every=None,  # a look at the states synchronises a GPU
+    )
+    if run.success:
+        return run
+    plan_run, evaluate, _ = _evaluation(sampler, denoiser, plan, x)
+    return diagnosed(run, plan_run, evaluate, x)
+
+
+def _once_known(slope: Callable[[float, Array], Array], known: Array, refuse: bool) -> Callable[[float, Array], Array]:
+    """Return the ``slope``, its first value ``known``; with ``refuse``, values that ask for a gradient are refused."""
+    waiting = [known]
+
+    def evaluate(t: float, x: Array) -> Array:
+        if waiting:
+            return waiting.pop()
+        value = slope(t, x)
+        if refuse and value.requires_grad:
+            raise TypeError(
+                "expected a network all or none of whose outputs ask for a gradient, received the first of them at "
+                f"t = {t:.6g}, after the run had begun without; let the noise ask for one, too "
+                "(noise.requires_grad_()), or sample under torch.no_grad()"
+            )
+        return value
+
+    return evaluate
 
 
 def _evaluation(
@@ -129,12 +161,3 @@ def _noted(
         return value
 
     return evaluate
-
-
-def _no_grad(x: Array) -> AbstractContextManager[Any]:
-    """Return torch.no_grad() for tensors that ask for no gradient, without importing torch for others."""
-    if hasattr(x, "requires_grad") and not x.requires_grad:
-        import torch
-
-        return torch.no_grad()
-    return nullcontext()

@@ -107,6 +107,7 @@ def to_numpy(x: Any) -> np.ndarray:
     """Return ``x`` as a NumPy array on the host, detached from any graph."""
     if hasattr(x, "detach"):
         x = x.detach().cpu()
+        x = x.float() if "bfloat16" in str(x.dtype) else x  # NumPy does not know it
     return np.asarray(x)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from expint.backend import Array
 from expint.door import check_slopes, check_state
+from expint.given import given_times, refuse_gradients
 from expint.operators.time_scaled import Part, TimeScaled
 from expint.run.events import check_events
 from expint.solution import Solution, Status
@@ -73,13 +74,14 @@ def _solve_clocked(
             "right-hand side is divided by g; leave jac out, or leave g(t) A to nonlinear"
         )
     y0, fixed = check_state(y0), step is not None or grid is not None
+    given = given_times(t_span, step, grid, t_eval, first_step, max_step, max_steps)
     if fixed:
-        times, wanted = lay_out_times(t_span, step, grid, t_eval)
+        times, wanted = lay_out_times(given.span, given.step, given.grid, given.t_eval)
         asked = None if wanted is None else times[wanted]
     else:
-        limits = StepLimits(first_step, max_step, max_steps)
-        times = np.array([float(t_span[0]), *lay_out_stops(t_span, t_eval, limits)])
-        asked = None if t_eval is None else np.asarray(t_eval, dtype=np.float64)
+        limits = StepLimits(given.first, given.largest, given.most)
+        times = np.array([given.span[0], *lay_out_stops(given.span, given.t_eval, limits)])
+        asked = given.t_eval
     run = _Clocked(part, times)
     steps: dict[str, Any] = {"first_step": first_step}
     if fixed:
@@ -102,7 +104,7 @@ def _solve_clocked(
             **steps,
             **options,
         )
-    except Exception as error:
+    except BaseException as error:
         if hasattr(error, "solution"):
             error.solution = run.back(error.solution)
             error.add_note("times in the note above are those of the clock s = ∫ g dt")
@@ -189,6 +191,7 @@ class ClockedOutput:
         ValueError
             If a time lies outside the span of the run.
         """
+        refuse_gradients("the time of sol(t)", t)
         first, last = self.times[0], self.times[-1]
         times = np.asarray(t, dtype=np.float64)
         outside = times[(times < min(first, last)) | (times > max(first, last))]

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
-from expint.backend import Array, Namespace, all_finite, array_namespace, asarray_like, device, is_array, to_numpy
+from expint.backend import Array, array_namespace, asarray_like, to_numpy
 from expint.derive.adams import Adams
 from expint.derive.predictor_corrector import PredictorCorrector
 from expint.derive.stage import Method
+from expint.exchange import as_state, ask, lent, refuse_masked
+from expint.given import check_state, refuse_gradients
 from expint.run.tolerance import ErrorNorm
 
 __all__ = [
     "check_estimate",
+    "check_function",
     "check_slopes",
     "check_state",
     "check_tolerance",
@@ -26,54 +28,39 @@ __all__ = [
 ]
 
 
-def check_state(y0: Any) -> Array:
-    """Return the initial state as an array, refusing integers and non-finite values."""
-    y0 = y0 if is_array(y0) else np.asarray(y0, dtype=complex if np.iscomplexobj(y0) else float)
-    xp = array_namespace(y0)
-    if not xp.isdtype(y0.dtype, ("real floating", "complex floating")):
-        raise TypeError(f"expected a floating-point or complex state, received dtype {y0.dtype}; convert it: 1.0 * y0")
-    if xp.finfo(y0.dtype).bits > 64:  # of a complex number: of its parts
-        raise TypeError(
-            f"expected a state of at most double precision, as φ-functions are, received dtype {y0.dtype}; convert it "
-            "to float64 or complex128"
-        )
-    if not all_finite(y0):
-        raise ValueError("expected a finite initial state, received inf or nan in y0; check how it was made")
-    return y0
-
-
 def check_slopes(
     nonlinear: Callable[..., Array], args: tuple[Any, ...], y0: Array, what: str = "nonlinear(t, y)"
 ) -> Callable[[float, Array], Array]:
     """Return N(t, y) with ``args`` bound; values are checked against the state, the first and where their kind changes.
 
-    In messages the function is called ``what``. A function may write all its values into one array: values that lie
-    where the last ones lay are copied, and so are the first.
+    In messages the function is called ``what``. States are lent to it, and its values are ours; see
+    ``expint.exchange``. For states of NumPy it may also return a list or a number.
     """
-    if not callable(nonlinear):
-        raise TypeError(f"expected {what} to be a function, received {type(nonlinear).__name__}")
+    check_function(nonlinear, args, what)
+    known: Any = object()
+    shape = y0.shape
+
+    def checked(t: float, y: Array) -> Array:
+        nonlocal known
+        slope = ask(nonlinear, t, lent(y), *args)
+        if getattr(slope, "dtype", None) is known and slope.shape == shape:
+            return slope
+        slope = as_state(slope, y0, what)
+        known = slope.dtype
+        return slope
+
+    return checked
+
+
+def check_function(function: Any, args: Any, what: str) -> None:
+    """Refuse what cannot be called, and further arguments that are no tuple."""
+    if not callable(function):
+        raise TypeError(f"expected {what} to be a function, received {type(function).__name__}")
     if not isinstance(args, (tuple, list)):
         raise TypeError(
             f"expected args to be a tuple of further arguments of {what}, received {type(args).__name__}; one argument "
             "is passed as args=(value,)"
         )
-    known: Any = object()
-    shape = y0.shape
-    place: int | None = None
-
-    def checked(t: float, y: Array) -> Array:
-        nonlocal known, place
-        slope = nonlinear(t, y, *args) if args else nonlinear(t, y)
-        base = getattr(slope, "base", None)
-        before, place = place, id(slope if base is None else base)
-        if before is None or getattr(slope, "dtype", None) is not known or slope.shape != shape:
-            _check_slope(slope, y0, what)
-            known = getattr(slope, "dtype", known)
-        elif before != place:
-            return slope
-        return 1 * slope  # what lies where the last one lay may be written over
-
-    return checked
 
 
 def no_force(t: float, y: Array, *args: Any) -> Array:
@@ -82,39 +69,11 @@ def no_force(t: float, y: Array, *args: Any) -> Array:
     return array_namespace(y).zeros_like(y)
 
 
-def _check_slope(slope: Any, y0: Array, what: str) -> None:
-    if not is_array(slope) and not np.isscalar(slope):
-        raise TypeError(f"expected {what} to return an array like y0, received {type(slope).__name__}")
-    shape = tuple(getattr(slope, "shape", ()))
-    if shape != tuple(y0.shape):
-        raise ValueError(f"expected {what} to return shape {tuple(y0.shape)}, that of y0, received shape {shape}")
-    xp = array_namespace(y0)
-    if is_array(slope):
-        _check_home(slope, y0, xp, what)
-    dtype = slope.dtype if is_array(slope) else xp.result_type(y0.dtype, slope)
-    if xp.result_type(dtype, y0.dtype) != y0.dtype:
-        raise TypeError(
-            f"expected {what} to return dtype {y0.dtype}, that of y0, received {dtype}; convert y0 or the "
-            "result of nonlinear, so that no step changes the dtype silently"
-        )
-
-
-def _check_home(slope: Array, y0: Array, xp: Namespace, what: str) -> None:
-    """Refuse slopes of another array library or on another device."""
-    if array_namespace(slope) is not xp:
-        raise TypeError(
-            f"expected {what} to return an array of {type(y0).__module__}, as y0 is one, received one of "
-            f"{type(slope).__module__}; convert y0 or the result of nonlinear"
-        )
-    if device(slope) != device(y0) and device(slope) is not None:  # JAX knows no device of what it traces
-        raise TypeError(f"expected {what} to stay on device {device(y0)}, received one on {device(slope)}")
-
-
 def check_tolerance(
     method: Method,
     rtol: float | Array | None,
     atol: float | Array | None,
-    norm: Callable[[Array], float] | None,
+    norm: Callable[[Array], float] | Literal["max"] | None,
     y0: Array,
     doubling: bool = False,
 ) -> ErrorNorm:
@@ -132,18 +91,20 @@ def check_tolerance(
         )
     if 0 in y0.shape:
         raise ValueError(f"expected a state with entries to measure errors of, received y0 of shape {tuple(y0.shape)}")
+    if isinstance(norm, str) and norm == "max":
+        norm = array_namespace(y0).max
     if norm is not None and not callable(norm):
         raise TypeError(
-            f"expected norm to be a function of the scaled error, received {norm!r}; pass one such as np.max"
+            f"expected norm to be a function of the scaled error, or 'max', received {norm!r}; pass one such as np.max"
         )
     rtol, xp = check_rtol(rtol, y0), array_namespace(y0)
     if atol is None:
-        size = math.sqrt(float(to_numpy(xp.mean(xp.abs(y0) ** 2))))
+        size = float(np.sqrt(np.mean(np.abs(_on_host(y0)) ** 2)))
         atol = rtol * (size if size > 0 else 1.0)
     atol = _beside("atol", atol, y0)
-    smallest = float(np.min(to_numpy(atol)))
-    neither = np.any(to_numpy(atol) + to_numpy(rtol) == 0)
-    if not (smallest >= 0 and np.all(np.isfinite(to_numpy(atol)))) or neither:
+    absolute, relative = _on_host(atol), _on_host(rtol)
+    smallest, neither = float(np.min(absolute)), np.any(absolute + relative == 0)
+    if not (smallest >= 0 and np.all(np.isfinite(absolute))) or neither:
         raise ValueError(f"expected tolerances ≥ 0, not both 0, received rtol = {rtol} and atol = {atol}")
     if smallest == 0:  # a component that stays zero has no error, not 0/0
         atol = atol + float(xp.finfo(y0.dtype).smallest_normal) ** 0.5
@@ -163,9 +124,15 @@ def check_estimate(error: str | None) -> bool:
 
 
 def check_rtol(rtol: Any, y0: Array) -> float | Array:
-    """Return the relative tolerance, 1e-6 by default: a number, or an array beside the state that broadcasts to it."""
-    rtol = _beside("rtol", 1e-6 if rtol is None else rtol, y0)
-    host, least = to_numpy(rtol), 10 * float(array_namespace(y0).finfo(y0.dtype).eps)
+    """Return the relative tolerance: a number, or an array beside the state that broadcasts to it.
+
+    By default it is 1e-6, or a hundred times the precision of the state where that is more: 1.2e-5 in single precision.
+    In half precision, where that would be no tolerance, it is twenty times the precision.
+    """
+    precision = float(array_namespace(y0).finfo(y0.dtype).eps)
+    default = max(1e-6, (100 if precision < 1e-4 else 20) * precision)
+    rtol = _beside("rtol", default if rtol is None else rtol, y0)
+    host, least = _on_host(rtol), 10 * precision
     if not (np.all(np.isfinite(host)) and np.all(host >= 0)):
         raise ValueError(f"expected rtol to be a number ≥ 0, received {rtol}")
     if np.any((host > 0) & (host < least)):
@@ -176,8 +143,16 @@ def check_rtol(rtol: Any, y0: Array) -> float | Array:
     return rtol
 
 
+def _on_host(values: Any) -> np.ndarray:
+    """Return numbers on the host in double precision: squares overflow in half."""
+    host = to_numpy(values)
+    return host.astype(np.complex128 if np.iscomplexobj(host) else np.float64)
+
+
 def _beside(name: str, tolerance: Any, y0: Array) -> float | Array:
     """Return a number, or an array beside the state that broadcasts to it."""
+    refuse_gradients(name, tolerance)
+    refuse_masked(name, tolerance)
     host = to_numpy(tolerance)
     if host.dtype.kind not in "fiu":
         raise TypeError(f"expected {name} to be a real number or an array of them, received {tolerance!r}")

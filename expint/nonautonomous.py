@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 from expint.backend import Array
 from expint.derive.lie_group import LieGroupMethod
@@ -43,7 +43,7 @@ def solve_time_dependent(
     t_eval: Sequence[float] | None,
     rtol: float | Array | None,
     atol: float | Array | None,
-    norm: Callable[[Array], float] | None,
+    norm: Callable[[Array], float] | Literal["max"] | None,
     limits: StepLimits,
     error: str | None,
     controller: Controller | None,
@@ -99,7 +99,7 @@ def solve_time_dependent(
         else:
             keep = None if t_eval is None else {float(t) for t in t_eval}
             run = run_adaptive(Doubled(steps), slope, y0, start, stops, control, keep=keep, watch=watch, **shown)
-    except Exception as failure:
+    except BaseException as failure:
         if hasattr(failure, "solution"):
             failure.solution = counted(failure.solution)
         raise

@@ -11,6 +11,7 @@ from expint.backend import Array
 from expint.derive.rosenbrock import Linearised
 from expint.derive.stage import Method
 from expint.door import check_slopes, check_state
+from expint.given import given_number
 from expint.lower.cache import StepCache
 from expint.methods import method as find_method
 from expint.operators import as_operator
@@ -73,6 +74,7 @@ def begin(
     ValueError, TypeError
         As ``solve_ivp``.
     """
+    t0 = given_number("t0", t0)
     if not math.isfinite(t0):
         raise ValueError(f"expected a finite time t0, received {t0}")
     y0 = check_state(y0)
@@ -116,6 +118,7 @@ def step(state: StepState, h: float) -> StepState:
     -----
     What a step costs is the same as in ``solve_ivp`` with fixed steps; steps of equal length share their φ-functions.
     """
+    h = given_number("h", h)
     if not math.isfinite(h) or h == 0:
         raise ValueError(f"expected a finite step h other than 0, received {h}")
     evaluations = state.evaluations

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
-from typing import Any
+from typing import Any, Literal
 
 from expint.backend import Array
 from expint.derive.linearised_ladder import linearised_ladder
 from expint.derive.stage import Method
-from expint.door import check_slopes, check_tolerance
+from expint.door import check_function, check_slopes, check_tolerance
+from expint.exchange import ask, lent, like_state
 from expint.jacobian import Lineariser, as_source
+from expint.jacobian.lineariser import refuse_recorded
 from expint.operators import Operator, Scalar
 from expint.run import Controller, StepControl
 from expint.run.linearised_output import LinearisedTrail
@@ -39,7 +41,7 @@ def solve_linearised(
     t_eval: Sequence[float] | None,
     rtol: float | Array | None,
     atol: float | Array | None,
-    norm: Callable[[Array], float] | None,
+    norm: Callable[[Array], float] | Literal["max"] | None,
     limits: StepLimits,
     controller: Controller | None,
     doubling: bool,
@@ -68,7 +70,7 @@ def solve_linearised(
     steps = linearised_steps(nonlinear, start, y0, operator, method, jac, args, accuracy)
     linearise, stats = steps.linearise, steps.linearise.stats
     watch = Watch(LinearisedTrail(steps, dense_output), events) if events or dense_output else None
-    checked = check_slopes(nonlinear, args, y0)
+    checked = _without_gradient(check_slopes(nonlinear, args, y0))
 
     def counted(solution: Solution) -> Solution:
         """Return the solution with what its derivatives cost."""
@@ -85,11 +87,20 @@ def solve_linearised(
             keep = None if t_eval is None else {float(t) for t in t_eval}
             stepper = Doubled(steps) if doubling else steps
             run = run_adaptive(stepper, checked, y0, start, stops, control, keep=keep, watch=watch, **shown)
-    except Exception as error:
+    except BaseException as error:
         if hasattr(error, "solution"):
             error.solution = counted(error.solution)
         raise
     return counted(run)
+
+
+def _without_gradient(slope: Callable[[float, Array], Array]) -> Callable[[float, Array], Array]:
+    def refused(t: float, y: Array) -> Array:
+        value = slope(t, y)
+        refuse_recorded(value)
+        return value
+
+    return refused
 
 
 def linearised_steps(
@@ -116,9 +127,10 @@ def linearised_steps(
     ValueError, TypeError
         If the source of the Jacobian cannot serve such states.
     """
+    check_function(nonlinear, args, "nonlinear(t, y)")
 
-    def whole(t: Any, y: Array) -> Array:
-        return nonlinear(t, y, *args)
+    def whole(t: Any, y: Array) -> Array:  # differentiated, too: its arguments may be complex, or those of a transform
+        return like_state(ask(nonlinear, t, lent(y), *args), y)
 
     def matrix(t: float, y: Array) -> Any:
         return jac(t, y, *args)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from expint.backend import Array, array_namespace, is_array, is_complex, is_numpy
+from expint.exchange import ask, lent
 from expint.jacobian.coordinates import Coordinates
 from expint.jacobian.source import Place, Source
 
@@ -62,7 +63,7 @@ class Given(Source):
             If it has no shape that fits the state.
         """
         known = hasattr(self.jacobian, "shape")
-        found = self.jacobian if known else self.jacobian(t, y)
+        found = self.jacobian if known else ask(self.jacobian, t, lent(y))
         if not (hasattr(found, "matvec") or hasattr(found, "tocsr") or is_array(found)):
             found = np.asarray(found, dtype=complex if np.iscomplexobj(found) else float)
         entries = Coordinates(y, real=False).n
@@ -134,7 +135,7 @@ class Product(Source):
         y, back, flat = place.coordinates.back(place.x), place.coordinates.back, place.coordinates.flat
 
         def along(v: Array) -> Array:
-            product = self.function(place.t, y, back(v))
+            product = ask(self.function, place.t, lent(y), lent(back(v)))
             if not is_array(product) or tuple(product.shape) != tuple(y.shape):
                 received = f"shape {tuple(product.shape)}" if is_array(product) else type(product).__name__
                 raise ValueError(f"expected J v of shape {tuple(y.shape)}, that of y0, received {received}")

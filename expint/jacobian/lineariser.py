@@ -17,7 +17,7 @@ from expint.operators import Dense, Operator
 from expint.operators.base import StoredOperator, is_sparse
 from expint.solution import Stats
 
-__all__ = ["JacobianFailure", "Linearisation", "Lineariser"]
+__all__ = ["JacobianFailure", "Linearisation", "Lineariser", "refuse_recorded"]
 
 _DENSE = 64
 """The largest number of unknowns for which "auto" forms matrices: φ-functions of larger ones cost more than actions."""
@@ -109,7 +109,7 @@ class Lineariser:
         stats: Stats,
     ) -> None:
         source.check(y0)
-        _refuse_gradients(y0)
+        refuse_recorded(y0)
         real = source.is_real(t0, y0) if isinstance(source, Given) else True
         self.source, self.coordinates, self.stats = source, Coordinates(y0, real), stats
         self._nonlinear, self._tolerance = nonlinear, tolerance
@@ -154,7 +154,7 @@ class Lineariser:
         ValueError, TypeError
             If a given Jacobian does not fit the state, or a gradient is to be recorded.
         """
-        _refuse_gradients(value)
+        refuse_recorded(value)
         flat, stats = self.coordinates.flat, self.stats
         stats.jacobian_evaluations += 1
         place = Place(self._function, t, flat(y), flat(value), step, self.coordinates)
@@ -163,6 +163,7 @@ class Lineariser:
         if self._tolerance is not None:
             operator = operator.within(*self._tolerance)
         in_time = self.source.time_derivative(place)
+        refuse_recorded(in_time)
         return Linearisation(t, place.x, place.value, slope, in_time, operator, derivative)
 
     def _function(self, t: Any, x: Array) -> Array:
@@ -192,6 +193,7 @@ class Lineariser:
         if hasattr(matrix, "matvec"):
             product = self._counted(matrix.matvec)
             return _matrix_free(product, self.coordinates.n), product
+        refuse_recorded(matrix)
         _check_finite(matrix, place.t)
         if self.form == "sparse":
             from expint.operators.sparse import Sparse
@@ -213,7 +215,9 @@ class Lineariser:
     def _counted(self, product: Callable[[Array], Array]) -> Callable[[Array], Array]:
         def counted(v: Array) -> Array:
             self.stats.jacobian_products += 1
-            return product(v)
+            along = product(v)
+            refuse_recorded(along)
+            return along
 
         return counted
 
@@ -224,12 +228,13 @@ def _matrix_free(product: Callable[[Array], Array], n: int) -> Operator:
     return MatrixFree(product, n)
 
 
-def _refuse_gradients(array: Array) -> None:
+def refuse_recorded(array: Array | None) -> None:
+    """Refuse a tensor whose gradient is recorded: a run that linearises would lose a part of it."""
     if getattr(array, "requires_grad", False):
         raise TypeError(
-            "expected a run that records no gradient for a method that linearises, received a state or values of "
-            "nonlinear that require one: it would miss how the Jacobian changes; solve under torch.no_grad(), or take "
-            "a method with a fixed L"
+            "expected a run that records no gradient for a method that linearises, received a state, a Jacobian or "
+            "values of nonlinear that require one: it would miss how the Jacobian changes; solve under "
+            "torch.no_grad(), or take a method with a fixed L"
         )
 
 

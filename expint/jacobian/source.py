@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from expint.backend import Array, array_namespace
+from expint.exchange import ask, lent
 from expint.jacobian.coordinates import Coordinates
 
 __all__ = ["Computed", "Place", "Source"]
@@ -87,7 +88,7 @@ class Source(ABC):
         if self.in_time is None:
             return None
         if callable(self.in_time):
-            slope = self.in_time(place.t, place.coordinates.back(place.x))
+            slope = ask(self.in_time, place.t, lent(place.coordinates.back(place.x)))
             xp = array_namespace(place.x)
             state = xp.asarray(slope, dtype=place.coordinates.back(place.x).dtype)
             if tuple(state.shape) != place.coordinates.shape:

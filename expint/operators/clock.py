@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.polynomial import chebyshev
 
+from expint.given import refuse_gradients
+
 __all__ = ["Clock", "Integral"]
 
 _POINTS = 20
@@ -197,6 +199,7 @@ def _series(coefficients: list[float], x: float) -> float:
 def _number(function: Callable[[float], Any], t: float, name: str) -> float:
     """Return the finite real value of a function of time."""
     value = function(t)
+    refuse_gradients(f"{name}(t)", value)
     if getattr(value, "shape", ()) != () or isinstance(value, (complex, np.complexfloating)):
         raise TypeError(f"expected {name}(t) to return a real number, received {value!r} at t = {t:.6g}")
     try:

@@ -11,6 +11,8 @@ import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
 from expint.backend import Array, array_namespace, device, is_array, is_numpy, is_torch
+from expint.exchange import guarded
+from expint.given import given_number
 from expint.operators.base import check_constant, check_dtype, random_like
 from expint.operators.iterated import IteratedOperator, Spectrum, check_trailing
 from expint.phi.augmented import Matvec, norm
@@ -154,7 +156,7 @@ class MatrixFree(IteratedOperator):
 
     def matvec(self, like: Array) -> Matvec:
         """Return v ↦ L v for states like ``like``, flattened."""
-        xp, function, shape = array_namespace(like), self.function, self.shape
+        xp, function, shape = array_namespace(like), guarded(self.function), self.shape
         if math.prod(like.shape) == math.prod(shape):
             return lambda v: xp.reshape(function(xp.reshape(v, shape)), (-1,))
 
@@ -181,7 +183,7 @@ def _declared(symmetry: str | None, interval: tuple[float, float] | None) -> Spe
         raise ValueError(f"expected symmetry to be 'symmetric', 'skew' or None, received {symmetry!r}")
     if interval is None:
         return None
-    low, high = (float(end) for end in interval)
+    low, high = (given_number("interval", end) for end in interval)
     if symmetry is None or not (math.isfinite(low) and math.isfinite(high) and low <= high):
         raise ValueError(
             f"expected interval = (a, b) with a ≤ b together with symmetry='symmetric' or 'skew', received {interval} "

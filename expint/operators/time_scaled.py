@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from expint.backend import is_array
+from expint.given import given_number
 
 __all__ = ["Part", "TimeScaled"]
 
@@ -74,7 +75,8 @@ class TimeScaled:
         TypeError
             If operators are mixed with arrays.
         """
-        factors, operators = [float(part.rate(t)) for part in self.parts], [part.operator for part in self.parts]
+        factors = [given_number("rate(t)", part.rate(t)) for part in self.parts]
+        operators = [part.operator for part in self.parts]
         if all(is_array(own) for own in operators) and len({tuple(own.shape) for own in operators}) == 1:
             return sum(factor * own for factor, own in zip(factors, operators))
         from expint.operators.coerce import as_part

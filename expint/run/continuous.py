@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from expint.backend import Array, array_namespace, asarray_like, device, stack
+from expint.given import refuse_gradients
 
 __all__ = ["Continuous", "Reached", "ReachedTrail"]
 
@@ -47,6 +48,7 @@ class Continuous(ABC):
         ValueError
             If a time lies outside the span of the run, or the times are not in a row.
         """
+        refuse_gradients("the time of sol(t)", t)
         if np.ndim(t) == 0:
             return self._at([float(t)])[0, ...]  # type: ignore[arg-type]
         wanted = np.asarray(t)

@@ -9,7 +9,12 @@ from itertools import pairwise
 from numbers import Integral, Real
 from typing import Any
 
+import numpy as np
+
 from expint.backend import Array, is_complex
+from expint.exchange import ask, lent
+from expint.given import is_traced
+from expint.run.moving import state_at_event
 from expint.run.samples import Sample, foreseen, samples_inside
 
 __all__ = ["EventFinder", "check_events"]
@@ -69,11 +74,15 @@ class EventFinder:
         found.sort(key=lambda pair: abs(pair[0] - start))
         for root, i in found:
             self.times[i].append(root)
-            self.states[i].append(between(root))
+            self.states[i].append(state_at_event(self.events[i], between, root, (start, end)))
             terminal = getattr(self.events[i], "terminal", False)
             if terminal and len(self.times[i]) >= int(terminal):
                 return root
         return None
+
+    def newest(self, t: float) -> Array:
+        """Return the state of the event that was found at ``t``."""
+        return next(self.states[i][-1] for i, times in enumerate(self.times) if times and times[-1] == t)
 
     def _sample(self, t: float, y: Array) -> Sample:
         return Sample(t, tuple(_number(event(t, y)) for event in self.events))
@@ -95,27 +104,31 @@ def check_events(events: Any, args: tuple[Any, ...] = ()) -> tuple[Event, ...]:
     """Return events as a tuple of functions event(t, y) with ``args`` bound, or say what is wrong with them."""
     if events is None:
         return ()
+    if not callable(events) and not isinstance(events, (list, tuple)):
+        raise TypeError(
+            f"expected events to be a function event(t, y) or a list of them, received {type(events).__name__}"
+        )
     listed = (events,) if callable(events) else tuple(events)
     for event in listed:
         if not callable(event):
             raise TypeError(f"expected events to be functions event(t, y), received {type(event).__name__}")
         terminal, direction = getattr(event, "terminal", False), getattr(event, "direction", 0)
-        if not isinstance(terminal, Integral) or terminal < 0:
+        if not isinstance(terminal, Integral | np.bool_) or terminal < 0:
             raise ValueError(
                 "expected event.terminal to be True, False or the number of the occurrence that ends the run, received "
                 f"{terminal!r}"
             )
-        if not isinstance(direction, Real):
+        if not isinstance(direction, Real) or math.isnan(direction):
             raise TypeError(
                 "expected event.direction to be positive for rising zeros, negative for falling ones, 0 for both, "
                 f"received {direction!r}"
             )
-    return tuple(_bound(event, args) for event in listed) if args else listed
+    return tuple(_bound(event, args) for event in listed)
 
 
 def _bound(event: Callable[..., float], args: tuple[Any, ...]) -> Event:
     def bound(t: float, y: Array) -> float:
-        return event(t, y, *args)
+        return ask(event, t, lent(y), *args)
 
     vars(bound).update(terminal=getattr(event, "terminal", False), direction=getattr(event, "direction", 0))
     return bound
@@ -124,6 +137,12 @@ def _bound(event: Callable[..., float], args: tuple[Any, ...]) -> Event:
 def _number(value: Any) -> float:
     """Return the value of an event, refusing arrays, complex numbers and nan."""
     shape = tuple(getattr(value, "shape", ()))
+    if is_traced(value):
+        raise TypeError(
+            "expected an event whose value is known, received an array that JAX traces: zeros cannot be located inside "
+            "jit, grad and vmap; leave events out there, or solve outside"
+        )
+    value = value.detach() if hasattr(value, "detach") else value
     try:
         if shape or is_complex(value):
             raise TypeError("no real number")

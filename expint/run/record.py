@@ -216,9 +216,9 @@ def _record(
         return finish(failure.status, str(failure))
     except ActionFailure as failure:
         return finish(Status.ACTION_FAILED, f"after t = {last.t:.6g}: {failure}")
-    except Exception as error:
-        where = f"after t = {last.t:.6g}"
-        error.solution = finish(Status.RAISED, f"{type(error).__name__} raised {where}: {error}")  # type: ignore[attr-defined]
+    except BaseException as error:  # an interrupt, too: nothing reached is lost
+        where = "at the start" if math.isnan(last.t) else f"after t = {last.t:.6g}"
+        error.solution = finish(Status.RAISED, f"{type(error).__name__} raised {where}: {error}".rstrip(": "))  # type: ignore[attr-defined]
         error.add_note(f"raised {where}; the states reached so far are in the attribute 'solution' of this exception")
         raise
     return finish(Status.SUCCESS, Status.SUCCESS.sentence)

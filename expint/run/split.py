@@ -9,6 +9,8 @@ import numpy as np
 
 from expint.backend import Array
 from expint.derive.splitting import Splitting
+from expint.exchange import as_state, ask, lent
+from expint.given import check_state, given_grid
 from expint.lower.lower import check_grid
 from expint.operators import as_operator
 from expint.run.loops import over_times
@@ -49,9 +51,21 @@ def run_splitting(
 
     Raises
     ------
-    ValueError
-        If the grid is not strictly monotone, or L cannot act on y0.
+    ValueError, TypeError
+        If the grid is not strictly monotone, L cannot act on y0, or the method is no splitting. If ``flow`` raises, its
+        exception is passed on with the states reached so far in its attribute ``solution``.
     """
-    times = check_grid(grid).tolist()
+    if not isinstance(method, Splitting):
+        raise TypeError(
+            f"expected a splitting method, received {type(method).__name__}; expint.method('strang') is one"
+        )
+    if not callable(flow):
+        raise TypeError(f"expected flow(t, τ, y) to be a function, received {type(flow).__name__}")
+    y0 = check_state(y0)
+    times = check_grid(given_grid(grid)).tolist()
+
+    def moved(t: float, tau: float, y: Array) -> Array:
+        return as_state(ask(flow, t, tau, lent(y)), y, "flow(t, τ, y)")
+
     stepper = Flows(method, as_operator(linear, y0), y0)
-    return run_states(over_times(stepper, flow, y0, times), y0, len(times) - 1, name=method.name)
+    return run_states(over_times(stepper, moved, y0, times), y0, len(times) - 1, name=method.name)

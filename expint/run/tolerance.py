@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from expint.backend import Array, array_namespace, to_numpy
+from expint.given import given_number
 from expint.run.control import Controller
 from expint.solution import Status
 
@@ -46,7 +47,7 @@ class ErrorNorm:
     @property
     def tightest(self) -> tuple[float, float]:
         """The smallest relative and the smallest absolute tolerance of any component."""
-        return float(np.min(to_numpy(self.rtol))), float(np.min(to_numpy(self.atol)))
+        return _least(self.rtol), _least(self.atol)
 
     def __call__(self, error: Array, before: Array, after: Array) -> float:
         """Return the norm of ``error`` for a step from ``before`` to ``after``; inf where it is not finite."""
@@ -61,13 +62,26 @@ class ErrorNorm:
 
     def size(self, error: Array, scale: Array) -> float:
         """Return the norm of ``error`` in units of ``scale``; inf where it is not finite."""
+        if hasattr(error, "detach"):  # steps are constants of a gradient
+            error, scale = error.detach(), scale.detach()
         if self.norm is not None:
-            value = float(self.norm(abs(error / scale)))
+            value = given_number("norm", self.norm(abs(error / scale)))
+            if value < 0:
+                raise ValueError(f"expected norm to return a number ≥ 0, received {value}; take its absolute value")
+        elif getattr(error.dtype, "itemsize", 8) < 4:  # squares leave half precision
+            xp = array_namespace(error)
+            value = _of_any(xp.astype(error, xp.float32), xp.astype(scale, xp.float32))
         elif isinstance(error, np.ndarray) and isinstance(scale, np.ndarray):
             value = _of_arrays(abs(error), scale)
         else:
             value = _of_any(error, scale)
         return value if math.isfinite(value) else math.inf
+
+
+def _least(tolerance: float | Array) -> float:
+    if isinstance(tolerance, float):
+        return tolerance
+    return float(array_namespace(tolerance).min(tolerance))
 
 
 def _of_arrays(error: np.ndarray, scale: np.ndarray) -> float:

@@ -66,7 +66,7 @@ class Watch:
         end = finder.look(before, reached.t, reached.y, between)
         if end is None:
             return None
-        y = between(end)
+        y = finder.newest(end)
         trail.cut(end, y)
         return reached._replace(t=end, y=y)
 

@@ -30,8 +30,8 @@ def test_a_state_that_is_not_finite_is_refused(make: object, bad: float) -> None
         solve(y0=make([1.0, bad]))
 
 
-@pytest.mark.parametrize("y0", [np.array([1, 2]), torch.tensor([1, 2]), np.array([True]), np.array(3)])
-def test_an_integer_state_is_refused_with_the_remedy(y0: object) -> None:
+@pytest.mark.parametrize("y0", [torch.tensor([1, 2]), np.array([True]), torch.tensor(True), [True, False]])
+def test_integer_tensors_and_truth_values_are_no_states(y0: object) -> None:
     with pytest.raises(TypeError, match=r"expected a floating-point or complex state, received dtype .*1\.0 \* y0"):
         solve(y0=y0)
 
@@ -53,13 +53,9 @@ def test_intervals_that_are_none_are_refused(t_span: object, received: str) -> N
         solve(t_span=t_span)
 
 
-def test_integrating_backwards_must_be_said() -> None:
-    with pytest.raises(ValueError, match=r"runs backwards but step = 0.1 does not; pass step=-0.1 or exchange"):
-        solve(t_span=(1, 0), step=0.1)
+def test_steps_backwards_do_not_lead_forwards() -> None:
     with pytest.raises(ValueError, match=r"runs forwards but step = -0.1 does not; pass step=0.1 or exchange"):
         solve(t_span=(0, 1), step=-0.1)
-    with pytest.raises(ValueError, match=r"runs backwards; to integrate backwards say so by a negative first_step"):
-        expint.solve_ivp(never, (1, 0), Y0, linear=-1.0, rtol=1e-3)
     with pytest.raises(ValueError, match=r"runs forwards; to integrate backwards say so"):
         expint.solve_ivp(never, (0, 1), Y0, linear=-1.0, rtol=1e-3, max_step=-0.1)
 
@@ -173,7 +169,7 @@ def test_slopes_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
     assert str(shape) in str(raised.value)
 
 
-@pytest.mark.parametrize("slope", [None, [0.0, 0.0, 0.0], "slope"])
+@pytest.mark.parametrize("slope", [None, {0.0}, "slope", b"slope", {"slope": 0.0}, [None] * 3, [[0.0], [0.0, 0.0]]])
 def test_slopes_that_are_no_arrays_are_refused(slope: object) -> None:
     with pytest.raises((TypeError, ValueError), match=r"expected nonlinear\(t, y\) to return"):
         solve(lambda t, y: slope)
