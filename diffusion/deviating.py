@@ -77,7 +77,8 @@ class Deviating:
         return tuple(self._deviate(stage) for stage in self.method.recipe(step))
 
     def _deviate(self, stage: Stage) -> Stage:
-        rules = {rule.k: rule for rule in self.deviations if rule.slopes == len(stage.past) + len(stage.stages)}
+        looked_at = sum(map(bool, (*stage.past, *stage.stages)))
+        rules = {rule.k: rule for rule in self.deviations if rule.slopes == looked_at}
         past, stages = ([_replaced(terms, rules) for terms in group] for group in (stage.past, stage.stages))
         return replace(stage, past=tuple(past), stages=tuple(stages))
 

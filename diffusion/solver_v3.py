@@ -12,6 +12,7 @@ import expint
 from expint.derive import Method, StepContext
 from expint.derive.adams import adams_terms
 from expint.derive.phisum import Terms, phi
+from expint.derive.spread import placed, spread
 from expint.derive.stage import ErrorEstimate, Stage
 
 from .programme import End, capped, predictor, taper
@@ -68,9 +69,10 @@ class PredictorCorrectorOfEqualOrder:
 
     def recipe(self, step: StepContext) -> Sequence[Stage]:
         """Return predictor and corrector for the slopes that there are."""
-        past = step.history[: self.q]
+        taken = spread(step.history, 1, self.q, predicted=self.correct, ramp=True)
+        past = tuple(step.history[k] for k in taken)
         weights = _pseudo_terms(past) if self.pseudo_predictor else adams_terms(past, exact=False)
-        predictor = _stage((), weights, accept=True)
+        predictor = _stage((), placed(weights, taken), accept=True)
         older = past[: len(past) - (not self.pseudo_corrector)]
         if not (self.correct and older):
             return (predictor,)
@@ -78,7 +80,8 @@ class PredictorCorrectorOfEqualOrder:
             newest, predicted, *rest = _pseudo_terms((0.0, 1.0, *older[1:]))
         else:
             predicted, newest, *rest = adams_terms((1.0, *older), exact=False)
-        return (replace(predictor, accept=False), replace(_stage((predicted,), (newest, *rest)), evaluate=False))
+        corrector = _stage((predicted,), placed((newest, *rest), taken[: 1 + len(rest)]))
+        return (replace(predictor, accept=False), replace(corrector, evaluate=False))
 
     @property
     def error_order(self) -> None:

@@ -21,6 +21,7 @@ from expint.run.steppers.doubled import Doubled
 from expint.run.steppers.exact import EXACT, ExactSteps
 from expint.run.steppers.lie_group import LieGroupSteps
 from expint.run.steppers.one_step import OneStep
+from expint.run.stepsize import inside
 from expint.run.watch import Watch
 from expint.solution import Solution
 from expint.times import StepLimits, lay_out_stops, lay_out_times
@@ -67,7 +68,7 @@ def solve_time_dependent(
         raise ValueError(
             f"expected error='doubling', which is the default for {chosen.name}, received 'embedded', which it is not"
         )
-    start = float(t_span[0])
+    start, end = (float(t) for t in t_span)
     if step is not None or grid is not None:
         times, wanted = lay_out_times(t_span, step, grid, t_eval)
         accuracy = None
@@ -79,11 +80,13 @@ def solve_time_dependent(
     slope: Callable[[float, Array], Array] = no_force
     steps: OneStep
     if isinstance(linear, TimeScaled):
-        steps = _exact_steps(linear, (start, float(t_span[1])), y0, accuracy)
+        steps = _exact_steps(linear, (start, end), y0, accuracy)
     else:
         slope = _slope(nonlinear, linear.forcing, args, y0)
         forced = nonlinear is not None or linear.forcing is not None
-        steps = LieGroupSteps(chosen, lambda t: _operator_at(linear, t, y0), forced, y0, start, accuracy)
+        steps = LieGroupSteps(
+            chosen, lambda t: _operator_at(linear, inside(t, start, end), y0), forced, y0, start, accuracy
+        )
     watch = Watch(SteppedTrail(steps, slope, dense_output), events) if events or dense_output else None
 
     def counted(solution: Solution) -> Solution:

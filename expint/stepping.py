@@ -17,6 +17,7 @@ from expint.methods import method as find_method
 from expint.operators import as_operator
 from expint.run.steppers import Stepper
 from expint.run.steppers.fixed_linear import FixedLinear
+from expint.run.stepsize import inside
 from expint.unsplit import linearised_steps
 
 __all__ = ["StepState", "begin", "step"]
@@ -112,7 +113,7 @@ def step(state: StepState, h: float) -> StepState:
     Raises
     ------
     ValueError
-        If h is zero or not finite.
+        If h is zero or not finite, or so short that t stays where it is.
 
     Notes
     -----
@@ -121,14 +122,18 @@ def step(state: StepState, h: float) -> StepState:
     h = given_number("h", h)
     if not math.isfinite(h) or h == 0:
         raise ValueError(f"expected a finite step h other than 0, received {h}")
-    evaluations = state.evaluations
+    evaluations, end = state.evaluations, state.t + h
+    if end == state.t:
+        raise ValueError(
+            f"expected a step h that changes t = {state.t:.17g}, whose rounding is {math.ulp(state.t):.3g}, received "
+            f"{h}; take a longer one, or measure t from the start of the run"
+        )
 
     def slope(t: float, y: Array) -> Array:
         nonlocal evaluations
         evaluations += 1
-        return state._nonlinear(t, y)
+        return state._nonlinear(inside(t, state.t, end), y)
 
-    end = state.t + h
     made = state._stepper.attempt(state._memory, slope, state.t, end, h, 0)
     memory, _ = made.commit(made.finish())
     return replace(

@@ -24,6 +24,7 @@ from expint.derive.orders import FullStiffOrder
 from expint.derive.phisum import Terms, phi
 from expint.derive.presentation import Presented
 from expint.derive.printing import latex_array, latex_phisum, markdown_table, text_phisum
+from expint.derive.spread import placed, spread
 from expint.derive.stage import ErrorEstimate, Method, Stage, StepContext
 
 __all__ = ["INDEX", "TIME", "Adams", "PolynomialClock", "Quadrature", "adams_terms", "difference", "is_exact"]
@@ -148,12 +149,17 @@ class Adams(FullStiffOrder, Presented):
 
     def recipe(self, step: StepContext) -> Sequence[Stage]:
         """Return the one stage of a step, or the stages of the starter while the history is short."""
-        known = len(step.history)
-        if known < self.q and not self.ramp:
+        if len(step.history) < self.q and not self.ramp:
             return self.starter.recipe(step)
-        seen = step._replace(history=step.history[: self.q])
-        nodes, rule = self.clock.nodes(seen), self.clock.quadrature(seen)
-        return _recipe(nodes, is_exact(nodes)) if rule is None else (_stage(_quadrature_terms(nodes, rule)),)
+        nodes, rule = self.clock.nodes(step), self.clock.quadrature(step)
+        end = 1 if rule is None else max(rule.values, key=lambda value: abs(value - nodes[0]))
+        taken = spread(nodes, end, self.q)
+        if len(taken) < self.q and not self.ramp:
+            return self.starter.recipe(step)
+        seen = tuple(nodes[k] for k in taken)
+        if rule is None:
+            return _recipe(seen, taken, is_exact(seen))
+        return (_stage(placed(_quadrature_terms(seen, rule), taken)),)
 
     @property
     def mode(self) -> str:
@@ -167,11 +173,11 @@ class Adams(FullStiffOrder, Presented):
 
     def error(self, step: StepContext) -> ErrorEstimate | None:
         """Return the corrector on the same history minus the step itself: its local error."""
-        known = len(step.history)
-        if self.clock is not TIME or (known < self.q and not self.ramp):
+        taken = spread(step.history, 1, self.q)
+        if self.clock is not TIME or (len(taken) < self.q and not self.ramp):
             return None
-        past = step.history[: self.q]
-        return _milne(past, is_exact(past))
+        past = tuple(step.history[k] for k in taken)
+        return _milne(past, taken, is_exact(past))
 
     @property
     def reference(self) -> str:
@@ -208,12 +214,12 @@ def adams_terms(nodes: Sequence[Any], exact: bool) -> list[Terms]:
 
 
 @lru_cache(maxsize=256)
-def _recipe(nodes: tuple[Any, ...], exact: bool) -> tuple[Stage, ...]:
+def _recipe(nodes: tuple[Any, ...], taken: tuple[int, ...], exact: bool) -> tuple[Stage, ...]:
     """Return the Adams step for given nodes; the same nodes give the same object, so that lowering can reuse it.
 
     Exact nodes give exact weights, so that the order conditions can be proved.
     """
-    return (_stage(adams_terms(nodes, exact)),)
+    return (_stage(placed(adams_terms(nodes, exact), taken)),)
 
 
 def difference(a: Terms, b: Terms) -> Terms:
@@ -222,10 +228,10 @@ def difference(a: Terms, b: Terms) -> Terms:
 
 
 @lru_cache(maxsize=256)
-def _milne(past: tuple[Any, ...], exact: bool) -> ErrorEstimate:
+def _milne(past: tuple[Any, ...], taken: tuple[int, ...], exact: bool) -> ErrorEstimate:
     """Return the weights with the slope at the end of the step among the nodes, minus those without it."""
     new, *corrected = adams_terms((1, *past), exact)
-    weights = tuple(map(difference, corrected, adams_terms(past, exact)))
+    weights = placed(list(map(difference, corrected, adams_terms(past, exact))), taken)
     stage = Stage(Fraction(1), {}, (new,), weights, evaluate=False, accept=False, remember=False)
     return ErrorEstimate(stage, len(past))
 

@@ -9,7 +9,7 @@ without history the ladder of ``expint.derive.ladder``.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property, lru_cache
 from typing import Any
@@ -19,6 +19,7 @@ from expint.derive.lagrange import collocation_weights
 from expint.derive.orders import Proved
 from expint.derive.phisum import Exact, PhiSum, exact, phi
 from expint.derive.presentation import Presented
+from expint.derive.spread import placed, spread
 from expint.derive.stage import Method, Stage, StepContext, WithoutEstimate
 
 __all__ = ["HistoryLadder"]
@@ -89,13 +90,16 @@ class HistoryLadder(Proved, WithoutEstimate, Presented):
 
     def recipe(self, step: StepContext) -> Sequence[Stage]:
         """Return the stages of one step, those of the starter while the history is short."""
-        if len(step.history) < self.q:
+        taken = spread(step.history, 1, self.q)
+        if len(taken) < self.q:
             return self.starter.recipe(step)
-        return _recipe(self.levels, self.joined, step.history[: self.q])
+        return _recipe(self.levels, self.joined, tuple(step.history[k] for k in taken), taken)
 
 
 @lru_cache(maxsize=256)
-def _recipe(levels: tuple[tuple[Exact, ...], ...], joined: bool, positions: tuple[Any, ...]) -> tuple[Stage, ...]:
+def _recipe(
+    levels: tuple[tuple[Exact, ...], ...], joined: bool, positions: tuple[Any, ...], taken: tuple[int, ...]
+) -> tuple[Stage, ...]:
     """Return the step for given positions of the slopes; floats are binary fractions, so nothing is lost."""
     past = [Fraction(position) for position in positions]
     inner: list[Exact] = []
@@ -109,7 +113,8 @@ def _recipe(levels: tuple[tuple[Exact, ...], ...], joined: bool, positions: tupl
         below = list(range(0 if joined else known, len(inner)))
     # within a level a stage sees the slopes of its neighbours, with weight zero
     stages = [_widened(stage, i) for i, stage in enumerate(stages)]
-    return (*stages, _stage(Fraction(1), past, inner, below, accept=True))
+    stages.append(_stage(Fraction(1), past, inner, below, accept=True))
+    return tuple(replace(stage, past=placed(stage.past, taken)) for stage in stages)
 
 
 def _stage(c: Exact, past: Sequence[Exact], inner: Sequence[Exact], below: Sequence[int], accept: bool) -> Stage:

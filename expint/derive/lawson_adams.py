@@ -20,6 +20,7 @@ from typing import Any
 from expint.derive.adams import Adams, is_exact
 from expint.derive.lagrange import lagrange_coefficients
 from expint.derive.phisum import Terms, phi
+from expint.derive.spread import placed, spread
 from expint.derive.stage import Stage, StepContext, WithoutEstimate
 
 __all__ = ["LawsonAdams"]
@@ -52,13 +53,14 @@ class LawsonAdams(WithoutEstimate, Adams):
 
     def recipe(self, step: StepContext) -> Sequence[Stage]:
         """Return the one stage of a step, or the stages of the starter while the history is short."""
-        if len(step.history) < self.q and not self.ramp:
+        taken = spread(step.history, 1, self.q)
+        if len(taken) < self.q and not self.ramp:
             return self.starter.recipe(step)
-        nodes = step.history[: self.q]
-        return _recipe(nodes, is_exact(nodes))
+        nodes = tuple(step.history[k] for k in taken)
+        return _recipe(nodes, taken, is_exact(nodes))
 
     def _uniform(self) -> Sequence[Terms]:
-        return _recipe(tuple(Fraction(-j) for j in range(self.q)), exact=True)[0].past
+        return _recipe(tuple(Fraction(-j) for j in range(self.q)), tuple(range(self.q)), exact=True)[0].past
 
     @property
     def reference(self) -> str:
@@ -67,9 +69,9 @@ class LawsonAdams(WithoutEstimate, Adams):
 
 
 @lru_cache(maxsize=256)
-def _recipe(nodes: tuple[Any, ...], exact: bool) -> tuple[Stage, ...]:
+def _recipe(nodes: tuple[Any, ...], taken: tuple[int, ...], exact: bool) -> tuple[Stage, ...]:
     number: Any = Fraction if exact else float
     points = [number(node) for node in nodes]
     beta = [sum(a / (m + 1) for m, a in enumerate(row)) for row in lagrange_coefficients(points)]
-    past = tuple({(0, 1 - node): weight} for node, weight in zip(points, beta))
+    past = placed([{(0, 1 - node): weight} for node, weight in zip(points, beta)], taken)
     return (Stage(Fraction(1), phi(0).terms, (), past, evaluate=True, accept=True, remember=True),)

@@ -23,6 +23,7 @@ from expint.derive.orders import FullStiffOrder
 from expint.derive.phisum import Exact, PhiSum, phi
 from expint.derive.presentation import Presented
 from expint.derive.rosenbrock import Linearised, Rosenbrock
+from expint.derive.spread import placed, spread
 from expint.derive.stage import Stage, StepContext, WithoutEstimate
 from expint.derive.tableau import REST
 
@@ -136,11 +137,16 @@ class LinearisedAdams(FullStiffOrder, Linearised, WithoutEstimate, Presented):
         Raises
         ------
         ValueError
-            If fewer than q slopes are remembered.
+            If fewer than q slopes are remembered, but for those that nearly coincide.
         """
-        if len(step.history) < self.q:
-            raise ValueError(f"{self.name} needs {self.q} slopes, received {len(step.history)}: start by a ladder")
-        return _adams(tuple(Fraction(node) for node in step.history[: self.q]))
+        taken = self.looks_at(step.history)
+        if len(taken) < self.q:
+            raise ValueError(f"{self.name} needs {self.q} slopes, received {len(taken)}: start by a ladder")
+        return _adams(tuple(Fraction(step.history[k]) for k in taken), taken)
+
+    def looks_at(self, history: Sequence[Any]) -> tuple[int, ...]:
+        """Return the places of the slopes that a step looks at, of those at the positions ``history``: q at most."""
+        return spread(history, 1, self.q, double=True)
 
     @property
     def reference(self) -> str:
@@ -154,8 +160,8 @@ class LinearisedAdams(FullStiffOrder, Linearised, WithoutEstimate, Presented):
 
 
 @lru_cache(maxsize=256)
-def _adams(history: tuple[Exact, ...]) -> tuple[Stage, ...]:
+def _adams(history: tuple[Exact, ...], taken: tuple[int, ...]) -> tuple[Stage, ...]:
     weights = linearised_weights(history[1:])
     own = phi(1) - sum(weights, PhiSum())
-    past = tuple(weight.terms for weight in (own, *weights))
+    past = placed([weight.terms for weight in (own, *weights)], taken)
     return (Stage(Fraction(1), phi(0).terms, (), past, evaluate=True, accept=True, remember=True),)

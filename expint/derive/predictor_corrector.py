@@ -26,6 +26,7 @@ from expint.derive.orders import FullStiffOrder
 from expint.derive.phisum import phi
 from expint.derive.presentation import Presented
 from expint.derive.printing import latex_array, markdown_table
+from expint.derive.spread import placed, spread
 from expint.derive.stage import ErrorEstimate, Method, Stage, StepContext
 
 __all__ = ["PredictorCorrector"]
@@ -95,22 +96,26 @@ class PredictorCorrector(FullStiffOrder, Presented):
 
     def recipe(self, step: StepContext) -> Sequence[Stage]:
         """Return predictor and corrector, or the stages of the starter while the history is short."""
-        if len(step.history) < self.q and not self.ramp:
+        taken = self._taken(step)
+        if len(taken) < self.q and not self.ramp:
             return self.starter.recipe(step)
-        past = step.history[: self.q]
-        return _pair(past, is_exact(past), self.mode)
+        past = tuple(step.history[k] for k in taken)
+        return _pair(past, taken, is_exact(past), self.mode)
 
     def error(self, step: StepContext) -> ErrorEstimate | None:
         """Return the corrector minus the corrector with one node less: the local error of the latter, of order q.
 
         The solution goes on from the better one (local extrapolation).
         """
-        known = len(step.history)
-        if known < self.q and not self.ramp:
+        taken = self._taken(step)
+        if len(taken) < self.q and not self.ramp:
             return None
-        k = min(self.q, known)
-        past = step.history[:k]
-        return _estimate(past, is_exact(past), k - 1)
+        past = tuple(step.history[k] for k in taken)
+        return _estimate(past, taken, is_exact(past))
+
+    def _taken(self, step: StepContext) -> tuple[int, ...]:
+        """Return the places of the slopes that the step looks at."""
+        return spread(step.history, 1, self.q, predicted=self.mode == "PEC", ramp=self.ramp)
 
     def latex(self) -> str:
         """Return predictor and corrector for uniform steps in LaTeX."""
@@ -134,8 +139,8 @@ class PredictorCorrector(FullStiffOrder, Presented):
 
 
 @lru_cache(maxsize=256)
-def _pair(past: tuple[Any, ...], exact: bool, mode: str) -> tuple[Stage, ...]:
-    """Return predictor and corrector for past slopes at the positions ``past``."""
+def _pair(past: tuple[Any, ...], taken: tuple[int, ...], exact: bool, mode: str) -> tuple[Stage, ...]:
+    """Return predictor and corrector for past slopes at the positions ``past`` and the places ``taken`` in memory."""
     corrector = adams_terms((1, *past), exact)
     again = mode == "PECE"
     return (
@@ -143,7 +148,7 @@ def _pair(past: tuple[Any, ...], exact: bool, mode: str) -> tuple[Stage, ...]:
             c=Fraction(1),
             state=phi(0).terms,
             stages=(),
-            past=tuple(adams_terms(past, exact)),
+            past=placed(adams_terms(past, exact), taken),
             evaluate=True,
             accept=False,
             remember=not again,
@@ -152,7 +157,7 @@ def _pair(past: tuple[Any, ...], exact: bool, mode: str) -> tuple[Stage, ...]:
             c=Fraction(1),
             state=phi(0).terms,
             stages=(corrector[0],),
-            past=tuple(corrector[1:]),
+            past=placed(corrector[1:], taken),
             evaluate=again,
             accept=True,
             remember=again,
@@ -161,9 +166,10 @@ def _pair(past: tuple[Any, ...], exact: bool, mode: str) -> tuple[Stage, ...]:
 
 
 @lru_cache(maxsize=256)
-def _estimate(past: tuple[Any, ...], exact: bool, k: int) -> ErrorEstimate:
-    """Return the corrector on k + 1 past slopes minus that on k, which has order k + 1."""
-    fine, coarse = adams_terms((1, *past[: k + 1]), exact), adams_terms((1, *past[:k]), exact)
+def _estimate(past: tuple[Any, ...], taken: tuple[int, ...], exact: bool) -> ErrorEstimate:
+    """Return the corrector on k past slopes minus that on one fewer, which has order k."""
+    fine, coarse = adams_terms((1, *past), exact), adams_terms((1, *past[:-1]), exact)
     weights = [difference(w, coarse[j] if j < len(coarse) else {}) for j, w in enumerate(fine)]
-    stage = Stage(Fraction(1), {}, (weights[0],), tuple(weights[1:]), evaluate=False, accept=False, remember=False)
-    return ErrorEstimate(stage, k + 1)
+    own = placed(weights[1:], taken)
+    stage = Stage(Fraction(1), {}, (weights[0],), own, evaluate=False, accept=False, remember=False)
+    return ErrorEstimate(stage, len(past))

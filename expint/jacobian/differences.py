@@ -83,7 +83,7 @@ class Differences(_ByColumns):
         """Return ∂N/∂x column by column, or group of columns by group."""
         xp, n = array_namespace(place.x), place.x.shape[0]
         x = to_numpy(place.x)
-        sizes = np.maximum(np.abs(x), _FLOOR * _scale(x))
+        sizes = np.maximum(np.abs(x), _FLOOR * _scale(place))
         increments = (x + self._unit(place) * np.where(x < 0, -sizes, sizes)) - x  # what is really added
         if self.pattern is None:
             columns = [_unit_vector(n, j, increments[j]) for j in range(n)]
@@ -96,7 +96,7 @@ class Differences(_ByColumns):
 
     def product(self, place: Place) -> Callable[[Array], Array]:
         """Return v ↦ ∂N/∂x v by one difference along v."""
-        unit, size = self._unit(place), _scale(place.x)
+        unit, size = self._unit(place), _scale(place)
 
         def along(v: Array) -> Array:
             length = _size(v)
@@ -161,7 +161,7 @@ class ComplexStep(_ByColumns):
         length = _size(v)
         if length == 0.0:
             return 0 * v
-        factor = _TINY * _scale(place.x) / length
+        factor = _TINY * _scale(place) / length
         return _imaginary(place.function(place.t, place.x + 1j * factor * v)) / factor
 
     def _own_time_derivative(self, place: Place) -> Array:
@@ -190,6 +190,6 @@ def _size(x: Array) -> float:
     return math.sqrt(float(xp.mean(xp.abs(x) ** 2)))
 
 
-def _scale(x: Array) -> float:
-    """Return the size of ``x``, and 1 for zero, of which nothing is known."""
-    return _size(x) or 1.0
+def _scale(place: Place) -> float:
+    """Return the size of the argument; of zero, how far a step leads from it; and 1 where nothing is known."""
+    return _size(place.x) or abs(place.step) * _size(place.value) or 1.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -124,9 +125,15 @@ class Computed(Source):
 
 
 def _time_difference(place: Place) -> Array | None:
-    """Return the difference quotient of second order from N at t, t + δ, t + 2δ, all within the step."""
+    """Return the difference quotient of second order from N at t, t + δ, t + 2δ, all within the step.
+
+    The rounding of N is balanced against the error of the quotient; so is that of t, where t is large beside the step.
+    """
     xp = array_namespace(place.x)
-    delta = float(xp.finfo(place.x.dtype).eps) ** (1 / 3) * place.step
+    rounding = max(float(xp.finfo(place.x.dtype).eps), math.ulp(place.t) / abs(place.step))
+    delta = (place.t + min(rounding ** (1 / 3), 0.5) * place.step) - place.t  # what is really added
+    if delta == 0.0:
+        return None  # the step is one rounding of t
     first = place.function(place.t + delta, place.x) - place.value
     if not bool(xp.any(first != 0)):
         return None  # N does not depend on t, or not here

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from expint.backend import Array
+from expint.derive.spread import lookback
 from expint.derive.stage import Method, Stage, StepContext
 from expint.lower.memory import PLAIN, Layout
 from expint.lower.plan import Row
@@ -207,11 +208,12 @@ def columns_of(stage: Stage, slots: tuple[bool, ...], layout: Layout) -> Columns
 def _advance(
     memory: tuple[float | None, ...], recipe: Sequence[Stage], h: float, history: int
 ) -> tuple[float | None, ...]:
-    """Return where the slopes lie, seen from the end of the step, up to the last that the method looks at."""
+    """Return where the slopes lie, seen from the end of the step, up to the last that the method may look at."""
     pushed = [(float(stage.c) - 1.0) * h if stage.remember else None for stage in recipe if stage.evaluate]
     moved = pushed[::-1] + [None if at is None else at - h for at in memory]
-    remembered = [slot for slot, at in enumerate(moved) if at is not None][:history]
-    return tuple(moved[: remembered[-1] + 1])
+    remembered = [slot for slot, at in enumerate(moved) if at is not None]
+    last = remembered[lookback([at for at in moved if at is not None], history) - 1]
+    return tuple(moved[: last + 1])
 
 
 def _trim(entries: OrderedDict[Any, Any], size: int) -> None:

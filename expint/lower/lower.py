@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from itertools import pairwise, repeat
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from expint.lower.cache import StepCache
 from expint.lower.plan import Plan, Step
 from expint.operators.base import Operator
 
-__all__ = ["check_grid", "lower", "same_step"]
+__all__ = ["check_grid", "lower", "same_step", "stage_times"]
 
 
 def lower(method: Method, operator: Operator, grid: Sequence[float] | np.ndarray, *, like: Array | None = None) -> Plan:
@@ -71,8 +72,8 @@ def _alike(cache: StepCache, times: np.ndarray) -> Iterator[Step]:
     for first, after in pairwise(changes):
         lowered = cache.step(float(starts[first]), float(lengths[first]), memory)
         piece = slice(first, after)
-        inner = [starts[piece] + c * lengths[first] for c in lowered.c[:-1]]  # the last row is accepted at the end
-        yield from map(Step, zip(*[at.tolist() for at in (*inner, ends[piece])]), repeat(lowered.rows))
+        at = stage_times(starts[piece], lengths[first], ends[piece], lowered.c)
+        yield from map(Step, zip(*[own.tolist() for own in at]), repeat(lowered.rows))
         memory = lowered.memory
 
 
@@ -82,7 +83,7 @@ def _one_by_one(cache: StepCache, times: np.ndarray) -> Iterator[Step]:
     for start, end in pairwise(times.tolist()):
         h = same_step(h, start, end)
         lowered = cache.step(start, h, memory)
-        yield Step((*[start + c * h for c in lowered.c[:-1]], end), lowered.rows)
+        yield Step(tuple(float(at) for at in stage_times(start, h, end, lowered.c)), lowered.rows)
         memory = lowered.memory
 
 
@@ -102,6 +103,16 @@ def check_grid(grid: Sequence[float] | np.ndarray) -> np.ndarray:
             "sort it and remove repeated times"
         )
     return times
+
+
+def stage_times(start: Any, h: float, end: Any, c: Sequence[float]) -> list[Any]:
+    """Return the times t_n + c h of the points of a step, or of several at once, none of them beyond its ends.
+
+    Steps whose lengths differ by the rounding of the times share one ``h``: a point at c = 1 lies at ``end`` itself.
+    """
+    low, high = (start, end) if h > 0 else (end, start)
+    times = [end if own == 1.0 else start if own == 0.0 else start + own * h for own in c]
+    return [np.minimum(np.maximum(t, low), high) if 0.0 <= own <= 1.0 else t for t, own in zip(times, c)]
 
 
 def same_step(previous: float, start: float, end: float) -> float:

@@ -13,6 +13,7 @@ from expint.derive.adams import Adams
 from expint.derive.pair_numbers import pair_numbers
 from expint.derive.phisum import Terms
 from expint.derive.predictor_corrector import PredictorCorrector
+from expint.derive.spread import spread
 from expint.lower.cache import PhiTables
 from expint.operators.base import StoredOperator, real_product
 from expint.operators.diagonal import Diagonal
@@ -42,6 +43,8 @@ class PairRows(NamedTuple):
     correct
         The weight of the difference d_q between the slope found and the slope foreseen; None in the mode PE, which
         stays with what is predicted.
+    order
+        q: how many slopes are looked at. Of slopes that nearly coincide it is one.
     estimates
         By the number k = q - 1, q, q + 1 of past slopes, as far as it can be had: the weight of d_k in the estimate of
         the local error, of order k. In the mode PE that is the correction itself (Milne), otherwise the correction
@@ -54,6 +57,7 @@ class PairRows(NamedTuple):
 
     predict: Any
     correct: Any
+    order: int
     estimates: dict[int, Any]
     foreseen: dict[int, np.ndarray]
     memory: tuple[float, ...]
@@ -116,13 +120,16 @@ class PairCache:
         return found
 
     def _make(self, h: float, memory: tuple[float, ...], q: int) -> PairRows:
-        positions = tuple([round(at / h, 14) for at in memory[: q + 1]])
-        matrix, foreseen = _numbers(positions, q, self._corrects, self._real)
-        weights = self._weigh(h, matrix)
+        positions = tuple([round(at / h, 14) for at in memory])
+        taken = spread(positions, 1.0, q + 1, predicted=self.method.mode == "PEC", ramp=True)
+        q = min(q, len(taken))
+        matrix, foreseen = _numbers(tuple([positions[k] for k in taken]), taken, q, self._corrects, self._real)
+        weights, columns = self._weigh(h, matrix), taken[q - 1] + 2
         return PairRows(
-            weights[: q + 1],
+            weights[:columns],
             weights[-1] if self._corrects else None,
-            dict(zip(foreseen, weights[q + 1 :])),
+            q,
+            dict(zip(foreseen, weights[columns:])),
             foreseen,
             (0.0, *[at - h for at in memory[: self.method.q - 1]]),
         )
@@ -166,19 +173,24 @@ class PairCache:
 
 @lru_cache(maxsize=1024)
 def _numbers(
-    positions: tuple[float, ...], q: int, corrects: bool, real: np.dtype
+    positions: tuple[float, ...], taken: tuple[int, ...], q: int, corrects: bool, real: np.dtype
 ) -> tuple[np.ndarray, dict[int, np.ndarray]]:
-    """Return the weights of y_n, of q slopes, of the estimates and of a correction over φ_0, h φ_1, h φ_2, ….
+    """Return the weights of y_n, of the slopes, of the estimates and of a correction over φ_0, h φ_1, h φ_2, ….
 
-    Beside them, by the orders of the estimates, the numbers by which so many slopes foresee the next.
+    Beside them, by the orders of the estimates, the numbers by which so many slopes foresee the next. The slopes at
+    ``positions`` have the places ``taken`` in memory; those between have the weight zero.
     """
-    numbers, count = pair_numbers(positions, q), len(positions)
+    numbers, count, past = pair_numbers(positions, q), len(positions), np.array(taken)
     orders = [k for k in (q - 1, q, q + 1) if 1 <= k <= count]
-    matrix = np.zeros((1 + q + len(orders) + corrects, count + 2))
+    first = taken[q - 1] + 2  # of the estimates
+    matrix = np.zeros((first + len(orders) + corrects, count + 2))
     matrix[0, 0] = 1.0
-    matrix[1 : q + 1, 1 : q + 1] = numbers.past
-    for row, k in enumerate(orders, q + 1):
+    matrix[past[:q] + 1, 1 : q + 1] = numbers.past
+    for row, k in enumerate(orders, first):
         matrix[row, 1:] = numbers.corrections[k] - (numbers.corrections[k - 1] if corrects else 0.0)
     if corrects:
         matrix[-1, 1:] = numbers.corrections[q]
-    return matrix, {k: numbers.foreseen[k, :k].astype(real) for k in orders}
+    foreseen = {k: np.zeros(taken[k - 1] + 1, real) for k in orders}
+    for k, weights in foreseen.items():
+        weights[past[:k]] = numbers.foreseen[k, :k]
+    return matrix, foreseen

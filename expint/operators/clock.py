@@ -73,8 +73,9 @@ class Integral:
             self._compare(exact)
 
     def __call__(self, t: float) -> float:
-        """Return ∫_{start}^t g."""
+        """Return ∫_{start}^t g for a t in the span; one beyond it by rounding is its end."""
         if self.exact is not None:
+            t = min(max(t, self._edges[0]), self._edges[-1])
             return float(self.exact(t)) - float(self.exact(self.start))
         n = min(max(bisect_right(self._edges, t) - 1, 0), len(self._panels) - 1)
         panel = self._panels[n]

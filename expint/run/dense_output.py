@@ -11,11 +11,15 @@ import numpy as np
 
 from expint.backend import Array
 from expint.derive.lagrange import lagrange_coefficients
+from expint.derive.spread import apart
 from expint.operators.base import Operator
 from expint.run.between import states_between
 from expint.run.continuous import Continuous
 
 __all__ = ["DenseOutput", "Trail"]
+
+_EVEN = 4
+"""Where no step is that many times as short as the one looked into, the nearest slopes serve."""
 
 
 class _Step(NamedTuple):
@@ -67,12 +71,25 @@ class DenseOutput(Continuous):
     def _step(self, n: int) -> _Step:
         """Return what all points inside the step from the n-th time share."""
         h = self.times[n + 1] - self.times[n]
+        window, count = self._window(n, h), self.order
+        nodes = [(self.times[j] - self.times[n]) / h for j in window]
+        moments = [h * factorial(m) for m in range(count)]  # of ∫ e^{(θ-s)z} s^m ds = m! θ^{m+1} φ_{m+1}(θz)
+        polynomials = np.zeros((count, count))
+        polynomials[: len(nodes), : len(nodes)] = lagrange_coefficients(nodes)
+        slopes = [self.slopes[j] for j in (*window, *[n] * (count - len(window)))]  # the last with the weight zero
+        return _Step(h, polynomials * moments, (self.states[n], *slopes))
+
+    def _window(self, n: int, h: float) -> Sequence[int]:
+        """Return which slopes are interpolated: the nearest, but of those that nearly coincide one."""
         first = min(max(n + 1 - (self.order + 1) // 2, 0), len(self.slopes) - self.order)
         window = range(first, first + self.order)
-        nodes = [(self.times[j] - self.times[n]) / h for j in window]
-        moments = [h * factorial(m) for m in range(self.order)]  # of ∫ e^{(θ-s)z} s^m ds = m! θ^{m+1} φ_{m+1}(θz)
-        polynomials = np.array(lagrange_coefficients(nodes)) * moments
-        return _Step(h, polynomials, (self.states[n], *(self.slopes[j] for j in window)))
+        if all(_EVEN * abs(self.times[j + 1] - self.times[j]) >= abs(h) for j in window[:-1]):
+            return window
+        reach = range(max(n - 2 * self.order, 0), min(n + 2 * self.order + 2, len(self.slopes)))
+        nodes = {j: (self.times[j] - self.times[n]) / h for j in reach}
+        ends = [j for j in (n, n + 1) if j in nodes]
+        others = sorted(nodes.keys() - ends, key=lambda j: abs(nodes[j] - 0.5))
+        return apart(nodes, ends, others, 1.0 if len(ends) < 2 else 0.5, self.order)
 
     @cached_property
     def _for_points(self) -> Operator:
@@ -102,6 +119,7 @@ class Trail:
         self.states: list[Array] = []
         self.slopes: list[Array] = []
         self._ahead: Array | None = None
+        self._kept = 2 * order + 1  # twice as many as are interpolated: some may nearly coincide
 
     @property
     def end(self) -> float | None:
@@ -115,7 +133,7 @@ class Trail:
         self.times.append(t)
         self.states.append(y)
         self._ahead = ahead
-        if not self.whole and len(self.times) > self.order + 1:
+        if not self.whole and len(self.times) > self._kept:
             del self.times[0], self.states[0], self.slopes[0]
 
     def cut(self, t: float, y: Array) -> None:
@@ -128,7 +146,7 @@ class Trail:
 
     def newest(self) -> DenseOutput | None:
         """Return the continuous solution on the newest step, at a cost that does not grow with the run."""
-        return self._last(self.order + 1)
+        return self._last(self._kept)
 
     def _last(self, count: int) -> DenseOutput | None:
         if not self.slopes:

@@ -21,6 +21,9 @@ __all__ = ["EventFinder", "check_events"]
 
 Event = Callable[[float, Array], float]
 
+_RESOLUTION = 4 * math.ulp(1.0)
+"""How finely a zero is located between two times at which signs differ, in units of what lies between them."""
+
 _REMEMBERED = 4
 """The ends of so many steps are remembered."""
 
@@ -163,9 +166,19 @@ def _zero(
     """Return a time between those of ``start`` and ``end`` at which the event is zero; both come with its value."""
     from scipy.optimize import brentq  # slow to import, and few runs have events
 
-    known = dict((start, end))  # measured again they might differ by rounding, and in sign
+    (first, before), (last, after) = start, end
+    size = max(abs(before), abs(after))  # in units of the bracket and of the larger value every problem looks the same
 
-    def value(t: float) -> float:
-        return known[t] if t in known else _number(event(t, between(t)))
+    def value(part: float) -> float:
+        if part in (0.0, 1.0):  # measured again they might differ by rounding, and in sign
+            return (after if part else before) / size
+        t = _between(first, last, part)
+        return _number(event(t, between(t))) / size
 
-    return float(brentq(value, start[0], end[0], xtol=4e-16, rtol=1e-14))
+    return _between(first, last, brentq(value, 0.0, 1.0, xtol=_RESOLUTION, rtol=_RESOLUTION))
+
+
+def _between(first: float, last: float, part: float) -> float:
+    """Return the time at a part of the way from ``first`` to ``last``, never outside."""
+    t = first + (last - first) * part
+    return min(max(t, min(first, last)), max(first, last))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from math import factorial
 
 import numpy as np
@@ -18,6 +19,11 @@ __all__ = ["LinearisedOutput", "LinearisedTrail"]
 
 _MOST = 2
 """The most remainders that are interpolated: with more, those of distant points may spoil the rest."""
+
+
+_APART = 8
+"""A point before the step is looked at where it is no more than that many times nearer than the step is long: the
+remainder vanishes there like the square of the distance, and drowns in rounding."""
 
 
 class LinearisedOutput(Continuous):
@@ -60,7 +66,8 @@ class LinearisedOutput(Continuous):
         local, h = self._reached[n].local, self.times[n + 1] - self.times[n]
         assert local is not None  # a step begins there
         flat, back = self._coordinates.flat, self._coordinates.back
-        near = [self._reached[j] for j in (n + 1, n - 1) if j >= 0 and self._reached[j].slope is not None]
+        before = (j for j in range(n - 1, -1, -1) if _APART * abs(self.times[j] - self.times[n]) >= abs(h))
+        near = [self._reached[j] for j in (n + 1, *islice(before, 1)) if self._reached[j].slope is not None]
         near = near[: self.order - 2]
         nodes = [(own.t - local.t) / h for own in near]
         linear = [local.slope] if local.in_time is None else [local.slope, h * local.in_time]

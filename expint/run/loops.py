@@ -17,7 +17,7 @@ from expint.phi.action import ActionFailure
 from expint.run.control import ErrorOf, Policy
 from expint.run.control.rest import AWAKE, FAINT, QUIET
 from expint.run.steppers import Stepper, Trial
-from expint.run.stepsize import approach, check_first_slope, check_step, finite, first_step, too_many_steps
+from expint.run.stepsize import approach, check_first_slope, check_step, finite, first_step, inside, too_many_steps
 from expint.run.tolerance import StepControl
 
 __all__ = ["Accepted", "over_plan", "over_times", "to_tolerance"]
@@ -113,12 +113,12 @@ def over_times(
     ActionFailure
         If φ-functions cannot be applied.
     """
-    evaluations, h = 0, 0.0
+    evaluations, h, start, end = 0, 0.0, times[0], times[0]
 
     def slope(*where: Any) -> Array:
         nonlocal evaluations
         evaluations += 1
-        return nonlinear(*where)
+        return nonlinear(inside(where[0], start, end), *where[1:])
 
     at_start = stepper.value(slope, times[0], y) if stepper.starts_with_slope else None
     yield Accepted(times[0], y, evaluations, ahead=at_start)
@@ -164,13 +164,13 @@ def to_tolerance(
     ActionFailure
         If φ-functions cannot be applied to the first state. Later such a failure rejects the step.
     """
-    evaluations, rejected, last_error, rests = 0, 0, math.nan, False
+    evaluations, rejected, last_error, rests, end = 0, 0, math.nan, False, stops[-1]
     failure: ActionFailure | None = None
 
-    def slope(*where: Any) -> Array:
+    def slope(at: float, *where: Any) -> Array:
         nonlocal evaluations
         evaluations += 1
-        return nonlinear(*where)
+        return nonlinear(inside(at, t, end), *where)
 
     def value(t: float, y: Array) -> Array:
         return stepper.value(slope, t, y)
@@ -191,7 +191,8 @@ def to_tolerance(
         state, found, error = policy.prepare(state), None, math.inf
         error_of: ErrorOf = _no_error
         h, lands = approach(state.h, state.rung, t, stop, state.previous)
-        check_step(h, t, span, failure, last_error)
+        if not lands:
+            check_step(h, t, span, failure, last_error)
         end, order = stop if lands else t + direction * h, state.order
         try:
             made = stepper.attempt(memory, slope, t, end, direction * h, order)

@@ -25,7 +25,7 @@ class ListedSlopes:
     def difference(self, rows: PairRows, slope: Array, k: int) -> Array:
         """Return the difference between ``slope`` and the one that k past slopes foresee."""
         weights = (-rows.foreseen[k]).tolist()
-        return linear_combination((1.0, *weights), (slope, *self._slopes[:k]))
+        return linear_combination((1.0, *weights), (slope, *self._slopes[: len(weights)]))
 
     def weigh(self, weight: object, difference: Array) -> Array:
         """Return weight · difference: a correction or an estimate."""
@@ -65,7 +65,8 @@ class StackedSlopes:
     def difference(self, rows: PairRows, slope: Array, k: int) -> Array:
         """Return the difference between ``slope`` and the one that k past slopes foresee."""
         start = self._first + 1
-        np.dot(rows.foreseen[k], self._flat[start : start + k], out=self._flat_foreseen)
+        weights = rows.foreseen[k]
+        np.dot(weights, self._flat[start : start + len(weights)], out=self._flat_foreseen)
         return slope - self._foreseen
 
     def weigh(self, weight: object, difference: Array) -> Array:

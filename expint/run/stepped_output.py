@@ -8,6 +8,7 @@ from expint.backend import Array, stack
 from expint.run.continuous import Continuous, Reached, ReachedTrail
 from expint.run.steppers.one_step import OneStep
 from expint.run.steppers.protocol import Slope
+from expint.run.stepsize import inside
 
 __all__ = ["SteppedOutput", "SteppedTrail"]
 
@@ -36,8 +37,12 @@ class SteppedOutput(Continuous):
         return stack([self._stepped(n, theta) for n, theta in places])
 
     def _stepped(self, n: int, theta: float) -> Array:
-        start, h = self._reached[n], self.times[n + 1] - self.times[n]
-        return self._steps.reach(self._slope, start.t, theta * h, start.y, start.slope)
+        start, end = self._reached[n], self.times[n + 1]
+
+        def slope(t: float, y: Array) -> Array:
+            return self._slope(inside(t, start.t, end), y)
+
+        return self._steps.reach(slope, start.t, theta * (end - start.t), start.y, start.slope)
 
 
 class SteppedTrail(ReachedTrail):

@@ -15,12 +15,16 @@ __all__ = [
     "check_step",
     "finite",
     "first_step",
+    "inside",
     "on_ladder",
     "too_many_steps",
 ]
 
 _ROUNDING = 16
 """The smallest step, in units in the last place of t."""
+
+_FIRST = 64
+"""The shortest first step that is chosen, in the same units: it can be halved, and still be a step."""
 
 _TINY = 1e-24
 """The smallest step, in units of the span; it counts near t = 0, where the last place of t is no bound."""
@@ -63,6 +67,13 @@ def approach(h: float, rung: float, t: float, stop: float, previous: float) -> t
     return trial, pieces == 1
 
 
+def inside(at: float, start: float, end: float) -> float:
+    """Return the time ``at``, or the end of the step from ``start`` to ``end`` where it lies beyond it by rounding only."""
+    low, high = (start, end) if start <= end else (end, start)
+    nearest = min(max(at, low), high)
+    return nearest if abs(at - nearest) <= 2 * _SAME * math.ulp(max(-low, high)) else at
+
+
 def check_first_slope(slope: Array, t: float) -> None:
     """Raise AdaptiveFailure if N is not finite at the initial state."""
     if not finite(slope):
@@ -73,11 +84,21 @@ def check_first_slope(slope: Array, t: float) -> None:
 
 
 def check_step(trial: float, t: float, span: float, failure: Exception | None, error: float) -> None:
-    """Raise AdaptiveFailure if the step is too small to go on; ``failure`` or ``error`` is what made it so small."""
+    """Raise AdaptiveFailure if the step is too small to go on.
+
+    ``failure`` or ``error`` is what made it so small; ``error`` is nan where none was tried.
+    """
     if trial >= max(_ROUNDING * math.ulp(t), _TINY * span):
         return
     if failure is not None:
         raise AdaptiveFailure(Status.ACTION_FAILED, f"at t = {t:.6g}, with a step of {trial:.3g}: {failure}")
+    if math.isnan(error):
+        raise AdaptiveFailure(
+            Status.STEP_TOO_SMALL,
+            f"expected steps of at least {_ROUNDING} units in the last place of t, received one of {trial:.3g} at "
+            f"t = {t:.6g}; give a longer first_step, measure t from the start of the run, or look for a singularity "
+            "there",
+        )
     if not math.isfinite(error):
         raise AdaptiveFailure(
             Status.STEP_TOO_SMALL,
@@ -112,22 +133,29 @@ def first_step(
     power: float,
     target: float = 0.01,
 ) -> float:
-    """Return a first step from the size of N and of its change (Hairer, Nørsett and Wanner, Solving ODEs I, II.4).
+    r"""Return a first step from the size of N and of its change (after Hairer, Nørsett and Wanner, I, II.4).
 
-    The linear part is integrated exactly and does not limit the step; so only N enters, not L y. The error of the step,
-    O(h^power), is meant to be about ``target`` in units of the tolerance. N is looked at a second time after a short
-    step h by the exponential Euler method, y(t + h) ≈ ``euler(h)``.
+    The linear part is integrated exactly and does not limit the step; so only N enters, not L y. N is looked at a
+    second time after a short step by the exponential Euler method, y(t + h) ≈ ``euler(h)``. With τ = ‖N‖/‖N'‖, the time
+    in which N changes, the error of a step, ‖N‖ τ (h/τ)^power, is meant to be ``target`` in units of the tolerance. So
+    the step is the same whatever the unit of time. Where the change is all there is, τ is the time in which it alone
+    leads as far as the error may.
     """
     span, scale = abs(end - t), control.error.scale(y)
+    least = min(_FIRST * math.ulp(max(abs(t), abs(end))), span)
     size, rate = control.error.size(y, scale), control.error.size(slope, scale)
-    guess = 0.01 * size / rate if rate > 1e-10 and size > 1e-10 else 1e-6 * span
+    guess = 0.01 * size / rate if rate * span > 1e-10 and size > 1e-10 else 1e-6 * span
     if rate * span < 1.0:  # so small an N does not tell how fast it changes
         guess = min(guess, _GLANCE * span)
-    guess = on_ladder(min(guess, span, control.largest), span, 1)  # runs that differ by rounding begin alike
-    h = math.copysign(guess, end - t)
-    change = control.error.size(nonlinear(t + h, euler(h)) - slope, scale) / guess
-    steepest = max(rate, change)
-    if not math.isfinite(steepest):
-        return guess * 1e-3
-    wanted = (target / steepest) ** (1 / power) if steepest > 1e-15 else span
-    return min(100 * guess, wanted, span, control.largest)
+    guess = on_ladder(
+        max(min(guess, span, control.largest), least), span, 1
+    )  # runs that differ by rounding begin alike
+    ahead = t + math.copysign(guess, end - t)
+    change = control.error.size(nonlinear(ahead, euler(ahead - t)) - slope, scale) / abs(ahead - t)
+    if not math.isfinite(max(rate, change)):
+        return max(guess * 1e-3, least)
+    wanted = span
+    if change * span > 1e-15 * rate + 1e-15 / span:
+        time = max(rate / change, math.sqrt(target / change))
+        wanted = time * (target / (max(rate, change * time) * time)) ** (1 / power)
+    return min(max(min(100 * guess, wanted), least), span, control.largest)

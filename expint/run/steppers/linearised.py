@@ -11,8 +11,10 @@ import numpy as np
 
 from expint.backend import Array
 from expint.derive.increments import increment
+from expint.derive.linearised_ladder import LinearisedAdams
 from expint.derive.phisum import Terms
 from expint.derive.presentation import uniform_step
+from expint.derive.spread import lookback
 from expint.derive.stage import Method, Stage, StepContext
 from expint.jacobian import JacobianFailure, Linearisation, Lineariser
 from expint.lower.cache import PhiTables, lower_stage
@@ -38,12 +40,16 @@ class Remembered(NamedTuple):
     value: Array
 
 
+Past = Sequence[tuple[float, Remembered]]
+"""Remembered points, newest first, with their positions seen from the start of a step."""
+
+
 class _Memory(NamedTuple):
     """The state, N there, and the points before it, newest first, with their positions seen from the state."""
 
     y: Array
     value: Array | None
-    past: tuple[tuple[float, Remembered], ...]
+    past: Past
 
     @property
     def slopes(self) -> tuple[Array, ...]:
@@ -138,14 +144,16 @@ class LinearisedSteps:
         del order
         y, value, past = memory
         assert value is not None  # only after the last step of a run it may not be known
-        full = self._starter is None or len(past) + 1 >= self.method.history
-        method, looked_at = (self.method, past) if full else (self._starter, ())
+        looked_at, method = _seen(self.method, past, h), self.method
+        if self._starter is not None and len(looked_at) + 1 < method.history:
+            looked_at, method = (), self._starter
         local = self.at(t, y, value, h)
         point, error, error_order, inner = self.reach(local, slope, h, looked_at, method)
 
         def commit(found: Array | None) -> tuple[_Memory, Array | None]:
-            kept = ((0.0, Remembered(t, y, value)), *past)[: self.method.history - 1]
-            return _Memory(point, found, tuple((at - h, remembered) for at, remembered in kept)), found
+            moved = [(at - h, own) for at, own in ((0.0, Remembered(t, y, value)), *past)]
+            count = lookback([0.0, *(at for at, _ in moved)], self.method.history) - 1
+            return _Memory(point, found, moved[:count]), found
 
         def changes(found: Array | None) -> list[Array]:
             flat, back = self.linearise.coordinates.flat, self.linearise.coordinates.back
@@ -159,7 +167,7 @@ class LinearisedSteps:
         local: Linearisation,
         slope: Slope,
         h: float,
-        past: Sequence[tuple[float, Remembered]],
+        past: Past,
         method: Method | None = None,
     ) -> tuple[Array, Array | None, int, list[Array]]:
         """Return the state after a step of length ``h``, its error estimate, the order of that, and the remainders.
@@ -173,7 +181,7 @@ class LinearisedSteps:
         h
             The length of the step.
         past
-            Remembered points, newest first, with their positions seen from the start.
+            The points that the method looks back to.
         method
             Another method than that of the run.
         """
@@ -227,3 +235,11 @@ def _in_floats(stage: Stage) -> Stage:
         return tuple({(k, float(c)): float(r) for (k, c), r in terms.items()} for terms in columns)
 
     return replace(stage, c=float(stage.c), stages=numbers(stage.stages), past=numbers(stage.past))
+
+
+def _seen(method: Method, past: Past, h: float) -> Past:
+    """Return the points that a step of length ``h`` looks back to: of those that nearly coincide, one."""
+    if not isinstance(method, LinearisedAdams):
+        return ()
+    taken = method.looks_at([0.0, *(at / h for at, _ in past)])
+    return [past[k - 1] for k in taken[1:]]
