@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from expint.backend import Array, all_finite, array_namespace
+from expint.backend import Array, all_finite, array_namespace, is_array
 from expint.derive.splitting import Splitting
 from expint.lower.cache import StepCache
 from expint.lower.lower import check_grid
@@ -48,8 +48,8 @@ def run_splitting(
 
     Raises
     ------
-    ValueError
-        If the grid is not strictly monotone, or L cannot act on y0.
+    ValueError, TypeError
+        If the grid is not strictly monotone, L cannot act on y0, or ``flow`` returns no array like y0.
     """
     times = check_grid(grid).tolist()
     operator = as_operator(linear, y0)
@@ -64,7 +64,9 @@ def run_splitting(
         rows = cache.step(start, h, StepCache.START).rows
         for row, before, part in zip(rows, starts, durations):
             point = operator.combine(row.weights, (y, *slopes))
-            slopes = ((flow(start + before * h, part * h, point) - point) / h, *slopes)
+            moved = flow(start + before * h, part * h, xp.asarray(point, copy=True))  # which it may write over
+            _check_moved(moved, point)
+            slopes = ((moved - point) / h, *slopes)
         y = operator.combine(rows[-1].weights, (y, *slopes))
         stats.nonlinear_evaluations += len(durations)
         if not all_finite(y):
@@ -74,3 +76,14 @@ def run_splitting(
         stats.steps += 1
     reached = np.array(times[: len(states)])
     return Solution(reached, xp.stack(states), status, status.sentence, stats, method.name)
+
+
+def _check_moved(moved: Any, point: Array) -> None:
+    """Refuse what would be broadcast to the state, or change its precision."""
+    expected = f"expected flow(t, τ, y) to return an array like y, of shape {tuple(point.shape)} and {point.dtype}"
+    if not is_array(moved) or array_namespace(moved) is not array_namespace(point):
+        raise TypeError(f"{expected}, received {type(moved).__name__}; convert it to the library of y")
+    if tuple(moved.shape) != tuple(point.shape):
+        raise ValueError(f"{expected}, received shape {tuple(moved.shape)}; a flow moves every entry")
+    if moved.dtype != point.dtype:
+        raise TypeError(f"{expected}, received {moved.dtype}; convert y0, or what flow returns")
