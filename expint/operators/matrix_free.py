@@ -138,21 +138,25 @@ class MatrixFree(IteratedOperator):
         one = one.detach() if is_torch(xp) else one
         size = norm(one) / math.sqrt(math.prod(self.shape))
         size = size if 1.0 < size < _LARGEST_PROBE else 1.0
-        return size * random_like(one), size * random_like(one, seed=21)
+        u, v = random_like(one), random_like(one, seed=21)
+        return size * u, size * v / (0.25 + xp.abs(u))  # what looks at large entries alone sees others in v
 
     def _check_linearity(self, u: Array, v: Array, of_u: Array, of_v: Array) -> None:
-        """Refuse a function with L(αu + βv) ≠ α L(u) + β L(v).
+        """Refuse a function with L(α(u + βv)) ≠ α (L(u) + β L(v)).
 
-        Random u and v, a large α, and a β that turns complex states: what is not linear shows in one of these.
+        Random u and v of one size, a large and a small α, and a β that turns complex states: what is not linear shows
+        in one of these.
         """
-        alpha, beta = (1024.0, -0.7 + 1.3j) if is_complex(u) else (1024.0, -1.3)
-        both, expected = self.function(alpha * u + beta * v), alpha * of_u + beta * of_v
-        change, size = norm(both - expected), norm(alpha * of_u) + norm(beta * of_v)
-        small = norm(self.function(u / alpha) - of_u / alpha) * alpha
-        if not (change <= _LINEAR * size and small <= _LINEAR * norm(of_u)):
+        large, beta = 1024.0, -0.7 + 1.3j if is_complex(u) else -1.3
+        tiny = 1.0 / (large * float(array_namespace(u).max(array_namespace(u).abs(u))))
+        both, expected = self.function(large * (u + beta * v)), large * (of_u + beta * of_v)
+        change, size = norm(both - expected), norm(large * of_u) + norm(large * of_v)
+        below, small = norm(self.function(tiny * u) - tiny * of_u), norm(tiny * of_u)
+        if not (change <= _LINEAR * size and below <= _LINEAR * small):
+            share = max(change / size if size else math.inf, below / small if small else math.inf)
             raise ValueError(
                 f"expected a linear function, L(2v) = 2 L(v), L(u + v) = L(u) + L(v)"
-                f"{', L(iv) = i L(v)' if is_complex(u) else ''}, received one that is not (by {change / size:.2g} of "
+                f"{', L(iv) = i L(v)' if is_complex(u) else ''}, received one that is not (by {share:.2g} of "
                 "its size on random vectors); terms that are not linear belong to nonlinear"
             )
 
