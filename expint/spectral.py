@@ -7,9 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from expint.backend import Array, array_namespace, asarray_like, device, is_numpy
+from expint.backend import Array, array_namespace, asarray_like, device, is_array, is_numpy
 
 __all__ = ["Chebyshev", "Fourier"]
+
+
+_MOST_DEGREE = 11_584
+"""(n + 1)² numbers of 8 bytes are 1 GiB."""
 
 
 class Fourier:
@@ -46,12 +50,14 @@ class Fourier:
     ------
     ValueError
         If n is smaller than 4 or the length is not positive.
+    TypeError
+        If n is no integer, or ``like`` has no floating-point dtype.
     """
 
     def __init__(
         self, n: int, length: float = 2 * np.pi, start: float = 0.0, *, real: bool = True, like: Array | None = None
     ) -> None:
-        if n < 4:
+        if _whole(n) < 4:
             raise ValueError(f"expected at least 4 grid points, received n = {n}")
         if not (np.isfinite(length) and length > 0):
             raise ValueError(f"expected a positive length, received {length}")
@@ -73,19 +79,27 @@ class Fourier:
 
     def fft(self, u: Array) -> Array:
         """Return the Fourier coefficients of the values ``u`` on the grid."""
-        self._check(u)
+        self._check(u, self.n, "values on the grid")
         return self._forward(u)
 
     def ifft(self, v: Array) -> Array:
         """Return the values on the grid of the Fourier coefficients ``v``."""
-        self._check(v)
+        self._check(v, self.k.shape[0], "coefficients")
         return self._backward(v, n=self.n)
 
-    def _check(self, array: Array) -> None:
+    def _check(self, array: Array, length: int, what: str) -> None:
+        """Refuse arrays of another library, and those that a transform would cut or fill up."""
         if not isinstance(array, type(self.x)):
             raise TypeError(
                 f"expected an array of {type(self.x).__module__}, as the grid was made for, received {type(array)}; "
                 "make the grid with like=array"
+            )
+        self._check_length(array, length, what)
+
+    def _check_length(self, array: Array, length: int, what: str) -> None:
+        if not array.ndim or array.shape[-1] != length:
+            raise ValueError(
+                f"expected {length} {what} along the last axis, as {self!r} has, received shape {tuple(array.shape)}"
             )
 
     def dealias(self, v: Array, keep: float = 2 / 3) -> Array:
@@ -96,6 +110,7 @@ class Fourier:
         """
         if not 0 < keep <= 1:
             raise ValueError(f"expected keep in (0, 1], received {keep}")
+        self._check_length(v, self.k.shape[0], "coefficients")
         return v * self._mask(v, keep)
 
     def dealiased(self, nonlinear: Callable[..., Array], keep: float = 2 / 3) -> Callable[..., Array]:
@@ -135,12 +150,18 @@ class Chebyshev:
     Raises
     ------
     ValueError
-        If n is smaller than 2.
+        If n is smaller than 2, or so large that the matrix would take more than 1 GiB.
+    TypeError
+        If n is no integer.
     """
 
     def __init__(self, n: int) -> None:
-        if n < 2:
+        if _whole(n) < 2:
             raise ValueError(f"expected polynomial degree n of at least 2, received {n}")
+        if n > _MOST_DEGREE:
+            raise ValueError(
+                f"expected a polynomial degree of at most {_MOST_DEGREE}, whose matrix takes 1 GiB, received {n}"
+            )
         self.n = n
         self.x = np.sin(np.pi * (2 * np.arange(n + 1) - n) / (2 * n))  # symmetric to the last bit
         weights = np.where(np.arange(n + 1) % n == 0, 2.0, 1.0) * (-1.0) ** np.arange(n + 1)
@@ -158,5 +179,19 @@ class Chebyshev:
         return f"Chebyshev({self.n + 1} points on [-1, 1])"
 
 
+def _whole(n: Any) -> int:
+    if isinstance(n, bool) or not isinstance(n, (int, np.integer)):
+        raise TypeError(f"expected n to be an integer, received {n!r}")
+    return int(n)
+
+
 def _like(values: np.ndarray, like: Array | None) -> Array:
+    if like is not None:
+        if not is_array(like):
+            raise TypeError(f"expected an array as like, received {type(like).__name__}")
+        if not array_namespace(like).isdtype(like.dtype, ("real floating", "complex floating")):
+            raise TypeError(
+                f"expected a floating-point array as like, received dtype {like.dtype}, in which no point of the grid "
+                "fits; convert it: 1.0 * like"
+            )
     return values if like is None else asarray_like(values, like)

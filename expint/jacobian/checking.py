@@ -74,15 +74,18 @@ def check(
     t, y
         Where to look.
     directions
-        The number of random directions.
+        The number of random directions, at least 1.
     seed
         For the directions.
 
     Raises
     ------
     ValueError, TypeError
-        As ``expint.solve_ivp`` does for such a Jacobian.
+        As ``expint.solve_ivp`` does for such a Jacobian; if the Jacobian or the differences are not finite, or there
+        is no direction to look along.
     """
+    if isinstance(directions, bool) or not isinstance(directions, (int, np.integer)) or directions < 1:
+        raise ValueError(f"expected directions, how many are looked along, to be an integer ≥ 1, received {directions!r}")
     y = y if is_array(y) else np.asarray(y, dtype=complex if np.iscomplexobj(y) else float)
     operator = None if linear is None else as_operator(linear, y)
     value = nonlinear(t, y)
@@ -97,6 +100,12 @@ def check(
         along = to_numpy(exact.coordinates.back(given.derivative(v)))
         state = exact.coordinates.back(v)
         expected = to_numpy(near.coordinates.back(differences.derivative(near.coordinates.flat(state))))
+        for what, values in (("the Jacobian", along), ("differences of nonlinear", expected)):
+            if not np.all(np.isfinite(values)):
+                raise ValueError(
+                    f"expected finite derivatives, received inf or nan from {what} at t = {t:.6g}; look there, or "
+                    "check at another state"
+                )
         size = max(float(np.linalg.norm(expected)), float(np.linalg.norm(along)))
         worst = max(worst, float(np.linalg.norm(along - expected)) / size if size else 0.0)
     return worst

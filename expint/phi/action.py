@@ -11,6 +11,7 @@ import numpy as np
 
 from expint.backend import Array, array_namespace, is_array, is_jax
 from expint.phi.augmented import Accuracy, Augmented, Matvec, no_gradient, norm
+from expint.phi.elementwise import HIGHEST
 from expint.phi.failure import ActionFailure
 from expint.phi.krylov import Krylov
 
@@ -120,11 +121,14 @@ def _key(key: Any) -> tuple[int, float]:
     """Return (k, c) as numbers."""
     try:
         k, c = operator.index(key[0]), float(key[1])
-        good = len(key) == 2 and k >= 0 and math.isfinite(c)
+        good = len(key) == 2 and 0 <= k <= HIGHEST and math.isfinite(c)
     except (TypeError, ValueError, IndexError):
         good = False
     if not good:
-        raise ValueError(f"expected keys (k, c) with an integer k ≥ 0 and a finite real c, received {key!r}")
+        raise ValueError(
+            f"expected keys (k, c) with an integer k ≥ 0 and a finite real c, received {key!r}; k is at most {HIGHEST}, "
+            "beyond which 1/k! underflows"
+        )
     return k, c
 
 
