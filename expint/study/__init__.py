@@ -22,13 +22,14 @@ import expint
 from expint.backend import Array, to_numpy
 from expint.derive.stage import Method
 from expint.study.cells import Cache, Job, Outcome, run_jobs, workers
-from expint.study.fingerprint import fingerprint
+from expint.study.fingerprint import NotKeyed, fingerprint
 from expint.study.report import Cell, Slope, Study, fit_slope
 
 __all__ = [
     "Cache",
     "Cell",
     "Job",
+    "NotKeyed",
     "Outcome",
     "Slope",
     "Study",
