@@ -12,6 +12,7 @@ import numpy as np
 import expint
 from expint.backend import to_numpy
 from expint.cli.common import Commands, Known, Numbers, out_file, refusing, report, save_figure, shown, write_json
+from expint.files import whole_file
 
 from .. import models, study
 from ..sample import trajectory
@@ -138,7 +139,8 @@ def compare(
 
 def _write(images: np.ndarray, out: Path, title: str) -> None:
     if out.suffix == ".npz":
-        np.savez(out, allow_pickle=False, images=images)
+        with whole_file(out) as file:
+            np.savez(file, allow_pickle=False, images=images)
         return
     from ..plot import image_grid
 

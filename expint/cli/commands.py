@@ -25,6 +25,7 @@ from expint.cli.common import (
     shown,
     write_json,
 )
+from expint.files import whole_file
 
 __all__ = ["commands"]
 
@@ -162,7 +163,8 @@ def _write(solution: expint.Solution, problem: expint.SemilinearProblem, out: Pa
     values = to_numpy(solution.y if problem.physical is None else problem.physical(solution.y))
     if out.suffix == ".npz":
         grid = {} if problem.x is None else {"x": to_numpy(problem.x)}
-        np.savez(out, allow_pickle=False, t=solution.t, u=values, **grid)
+        with whole_file(out) as file:
+            np.savez(file, allow_pickle=False, t=solution.t, u=values, **grid)
         return
     save_figure(lambda: expint.plot.space_time(solution, problem), out)
 

@@ -15,6 +15,7 @@ from typing import Any
 import click
 
 import expint.plot
+from expint.files import whole_file
 from expint.study import Study
 
 __all__ = [
@@ -137,8 +138,11 @@ def save_figure(draw: Callable[[], Any], path: Path) -> None:
     plt = expint.plot.pyplot()
     plt.switch_backend("Agg")
     figure = draw().figure
-    figure.savefig(path, dpi=150)
-    plt.close(figure)
+    try:
+        with whole_file(path) as file:
+            figure.savefig(file, dpi=150, format=path.suffix[1:].lower())
+    finally:
+        plt.close(figure)
 
 
 def write_json(value: Any) -> None:

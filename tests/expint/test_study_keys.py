@@ -166,7 +166,7 @@ READERS: dict[str, Callable[..., Any]] = {
     "plainly": lambda t, v: SCALE * v,
     "in a list comprehension": lambda t, v: [SCALE * w for w in v],
     "in a set comprehension": lambda t, v: {SCALE * w for w in v},
-    "in a dictionary comprehension": lambda t, v: {w: SCALE for w in v},
+    "in a dictionary comprehension": lambda t, v: dict.fromkeys(v, SCALE),
     "in a generator": lambda t, v: sum(SCALE * w for w in v),
     "in a nested function": lambda t, v: (lambda w: SCALE * w)(v),
     "in a function nested twice": lambda t, v: (lambda w: (lambda u: SCALE * u)(w))(v),

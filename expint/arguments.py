@@ -1,0 +1,240 @@
+"""Arguments as they are meant: numbers, names, functions, lists and arrays, or a sentence that says what is not."""
+
+from __future__ import annotations
+
+import math
+import operator
+import os
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from expint.backend import is_array, to_numpy
+
+__all__ = [
+    "affordable",
+    "choice",
+    "function",
+    "instance",
+    "integer",
+    "listed",
+    "number",
+    "numbers",
+    "one_line",
+    "path",
+    "real_values",
+    "seen",
+    "text",
+]
+
+_NO_NUMBERS = (bool, np.bool_, str, bytes, bytearray)
+_NO_LISTS = (str, bytes, bytearray, Mapping, set, frozenset)
+
+
+def seen(value: object, length: int = 80) -> str:
+    """Return how a value looks, in one line that fits into a sentence; of arrays the shape."""
+    if is_array(value) and getattr(value, "ndim", 0):
+        return f"an array of shape {tuple(value.shape)} and dtype {value.dtype}"  # type: ignore[attr-defined]
+    try:
+        written = one_line(repr(value))
+    except Exception:  # an object that cannot write itself
+        written = f"an object of type {type(value).__name__}"
+    return written if len(written) <= length else f"{written[:length]}… of type {type(value).__name__}"
+
+
+def one_line(value: object) -> str:
+    """Return a text without line breaks and control characters, so that it cannot leave its row, cell or comment."""
+    return " ".join("".join(c if c.isprintable() else " " for c in str(value)).split())
+
+
+def number(
+    name: str,
+    value: Any,
+    *,
+    above: float = -math.inf,
+    least: float = -math.inf,
+    below: float = math.inf,
+    most: float = math.inf,
+) -> float:
+    """Return a finite real number within bounds; ``above`` and ``below`` are not reached.
+
+    Raises
+    ------
+    TypeError
+        If it is no real number: text, truth values, complex numbers and arrays are none.
+    ValueError
+        If it is not finite or out of bounds.
+    """
+    try:
+        if isinstance(value, (*_NO_NUMBERS, complex, np.complexfloating)) or np.ma.is_masked(value):
+            raise TypeError
+        if getattr(value, "shape", ()) != () or "complex" in str(getattr(value, "dtype", "")):
+            raise TypeError
+        found = float(value)
+    except (TypeError, ValueError, OverflowError, RuntimeError):
+        raise TypeError(f"expected {name} as a real number, received {seen(value)}") from None
+    if not (math.isfinite(found) and above < found < below and least <= found <= most):
+        bounds = {"> ": (above, -math.inf), "≥ ": (least, -math.inf), "< ": (below, math.inf), "≤ ": (most, math.inf)}
+        said = " and ".join(f"{sign}{bound:g}" for sign, (bound, none) in bounds.items() if bound != none)
+        raise ValueError(f"expected {name} as a finite number{' ' * bool(said)}{said}, received {found}")
+    return found
+
+
+def integer(name: str, value: Any, *, least: int = 1, most: int | None = None) -> int:
+    """Return an integer within bounds, of any integer type.
+
+    Raises
+    ------
+    TypeError
+        If it is no integer; truth values are none.
+    ValueError
+        If it is out of bounds.
+    """
+    try:
+        found = operator.index(None if isinstance(value, bool | np.bool_) else value)
+    except (TypeError, RuntimeError):
+        raise TypeError(f"expected {name} as an integer, received {seen(value)}") from None
+    if found < least or (most is not None and found > most):
+        bounds = f"at least {least}" if most is None else f"from {least} to {most}"
+        raise ValueError(f"expected {name} as an integer of {bounds}, received {seen(found, 40)}")
+    return found
+
+
+def text(name: str, value: Any, example: str = "") -> str:
+    """Return a text.
+
+    Raises
+    ------
+    TypeError
+        If it is none.
+    """
+    if not isinstance(value, str):
+        hint = f" such as {example!r}" if example else ""
+        raise TypeError(f"expected {name} as text{hint}, received {seen(value)}")
+    return value
+
+
+def choice(name: str, value: Any, options: Collection[str]) -> str:
+    """Return one of the ``options``.
+
+    Raises
+    ------
+    TypeError
+        If the value is no text.
+    ValueError
+        If it is none of them.
+    """
+    if text(name, value) not in options:
+        raise ValueError(f"expected {name} to be one of {', '.join(map(repr, options))}, received {seen(value)}")
+    return str(value)
+
+
+def function(name: str, value: Any, signature: str) -> Callable[..., Any]:
+    """Return a function.
+
+    Raises
+    ------
+    TypeError
+        If the value cannot be called.
+    """
+    if not callable(value):
+        raise TypeError(f"expected {name} as a function {signature}, received {seen(value)}")
+    found: Callable[..., Any] = value
+    return found
+
+
+def instance(name: str, value: Any, kinds: type | tuple[type, ...], what: str = "") -> Any:
+    """Return an object of one of some kinds.
+
+    Raises
+    ------
+    TypeError
+        If it is of another.
+    """
+    if not isinstance(value, kinds):
+        said = what or " or ".join(kind.__name__ for kind in (kinds if isinstance(kinds, tuple) else (kinds,)))
+        raise TypeError(f"expected {name} as {said}, received {seen(value)}")
+    return value
+
+
+def listed(name: str, value: Any, what: str, *, least: int = 1) -> list[Any]:
+    """Return the entries of a sequence, at least so many; text, sets and mappings are no sequences.
+
+    Raises
+    ------
+    TypeError
+        If it is none.
+    ValueError
+        If it has fewer entries.
+    """
+    try:
+        if isinstance(value, (*_NO_LISTS, type)) or not isinstance(value, Iterable):
+            raise TypeError
+        entries = list(value)
+    except TypeError:
+        raise TypeError(f"expected {name} as a list of {what}, received {seen(value)}") from None
+    if len(entries) < least:
+        raise ValueError(f"expected {name} as a list of at least {least} {what}, received {len(entries)}")
+    return entries
+
+
+def numbers(name: str, value: Any, *, least: int = 1, above: float = -math.inf) -> list[float]:
+    """Return a list of finite real numbers; see `number` and `listed`."""
+    return [
+        number(f"every entry of {name}", entry, above=above) for entry in listed(name, value, "numbers", least=least)
+    ]
+
+
+def real_values(name: str, value: Any, *, ndim: int | None = None) -> np.ndarray:
+    """Return numbers as an array of float64 with so many axes; they may be inf or nan.
+
+    Raises
+    ------
+    TypeError
+        If they are no real numbers.
+    ValueError
+        If the array has another number of axes.
+    """
+    try:
+        if isinstance(value, (*_NO_NUMBERS, *_NO_LISTS)) or np.ma.is_masked(value):
+            raise TypeError
+        found = to_numpy(value)
+        if found.dtype.kind not in "fiu":
+            raise TypeError
+        found = found.astype(np.float64)
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        raise TypeError(f"expected {name} as an array of real numbers, received {seen(value)}") from None
+    if ndim is not None and found.ndim != ndim:
+        raise ValueError(f"expected {name} with {ndim} axes, received shape {found.shape}")
+    return found
+
+
+def affordable(what: str, size: float) -> None:
+    """Refuse what needs more bytes than this machine has.
+
+    Raises
+    ------
+    ValueError
+        If it does.
+    """
+    known = hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if known else 1 << 40
+    if size > memory:
+        raise ValueError(
+            f"expected {what} to fit into the {memory / 2**30:.3g} GiB of this machine, received a request for "
+            f"{size / 2**30:.3g} GiB; take less at once"
+        )
+
+
+def path(name: str, value: Any) -> str:
+    """Return a path as text.
+
+    Raises
+    ------
+    TypeError
+        If it is none.
+    """
+    if not isinstance(value, str | os.PathLike) or not isinstance(os.fspath(value), str):
+        raise TypeError(f"expected {name} as a path, received {seen(value)}")
+    return os.fspath(value)
