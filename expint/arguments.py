@@ -32,10 +32,10 @@ _NO_NUMBERS = (bool, np.bool_, str, bytes, bytearray)
 _NO_LISTS = (str, bytes, bytearray, Mapping, set, frozenset)
 
 
-def seen(value: object, length: int = 80) -> str:
+def seen(value: Any, length: int = 80) -> str:
     """Return how a value looks, in one line that fits into a sentence; of arrays the shape."""
-    if is_array(value) and getattr(value, "ndim", 0):
-        return f"an array of shape {tuple(value.shape)} and dtype {value.dtype}"  # type: ignore[attr-defined]
+    if is_array(value) and value.ndim:
+        return f"an array of shape {tuple(value.shape)} and dtype {value.dtype}"
     try:
         written = one_line(repr(value))
     except Exception:  # an object that cannot write itself
@@ -92,7 +92,9 @@ def integer(name: str, value: Any, *, least: int = 1, most: int | None = None) -
         If it is out of bounds.
     """
     try:
-        found = operator.index(None if isinstance(value, bool | np.bool_) else value)
+        if isinstance(value, bool | np.bool_):
+            raise TypeError
+        found = operator.index(value)
     except (TypeError, RuntimeError):
         raise TypeError(f"expected {name} as an integer, received {seen(value)}") from None
     if found < least or (most is not None and found > most):

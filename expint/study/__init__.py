@@ -39,18 +39,13 @@ __all__ = [
     "Slope",
     "Study",
     "StudyInterrupted",
-    "check_result",
-    "distinct",
     "fingerprint",
     "fit_slope",
     "maximum_error",
     "named_problem",
-    "packed",
     "relative_error",
     "run",
     "run_jobs",
-    "run_table",
-    "unpacked",
     "workers",
 ]
 

@@ -9,6 +9,7 @@ anew.
 
 from __future__ import annotations
 
+import builtins
 import collections
 import datetime
 import decimal
@@ -229,7 +230,7 @@ class _Walk:
             return ["function", version(home[0]) if is_installed(home[0]) else "", *home, *bound]
         self.trail.append(value.__qualname__)
         cells = [_cell(cell) for cell in value.__closure__ or ()]
-        account = ["code", self(value.__code__), *bound, *map(self, cells)]
+        account: list[bytes | str] = ["code", self(value.__code__), *bound, *map(self, cells)]
         if not is_ours(made_in(value)):  # ours look up what the digest of our files knows
             account += self.looked_up(value)
         self.trail.pop()
@@ -260,8 +261,7 @@ class _Walk:
     def resolved(self, function: types.FunctionType, chain: tuple[str, ...]) -> bytes:
         """Return the account of a global, or of the attribute that is asked of it if it is a module."""
         absent = inspect.Parameter.empty
-        builtin = function.__builtins__
-        value = function.__globals__.get(chain[0], builtin.get(chain[0], absent))
+        value = function.__globals__.get(chain[0], vars(builtins).get(chain[0], absent))
         for attribute in chain[1:]:
             if not isinstance(value, types.ModuleType):
                 break
@@ -356,7 +356,7 @@ class _Walk:
         content = [] if base is object else [self(_as(base, value))]
         attributes = [(name, member.__get__(value)) for name, member in slots if _has(value, member)]
         attributes += sorted(self.own_attributes(value).items())
-        account = ["object", self(kind), *content, *(self(part) for item in attributes for part in item)]
+        account: list[bytes | str] = ["object", self(kind), *content, *(self(part) for item in attributes for part in item)]
         self.trail.pop()
         return account
 
@@ -418,7 +418,7 @@ def _has(value: Any, member: types.MemberDescriptorType) -> bool:
     return True
 
 
-def _as(base: type, value: Any) -> Any:
+def _as(base: Any, value: Any) -> Any:
     """Return what an object of a subclass of a built-in type holds, as that type."""
     if base is collections.defaultdict:
         return value.default_factory, dict(value.items())

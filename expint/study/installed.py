@@ -85,8 +85,8 @@ def versions() -> tuple[str, ...]:
 
 def made_in(function: types.FunctionType) -> str:
     """Return the module whose names a function looks up; its ``__module__`` may be copied from what it wraps."""
-    module = function.__globals__.get("__name__")
-    known = isinstance(module, str) and getattr(sys.modules.get(module), "__dict__", None) is function.__globals__
+    module = str(function.__globals__.get("__name__", ""))
+    known = getattr(sys.modules.get(module), "__dict__", None) is function.__globals__
     return module if known else ""
 
 

@@ -174,8 +174,8 @@ class Study:
         for problem in self.problems():
             header, *rows = self._table(problem, "±", "failed")
             lines = [header, ["---"] * len(header), *rows]
-            rows = ["| " + " | ".join(map(_in_cell, cells)) + " |" for cells in lines]
-            parts.append(f"**{one_line(problem)}**\n\n" + "\n".join(rows))
+            written = ["| " + " | ".join(map(_in_cell, cells)) + " |" for cells in lines]
+            parts.append(f"**{one_line(problem)}**\n\n" + "\n".join(written))
         if self.failures:
             failed = [f"- failed: {_where(self, cell)}: {cell.failure}" for cell in self.failures]
             parts.append("\n".join(map(one_line, failed)))

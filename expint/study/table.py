@@ -103,8 +103,8 @@ def _remarks(outcomes: Sequence[Outcome]) -> list[str]:
 
 def check_result(result: Mapping[str, Any]) -> None:
     """Raise ValueError if a mapping is no result of a cell: a finite error ≥ 0, counts, and seconds."""
-    error, seconds = result.get("error"), result.get("seconds")
-    numbers = all(type(number) in (int, float) and 0 <= number < float("inf") for number in (error, seconds))
+    measured = [result.get(name) for name in ("error", "seconds")]
+    numbers = all(isinstance(n, int | float) and type(n) is not bool and 0 <= n < float("inf") for n in measured)
     counts = all(type(result.get(name)) is int and result[name] >= 0 for name in ("calls", "steps"))
     if set(result) != {"error", "calls", "steps", "seconds"} or not (numbers and counts):
         raise ValueError(f"expected a finite error ≥ 0, counts and seconds, received {dict(result)}")
