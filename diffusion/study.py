@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from expint.arguments import affordable, function, integer, listed, seen, text
+from expint.arguments import affordable, checked, function, integer, listed, real_values, seen, text
 from expint.backend import Array, is_array, to_numpy
 from expint.study import Job, Study, check_result, distinct, packed, run_table, unpacked
 
@@ -35,7 +35,11 @@ def endpoint_error(x: np.ndarray, reference: np.ndarray | None) -> float:
 
     The median, since a few samples near the border between modes would hide the order.
     """
-    assert reference is not None
+    x, reference = real_values("x", x), real_values("reference", reference)
+    if x.shape != reference.shape or x.ndim < 2:
+        raise ValueError(
+            f"expected samples and reference of one shape (batch, …), received shapes {x.shape} and {reference.shape}"
+        )
     return float(np.median(np.sqrt(np.mean((x - reference) ** 2, axis=tuple(range(1, x.ndim))))))
 
 
@@ -49,6 +53,7 @@ MEASURES: dict[str, Measure] = {"error": endpoint_error, "frechet": frechet}
 """The measures by name."""
 
 
+@checked()
 def normal_noise(count: int, shape: Sequence[int], seed: int = 0, torch: bool = True) -> Array:
     """Return standard normal noise of shape (count, *shape) from a seed, as float32 tensor or float64 array.
 
@@ -71,6 +76,7 @@ def normal_noise(count: int, shape: Sequence[int], seed: int = 0, torch: bool = 
     return module.randn(sizes, generator=module.Generator().manual_seed(seed))
 
 
+@checked()
 def run(
     denoisers: Sequence[Model] | Mapping[str, Model],
     samplers: Sequence[str | Sampler],

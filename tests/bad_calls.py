@@ -4,8 +4,8 @@ Every argument of every public function and class takes each of the values below
 works, or it raises an error that says what was expected and what was received; it never fails in the depth, hangs, asks
 for more memory than there is, or takes for a number, a name or a list what is none.
 
-``python -m tests.bad_calls [word …]`` makes all calls of the functions whose names hold one of the words, and lists those
-that are answered badly; ``test_bad_calls.py`` makes a part of them.
+``python -m tests.bad_calls [word …]`` makes all calls of the functions whose names hold one of the words, and lists
+those that are answered badly; ``test_bad_calls.py`` makes a part of them.
 """
 
 from __future__ import annotations
@@ -70,11 +70,11 @@ BAD: dict[str, Callable[[], Any]] = {
     "numpy float": lambda: np.float32(0.5),
     "numpy integer": lambda: np.int8(-3),
     "numpy truth": lambda: np.True_,
-    "empty list": lambda: [],
+    "empty list": list,
     "list of None": lambda: [None, None],
     "list of text": lambda: ["a", "b"],
     "ragged": lambda: [[1.0], [1.0, 2.0]],
-    "empty mapping": lambda: {},
+    "empty mapping": dict,
     "mapping": lambda: {"a": 1},
     "set": lambda: {1, 2},
     "iterator": lambda: iter([1.0, 2.0]),
@@ -115,6 +115,7 @@ NUMBERS = {
     *("zero", "negative", "fraction of a count", "nan", "infinity", "huge", "beyond floats", "exact", "decimal"),
     *("numpy float", "numpy integer", "scalar array"),
 }
+"""The kinds that are real numbers; a 0-d array is one."""
 WHOLE = {"zero", "negative", "huge", "beyond floats", "numpy integer"}
 TEXTS = {"text", "no text", "a number as text"}
 FUNCTIONS = {"class", "function without arguments", "function of None"}
@@ -477,7 +478,7 @@ def answer(call: Call, seconds: float = 5.0) -> str:
 
 
 def _judged(error: BaseException) -> str:
-    message = " ".join(str(error).split())
+    message = " ".join(str(error).split()).replace("Expected", "expected")
     if isinstance(error, ValueError | TypeError | ArithmeticError | ImportError) and all(
         word in message for word in ("expected", "received")
     ):
@@ -508,11 +509,10 @@ def main(words: tuple[str, ...]) -> None:
         if found:
             wrong[found.partition(":")[0].partition(" ")[0]] += 1
             faults.setdefault((call.name, call.argument), {}).setdefault(found, []).append(call.kind)
+    lines = []
     for (name, argument), found in faults.items():
-        print(f"{name} {argument}=")
-        for what, kinds in found.items():
-            print(f"    {what}  [{', '.join(kinds)}]")
-    print(f"{made} calls, {sum(wrong.values())} answered badly: {dict(wrong)}")
+        lines += [f"{name} {argument}=", *(f"    {what}  [{', '.join(kinds)}]" for what, kinds in found.items())]
+    sys.stdout.write("\n".join([*lines, f"{made} calls, {sum(wrong.values())} answered badly: {dict(wrong)}\n"]))
 
 
 if __name__ == "__main__":

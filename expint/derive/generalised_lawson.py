@@ -20,6 +20,7 @@ from fractions import Fraction
 from functools import cached_property, lru_cache
 from typing import Any
 
+from expint.arguments import plain_fields
 from expint.derive.bootstrap import bootstrap
 from expint.derive.butcher import Butcher
 from expint.derive.expect import expect
@@ -70,6 +71,7 @@ class GeneralisedLawson(DeclaredOrders, WithoutEstimate, Presented):
     aliases: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        plain_fields(self)
         expect(self.butcher, Butcher, "a classical method, a Butcher(…)")
         if not isinstance(self.q, int) or self.q < 1:
             raise ValueError(f"{self.name}: expected the number q of slopes to be an integer ≥ 1, received {self.q!r}")

@@ -14,6 +14,7 @@ from fractions import Fraction
 from functools import cached_property, lru_cache
 from typing import Any
 
+from expint.arguments import plain_fields
 from expint.derive.bootstrap import bootstrap
 from expint.derive.lagrange import collocation_weights
 from expint.derive.orders import Proved
@@ -63,6 +64,7 @@ class HistoryLadder(Proved, WithoutEstimate, Presented):
     remarks: str = ""
 
     def __post_init__(self) -> None:
+        plain_fields(self)
         if not isinstance(self.q, int) or self.q < 1:
             raise ValueError(f"{self.name}: expected the number q of slopes to be an integer ≥ 1, received {self.q!r}")
         object.__setattr__(self, "levels", tuple(tuple(exact(node) for node in level) for level in self.levels))

@@ -29,6 +29,9 @@ __all__ = ["checked_index", "evaluate", "phi_functions", "slopes", "working_dtyp
 _BLOCK = 65536
 
 
+_HIGHEST = 170
+"""The highest index whose factorial is a double."""
+
 # How the numbers of a set are evaluated; "right" are positive numbers of a real dtype.
 _REGIMES = range(7)
 _SERIES = 0  # |z| < 1
@@ -128,6 +131,10 @@ def checked_index(p: Any) -> int:
         index = -1
     if index < 0 or isinstance(p, bool):
         raise ValueError(f"Expected the highest index p as an integer ≥ 0, received {p!r}; φ_0 alone is p = 0.")
+    if index > _HIGHEST:
+        raise ValueError(
+            f"expected an index p of at most {_HIGHEST}, where 1/p! ends in double precision, received {p!r}"
+        )
     return index
 
 

@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 import expint
-from expint.arguments import function, instance, listed, number, seen, text
+from expint.arguments import checked, complex_values, function, instance, listed, number, seen, text
 from expint.backend import to_numpy
 from expint.derive.stage import Method
 from expint.study.cells import Cache, Job, Outcome, run_jobs, workers
@@ -56,15 +56,29 @@ ErrorMeasure: TypeAlias = Callable[[expint.SemilinearProblem, np.ndarray, np.nda
 def relative_error(problem: expint.SemilinearProblem, y: np.ndarray, reference: np.ndarray) -> float:
     """Return ‖y − y*‖/‖y*‖ in the Euclidean norm of the state."""
     del problem
+    y, reference = _states(y, reference)
     return float(np.linalg.norm(y - reference) / np.linalg.norm(reference))
 
 
 def maximum_error(problem: expint.SemilinearProblem, y: np.ndarray, reference: np.ndarray) -> float:
     """Return max |u − u*| of the values on the grid."""
+    instance("problem", problem, expint.SemilinearProblem)
+    y, reference = _states(y, reference)
+    if y.shape != tuple(problem.y0.shape):
+        raise ValueError(f"expected states of shape {tuple(problem.y0.shape)}, received shape {y.shape}")
     values = problem.physical or (lambda state: state)
     return float(np.max(np.abs(values(y) - values(reference))))
 
 
+def _states(y: Any, reference: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Return two states as arrays of one shape."""
+    states = [complex_values(name, value) for name, value in (("y", y), ("reference", reference))]
+    if states[0].shape != states[1].shape or not states[0].size:
+        raise ValueError(f"expected two states of one shape, received shapes {states[0].shape} and {states[1].shape}")
+    return states[0], states[1]
+
+
+@checked()
 def run(
     problems: Sequence[Problem] | Mapping[str, Problem],
     methods: Sequence[str | Method],

@@ -6,9 +6,11 @@ import datetime
 import hashlib
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from expint.arguments import seen, text
 from expint.files import read_whole, whole_file
 
 __all__ = ["Cache", "Kept"]
@@ -101,6 +103,8 @@ class Cache:
 
     def _file(self, key: str) -> Path:
         assert self.folder is not None
+        if not re.fullmatch(r"[\w-]{1,200}", text("key", key)):
+            raise ValueError(f"expected a key of letters and digits, received {seen(key)}")
         return self.folder / f"{key}.json"
 
 

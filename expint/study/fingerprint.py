@@ -356,7 +356,8 @@ class _Walk:
         content = [] if base is object else [self(_as(base, value))]
         attributes = [(name, member.__get__(value)) for name, member in slots if _has(value, member)]
         attributes += sorted(self.own_attributes(value).items())
-        account: list[bytes | str] = ["object", self(kind), *content, *(self(part) for item in attributes for part in item)]
+        parts = (self(part) for item in attributes for part in item)
+        account: list[bytes | str] = ["object", self(kind), *content, *parts]
         self.trail.pop()
         return account
 

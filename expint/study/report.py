@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from expint.arguments import choice, instance, listed, number, one_line, real_values, text
+from expint.arguments import choice, instance, integer, listed, number, one_line, real_values, text
 
 __all__ = ["Cell", "Slope", "Study", "fit_slope"]
 
@@ -40,6 +40,14 @@ class Cell:
     steps: int = 0
     seconds: float = math.nan
     failure: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("problem", "method", "failure"):
+            text(name, getattr(self, name))
+        for name in ("value", "error", "seconds"):
+            number(name, getattr(self, name), finite=False)
+        for name in ("calls", "steps"):
+            integer(name, getattr(self, name), least=0)
 
 
 class Slope(NamedTuple):
