@@ -17,6 +17,7 @@ import decimal
 import importlib
 import inspect
 import io
+import os
 import random
 import signal
 import sys
@@ -83,7 +84,7 @@ BAD: dict[str, Callable[[], Any]] = {
     "module": lambda: types.ModuleType("nothing"),
     "function without arguments": lambda: lambda: None,
     "function of None": lambda: lambda *a, **k: None,
-    "path": lambda: Path("nowhere/at/all"),
+    "path": lambda: Path("/dev/null/at/all"),
     "empty array": lambda: np.array([]),
     "scalar array": lambda: np.array(1.0),
     "array of many axes": lambda: np.ones((2, 3, 1, 2)),
@@ -501,6 +502,7 @@ def main(words: tuple[str, ...]) -> None:
     import resource
 
     resource.setrlimit(resource.RLIMIT_AS, (24 << 30, 24 << 30))
+    os.chdir(tempfile.mkdtemp())  # where caches of odd names are made
     made, wrong = 0, collections.Counter()
     faults: dict[tuple[str, str], dict[str, list[str]]] = {}
     for call in calls(words):

@@ -26,6 +26,7 @@ from expint.cli.common import (
     write_json,
 )
 from expint.files import whole_file
+from expint.study.table import distinct
 
 __all__ = ["commands"]
 
@@ -131,7 +132,7 @@ def methods(name: str | None, latex: bool, orders: bool, cite: bool, as_json: bo
 @click.option("--cache", type=click.Path(file_okay=False), help="A folder that keeps results; studies resume from it.")
 @click.option("--format", "form", type=click.Choice(["markdown", "latex", "json"]), default="markdown")
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
-@click.option("--out", callback=out_file(PICTURES), help="Plot; one file for each problem.")
+@click.option("--out", callback=out_file(PICTURES), help="Plot; a panel for each problem.")
 def study(
     problems: tuple[str, ...],
     chosen: tuple[str, ...],
@@ -146,14 +147,18 @@ def study(
     """Solve PROBLEMS by methods with step sizes or tolerances, side by side; errors and fitted orders."""
     form = "json" if as_json else form
     with refusing():
-        found = expint.study.run(
-            {name: functools.partial(expint.study.named_problem(name), **dict(settings)) for name in problems},
-            chosen,
-            steps=steps,
-            tolerances=tolerances,
-            cache=cache,
-            progress=shown(form == "json"),
-        )
+        distinct(problems, "problems")
+        try:
+            found = expint.study.run(
+                {name: functools.partial(expint.study.named_problem(name), **dict(settings)) for name in problems},
+                chosen,
+                steps=steps,
+                tolerances=tolerances,
+                cache=cache,
+                progress=shown(form == "json"),
+            )
+        except expint.study.StudyInterrupted as stopped:
+            found, out = stopped.study, None
         report(found, form, out)
 
 

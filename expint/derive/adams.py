@@ -20,6 +20,7 @@ import numpy as np
 
 from expint.arguments import plain_fields
 from expint.derive.bootstrap import bootstrap
+from expint.derive.expect import few
 from expint.derive.lagrange import collocation_weights, lagrange_coefficients
 from expint.derive.orders import FullStiffOrder
 from expint.derive.phisum import Terms, phi
@@ -122,6 +123,7 @@ class Adams(FullStiffOrder, Presented):
         plain_fields(self)
         if not isinstance(self.q, int) or self.q < 1:
             raise ValueError(f"expected the order of Adams to be an integer ≥ 1, received {self.q!r}")
+        few("adams", self.q)
 
     @property
     def name(self) -> str:

@@ -23,7 +23,7 @@ from typing import Any
 from expint.arguments import plain_fields
 from expint.derive.bootstrap import bootstrap
 from expint.derive.butcher import Butcher
-from expint.derive.expect import expect
+from expint.derive.expect import expect, few
 from expint.derive.lagrange import collocation_weights, lagrange_coefficients
 from expint.derive.orders import DeclaredOrders
 from expint.derive.phisum import Exact, PhiSum, phi
@@ -75,6 +75,7 @@ class GeneralisedLawson(DeclaredOrders, WithoutEstimate, Presented):
         expect(self.butcher, Butcher, "a classical method, a Butcher(…)")
         if not isinstance(self.q, int) or self.q < 1:
             raise ValueError(f"{self.name}: expected the number q of slopes to be an integer ≥ 1, received {self.q!r}")
+        few(self.name, self.q)
         if self.modified and self.butcher.c[-1] != 1:
             raise ValueError(
                 f"{self.name}: expected a method whose last node is 1, received {self.butcher.name} with c = "

@@ -21,7 +21,7 @@ class NotKeptWarning(UserWarning):
 class StudyInterrupted(KeyboardInterrupt):
     """Ctrl-C while a study ran; ``study`` holds the cells that are done, the others as failed."""
 
-    def __init__(self, study: Study | None = None) -> None:
+    def __init__(self, study: Study) -> None:
         super().__init__(study)
         self.study = study
 
