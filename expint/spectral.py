@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from expint.backend import Array, array_namespace, asarray_like, device, is_array, is_numpy
+from expint.arguments import checked, function, integer, number, seen, template
+from expint.backend import Array, array_namespace, asarray_like, device, is_numpy
 
 __all__ = ["Chebyshev", "Fourier"]
-
-
-_MOST_DEGREE = 11_584
-"""(n + 1)² numbers of 8 bytes are 1 GiB."""
 
 
 class Fourier:
@@ -49,15 +47,16 @@ class Fourier:
     Raises
     ------
     ValueError
-        If n is smaller than 4 or the length is not positive.
+        If n is smaller than 4 or too large, or the length is not positive.
     TypeError
-        If n is no integer, or ``like`` has no floating-point dtype.
+        If they are no numbers, or ``like`` is no array of floating-point numbers.
     """
 
+    @checked(n=partial(integer, least=None, most=1 << 28), length=partial(number, finite=False), like=template)
     def __init__(
         self, n: int, length: float = 2 * np.pi, start: float = 0.0, *, real: bool = True, like: Array | None = None
     ) -> None:
-        if _whole(n) < 4:
+        if n < 4:
             raise ValueError(f"expected at least 4 grid points, received n = {n}")
         if not (np.isfinite(length) and length > 0):
             raise ValueError(f"expected a positive length, received {length}")
@@ -78,29 +77,39 @@ class Fourier:
         self._forward, self._backward = (fft.rfft, fft.irfft) if real else (fft.fft, fft.ifft)
 
     def fft(self, u: Array) -> Array:
-        """Return the Fourier coefficients of the values ``u`` on the grid."""
+        """Return the Fourier coefficients of the values ``u`` on the grid.
+
+        Raises
+        ------
+        TypeError
+            If ``u`` is no array of the library for which the grid was made.
+        ValueError
+            If its last axis has not the n points of the grid.
+        """
         self._check(u, self.n, "values on the grid")
         return self._forward(u)
 
     def ifft(self, v: Array) -> Array:
-        """Return the values on the grid of the Fourier coefficients ``v``."""
+        """Return the values on the grid of the Fourier coefficients ``v``.
+
+        Raises
+        ------
+        TypeError
+            If ``v`` is no array of the library for which the grid was made.
+        ValueError
+            If its last axis has not one coefficient for each wavenumber.
+        """
         self._check(v, self.k.shape[0], "coefficients")
         return self._backward(v, n=self.n)
 
-    def _check(self, array: Array, length: int, what: str) -> None:
-        """Refuse arrays of another library, and those that a transform would cut or fill up."""
-        if not isinstance(array, type(self.x)):
+    def _check(self, array: Array, size: int, what: str) -> None:
+        if not isinstance(array, type(self.x)) or np.ma.isMaskedArray(array) or str(array.dtype)[0] in "<>|OVSUdmM":
             raise TypeError(
-                f"expected an array of {type(self.x).__module__}, as the grid was made for, received {type(array)}; "
+                f"expected an array of {type(self.x).__module__}, as the grid was made for, received {seen(array)}; "
                 "make the grid with like=array"
             )
-        self._check_length(array, length, what)
-
-    def _check_length(self, array: Array, length: int, what: str) -> None:
-        if not array.ndim or array.shape[-1] != length:
-            raise ValueError(
-                f"expected {length} {what} along the last axis, as {self!r} has, received shape {tuple(array.shape)}"
-            )
+        if array.ndim == 0 or array.shape[-1] != size:
+            raise ValueError(f"expected {size} {what} in the last axis, received shape {tuple(array.shape)}")
 
     def dealias(self, v: Array, keep: float = 2 / 3) -> Array:
         """Return ``v`` with the modes from ``keep`` times the Nyquist wavenumber upwards set to zero.
@@ -108,13 +117,14 @@ class Fourier:
         Two thirds is the rule for quadratic nonlinearities (Orszag 1971), one half for cubic ones. The mode at the cut
         goes too: where it exists, a product of such modes falls back on it.
         """
-        if not 0 < keep <= 1:
-            raise ValueError(f"expected keep in (0, 1], received {keep}")
-        self._check_length(v, self.k.shape[0], "coefficients")
+        keep = _kept(keep)
+        self._check(v, self.k.shape[0], "coefficients")
         return v * self._mask(v, keep)
 
     def dealiased(self, nonlinear: Callable[..., Array], keep: float = 2 / 3) -> Callable[..., Array]:
         """Return N with its argument and its result dealiased: at every stage, not once a step."""
+        keep = _kept(keep)
+        function("nonlinear", nonlinear, "(t, v)")
 
         def wrapped(t: float, v: Array, *args: Any) -> Array:
             return self.dealias(nonlinear(t, self.dealias(v, keep), *args), keep)
@@ -150,18 +160,15 @@ class Chebyshev:
     Raises
     ------
     ValueError
-        If n is smaller than 2, or so large that the matrix would take more than 1 GiB.
+        If n is smaller than 2, or too large for a full matrix.
     TypeError
         If n is no integer.
     """
 
+    @checked(n=partial(integer, least=None, most=20_000))
     def __init__(self, n: int) -> None:
-        if _whole(n) < 2:
+        if n < 2:
             raise ValueError(f"expected polynomial degree n of at least 2, received {n}")
-        if n > _MOST_DEGREE:
-            raise ValueError(
-                f"expected a polynomial degree of at most {_MOST_DEGREE}, whose matrix takes 1 GiB, received {n}"
-            )
         self.n = n
         self.x = np.sin(np.pi * (2 * np.arange(n + 1) - n) / (2 * n))  # symmetric to the last bit
         weights = np.where(np.arange(n + 1) % n == 0, 2.0, 1.0) * (-1.0) ** np.arange(n + 1)
@@ -179,19 +186,13 @@ class Chebyshev:
         return f"Chebyshev({self.n + 1} points on [-1, 1])"
 
 
-def _whole(n: Any) -> int:
-    if isinstance(n, bool) or not isinstance(n, (int, np.integer)):
-        raise TypeError(f"expected n to be an integer, received {n!r}")
-    return int(n)
-
-
 def _like(values: np.ndarray, like: Array | None) -> Array:
-    if like is not None:
-        if not is_array(like):
-            raise TypeError(f"expected an array as like, received {type(like).__name__}")
-        if not array_namespace(like).isdtype(like.dtype, ("real floating", "complex floating")):
-            raise TypeError(
-                f"expected a floating-point array as like, received dtype {like.dtype}, in which no point of the grid "
-                "fits; convert it: 1.0 * like"
-            )
     return values if like is None else asarray_like(values, like)
+
+
+def _kept(keep: Any) -> float:
+    """Return the part of the modes that is kept."""
+    part = number("keep", keep, finite=False)
+    if not 0 < part <= 1:
+        raise ValueError(f"expected keep in (0, 1], received {keep}")
+    return part

@@ -26,8 +26,8 @@ from expint.operators.iterated import IteratedOperator, Spectrum, check_trailing
 from expint.operators.placed import Placed
 from expint.phi.action import Propagator
 from expint.phi.augmented import Matvec
-from expint.phi.ritz import ritz_values
 from expint.phi.rational import Rational
+from expint.phi.ritz import ritz_values
 
 __all__ = ["Sparse", "is_sparse"]
 

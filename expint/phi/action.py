@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from expint.arguments import function, instance, number
 from expint.backend import Array, array_namespace, is_array, is_jax
 from expint.phi.augmented import Accuracy, Augmented, Matvec, no_gradient, norm
 from expint.phi.elementwise import HIGHEST
@@ -63,7 +64,10 @@ def phi_action(
     v/c that begins where c is still ahead. So all terms together are one linear initial-value problem, run from the
     largest c to 0; its cost is that of the largest c alone. Terms with c < 0 are a second one, run backwards.
     """
-    wanted = accuracy if isinstance(accuracy, Accuracy) else Accuracy(float(accuracy))
+    wanted = accuracy if isinstance(accuracy, Accuracy) else Accuracy(number("accuracy", accuracy, finite=False))
+    if propagate is not None:
+        function("propagate", propagate, "(system, u, accuracy) ↦ u(1), such as Krylov()")
+    instance("vectors", vectors, Mapping, "a mapping {(k, c): v}")
     vectors, span = _checked(matvec, vectors, span, wanted)
     finite = all(math.isfinite(norm(v)) for v in vectors.values())
     if not finite:
@@ -91,6 +95,7 @@ def _checked(
         )
     if not (accuracy.relative >= 0 and accuracy.absolute >= 0):
         raise ValueError(f"expected tolerances ≥ 0 as accuracy, received {accuracy.relative} and {accuracy.absolute}")
+    span = number("span", span, finite=False)
     if not math.isfinite(span):
         raise ValueError(f"expected a finite span, received {span}; check the step size")
     if not vectors:

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from expint.arguments import flag, number
 from expint.backend import Array
 from expint.phi.augmented import Accuracy, Augmented, Matvec, check_rounding, norm
 from expint.phi.failure import ActionFailure
@@ -55,10 +56,13 @@ class Chebyshev:
     """
 
     def __init__(self, low: float, high: float, imaginary: bool = False) -> None:
+        low, high = number("low", low), number("high", high)
+        if low > high:
+            raise ValueError(f"expected an interval from low to high, received [{low}, {high}]; exchange them")
         self.low, self.high, self.imaginary = (
             min(low, 0.0),
             max(high, 0.0),
-            imaginary,
+            flag("imaginary", imaginary),
         )  # the powers of x have spectrum 0
         if imaginary:
             self.high = max(self.high, -self.low)

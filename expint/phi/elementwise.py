@@ -131,9 +131,9 @@ def checked_index(p: Any) -> int:
     except TypeError:
         index = -1
     if index < 0 or isinstance(p, bool):
-        raise ValueError(f"Expected the highest index p as an integer ≥ 0, received {p!r}; φ_0 alone is p = 0.")
+        raise ValueError(f"expected the highest index p as an integer ≥ 0, received {p!r}; φ_0 alone is p = 0")
     if index > HIGHEST:
-        raise ValueError(f"Expected an index p of at most {HIGHEST}, beyond which 1/p! underflows, received {p!r}.")
+        raise ValueError(f"expected an index p of at most {HIGHEST}, beyond which 1/p! underflows, received {p!r}")
     return index
 
 

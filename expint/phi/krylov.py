@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from expint.arguments import integer
 from expint.backend import Array, array_namespace, asarray_like, device, is_complex
 from expint.phi.augmented import Accuracy, Augmented, check_rounding, norm, on_host
 from expint.phi.failure import ActionFailure
@@ -53,7 +54,8 @@ class Krylov:
     """
 
     def __init__(self, basis: int = 100, orthogonalise: int | None = None) -> None:
-        self.basis, self.orthogonalise = basis, orthogonalise
+        self.basis = integer("basis", basis)
+        self.orthogonalise = None if orthogonalise is None else integer("orthogonalise", orthogonalise)
         self._room: Array | None = None
 
     def __call__(self, system: Augmented, u: Array, accuracy: Accuracy) -> Array:
@@ -211,7 +213,9 @@ class _Space:
 
         def within(bound: float) -> bool:
             enough = math.isfinite(bound) and error <= max(reached.time * bound, least)
-            return enough and rounding <= max(bound, 2 * least) and self._is_kept(error, least, bound, reached, remaining)
+            return (
+                enough and rounding <= max(bound, 2 * least) and self._is_kept(error, least, bound, reached, remaining)
+            )
 
         known = norm(u)
         if within(accuracy.bound(known)):

@@ -159,7 +159,9 @@ def case(kind: str, factor: str, rng: Random, n: int) -> Case:
 def _phi(matrix: np.ndarray, k: int, v: np.ndarray) -> np.ndarray:
     """Return φ_k(A) v from the exponential of A bordered by v and a chain, or in the eigenbasis of a normal A."""
     n = len(matrix)
-    if np.allclose(matrix @ matrix.conj().T, matrix.conj().T @ matrix, rtol=0, atol=1e-14 * np.linalg.norm(matrix) ** 2):
+    if np.allclose(
+        matrix @ matrix.conj().T, matrix.conj().T @ matrix, rtol=0, atol=1e-14 * np.linalg.norm(matrix) ** 2
+    ):
         turned = next((u for u in FACTORS.values() if np.allclose(u * matrix, (u * matrix).conj().T)), None)
         if turned is not None:
             values, basis = np.linalg.eigh((turned * matrix + (turned * matrix).conj().T) / 2)
@@ -210,7 +212,10 @@ def judge(given: Case, way: Propagator, tolerance: float) -> tuple[str, float, i
         got = phi_action(matvec, given.vectors, given.step, accuracy=Accuracy(tolerance, products=4000), propagate=way)
     except ActionFailure:
         return "failed", np.inf, products
-    size = max(float(np.linalg.norm(given.exact)), *(float(np.linalg.norm(v)) * (k == 0) for (k, _), v in given.vectors.items()))
+    size = max(
+        float(np.linalg.norm(given.exact)),
+        *(float(np.linalg.norm(v)) * (k == 0) for (k, _), v in given.vectors.items()),
+    )
     rounding = 1e-15 * given.growth * (100 + given.size) * start
     error = float(np.linalg.norm(got - given.exact)) / (tolerance * size + rounding)
     return ("right" if error <= 2 else "wrong"), error, products
@@ -245,4 +250,4 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:] or ['200', '0'])
+    main(sys.argv[1:] or ["200", "0"])

@@ -40,7 +40,10 @@ NOT_COMPLEX = {
 @pytest.mark.parametrize("start", [0.0, 1e-8, 1.0, 1e4])
 @pytest.mark.parametrize("name", NOT_LINEAR)
 def test_a_function_that_is_not_linear_is_refused_whatever_the_state(name: str, start: float, kind: type) -> None:
-    with pytest.raises(ValueError, match="expected a linear function|to return finite values"), np.errstate(all="ignore"):
+    with (
+        pytest.raises(ValueError, match="expected a linear function|to return finite values"),
+        np.errstate(all="ignore"),
+    ):
         as_operator(MatrixFree(NOT_LINEAR[name], N), np.full(N, start, dtype=kind))
 
 
