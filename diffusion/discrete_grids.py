@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from functools import partial
+from typing import Any, Literal
 
 import numpy as np
 
-from expint.backend import to_numpy
+from expint.arguments import checked, integer, real_values, seen
 
 from .names import number_of_steps, resolve
 from .schedule import NoiseSchedule
@@ -16,6 +17,15 @@ from .variance_preserving import VP
 __all__ = ["nearest", "rounded", "timesteps"]
 
 
+def finite_times(name: str, values: Any) -> np.ndarray:
+    """Return times as an array with one axis, or refuse what is none."""
+    times = real_values(name, values, ndim=1)
+    if not times.size or not np.all(np.isfinite(times)):
+        raise ValueError(f"expected {name} as finite times, received {seen(values)}")
+    return times
+
+
+@checked(count=integer)
 def rounded(grid: Sequence[float] | np.ndarray, count: int = 1000) -> np.ndarray:
     """Return the grid rounded to the times i/N, N = ``count``, of a discrete-time network.
 
@@ -24,7 +34,8 @@ def rounded(grid: Sequence[float] | np.ndarray, count: int = 1000) -> np.ndarray
     ValueError
         If two times are rounded together.
     """
-    times = np.round(to_numpy(grid).astype(np.float64) * count) / count
+    grid = finite_times("grid", grid)
+    times = np.round(grid * count) / count
     same = np.flatnonzero(np.diff(times) == 0.0)
     if same.size:
         i = int(same[0])
@@ -45,7 +56,7 @@ def nearest(grid: Sequence[float] | np.ndarray, times: Sequence[float] | np.ndar
     ValueError
         If two times are moved together.
     """
-    given, known = to_numpy(grid).astype(np.float64), to_numpy(times).astype(np.float64)
+    given, known = finite_times("grid", grid), finite_times("times", times)
     moved = known[np.argmin(np.abs(given[:, None] - known), axis=1)]
     same = np.flatnonzero(np.diff(moved) == 0.0)
     if same.size:
@@ -57,6 +68,7 @@ def nearest(grid: Sequence[float] | np.ndarray, times: Sequence[float] | np.ndar
     return moved
 
 
+@checked(spare=partial(integer, least=0, most=1_000_000), offset=partial(integer, least=0, most=1_000_000))
 def timesteps(
     steps: int,
     spacing: Literal["linspace", "leading", "trailing"] = "linspace",
@@ -92,7 +104,7 @@ def timesteps(
     ValueError
         If the schedule is not variance preserving, a name is unknown, or rounding puts two times together.
     """
-    n = number_of_steps(steps)
+    n = integer("steps", number_of_steps(steps), most=1_000_000)
     if not isinstance(schedule, VP):
         raise ValueError(
             f"expected a variance-preserving schedule, whose times are (i + 1)/N, received {type(schedule).__name__}; "

@@ -13,7 +13,7 @@ from expint.backend import Array
 from .declaration import Sampler
 from .denoiser import Denoiser
 from .door import lay_out
-from .models.store import require
+from .optional import require
 from .prediction import convert
 from .sample import SamplingError, trajectory
 from .statistics import Statistics

@@ -6,10 +6,11 @@ A grid is plain data. The functions here place it uniformly in a power of a cloc
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from expint.backend import to_numpy
+from expint.arguments import checked, instance, integer, numbers, real_values, seen
 
 from .clock import Clock
 from .clock import clock as clock_of
@@ -22,6 +23,13 @@ __all__ = ["check", "check_with_zero", "karras", "nearest", "power", "rounded", 
 _ROUNDING = 1e-6  # relative: a single-precision time that far outside the schedule's range is still its end
 
 
+def number_of_times(name: str, value: Any) -> int:
+    """Return a number of steps that a grid can have."""
+    n = number_of_steps(value)
+    return integer(name, n, most=1_000_000)
+
+
+@checked(steps=number_of_times)
 def uniform(
     steps: int,
     clock: str | Clock = "t",
@@ -51,6 +59,7 @@ def uniform(
     return power(steps, 1, clock, schedule=schedule, t_start=t_start, t_end=t_end)
 
 
+@checked(steps=number_of_times)
 def power(
     steps: int,
     exponent: float,
@@ -104,6 +113,7 @@ def power(
     return np.concatenate(([start], times, [end]))
 
 
+@checked(steps=number_of_times)
 def karras(
     steps: int,
     rho: float = 7.0,
@@ -130,7 +140,11 @@ def through(grid: np.ndarray, times: Sequence[float]) -> np.ndarray:
     ValueError
         If two of them are nearest to one time of the grid, or none is left inside.
     """
-    moved, inside = grid.copy(), [t for t in times if grid[-1] < t < grid[0]]
+    moved = real_values("grid", grid, ndim=1).copy()
+    if moved.size < 2:
+        raise ValueError(f"expected a grid of at least two times, received {moved.size}")
+    grid, inside = moved.copy(), numbers("times", times)
+    inside = [t for t in inside if grid[-1] < t < grid[0]]
     nearest = [1 + int(np.argmin(np.abs(grid[1:-1] - t))) if grid.size > 2 else 0 for t in inside]
     if len(set(nearest)) < len(inside) or 0 in nearest:
         raise ValueError(
@@ -150,11 +164,12 @@ def check(grid: Sequence[float] | np.ndarray, schedule: NoiseSchedule) -> np.nda
         If it has fewer than two times, is not one-dimensional, finite and strictly decreasing, or leaves
         [``schedule.t_end``, ``schedule.t_start``] by more than rounding.
     """
+    instance("schedule", schedule, NoiseSchedule)
     try:
-        times = to_numpy(grid).astype(np.float64)
-    except (TypeError, ValueError):
+        times = real_values("grid", grid)
+    except TypeError:
         raise ValueError(
-            f"expected a grid of real times; received {grid!r}; pass a decreasing list of floats"
+            f"expected a grid of real times; received {seen(grid)}; pass a decreasing list of floats"
         ) from None
     if times.ndim != 1 or times.size < 2:
         raise ValueError(
@@ -188,7 +203,11 @@ def check_with_zero(grid: Sequence[float] | np.ndarray, schedule: NoiseSchedule)
     ValueError
         As `check` does for the other times.
     """
-    times = to_numpy(grid)
+    instance("schedule", schedule, NoiseSchedule)
+    try:
+        times = real_values("grid", grid)
+    except TypeError:
+        return check(grid, schedule), False  # which refuses it
     to_zero = times.ndim == 1 and times.size > 2 and times[-1] == 0.0 < schedule.t_end
     return check(times[:-1] if to_zero else grid, schedule), bool(to_zero)
 

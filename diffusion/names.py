@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from operator import index
 
+from expint.arguments import seen
+
 __all__ = ["fold", "number_of_steps", "resolve"]
 
 _FEW = 12  # names that fit into a message
@@ -34,10 +36,10 @@ def resolve(name: str, known: Mapping[str, object], aliases: Mapping[str, str], 
     spellings = {fold(key): key for key in known} | {fold(key): value for key, value in aliases.items()}
     if fold(name) in spellings:
         return spellings[fold(name)]
-    near = get_close_matches(fold(name), spellings, n=1, cutoff=0.0)[0]
+    near = get_close_matches(fold(name[:200]), spellings, n=1, cutoff=0.0)[0]
     choice = f"one of {list(known)}" if len(known) <= _FEW else f"one of {len(known)} by name"
     article = "an" if what[0] in "aeiou" else "a"
-    raise ValueError(f"expected {article} {what}, {choice}; received {name!r}; did you mean {spellings[near]!r}?")
+    raise ValueError(f"expected {article} {what}, {choice}; received {seen(name)}; did you mean {spellings[near]!r}?")
 
 
 def fold(name: str) -> str:

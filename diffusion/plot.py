@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from expint.backend import Array, to_numpy
+from expint.arguments import axes, checked, integer, real_values
+from expint.backend import Array
 from expint.plot import pyplot
 
 __all__ = ["image_grid"]
 
 
+@checked(columns=integer, ax=axes)
 def image_grid(images: Array, columns: int | None = None, ax: Any = None, title: str = "") -> Any:
     """Draw a batch of images with values in [-1, 1] as one picture and return the axes.
 
@@ -30,13 +32,15 @@ def image_grid(images: Array, columns: int | None = None, ax: Any = None, title:
     Raises
     ------
     ValueError
-        If the array does not have this shape.
+        If the array does not have this shape, or holds no image.
+    TypeError
+        If it is none of real numbers, the columns are no integer, or the axes no axes.
     """
-    pixels = to_numpy(images)
-    if pixels.ndim != 4 or pixels.shape[1] not in (1, 3):
+    pixels = real_values("images", images)
+    if pixels.ndim != 4 or pixels.shape[1] not in (1, 3) or not pixels.size:
         raise ValueError(f"expected images of shape (batch, 1 or 3, height, width), received shape {pixels.shape}")
     batch, channels, height, width = pixels.shape
-    across = columns or math.ceil(math.sqrt(batch))
+    across = math.ceil(math.sqrt(batch)) if columns is None else min(columns, batch)
     down = math.ceil(batch / across)
     sheet = np.full((down * (height + 1) + 1, across * (width + 1) + 1, channels), 0.5)
     for index, image in enumerate(pixels):

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .models.store import require
+from .optional import require
 
 __all__ = ["Statistics"]
 

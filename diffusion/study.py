@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -11,13 +12,15 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from expint.backend import Array, to_numpy
-from expint.study import Cache, Cell, Job, Outcome, Study, run_jobs, workers
+from expint.arguments import affordable, checked, function, integer, listed, real_values, seen, text
+from expint.backend import Array, is_array, to_numpy
+from expint.study import Job, Study, check_result, distinct, packed, run_table, unpacked
 
 from . import models
 from .declaration import Sampler
 from .denoiser import Denoiser
 from .names import resolve
+from .optional import require
 from .sample import sample, trajectory
 from .samplers import sampler as find_sampler
 
@@ -32,7 +35,11 @@ def endpoint_error(x: np.ndarray, reference: np.ndarray | None) -> float:
 
     The median, since a few samples near the border between modes would hide the order.
     """
-    assert reference is not None
+    x, reference = real_values("x", x), real_values("reference", reference)
+    if x.shape != reference.shape or x.ndim < 2:
+        raise ValueError(
+            f"expected samples and reference of one shape (batch, …), received shapes {x.shape} and {reference.shape}"
+        )
     return float(np.median(np.sqrt(np.mean((x - reference) ** 2, axis=tuple(range(1, x.ndim))))))
 
 
@@ -46,14 +53,30 @@ MEASURES: dict[str, Measure] = {"error": endpoint_error, "frechet": frechet}
 """The measures by name."""
 
 
+@checked()
 def normal_noise(count: int, shape: Sequence[int], seed: int = 0, torch: bool = True) -> Array:
-    """Return standard normal noise of shape (count, *shape) from a seed, as float32 tensor or float64 array."""
+    """Return standard normal noise of shape (count, *shape) from a seed, as float32 tensor or float64 array.
+
+    Raises
+    ------
+    ValueError
+        If a size is not positive, the seed negative, or the noise larger than the memory of this machine.
+    TypeError
+        If one of them is no integer.
+    """
+    sizes = [
+        integer("count", count),
+        *(integer("every size of shape", n) for n in listed("shape", shape, "sizes", least=0)),
+    ]
+    seed = integer("seed", seed, least=0, most=2**63 - 1)
+    affordable("the noise", math.prod(sizes) * (4.0 if torch else 8.0))
     if not torch:
-        return np.random.default_rng(seed).standard_normal((count, *shape))
-    module = models.store.require("torch")
-    return module.randn((count, *shape), generator=module.Generator().manual_seed(seed))
+        return np.random.default_rng(seed).standard_normal(sizes)
+    module = require("torch")
+    return module.randn(sizes, generator=module.Generator().manual_seed(seed))
 
 
+@checked()
 def run(
     denoisers: Sequence[Model] | Mapping[str, Model],
     samplers: Sequence[str | Sampler],
@@ -64,6 +87,7 @@ def run(
     reference: tuple[str | Sampler, int] = ("deis-tab3", 100),
     executor: Executor | None = None,
     cache: str | os.PathLike[str] | None = None,
+    key: str | None = None,
     progress: bool = False,
 ) -> Study:
     """Sample each model with each sampler and number of steps from the same noise, and measure the result.
@@ -80,49 +104,76 @@ def run(
         Of shape (batch, …); see `normal_noise`.
     measure
         "error": the endpoint error to the flow of the same network; "frechet": the Fréchet distance of digits; or a
-        function (samples, reference) ↦ number of arrays.
+        function (samples, reference) ↦ number ≥ 0 of arrays.
     reference
         The sampler and the number of steps that stand for the exact flow.
-    executor, cache, progress
+    executor, cache, key, progress
         As for ``expint.study.run``.
 
     Raises
     ------
     ValueError
-        For names that are unknown, empty lists or numbers of steps that are not positive integers.
+        For names that are unknown or occur twice, empty lists, or numbers of steps that are not positive integers.
+    TypeError
+        For models, samplers, measures, executors and paths that are none.
+    expint.study.StudyInterrupted
+        At Ctrl-C; a KeyboardInterrupt whose ``study`` holds the cells that are done.
     """
-    counts = [int(count) for count in calls]
-    if not counts or any(count < 1 or count != given for count, given in zip(counts, calls, strict=True)):
-        raise ValueError(f"expected positive integers as numbers of steps, received {list(calls)}")
+    counts = [_count(entry) for entry in listed("calls", calls, "positive integers")]
+    distinct([str(count) for count in counts], "numbers of steps")
     named = _labelled(denoisers)
-    chosen = [find_sampler(entry) for entry in samplers]
-    if not named or not chosen:
-        raise ValueError(f"expected models and samplers, received {len(named)} and {len(chosen)}")
+    entries = listed("samplers", samplers, "samplers", least=0)
+    chosen = [find_sampler(entry) for entry in entries]
+    if not chosen:
+        raise ValueError("expected models and samplers, received no sampler")
+    distinct([found.name for found in chosen], "samplers")
+    pairs = {found.name: (given, found) for given, found in zip(entries, chosen, strict=True)}
+    given, exact, exact_steps = _exact(reference)
     name = measure if isinstance(measure, str) else getattr(measure, "__name__", "measure")
     judge = MEASURES[resolve(measure, MEASURES, {}, "measure")] if isinstance(measure, str) else measure
-    keep, exact = Cache(cache), find_sampler(reference[0])
-    with workers(executor) as pool:
-        truths = [Outcome({"samples": None}) for _ in named]
-        if judge is not frechet:
-            wanted = [Job(_reference, (make, noise, *reference), content=exact) for make in named.values()]
-            truths = run_jobs(wanted, pool, keep)
-        places = [
-            (label, entry, count, truth)
-            for label, truth in zip(named, truths, strict=True)
-            for entry in zip(samplers, chosen, strict=True)
-            for count in counts
-        ]
-        jobs = [
-            Job(_cell, (named[label], given, count, noise, judge, truth.result["samples"]), content=found)
-            for label, (given, found), count, truth in places
-            if not truth.failure
-        ]
-        outcomes = iter(run_jobs(jobs, pool, keep, progress))
-    cells = []
-    for label, (_, found), count, truth in places:
-        outcome = Outcome({}, f"no reference: {truth.failure}") if truth.failure else next(outcomes)
-        cells.append(Cell(label, found.name, count, **outcome.result, failure=outcome.failure))
-    return Study(tuple(cells), "steps", "Fréchet distance" if name == "frechet" else name)
+    function("measure", judge, "(samples, reference) ↦ number")
+    if not is_array(noise):
+        raise TypeError(f"expected noise as an array of shape (batch, …), received {seen(noise)}; see normal_noise")
+    truths = {
+        label: Job(_reference, (make, noise, given, exact_steps), content=exact, check=unpacked, label=(label,))
+        for label, make in named.items()
+    }
+
+    def cell(label: str, method: str, count: float, truth: dict[str, Any]) -> Job:
+        one, content = pairs[method]
+        arguments = (named[label], one, int(count), noise, judge, truth)
+        return Job(_cell, arguments, content=content, check=check_result, label=(label, method))
+
+    return run_table(
+        dict.fromkeys(named) if judge is frechet else truths,
+        pairs,
+        counts,
+        cell,
+        parameter="steps",
+        measure="Fréchet distance" if name == "frechet" else name,
+        executor=executor,
+        cache=cache,
+        key=key,
+        progress=progress,
+    )
+
+
+def _count(entry: Any) -> int:
+    try:
+        return integer("every number of steps", entry)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"expected positive integers as numbers of steps, received {seen(entry)}") from error
+
+
+def _exact(reference: Any) -> tuple[str | Sampler, Sampler, int]:
+    """Return the sampler that stands for the exact flow as it was given and as it is, and its number of steps."""
+    try:
+        given, steps = reference
+    except (TypeError, ValueError):
+        raise TypeError(
+            f"expected reference as a sampler and a number of steps, such as ('ddim', 1000), received {seen(reference)}"
+        ) from None
+    return given, find_sampler(given), integer("the number of steps of reference", steps)
 
 
 def named_model(name: str) -> Callable[..., Denoiser]:
@@ -137,18 +188,33 @@ def named_model(name: str) -> Callable[..., Denoiser]:
     return ready[resolve(name, ready, {}, "model")]
 
 
-def _labelled(denoisers: Sequence[Model] | Mapping[str, Model]) -> dict[str, Any]:
+def _labelled(denoisers: Any) -> dict[str, Any]:
+    """Return the models by label; names are looked up."""
     if isinstance(denoisers, Mapping):
-        pairs = list(denoisers.items())
+        pairs = [(text("every label of a model", label), _model(entry)) for label, entry in denoisers.items()]
     else:
-        pairs = [(entry if isinstance(entry, str) else _label(entry), entry) for entry in denoisers]
-    named = {label: named_model(entry) if isinstance(entry, str) else entry for label, entry in pairs}
-    if len(named) != len(pairs):
+        pairs = [(_label(entry), _model(entry)) for entry in listed("denoisers", denoisers, "models", least=0)]
+    if not pairs:
+        raise ValueError("expected models and samplers, received no model")
+    if len(dict(pairs)) != len(pairs):
         raise ValueError("expected models of different names, received some twice; pass a mapping {label: model}")
-    return named
+    return dict(pairs)
 
 
-def _label(model: Model) -> str:
+def _model(entry: Any) -> Any:
+    """Return a model or the function that makes it; names are looked up."""
+    return named_model(entry) if isinstance(entry, str) else _callable_model(entry)
+
+
+def _callable_model(entry: Any) -> Any:
+    if not isinstance(entry, Denoiser) and not callable(entry):
+        raise TypeError(f"expected a Denoiser, a function that makes one, or a name, received {seen(entry)}")
+    return entry
+
+
+def _label(model: Any) -> str:
+    if isinstance(model, str):
+        return model
     inner = model.func if isinstance(model, functools.partial) else model
     return getattr(inner, "__name__", "") or type(inner).__name__
 
@@ -160,17 +226,19 @@ def _made(model: Any) -> Denoiser:
     return made
 
 
-def _reference(model: Model, noise: Array, exact: str | Sampler, count: int) -> dict[str, Any]:
-    return {"samples": to_numpy(sample(_made(model), noise, sampler=exact, steps=count)).tolist()}
+def _reference(model: Model, noise: Array, exact: str | Sampler, steps: int) -> dict[str, Any]:
+    return packed(sample(_made(model), noise, sampler=exact, steps=steps))
 
 
 def _cell(
-    model: Model, one: str | Sampler, count: int, noise: Array, judge: Measure, reference: list[Any] | None
+    model: Model, one: str | Sampler, steps: int, noise: Array, judge: Measure, reference: Mapping[str, Any]
 ) -> dict[str, Any]:
     denoiser, begun = _made(model), time.perf_counter()
-    found = trajectory(denoiser, noise, sampler=one, steps=count)
+    found = trajectory(denoiser, noise, sampler=one, steps=steps)
     seconds = time.perf_counter() - begun
     if not found.success:
         raise ArithmeticError(found.message)
-    measured = float(judge(to_numpy(found.y_end), None if reference is None else np.array(reference)))
+    measured = float(judge(to_numpy(found.y_end), unpacked(reference) if reference else None))
+    if not 0 <= measured < np.inf:
+        raise ArithmeticError(f"expected a finite measure ≥ 0, received {measured}")
     return {"error": measured, "calls": found.calls, "steps": found.stats.steps, "seconds": seconds}

@@ -151,7 +151,7 @@ def _exact_steps(
 def _operator_at(linear: TimeDependent, t: float, y0: Array) -> Operator:
     """Return A(t), refusing what cannot act on states like ``y0``."""
     try:
-        return as_operator(linear.operator(t), y0)
+        return as_operator(linear.operator(t), y0, whole=True)
     except (TypeError, ValueError) as error:
         error.add_note(f"this was A(t) of TimeDependent at t = {t:.6g}")
         raise

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from expint.arguments import checked, function, integer, number, seen, template
 from expint.backend import Array, array_namespace, asarray_like, device, is_numpy
 
 __all__ = ["Chebyshev", "Fourier"]
@@ -45,9 +47,12 @@ class Fourier:
     Raises
     ------
     ValueError
-        If n is smaller than 4 or the length is not positive.
+        If n is smaller than 4 or too large, or the length is not positive.
+    TypeError
+        If they are no numbers, or ``like`` is no array of floating-point numbers.
     """
 
+    @checked(n=partial(integer, least=None, most=1 << 28), length=partial(number, finite=False), like=template)
     def __init__(
         self, n: int, length: float = 2 * np.pi, start: float = 0.0, *, real: bool = True, like: Array | None = None
     ) -> None:
@@ -72,21 +77,39 @@ class Fourier:
         self._forward, self._backward = (fft.rfft, fft.irfft) if real else (fft.fft, fft.ifft)
 
     def fft(self, u: Array) -> Array:
-        """Return the Fourier coefficients of the values ``u`` on the grid."""
-        self._check(u)
+        """Return the Fourier coefficients of the values ``u`` on the grid.
+
+        Raises
+        ------
+        TypeError
+            If ``u`` is no array of the library for which the grid was made.
+        ValueError
+            If its last axis has not the n points of the grid.
+        """
+        self._check(u, self.n, "values on the grid")
         return self._forward(u)
 
     def ifft(self, v: Array) -> Array:
-        """Return the values on the grid of the Fourier coefficients ``v``."""
-        self._check(v)
+        """Return the values on the grid of the Fourier coefficients ``v``.
+
+        Raises
+        ------
+        TypeError
+            If ``v`` is no array of the library for which the grid was made.
+        ValueError
+            If its last axis has not one coefficient for each wavenumber.
+        """
+        self._check(v, self.k.shape[0], "coefficients")
         return self._backward(v, n=self.n)
 
-    def _check(self, array: Array) -> None:
-        if not isinstance(array, type(self.x)):
+    def _check(self, array: Array, size: int, what: str) -> None:
+        if not isinstance(array, type(self.x)) or np.ma.isMaskedArray(array) or str(array.dtype)[0] in "<>|OVSUdmM":
             raise TypeError(
-                f"expected an array of {type(self.x).__module__}, as the grid was made for, received {type(array)}; "
+                f"expected an array of {type(self.x).__module__}, as the grid was made for, received {seen(array)}; "
                 "make the grid with like=array"
             )
+        if array.ndim == 0 or array.shape[-1] != size:
+            raise ValueError(f"expected {size} {what} in the last axis, received shape {tuple(array.shape)}")
 
     def dealias(self, v: Array, keep: float = 2 / 3) -> Array:
         """Return ``v`` with the modes from ``keep`` times the Nyquist wavenumber upwards set to zero.
@@ -94,12 +117,14 @@ class Fourier:
         Two thirds is the rule for quadratic nonlinearities (Orszag 1971), one half for cubic ones. The mode at the cut
         goes too: where it exists, a product of such modes falls back on it.
         """
-        if not 0 < keep <= 1:
-            raise ValueError(f"expected keep in (0, 1], received {keep}")
+        keep = _kept(keep)
+        self._check(v, self.k.shape[0], "coefficients")
         return v * self._mask(v, keep)
 
     def dealiased(self, nonlinear: Callable[..., Array], keep: float = 2 / 3) -> Callable[..., Array]:
         """Return N with its argument and its result dealiased: at every stage, not once a step."""
+        keep = _kept(keep)
+        function("nonlinear", nonlinear, "(t, v)")
 
         def wrapped(t: float, v: Array, *args: Any) -> Array:
             return self.dealias(nonlinear(t, self.dealias(v, keep), *args), keep)
@@ -135,9 +160,12 @@ class Chebyshev:
     Raises
     ------
     ValueError
-        If n is smaller than 2.
+        If n is smaller than 2, or too large for a full matrix.
+    TypeError
+        If n is no integer.
     """
 
+    @checked(n=partial(integer, least=None, most=20_000))
     def __init__(self, n: int) -> None:
         if n < 2:
             raise ValueError(f"expected polynomial degree n of at least 2, received {n}")
@@ -160,3 +188,11 @@ class Chebyshev:
 
 def _like(values: np.ndarray, like: Array | None) -> Array:
     return values if like is None else asarray_like(values, like)
+
+
+def _kept(keep: Any) -> float:
+    """Return the part of the modes that is kept."""
+    part = number("keep", keep, finite=False)
+    if not 0 < part <= 1:
+        raise ValueError(f"expected keep in (0, 1], received {keep}")
+    return part

@@ -10,8 +10,10 @@ import click
 import numpy as np
 
 import expint
+import expint.study
 from expint.backend import to_numpy
 from expint.cli.common import Commands, Known, Numbers, out_file, refusing, report, save_figure, shown, write_json
+from expint.files import whole_file
 
 from .. import models, study
 from ..sample import trajectory
@@ -132,13 +134,18 @@ def compare(
     form = "json" if as_json else form
     with refusing():
         noise = study.normal_noise(count, SHAPE, seed)
-        found = study.run([model], chosen, steps, noise, measure=measure, cache=cache, progress=shown(form == "json"))
+        shows = shown(form == "json")
+        try:
+            found = study.run([model], chosen, steps, noise, measure=measure, cache=cache, progress=shows)
+        except expint.study.StudyInterrupted as stopped:
+            found, out = stopped.study, None
         report(found, form, out)
 
 
 def _write(images: np.ndarray, out: Path, title: str) -> None:
     if out.suffix == ".npz":
-        np.savez(out, allow_pickle=False, images=images)
+        with whole_file(out) as file:
+            np.savez(file, allow_pickle=False, images=images)
         return
     from ..plot import image_grid
 

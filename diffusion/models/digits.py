@@ -10,8 +10,9 @@ import numpy as np
 from expint.backend import is_array, to_numpy
 
 from ..denoiser import Denoiser
+from ..optional import require
 from ..variance_preserving import VP
-from .store import NETWORK, WEIGHTS, require
+from .store import NETWORK, WEIGHTS
 
 if TYPE_CHECKING:
     from .unet import UNet

@@ -9,7 +9,8 @@ import numpy as np
 
 from expint.backend import Array, to_numpy
 
-from .store import CLASSIFIER, WEIGHTS, digit_images, require
+from ..optional import require
+from .store import CLASSIFIER, WEIGHTS, digit_images
 
 if TYPE_CHECKING:
     from .classifier import Classifier

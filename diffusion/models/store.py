@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 from typing import NamedTuple
 
 import numpy as np
+
+from ..optional import require
 
 __all__ = ["CLASSIFIER", "DATA", "NETWORK", "WEIGHTS", "DigitImages", "digit_images", "require"]
 
@@ -16,22 +16,6 @@ WEIGHTS = Path(__file__).parent / "weights"
 NETWORK = "digits_unet.safetensors"
 CLASSIFIER = "digits_classifier.safetensors"
 DATA = "digits_images.safetensors"
-
-
-def require(module: str) -> ModuleType:
-    """Import an optional module.
-
-    Raises
-    ------
-    ImportError
-        With the line that installs it.
-    """
-    try:
-        return import_module(module)
-    except ModuleNotFoundError as error:
-        raise ImportError(
-            f'the digits models need {error.name}, which is not installed; run: pip install "expint[diffusion]"'
-        ) from error
 
 
 class DigitImages(NamedTuple):

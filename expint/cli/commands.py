@@ -25,6 +25,8 @@ from expint.cli.common import (
     shown,
     write_json,
 )
+from expint.files import whole_file
+from expint.study.table import distinct
 
 __all__ = ["commands"]
 
@@ -130,7 +132,7 @@ def methods(name: str | None, latex: bool, orders: bool, cite: bool, as_json: bo
 @click.option("--cache", type=click.Path(file_okay=False), help="A folder that keeps results; studies resume from it.")
 @click.option("--format", "form", type=click.Choice(["markdown", "latex", "json"]), default="markdown")
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
-@click.option("--out", callback=out_file(PICTURES), help="Plot; one file for each problem.")
+@click.option("--out", callback=out_file(PICTURES), help="Plot; a panel for each problem.")
 def study(
     problems: tuple[str, ...],
     chosen: tuple[str, ...],
@@ -145,14 +147,18 @@ def study(
     """Solve PROBLEMS by methods with step sizes or tolerances, side by side; errors and fitted orders."""
     form = "json" if as_json else form
     with refusing():
-        found = expint.study.run(
-            {name: functools.partial(expint.study.named_problem(name), **dict(settings)) for name in problems},
-            chosen,
-            steps=steps,
-            tolerances=tolerances,
-            cache=cache,
-            progress=shown(form == "json"),
-        )
+        distinct(problems, "problems")
+        try:
+            found = expint.study.run(
+                {name: functools.partial(expint.study.named_problem(name), **dict(settings)) for name in problems},
+                chosen,
+                steps=steps,
+                tolerances=tolerances,
+                cache=cache,
+                progress=shown(form == "json"),
+            )
+        except expint.study.StudyInterrupted as stopped:
+            found, out = stopped.study, None
         report(found, form, out)
 
 
@@ -162,7 +168,8 @@ def _write(solution: expint.Solution, problem: expint.SemilinearProblem, out: Pa
     values = to_numpy(solution.y if problem.physical is None else problem.physical(solution.y))
     if out.suffix == ".npz":
         grid = {} if problem.x is None else {"x": to_numpy(problem.x)}
-        np.savez(out, allow_pickle=False, t=solution.t, u=values, **grid)
+        with whole_file(out) as file:
+            np.savez(file, allow_pickle=False, t=solution.t, u=values, **grid)
         return
     save_figure(lambda: expint.plot.space_time(solution, problem), out)
 

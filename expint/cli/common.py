@@ -6,6 +6,7 @@ import difflib
 import functools
 import json
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -15,7 +16,9 @@ from typing import Any
 import click
 
 import expint.plot
-from expint.study import Study
+from expint.arguments import seen
+from expint.files import whole_file
+from expint.study import NotKeptWarning, Study
 
 __all__ = [
     "Commands",
@@ -72,9 +75,9 @@ class Numbers(click.ParamType):
         try:
             numbers = [self._kind(part) for part in value.split(",")]
         except ValueError:
-            self.fail(f"expected {what}, received {value!r}", param, ctx)
-        if not all(number > 0 for number in numbers):
-            self.fail(f"expected positive {what}, received {value!r}", param, ctx)
+            self.fail(f"expected {what}, received {seen(value)}", param, ctx)
+        if not all(0 < number < float("inf") for number in numbers):
+            self.fail(f"expected positive {what}, received {seen(value)}", param, ctx)
         return numbers
 
 
@@ -91,20 +94,30 @@ class Setting(click.ParamType):
         if not (equals and key):
             self.fail(f"expected name=value such as n=64, received {value!r}", param, ctx)
         try:
-            return key, json.loads(text)
-        except ValueError:
+            number = json.loads(text)
+        except (ValueError, RecursionError):
             return key, text
+        whole = isinstance(number, float) and number.is_integer() and abs(number) < 1 << 53
+        return key, int(number) if whole else number  # 1e3 is an integer, too
 
 
 @contextmanager
 def refusing() -> Iterator[None]:
     """Turn what the library refuses into one sentence and exit code 2, what fails on the way into exit code 1."""
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NotKeptWarning)  # the table says it
+            yield
+    except click.ClickException:
+        raise
     except (ValueError, TypeError) as error:
         raise click.UsageError(_sentence(error)) from None
+    except MemoryError as error:
+        raise click.ClickException(f"expected a run that fits into memory ({_sentence(error)}); take less") from None
     except (ImportError, ArithmeticError, RuntimeError, OSError) as error:
         raise click.ClickException(_sentence(error)) from None
+    except Exception as error:  # a fault of ours: a sentence all the same
+        raise click.ClickException(f"{type(error).__name__}: {_sentence(error)}; please report this") from error
 
 
 def out_file(suffixes: tuple[str, ...]) -> Callable[..., Path | None]:
@@ -114,12 +127,16 @@ def out_file(suffixes: tuple[str, ...]) -> Callable[..., Path | None]:
         if value is None:
             return None
         path = Path(value)
+        if not value.isprintable():
+            raise click.BadParameter(f"expected the path of a file, received {value!r}", ctx, param)
         if path.suffix.lower() not in suffixes:
             near = difflib.get_close_matches(path.suffix, suffixes, n=1, cutoff=0.0)[0]
             message = f"expected a file that ends in one of {', '.join(suffixes)}, received {value!r}; try {near}"
             raise click.BadParameter(message, ctx, param)
         if not path.absolute().parent.is_dir():
             raise click.BadParameter(f"expected a folder that exists, received {str(path.parent)!r}", ctx, param)
+        if path.exists() and not path.is_file():
+            raise click.BadParameter(f"expected the path of a file, received {value!r}, which is none", ctx, param)
         return path
 
     return check
@@ -137,8 +154,11 @@ def save_figure(draw: Callable[[], Any], path: Path) -> None:
     plt = expint.plot.pyplot()
     plt.switch_backend("Agg")
     figure = draw().figure
-    figure.savefig(path, dpi=150)
-    plt.close(figure)
+    try:
+        with whole_file(path) as file:
+            figure.savefig(file, dpi=150, format=path.suffix[1:].lower())
+    finally:
+        plt.close(figure)
 
 
 def write_json(value: Any) -> None:
@@ -155,20 +175,32 @@ def write_json(value: Any) -> None:
 
 
 def report(study: Study, form: str, out: Path | None) -> None:
-    """Write a study as table or JSON, draw its first problem to a file, and exit with 1 if a cell failed."""
+    """Write a study as table or JSON, draw its problems to a file, and exit with 1 if a cell failed."""
     if form == "json":
         slopes = [slope._asdict() for slope in study.slopes()]
-        write_json({"parameter": study.parameter, "measure": study.measure, "cells": study.records(), "slopes": slopes})
+        facts = {"parameter": study.parameter, "measure": study.measure, "cells": study.records(), "slopes": slopes}
+        write_json(facts | {"remarks": list(study.remarks)})
     else:
         click.echo(study.latex() if form == "latex" else study.markdown())
     if out is not None:
         over = "value" if study.parameter == "step" else "calls"
-        for number, problem in enumerate(study.problems()):
-            path = out if number == 0 else out.with_stem(f"{out.stem}_{number + 1}")
-            save_figure(functools.partial(expint.plot.study, study, problem, over=over), path)
+        save_figure(functools.partial(_panels, study, over), out)
     if study.failures:
         failed = f"{len(study.failures)} of {len(study.cells)} cells failed; the first: {study.failures[0].failure}"
         raise click.ClickException(failed)
+
+
+def _panels(study: Study, over: str) -> Any:
+    """Draw the problems of a study side by side, those of which something can be drawn, and return the last axes."""
+    drawn = [name for name in study.problems() if any(c.problem == name and c.error > 0 for c in study.cells)]
+    if not drawn:
+        raise ArithmeticError("expected a cell with a positive error to be drawn, received none")
+    _, panels = expint.plot.pyplot().subplots(
+        1, len(drawn), figsize=(6 * len(drawn), 4.5), layout="constrained", squeeze=False
+    )
+    for name, ax in zip(drawn, panels[0], strict=True):
+        expint.plot.study(study, name, ax, over=over)
+    return panels[0][-1]
 
 
 def _sentence(error: BaseException) -> str:

@@ -18,7 +18,9 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from expint.arguments import plain_fields
 from expint.derive.bootstrap import bootstrap
+from expint.derive.expect import few
 from expint.derive.lagrange import collocation_weights, lagrange_coefficients
 from expint.derive.orders import FullStiffOrder
 from expint.derive.phisum import Terms, phi
@@ -119,8 +121,10 @@ class Adams(FullStiffOrder, Presented):
     ramp: bool = False
 
     def __post_init__(self) -> None:
+        plain_fields(self)
         if not isinstance(self.q, int) or self.q < 1:
             raise ValueError(f"expected the order of Adams to be an integer ≥ 1, received {self.q!r}")
+        few("adams", self.q)
 
     @property
     def name(self) -> str:

@@ -9,6 +9,7 @@ from functools import cached_property
 from itertools import accumulate
 from typing import Any
 
+from expint.arguments import plain_fields
 from expint.derive.phisum import Exact, exact
 from expint.derive.printing import latex_array, latex_number
 from expint.derive.rows import check_rows
@@ -66,6 +67,7 @@ class Butcher:
     lawson_aliases: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        plain_fields(self)
         check_rows(self.name, self.a, b=self.b, embedded=() if self.embedded is None else self.embedded)
         for i, row in enumerate(self.a):
             if len(row) != i:

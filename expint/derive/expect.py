@@ -2,7 +2,9 @@
 
 from typing import Any
 
-__all__ = ["expect"]
+__all__ = ["expect", "few"]
+
+_MOST = 32
 
 
 def expect(value: object, kinds: Any, what: str) -> None:
@@ -16,3 +18,15 @@ def expect(value: object, kinds: Any, what: str) -> None:
     if not isinstance(value, kinds):
         hint = "; expint.method(name) finds methods by their names" if isinstance(value, str) else ""
         raise TypeError(f"expected {what}, received {value!r} of type {type(value).__name__}{hint}")
+
+
+def few(name: str, q: int) -> None:
+    """Refuse more past slopes than double precision bears.
+
+    Raises
+    ------
+    ValueError
+        If they are more than 32.
+    """
+    if q > _MOST:
+        raise ValueError(f"{name}: expected at most {_MOST} past slopes, whose weights leave digits, received {q}")

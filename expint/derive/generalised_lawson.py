@@ -20,9 +20,10 @@ from fractions import Fraction
 from functools import cached_property, lru_cache
 from typing import Any
 
+from expint.arguments import plain_fields
 from expint.derive.bootstrap import bootstrap
 from expint.derive.butcher import Butcher
-from expint.derive.expect import expect
+from expint.derive.expect import expect, few
 from expint.derive.lagrange import collocation_weights, lagrange_coefficients
 from expint.derive.orders import DeclaredOrders
 from expint.derive.phisum import Exact, PhiSum, phi
@@ -70,9 +71,11 @@ class GeneralisedLawson(DeclaredOrders, WithoutEstimate, Presented):
     aliases: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        plain_fields(self)
         expect(self.butcher, Butcher, "a classical method, a Butcher(…)")
         if not isinstance(self.q, int) or self.q < 1:
             raise ValueError(f"{self.name}: expected the number q of slopes to be an integer ≥ 1, received {self.q!r}")
+        few(self.name, self.q)
         if self.modified and self.butcher.c[-1] != 1:
             raise ValueError(
                 f"{self.name}: expected a method whose last node is 1, received {self.butcher.name} with c = "

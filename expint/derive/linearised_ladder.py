@@ -18,6 +18,8 @@ from functools import lru_cache
 from math import factorial
 from typing import Any
 
+from expint.arguments import plain_fields
+from expint.derive.expect import few
 from expint.derive.lagrange import lagrange_coefficients
 from expint.derive.orders import FullStiffOrder
 from expint.derive.phisum import Exact, PhiSum, phi
@@ -108,8 +110,10 @@ class LinearisedAdams(FullStiffOrder, Linearised, WithoutEstimate, Presented):
     q: int
 
     def __post_init__(self) -> None:
+        plain_fields(self)
         if not isinstance(self.q, int) or self.q < 1:
             raise ValueError(f"expected the number q of slopes to be an integer ≥ 1, received {self.q!r}")
+        few("linearised-adams", self.q)
 
     @property
     def name(self) -> str:

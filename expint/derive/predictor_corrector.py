@@ -19,8 +19,10 @@ from fractions import Fraction
 from functools import cached_property, lru_cache
 from typing import Any, Literal
 
+from expint.arguments import plain_fields
 from expint.derive.adams import adams_terms, difference, is_exact
 from expint.derive.bootstrap import bootstrap
+from expint.derive.expect import few
 from expint.derive.lagrange import collocation_weights
 from expint.derive.orders import FullStiffOrder
 from expint.derive.phisum import phi
@@ -59,8 +61,10 @@ class PredictorCorrector(FullStiffOrder, Presented):
     ramp: bool = False
 
     def __post_init__(self) -> None:
+        plain_fields(self)
         if not isinstance(self.q, int) or self.q < 1:
             raise ValueError(f"expected the number q of past slopes to be an integer ≥ 1, received {self.q!r}")
+        few(self.mode.lower(), self.q)
         if self.mode not in ("PEC", "PECE"):
             raise ValueError(f"expected the mode 'PEC' or 'PECE', received {self.mode!r}")
 

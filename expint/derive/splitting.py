@@ -18,6 +18,7 @@ from itertools import accumulate
 from math import factorial, sqrt
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from expint.arguments import plain_fields
 from expint.derive.algebraic import root
 from expint.derive.orders import ProvedInWords
 from expint.derive.phisum import Exact, PhiSum, exact, phi
@@ -69,6 +70,7 @@ class Splitting(ProvedInWords, WithoutEstimate, Presented):
     remarks: str = ""
 
     def __post_init__(self) -> None:
+        plain_fields(self)
         a, b = (tuple(exact(part) for part in parts) for parts in (self.a, self.b))
         object.__setattr__(self, "a", a)
         object.__setattr__(self, "b", b)

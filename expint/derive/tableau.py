@@ -8,6 +8,7 @@ from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
+from expint.arguments import plain_fields
 from expint.derive.orders import DeclaredOrders
 from expint.derive.phisum import Exact, PhiSum, exact, phi
 from expint.derive.presentation import Presented
@@ -82,6 +83,7 @@ class Tableau(DeclaredOrders, Presented):
     remarks: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
+        plain_fields(self)
         check_rows(self.name, self.a, c=self.c, b=self.b, embedded=() if self.embedded is None else self.embedded)
         c = tuple(exact(node) for node in self.c)
         check_shape(self.name, c, self.a, self.b, self.embedded)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from expint.backend import Array, array_namespace, asarray_like, is_array, is_jax, is_torch, to_numpy
+from expint.arguments import checked, floating, function, integer, real_values
+from expint.backend import Array, array_namespace, asarray_like, is_jax, is_torch, to_numpy
 from expint.jacobian.autodiff import Autodiff
 from expint.jacobian.differences import Differences
 from expint.jacobian.given import Given
@@ -43,7 +45,7 @@ def as_source(jac: Any, y0: Array) -> Source:
     if isinstance(jac, type) and issubclass(jac, Source):
         raise TypeError(f"expected a source of Jacobians, received the class {jac.__name__}; call it: {jac.__name__}()")
     if isinstance(jac, (list, tuple)):
-        jac = np.asarray(jac, dtype=float)
+        jac = real_values("jac", jac)
     if not (callable(jac) or hasattr(jac, "shape")):
         raise TypeError(
             f"expected jac to be a function (t, y) ↦ ∂f/∂y, a matrix, or a source of expint.jacobian such as "
@@ -52,6 +54,7 @@ def as_source(jac: Any, y0: Array) -> Source:
     return Given(jac)
 
 
+@checked(directions=partial(integer, least=0, most=10_000), seed=partial(integer, least=0))
 def check(
     nonlinear: Callable[[float, Array], Array],
     t: float,
@@ -74,16 +77,22 @@ def check(
     t, y
         Where to look.
     directions
-        The number of random directions.
+        The number of random directions, at least 1.
     seed
         For the directions.
 
     Raises
     ------
     ValueError, TypeError
-        As ``expint.solve_ivp`` does for such a Jacobian.
+        As ``expint.solve_ivp`` does for such a Jacobian; if the Jacobian or the differences are not finite, or there
+        is no direction to look along.
     """
-    y = y if is_array(y) else np.asarray(y, dtype=complex if np.iscomplexobj(y) else float)
+    if isinstance(directions, bool) or not isinstance(directions, (int, np.integer)) or directions < 1:
+        raise ValueError(
+            f"expected directions, how many are looked along, to be an integer ≥ 1, received {directions!r}"
+        )
+    function("nonlinear", nonlinear, "(t, y)")
+    y = floating("y", y)
     operator = None if linear is None else as_operator(linear, y)
     value = nonlinear(t, y)
     exact, near = (
@@ -97,6 +106,12 @@ def check(
         along = to_numpy(exact.coordinates.back(given.derivative(v)))
         state = exact.coordinates.back(v)
         expected = to_numpy(near.coordinates.back(differences.derivative(near.coordinates.flat(state))))
+        for what, values in (("the Jacobian", along), ("differences of nonlinear", expected)):
+            if not np.all(np.isfinite(values)):
+                raise ValueError(
+                    f"expected finite derivatives, received inf or nan from {what} at t = {t:.6g}; look there, or "
+                    "check at another state"
+                )
         size = max(float(np.linalg.norm(expected)), float(np.linalg.norm(along)))
         worst = max(worst, float(np.linalg.norm(along - expected)) / size if size else 0.0)
     return worst

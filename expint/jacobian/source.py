@@ -67,9 +67,10 @@ class Source(ABC):
     in_time: Literal["differences", "same"] | Callable[[float, Array], Array] | None = "differences"
 
     def __post_init__(self) -> None:
-        if self.form not in _FORMS:
+        if not isinstance(self.form, str) or self.form not in _FORMS:
             raise ValueError(f"expected form to be one of {_FORMS}, received {self.form!r}")
-        if self.in_time not in ("differences", "same", None) and not callable(self.in_time):
+        known = self.in_time is None or (isinstance(self.in_time, str) and self.in_time in ("differences", "same"))
+        if not known and not callable(self.in_time):
             raise ValueError(
                 f"expected in_time to be 'differences', 'same', None or a function (t, y) ↦ ∂f/∂t, received "
                 f"{self.in_time!r}"

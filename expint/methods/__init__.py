@@ -10,10 +10,16 @@ from functools import cache
 from importlib import import_module
 from typing import Any, NamedTuple
 
+from expint.arguments import seen
 from expint.derive.stage import Method
 
 __all__ = ["families", "generated_names", "method", "method_names"]
 
+
+_LONGEST = 200
+"""Names are shorter, so that a long text is looked up as quickly."""
+
+_HIGHEST = 20
 
 _MODULES = (
     "cox_matthews",
@@ -113,7 +119,7 @@ def method(name: str) -> Method:
     """
     if not isinstance(name, str):
         raise TypeError(f"expected the name of a method, a string, received {name!r} of type {type(name).__name__}")
-    key = _key(name)
+    key = _key(name[:_LONGEST])
     found = _generate(key)  # first, since it needs no catalogue
     if found is None:
         found = _find(key)
@@ -172,14 +178,30 @@ def _catalogue() -> dict[str, Method]:
     return catalogue
 
 
-@cache
 def _generate(key: str) -> Method | None:
-    """Return the member of a family of any order, or None if the key names none."""
-    for family in _FAMILIES:
+    """Return the member of a family of any order, or None if the key names none.
+
+    Raises
+    ------
+    ValueError
+        If the order is higher than double precision bears.
+    """
+    for number, family in enumerate(_FAMILIES):
         match = re.fullmatch(family.pattern, key)
         if match:
-            return family.make(int(next(filter(None, match.groups()))))
+            digits = next(filter(None, match.groups()))
+            if len(digits) > 2 or not 0 < int(digits) <= _HIGHEST:
+                raise ValueError(
+                    f"expected an order of {family.name} from 1 to {_HIGHEST}, whose weights leave digits in double "
+                    f"precision, received {digits[:40]}"
+                )
+            return _made(number, int(digits))
     return None
+
+
+@cache
+def _made(family: int, order: int) -> Method:
+    return _FAMILIES[family].make(order)
 
 
 def _unknown(name: str, key: str) -> str:
@@ -187,4 +209,4 @@ def _unknown(name: str, key: str) -> str:
     names |= {alias: entry.name for alias, entry in _catalogue().items() if alias not in names}
     near = dict.fromkeys(names[close] for close in difflib.get_close_matches(key, names, n=5, cutoff=0.5))
     hint = f"did you mean {', '.join(list(near)[:3])}?" if near else "expint.method_names() lists them all"
-    return f"expected the name of a method, received {name!r}; {hint}"
+    return f"expected the name of a method, received {seen(name)}; {hint}"

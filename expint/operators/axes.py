@@ -34,15 +34,23 @@ class Eigenbasis(StoredOperator):
         Whether L maps real states to real ones.
     offset
         What is added to the sums of eigenvalues: an array that is constant along the axes with eigenvectors.
+    factors
+        The matrices along each axis, by which products are made where they are given.
     """
 
     elementwise = True
 
-    def __init__(self, bases: Sequence[Eigen], real: bool, offset: np.ndarray | float = 0.0) -> None:
+    def __init__(
+        self,
+        bases: Sequence[Eigen],
+        real: bool,
+        offset: np.ndarray | float = 0.0,
+        factors: Sequence[np.ndarray] | None = None,
+    ) -> None:
         total = np.zeros(())
         for own in bases:
             total = total[..., None] + own.values
-        self.symbol, self.bases, self.real = total + offset, tuple(bases), real
+        self.symbol, self.bases, self.real, self.factors = total + offset, tuple(bases), real, factors
         self._there = Placed(_all_beside, [own.inverse for own in bases])
         self._back = Placed(_all_beside, [own.vectors for own in bases])
 
@@ -57,6 +65,10 @@ class Eigenbasis(StoredOperator):
     def phi(self, p: int, scale: float) -> Sequence[Any]:
         """Return [φ_0, …, φ_p] of the sums of eigenvalues."""
         return phi_functions(scale * self.symbol, p)
+
+    def product(self, like: Array) -> Callable[[Array], Array]:
+        """Return v ↦ L v, by products along each axis where the matrices are known."""
+        return super().product(like) if self.factors is None else Axiswise(self.factors).product(like)
 
     def cast(self, weight: Any, like: Array | None) -> Any:
         """Return the weight as an array beside the state."""
@@ -157,6 +169,8 @@ def _along(factor: Array, array: Array, shape: tuple[int, ...], axis: int) -> Ar
     n, after = shape[axis], math.prod(shape[axis + 1 :]) if axis < -1 else 1
     if is_complex(factor) and not is_complex(array):
         array = xp.astype(array, factor.dtype)  # not every library multiplies matrices of two kinds
+    elif is_complex(array) and not is_complex(factor):
+        factor = xp.astype(factor, array.dtype)
     if factor.ndim == 1:
         return xp.reshape(factor[:, None] * xp.reshape(array, (-1, n, after)), (-1,))
     if axis == -1:

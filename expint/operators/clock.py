@@ -152,11 +152,12 @@ def _resolve(rate: Callable[[float], float], low: float, high: float) -> list[_P
     waiting, largest = [(low, high)], 0.0
     while waiting:
         left, right = waiting.pop()
-        values = np.array([_number(rate, float(t), "rate") for t in _times(left, right)])
+        times = _times(left, right)
+        values = np.array([_number(rate, float(t), "rate") for t in times])
         coefficients = _TO_COEFFICIENTS @ values
         largest = max(largest, float(np.max(np.abs(values))))
         tail = float(np.max(np.abs(coefficients[-3:])))
-        bound = max(_RESOLVED * float(np.max(np.abs(coefficients))), 1e-16 * largest)
+        bound = max(_RESOLVED * float(np.max(np.abs(coefficients))), 1e-16 * largest, _rounding(times, values))
         if tail <= bound or right - left <= 1e-14 * max(high - low, abs(low), abs(high)):
             integral = chebyshev.chebint(coefficients, lbnd=-1, scl=(right - left) / 2)
             panels.append(_Panel(left, right, values, coefficients.tolist(), integral.tolist()))
@@ -169,6 +170,13 @@ def _resolve(rate: Callable[[float], float], low: float, high: float) -> list[_P
                 f"resolve, near t = {left:.6g}; smooth it, or divide t_span where it jumps"
             )
     return panels
+
+
+def _rounding(times: np.ndarray, values: np.ndarray) -> float:
+    """Return what the rounding of the times, far from zero, makes of the values: no panel is finer than that."""
+    gaps = np.abs(np.diff(times))
+    steepest = np.max(np.abs(np.diff(values))[gaps > 0] / gaps[gaps > 0], initial=0.0)
+    return 2 * float(np.finfo(np.float64).eps * np.max(np.abs(times)) * steepest)
 
 
 def _stationary(coefficients: list[float]) -> list[float]:

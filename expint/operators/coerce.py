@@ -17,7 +17,7 @@ from expint.operators.time_scaled import TimeScaled
 __all__ = ["as_operator", "as_part", "coerce"]
 
 
-def as_operator(linear: Any, y0: Array) -> Operator:
+def as_operator(linear: Any, y0: Array, whole: bool = False) -> Operator:
     """Return ``linear`` as an operator on states like ``y0``.
 
     Parameters
@@ -28,6 +28,8 @@ def as_operator(linear: Any, y0: Array) -> Operator:
         (``Dense``), a sparse matrix of SciPy or torch (``Sparse``), or a ``LinearOperator`` of SciPy (``MatrixFree``).
     y0
         A state.
+    whole
+        Whether sums along the axes of a grid stay what they are, so that they can be added factor by factor.
 
     Raises
     ------
@@ -38,7 +40,7 @@ def as_operator(linear: Any, y0: Array) -> Operator:
     """
     operator = coerce(linear, tuple(y0.shape))
     operator.check(y0)
-    return operator.reduced()
+    return operator if whole and hasattr(operator, "with_factors") else operator.reduced()
 
 
 def as_part(part: Any) -> Operator:

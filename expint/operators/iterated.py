@@ -21,6 +21,10 @@ __all__ = ["Applier", "IteratedOperator", "PhiWeight", "Spectrum", "check_traili
 _EXACT = 1e4
 """Without a tolerance the action is computed to this many units of rounding: 2e-12 in double precision."""
 
+_OVERSHOOT = 3.0
+"""An interval may reach this far beyond zero, in units of 1/h, or a quarter of what is known to grow: Chebyshev series
+pay for all growth that it allows."""
+
 _WITHIN = 0.01
 """The part of the tolerance of an adaptive run that is left to the action."""
 
@@ -35,6 +39,10 @@ class Spectrum(NamedTuple):
     low: float
     high: float
     imaginary: bool
+
+    def growth(self, step: float) -> float:
+        """Return the largest real part, at least 0, of what may be an eigenvalue of hL."""
+        return 0.0 if self.imaginary else max(self.low * step, self.high * step, 0.0)
 
 
 class PhiWeight(NamedTuple):
@@ -70,6 +78,11 @@ class IteratedOperator(Operator):
 
     actions: tuple[str, ...] = ("krylov", "chebyshev")
 
+    @property
+    def length(self) -> float:
+        """The number of rows of L, inf where it is not known before there is a state."""
+        return math.inf
+
     def __init__(self, action: str, tolerance: float | None, basis: int, spectrum: Spectrum | None = None) -> None:
         if action not in (*self.actions, "auto"):
             raise ValueError(f"expected action to be one of {(*self.actions, 'auto')}, received {action!r}")
@@ -97,11 +110,32 @@ class IteratedOperator(Operator):
         return lambda v: xp.reshape(matvec(xp.reshape(v, (-1,))), shape)
 
     def choice(self, step: float) -> str:
-        """Return how φ-functions are applied in steps of length ``step``: ``action``, or what "auto" chooses."""
-        del step
+        """Return how φ-functions are applied in steps of length ``step``: ``action``, or what "auto" chooses.
+
+        An interval is a bound, which may lie far beyond the spectrum. Chebyshev series are chosen where what it allows
+        to grow is little, or nearly all known to do so. A Krylov space needs no bound.
+        """
         if self.action != "auto":
             return self.action
-        return "krylov" if self.spectrum is None else "chebyshev"
+        if self.spectrum is None:
+            return "krylov"
+        allowed, radius = self.spectrum.growth(step), abs(step) * (self.spectrum.high - self.spectrum.low) / 2
+        terms = radius if self.spectrum.imaginary else 4 * math.sqrt(radius)
+        if self.length <= self.basis < terms:
+            return "krylov"  # it ends with all of the vectors that there are
+        if allowed <= _OVERSHOOT:
+            return "chebyshev"
+        known = self.known_growth(step)
+        return "chebyshev" if allowed - known <= max(_OVERSHOOT, 0.25 * known) else "krylov"
+
+    def known_growth(self, step: float) -> float:
+        """Return a number that the largest eigenvalue of a Hermitian hL, or 0, is known to reach."""
+        del step
+        return 0.0
+
+    def damps(self, span: float) -> bool:
+        """Whether some mode may decay by a factor e or more within a time of the signed length ``span``."""
+        return self.spectrum is None or self.spectrum.growth(-span) >= 1.0
 
     def propagators(self, like: Array) -> dict[str, Propagator]:
         """Return the ways in which φ-functions can be applied, each with working memory of its own."""

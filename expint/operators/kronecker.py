@@ -79,7 +79,8 @@ class KroneckerSum(Operator):
                     "action='krylov'"
                 )
             if self._asked == "eigen" or condition <= WORST_CONDITION:
-                return Eigenbasis(bases, all(not is_complex(factor) for factor in self.factors))
+                real = all(not is_complex(factor) for factor in self.factors)
+                return Eigenbasis(bases, real, factors=self.factors)
         return Axiswise(self.factors, **self._options)
 
     @property
@@ -117,6 +118,10 @@ class KroneckerSum(Operator):
         """Return Σ weights_j columns_j."""
         return self.route.combine(weights, columns)
 
+    def reduced(self) -> Operator:
+        """Return what the sum is applied by."""
+        return self.route
+
     def product(self, like: Array) -> Callable[[Array], Array]:
         """Return v ↦ L v, by products along each axis."""
         return Axiswise(self.factors).product(like)
@@ -143,12 +148,12 @@ def _factor(factor: Any, axis: int) -> np.ndarray:
     """Return one factor as an array of the host, a matrix or a diagonal."""
     check_constant(factor)
     n = factor.shape[0] if getattr(factor, "shape", ()) else 0
+    if len(getattr(factor, "shape", ())) == 2 and 8 * n * n > _MOST_BYTES:
+        raise ValueError(
+            f"expected factors whose eigenvectors fit into {_MOST_BYTES / 2**30:.0f} GiB, received one of length "
+            f"{n} for axis {axis}; build the sum as a sparse matrix and take expint.operators.Sparse"
+        )
     if is_sparse(factor):
-        if 8 * n * n > _MOST_BYTES:
-            raise ValueError(
-                f"expected factors whose eigenvectors fit into {_MOST_BYTES / 2**30:.0f} GiB, received one of length "
-                f"{n} for axis {axis}; build the sum as a sparse matrix and take expint.operators.Sparse"
-            )
         factor = factor.toarray() if hasattr(factor, "toarray") else factor.to_dense()
     host = host_numbers(factor)
     if host.ndim not in (1, 2) or host.shape[0] != host.shape[-1]:

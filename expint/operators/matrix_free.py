@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
-from expint.backend import Array, array_namespace, device, is_array, is_numpy, is_torch
+from expint.backend import Array, array_namespace, device, is_array, is_complex, is_numpy, is_torch
 from expint.exchange import guarded
 from expint.given import given_number
 from expint.operators.base import check_constant, check_dtype, random_like
@@ -20,7 +20,10 @@ from expint.phi.augmented import Matvec, norm
 __all__ = ["MatrixFree"]
 
 _LINEAR = 1e-4
-"""How well L(2v) = 2 L(v) has to hold, relatively: it may rest on iterations of its own."""
+"""How well linearity has to hold, relatively: a product may rest on iterations of its own."""
+
+_LARGEST_PROBE = 1e9
+"""Probes are not larger than this, which single precision can still multiply."""
 
 
 class MatrixFree(IteratedOperator):
@@ -85,8 +88,13 @@ class MatrixFree(IteratedOperator):
             self.function, self.home = matvec, "any"
         self.shape = _as_shape(shape)
 
+    @property
+    def length(self) -> float:
+        """The number of entries of the vectors that the function takes."""
+        return float(math.prod(self.shape))
+
     def check(self, y0: Array) -> None:
-        """Refuse states that do not fit, and a function that does not return what it should, by calling it once."""
+        """Refuse states that do not fit, and a function that does not return what it should, by calling it four times."""
         check_trailing(math.prod(self.shape), y0, repr(self))
         check_dtype(self.is_complex, y0)
         self.check_tolerance(y0)
@@ -96,48 +104,76 @@ class MatrixFree(IteratedOperator):
                 f"expected a NumPy state for a LinearOperator of SciPy, received {type(y0).__name__}; pass a function "
                 "of such arrays and its length: MatrixFree(function, n)"
             )
-        one = xp.reshape(xp.reshape(y0, (-1, *self.shape))[0, ...], self.shape)
-        one = one.detach() if is_torch(xp) else one
-        given = xp.asarray(one, copy=True)
-        product = self.function(given)
-        if not is_array(product) or tuple(product.shape) != self.shape:
-            received = f"shape {tuple(product.shape)}" if is_array(product) else type(product).__name__
+        u, v = self._probes(y0)
+        given = xp.asarray(u, copy=True)
+        moved = self.function(given)
+        if not is_array(moved) or tuple(moved.shape) != self.shape:
+            received = f"shape {tuple(moved.shape)}" if is_array(moved) else type(moved).__name__
             raise ValueError(f"expected matvec to return an array of shape {self.shape}, received {received}")
-        if product.dtype != one.dtype or array_namespace(product) is not xp or device(product) != device(one):
+        if moved.dtype != u.dtype or array_namespace(moved) is not xp or device(moved) != device(u):
             raise TypeError(
-                f"expected matvec to return {type(one).__module__} {one.dtype} on {device(one)}, as it received, "
-                f"received {type(product).__module__} {product.dtype} on {device(product)}; let it keep precision and "
+                f"expected matvec to return {type(u).__module__} {u.dtype} on {device(u)}, as it received, "
+                f"received {type(moved).__module__} {moved.dtype} on {device(moved)}; let it keep precision and "
                 "device, or pass y0 in those it works in"
             )
-        check_constant(product)
-        if not bool(xp.all(xp.isfinite(product))):
-            raise ValueError("expected matvec to return finite values for y0, received inf or nan")
-        if not bool(xp.all(given == one)):
+        check_constant(moved)
+        if not bool(xp.all(xp.isfinite(moved))):
+            raise ValueError(
+                "expected matvec to return finite values, received inf or nan for a random v; look at its coefficients"
+            )
+        if not bool(xp.all(given == u)):
             raise ValueError("expected matvec to leave v as it is and return a new array, received a changed v")
-        kept = xp.asarray(product, copy=True)
-        twice = self.function(2 * one)
-        if not bool(xp.all(product == kept)):
+        kept = xp.asarray(moved, copy=True)
+        other = self.function(v)
+        if not bool(xp.all(moved == kept)):
             raise ValueError(
                 "expected matvec to return a new array each time, received one that it writes to again; return a copy"
             )
-        if not norm(twice - 2 * product) <= _LINEAR * norm(twice):
-            raise ValueError(
-                "expected a linear function, L(2v) = 2 L(v), received one that is not; terms that are not linear "
-                "belong to nonlinear"
-            )
+        self._check_linearity(u, v, kept, xp.asarray(other, copy=True))
         if self.symmetry is not None:
-            self._check_symmetry(one)
+            self._check_symmetry(u, v, kept, other)
 
-    def _check_symmetry(self, like: Array) -> None:
-        """Refuse a declared symmetry that L does not have, as seen by ⟨u, L v⟩ = ±⟨L u, v⟩ for random u and v."""
-        xp, u, v = array_namespace(like), random_like(like), random_like(like, seed=21)
-        moved = self.function(v)
-        size = norm(u) * norm(moved)
+    def _probes(self, y0: Array) -> tuple[Array, Array]:
+        """Return two random arrays that ``matvec`` takes, not smaller than the entries of the state."""
+        xp = array_namespace(y0)
+        one = xp.reshape(xp.reshape(y0, (-1, *self.shape))[0, ...], self.shape)
+        one = one.detach() if is_torch(xp) else one
+        size = norm(one) / math.sqrt(math.prod(self.shape))
+        size = size if 1.0 < size < _LARGEST_PROBE else 1.0
+        u, v = random_like(one), random_like(one, seed=21)
+        return size * u, size * v / (0.25 + xp.abs(u))  # what looks at large entries alone sees others in v
+
+    def _check_linearity(self, u: Array, v: Array, of_u: Array, of_v: Array) -> None:
+        """Refuse a function with L(α(u + βv)) ≠ α (L(u) + β L(v)).
+
+        Random u and v of one size, a large and a small α, and a β that turns complex states: what is not linear shows
+        in one of these.
+        """
+        large, beta = 1024.0, -0.7 + 1.3j if is_complex(u) else -1.3
+        tiny = 1.0 / (large * float(array_namespace(u).max(array_namespace(u).abs(u))))
+        both, expected = self.function(large * (u + beta * v)), large * (of_u + beta * of_v)
+        change, size = norm(both - expected), norm(large * of_u) + norm(large * of_v)
+        below, small = norm(self.function(tiny * u) - tiny * of_u), norm(tiny * of_u)
+        if not (change <= _LINEAR * size and below <= _LINEAR * small):
+            share = max(change / size if size else math.inf, below / small if small else math.inf)
+            raise ValueError(
+                f"expected a linear function, L(2v) = 2 L(v), L(u + v) = L(u) + L(v)"
+                f"{', L(iv) = i L(v)' if is_complex(u) else ''}, received one that is not (by {share:.2g} of "
+                "its size on random vectors); terms that are not linear belong to nonlinear"
+            )
+
+    def _check_symmetry(self, u: Array, v: Array, of_u: Array, of_v: Array) -> None:
+        """Refuse a declared symmetry that L does not have, as seen by ⟨u, L v⟩ = ±⟨L u, v⟩ for random u and v.
+
+        The scalar products of n random numbers are 1/√n of what they may be, and so is what is not symmetric in them.
+        """
+        xp = array_namespace(u)
         there, back = (
-            complex(xp.vecdot(xp.reshape(a, (-1,)), xp.reshape(b, (-1,))))
-            for a, b in ((u, moved), (self.function(u), v))
+            complex(xp.vecdot(xp.reshape(a, (-1,)), xp.reshape(b, (-1,)))) for a, b in ((u, of_v), (of_u, v))
         )
-        if not abs(there - back if self.symmetry == "symmetric" else there + back) <= _LINEAR * size:
+        share = max(_LINEAR / math.sqrt(math.prod(self.shape)), 64 * float(xp.finfo(u.dtype).eps))
+        allowed = share * max(norm(u) * norm(of_v), norm(of_u) * norm(v))
+        if not abs(there - back if self.symmetry == "symmetric" else there + back) <= allowed:
             raise ValueError(
                 f"expected a function that is {self.symmetry}, as declared, received one with ⟨u, L v⟩ = {there:.6g} "
                 f"and ⟨L u, v⟩ = {back:.6g} for random u and v; leave symmetry and interval out"

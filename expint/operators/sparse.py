@@ -27,6 +27,7 @@ from expint.operators.placed import Placed
 from expint.phi.action import Propagator
 from expint.phi.augmented import Matvec
 from expint.phi.rational import Rational
+from expint.phi.ritz import ritz_values
 
 __all__ = ["Sparse", "is_sparse"]
 
@@ -35,6 +36,9 @@ _MOST_FACTOR_BYTES = 4 * 2**30
 
 _FILL = 1.5
 """Matrices of a few diagonals are multiplied diagonal by diagonal, if that takes at most this much more entries."""
+
+_RITZ = 10
+"""Products with L for each start of the Rayleigh quotients that say how far its spectrum reaches at least."""
 
 _STIFF = 1e3
 """Below this norm of hL Krylov spaces are small and a factorisation is not considered."""
@@ -51,7 +55,7 @@ class Sparse(IteratedOperator):
         as vectors of length 60000.
     action
         "krylov"; "chebyshev" for symmetric and skew-symmetric matrices, whose spectrum is bounded by Gershgorin's
-        circles; "rational", with one sparse LU factorisation of I - γA for steps of about one size, for very stiff A;
+        circles (which reach far to the right of it where rows do not dominate: differences of order 4 and more); "rational", with one sparse LU factorisation of I - γA for steps of about one size, for very stiff A;
         or "auto". ``choice(step)`` says which one "auto" takes.
     tolerance
         Relative error of the action. By default 1e4 roundings of the state for fixed steps, and one hundredth of the
@@ -94,6 +98,11 @@ class Sparse(IteratedOperator):
         band = int(np.max(np.abs(place[entries.row] - place[entries.col]), initial=0))
         return n * (band + 2) // 2
 
+    @property
+    def length(self) -> float:
+        """The number of rows."""
+        return float(self.matrix.shape[0])
+
     def with_matrix(self, matrix: Any) -> Sparse:
         """Return the operator of another matrix, applied in the same way."""
         return Sparse(matrix, action=self.action, tolerance=self.tolerance, basis=self.basis)
@@ -118,27 +127,34 @@ class Sparse(IteratedOperator):
         For "auto" the work of a Krylov space, which grows with the root of the norm of hL where the spectrum is near
         the real axis, is weighed against that of solving with factors, as judged by the bandwidth of L.
         """
-        if self.action != "auto":
-            return self.action
-        size = abs(step) * self._norm
-        if (
-            size > _STIFF
-            and not self._grows(step)
-            and self._skewness < 0.5
-            and 24 * self._factor_entries <= _MOST_FACTOR_BYTES
-        ):
-            n = self.matrix.shape[0]
-            iterations = 4 * math.sqrt(size) * (self.matrix.nnz + 7 * n)
-            solutions = 20 * (3 * 2 * self._factor_entries + 20 * n)
-            if solutions < iterations:
-                return "rational"
-        return "krylov" if self.spectrum is None else "chebyshev"
+        if self.action == "auto" and self._is_worth_factors(step) and self.known_growth(step) <= 1.0:
+            return "rational"
+        return super().choice(step)
 
-    def _grows(self, step: float) -> bool:
-        """Whether e^(hL) is known to grow, so that I - γ L may be singular."""
-        if self.spectrum is None or self.spectrum.imaginary:
+    def _is_worth_factors(self, step: float) -> bool:
+        """Whether factors of I - γL fit into memory, and are likely to save work where hL has no growing modes."""
+        size = abs(step) * self._norm
+        if size <= _STIFF or self._skewness >= 0.5 or 24 * self._factor_entries > _MOST_FACTOR_BYTES:
             return False
-        return (self.spectrum.high if step > 0 else -self.spectrum.low) * abs(step) > 1.0
+        n = self.matrix.shape[0]
+        iterations = 4 * math.sqrt(size) * (self.matrix.nnz + 7 * n)
+        solutions = 20 * (3 * 2 * self._factor_entries + 20 * n)
+        return solutions < iterations
+
+    def known_growth(self, step: float) -> float:
+        """Return a number that the largest eigenvalue of a Hermitian hL, or 0, is known to reach."""
+        if self.spectrum is None or self.spectrum.imaginary:
+            return 0.0
+        return max(step * end for end in (*self._inner, 0.0))
+
+    @cached_property
+    def _inner(self) -> tuple[float, float]:
+        """Rayleigh quotients of a Hermitian L, between which its smallest and its largest eigenvalue are not."""
+        n = self.matrix.shape[0]
+        diagonal = self.matrix.diagonal().real
+        starts = np.ones(n), np.random.default_rng(20).standard_normal(n)
+        met = np.concatenate([diagonal, *(ritz_values(lambda v: self.matrix @ v, start, _RITZ) for start in starts)])
+        return float(np.min(met, initial=0.0)), float(np.max(met, initial=0.0))
 
     def propagators(self, like: Array) -> dict[str, Propagator]:
         """Return the ways in which φ-functions can be applied."""

@@ -9,8 +9,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from expint.arguments import function, instance, number
 from expint.backend import Array, array_namespace, is_array, is_jax
 from expint.phi.augmented import Accuracy, Augmented, Matvec, no_gradient, norm
+from expint.phi.elementwise import HIGHEST
 from expint.phi.failure import ActionFailure
 from expint.phi.krylov import Krylov
 
@@ -62,7 +64,10 @@ def phi_action(
     v/c that begins where c is still ahead. So all terms together are one linear initial-value problem, run from the
     largest c to 0; its cost is that of the largest c alone. Terms with c < 0 are a second one, run backwards.
     """
-    wanted = accuracy if isinstance(accuracy, Accuracy) else Accuracy(float(accuracy))
+    wanted = accuracy if isinstance(accuracy, Accuracy) else Accuracy(number("accuracy", accuracy, finite=False))
+    if propagate is not None:
+        function("propagate", propagate, "(system, u, accuracy) ↦ u(1), such as Krylov()")
+    instance("vectors", vectors, Mapping, "a mapping {(k, c): v}")
     vectors, span = _checked(matvec, vectors, span, wanted)
     finite = all(math.isfinite(norm(v)) for v in vectors.values())
     if not finite:
@@ -90,6 +95,7 @@ def _checked(
         )
     if not (accuracy.relative >= 0 and accuracy.absolute >= 0):
         raise ValueError(f"expected tolerances ≥ 0 as accuracy, received {accuracy.relative} and {accuracy.absolute}")
+    span = number("span", span, finite=False)
     if not math.isfinite(span):
         raise ValueError(f"expected a finite span, received {span}; check the step size")
     if not vectors:
@@ -120,11 +126,14 @@ def _key(key: Any) -> tuple[int, float]:
     """Return (k, c) as numbers."""
     try:
         k, c = operator.index(key[0]), float(key[1])
-        good = len(key) == 2 and k >= 0 and math.isfinite(c)
+        good = len(key) == 2 and 0 <= k <= HIGHEST and math.isfinite(c)
     except (TypeError, ValueError, IndexError):
         good = False
     if not good:
-        raise ValueError(f"expected keys (k, c) with an integer k ≥ 0 and a finite real c, received {key!r}")
+        raise ValueError(
+            f"expected keys (k, c) with an integer k ≥ 0 and a finite real c, received {key!r}; k is at most {HIGHEST}, "
+            "beyond which 1/k! underflows"
+        )
     return k, c
 
 

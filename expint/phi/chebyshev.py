@@ -6,8 +6,9 @@ import math
 
 import numpy as np
 
+from expint.arguments import flag, number
 from expint.backend import Array
-from expint.phi.augmented import Accuracy, Augmented, check_rounding, norm
+from expint.phi.augmented import Accuracy, Augmented, Matvec, check_rounding, norm
 from expint.phi.failure import ActionFailure
 
 __all__ = ["Chebyshev"]
@@ -15,8 +16,11 @@ __all__ = ["Chebyshev"]
 _LONGEST = 5.0e4
 """Larger radii are divided into substeps, so that the coefficients stay few and the start of the series resolved."""
 
-_LARGEST = 650.0
-"""e to the power of more overflows."""
+_GROWN = 3.0
+"""In one substep the interval allows e^M to grow by e to this power: so much may cancel, and no more."""
+
+_AHEAD = 30.0
+"""Errors are kept smaller by e to the growth that is still ahead, up to this: by then they are at rounding."""
 
 _LOOK = 5
 """Every so many terms their size is looked at."""
@@ -33,6 +37,11 @@ class Chebyshev:
     and on an imaginary interval with J_k instead of I_k. No scalar products and three vectors of memory. The series
     ends where its terms, coefficients times vectors, have stayed below the tolerance.
 
+    The coefficients are as large as e^M is allowed to be, e^{m + r}. Where e^M is not, on an interval that reaches far
+    to the right of the spectrum, terms of that size would cancel, and only their rounding errors be left. The time is
+    therefore divided until m + r ≤ 3. The result is right on every interval that holds the spectrum, and its cost grows
+    with what lies beyond zero.
+
     Parameters
     ----------
     low, high
@@ -47,10 +56,13 @@ class Chebyshev:
     """
 
     def __init__(self, low: float, high: float, imaginary: bool = False) -> None:
+        low, high = number("low", low), number("high", high)
+        if low > high:
+            raise ValueError(f"expected an interval from low to high, received [{low}, {high}]; exchange them")
         self.low, self.high, self.imaginary = (
             min(low, 0.0),
             max(high, 0.0),
-            imaginary,
+            flag("imaginary", imaginary),
         )  # the powers of x have spectrum 0
         if imaginary:
             self.high = max(self.high, -self.low)
@@ -64,39 +76,38 @@ class Chebyshev:
         ActionFailure
             If the accuracy cannot be reached, or the spectrum lies outside the interval.
         """
-        radius = abs(system.span) * (self.high - self.low) / 2
-        substeps = max(1, math.ceil(radius / _LONGEST))
+        radius, growth = abs(system.span) * (self.high - self.low) / 2, self._growth(system.span)
+        substeps = max(1, math.ceil(radius / _LONGEST), math.ceil(growth / _GROWN))
+        if substeps * math.sqrt(radius / substeps) > accuracy.products:
+            raise ActionFailure(
+                f"expected an interval of the spectrum that takes fewer than {accuracy.products} products with L, "
+                f"received {self!r} and a step by which it may grow by e^{growth:.3g} and turn or decay by "
+                f"{radius:.3g}; narrow the interval where L grows less, take action='krylov', or smaller steps"
+            )
         for i in range(substeps):
             system.check_budget(accuracy, i / substeps)
             u = self._substep(system, u, i / substeps, 1.0 / substeps, accuracy)
         return u
 
+    def _growth(self, span: float) -> float:
+        """Return the largest real part that the interval allows an eigenvalue of ``span`` A."""
+        return 0.0 if self.imaginary else max(span * self.low, span * self.high)
+
     def _substep(self, system: Augmented, u: Array, x: float, dx: float, accuracy: Accuracy) -> Array:
+        """Return u(x + dx).
+
+        The size to which the error is relative is that of u(x), or of the result without what may be wrong in it.
+        """
         first = system.vector(u, x)
-        beta, span = norm(first), system.span * dx
+        beta, size, span = norm(first), norm(u), system.span * dx
         if not math.isfinite(beta):
             raise ActionFailure("expected finite vectors, received inf or nan; a smaller step may avoid them")
-        low, high = sorted((span * self.low, span * self.high))
-        # The powers of the time are a Jordan block, for which a short interval would be too small; a longer one on the
-        # right would let coefficients grow.
-        radius = max((high - low) / 2, 2.0 + 2.0 * system.p)
-        middle = 0.0 if self.imaginary else high - radius
-        sign = 1.0 if self.imaginary else -1.0
-        if not self.imaginary and high > _LARGEST:
-            raise ActionFailure(
-                f"expected e^(hL) that does not overflow, received eigenvalues of hL up to {high:.3g}; "
-                "take a smaller step"
-            )
-        coefficients = _coefficients(middle, radius, self.imaginary)
+        scaled, coefficients, sign = self._series(system, span)
         precision = float(system.xp.finfo(first.dtype).eps)
-
-        def scaled(v: Array) -> Array:
-            product = system.apply(v) * (span / radius)
-            return product if self.imaginary else product - v * (middle / radius)
-
+        ahead = math.exp(-min(self._growth(system.span) * (1.0 - x - dx), _AHEAD))
         second = scaled(first)
         total = coefficients[0] * first + coefficients[1] * second
-        largest = abs(coefficients[0]) * beta
+        largest, before = abs(coefficients[0]) * beta, math.inf
         for k, coefficient in enumerate(coefficients[2:], start=2):
             first, second = second, 2 * scaled(second) + sign * first
             total = total + coefficient * second
@@ -105,19 +116,43 @@ class Chebyshev:
             sizes = norm(first), norm(second)
             if not max(sizes) <= _GROWTH * k**2 * beta:
                 raise ActionFailure(
-                    f"expected the spectrum of L within the interval given, received growth outside it; "
-                    f"[{self.low:.6g}, {self.high:.6g}]{' i' if self.imaginary else ''} is too small"
+                    f"expected the spectrum of L within the interval given, received growth outside it; {self!r} is "
+                    "too small"
                 )
             term = max(abs(coefficients[k - 1]) * sizes[0], abs(coefficient) * sizes[1])
-            largest = max(largest, term)
-            rest = term * (1.0 + radius / k)  # coefficients fall by e^{-k/r} or faster
-            bound = accuracy.bound(max(norm(u), norm(total[: system.n])))
-            if rest <= 0.1 * dx * bound and 4 * precision * largest <= bound and k > radius**0.5:
+            largest, rounding = max(largest, term), 4 * precision * max(largest, term)
+            falls = (term / before) ** (1 / _LOOK) if before else 0.0  # of terms that are measured: T_k may grow
+            rest, before = term / (1.0 - falls) if falls < 1.0 else math.inf, term
+            bound = accuracy.bound(max(size, norm(total[: system.n]) - rest - rounding))
+            close = rest <= max(0.1 * dx * bound * ahead, precision * largest)
+            if close and rounding <= bound and k > self._least(abs(span)):
                 return total[: system.n]
         if beta == 0.0:
             return u
         check_rounding(math.inf, 0.0, accuracy, u)
         return u
+
+    def _series(self, system: Augmented, span: float) -> tuple[Matvec, list[float], float]:
+        """Return v ↦ X v for the matrix X = (``span`` M - m)/r, the coefficients, and ∓1 of its recurrence."""
+        low, high = sorted((span * self.low, span * self.high))
+        # The powers of the time are a Jordan block, for which a short interval would be too small; a longer one on the
+        # right would let coefficients grow.
+        radius = max((high - low) / 2, 2.0 + 2.0 * system.p)
+        middle = 0.0 if self.imaginary else high - radius
+
+        def scaled(v: Array) -> Array:
+            product = system.apply(v) * (span / radius)
+            return product if self.imaginary else product - v * (middle / radius)
+
+        return scaled, _coefficients(middle, radius, self.imaginary), 1.0 if self.imaginary else -1.0
+
+    def _least(self, span: float) -> float:
+        """Return how many terms there are at least: J_k(r) falls from k = r on, I_k(r) from k = √r on."""
+        radius = span * (self.high - self.low) / 2
+        return radius if self.imaginary else math.sqrt(radius)
+
+    def __repr__(self) -> str:
+        return f"[{self.low:.6g}, {self.high:.6g}]{' i' if self.imaginary else ''}"
 
 
 def _coefficients(middle: float, radius: float, imaginary: bool) -> list[float]:

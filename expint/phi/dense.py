@@ -13,6 +13,9 @@ from expint.phi.elementwise import checked_index, working_dtypes
 
 __all__ = ["Doubled", "begin", "double", "least_doublings", "phi_matrices"]
 
+_MOST_BYTES = 2**30
+"""The most memory for the entries."""
+
 # Powers B, …, B^4 are formed for the Taylor polynomial, which is then a polynomial of low degree in B^4.
 _POWERS = 4
 
@@ -77,6 +80,11 @@ def _check(xp: Namespace, matrix: Array) -> None:
         raise ValueError(
             f"Expected square matrices of shape (…, n, n), received shape {tuple(matrix.shape)}; "
             "for elementwise φ-functions use phi_functions."
+        )
+    if 8 * math.prod(matrix.shape) > _MOST_BYTES:
+        raise ValueError(
+            f"Expected at most {_MOST_BYTES // 8} entries (1 GiB in double precision), since the φ-functions are several "
+            f"as large, received shape {tuple(matrix.shape)}; expint.phi.phi_action applies them to vectors."
         )
     bad = int(xp.sum(xp.astype(~xp.isfinite(matrix), xp.int64)))
     if bad:

@@ -120,6 +120,10 @@ def slopes(z: Array, p: int) -> list[Array]:
     return [xp.astype(values[k] - k * values[k + 1], result, copy=False) for k in range(p + 1)]
 
 
+HIGHEST = 170
+"""The largest k for which φ_k(0) = 1/k! is a normal number in double precision."""
+
+
 def checked_index(p: Any) -> int:
     """Return p as a natural number, or refuse it."""
     try:
@@ -127,7 +131,9 @@ def checked_index(p: Any) -> int:
     except TypeError:
         index = -1
     if index < 0 or isinstance(p, bool):
-        raise ValueError(f"Expected the highest index p as an integer ≥ 0, received {p!r}; φ_0 alone is p = 0.")
+        raise ValueError(f"expected the highest index p as an integer ≥ 0, received {p!r}; φ_0 alone is p = 0")
+    if index > HIGHEST:
+        raise ValueError(f"expected an index p of at most {HIGHEST}, beyond which 1/p! underflows, received {p!r}")
     return index
 
 

@@ -6,10 +6,11 @@ import math
 
 import numpy as np
 
+from expint.arguments import integer
 from expint.backend import Array, array_namespace, asarray_like, device, is_complex
 from expint.phi.augmented import Accuracy, Augmented, check_rounding, norm, on_host
 from expint.phi.failure import ActionFailure
-from expint.phi.small_flow import SmallFlow
+from expint.phi.small_flow import Reached, SmallFlow
 
 __all__ = ["Krylov"]
 
@@ -18,6 +19,9 @@ _FULL_BELOW = 1024
 
 _FIRST, _GROWTH = 8, 1.4
 """Sizes of the basis at which its accuracy is looked at."""
+
+_MOST_GROWTH = 100.0
+"""Growth by e to more than this is as good as any."""
 
 _REACH = 4.0
 """A space of dimension m is not expected to reach beyond a time x with ‖xH‖ = _REACH m²."""
@@ -32,8 +36,9 @@ class Krylov:
 
     .. math:: h \int_0^x e^{(x-s)A} v_{m+1} \; e_m^T e^{sH_m} e_1 \, ds,
 
-    whose leading term is measured, then added to the result. A space that does not reach the end is used for as long
-    a substep as it allows; no product with A is thrown away.
+    whose leading term is added to the result. What is believed of the error is h ∫ \|e_m^T e^{sH_m} e_1\| ds, in which
+    nothing cancels, times the growth until the end that the numerical range of H_m knows of. A space that does not
+    reach the end is used for as long a substep as it allows; no product with A is thrown away.
 
     Parameters
     ----------
@@ -49,7 +54,8 @@ class Krylov:
     """
 
     def __init__(self, basis: int = 100, orthogonalise: int | None = None) -> None:
-        self.basis, self.orthogonalise = basis, orthogonalise
+        self.basis = integer("basis", basis)
+        self.orthogonalise = None if orthogonalise is None else integer("orthogonalise", orthogonalise)
         self._room: Array | None = None
 
     def __call__(self, system: Augmented, u: Array, accuracy: Accuracy) -> Array:
@@ -86,10 +92,11 @@ class Krylov:
                 look = max(look + 1, int(_GROWTH * look))
                 reach = _REACH * space.m**2 / max(space.size * abs(system.span), 1e-300)
                 if last or remaining <= reach:
-                    found = space.follow(remaining if space.closed else min(remaining, reach), u, accuracy, last)
+                    longest = remaining if space.closed else min(remaining, reach)
+                    found = space.follow(longest, remaining, u, accuracy, last)
                     if found is not None:
-                        dx, c, integral = found
-                        return 1.0 if dx == remaining else x + dx, space.combine(c, integral), space.rounding(c)
+                        dx, c = found.time, found.column
+                        return 1.0 if dx == remaining else x + dx, space.combine(found), space.rounding(c)
 
     def _vectors(self, like: Array) -> Array:
         """Return room for the basis, kept from one action to the next."""
@@ -121,6 +128,7 @@ class _Space:
         self.back = vectors.shape[0] if self.full else orthogonalise or 2
         room, self.complex = vectors.shape[0], is_complex(start)
         self._h = np.zeros((room, room), dtype=np.complex128 if self.complex else np.float64)
+        self._abscissa = 0, 0.0
         self._size, self.precision = 0.0, float(system.xp.finfo(start.dtype).eps)
         vectors[0, :] = start / beta
 
@@ -155,50 +163,68 @@ class _Space:
         """The 1-norm of H."""
         return self._size
 
-    def follow(
-        self, longest: float, u: Array, accuracy: Accuracy, last: bool
-    ) -> tuple[float, np.ndarray, complex] | None:
-        """Return how far the space reaches, at most ``longest``, and the coefficients of u there.
+    def follow(self, longest: float, remaining: float, u: Array, accuracy: Accuracy, last: bool) -> Reached | None:
+        """Return how far the space reaches, at most ``longest`` of the time that remains, and the coefficients there.
 
         None if it does not reach the end but may grow.
         """
         with np.errstate(all="ignore"):  # times far beyond the reach of the space overflow
             flow = SmallFlow(self.system.span * self._h[: self.m, : self.m], longest)
             if not last:
-                c, integral = flow.at_longest()
-                return (longest, c, integral) if self._good(longest, c, integral, u, accuracy) else None
-            found = flow.longest_time(lambda x, c, integral: self._good(x, c, integral, u, accuracy))
-        if found is None:
+                found = flow.at_longest()
+                return found if self._good(found, remaining, u, accuracy) else None
+            longest_good = flow.longest_time(lambda reached: self._good(reached, remaining, u, accuracy))
+        if longest_good is None:
             check_rounding(math.inf, 0.0, accuracy, u)
-        return found
+        return longest_good
 
-    def combine(self, c: np.ndarray, integral: complex) -> Array:
+    def combine(self, reached: Reached) -> Array:
         """Return β (V c + the leading term of the error) without the powers of x."""
-        beyond = self.system.span * self._h[self.m, self.m - 1] * integral
-        coefficients = self.beta * (c if self.closed else np.append(c, beyond))
+        beyond = self.system.span * self._h[self.m, self.m - 1] * reached.integral
+        coefficients = self.beta * (reached.column if self.closed else np.append(reached.column, beyond))
         return asarray_like(coefficients, self.vectors) @ self.vectors[: len(coefficients), : self.system.n]
 
     def rounding(self, c: np.ndarray) -> float:
         """Return the size of the rounding errors in what ``c`` combines."""
         return 2 * self.precision * self.beta * max(1.0, float(np.linalg.norm(c)))
 
-    def _good(self, x: float, c: np.ndarray, integral: complex, u: Array, accuracy: Accuracy) -> bool:
-        """Whether u(x) is within the accuracy, its share of it where x is a part of the time.
+    def growth(self, time: float) -> float:
+        """Return a bound of ‖e^{xM}‖ on the space at the times x ≤ ``time``, from its numerical range.
+
+        A basis that is orthogonalised in part has none, and its H_m grows where M does not: 1 is returned.
+        """
+        if not self.full:
+            return 1.0
+        if self._abscissa[0] < self.m:
+            h = self.system.span * self._h[: self.m, : self.m]
+            self._abscissa = self.m, float(np.linalg.eigvalsh((h + h.conj().T) / 2)[-1])
+        return math.exp(min(max(self._abscissa[1] * time, 0.0), _MOST_GROWTH))
+
+    def _good(self, reached: Reached, remaining: float, u: Array, accuracy: Accuracy) -> bool:
+        """Whether u(x) is within the accuracy at the end, its share of it where x is a part of the time.
 
         Less than the rounding of the start is not asked for: it may be large beside u at first, and not in the end.
         """
         least = self.rounding(np.zeros(1))
-        error = self.beta * abs(self.system.span * self._h[self.m, self.m - 1] * integral)
-        rounding = self.rounding(c)
+        error = self.beta * abs(self.system.span * self._h[self.m, self.m - 1]) * reached.total
+        rounding = self.rounding(reached.column)
         if not math.isfinite(rounding + error):
             return False
 
         def within(bound: float) -> bool:
-            return math.isfinite(bound) and error <= max(x * bound, least) and rounding <= max(bound, 2 * least)
+            enough = math.isfinite(bound) and error <= max(reached.time * bound, least)
+            return (
+                enough and rounding <= max(bound, 2 * least) and self._is_kept(error, least, bound, reached, remaining)
+            )
 
         known = norm(u)
         if within(accuracy.bound(known)):
             return True
         if self.beta <= 2 * max(known, accuracy.scale):
             return False
-        return within(accuracy.bound(norm(self.combine(c, integral))))  # larger than what is known before, perhaps
+        result = norm(self.combine(reached)) - error - rounding  # larger than what is known before, perhaps
+        return result > 0 and within(accuracy.bound(result))
+
+    def _is_kept(self, error: float, least: float, bound: float, reached: Reached, remaining: float) -> bool:
+        """Whether an error that is small here is small at the end."""
+        return error * self.growth(remaining) <= max(reached.time * bound, least)

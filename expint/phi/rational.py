@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from expint.arguments import function, integer
 from expint.backend import Array, asarray_like, is_complex
 from expint.phi.augmented import Accuracy, Augmented, Matvec, check_rounding, norm, on_host
 from expint.phi.dense import phi_matrices
@@ -50,7 +51,8 @@ class Rational:
     """
 
     def __init__(self, factor: Callable[[float], Matvec], basis: int = 40, factorisations: int = 2) -> None:
-        self.factor, self.basis, self.factorisations = factor, basis, factorisations
+        self.factor = function("factor", factor, "γ ↦ (b ↦ (I - γ A)^{-1} b)")
+        self.basis, self.factorisations = integer("basis", basis), integer("factorisations", factorisations)
         self._solvers: OrderedDict[float, Matvec] = OrderedDict()
 
     def __call__(self, system: Augmented, u: Array, accuracy: Accuracy) -> Array:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
 from expint.phi.dense import phi_matrices
 
-__all__ = ["SmallFlow"]
+__all__ = ["Reached", "SmallFlow"]
 
 _REFINEMENTS = 3
 """How often the longest acceptable power of two is refined by halves: to within an eighth."""
@@ -18,8 +20,29 @@ _SMALL, _FINER = 30, 8
 """Spaces of few dimensions may not even reach a time x with ‖xH‖ = 1; theirs are divided more finely."""
 
 
+class Reached(NamedTuple):
+    r"""The exponential at one time.
+
+    Attributes
+    ----------
+    time
+        x.
+    column
+        c = e^{xH} e_1.
+    integral
+        i = e_m^T ∫_0^x e^{sH} e_1 ds.
+    total
+        ∫_0^x \|e_m^T e^{sH} e_1\| ds, or \|i\| at an earlier time where that is larger: what turns may cancel in i.
+    """
+
+    time: float
+    column: np.ndarray
+    integral: complex
+    total: float
+
+
 class SmallFlow:
-    r"""The vector c(x) = e^{xH} e_1 and the number i(x) = e_m^T ∫_0^x e^{sH} e_1 ds, at times x ≤ longest.
+    r"""e^{xH} e_1 and integrals of its last entry at times x ≤ longest.
 
     Squaring e^{δH} again and again passes through e^{2δH}, e^{4δH}, …, and products of these with one vector lead to
     any other multiple of δ.
@@ -49,27 +72,31 @@ class SmallFlow:
                 minus_one = 2 * minus_one + minus_one @ minus_one
                 self._minus_one.append(minus_one)
 
-    def at_longest(self) -> tuple[np.ndarray, complex]:
-        """Return c and i at the longest time."""
-        return _split(self._columns(len(self.times) - 1))
+    def at_longest(self) -> Reached:
+        """Return what there is at the longest time."""
+        return self._all[-1]
 
-    def longest_time(
-        self, accept: Callable[[float, np.ndarray, complex], bool]
-    ) -> tuple[float, np.ndarray, complex] | None:
-        """Return the longest time for which accept(x, c, i) holds, to within an eighth, with c and i there."""
-        for level in range(len(self.times) - 1, -1, -1):
-            columns, x = self._columns(level), float(self.times[level])
-            if accept(x, *_split(columns)):
-                break
-        else:
-            return None
-        if level == len(self.times) - 1:
-            return x, *_split(columns)
+    def longest_time(self, accept: Callable[[Reached], bool]) -> Reached | None:
+        """Return what there is at the longest time that is accepted, to within an eighth; None if none is."""
+        level = next((i for i in range(len(self.times) - 1, -1, -1) if accept(self._all[i])), None)
+        if level is None or level == len(self.times) - 1:
+            return None if level is None else self._all[level]
+        columns, reached = self._columns(level), self._all[level]
         for lower in range(level - 1, max(-1, level - 1 - _REFINEMENTS), -1):
-            further, later = columns + self._minus_one[lower] @ columns, x + float(self.times[lower])
-            if accept(later, *_split(further)):
-                columns, x = further, later
-        return x, *_split(columns)
+            further = columns + self._minus_one[lower] @ columns
+            later = _next(reached, reached.time + float(self.times[lower]), further)
+            if accept(later):
+                columns, reached = further, later
+        return reached
+
+    @cached_property
+    def _all(self) -> list[Reached]:
+        """What there is at the times that squaring passes through."""
+        start = np.zeros((len(self._minus_one[0]), 2), dtype=self._minus_one[0].dtype)
+        reached = [Reached(0.0, start[:-1, 0], 0.0, 0.0)]
+        for level, time in enumerate(self.times.tolist()):
+            reached.append(_next(reached[-1], time, self._columns(level)))
+        return reached[1:]
 
     def _columns(self, level: int) -> np.ndarray:
         columns = self._minus_one[level][:, [0, -1]]
@@ -78,5 +105,17 @@ class SmallFlow:
         return columns
 
 
-def _split(columns: np.ndarray) -> tuple[np.ndarray, complex]:
-    return columns[:-1, 0], columns[-2, 1]
+def _next(before: Reached, time: float, columns: np.ndarray) -> Reached:
+    """Return what there is at a time after another; the last entry goes as a power of the time from one to the other."""
+    column, integral = columns[:-1, 0], columns[-2, 1]
+    here, there = float(abs(column[-1])), float(abs(before.column[-1])) if before.time else 0.0
+    ratio = time / before.time if before.time else math.inf
+    if here > 0 and there > 0 and math.isfinite(here):
+        grows = 1.0 + math.log(here / there) / math.log(ratio)
+        logarithm = math.log(ratio) * grows
+        mean = math.expm1(logarithm) / grows if abs(grows) > 1e-6 else math.log(ratio)
+        added = there * before.time * mean
+    else:
+        added = max(here, there) * (time - before.time)
+    total = max(before.total + added, float(abs(integral)))
+    return Reached(time, column, integral, total if math.isfinite(total) else math.inf)

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from expint.arguments import axes, checked, instance, listed, number, numbers, real_values
 from expint.plot.figure import pyplot
 
 __all__ = ["curves", "order_triangle", "study"]
 
+_POSITIVE = partial(number, above=0.0)
 
+
+@checked(ax=axes, orders=numbers)
 def curves(
     series: Mapping[str, tuple[Sequence[float], Sequence[float]]],
     ax: Any = None,
@@ -37,9 +42,12 @@ def curves(
     Raises
     ------
     ValueError
-        If no curve has a point to draw.
+        If no curve has a point to draw, or has lists of different lengths.
+    TypeError
+        If the series are no mapping of pairs of lists of numbers, or the axes no axes.
     """
-    drawn = {label: kept for label, pair in series.items() if (kept := _drawable(*pair))[0].size}
+    instance("series", series, Mapping, "a mapping {label: (abscissae, ordinates)}")
+    drawn = {str(label): kept for label, pair in series.items() if (kept := _drawable(label, pair))[0].size}
     if not drawn:
         raise ValueError(f"expected a curve with positive finite points, received {len(series)} without")
     if ax is None:
@@ -62,6 +70,7 @@ def curves(
     return ax
 
 
+@checked(ax=axes, left=_POSITIVE, right=_POSITIVE, start=_POSITIVE)
 def order_triangle(ax: Any, order: float, left: float, right: float, start: float) -> None:
     """Draw the triangle of slope ``order`` between two abscissae of doubly logarithmic axes.
 
@@ -75,9 +84,20 @@ def order_triangle(ax: Any, order: float, left: float, right: float, start: floa
         The abscissae of its corners, different.
     start
         The ordinate at ``left`` of the side that has the slope.
+
+    Raises
+    ------
+    ValueError
+        If an abscissa or the ordinate is not positive, or the abscissae are the same.
+    TypeError
+        If they are no numbers, or the axes no axes.
     """
+    if left == right:
+        raise ValueError(f"expected two different abscissae left and right, received {left} twice")
     left, right = sorted((left, right))
-    end = start * (right / left) ** order
+    end = start * float(np.float64(right / left) ** order)
+    if not 0 < end < np.inf:
+        raise ValueError(f"expected an order whose triangle can be drawn, received {order:g}")
     corner = right if end > start else left  # the right angle lies below
     style = {"facecolor": "0.92", "edgecolor": "0.35", "linewidth": 0.8, "zorder": 0.5}
     ax.fill([left, right, corner], [start, end, min(start, end)], **style)
@@ -86,6 +106,7 @@ def order_triangle(ax: Any, order: float, left: float, right: float, start: floa
     ax.annotate(f"{order:g}", middle, away, textcoords="offset points", ha=side, va="center", size=8)
 
 
+@checked(ax=axes, orders=numbers)
 def study(result: Any, problem: str, ax: Any = None, *, over: str = "value", orders: Sequence[float] = ()) -> Any:
     """Draw a study: for each method the error over step, tolerance or work, and return the axes.
 
@@ -106,7 +127,12 @@ def study(result: Any, problem: str, ax: Any = None, *, over: str = "value", ord
     ------
     ValueError
         If the study has no such problem, or the abscissa is none of these.
+    TypeError
+        If ``result`` is no study, or the axes no axes.
     """
+    from expint.study.report import Study  # which draws nothing, and imports what runs studies
+
+    instance("result", result, Study)
     labels = {"value": result.parameter, "calls": "evaluations", "seconds": "seconds"}
     if over not in labels:
         raise ValueError(f"expected over to be one of {list(labels)}, received {over!r}")
@@ -122,9 +148,15 @@ def _two_and_five(value: float, position: int) -> str:
     return f"{value:g}" if round(value / 10 ** np.floor(np.log10(value))) in (2, 5) else ""
 
 
-def _drawable(x: Sequence[float], y: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
+def _drawable(label: Any, pair: Any) -> tuple[np.ndarray, np.ndarray]:
     """Return the points that logarithmic axes can show, in ascending order of x."""
-    xs, ys = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    x, y = listed(f"the series {label!r}", pair, "abscissae and ordinates", least=2)[:2]
+    xs, ys = (
+        real_values(f"the abscissae of {label!r}", x, ndim=1),
+        real_values(f"the ordinates of {label!r}", y, ndim=1),
+    )
+    if len(xs) != len(ys):
+        raise ValueError(f"expected as many ordinates as abscissae of {label!r}, received {len(ys)} and {len(xs)}")
     kept = np.isfinite(xs) & np.isfinite(ys) & (xs > 0) & (ys > 0)
     order = np.argsort(xs[kept])
     return xs[kept][order], ys[kept][order]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from expint.backend import Array, to_numpy
+from expint.arguments import axes, checked, function, instance, listed, number, real_values
+from expint.backend import Array, is_array, to_numpy
 from expint.plot.figure import pyplot
 from expint.problem import SemilinearProblem
 from expint.solution import Solution
@@ -15,6 +17,7 @@ from expint.solution import Solution
 __all__ = ["animation", "field", "space_time"]
 
 
+@checked(ax=axes)
 def space_time(solution: Solution, problem: SemilinearProblem, ax: Any = None, **options: Any) -> Any:
     """Draw u(x, t) of a problem in one space dimension, x to the right and t upwards, and return the axes.
 
@@ -32,10 +35,19 @@ def space_time(solution: Solution, problem: SemilinearProblem, ax: Any = None, *
     Raises
     ------
     ValueError
-        If the problem has no one-dimensional grid.
+        If the problem has no one-dimensional grid, or the solution no states on it.
+    TypeError
+        If one of them is of another kind.
     """
+    instance("solution", solution, Solution)
+    instance("problem", problem, SemilinearProblem)
     if problem.x is None or problem.x.ndim != 1:
         raise ValueError(f"expected a problem with a one-dimensional grid x, received {problem.name or 'one'} without")
+    if tuple(solution.y.shape[1:]) != tuple(problem.y0.shape) or not len(solution.t):
+        raise ValueError(
+            f"expected a solution with states of shape {tuple(problem.y0.shape)}, those of the problem, received shape "
+            f"{tuple(solution.y.shape[1:])} at {len(solution.t)} times"
+        )
     values = to_numpy(solution.y if problem.physical is None else problem.physical(solution.y))
     if ax is None:
         _, ax = pyplot().subplots(figsize=(6, 5), layout="constrained")
@@ -47,6 +59,7 @@ def space_time(solution: Solution, problem: SemilinearProblem, ax: Any = None, *
     return ax
 
 
+@checked(ax=axes)
 def field(values: Array, ax: Any = None, title: str = "", **options: Any) -> Any:
     """Draw a function of two variables, the first axis upwards, and return the axes.
 
@@ -64,9 +77,13 @@ def field(values: Array, ax: Any = None, title: str = "", **options: Any) -> Any
     Raises
     ------
     ValueError
-        If the array does not have two axes.
+        If the array does not have two axes, or has no entries.
+    TypeError
+        If it is none of real numbers, or the axes no axes.
     """
-    pixels = to_numpy(values)
+    pixels = real_values("values", values)
+    if not pixels.size:
+        raise ValueError(f"expected values to draw, received shape {pixels.shape}")
     if pixels.ndim != 2:
         raise ValueError(f"expected values of shape (rows, columns), received shape {pixels.shape}; take one component")
     if ax is None:
@@ -76,6 +93,7 @@ def field(values: Array, ax: Any = None, title: str = "", **options: Any) -> Any
     return ax
 
 
+@checked(ax=axes, fps=partial(number, finite=False))
 def animation(frames: Sequence[Array], draw: Callable[[Array, Any], Any], fps: float = 20.0, ax: Any = None) -> Any:
     """Return a matplotlib animation: ``draw(frame, ax)`` for each frame, on cleared axes.
 
@@ -96,8 +114,12 @@ def animation(frames: Sequence[Array], draw: Callable[[Array, Any], Any], fps: f
     ------
     ValueError
         If there are no frames or the rate is not positive.
+    TypeError
+        If ``frames`` is no sequence, ``draw`` no function, or the axes no axes.
     """
-    if not len(frames) or not fps > 0:
+    frames = list(frames) if is_array(frames) and frames.ndim else listed("frames", frames, "frames", least=0)
+    function("draw", draw, "(frame, ax)")
+    if not len(frames) or not 0 < fps < np.inf:
         raise ValueError(f"expected at least one frame and fps > 0, received {len(frames)} frames and fps = {fps}")
     if ax is None:
         _, ax = pyplot().subplots(figsize=(4, 4), layout="constrained")

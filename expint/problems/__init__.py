@@ -4,8 +4,10 @@
 exact one, to be compared with ``sample(problem, y)``.
 """
 
+import inspect
 from typing import Any
 
+from expint.arguments import seen, text
 from expint.problem import SemilinearProblem
 from expint.problems.advection_diffusion_reaction import advection_diffusion_reaction
 from expint.problems.allen_cahn import allen_cahn, allen_cahn_chebyshev
@@ -88,8 +90,17 @@ def make(name: str, **parameters: Any) -> SemilinearProblem:
     ------
     ValueError
         If there is no problem of that name.
+    TypeError
+        If the name is no text, or the problem has no such parameter.
     """
-    if name not in _MAKERS:
-        raise ValueError(f"expected the name of a problem, received {name!r}; there are {', '.join(names())}")
+    if text("the name of a problem", name, "burgers") not in _MAKERS:
+        raise ValueError(f"expected the name of a problem, received {seen(name)}; there are {', '.join(names())}")
+    known = inspect.signature(_MAKERS[name]).parameters
+    unknown = [key for key in parameters if key not in known]
+    if unknown:
+        there = ", ".join(known) or "none"
+        raise TypeError(
+            f"expected parameters of {name} ({there}), received the unexpected keyword argument {unknown[0]!r}"
+        )
     problem: SemilinearProblem = _MAKERS[name](**parameters)
     return problem

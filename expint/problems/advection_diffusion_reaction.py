@@ -7,10 +7,12 @@ import numpy as np
 from expint import operators
 from expint.backend import Array
 from expint.problem import SemilinearProblem
+from expint.problems.parameters import square_parameters
 
 __all__ = ["advection_diffusion_reaction"]
 
 
+@square_parameters
 def advection_diffusion_reaction(
     n: int = 41, diffusion: float = 0.01, advection: float = -1.0, reaction: float = 100.0, t_end: float = 0.08
 ) -> SemilinearProblem:

@@ -7,6 +7,7 @@ import numpy as np
 from expint.backend import Array, array_namespace
 from expint.operators import Dense
 from expint.problem import SemilinearProblem
+from expint.problems.parameters import parameters, square_parameters
 from expint.problems.pseudospectral import pseudospectral
 from expint.spectral import Chebyshev, Fourier
 
@@ -15,6 +16,7 @@ __all__ = ["allen_cahn", "allen_cahn_chebyshev"]
 _EQUATION = r"u_t = \epsilon u_{xx} + u - u^3"
 
 
+@parameters
 def allen_cahn(
     n: int = 256, epsilon: float = 5e-3, t_end: float = 500.0, like: Array | None = None
 ) -> SemilinearProblem:
@@ -54,6 +56,7 @@ def allen_cahn(
     )
 
 
+@square_parameters
 def allen_cahn_chebyshev(n: int = 50, epsilon: float = 1e-3, t_end: float = 70.0) -> SemilinearProblem:
     r"""Return u_t = ε u_xx + u - u³ on [-1, 1], u(±1) = ±1, by Chebyshev collocation: a dense, non-normal L.
 

@@ -7,10 +7,12 @@ import numpy as np
 from expint.backend import Array
 from expint.operators import Dense
 from expint.problem import SemilinearProblem
+from expint.problems.parameters import parameters
 
 __all__ = ["brusselator"]
 
 
+@parameters
 def brusselator(n: int = 100, diffusion: float = 0.02, t_end: float = 10.0) -> SemilinearProblem:
     r"""Return u_t = 1 + u²v - 4u + αu_xx, v_t = 3u - u²v + αv_xx on [0, 1] with u = 1, v = 3 at the ends.
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from expint.backend import Array, array_namespace
 from expint.problem import SemilinearProblem
+from expint.problems.parameters import parameters
 from expint.problems.pseudospectral import convection
 from expint.spectral import Fourier
 
@@ -14,6 +15,7 @@ __all__ = ["burgers", "burgers_shock"]
 _EQUATION = r"u_t = \nu u_{xx} - \tfrac12 (u^2)_x"
 
 
+@parameters
 def burgers(n: int = 128, viscosity: float = 0.03, t_end: float = 1.0, like: Array | None = None) -> SemilinearProblem:
     r"""Return Burgers' equation u_t = ν u_xx - (u²/2)_x on [-π, π], periodic.
 
@@ -55,6 +57,7 @@ def burgers(n: int = 128, viscosity: float = 0.03, t_end: float = 1.0, like: Arr
     )
 
 
+@parameters
 def burgers_shock(
     n: int = 1024, viscosity: float = 1e-3, t_end: float = 20.0, like: Array | None = None
 ) -> SemilinearProblem:

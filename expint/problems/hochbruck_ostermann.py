@@ -6,12 +6,15 @@ from typing import Literal
 
 import numpy as np
 
+from expint.arguments import text
 from expint.backend import Array
 from expint.problem import SemilinearProblem
+from expint.problems.parameters import parameters
 
 __all__ = ["hochbruck_ostermann"]
 
 
+@parameters
 def hochbruck_ostermann(term: Literal["local", "nonlocal"] = "local", n: int = 199) -> SemilinearProblem:
     r"""Return u_t = u_xx + g(u) + Φ(x, t) on [0, 1], u = 0 at the ends, with exact solution x(1 - x)eᵗ.
 
@@ -37,7 +40,7 @@ def hochbruck_ostermann(term: Literal["local", "nonlocal"] = "local", n: int = 1
     ----------
     Hochbruck and Ostermann (2005), SIAM J. Numer. Anal. 43, 1069, section 6.
     """
-    if term not in ("local", "nonlocal"):
+    if text("term", term) not in ("local", "nonlocal"):
         raise ValueError(f"expected term to be 'local' or 'nonlocal', received {term!r}")
     dx = 1.0 / (n + 1)
     x = dx * np.arange(1, n + 1)

@@ -6,12 +6,14 @@ import numpy as np
 
 from expint.backend import Array, array_namespace
 from expint.problem import SemilinearProblem
+from expint.problems.parameters import parameters
 from expint.problems.pseudospectral import convection
 from expint.spectral import Fourier
 
 __all__ = ["kawahara"]
 
 
+@parameters
 def kawahara(n: int = 256, t_end: float = 100.0, like: Array | None = None) -> SemilinearProblem:
     r"""Return u_t = -u u_x - u_xxx + u_xxxxx on [-100, 100], periodic, started from its soliton.
 

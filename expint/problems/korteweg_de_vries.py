@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from expint.arguments import number, numbers
 from expint.backend import Array, array_namespace
 from expint.problem import SemilinearProblem
+from expint.problems.parameters import parameters
 from expint.problems.pseudospectral import convection
 from expint.spectral import Fourier
 
@@ -17,6 +19,7 @@ _EQUATION = r"u_t = -u_{xxx} - u u_x"
 _SOURCE = "Kassam and Trefethen (2005), SIAM J. Sci. Comput. 26, 1214"
 
 
+@parameters
 def korteweg_de_vries(
     n: int = 256, speed: float = 625.0, t_end: float | None = None, like: Array | None = None
 ) -> SemilinearProblem:
@@ -42,6 +45,7 @@ def korteweg_de_vries(
     Kassam and Trefethen (2005), SIAM J. Sci. Comput. 26, 1214.
     """
     period = 2 * np.pi / speed
+    number("speed", speed, above=0.0)
     grid = Fourier(n, length=2 * np.pi, start=-np.pi, like=like)
     xp = array_namespace(grid.x)
 
@@ -63,6 +67,7 @@ def korteweg_de_vries(
     )
 
 
+@parameters
 def two_solitons(
     n: int = 512, amplitudes: Sequence[float] = (25.0, 16.0), t_end: float = 0.006, like: Array | None = None
 ) -> SemilinearProblem:
@@ -85,7 +90,10 @@ def two_solitons(
     """
     grid = Fourier(n, length=2 * np.pi, start=-np.pi, like=like)
     xp = array_namespace(grid.x)
-    first, second = amplitudes
+    given = numbers("amplitudes", amplitudes)
+    if len(given) != 2:
+        raise ValueError(f"expected two amplitudes, received {len(given)}")
+    first, second = given
     u0 = 3 * first**2 / xp.cosh(first * (grid.x + 2) / 2) ** 2 + 3 * second**2 / xp.cosh(second * (grid.x + 1) / 2) ** 2
     return convection(
         grid,

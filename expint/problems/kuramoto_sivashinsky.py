@@ -6,12 +6,14 @@ import numpy as np
 
 from expint.backend import Array, array_namespace
 from expint.problem import SemilinearProblem
+from expint.problems.parameters import parameters
 from expint.problems.pseudospectral import convection
 from expint.spectral import Fourier
 
 __all__ = ["kuramoto_sivashinsky"]
 
 
+@parameters
 def kuramoto_sivashinsky(n: int = 128, t_end: float = 150.0, like: Array | None = None) -> SemilinearProblem:
     r"""Return the Kuramoto–Sivashinsky equation u_t = -u_xx - u_xxxx - u u_x on [0, 32π], periodic.
 

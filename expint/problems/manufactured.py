@@ -8,12 +8,14 @@ import numpy as np
 
 from expint.backend import Array
 from expint.problem import SemilinearProblem
+from expint.problems.parameters import parameters
 
 __all__ = ["hypertest", "paratest", "schroedinger_type"]
 
 _SOURCE = "Berland, Skaflestad and Wright (2007), ACM Trans. Math. Softw. 33, article 4"
 
 
+@parameters
 def paratest(n: int = 199) -> SemilinearProblem:
     r"""Return u_t = u_xx - u u_x + Φ on [0, 1], u = 0 at the ends, with exact solution x(1 - x)e⁻ᵗ.
 
@@ -32,6 +34,7 @@ def paratest(n: int = 199) -> SemilinearProblem:
     return _problem(n, 1.0, _advection(n), "parabolic test", r"u_t = u_{xx} - u u_x + \Phi")
 
 
+@parameters
 def hypertest(n: int = 199) -> SemilinearProblem:
     r"""Return i u_t = u_xx - 1/(1 + u²) + Φ on [0, 1], u = 0 at the ends, with exact solution x(1 - x)e⁻ᵗ.
 
@@ -49,6 +52,7 @@ def hypertest(n: int = 199) -> SemilinearProblem:
     return _problem(n, -1j, lambda u: -1 / (1 + u * u), "hyperbolic test", r"i u_t = u_{xx} - 1/(1+u^2) + \Phi")
 
 
+@parameters
 def schroedinger_type(n: int = 199) -> SemilinearProblem:
     r"""Return i u_t = u_xx - u u_x + Φ on [0, 1], u = 0 at the ends, with exact solution x(1 - x)e⁻ᵗ.
 

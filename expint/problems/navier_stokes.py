@@ -9,11 +9,13 @@ import numpy as np
 from expint.backend import Array, array_namespace
 from expint.operators import Diagonal
 from expint.problem import SemilinearProblem
+from expint.problems.parameters import square_parameters
 from expint.problems.plane import Plane
 
 __all__ = ["double_shear_layer", "kolmogorov_flow", "taylor_green"]
 
 
+@square_parameters
 def taylor_green(
     n: int = 32, viscosity: float = 0.05, waves: int = 2, t_end: float = 2.0, like: Array | None = None
 ) -> SemilinearProblem:
@@ -52,6 +54,7 @@ def taylor_green(
     )
 
 
+@square_parameters
 def kolmogorov_flow(
     n: int = 64,
     viscosity: float = 0.02,
@@ -97,6 +100,7 @@ def kolmogorov_flow(
     )
 
 
+@square_parameters
 def double_shear_layer(
     n: int = 128, viscosity: float = 5e-4, disturbance: float = 0.05, t_end: float = 10.0, like: Array | None = None
 ) -> SemilinearProblem:

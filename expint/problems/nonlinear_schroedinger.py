@@ -8,6 +8,7 @@ import numpy as np
 
 from expint.backend import Array, array_namespace
 from expint.problem import SemilinearProblem
+from expint.problems.parameters import parameters
 from expint.problems.pseudospectral import pseudospectral
 from expint.spectral import Fourier
 
@@ -16,6 +17,7 @@ __all__ = ["schroedinger_breather", "schroedinger_potential", "schroedinger_soli
 _EQUATION = r"u_t = i u_{xx} + i |u|^2 u"
 
 
+@parameters
 def schroedinger_soliton(
     n: int = 256, eta: float = 1.0, speed: float = 1.0, t_end: float = 5.0, like: Array | None = None
 ) -> SemilinearProblem:
@@ -61,6 +63,7 @@ def schroedinger_soliton(
     return _problem(grid, exact(0.0), t_end, exact=exact, name="Schrödinger, soliton", source=source)
 
 
+@parameters
 def schroedinger_breather(n: int = 256, t_end: float = 20.0, like: Array | None = None) -> SemilinearProblem:
     r"""Return u_t = i u_xx + i|u|²u on [-π, π], periodic, started from a breather.
 
@@ -87,6 +90,7 @@ def schroedinger_breather(n: int = 256, t_end: float = 20.0, like: Array | None 
     return _problem(grid, grid.fft(u0), t_end, name="Schrödinger, breather", source=source)
 
 
+@parameters
 def schroedinger_potential(
     n: int = 256, strength: float = 1.0, t_end: float = 1.0, like: Array | None = None
 ) -> SemilinearProblem:

@@ -7,6 +7,7 @@ import numpy as np
 from expint.backend import Array, array_namespace
 from expint.operators import Diagonal
 from expint.problem import SemilinearProblem
+from expint.problems.parameters import parameters, square_parameters
 from expint.problems.plane import Plane
 from expint.problems.pseudospectral import convection, pseudospectral
 from expint.spectral import Fourier
@@ -16,6 +17,7 @@ __all__ = ["cahn_hilliard", "ginzburg_landau", "ginzburg_landau_plane", "nikolae
 _SPIN = "Montanelli and Bootland (2020), Math. Comput. Simul. 178, 307"
 
 
+@parameters
 def ginzburg_landau(
     n: int = 64,
     dispersion: float = 1.0,
@@ -75,6 +77,7 @@ def ginzburg_landau(
     )
 
 
+@square_parameters
 def ginzburg_landau_plane(
     n: int = 128, rotation: float = 1.3, t_end: float = 100.0, like: Array | None = None
 ) -> SemilinearProblem:
@@ -114,6 +117,7 @@ def ginzburg_landau_plane(
     )
 
 
+@square_parameters
 def swift_hohenberg(n: int = 96, t_end: float = 800.0, seed: int = 0, like: Array | None = None) -> SemilinearProblem:
     r"""Return u_t = -2Δu - Δ²u - 0.9u - u³ on a periodic square of side 20π: rolls out of noise.
 
@@ -147,6 +151,7 @@ def swift_hohenberg(n: int = 96, t_end: float = 800.0, seed: int = 0, like: Arra
     )
 
 
+@parameters
 def cahn_hilliard(n: int = 256, t_end: float = 100.0, like: Array | None = None) -> SemilinearProblem:
     r"""Return u_t = 10⁻²(-u_xx - 10⁻³u_xxxx + (u³)_xx) on [-1, 1], periodic: two phases separate and coarsen.
 
@@ -180,6 +185,7 @@ def cahn_hilliard(n: int = 256, t_end: float = 100.0, like: Array | None = None)
     )
 
 
+@parameters
 def nikolaevskiy(n: int = 256, t_end: float = 300.0, like: Array | None = None) -> SemilinearProblem:
     r"""Return u_t = 0.1 u_xx + u_xxxx + u_xxxxxx - u u_x on [0, 32π], periodic: slow chaos at two scales.
 

@@ -10,6 +10,7 @@ import numpy as np
 from expint.backend import Array, array_namespace
 from expint.operators import Diagonal
 from expint.problem import SemilinearProblem
+from expint.problems.parameters import parameters, square_parameters
 from expint.problems.plane import Plane
 from expint.problems.pseudospectral import pseudospectral
 from expint.spectral import Fourier
@@ -19,6 +20,7 @@ __all__ = ["fitzhugh_nagumo", "gray_scott", "gray_scott_plane", "schnakenberg"]
 Reaction = Callable[[Array, Array], tuple[Array, Array]]
 
 
+@parameters
 def gray_scott(
     n: int = 256, feed: float = 0.02, decay: float = 0.0862, t_end: float = 8000.0, like: Array | None = None
 ) -> SemilinearProblem:
@@ -61,6 +63,7 @@ def gray_scott(
     )
 
 
+@square_parameters
 def gray_scott_plane(
     n: int = 128, length: float = 1.25, t_end: float = 5000.0, like: Array | None = None
 ) -> SemilinearProblem:
@@ -104,6 +107,7 @@ def gray_scott_plane(
     )
 
 
+@parameters
 def schnakenberg(n: int = 128, t_end: float = 10.0, like: Array | None = None) -> SemilinearProblem:
     r"""Return Schnakenberg's equations on [0, 2π], periodic: a Turing pattern.
 
@@ -142,6 +146,7 @@ def schnakenberg(n: int = 128, t_end: float = 10.0, like: Array | None = None) -
     )
 
 
+@parameters
 def fitzhugh_nagumo(n: int = 256, t_end: float = 100.0, like: Array | None = None) -> SemilinearProblem:
     r"""Return the FitzHugh–Nagumo equations on [0, 200], periodic: two pulses that run apart.
 

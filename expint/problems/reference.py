@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from expint.arguments import instance, seen, text
 from expint.backend import Array, to_numpy
 from expint.problem import SemilinearProblem
 
@@ -44,18 +45,33 @@ def reference(name: str) -> Reference:
     ------
     ValueError
         If none is stored; problems with an exact solution need none.
+    TypeError
+        If the name is no text.
     """
-    path = FOLDER / f"{name}.npz"
-    if not path.is_file():
-        stored = ", ".join(sorted(p.stem for p in FOLDER.glob("*.npz")))
-        raise ValueError(f"expected the name of a problem with a stored solution, received {name!r}; stored: {stored}")
-    with np.load(path, allow_pickle=False) as data:
+    stored = {path.stem: path for path in FOLDER.glob("*.npz")}
+    if text("the name of a problem", name, "burgers") not in stored:
+        raise ValueError(
+            f"expected the name of a problem with a stored solution, received {seen(name)}; stored: "
+            f"{', '.join(sorted(stored))}"
+        )
+    with np.load(stored[name], allow_pickle=False) as data:
         first, second = (str(m) for m in data["methods"])
         return Reference(float(data["t"]), data["values"], float(data["digits"]), (first, second))
 
 
 def sample(problem: SemilinearProblem, y: Array) -> np.ndarray:
-    """Return evenly spread values of the state ``y`` on the grid of its problem, at most 64 of them."""
+    """Return evenly spread values of the state ``y`` on the grid of its problem, at most 64 of them.
+
+    Raises
+    ------
+    TypeError
+        If ``problem`` is no problem, or ``y`` no array.
+    ValueError
+        If ``y`` has another shape than the states of the problem.
+    """
+    instance("problem", problem, SemilinearProblem)
+    if tuple(getattr(y, "shape", ())) != tuple(problem.y0.shape):
+        raise ValueError(f"expected a state of shape {tuple(problem.y0.shape)}, received {seen(y)}")
     values = to_numpy(y if problem.physical is None else problem.physical(y)).ravel()
     stride = -(-values.size // _MOST) | 1  # odd, so that it runs across the columns of a plane
     return values[::stride].copy()

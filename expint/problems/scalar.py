@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from expint.arguments import complex_values, seen
 from expint.backend import Array
 from expint.problem import SemilinearProblem
+from expint.problems.parameters import parameters
 
 __all__ = ["prescribed_spectrum", "riccati"]
 
@@ -26,6 +28,7 @@ def riccati() -> SemilinearProblem:
     )
 
 
+@parameters
 def prescribed_spectrum(symbol: Sequence[complex], t_end: float = 1.0) -> SemilinearProblem:
     r"""Return y' = Λ y + g(y) - g(y*(t)) + y*'(t) - Λ y*(t) with exact solution y*, for any diagonal Λ.
 
@@ -40,7 +43,11 @@ def prescribed_spectrum(symbol: Sequence[complex], t_end: float = 1.0) -> Semili
     t_end
         End of the time interval.
     """
-    eigenvalues = np.asarray(symbol)
+    eigenvalues = (
+        np.asarray(symbol) if isinstance(symbol, list | tuple | np.ndarray) else complex_values("symbol", symbol)
+    )
+    if eigenvalues.ndim != 1 or not eigenvalues.size or eigenvalues.dtype.kind not in "fciu":
+        raise ValueError(f"expected symbol as a list of numbers, received {seen(symbol)}")
     real = not np.iscomplexobj(eigenvalues)
     j = np.arange(len(eigenvalues))
     following, rotation = np.roll(j, -1), 1j * (1 + j / 2)

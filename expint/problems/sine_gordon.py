@@ -9,11 +9,13 @@ import numpy as np
 from expint.backend import Array, array_namespace
 from expint.operators import BlockDiagonal
 from expint.problem import SemilinearProblem
+from expint.problems.parameters import parameters
 from expint.spectral import Fourier
 
 __all__ = ["sine_gordon"]
 
 
+@parameters
 def sine_gordon(
     n: int = 128, frequency: float = 0.5, length: float = 40.0, t_end: float = 10.0, like: Array | None = None
 ) -> SemilinearProblem:

@@ -8,12 +8,14 @@ import numpy as np
 
 from expint.backend import Array
 from expint.problem import SemilinearProblem
+from expint.problems.parameters import parameters
 
 __all__ = ["hires", "prothero_robinson", "robertson", "van_der_pol"]
 
 _SOURCE = "Hairer and Wanner, Solving Ordinary Differential Equations II (1996), section IV.10"
 
 
+@parameters
 def van_der_pol(mu: float = 1000.0, t_end: float = 2000.0) -> SemilinearProblem:
     r"""Return y₁' = y₂, y₂' = μ(1 - y₁²)y₂ - y₁, y(0) = (2, 0): slow motion between sudden jumps.
 
@@ -41,6 +43,7 @@ def van_der_pol(mu: float = 1000.0, t_end: float = 2000.0) -> SemilinearProblem:
     )
 
 
+@parameters
 def robertson(t_end: float = 40.0) -> SemilinearProblem:
     r"""Return Robertson's three reactions, with rates 0.04, 3·10⁷ and 10⁴; the sum of the concentrations stays 1.
 
@@ -69,6 +72,7 @@ def robertson(t_end: float = 40.0) -> SemilinearProblem:
     return _problem(f, jacobian, np.array([1.0, 0.0, 0.0]), t_end, "Robertson", equation)
 
 
+@parameters
 def hires(t_end: float = 321.8122) -> SemilinearProblem:
     r"""Return HIRES, the high irradiance response of plants to light: eight reactions.
 
@@ -106,6 +110,7 @@ def hires(t_end: float = 321.8122) -> SemilinearProblem:
     return _problem(f, jacobian, y0, t_end, "HIRES", r"y' = A y + b + c\, y_6 y_8")
 
 
+@parameters
 def prothero_robinson(rate: float = -1e4, t_end: float = 10.0) -> SemilinearProblem:
     r"""Return y' = λ(y - cos t) - sin t, y(0) = 1, with exact solution cos t at any stiffness.
 

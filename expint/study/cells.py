@@ -2,30 +2,43 @@
 
 from __future__ import annotations
 
-import json
 import multiprocessing
-import os
 import pickle
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import CancelledError, Executor, Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from expint.progress import Progress, progress_bar
-from expint.study.fingerprint import fingerprint
+from expint.study.cache import Cache
+from expint.study.fingerprint import NotKeyed, fingerprint
+from expint.study.processes import Processes, WorkerDied, WorkersCannotStart, workers
 
-__all__ = ["Cache", "Job", "Outcome", "run_jobs", "workers"]
+__all__ = ["UNDONE", "Cache", "Interrupted", "Job", "Outcome", "run_jobs", "workers"]
+
+UNDONE = "interrupted before it was done"
 
 
 class Outcome(NamedTuple):
-    """The result of a job: a mapping that JSON can hold, or the sentence of a failure."""
+    """The result of a job: a mapping that JSON can hold, or the sentence of a failure.
+
+    ``kept`` says when the result was computed, if it comes from a cache; ``not_kept`` why it is not kept in one.
+    """
 
     result: dict[str, Any]
     failure: str = ""
+    kept: str = ""
+    not_kept: str = ""
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C while jobs ran; ``outcomes`` are those of all jobs, of which some are not done."""
+
+    def __init__(self, outcomes: Sequence[Outcome] = ()) -> None:
+        super().__init__(outcomes)
+        self.outcomes = list(outcomes)
 
 
 @dataclass(frozen=True)
@@ -38,80 +51,51 @@ class Job:
         What is called; they must be fit to be sent to the executor.
     content
         What the result depends on, if the arguments are names that only stand for it.
+    check
+        Raises ValueError if a mapping from a cache is no result of the function.
+    label
+        What tells this job from others of its kind, where a key is given for what cannot be seen.
     """
 
     function: Callable[..., dict[str, Any]]
     arguments: tuple[Any, ...]
     content: Any = field(default=None, repr=False)
+    check: Callable[[dict[str, Any]], Any] | None = field(default=None, repr=False)
+    label: tuple[str, ...] = ()
 
-    def key(self) -> str:
-        """Return the key under which the result is kept."""
-        return fingerprint((self.function, self.arguments, self.content))
+    def key(self, given: str | None = None) -> str:
+        """Return the key under which the result is kept.
+
+        Raises
+        ------
+        NotKeyed
+            If what it depends on cannot be seen in full, and no key is ``given`` for that.
+        """
+        stand_in = None if given is None else (given, *self.label)
+        return fingerprint((self.function, self.arguments, self.content), given=stand_in)
 
     def __call__(self) -> Outcome:
-        """Run the job; an exception becomes the sentence of a failure."""
+        """Run the job; an exception becomes the sentence of a failure, SystemExit too.
+
+        So does KeyboardInterrupt, but in the main thread of the program, where it is Ctrl-C.
+        """
         try:
             return Outcome(self.function(*self.arguments))
-        except Exception as error:  # whatever a user's problem raises is a result of this cell, not the end of all
-            return Outcome({}, f"{type(error).__name__}: {error}")
-
-
-class Cache:
-    """Results on disk, one file for each key.
-
-    A file that is half-written, from elsewhere or for another key is no result: it is computed again and replaced.
-
-    Parameters
-    ----------
-    folder
-        Where the files lie; made if need be. None keeps nothing.
-    """
-
-    def __init__(self, folder: str | os.PathLike[str] | None) -> None:
-        self.folder = None if folder is None else Path(folder)
-        if self.folder is not None:
-            self.folder.mkdir(parents=True, exist_ok=True)
-
-    def get(self, key: str) -> dict[str, Any] | None:
-        """Return what is kept under a key, or None."""
-        if self.folder is None:
-            return None
-        try:
-            kept = json.loads(self._file(key).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return None
-        if not isinstance(kept, dict) or kept.get("key") != key or not isinstance(kept.get("result"), dict):
-            return None
-        return dict(kept["result"])
-
-    def put(self, key: str, result: dict[str, Any]) -> None:
-        """Keep a result; the file appears complete or not at all."""
-        if self.folder is None:
-            return
-        with tempfile.NamedTemporaryFile("w", dir=self.folder, suffix=".part", delete=False, encoding="utf-8") as file:
-            json.dump({"key": key, "result": result}, file)
-        os.replace(file.name, self._file(key))
-
-    def _file(self, key: str) -> Path:
-        assert self.folder is not None
-        return self.folder / f"{key}.json"
-
-
-@contextmanager
-def workers(executor: Executor | None) -> Iterator[Executor]:
-    """Yield the executor, or for the time of the context a pool of fresh processes, one for each core, as needed.
-
-    Fresh, since a copy of a process that runs threads, as numerical libraries do, may hang.
-    """
-    if executor is not None:
-        yield executor
-        return
-    with ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as pool:
-        yield pool
+        except KeyboardInterrupt as error:
+            if threading.current_thread() is threading.main_thread() and multiprocessing.parent_process() is None:
+                raise
+            return Outcome({}, _told(error))
+        except BaseException as error:  # whatever a user's problem raises is a result of this cell, not the end of all
+            return Outcome({}, _told(error))
 
 
 def run_jobs(
-    jobs: Sequence[Job], executor: Executor, cache: Cache | None = None, progress: Progress = False
+    jobs: Sequence[Job],
+    executor: Executor,
+    cache: Cache | None = None,
+    progress: Progress = False,
+    *,
+    key: str | None = None,
 ) -> list[Outcome]:
     """Return the outcomes of jobs in their order; those in the cache are not run again.
 
@@ -125,6 +109,8 @@ def run_jobs(
         Where results are kept; each is written as soon as it is there, so that an interrupted study resumes.
     progress
         True for a progress bar.
+    key
+        Text that stands for what a job depends on and cannot be seen. Without it such results are not kept.
 
     Raises
     ------
@@ -132,42 +118,102 @@ def run_jobs(
         If a job cannot be sent to another process.
     RuntimeError
         If the worker processes could not start.
+    Interrupted
+        At Ctrl-C, with what is done.
     """
-    cache = cache or Cache(None)
-    keys = [job.key() if cache.folder is not None else "" for job in jobs]
-    kept = [cache.get(key) for key in keys]
-    outcomes = [None if result is None else Outcome(result) for result in kept]
-    sent = [replace(job, content=None) for job in jobs]
-    waiting = [index for index, outcome in enumerate(outcomes) if outcome is None]
-    if isinstance(executor, ProcessPoolExecutor):
-        for index in waiting:
-            _check_sendable(sent[index])
-    with progress_bar(progress, len(waiting), "study") as tick:
-        futures: dict[Future[Outcome], int] = {}
-
-        def collect(future: Future[Outcome]) -> None:
-            index = futures[future]
-            if outcomes[index] is None:
-                outcomes[index] = outcome = future.result()
-                if not outcome.failure:
-                    cache.put(keys[index], outcome.result)
-
+    run = _Run(jobs, cache or Cache(None), key)
+    if isinstance(executor, ProcessPoolExecutor | Processes):
+        for index in run.waiting():
+            _check_sendable(run.sent[index])
+    with progress_bar(progress, len(run.waiting()), "study") as tick:
         try:
-            for index in waiting:
-                futures[executor.submit(sent[index])] = index
-            for future in as_completed(futures):
-                collect(future)
-                tick()
+            run.on(executor, tick)
         except BrokenProcessPool as error:
-            raise RuntimeError(
-                "expected worker processes that start and stay alive, received a broken pool; in a script call the "
-                'study under `if __name__ == "__main__":`, or pass executor=ThreadPoolExecutor()'
-            ) from error
-        finally:  # an interrupted study keeps what is done
-            for future in futures:
+            if not isinstance(executor, ProcessPoolExecutor):
+                raise RuntimeError(
+                    "expected worker processes that start and stay alive, received a broken pool; in a script call "
+                    'the study under `if __name__ == "__main__":`, or pass executor=ThreadPoolExecutor()'
+                ) from error
+            with workers(None) as fresh:  # which tells the job whose process died from those that ran beside it
+                run.on(fresh, tick)
+        except KeyboardInterrupt:
+            raise Interrupted([outcome or Outcome({}, UNDONE) for outcome in run.outcomes]) from None
+    return [outcome for outcome in run.outcomes if outcome is not None]
+
+
+class _Run:
+    """The outcomes of jobs, as they come."""
+
+    def __init__(self, jobs: Sequence[Job], cache: Cache, given: str | None) -> None:
+        self.cache, self.keys = cache, [""] * len(jobs)
+        self.reasons = [""] * len(jobs)
+        self.sent = [replace(job, content=None, check=None) for job in jobs]
+        self.outcomes: list[Outcome | None] = [None] * len(jobs)
+        if cache.folder is None:
+            return
+        for index, job in enumerate(jobs):
+            try:
+                self.keys[index] = job.key(given)
+            except NotKeyed as error:
+                self.reasons[index] = f"{error}; pass key= to keep such results"
+                continue
+            self.outcomes[index] = self._found(job, self.keys[index])
+
+    def _found(self, job: Job, key: str) -> Outcome | None:
+        kept = self.cache.find(key)
+        try:
+            if kept is not None and job.check is not None:
+                job.check(kept.result)
+        except (ValueError, TypeError, KeyError):
+            return None
+        return None if kept is None else Outcome(kept.result, kept=kept.computed)
+
+    def waiting(self) -> list[int]:
+        """Return the places of the jobs that are not done."""
+        return [index for index, outcome in enumerate(self.outcomes) if outcome is None]
+
+    def on(self, executor: Executor, tick: Callable[[], None]) -> None:
+        """Run the jobs that are not done; what is done is collected, however this ends."""
+        futures: dict[Future[Outcome], int] = {}
+        try:
+            for index in self.waiting():
+                futures[executor.submit(self.sent[index])] = index
+            for future in as_completed(futures):
+                self._collect(futures[future], future)
+                tick()
+        finally:
+            for future, index in futures.items():
                 if not future.cancel() and future.done() and future.exception() is None:
-                    collect(future)
-    return [outcome for outcome in outcomes if outcome is not None]
+                    self._collect(index, future)
+
+    def _collect(self, index: int, future: Future[Outcome]) -> None:
+        if self.outcomes[index] is not None:
+            return
+        try:
+            outcome = future.result()
+        except (BrokenProcessPool, WorkersCannotStart, CancelledError):
+            raise
+        except WorkerDied as error:
+            outcome = Outcome({}, str(error))
+        except Exception as error:  # what stands in the way of a job, such as a module that the worker lacks
+            outcome = Outcome({}, _told(error))
+        self.outcomes[index] = outcome
+        if self.keys[index] and not outcome.failure:
+            try:
+                self.cache.put(self.keys[index], outcome.result)
+            except (OSError, ValueError, TypeError) as error:
+                self.reasons[index] = f"it could not be written ({_told(error)})"
+        if not outcome.failure:
+            self.outcomes[index] = outcome._replace(not_kept=self.reasons[index])
+
+
+def _told(error: BaseException) -> str:
+    """Return an exception as one line."""
+    try:
+        text = " ".join(str(error).split())
+    except Exception:
+        text = "(no message)"
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def _check_sendable(job: Job) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
+
+from expint.arguments import choice, instance, integer, listed, number, one_line, real_values, text
 
 __all__ = ["Cell", "Slope", "Study", "fit_slope"]
 
@@ -39,6 +41,14 @@ class Cell:
     seconds: float = math.nan
     failure: str = ""
 
+    def __post_init__(self) -> None:
+        for name in ("problem", "method", "failure"):
+            text(name, getattr(self, name))
+        for name in ("value", "error", "seconds"):
+            number(name, getattr(self, name), finite=False)
+        for name in ("calls", "steps"):
+            integer(name, getattr(self, name), least=0)
+
 
 class Slope(NamedTuple):
     """The slope of log error over log value by least squares, with its 95 % confidence interval.
@@ -60,12 +70,16 @@ def fit_slope(x: Sequence[float], y: Sequence[float], confidence: float = 0.95) 
     Raises
     ------
     ValueError
-        If a value is not positive or the confidence not between 0 and 1.
+        If a value is not positive, the lists are of different lengths, or the confidence is not between 0 and 1.
+    TypeError
+        If they are no numbers.
     """
-    if not 0 < confidence < 1:
-        raise ValueError(f"expected a confidence between 0 and 1, received {confidence}")
-    if any(not value > 0 for value in (*x, *y)):
-        raise ValueError("expected positive values for a fit in logarithms, received others; leave them out")
+    confidence = number("confidence", confidence, above=0, below=1)
+    x, y = real_values("x", x, ndim=1).tolist(), real_values("y", y, ndim=1).tolist()
+    if len(x) != len(y):
+        raise ValueError(f"expected as many values y as x, received {len(y)} and {len(x)}")
+    if not all(0 < value < math.inf for value in (*x, *y)):
+        raise ValueError("expected finite positive values for a fit in logarithms, received others; leave them out")
     if len(set(x)) < 2:
         return math.nan, math.nan, math.nan
     from scipy import stats
@@ -77,7 +91,7 @@ def fit_slope(x: Sequence[float], y: Sequence[float], confidence: float = 0.95) 
     return float(fit.slope), float(fit.slope) - half, float(fit.slope) + half
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Study:
     """The result of a study.
 
@@ -89,11 +103,26 @@ class Study:
         What the values are: "step", "rtol", "steps".
     measure
         What was measured: "error", "Fréchet distance".
+    remarks
+        What else there is to say: how many results come from a cache and from when, and which are not kept in it.
     """
 
     cells: tuple[Cell, ...]
     parameter: str
     measure: str = "error"
+    remarks: tuple[str, ...] = field(default=(), compare=False)
+
+    def __post_init__(self) -> None:
+        cells = listed("cells", self.cells, "cells", least=0)
+        object.__setattr__(self, "cells", tuple(instance("every cell of a study", cell, Cell) for cell in cells))
+        for name in ("parameter", "measure"):
+            text(name, getattr(self, name))
+        object.__setattr__(self, "remarks", tuple(listed("remarks", self.remarks, "sentences", least=0)))
+
+    def __repr__(self) -> str:
+        failed = f", {len(self.failures)} failed" if self.failures else ""
+        counts = f"{len(self.problems())} problems × {len(self.methods())} methods, {len(self.cells)} cells{failed}"
+        return f"Study ({self.measure} over {self.parameter}): {counts}"
 
     @property
     def failures(self) -> tuple[Cell, ...]:
@@ -115,7 +144,16 @@ class Study:
         ]
 
     def curve(self, problem: str, method: str, over: str = "value") -> tuple[list[float], list[float]]:
-        """Return the abscissae ("value", "calls", "seconds") and the errors of the cells that succeeded."""
+        """Return the abscissae ("value", "calls", "seconds") and the errors of the cells that succeeded.
+
+        Raises
+        ------
+        ValueError
+            If the study has no such problem or method, or the abscissa is none of these.
+        """
+        choice("problem", problem, self.problems())
+        choice("method", method, self.methods())
+        choice("over", over, ("value", "calls", "seconds", "steps"))
         cells = [c for c in self.cells if (c.problem, c.method) == (problem, method) and not c.failure]
         return [float(getattr(cell, over)) for cell in cells], [cell.error for cell in cells]
 
@@ -129,6 +167,7 @@ class Study:
         confidence
             Of the interval.
         """
+        floor = number("floor", floor)
         found = []
         for problem in self.problems():
             for method in self.methods():
@@ -143,21 +182,26 @@ class Study:
         for problem in self.problems():
             header, *rows = self._table(problem, "±", "failed")
             lines = [header, ["---"] * len(header), *rows]
-            parts.append(f"**{problem}**\n\n" + "\n".join("| " + " | ".join(cells) + " |" for cells in lines))
+            written = ["| " + " | ".join(map(_in_cell, cells)) + " |" for cells in lines]
+            parts.append(f"**{one_line(problem)}**\n\n" + "\n".join(written))
         if self.failures:
-            parts.append("\n".join(f"- failed: {_where(self, cell)}: {cell.failure}" for cell in self.failures))
+            failed = [f"- failed: {_where(self, cell)}: {cell.failure}" for cell in self.failures]
+            parts.append("\n".join(map(one_line, failed)))
+        if self.remarks:
+            parts.append("\n".join(f"- {one_line(remark)}" for remark in self.remarks))
         return "\n\n".join(parts)
 
     def latex(self) -> str:
         r"""Return the errors and slopes as LaTeX tables (with booktabs), one for each problem."""
-        return "\n\n".join(self._tabular(problem) for problem in self.problems())
+        tables = [self._tabular(problem) for problem in self.problems()]
+        return "\n\n".join([*tables, *(f"% {one_line(remark)}" for remark in self.remarks)])
 
     def _tabular(self, problem: str) -> str:
-        header, *rows = self._table(problem, r"$\pm$", "--")
+        header, *rows = self._table(problem, "±", "--")
         body = [r" & ".join(map(_escaped, cells)) + r" \\" for cells in (header, *rows)]
         columns = "l" + "r" * (len(header) - 1)
         lines = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", body[0], r"\midrule", *body[1:], r"\bottomrule"]
-        return "\n".join([f"% {problem}", *lines, r"\end{tabular}"])
+        return "\n".join([f"% {one_line(problem)}", *lines, r"\end{tabular}"])
 
     def _table(self, problem: str, plus_minus: str, failed: str) -> list[list[str]]:
         values = list(dict.fromkeys(cell.value for cell in self.cells))
@@ -165,8 +209,10 @@ class Study:
         at = {(cell.method, cell.value): cell for cell in self.cells if cell.problem == problem}
         rows = [["method", *(f"{self.parameter} {value:.4g}" for value in values), "slope"]]
         for method in self.methods():
-            cells = [at[method, value] for value in values]
-            errors = [failed if cell.failure else f"{cell.error:.2e}" for cell in cells]
+            cells = [at.get((method, value)) for value in values]
+            if not any(cells):
+                continue  # of another problem
+            errors = ["" if cell is None else failed if cell.failure else f"{cell.error:.2e}" for cell in cells]
             rows.append([method, *errors, _written(slopes[method], plus_minus)])
         return rows
 
@@ -182,5 +228,19 @@ def _where(study: Study, cell: Cell) -> str:
     return f"{cell.problem}, {cell.method}, {study.parameter} = {cell.value:g}"
 
 
+def _in_cell(text: str) -> str:
+    """Return a text that stays within its cell of a Markdown table."""
+    return one_line(text).replace("|", r"\|")
+
+
+_LATEX = {c: f"\\{c}" for c in "&%#_{}$"} | {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "±": r"$\pm$",
+}
+
+
 def _escaped(text: str) -> str:
-    return text if "$" in text else "".join(f"\\{c}" if c in "&%#_{}" else c for c in text)
+    """Return a text that LaTeX writes as it is."""
+    return "".join(_LATEX.get(c, c) for c in one_line(text))

@@ -104,6 +104,43 @@ def test_arguments_that_make_no_sense_exit_with_two_and_a_sentence(arguments: li
     assert message in last
 
 
+BAD = [
+    ["sample", "--steps", "1000000000"],
+    ["sample", "--steps", "1e3"],
+    ["sample", "--count", "1000000000000"],
+    ["sample", "--seed", "9" * 30],
+    ["sample", "--sampler", ""],
+    ["sample", "--sampler", "names"],
+    ["sample", "--model", "store"],
+    ["sample", "--out", "."],
+    ["sample", "--out", "folder.png"],
+    ["sample", "--out", "nowhere/x.png"],
+    ["samplers", "x" * 10_000],
+    ["compare", "--sampler", "ddim", "--steps", "0"],
+    ["compare", "--sampler", "ddim", "--steps", "5,5"],
+    ["compare", "--sampler", "ddim", "--steps", "9" * 5000],
+    ["compare", "--sampler", "ddim", "--sampler", "ddim", "--steps", "5"],
+    ["compare", "--sampler", "ddim", "--steps", "5", "--count", "1000000000000"],
+    ["compare", "--sampler", "ddim", "--steps", "5", "--cache", "file"],
+]
+
+
+@pytest.mark.parametrize("arguments", BAD, ids=lambda words: " ".join(words)[:60])
+def test_bad_calls_end_with_a_sentence_and_without_a_traceback(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("")
+    (tmp_path / "folder.png").mkdir()
+    result = call(*arguments)
+    assert isinstance(result.exception, SystemExit)
+    assert result.exit_code in (1, 2)
+    sentence = result.stderr.strip().splitlines()[-1]
+    assert sentence.startswith("Error: ")
+    assert "please report" not in sentence
+    assert len(sentence) < 2000
+
+
 def test_python_m_diffusion_is_the_command_line() -> None:
     done = subprocess.run([sys.executable, "-m", "diffusion", "samplers"], capture_output=True, text=True, check=True)
     assert "deis-tab3" in done.stdout

@@ -132,6 +132,89 @@ def test_arguments_that_make_no_sense_exit_with_two_and_a_sentence(arguments: li
     assert "Traceback" not in result.output
 
 
+BAD = [
+    ["solve", "names"],
+    ["solve", "make"],
+    ["solve", "reference"],
+    ["solve", ""],
+    ["solve", "burgers" * 1000],
+    ["solve", "burgers", "--set", "n=1e300"],
+    ["solve", "burgers", "--set", "n=1e13"],
+    ["solve", "burgers", "--set", "n=1000000000000"],
+    ["solve", "burgers", "--set", "n=-4"],
+    ["solve", "burgers", "--set", "n=2.5"],
+    ["solve", "burgers", "--set", "n=null"],
+    ["solve", "burgers", "--set", "n=[1]"],
+    ["solve", "burgers", "--set", 'n={"a": 1}'],
+    ["solve", "burgers", "--set", "n=" + "[" * 100_000],
+    ["solve", "burgers", "--set", "n=NaN"],
+    ["solve", "burgers", "--set", "viscosity=text"],
+    ["solve", "burgers", "--set", "t_end=0"],
+    ["solve", "burgers", "--set", "like=1"],
+    ["solve", "riccati", "--set", "n=4"],
+    ["solve", "prescribed_spectrum"],
+    ["solve", "riccati", "--t-end", "nan"],
+    ["solve", "riccati", "--t-end", "inf"],
+    ["solve", "riccati", "--step", "nan"],
+    ["solve", "riccati", "--step", "0"],
+    ["solve", "riccati", "--step", "1e-300"],
+    ["solve", "riccati", "--rtol", "nan"],
+    ["solve", "riccati", "--rtol", "-1"],
+    ["solve", "riccati", "--method", "strang", "--step", "0.1"],
+    ["solve", "riccati", "--method", "", "--step", "0.1"],
+    ["solve", "riccati", "--out", "."],
+    ["solve", "riccati", "--out", ""],
+    ["solve", "riccati", "--out", "u.png"],
+    ["solve", "riccati", "--step", "0.1", "--out", "folder.png"],
+    ["solve", "riccati", "--out", "line\nbreak.png"],
+    ["methods", "names"],
+    ["methods", "x" * 10_000],
+    ["study", "riccati", "riccati", "--method", "etd2rk", "--steps", "0.1"],
+    ["study", "riccati", "--method", "etd2rk", "--method", "etd2rk", "--steps", "0.1"],
+    ["study", "riccati", "--method", "etd2rk", "--steps", "0.1,0.1"],
+    ["study", "riccati", "--method", "etd2rk", "--steps", ""],
+    ["study", "riccati", "--method", "etd2rk", "--steps", "inf"],
+    ["study", "riccati", "--method", "etd2rk", "--steps", "1e400"],
+    ["study", "riccati", "--method", "etd2rk", "--steps", "9" * 5000],
+    ["study", "riccati", "--method", "etd2rk", "--steps", "0.1", "--cache", "file"],
+    ["study", "riccati", "--method", "etd2rk", "--steps", "0.1", "--cache", "file/inside"],
+    ["study", "names", "--method", "etd2rk", "--steps", "0.1"],
+]
+
+
+@pytest.mark.parametrize("arguments", BAD, ids=lambda words: " ".join(words)[:60])
+def test_bad_calls_end_with_a_sentence_and_without_a_traceback(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("")
+    (tmp_path / "folder.png").mkdir()
+    result = call(*arguments)
+    assert isinstance(result.exception, SystemExit)
+    assert result.exit_code in (1, 2)
+    sentence = result.stderr.strip().splitlines()[-1]
+    assert sentence.startswith("Error: ")
+    assert "please report" not in sentence
+    assert len(sentence) < 2000
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder.png"]
+
+
+def test_a_whole_number_may_be_written_in_any_way() -> None:
+    options = ["--t-end", "0.1", "--step", "0.05", "--json"]
+    first, second = (call("solve", "burgers", "--set", f"n={n}", *options) for n in ("32", "3.2e1"))
+    assert first.exit_code == 0
+    assert first.stdout == second.stdout
+
+
+def test_a_study_of_several_problems_is_one_file(tmp_path: Path) -> None:
+    (tmp_path / "x_2.png").write_text("mine")
+    options = ["--method", "etd2rk", "--steps", "0.2,0.1", "--out", str(tmp_path / "x.png")]
+    result = call("study", "riccati", "hochbruck_ostermann", *options)
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "x_2.png").read_text() == "mine"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["x.png", "x_2.png"]
+
+
 def test_without_click_the_install_line_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     original = builtins.__import__
 

@@ -8,13 +8,20 @@ from typing import NamedTuple
 
 from expint.backend import Array
 from expint.derive.lie_group import LieGroupMethod, Motion
-from expint.operators.base import Operator
+from expint.operators.base import Operator, StoredOperator, random_like
 from expint.operators.combination import combination, for_single_use
+from expint.phi.augmented import norm
 from expint.run.flow import flow
 from expint.run.steppers.one_step import OneStep
 from expint.run.steppers.protocol import Slope
 
 __all__ = ["LieGroupSteps"]
+
+_TRIED = 4
+"""How many operators are made under the eyes of an earlier one."""
+
+_CHANGED = 1e-10
+"""Products with one operator agree to this, relatively, each time they are made."""
 
 _KEPT = 8
 """Operators at so many times are kept: steps that are tried by doubling come back to the same times."""
@@ -68,11 +75,29 @@ class LieGroupSteps(OneStep):
             self._kept.move_to_end(t)
             return self._kept[t]
         self.operators += 1
-        operator = for_single_use(self._operator_at(t), self.like)
+        operator = for_single_use(self._made(t), self.like)
         self._kept[t] = operator if self._accuracy is None else operator.within(*self._accuracy)
         if len(self._kept) > _KEPT:
             self._kept.popitem(last=False)
         return self._kept[t]
+
+    def _made(self, t: float) -> Operator:
+        """Return A(t), made; the first times, refuse it if that changes what was made for an earlier time."""
+        earlier = next(iter(self._kept.items()), None) if self.operators <= _TRIED else None
+        if earlier is None or isinstance(earlier[1], StoredOperator):
+            return self._operator_at(t)
+        probe, product = random_like(self.like), earlier[1].product(self.like)
+        before = product(probe)
+        made = self._operator_at(t)
+        change = norm(product(probe) - before)
+        if change > _CHANGED * norm(before):
+            raise ValueError(
+                f"expected an operator for every time that stays as it is, received one for t = {earlier[0]:.6g} whose "
+                f"products changed when that for t = {t:.6g} was made (by {change / max(norm(before), 1e-300):.2g} of "
+                "their size): they look at one variable. Let each hold its own time: "
+                "TimeDependent(lambda t: MatrixFree(lambda v: a(t) * v, n)), without a time that is assigned outside"
+            )
+        return made
 
     def reach(self, slope: Slope, t: float, h: float, y: Array, first: Array | None = None) -> Array:
         """Return the state after a step, from the points Y_j where N depends on them."""
