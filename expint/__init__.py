@@ -10,11 +10,11 @@ from expint.derive.adams import Adams
 from expint.derive.bootstrap import bootstrap
 from expint.derive.lawson import lawson
 from expint.ivp import solve, solve_ivp
+from expint.ivp.splitting import run_splitting
 from expint.lower import Plan, lower
 from expint.methods import method, method_names
 from expint.problem import SemilinearProblem
 from expint.run import run_plan
-from expint.run.split import run_splitting
 from expint.solution import Solution, Stats, Status
 from expint.stepping import StepState, begin, step
 

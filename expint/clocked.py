@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import wraps
-from typing import TYPE_CHECKING, Any, ParamSpec, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,28 +20,10 @@ from expint.times import StepLimits, lay_out_stops, lay_out_times
 if TYPE_CHECKING:
     from expint.operators.clock import Clock
 
-__all__ = ["ClockedOutput", "in_own_clock"]
-
-P = ParamSpec("P")
+__all__ = ["ClockedOutput", "solve_in_clock"]
 
 
-def in_own_clock(solve: Callable[P, Solution]) -> Callable[P, Solution]:
-    """Let ``solve`` understand a linear part of the form g(t) A beside an N: what goes in and comes out are times t.
-
-    Steps that are given are those in t; steps that are chosen are chosen in the clock, where they repeat.
-    """
-
-    @wraps(solve)
-    def solve_any(*args: Any, **options: Any) -> Solution:
-        forced = (args[0] if args else options.get("nonlinear")) is not None
-        if forced and isinstance(options.get("linear"), TimeScaled):
-            return _solve_clocked(solve, *args, **options)
-        return solve(*args, **options)
-
-    return cast(Callable[P, Solution], solve_any)
-
-
-def _solve_clocked(
+def solve_in_clock(
     solve: Callable[..., Solution],
     nonlinear: Callable[..., Array],
     t_span: tuple[float, float],
@@ -61,7 +42,11 @@ def _solve_clocked(
     jac: Any = None,
     **options: Any,
 ) -> Solution:
-    """Solve by ``solve`` in the clock; the arguments are those of ``solve_ivp``."""
+    """Solve by ``solve`` in the clock; the other arguments are those of ``solve_ivp``, times t.
+
+    What comes out has times t, too. Steps that are given are those in t; steps that are chosen are chosen in the clock,
+    where they repeat.
+    """
     if len(linear.parts) > 1:
         raise ValueError(
             f"expected one function of time beside N(t, y), received {linear!r}, for which there is no clock; take "

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
 
 from expint.backend import Array, array_namespace, asarray_like, to_numpy
-from expint.derive.adams import Adams
-from expint.derive.predictor_corrector import PredictorCorrector
 from expint.derive.stage import Method
 from expint.exchange import as_state, ask, lent, refuse_masked
 from expint.given import check_state, refuse_gradients
@@ -22,7 +19,6 @@ __all__ = [
     "check_slopes",
     "check_state",
     "check_tolerance",
-    "climbing",
     "no_force",
     "refuse_tolerances",
 ]
@@ -109,11 +105,6 @@ def check_tolerance(
     if smallest == 0:  # a component that stays zero has no error, not 0/0
         atol = atol + float(xp.finfo(y0.dtype).smallest_normal) ** 0.5
     return ErrorNorm(rtol, atol, norm)
-
-
-def climbing(method: Method) -> Method:
-    """Return the method as runs to a tolerance begin it: the one-step methods of other starts estimate no error."""
-    return replace(method, ramp=True) if isinstance(method, Adams | PredictorCorrector) else method
 
 
 def check_estimate(error: str | None) -> bool:

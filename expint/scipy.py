@@ -9,20 +9,18 @@ from typing import Any
 import numpy as np
 from scipy.integrate import DenseOutput, OdeSolver
 
-from expint.bind import fixed_linear_stepper
 from expint.derive.predictor_corrector import PredictorCorrector
-from expint.derive.rosenbrock import Linearised
 from expint.derive.stage import Method
-from expint.door import check_slopes, check_tolerance, climbing
+from expint.ivp.bind import bind
+from expint.ivp.bound import Bound, Problem, Tolerance
+from expint.ivp.kinds import linearises
 from expint.jacobian import Differences
 from expint.methods import method as find_method
 from expint.operators import as_operator
 from expint.run import StepControl
 from expint.run.loops import Accepted, to_tolerance
 from expint.run.recorder import Recorder
-from expint.run.steppers import Stepper
 from expint.run.tolerance import AdaptiveFailure
-from expint.unsplit import linearised_steps
 
 __all__ = [
     "ETD34",
@@ -45,29 +43,38 @@ class _Driven(OdeSolver):
 
     t: float
     y: np.ndarray
+    _bound: Bound
     _states: Iterator[Accepted]
     _recorder: Recorder
 
-    def _control(self, rtol: float, atol: Any, first_step: float | None, max_step: float) -> tuple[Method, StepControl]:
-        """Return the method and what decides about its steps.
+    def _begin(
+        self,
+        nonlinear: Callable[..., Any],
+        linear: Any,
+        jac: Any,
+        tolerance: Tolerance,
+        first_step: float | None,
+        max_step: float,
+    ) -> None:
+        """Bind the problem to the method, and look at the first state.
 
         Raises
         ------
         ValueError
             If a tolerance or a bound makes no sense.
         """
-        for label, bound in (("first_step", first_step), ("max_step", max_step)):
-            if bound is not None and not bound > 0:
-                raise ValueError(f"expected {label} to be a positive number, received {bound}")
+        for label, limit in (("first_step", first_step), ("max_step", max_step)):
+            if limit is not None and not limit > 0:
+                raise ValueError(f"expected {label} to be a positive number, received {limit}")
         if not math.isfinite(self.t_bound):
             raise ValueError(f"expected a finite t_bound, in units of which steps are made, received {self.t_bound}")
-        chosen = climbing(find_method(self.integrator) if isinstance(self.integrator, str) else self.integrator)
-        return chosen, StepControl(check_tolerance(chosen, rtol, atol, None, self.y), None, first_step, max_step)
-
-    def _begin(self, stepper: Stepper[Any], slope: Callable[..., Any], control: StepControl) -> None:
-        policy = stepper.policy(control, self.t_bound - self.t)
-        self._recorder = Recorder(stepper.interpolation(slope), whole=False)
-        self._states = to_tolerance(stepper, policy, slope, self.y, self.t, [self.t_bound], control)
+        problem = Problem(nonlinear, self.y, (self.t, self.t_bound), linear, jac)
+        bound = self._bound = bind(problem, self.integrator, tolerance=tolerance)
+        assert bound.error is not None  # a tolerance was asked for
+        control = StepControl(bound.error, None, first_step, max_step)
+        policy = bound.stepper.policy(control, self.t_bound - self.t)
+        self._recorder = Recorder(bound.interpolation, whole=False)
+        self._states = to_tolerance(bound.stepper, policy, bound.slope, self.y, self.t, [self.t_bound], control)
         if self.t != self.t_bound:
             self._advance()
 
@@ -131,14 +138,12 @@ class ExponentialSolver(_Driven):
         super().__init__(fun, t0, y0, t_bound, vectorized, support_complex=True)
         whole = as_operator(np.asarray(linear) if isinstance(linear, list) else linear, self.y)
         product = whole.product(self.y)
-        chosen, control = self._control(rtol, atol, first_step, max_step)
-        operator = whole.for_steps(changing=True).within(*control.error.tightest)
 
         def nonlinear(t: float, y: np.ndarray) -> np.ndarray:
             slope: np.ndarray = self.fun(t, y) - product(y)
             return slope
 
-        self._begin(fixed_linear_stepper(chosen, operator, self.y), nonlinear, control)
+        self._begin(nonlinear, whole, None, Tolerance(rtol, atol), first_step, max_step)
 
 
 class LinearisedSolver(_Driven):
@@ -182,17 +187,14 @@ class LinearisedSolver(_Driven):
         max_step: float = math.inf,
     ) -> None:
         super().__init__(fun, t0, y0, t_bound, vectorized, support_complex=True)
-        chosen, control = self._control(rtol, atol, first_step, max_step)
         if jac is None and jac_sparsity is not None:
             jac = Differences(sparsity=jac_sparsity)
-        accuracy = control.error.tightest
-        steps = linearised_steps(self.fun, self.t, self.y, None, chosen, jac, accuracy=accuracy)
-        self._stats = steps.linearise.stats
-        self._begin(steps, check_slopes(self.fun, (), self.y), control)
+        self._begin(self.fun, None, jac, Tolerance(rtol, atol), first_step, max_step)
 
     def _advance(self) -> None:
         super()._advance()
-        self.njev = self._stats.jacobian_evaluations
+        steps: Any = self._bound.stepper
+        self.njev = steps.linearise.stats.jacobian_evaluations
 
 
 class _Between(DenseOutput):
@@ -221,7 +223,7 @@ def solver_class(method: str | Method) -> type[OdeSolver]:
         If the name is unknown.
     """
     chosen = find_method(method) if isinstance(method, str) else method
-    base = LinearisedSolver if isinstance(chosen, Linearised) else ExponentialSolver
+    base = LinearisedSolver if linearises(chosen) else ExponentialSolver
     return type(chosen.name, (base,), {"integrator": chosen, "__doc__": base.__doc__})
 
 

@@ -8,17 +8,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from expint.backend import Array
-from expint.derive.rosenbrock import Linearised
 from expint.derive.stage import Method
-from expint.door import check_slopes, check_state
-from expint.given import given_number
-from expint.lower.cache import StepCache
-from expint.methods import method as find_method
-from expint.operators import as_operator
+from expint.given import check_state, given_number
+from expint.ivp.bind import bind
+from expint.ivp.bound import Problem
+from expint.ivp.kinds import linearises
 from expint.run.steppers import Stepper
-from expint.run.steppers.fixed_linear import FixedLinear
 from expint.run.stepsize import inside
-from expint.unsplit import linearised_steps
 
 __all__ = ["StepState", "begin", "step"]
 
@@ -79,25 +75,14 @@ def begin(
     if not math.isfinite(t0):
         raise ValueError(f"expected a finite time t0, received {t0}")
     y0 = check_state(y0)
-    chosen = find_method(method) if isinstance(method, str) else method
-    operator = None if linear is None else as_operator(linear, y0)
-    checked = check_slopes(nonlinear, args, y0)
-    stepper: Stepper[Any]
-    if isinstance(chosen, Linearised):
-        if chosen.history > 1:
-            raise ValueError(
-                f"expected a method of one step to step by hand with a Jacobian, received {chosen.name}, which looks "
-                f"at {chosen.history} slopes; take exprb43"
-            )
-        stepper = linearised_steps(nonlinear, t0, y0, operator, chosen, jac, args)
-    elif operator is None or jac is not None:
+    bound = bind(Problem(nonlinear, y0, (t0, t0), linear, jac, args), method)
+    if linearises(bound.method) and bound.method.history > 1:
         raise ValueError(
-            f"expected linear= without jac= for {chosen.name}, which has a fixed L; take exprb43 for a Jacobian"
+            f"expected a method of one step to step by hand with a Jacobian, received {bound.method.name}, which looks "
+            f"at {bound.method.history} slopes; take exprb43"
         )
-    else:
-        stepper = FixedLinear(StepCache(chosen, operator, y0))
-    memory = stepper.start(float(t0), y0, checked(t0, y0))
-    return StepState(float(t0), y0, memory.slopes, memory.places, None, 1, checked, stepper, memory)
+    memory = bound.stepper.start(t0, y0, bound.slope(t0, y0))
+    return StepState(t0, y0, memory.slopes, memory.places, None, 1, bound.slope, bound.stepper, memory)
 
 
 def step(state: StepState, h: float) -> StepState:

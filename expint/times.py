@@ -28,7 +28,10 @@ class StepLimits(NamedTuple):
 
 
 def lay_out_times(
-    t_span: tuple[float, float], step: float | None, grid: Sequence[float] | None, t_eval: Sequence[float] | None
+    t_span: tuple[float, float],
+    step: float | None,
+    grid: Sequence[float] | np.ndarray | None,
+    t_eval: Sequence[float] | np.ndarray | None,
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Return the step boundaries, and the indices among them that are wanted (None: all)."""
     start, end = _check_span(t_span)
@@ -48,7 +51,9 @@ def lay_out_times(
     return times, None if t_eval is None else np.array(kept)
 
 
-def lay_out_stops(t_span: tuple[float, float], t_eval: Sequence[float] | None, limits: StepLimits) -> list[float]:
+def lay_out_stops(
+    t_span: tuple[float, float], t_eval: Sequence[float] | np.ndarray | None, limits: StepLimits
+) -> list[float]:
     """Return the times on which an adaptive run lands, the end of ``t_span`` last."""
     start, end = _check_span(t_span)
     for label, bound in (("first_step", limits.first), ("max_step", limits.largest)):
@@ -80,7 +85,7 @@ def check_history(method: Method, steps: int) -> None:
 
 
 def _on_grid(
-    start: float, end: float, grid: Sequence[float], t_eval: Sequence[float] | None
+    start: float, end: float, grid: Sequence[float] | np.ndarray, t_eval: Sequence[float] | np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Return the grid and the indices of ``t_eval`` on it, or say what does not fit."""
     boundaries = check_grid(grid)
@@ -122,7 +127,7 @@ def _check_step(step: float, start: float, end: float) -> None:
         )
 
 
-def _check_t_eval(t_eval: Sequence[float], start: float, end: float) -> np.ndarray:
+def _check_t_eval(t_eval: Sequence[float] | np.ndarray, start: float, end: float) -> np.ndarray:
     try:
         wanted = np.asarray(t_eval, dtype=np.float64)
     except (TypeError, ValueError) as error:

@@ -123,8 +123,6 @@ class StepControl:
         The largest step.
     most
         The most steps, accepted and rejected together.
-    doubling
-        Whether errors are estimated by step doubling instead of by the method itself.
     """
 
     error: ErrorNorm
@@ -132,7 +130,6 @@ class StepControl:
     first: float | None = None
     largest: float = math.inf
     most: int = 1_000_000
-    doubling: bool = False
 
 
 class AdaptiveFailure(Exception):

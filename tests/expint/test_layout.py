@@ -42,24 +42,11 @@ MAY_IMPORT = {
     "problems": {"backend", "operators", "problem", "spectral"},
 }
 MAY_IMPORT["door"] = MAY_IMPORT["run"] | {"run"}
-MAY_IMPORT["bind"] = MAY_IMPORT["run"] | {"run"}
 MAY_IMPORT["times"] = {"derive", "lower"}
 MAY_IMPORT["auto"] = {"backend", "derive", "methods", "operators"}
-MAY_IMPORT["unsplit"] = MAY_IMPORT["door"] | {"door", "times"}
 MAY_IMPORT["clocked"] = MAY_IMPORT["door"] | {"door", "times"}
-MAY_IMPORT["nonautonomous"] = MAY_IMPORT["door"] | {"door", "methods", "times"}
-MAY_IMPORT["ivp"] = MAY_IMPORT["door"] | {
-    "auto",
-    "bind",
-    "clocked",
-    "door",
-    "methods",
-    "nonautonomous",
-    "problem",
-    "times",
-    "unsplit",
-}
-MAY_IMPORT["scipy"] = MAY_IMPORT["stepping"] = MAY_IMPORT["ivp"]
+MAY_IMPORT["ivp"] = MAY_IMPORT["door"] | {"auto", "clocked", "door", "methods", "problem", "times"}
+MAY_IMPORT["scipy"] = MAY_IMPORT["stepping"] = MAY_IMPORT["ivp"] | {"ivp"}
 GUESTS = ("study", "plot", "cli", "__main__", "__init__")  # on top of everything; nobody inside imports them
 # A method answers questions (its citation, its proved orders, its values) by asking upwards when it is asked.
 WHEN_ASKED = {"derive": {"methods", "phi"}}

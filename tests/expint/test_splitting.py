@@ -11,8 +11,8 @@ from expint.derive.conditions import check_orders
 from expint.derive.phisum import phi
 from expint.derive.splitting import Splitting, repeated
 from expint.derive.words import is_near_a_splitting, lyndon_words, splitting_order, values_and_slopes
+from expint.ivp.splitting import run_splitting
 from expint.methods.splitting import METHODS
-from expint.run.split import run_splitting
 from expint.solution import Status
 
 WAVENUMBERS = np.fft.fftfreq(32, 1 / 32)

@@ -11,7 +11,6 @@ import numpy as np
 
 from expint.backend import Array
 from expint.derive.increments import increment
-from expint.derive.linearised_ladder import LinearisedAdams
 from expint.derive.phisum import Terms
 from expint.derive.presentation import uniform_step
 from expint.derive.spread import lookback
@@ -254,7 +253,8 @@ def _in_floats(stage: Stage) -> Stage:
 
 def _seen(method: Method, past: Past, h: float) -> Past:
     """Return the points that a step of length ``h`` looks back to: of those that nearly coincide, one."""
-    if not isinstance(method, LinearisedAdams):
+    looks_at = getattr(method, "looks_at", None)
+    if looks_at is None:
         return ()
-    taken = method.looks_at([0.0, *(at / h for at, _ in past)])
+    taken = looks_at([0.0, *(at / h for at, _ in past)])
     return [past[k - 1] for k in taken[1:]]

@@ -25,6 +25,16 @@ class _Memory(NamedTuple):
     y: Array
     value: Array | None
 
+    @property
+    def slopes(self) -> tuple[Array, ...]:
+        """N at the state, where it is known."""
+        return () if self.value is None else (self.value,)
+
+    @property
+    def places(self) -> tuple[float | None, ...]:
+        """Where it lies, seen from the state."""
+        return (0.0,)[: len(self.slopes)]
+
 
 class OneStep(ABC):
     """Makes the steps of a one-step method whose operators are made anew each time.

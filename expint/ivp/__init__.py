@@ -4,46 +4,30 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any, Literal
 
-from expint.auto import choose, choose_linearised
 from expint.backend import Array
-from expint.bind import fixed_linear_stepper
-from expint.clocked import in_own_clock
-from expint.derive.rosenbrock import Linearised
-from expint.derive.splitting import Splitting
+from expint.clocked import solve_in_clock
 from expint.derive.stage import Method
-from expint.door import (
-    check_estimate,
-    check_rtol,
-    check_slopes,
-    check_state,
-    check_tolerance,
-    climbing,
-    no_force,
-    refuse_tolerances,
-)
-from expint.given import given_callback, given_times, with_known_values
-from expint.lower import lower
+from expint.door import check_estimate, refuse_tolerances
+from expint.given import check_state, given_callback, given_times, with_known_values
+from expint.ivp.bind import bind
+from expint.ivp.bound import Problem, Tolerance
+from expint.ivp.kinds import linearises
+from expint.ivp.run import Shown, over, to_stops
 from expint.methods import method as find_method
-from expint.operators import Operator, TimeDependent, TimeScaled, as_operator
+from expint.operators import TimeScaled
 from expint.problem import SemilinearProblem
 from expint.progress import Progress
-from expint.run import Controller, ErrorNorm, StepControl, run_adaptive, run_plan
-from expint.run.dense.collocated import Collocated
+from expint.run import Controller, StepControl
 from expint.run.events import Event, check_events
-from expint.run.recorder import Recorder
-from expint.run.watch import Watch
 from expint.solution import Solution
-from expint.times import StepLimits, check_history, lay_out_stops, lay_out_times
-from expint.unsplit import solve_linearised
+from expint.times import StepLimits, lay_out_stops, lay_out_times
 
 __all__ = ["solve", "solve_ivp"]
 
 
 @with_known_values
-@in_own_clock
 def solve_ivp(
     nonlinear: Callable[..., Array] | None,
     t_span: tuple[float, float],
@@ -162,10 +146,12 @@ def solve_ivp(
     move. Steps, times and tolerances are constants: tensors among them that require a gradient are refused, as is a
     gradient through methods that linearise. Under ``jax.jit``, ``grad`` and ``vmap`` steps have to be fixed.
     """
+    asked = {name: value for name, value in locals().items() if name not in ("nonlinear", "t_span", "y0")}
+    if isinstance(linear, TimeScaled) and nonlinear is not None:
+        return solve_in_clock(solve_ivp, nonlinear, t_span, y0, **asked)
     y0, times = check_state(y0), given_times(t_span, step, grid, t_eval, first_step, max_step, max_steps)
-    t_span, step, grid, t_eval = times.span, times.step, times.grid, times.t_eval
-    watched = check_events(events, args)
-    fixed, doubling = step is not None or grid is not None, check_estimate(error)
+    watched, fixed = check_events(events, args), times.step is not None or times.grid is not None
+    check_estimate(error)
     if fixed:
         refuse_tolerances(rtol=rtol, atol=atol, first_step=first_step, norm=norm, error=error, controller=controller)
     if not isinstance(controller, Controller | None):
@@ -173,82 +159,19 @@ def solve_ivp(
             f"expected controller to be an expint.run.Controller, received {type(controller).__name__}; (1, 0, 0) is "
             "the I controller, (0.7, -0.4, 0) PI, (0.49, -0.34, 0.1) PID: Controller((1, 0, 0))"
         )
-    asked: dict[str, Any] = {
-        "step": step,
-        "grid": grid,
-        "t_eval": t_eval,
-        "rtol": rtol,
-        "atol": atol,
-        "norm": norm,
-        "limits": StepLimits(times.first, times.largest, times.most),
-        "controller": controller,
-        "dense_output": dense_output,
-        "events": watched,
-        "args": args,
-        "callback": given_callback(callback),
-        "progress": progress,
-    }
-    if isinstance(linear, (TimeDependent, TimeScaled)):
-        from expint.nonautonomous import solve_time_dependent  # few problems need it
-
-        return solve_time_dependent(nonlinear, t_span, y0, linear, method, jac, error=error, **asked)
-    operator = None if linear is None else as_operator(linear, y0)
-    chosen, why = _method(
-        method, operator, jac, y0, None if fixed or doubling else ErrorNorm(check_rtol(rtol, y0), 0.0).tightest[0]
+    shown = Shown(dense_output, watched, given_callback(callback), progress)
+    problem = Problem(nonlinear, y0, times.span, linear, jac, args)
+    if fixed:
+        bound = bind(problem, method)
+        return over(bound, y0, *lay_out_times(times.span, times.step, times.grid, times.t_eval), shown)
+    limits = StepLimits(times.first, times.largest, times.most)
+    stops, bound = (
+        lay_out_stops(times.span, times.t_eval, limits),
+        bind(problem, method, error, Tolerance(rtol, atol, norm)),
     )
-    nonlinear = no_force if nonlinear is None else nonlinear
-    if isinstance(chosen, Linearised):
-        solution = solve_linearised(nonlinear, t_span, y0, operator, chosen, jac, doubling=doubling, **asked)
-        return _explained(solution, why)
-    if operator is None or jac is not None:
-        received = f"{chosen.name} without linear=" if operator is None else f"jac= beside {chosen.name}"
-        raise ValueError(
-            f"expected linear= for a method with a fixed L, or jac= for one that linearises, received {received}; "
-            'take method="auto" or "exprb43" for y\' = f(t, y) with its Jacobian'
-        )
-    watch = (
-        Watch(Recorder(Collocated(operator, chosen.order), dense_output), watched) if watched or dense_output else None
-    )
-    shown: dict[str, Any] = {"callback": asked["callback"], "progress": progress, "watch": watch}
-    if not fixed:
-        limits: StepLimits = asked["limits"]
-        stops = lay_out_stops(t_span, t_eval, limits)
-        tolerance = check_tolerance(chosen, rtol, atol, norm, y0, doubling)
-        control = StepControl(tolerance, controller, *limits.sizes(), doubling)
-        operator = operator.for_steps(changing=True).within(*tolerance.tightest)
-        stepper = fixed_linear_stepper(chosen, operator, y0, doubling)
-        start, keep = float(t_span[0]), None if t_eval is None else {float(t) for t in t_eval}
-        checked = check_slopes(nonlinear, args, y0)
-        return _explained(run_adaptive(stepper, checked, y0, start, stops, control, keep=keep, **shown), why)
-    boundaries, wanted = lay_out_times(t_span, step, grid, t_eval)
-    check_history(chosen, len(boundaries) - 1)
-    plan = lower(chosen, operator.for_steps(changing=False), boundaries, like=y0)
-    checked = check_slopes(nonlinear, args, y0)
-    return _explained(run_plan(plan, checked, y0, keep=wanted, name=chosen.name, **shown), why)
-
-
-def _method(
-    method: str | Method, operator: Operator | None, jac: Any, y0: Array, rtol: float | None
-) -> tuple[Method, str]:
-    """Return the method asked for, or the one chosen and why."""
-    if method == "auto":
-        if operator is None or jac is not None:
-            return choose_linearised(operator is not None)
-        return choose(operator, y0, rtol)
-    found = find_method(method) if isinstance(method, str) else method
-    if not hasattr(found, "error_order"):
-        raise TypeError(
-            f"expected method to be a name of expint.method_names() or a method, received {type(method).__name__}; "
-            "expint.derive.Tableau makes one"
-        )
-    if isinstance(found, Splitting):
-        raise found.needs_flow
-    return found if rtol is None else climbing(found), ""
-
-
-def _explained(solution: Solution, why: str) -> Solution:
-    said = solution.message if solution.message.endswith((".", ")")) else f"{solution.message}."
-    return replace(solution, message=f"{said} {why}") if why else solution
+    assert bound.error is not None  # a tolerance was asked for
+    control = StepControl(bound.error, controller, *limits.sizes())
+    return to_stops(bound, y0, times.span[0], stops, control, times.t_eval, shown)
 
 
 def solve(problem: SemilinearProblem, method: str | Method = "auto", **options: Any) -> Solution:
@@ -263,6 +186,6 @@ def solve(problem: SemilinearProblem, method: str | Method = "auto", **options: 
     """
     t_span = options.pop("t_span", problem.t_span)
     found = find_method(method) if isinstance(method, str) and method != "auto" else method
-    if problem.jacobian is not None and (isinstance(found, Linearised) or problem.linear is None):
+    if problem.jacobian is not None and (linearises(found) or problem.linear is None):
         options.setdefault("jac", problem.jacobian)
     return solve_ivp(problem.nonlinear, t_span, problem.y0, linear=problem.linear, method=method, **options)

@@ -1,0 +1,160 @@
+"""Kind of problem × kind of method → stepper: which methods solve which problems, and what to say of the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from expint.auto import choose, choose_linearised
+from expint.backend import Array
+from expint.derive.stage import Method
+from expint.door import check_rtol, check_slopes, check_tolerance, no_force
+from expint.ivp.bound import Bound, Problem, Tolerance
+from expint.ivp.kinds import chooses_orders, climbing, kind_of_method
+from expint.lower import lower
+from expint.lower.cache import StepCache
+from expint.lower.pair import PairCache
+from expint.methods import method as find_method
+from expint.operators import Operator, TimeDependent, TimeScaled, as_operator
+from expint.run import ErrorNorm
+from expint.run.steppers.adams import AdamsPairs
+from expint.run.steppers.doubled import Doubled
+from expint.run.steppers.fixed_linear import FixedLinear
+from expint.run.steppers.flows import Flows
+
+__all__ = ["bind"]
+
+_SHORT = 1e-6
+"""The time, in units of the span, over which the flow of a splitting tells N."""
+
+
+def bind(problem: Problem, method: str | Method, error: str | None = None, tolerance: Tolerance | None = None) -> Bound:
+    """Return a problem and a method ready to run.
+
+    Parameters
+    ----------
+    problem
+        The problem; its state is checked.
+    method
+        A name, a method, or "auto".
+    error
+        "embedded", "doubling", or None, as in ``solve_ivp``.
+    tolerance
+        What a run to a tolerance keeps; None for steps that are given.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If no method of this kind solves problems of this kind, or a tolerance makes no sense.
+    """
+    kind = _kind_of_problem(problem)
+    if kind in ("over time", "integral"):
+        from expint.ivp.over_time import bind_exact, bind_over_time  # few problems need it
+
+        return (bind_exact if kind == "integral" else bind_over_time)(problem, method, error, tolerance)
+    operator = None if problem.linear is None else as_operator(problem.linear, problem.y0)
+    doubling = kind == "flow" or error == "doubling"
+    chosen, why = _chosen(kind, method, operator, problem.y0, None if doubling else tolerance)
+    make = _TABLE.get((kind, kind_of_method(chosen)))
+    if make is None:
+        raise _refusal(problem, chosen)
+    norm = None
+    if tolerance is not None:
+        norm = check_tolerance(chosen, *tolerance, problem.y0, doubling=doubling)
+        chosen = chosen if doubling else climbing(chosen)
+    return replace(make(problem, operator, chosen, norm, doubling and norm is not None), why=why)
+
+
+def _kind_of_problem(problem: Problem) -> str:
+    if problem.flow is not None:
+        return "flow"
+    if isinstance(problem.linear, TimeDependent):
+        return "over time"
+    if isinstance(problem.linear, TimeScaled):
+        return "integral"
+    return "unsplit" if problem.linear is None or problem.jac is not None else "split"
+
+
+def _chosen(
+    kind: str, method: str | Method, operator: Operator | None, y0: Array, tolerance: Tolerance | None
+) -> tuple[Method, str]:
+    """Return the method asked for, or the one chosen and why."""
+    if method == "auto" and kind == "unsplit":
+        return choose_linearised(operator is not None)
+    if method == "auto" and kind == "split":
+        assert operator is not None  # that makes it a split problem
+        rtol = None if tolerance is None else ErrorNorm(check_rtol(tolerance.rtol, y0), 0.0).tightest[0]
+        return choose(operator, y0, rtol)
+    found = find_method(method) if isinstance(method, str) else method
+    if not hasattr(found, "error_order"):
+        raise TypeError(
+            f"expected method to be a name of expint.method_names() or a method, received {type(method).__name__}; "
+            "expint.derive.Tableau makes one"
+        )
+    return found, ""
+
+
+def _refusal(problem: Problem, method: Any) -> Exception:
+    if kind_of_method(method) == "splitting":
+        return method.needs_flow
+    if problem.flow is not None:
+        return TypeError(
+            f"expected a splitting method for a flow of N, received {method.name}; expint.method('strang') is one"
+        )
+    received = f"{method.name} without linear=" if problem.linear is None else f"jac= beside {method.name}"
+    return ValueError(
+        f"expected linear= for a method with a fixed L, or jac= for one that linearises, received {received}; "
+        'take method="auto" or "exprb43" for y\' = f(t, y) with its Jacobian'
+    )
+
+
+def _fixed_linear(
+    problem: Problem, operator: Operator | None, method: Method, norm: ErrorNorm | None, doubling: bool
+) -> Bound:
+    """Bind a method with a fixed L; Adams methods and pairs choose their orders, too, unless errors are by doubling."""
+    assert operator is not None  # that makes it a split problem
+    nonlinear, y0 = no_force if problem.nonlinear is None else problem.nonlinear, problem.y0
+    slope = check_slopes(nonlinear, problem.args, y0)
+    if norm is None:
+        prepared = operator.for_steps(changing=False)
+        make = partial(_lowered, method, operator, y0)
+        return Bound(method, slope, make, None, partial(lower, method, prepared, like=y0), operator)
+    prepared = operator.for_steps(changing=True).within(*norm.tightest)
+    if chooses_orders(method) and not doubling:
+        adams: Any = method
+        return Bound(method, slope, lambda: AdamsPairs(PairCache(adams, prepared, y0)), norm)
+    make = partial(_lowered, method, prepared, y0)
+    return Bound(method, slope, (lambda: Doubled(make())) if doubling else make, norm)
+
+
+def _lowered(method: Method, operator: Operator, y0: Array) -> FixedLinear:
+    return FixedLinear(StepCache(method, operator, y0))
+
+
+def _linearised(
+    problem: Problem, operator: Operator | None, method: Method, norm: ErrorNorm | None, doubling: bool
+) -> Bound:
+    from expint.ivp.linearise import bind_linearised  # few problems need it
+
+    return bind_linearised(problem, operator, method, norm, doubling)
+
+
+def _flows(problem: Problem, operator: Operator | None, method: Any, norm: ErrorNorm | None, doubling: bool) -> Bound:
+    """Bind a splitting to the flow of N; errors are estimated by doubling."""
+    assert operator is not None  # a flow comes beside it
+    assert problem.flow is not None
+    prepared = operator if norm is None else operator.for_steps(changing=True).within(*norm.tightest)
+    stepper = Flows(method, prepared, problem.y0, _SHORT * (problem.span[1] - problem.span[0]))
+    return Bound(method, problem.flow, lambda: Doubled(stepper) if doubling else stepper, norm)
+
+
+_TABLE: dict[tuple[str, str], Callable[..., Bound]] = {
+    ("split", "fixed L"): _fixed_linear,
+    ("split", "follows fields"): _fixed_linear,
+    ("split", "linearises"): _linearised,
+    ("unsplit", "linearises"): _linearised,
+    ("flow", "splitting"): _flows,
+}
+"""By the kind of the problem and that of the method; those of L over time are in ``expint.ivp.over_time``."""

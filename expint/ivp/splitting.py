@@ -1,0 +1,108 @@
+"""Splitting: y' = L y + N(t, y) where the flow of N is known."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from expint.backend import Array
+from expint.derive.splitting import Splitting
+from expint.exchange import as_state, ask, lent
+from expint.given import check_state, given_callback, given_grid
+from expint.ivp.bind import bind
+from expint.ivp.bound import Problem, Tolerance
+from expint.ivp.run import Shown, over, to_stops
+from expint.lower.lower import check_grid
+from expint.progress import Progress
+from expint.run import Controller, StepControl
+from expint.run.events import Event, check_events
+from expint.solution import Solution
+
+__all__ = ["run_splitting"]
+
+
+def run_splitting(
+    method: Splitting,
+    linear: Any,
+    flow: Callable[[float, float, Array], Array],
+    y0: Array,
+    grid: Sequence[float] | np.ndarray,
+    *,
+    rtol: float | Array | None = None,
+    atol: float | Array | None = None,
+    norm: Any = None,
+    first_step: float | None = None,
+    max_step: float = math.inf,
+    max_steps: int = 1_000_000,
+    controller: Controller | None = None,
+    dense_output: bool = False,
+    events: Event | Sequence[Event] | None = None,
+    callback: Callable[[float, Array], None] | None = None,
+    progress: Progress = False,
+) -> Solution:
+    """Run a splitting method over a grid, or to a tolerance.
+
+    Parameters
+    ----------
+    method
+        The method, such as ``expint.method("strang")``.
+    linear
+        L, as in ``solve_ivp``: a number, an array that multiplies elementwise, a square matrix, or an operator.
+    flow
+        flow(t, τ, y): the solution after a time τ of v' = N(t + s, v), v(0) = y. In methods of order above 2 some τ run
+        backwards.
+    y0
+        The initial state.
+    grid
+        Strictly monotone times; the states there are returned. They are the step boundaries, or, to a tolerance, times
+        between which steps are chosen.
+    rtol, atol, norm, first_step, max_step, max_steps, controller
+        As in ``solve_ivp``: with ``rtol`` or ``atol`` steps are chosen, by the difference between one step and two of
+        half the length; sizes of steps are positive. Without both, none of the others may be given.
+    dense_output, events, callback, progress
+        As in ``solve_ivp``. Between the steps the solution is that of a shorter step.
+
+    Returns
+    -------
+    Solution
+        Its statistics count flows as evaluations of N. A run that meets inf or nan ends there, with the states reached
+        before.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the grid is not strictly monotone, L cannot act on y0, the method is no splitting, or a tolerance makes no
+        sense. If ``flow`` raises, its exception is passed on with the states reached so far in its attribute
+        ``solution``.
+    """
+    if not callable(flow):
+        raise TypeError(f"expected flow(t, τ, y) to be a function, received {type(flow).__name__}")
+    y0 = check_state(y0)
+
+    def moved(t: float, duration: float, y: Array) -> Array:
+        return as_state(ask(flow, t, duration, lent(y)), y, "flow(t, τ, y)")
+
+    times = check_grid(given_grid(grid))
+    problem = Problem(None, y0, (float(times[0]), float(times[-1])), linear, flow=moved)
+    shown = Shown(dense_output, check_events(events, ()), given_callback(callback), progress)
+    if rtol is None and atol is None:
+        _refuse(norm=norm, first_step=first_step, controller=controller, max_step=None if max_step == math.inf else 1)
+        return over(bind(problem, method), y0, times, None, shown)
+    bound = bind(problem, method, tolerance=Tolerance(rtol, atol, norm))
+    assert bound.error is not None  # a tolerance was asked for
+    control = StepControl(bound.error, controller, first_step, max_step, max_steps)
+    stops = times[1:].tolist()
+    return to_stops(bound, y0, float(times[0]), stops, control, times, shown)
+
+
+def _refuse(**given: object) -> None:
+    """Refuse what would be ignored where steps are given."""
+    names = [name for name, value in given.items() if value is not None]
+    if names:
+        raise ValueError(
+            f"expected rtol or atol beside {', '.join(names)}, received neither: the grid gives the steps; give a "
+            "tolerance, or leave the others out"
+        )
