@@ -13,7 +13,7 @@ from expint.derive.stage import Method
 from expint.door import check_function, check_slopes, check_tolerance
 from expint.exchange import ask, lent, like_state
 from expint.jacobian import Lineariser, as_source
-from expint.jacobian.lineariser import refuse_recorded
+from expint.jacobian.source import refuse_recorded
 from expint.operators import Operator, Scalar
 from expint.run import Controller, StepControl
 from expint.run.linearised import LinearisedSteps, linearised_states
