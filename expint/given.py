@@ -41,8 +41,8 @@ class Times(NamedTuple):
 
     span: tuple[float, float]
     step: float | None
-    grid: np.ndarray | None
-    t_eval: np.ndarray | None
+    grid: Any
+    t_eval: Any
     first: float | None
     largest: float
     most: int
