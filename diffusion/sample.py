@@ -82,7 +82,13 @@ def sample(
     ValueError, TypeError
         For arguments that make no sense, before any network call.
     SamplingError
-        If the state becomes non-finite; its ``solution`` holds the states reached.
+        If the state becomes non-finite; its ``solution`` holds the states reached. So does the ``solution`` of
+        what the network or the callback raises, KeyboardInterrupt and SystemExit among it.
+
+    Notes
+    -----
+    Gradients of torch are recorded where anything asks for one: the noise, parameters of the network, guidance or
+    conditions. ``torch.no_grad()`` around the call switches that off, and saves the memory of all calls.
 
     Warns
     -----

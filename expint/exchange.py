@@ -32,7 +32,7 @@ def lent(y: Array) -> Array:
     """
     if type(y) is np.ndarray:
         view = y.view()
-        view.setflags(False)  # no keyword, no attribute: this is called at every evaluation
+        view.setflags(write=False)  # a third of the time of the attribute: this is called at every evaluation
         return view
     return y if isinstance(y, np.generic) else _copied(y)
 

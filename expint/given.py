@@ -41,8 +41,8 @@ class Times(NamedTuple):
 
     span: tuple[float, float]
     step: float | None
-    grid: np.ndarray | None
-    t_eval: np.ndarray | None
+    grid: Any
+    t_eval: Any
     first: float | None
     largest: float
     most: int
@@ -77,7 +77,8 @@ def given_times(
     if math.isnan(most) or (math.isfinite(most) and most != int(most)):
         raise ValueError(f"expected max_steps to be a whole number, received {max_steps!r}")
     if end < start:
-        step, first, largest = (None if h is None else math.copysign(h, -1.0) for h in (step, first, largest))
+        step, first = (None if h is None else math.copysign(h, -1.0) for h in (step, first))
+        largest = math.copysign(largest, -1.0)
     if step and math.isfinite(start) and math.isfinite(end):
         _check_number_of_steps(start, end, step)
     most = int(min(most, sys.maxsize))

@@ -137,8 +137,8 @@ def solve_ivp(
     ------
     ValueError, TypeError
         For arguments that make no sense, before any work. If N raises, or ``jac``, an event, the norm or the callback,
-        the exception is passed on with the states reached so far in its attribute ``solution``; so are KeyboardInterrupt
-        and SystemExit.
+        the exception is passed on with the states reached so far in its attribute ``solution``; KeyboardInterrupt and
+        SystemExit, too.
 
     Notes
     -----

@@ -14,7 +14,7 @@ from expint.door import check_function, check_slopes, no_force
 from expint.exchange import ask, lent, like_state
 from expint.ivp.bound import Bound, Problem, said
 from expint.jacobian import Lineariser, as_source
-from expint.jacobian.lineariser import refuse_recorded
+from expint.jacobian.source import refuse_recorded
 from expint.operators import Operator, Scalar
 from expint.run import ErrorNorm
 from expint.run.steppers.doubled import Doubled

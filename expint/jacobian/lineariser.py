@@ -12,12 +12,12 @@ from expint.backend import Array, array_namespace, device, is_array, is_jax, to_
 from expint.jacobian.coordinates import Coordinates
 from expint.jacobian.given import Given, Product
 from expint.jacobian.linear_part import LinearPart
-from expint.jacobian.source import Computed, Place, Source
+from expint.jacobian.source import Computed, Place, Source, refuse_recorded
 from expint.operators import Dense, Operator
 from expint.operators.base import StoredOperator, is_sparse
 from expint.solution import Stats
 
-__all__ = ["JacobianFailure", "Linearisation", "Lineariser", "refuse_recorded"]
+__all__ = ["JacobianFailure", "Linearisation", "Lineariser"]
 
 _DENSE = 64
 """The largest number of unknowns for which "auto" forms matrices: φ-functions of larger ones cost more than actions."""
@@ -226,16 +226,6 @@ def _matrix_free(product: Callable[[Array], Array], n: int) -> Operator:
     from expint.operators.matrix_free import MatrixFree  # with SciPy's sparse algebra, which small systems never need
 
     return MatrixFree(product, n)
-
-
-def refuse_recorded(array: Array | None) -> None:
-    """Refuse a tensor whose gradient is recorded: a run that linearises would lose a part of it."""
-    if getattr(array, "requires_grad", False):
-        raise TypeError(
-            "expected a run that records no gradient for a method that linearises, received a state, a Jacobian or "
-            "values of nonlinear that require one: it would miss how the Jacobian changes; solve under "
-            "torch.no_grad(), or take a method with a fixed L"
-        )
 
 
 def _check_finite(matrix: Any, t: float) -> None:

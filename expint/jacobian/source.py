@@ -12,7 +12,7 @@ from expint.backend import Array, array_namespace
 from expint.exchange import ask, lent
 from expint.jacobian.coordinates import Coordinates
 
-__all__ = ["Computed", "Place", "Source"]
+__all__ = ["Computed", "Place", "Source", "refuse_recorded"]
 
 Form = Literal["auto", "dense", "action"]
 
@@ -91,6 +91,7 @@ class Source(ABC):
             return None
         if callable(self.in_time):
             slope = ask(self.in_time, place.t, lent(place.coordinates.back(place.x)))
+            refuse_recorded(slope)
             xp = array_namespace(place.x)
             state = xp.asarray(slope, dtype=place.coordinates.back(place.x).dtype)
             if tuple(state.shape) != place.coordinates.shape:
@@ -123,6 +124,16 @@ class Computed(Source):
     def sparse(self) -> bool:
         """Whether ``matrix`` returns sparse matrices."""
         return False
+
+
+def refuse_recorded(array: Array | None) -> None:
+    """Refuse a tensor whose gradient is recorded: a run that linearises would lose a part of it."""
+    if getattr(array, "requires_grad", False):
+        raise TypeError(
+            "expected a run that records no gradient for a method that linearises, received a state, a Jacobian or "
+            "values of nonlinear that require one: it would miss how the Jacobian changes; solve under "
+            "torch.no_grad(), or take a method with a fixed L"
+        )
 
 
 def _time_difference(place: Place) -> Array | None:
