@@ -11,8 +11,8 @@ from typing import Any
 import expint
 from expint.derive import Method, StepContext
 from expint.derive.adams import adams_terms
-from expint.derive.spread import placed, spread
 from expint.derive.phisum import Terms, phi
+from expint.derive.spread import placed, spread
 from expint.derive.stage import ErrorEstimate, Stage
 
 from .programme import End, capped, predictor, taper

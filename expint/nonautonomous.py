@@ -84,7 +84,9 @@ def solve_time_dependent(
     else:
         slope = _slope(nonlinear, linear.forcing, args, y0)
         forced = nonlinear is not None or linear.forcing is not None
-        steps = LieGroupSteps(chosen, lambda t: _operator_at(linear, inside(t, start, end), y0), forced, y0, start, accuracy)
+        steps = LieGroupSteps(
+            chosen, lambda t: _operator_at(linear, inside(t, start, end), y0), forced, y0, start, accuracy
+        )
     watch = Watch(SteppedTrail(steps, slope, dense_output), events) if events or dense_output else None
 
     def counted(solution: Solution) -> Solution:

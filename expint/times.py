@@ -12,7 +12,10 @@ import numpy as np
 from expint.derive.stage import Method
 from expint.lower.lower import check_grid
 
-__all__ = ["StepLimits", "check_history", "lay_out_stops", "lay_out_times"]
+__all__ = ["MOST_STEPS", "StepLimits", "check_history", "lay_out_stops", "lay_out_times", "refuse_limits"]
+
+MOST_STEPS = 1_000_000
+"""The most steps of a run that chooses them, if nothing else is said."""
 
 
 class StepLimits(NamedTuple):
@@ -65,8 +68,34 @@ def lay_out_stops(t_span: tuple[float, float], t_eval: Sequence[float] | None, l
         )
     if abs(limits.largest) < 16 * math.ulp(max(abs(start), abs(end))):
         raise ValueError(f"expected max_step above the rounding of the times, received {limits.largest}")
+    if limits.first is not None and abs(limits.first) > min(abs(end - start), abs(limits.largest)):
+        raise ValueError(
+            f"expected first_step of at most the length of t_span, {abs(end - start):.6g}, and max_step, received "
+            f"{limits.first}; shorten it, or leave it out to have it chosen"
+        )
     wanted = [] if t_eval is None else _check_t_eval(t_eval, start, end).tolist()
     return [t for t in wanted if t not in (start, end)] + [end]
+
+
+def refuse_limits(limits: StepLimits) -> None:
+    """Refuse bounds on the steps where the steps are given: they would be ignored.
+
+    Raises
+    ------
+    ValueError
+        If one is given.
+    """
+    given = {
+        "first_step": limits.first is not None,
+        "max_step": limits.largest != math.inf,
+        "max_steps": limits.most != MOST_STEPS,
+    }
+    names = [name for name, is_given in given.items() if is_given]
+    if names:
+        raise ValueError(
+            f"expected either fixed steps (step=, grid=) or steps that are chosen, received {', '.join(names)} beside "
+            "fixed steps, which would have no effect; make step or the gaps of grid as small as is wanted"
+        )
 
 
 def check_history(method: Method, steps: int) -> None:

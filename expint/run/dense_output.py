@@ -119,7 +119,7 @@ class Trail:
         self.states: list[Array] = []
         self.slopes: list[Array] = []
         self._ahead: Array | None = None
-        self._kept = 2 * order + 1  # twice as many as are interpolated: some may nearly coincide
+        self._kept = order + 2  # one more than is interpolated between: two may nearly coincide
 
     @property
     def end(self) -> float | None:
