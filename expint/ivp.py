@@ -36,7 +36,7 @@ from expint.run.dense_output import Trail
 from expint.run.events import Event, check_events
 from expint.run.watch import Watch
 from expint.solution import Solution
-from expint.times import MOST_STEPS, StepLimits, check_history, lay_out_stops, lay_out_times, refuse_limits
+from expint.times import MOST_STEPS, StepLimits, check_history, lay_out_stops, lay_out_times
 from expint.unsplit import solve_linearised
 
 __all__ = ["solve", "solve_ivp"]
@@ -154,8 +154,8 @@ def solve_ivp(
     watched = check_events(events, args)
     fixed, doubling = step is not None or grid is not None, check_estimate(error)
     if fixed:
-        refuse_tolerances(rtol=rtol, atol=atol, norm=norm, error=error, controller=controller)
-        refuse_limits(StepLimits(first_step, max_step, max_steps))
+        bounds = StepLimits(first_step, max_step, max_steps).given()
+        refuse_tolerances(rtol=rtol, atol=atol, norm=norm, error=error, controller=controller, **bounds)
     if not isinstance(controller, Controller | None):
         raise TypeError(
             f"expected controller to be an expint.run.Controller, received {type(controller).__name__}; (1, 0, 0) is "

@@ -12,7 +12,7 @@ import numpy as np
 from expint.derive.stage import Method
 from expint.lower.lower import check_grid
 
-__all__ = ["MOST_STEPS", "StepLimits", "check_history", "lay_out_stops", "lay_out_times", "refuse_limits"]
+__all__ = ["MOST_STEPS", "StepLimits", "check_history", "lay_out_stops", "lay_out_times"]
 
 MOST_STEPS = 1_000_000
 """The most steps of a run that chooses them, if nothing else is said."""
@@ -28,6 +28,14 @@ class StepLimits(NamedTuple):
     def sizes(self) -> tuple[float | None, float, int]:
         """Return the bounds without signs."""
         return None if self.first is None else abs(self.first), abs(self.largest), self.most
+
+    def given(self) -> dict[str, float | None]:
+        """Return the bounds by their names, None for those that were left as they are."""
+        return {
+            "first_step": self.first,
+            "max_step": None if self.largest == math.inf else self.largest,
+            "max_steps": None if self.most == MOST_STEPS else self.most,
+        }
 
 
 def lay_out_times(
@@ -75,27 +83,6 @@ def lay_out_stops(t_span: tuple[float, float], t_eval: Sequence[float] | None, l
         )
     wanted = [] if t_eval is None else _check_t_eval(t_eval, start, end).tolist()
     return [t for t in wanted if t not in (start, end)] + [end]
-
-
-def refuse_limits(limits: StepLimits) -> None:
-    """Refuse bounds on the steps where the steps are given: they would be ignored.
-
-    Raises
-    ------
-    ValueError
-        If one is given.
-    """
-    given = {
-        "first_step": limits.first is not None,
-        "max_step": limits.largest != math.inf,
-        "max_steps": limits.most != MOST_STEPS,
-    }
-    names = [name for name, is_given in given.items() if is_given]
-    if names:
-        raise ValueError(
-            f"expected either fixed steps (step=, grid=) or steps that are chosen, received {', '.join(names)} beside "
-            "fixed steps, which would have no effect; make step or the gaps of grid as small as is wanted"
-        )
 
 
 def check_history(method: Method, steps: int) -> None:

@@ -72,7 +72,7 @@ def begin(first: float, t: float, stop: float) -> tuple[float, bool]:
 
 
 def inside(at: float, start: float, end: float) -> float:
-    """Return the time ``at``, or that end of a step, from ``start`` to ``end``, beyond which it lies by rounding only."""
+    """Return ``at``, or that end of the step from ``start`` to ``end`` beyond which it lies by rounding only."""
     low, high = (start, end) if start <= end else (end, start)
     nearest = min(max(at, low), high)
     return nearest if abs(at - nearest) <= 2 * _SAME * math.ulp(max(-low, high)) else at
