@@ -15,7 +15,7 @@ from expint.given import given_times, refuse_gradients
 from expint.operators.time_scaled import Part, TimeScaled
 from expint.run.events import check_events
 from expint.solution import Solution, Status
-from expint.times import StepLimits, lay_out_stops, lay_out_times
+from expint.times import MOST_STEPS, StepLimits, lay_out_stops, lay_out_times
 
 if TYPE_CHECKING:
     from expint.operators.clock import Clock
@@ -35,7 +35,7 @@ def solve_in_clock(
     t_eval: Sequence[float] | None = None,
     first_step: float | None = None,
     max_step: float = math.inf,
-    max_steps: int = 1_000_000,
+    max_steps: int = MOST_STEPS,
     events: Any = None,
     args: tuple[Any, ...] = (),
     callback: Callable[[float, Array], None] | None = None,
@@ -70,13 +70,14 @@ def solve_in_clock(
     run = _Clocked(part, times)
     steps: dict[str, Any] = {"first_step": first_step}
     if fixed:
-        steps["grid"] = run.into(times)
+        steps |= {"grid": run.into(times), "max_step": max_step, "max_steps": max_steps}
     else:
         first, largest, most = limits.sizes()
-        backwards = math.copysign(1.0, run.clock(run.end))
+        backwards, largest = math.copysign(1.0, run.clock(run.end)), largest * run.clock.least
         if first is not None:
-            steps["first_step"] = run.clock(run.start + math.copysign(min(first, abs(run.end - run.start)), run.ahead))
-        steps |= {"max_step": backwards * largest * run.clock.least, "max_steps": most}
+            began = abs(run.clock(run.start + math.copysign(min(first, abs(run.end - run.start)), run.ahead)))
+            steps["first_step"] = backwards * min(began, largest)
+        steps |= {"max_step": backwards * largest, "max_steps": most}
     try:
         solution = solve(
             run.slope(check_slopes(nonlinear, args, y0)),

@@ -63,9 +63,15 @@ class _Driven(OdeSolver):
         ValueError
             If a tolerance or a bound makes no sense.
         """
-        for label, limit in (("first_step", first_step), ("max_step", max_step)):
-            if limit is not None and not limit > 0:
-                raise ValueError(f"expected {label} to be a positive number, received {limit}")
+        for label, bound in (("first_step", first_step), ("max_step", max_step)):
+            if bound is not None and not bound > 0:
+                raise ValueError(f"expected {label} to be a positive number, received {bound}")
+        reach = abs(self.t_bound - self.t)
+        if first_step is not None and first_step > min(reach, max_step) and reach:
+            raise ValueError(
+                f"expected first_step of at most the length of the span, {reach:.6g}, and max_step, received "
+                f"{first_step}; shorten it, or leave it out to have it chosen"
+            )
         if not math.isfinite(self.t_bound):
             raise ValueError(f"expected a finite t_bound, in units of which steps are made, received {self.t_bound}")
         problem = Problem(nonlinear, self.y, (self.t, self.t_bound), linear, jac)

@@ -12,7 +12,10 @@ import numpy as np
 from expint.derive.stage import Method
 from expint.lower.lower import check_grid
 
-__all__ = ["StepLimits", "check_history", "lay_out_stops", "lay_out_times"]
+__all__ = ["MOST_STEPS", "StepLimits", "check_history", "lay_out_stops", "lay_out_times"]
+
+MOST_STEPS = 1_000_000
+"""The most steps of a run that chooses them, if nothing else is said."""
 
 
 class StepLimits(NamedTuple):
@@ -25,6 +28,14 @@ class StepLimits(NamedTuple):
     def sizes(self) -> tuple[float | None, float, int]:
         """Return the bounds without signs."""
         return None if self.first is None else abs(self.first), abs(self.largest), self.most
+
+    def given(self) -> dict[str, float | None]:
+        """Return the bounds by their names, None for those that were left as they are."""
+        return {
+            "first_step": self.first,
+            "max_step": None if self.largest == math.inf else self.largest,
+            "max_steps": None if self.most == MOST_STEPS else self.most,
+        }
 
 
 def lay_out_times(
@@ -70,6 +81,11 @@ def lay_out_stops(
         )
     if abs(limits.largest) < 16 * math.ulp(max(abs(start), abs(end))):
         raise ValueError(f"expected max_step above the rounding of the times, received {limits.largest}")
+    if limits.first is not None and abs(limits.first) > min(abs(end - start), abs(limits.largest)):
+        raise ValueError(
+            f"expected first_step of at most the length of t_span, {abs(end - start):.6g}, and max_step, received "
+            f"{limits.first}; shorten it, or leave it out to have it chosen"
+        )
     wanted = [] if t_eval is None else _check_t_eval(t_eval, start, end).tolist()
     return [t for t in wanted if t not in (start, end)] + [end]
 

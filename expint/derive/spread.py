@@ -4,8 +4,8 @@ The polynomial through slopes N_j at the nodes s_j, newest first, in Newton's fo
 
 .. math:: a_k = \prod_{i<k} \left| \frac{x - s_i}{s_k - s_i} \right|
 
-to the end x of the step: 1 on uniform grids, g^{k(k+1)/2} where steps grow by the factor g, and as much as you like where
-two nodes nearly coincide. What is wrong with N_k is multiplied by it: rounding always; and, where slopes are taken at
+to the end x of the step: 1 on uniform grids, g^{k(k+1)/2} where steps grow by the factor g, and without bound where two
+nodes nearly coincide. What is wrong with N_k is multiplied by it: rounding always; and, where slopes are taken at
 predicted points, the error of a prediction, of order 2 at least in the length of the step that led there.
 
 So slopes are taken from the newest to older ones, those that would be amplified beyond a bound being passed over. One
@@ -26,8 +26,8 @@ from expint.derive.phisum import Terms
 __all__ = ["apart", "lookback", "placed", "spread"]
 
 _ROUNDING = 1e4
-"""The most by which rounding is multiplied. Published samplers stay far below on their grids: a last step twenty times as
-long as those before it multiplies by 1540 at order 4."""
+"""The most by which rounding is multiplied. Published samplers stay far below on their grids: a last step twenty times
+as long as those before it multiplies by 1540 at order 4."""
 
 _PREDICTION = {False: 8.0, True: 64.0}
 """The most by which the error of a predicted slope is multiplied, in units of the larger of the errors made at the end
@@ -94,8 +94,9 @@ def _spread(nodes: tuple[float, ...], end: float, most: int, allowed: float, dou
 def apart(
     nodes: Mapping[int, float], taken: Sequence[int], others: Sequence[int], place: float, most: int
 ) -> list[int]:
-    """Return up to ``most`` indices of ``nodes`` to interpolate between: those ``taken`` and the first that fit of
-    ``others``, at which what is wrong is multiplied little at ``place``.
+    """Return indices of up to ``most`` of the ``nodes``, in order, between which to interpolate at ``place``.
+
+    Those ``taken`` are among them, and of ``others`` the first at which what is wrong is multiplied little.
     """
     chosen = list(taken)
     for j in others:

@@ -22,7 +22,7 @@ from expint.progress import Progress
 from expint.run import Controller, StepControl
 from expint.run.events import Event, check_events
 from expint.solution import Solution
-from expint.times import StepLimits, lay_out_stops, lay_out_times
+from expint.times import MOST_STEPS, StepLimits, lay_out_stops, lay_out_times
 
 __all__ = ["solve", "solve_ivp"]
 
@@ -43,7 +43,7 @@ def solve_ivp(
     atol: float | Array | None = None,
     first_step: float | None = None,
     max_step: float = math.inf,
-    max_steps: int = 1_000_000,
+    max_steps: int = MOST_STEPS,
     norm: Callable[[Array], float] | Literal["max"] | None = None,
     error: Literal["embedded", "doubling"] | None = None,
     controller: Controller | None = None,
@@ -101,7 +101,8 @@ def solve_ivp(
         allow a step of length h only √(h/T) of this, T the span, and (h/T)^(3/4) where L damps nothing, so that errors
         that add up stay near the tolerance.
     first_step, max_step, max_steps
-        The first step (chosen by default), the largest step, and the most steps, rejected ones included.
+        The first step (chosen by default), the largest step, and the most steps, rejected ones included. The first
+        step has exactly the length given, unless a time in ``t_eval`` comes before. Not beside ``step`` and ``grid``.
     norm
         Instead of that maximum: a function from the array |e_i| / w_i to a number, or "max", which lets no component
         err by more than w_i. Take that for many trajectories in one state: one of 10⁵ that moves where the others rest
@@ -153,7 +154,8 @@ def solve_ivp(
     watched, fixed = check_events(events, args), times.step is not None or times.grid is not None
     check_estimate(error)
     if fixed:
-        refuse_tolerances(rtol=rtol, atol=atol, first_step=first_step, norm=norm, error=error, controller=controller)
+        bounds = StepLimits(first_step, max_step, max_steps).given()
+        refuse_tolerances(rtol=rtol, atol=atol, norm=norm, error=error, controller=controller, **bounds)
     if not isinstance(controller, Controller | None):
         raise TypeError(
             f"expected controller to be an expint.run.Controller, received {type(controller).__name__}; (1, 0, 0) is "

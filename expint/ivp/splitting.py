@@ -53,7 +53,7 @@ def run_splitting(
         L, as in ``solve_ivp``: a number, an array that multiplies elementwise, a square matrix, or an operator.
     flow
         flow(t, τ, y): the solution after a time τ of v' = N(t + s, v), v(0) = y. In methods of order above 2 some τ run
-        backwards.
+        backwards, and some t lie outside the step.
     y0
         The initial state.
     grid

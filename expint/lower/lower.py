@@ -19,6 +19,9 @@ from expint.operators.base import Operator
 
 __all__ = ["check_grid", "lower", "same_step", "stage_times"]
 
+_ALIKE = 0.1
+"""Steps of a few roundings of the times are alike only if they differ by no more than this part of them."""
+
 
 def lower(method: Method, operator: Operator, grid: Sequence[float] | np.ndarray, *, like: Array | None = None) -> Plan:
     """Return the numbers with which ``method`` runs over ``grid`` for ``operator``.
@@ -121,12 +124,14 @@ def same_step(previous: float, start: float, end: float) -> float:
     Without this the steps of a uniform grid, differing in their last bits, would each be lowered anew.
     """
     h = end - start
-    return previous if h == previous or abs(h - previous) <= 4 * math.ulp(max(abs(start), abs(end))) else h
+    rounding = min(4 * math.ulp(max(abs(start), abs(end))), _ALIKE * abs(h))
+    return previous if abs(h - previous) <= rounding else h
 
 
 def _lengths(starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
     """Return the lengths of all steps, by ``same_step`` one after the other."""
-    lengths, rounding = ends - starts, 4 * np.spacing(np.maximum(abs(starts), abs(ends)))
+    lengths = ends - starts
+    rounding = np.minimum(4 * np.spacing(np.maximum(abs(starts), abs(ends))), _ALIKE * abs(lengths))
     if np.all(abs(lengths - lengths[0]) <= rounding):
         return np.full_like(lengths, lengths[0])
     previous = 0.0

@@ -17,7 +17,16 @@ from expint.phi.action import ActionFailure
 from expint.run.control import ErrorOf, Policy
 from expint.run.control.rest import AWAKE, FAINT, QUIET
 from expint.run.steppers import Stepper, Trial
-from expint.run.stepsize import approach, check_first_slope, check_step, finite, first_step, inside, too_many_steps
+from expint.run.stepsize import (
+    approach,
+    begin,
+    check_first_slope,
+    check_step,
+    finite,
+    first_step,
+    inside,
+    too_many_steps,
+)
 from expint.run.tolerance import StepControl
 
 __all__ = ["Accepted", "over_plan", "over_times", "to_tolerance"]
@@ -188,12 +197,13 @@ def to_tolerance(
         return first_step(stepper.euler(memory), value, y, first, t, stops[-1], control, **aim)
 
     state, scale = policy.begin(control.first, choose), control.error.scale(y)
-    pending = iter(stops)
+    pending, given = iter(stops), control.first
     stop = next(pending)
     for _ in range(control.most):
         state, found, error = policy.prepare(state), None, math.inf
         error_of: ErrorOf = _no_error
-        h, lands = approach(state.h, state.rung, t, stop, state.previous)
+        h, lands = approach(state.h, state.rung, t, stop, state.previous) if given is None else begin(given, t, stop)
+        given = None
         if not lands:
             check_step(h, t, span, failure, last_error)
         end, order = stop if lands else t + direction * h, state.order

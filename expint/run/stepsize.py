@@ -11,6 +11,7 @@ from expint.solution import Status
 
 __all__ = [
     "approach",
+    "begin",
     "check_first_slope",
     "check_step",
     "finite",
@@ -67,8 +68,14 @@ def approach(h: float, rung: float, t: float, stop: float, previous: float) -> t
     return trial, pieces == 1
 
 
+def begin(first: float, t: float, stop: float) -> tuple[float, bool]:
+    """Return the length of a first step that is given, unless ``stop`` comes before, and whether it ends there."""
+    reach = abs(stop - t)
+    return min(first, reach), first >= reach
+
+
 def inside(at: float, start: float, end: float) -> float:
-    """Return the time ``at``, or the end of the step from ``start`` to ``end`` where it lies beyond it by rounding only."""
+    """Return ``at``, or that end of the step from ``start`` to ``end`` beyond which it lies by rounding only."""
     low, high = (start, end) if start <= end else (end, start)
     nearest = min(max(at, low), high)
     return nearest if abs(at - nearest) <= 2 * _SAME * math.ulp(max(-low, high)) else at
@@ -147,9 +154,8 @@ def first_step(
     guess = 0.01 * size / rate if rate * span > 1e-10 and size > 1e-10 else 1e-6 * span
     if rate * span < 1.0:  # so small an N does not tell how fast it changes
         guess = min(guess, _GLANCE * span)
-    guess = on_ladder(
-        max(min(guess, span, control.largest), least), span, 1
-    )  # runs that differ by rounding begin alike
+    guess = max(min(guess, span, control.largest), least)
+    guess = on_ladder(guess, span, 1)  # runs that differ by rounding begin alike
     ahead = t + math.copysign(guess, end - t)
     change = control.error.size(nonlinear(ahead, euler(ahead - t)) - slope, scale) / abs(ahead - t)
     if not math.isfinite(max(rate, change)):

@@ -80,7 +80,10 @@ class AdamsPairs:
         return self.attempt(memory, slope, t, end, h, order)._replace(order=0, error=no_estimate)
 
     def attempt(self, memory: _Memory, slope: Slope, t: float, end: float, h: float, order: int) -> Trial:
-        """Return a step from ``order`` past slopes, fewer where some nearly coincide, with the estimates near that order."""
+        """Return a step from ``order`` past slopes, with the error estimates of that order and its neighbours.
+
+        There are fewer slopes where some nearly coincide.
+        """
         del t
         columns, places, _ = memory
         rows = self.pairs.rows(h, places, order)
