@@ -198,7 +198,7 @@ def solve_ivp(
         limits: StepLimits = asked["limits"]
         stops = lay_out_stops(t_span, t_eval, limits)
         tolerance = check_tolerance(chosen, rtol, atol, norm, y0, doubling)
-        control = StepControl(tolerance, controller, *limits.sizes(), doubling)
+        control = StepControl(tolerance, controller, *limits.sizes(), doubling, looks=nonlinear is not no_force)
         operator = operator.for_steps(changing=True).within(*tolerance.tightest)
         stepper = fixed_linear_stepper(chosen, operator, y0, doubling)
         start, keep = float(t_span[0]), None if t_eval is None else {float(t) for t in t_eval}

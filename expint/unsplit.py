@@ -10,7 +10,7 @@ from typing import Any
 from expint.backend import Array
 from expint.derive.linearised_ladder import linearised_ladder
 from expint.derive.stage import Method
-from expint.door import check_slopes, check_tolerance
+from expint.door import check_slopes, check_tolerance, no_force
 from expint.jacobian import Lineariser, as_source
 from expint.operators import Operator, Scalar
 from expint.run import Controller, StepControl
@@ -63,7 +63,9 @@ def solve_linearised(
     else:
         stops = lay_out_stops(t_span, t_eval, limits)
         tolerance = check_tolerance(method, rtol, atol, norm, y0, doubling)
-        control = StepControl(tolerance, controller or Controller(), *limits.sizes(), doubling)
+        control = StepControl(
+            tolerance, controller or Controller(), *limits.sizes(), doubling, looks=nonlinear is not no_force
+        )
     accuracy = None if fixed else tolerance.tightest
     steps = linearised_steps(nonlinear, start, y0, operator, method, jac, args, accuracy)
     linearise, stats = steps.linearise, steps.linearise.stats

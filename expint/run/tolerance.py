@@ -111,6 +111,8 @@ class StepControl:
         The most steps, accepted and rejected together.
     doubling
         Whether errors are estimated by step doubling instead of by the method itself.
+    looks
+        Whether steps are bounded while N rests; see ``expint.run.control.rest``. Not where there is no N.
     """
 
     error: ErrorNorm
@@ -119,6 +121,7 @@ class StepControl:
     largest: float = math.inf
     most: int = 1_000_000
     doubling: bool = False
+    looks: bool = True
 
 
 class AdaptiveFailure(Exception):
