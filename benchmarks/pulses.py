@@ -189,7 +189,7 @@ def main(arguments: Sequence[str] = ()) -> None:
     options = command.parse_args(arguments)
     warnings.simplefilter("ignore")
     count = options.cases or (1 if options.quick else 4)
-    methods = options.methods or (("auto", "RK45") if options.quick else (*METHODS, *PEERS))
+    methods = options.methods or (("auto",) if options.quick else (*METHODS, *PEERS))
     drawn = cases(count, options.seed)
     compare(drawn[::7] if options.quick else drawn, methods)
 

@@ -21,6 +21,7 @@ __all__ = [
     "check_state",
     "check_tolerance",
     "climbing",
+    "default_atol",
     "no_force",
     "refuse_tolerances",
 ]
@@ -138,8 +139,7 @@ def check_tolerance(
         )
     rtol, xp = check_rtol(rtol, y0), array_namespace(y0)
     if atol is None:
-        size = math.sqrt(float(to_numpy(xp.mean(xp.abs(y0) ** 2))))
-        atol = rtol * (size if size > 0 else 1.0)
+        atol = default_atol(rtol, y0)
     atol = _beside("atol", atol, y0)
     smallest = float(np.min(to_numpy(atol)))
     neither = np.any(to_numpy(atol) + to_numpy(rtol) == 0)
@@ -148,6 +148,12 @@ def check_tolerance(
     if smallest == 0:  # a component that stays zero has no error, not 0/0
         atol = atol + float(xp.finfo(y0.dtype).smallest_normal) ** 0.5
     return ErrorNorm(rtol, atol, norm)
+
+
+def default_atol(rtol: float | Array, y0: Array) -> float | Array:
+    """Return rtol times the root mean square of y_0, or times 1 where that is zero."""
+    size = math.sqrt(float(to_numpy(array_namespace(y0).mean(array_namespace(y0).abs(y0) ** 2))))
+    return rtol * (size if size > 0 else 1.0)
 
 
 def climbing(method: Method) -> Method:

@@ -12,6 +12,7 @@ import numpy as np
 from expint.auto import choose, choose_linearised
 from expint.backend import Array, to_numpy
 from expint.bind import fixed_linear_stepper
+from expint.breakpoints import piece_by_piece
 from expint.clocked import in_own_clock
 from expint.derive.rosenbrock import Linearised
 from expint.derive.splitting import Splitting
@@ -42,6 +43,7 @@ from expint.unsplit import solve_linearised
 __all__ = ["solve", "solve_ivp"]
 
 
+@piece_by_piece
 @in_own_clock
 def solve_ivp(
     nonlinear: Callable[..., Array] | None,
@@ -54,6 +56,7 @@ def solve_ivp(
     step: float | None = None,
     grid: Sequence[float] | None = None,
     t_eval: Sequence[float] | None = None,
+    breakpoints: Sequence[float] | None = None,
     rtol: float | Array | None = None,
     atol: float | Array | None = None,
     first_step: float | None = None,
@@ -103,6 +106,12 @@ def solve_ivp(
     t_eval
         Times at which the states are wanted, in the direction of integration, within t_span. By default those of all
         steps.
+    breakpoints
+        Times at which N, L(t) or one of their derivatives jumps. Steps end there, nothing is remembered across them,
+        and functions of time are seen from one side: a step that ends at a breakpoint b is told the floating-point
+        number before b, one that begins there the number after it. The value at b itself is not asked for. Pulses and
+        switches whose times are known are so met whatever their width; the tolerance holds for each piece. Multistep
+        methods with fixed steps need as many steps as they look back in every piece.
     rtol, atol
         Tolerances: steps are chosen so that the estimated error e of each is at most 1 in units of
         w_i = atol + rtol |y_i|: max( sqrt(1/n Σ_i |e_i / w_i|²), ‖e‖₂ / ‖w‖₂ ) ≤ 1. The second term is for states that
@@ -149,6 +158,7 @@ def solve_ivp(
         For arguments that make no sense, before any work. If N raises, its exception is passed on with the states
         reached so far in its attribute ``solution``.
     """
+    del breakpoints  # heeded by piece_by_piece
     y0 = check_state(y0)
     watched = check_events(events, args)
     fixed, doubling = step is not None or grid is not None, check_estimate(error)
