@@ -190,9 +190,9 @@ def _generate(key: str) -> Method | None:
         match = re.fullmatch(family.pattern, key)
         if match:
             digits = next(filter(None, match.groups()))
-            if len(digits) > 2 or not 0 < int(digits) <= _HIGHEST:
+            if len(digits) > 2 or int(digits) > _HIGHEST:
                 raise ValueError(
-                    f"expected an order of {family.name} from 1 to {_HIGHEST}, whose weights leave digits in double "
+                    f"expected an order of {family.name} up to {_HIGHEST}, whose weights leave digits in double "
                     f"precision, received {digits[:40]}"
                 )
             return _made(number, int(digits))
