@@ -7,12 +7,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from expint.backend import Array
 
 __all__ = ["SemilinearProblem"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SemilinearProblem:
     """An initial value problem y' = L y + N(t, y), y(t_0) = y_0.
 
@@ -51,6 +53,10 @@ class SemilinearProblem:
     equation: str = ""
     source: str = ""
     remarks: str = field(default="", repr=False)
+
+    def __repr__(self) -> str:
+        shape = "×".join(str(n) for n in np.shape(self.y0)) or "scalar"
+        return f"SemilinearProblem({self.name or 'unnamed'}, y0 {shape}, t {self.t_span[0]:g} … {self.t_span[1]:g})"
 
     def __reduce__(self) -> Any:
         """Return how to make a copy: the functions come from the maker of the problem, all else is copied."""

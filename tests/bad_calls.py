@@ -14,6 +14,7 @@ import collections
 import contextlib
 import datetime
 import decimal
+import functools
 import importlib
 import inspect
 import io
@@ -383,6 +384,7 @@ class _Here:
 HERE = _Here()
 
 
+@functools.cache
 def surface() -> dict[str, Callable[..., Any]]:
     """Return the public functions and classes by name."""
     found: dict[str, Callable[..., Any]] = {}
@@ -474,7 +476,8 @@ def answer(call: Call, seconds: float = 5.0) -> str:
     finally:
         expint.plot.pyplot().close("all")
     for kind, fitting in KINDS.items():
-        if call.annotation.startswith(kind) and "None" not in call.annotation and call.kind not in fitting:
+        plain = call.annotation == kind or (kind == "Callable" and call.annotation.startswith("Callable["))
+        if plain and " | " not in call.annotation and call.kind not in fitting:
             return f"nonsense: taken as {call.annotation}"
     return ""
 

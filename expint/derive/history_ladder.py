@@ -27,7 +27,7 @@ from expint.derive.stage import Method, Stage, StepContext, WithoutEstimate
 __all__ = ["HistoryLadder"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class HistoryLadder(Proved, WithoutEstimate, Presented):
     """A general linear method with q remembered slopes and levels of stages; the step collocates at the top level.
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["FlowPoints", "Splitting", "repeated"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Splitting(ProvedInWords, WithoutEstimate, Presented):
     """A splitting method.
 

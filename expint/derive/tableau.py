@@ -26,7 +26,7 @@ Coefficient: TypeAlias = Any
 """A PhiSum once the tableau is made; as an argument also an exact constant or ``REST``."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Tableau(DeclaredOrders, Presented):
     r"""An explicit exponential Runge–Kutta method for y' = L y + N(t, y), z = hL.
 
