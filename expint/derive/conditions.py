@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from expint.derive.classical import ElementaryWeights, classical_statement
 from expint.derive.expect import expect
 from expint.derive.linearised import LinearisedResiduals, linearised_classical_trees, linearised_stiff_trees
-from expint.derive.orders import ProvedInWords
+from expint.derive.orders import PROVED_UP_TO, ProvedInWords
 from expint.derive.phisum import Exact, PhiSum, phi
 from expint.derive.report import Condition, OrderReport
 from expint.derive.rosenbrock import Linearised
