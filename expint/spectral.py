@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -125,11 +126,7 @@ class Fourier:
         """Return N with its argument and its result dealiased: at every stage, not once a step."""
         keep = _kept(keep)
         function("nonlinear", nonlinear, "(t, v)")
-
-        def wrapped(t: float, v: Array, *args: Any) -> Array:
-            return self.dealias(nonlinear(t, self.dealias(v, keep), *args), keep)
-
-        return wrapped
+        return _Dealiased(self, nonlinear, keep)
 
     def _mask(self, like: Array, keep: float) -> Array:
         key = (keep, like.dtype, device(like))
@@ -140,6 +137,18 @@ class Fourier:
     def __repr__(self) -> str:
         kind = "real" if self.real else "complex"
         return f"Fourier({self.n} points on [{self.start:.6g}, {self.start + self.length:.6g}), {kind})"
+
+
+@dataclass(frozen=True)
+class _Dealiased:
+    """N with its argument and its result dealiased."""
+
+    grid: Fourier
+    nonlinear: Callable[..., Array]
+    keep: float
+
+    def __call__(self, t: float, v: Array, *args: Any) -> Array:
+        return self.grid.dealias(self.nonlinear(t, self.grid.dealias(v, self.keep), *args), self.keep)
 
 
 class Chebyshev:
