@@ -12,6 +12,9 @@ from expint.backend import Array, array_namespace, asarray_like, device, is_arra
 __all__ = ["Chebyshev", "Fourier"]
 
 
+_MOST_POINTS = 2**27
+"""Numbers of 8 bytes that are 1 GiB."""
+
 _MOST_DEGREE = 11_584
 """(n + 1)² numbers of 8 bytes are 1 GiB."""
 
@@ -49,7 +52,7 @@ class Fourier:
     Raises
     ------
     ValueError
-        If n is smaller than 4 or the length is not positive.
+        If n is smaller than 4 or larger than 2²⁷, the length is not positive, or the first point not finite.
     TypeError
         If n is no integer, or ``like`` has no floating-point dtype.
     """
@@ -59,8 +62,12 @@ class Fourier:
     ) -> None:
         if _whole(n) < 4:
             raise ValueError(f"expected at least 4 grid points, received n = {n}")
+        if n > _MOST_POINTS:
+            raise ValueError(f"expected at most {_MOST_POINTS} grid points, of which there is 1 GiB, received n = {n}")
         if not (np.isfinite(length) and length > 0):
             raise ValueError(f"expected a positive length, received {length}")
+        if not np.isfinite(start):
+            raise ValueError(f"expected a finite first point, received start = {start}")
         self.n, self.length, self.start, self.real = n, float(length), float(start), real
         modes = np.arange(n // 2 + 1) if real else np.fft.fftfreq(n, 1 / n)
         wavenumbers = 2 * np.pi / self.length * modes

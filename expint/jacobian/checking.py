@@ -85,7 +85,9 @@ def check(
         is no direction to look along.
     """
     if isinstance(directions, bool) or not isinstance(directions, (int, np.integer)) or directions < 1:
-        raise ValueError(f"expected directions, how many are looked along, to be an integer ≥ 1, received {directions!r}")
+        raise ValueError(
+            f"expected directions, how many are looked along, to be an integer ≥ 1, received {directions!r}"
+        )
     y = y if is_array(y) else np.asarray(y, dtype=complex if np.iscomplexobj(y) else float)
     operator = None if linear is None else as_operator(linear, y)
     value = nonlinear(t, y)

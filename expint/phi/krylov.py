@@ -211,7 +211,9 @@ class _Space:
 
         def within(bound: float) -> bool:
             enough = math.isfinite(bound) and error <= max(reached.time * bound, least)
-            return enough and rounding <= max(bound, 2 * least) and self._is_kept(error, least, bound, reached, remaining)
+            return (
+                enough and rounding <= max(bound, 2 * least) and self._is_kept(error, least, bound, reached, remaining)
+            )
 
         known = norm(u)
         if within(accuracy.bound(known)):
