@@ -15,6 +15,13 @@ from expint.backend import Array, array_namespace, asarray_like, device, is_nump
 __all__ = ["Chebyshev", "Fourier"]
 
 
+_MOST_POINTS = 2**27
+"""Numbers of 8 bytes that are 1 GiB."""
+
+_MOST_DEGREE = 11_584
+"""(n + 1)² numbers of 8 bytes are 1 GiB."""
+
+
 class Fourier:
     r"""A periodic grid of n points on [start, start + length), and its discrete Fourier transform.
 
@@ -48,7 +55,7 @@ class Fourier:
     Raises
     ------
     ValueError
-        If n is smaller than 4 or too large, or the length is not positive.
+        If n is smaller than 4 or larger than 2²⁷, the length is not positive, or the first point not finite.
     TypeError
         If they are no numbers, or ``like`` is no array of floating-point numbers.
     """
@@ -59,8 +66,12 @@ class Fourier:
     ) -> None:
         if n < 4:
             raise ValueError(f"expected at least 4 grid points, received n = {n}")
+        if n > _MOST_POINTS:
+            raise ValueError(f"expected at most {_MOST_POINTS} grid points, of which there is 1 GiB, received n = {n}")
         if not (np.isfinite(length) and length > 0):
             raise ValueError(f"expected a positive length, received {length}")
+        if not np.isfinite(start):
+            raise ValueError(f"expected a finite first point, received start = {start}")
         self.n, self.length, self.start, self.real = n, float(length), float(start), real
         modes = np.arange(n // 2 + 1) if real else np.fft.fftfreq(n, 1 / n)
         wavenumbers = 2 * np.pi / self.length * modes
