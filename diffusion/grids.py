@@ -25,8 +25,8 @@ _ROUNDING = 1e-6  # relative: a single-precision time that far outside the sched
 
 def number_of_times(name: str, value: Any) -> int:
     """Return a number of steps that a grid can have."""
-    n = number_of_steps(value)
-    return integer(name, n, most=1_000_000)
+    number_of_steps(value)
+    return integer(name, value, most=1_000_000)
 
 
 @checked(steps=number_of_times)
