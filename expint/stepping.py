@@ -10,9 +10,8 @@ from typing import Any
 from expint.backend import Array
 from expint.derive.stage import Method
 from expint.given import check_state, given_number
-from expint.ivp.bind import bind
+from expint.ivp.bind import bind, linearises
 from expint.ivp.bound import Problem
-from expint.ivp.kinds import linearises
 from expint.run.steppers import Stepper
 from expint.run.stepsize import inside
 
