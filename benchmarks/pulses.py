@@ -1,6 +1,6 @@
 """Pulses that wake a resting N: how often they are stepped over, and what looking for them costs.
 
-    python -m benchmarks.pulses [--cases 8] [--methods auto adams4 …] [--seed 0]
+    python -m benchmarks.pulses [--cases 4] [--methods auto adams4 …] [--seed 0]
 
 Problems are y' = λy + b + s(t) on (0, 10), one component of several driven by s: a rectangle, a smooth bump, a Gaussian
 or a train of bursts, each 1 to 20 % of the span wide, somewhere in it. L = λ is exact, so that nothing but s holds the
@@ -120,9 +120,7 @@ def draw(rng: np.random.Generator, rate: complex, shape: str, kind: str) -> Puls
 def ours(pulse: Pulse, method: str, rtol: float) -> Outcome:
     """Solve by a method of this library."""
     y0 = np.full(pulse.size, pulse.y0, complex if isinstance(pulse.rate, complex) else float)
-    solution = expint.solve_ivp(
-        pulse.nonlinear, (0.0, END), y0, linear=pulse.rate, method=method, rtol=rtol, atol=rtol, dense_output=True
-    )
+    solution = expint.solve_ivp(pulse.nonlinear, (0.0, END), y0, linear=pulse.rate, method=method, rtol=rtol, atol=rtol)
     return _judge(pulse, solution, solution.y[:, -1], rtol, solution.stats.nonlinear_evaluations)
 
 
@@ -135,8 +133,13 @@ def peer(pulse: Pulse, method: str, rtol: float) -> Outcome:
     return _judge(pulse, solution, solution.y[-1], rtol, solution.nfev)
 
 
+def solve(pulse: Pulse, method: str, rtol: float) -> Outcome:
+    """Solve by a method of this library or of SciPy."""
+    return (peer if method in PEERS else ours)(pulse, method, rtol)
+
+
 def _judge(pulse: Pulse, solution: Any, values: np.ndarray, rtol: float, evaluations: int) -> Outcome:
-    """Return the outcome from the states that were accepted, and where there is dense output from those between."""
+    """Return the outcome, from the states that were accepted."""
     exact = pulse.exact()
     times = np.asarray(solution.t)
     error = np.abs(values - exact(times)) / (rtol * (1 + np.abs(values)))
@@ -147,7 +150,7 @@ def _judge(pulse: Pulse, solution: Any, values: np.ndarray, rtol: float, evaluat
 def idle(method: str, rtol: float, rate: complex) -> int:
     """Return the evaluations of N where nothing happens at all."""
     nothing = Pulse(rate, 0.0, "rectangle", 2 * END, 1.0, 0.0, 1.0, 1)
-    return (peer if method in PEERS else ours)(nothing, method, rtol).evaluations
+    return solve(nothing, method, rtol).evaluations
 
 
 def cases(count: int, seed: int) -> list[tuple[Pulse, float]]:
@@ -162,21 +165,20 @@ def cases(count: int, seed: int) -> list[tuple[Pulse, float]]:
     ]
 
 
-def table(drawn: Sequence[tuple[Pulse, float]], methods: Sequence[str]) -> list[str]:
-    """Return a Markdown table: for every method what is missed, by L and by shape, and what is paid."""
+def compare(drawn: Sequence[tuple[Pulse, float]], methods: Sequence[str]) -> None:
+    """Print a Markdown table: for every method what is missed, by L and by shape, and what is paid."""
     head = [f"λ = {rate:g}" for rate in RATES] + list(SHAPES)
     lines = [f"| method | missed of {len(drawn)} | {' | '.join(head)} | evaluations | idle |"]
     lines.append("|---" * (len(head) + 4) + "|")
+    print("\n".join(lines), flush=True)
     for method in methods:
-        runs = [(pulse, (peer if method in PEERS else ours)(pulse, method, rtol)) for pulse, rtol in drawn]
+        runs = [(pulse, solve(pulse, method, rtol)) for pulse, rtol in drawn]
         by_rate = [sum(run.missed for pulse, run in runs if pulse.rate == rate) for rate in RATES]
         by_shape = [sum(run.missed for pulse, run in runs if pulse.shape == shape) for shape in SHAPES]
         missed = " | ".join(str(count) for count in (sum(by_rate), *by_rate, *by_shape))
         paid = f"{np.mean([run.evaluations for _, run in runs]):.0f}"
         resting = "/".join(str(idle(method, rtol, -1.0)) for rtol in TOLERANCES)
-        lines.append(f"| {method} | {missed} | {paid} | {resting} |")
-        print(lines[-1], flush=True)
-    return lines
+        print(f"| {method} | {missed} | {paid} | {resting} |", flush=True)
 
 
 def main(arguments: Sequence[str] = ()) -> None:
@@ -189,7 +191,7 @@ def main(arguments: Sequence[str] = ()) -> None:
     count = options.cases or (1 if options.quick else 4)
     methods = options.methods or (("auto",) if options.quick else (*METHODS, *PEERS))
     drawn = cases(count, options.seed)
-    table(drawn[::7] if options.quick else drawn, methods)
+    compare(drawn[::7] if options.quick else drawn, methods)
 
 
 if __name__ == "__main__":

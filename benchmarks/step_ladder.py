@@ -24,7 +24,7 @@ from benchmarks.machine import describe, load
 from benchmarks.work_precision import PROBLEMS, Task, task, values
 from expint import SemilinearProblem
 from expint.lower.pair import PairCache
-from expint.run import variable_order
+from expint.run.control import orders
 
 LADDERS = (1, 2, 4, 8, 10_000)
 TOLERANCES = tuple(10.0 ** -np.arange(2, 12.1, 0.25))
@@ -55,8 +55,8 @@ def rungs(count: int) -> Iterator[list[str]]:
         return counted
 
     with (
-        mock.patch.object(variable_order, "_RUNGS", count),
-        mock.patch.object(variable_order, "_HOLD", (0.95, max(1.2, 0.95 * 2 ** (1 / count)))),
+        mock.patch.object(orders, "_RUNGS", count),
+        mock.patch.object(orders, "_HOLD", (0.95, max(1.2, 0.95 * 2 ** (1 / count)))),
         mock.patch.object(PairCache, "_make", counting("_make")),
         mock.patch.object(PairCache, "_table", counting("_table")),
     ):

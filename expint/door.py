@@ -19,6 +19,7 @@ __all__ = [
     "check_slopes",
     "check_state",
     "check_tolerance",
+    "default_atol",
     "no_force",
     "refuse_tolerances",
 ]
@@ -95,8 +96,7 @@ def check_tolerance(
         )
     rtol, xp = check_rtol(rtol, y0), array_namespace(y0)
     if atol is None:
-        size = float(np.sqrt(np.mean(np.abs(_on_host(y0)) ** 2)))
-        atol = rtol * (size if size > 0 else 1.0)
+        atol = default_atol(rtol, y0)
     atol = _beside("atol", atol, y0)
     absolute, relative = _on_host(atol), _on_host(rtol)
     smallest, neither = float(np.min(absolute)), np.any(absolute + relative == 0)
@@ -105,6 +105,12 @@ def check_tolerance(
     if smallest == 0:  # a component that stays zero has no error, not 0/0
         atol = atol + float(xp.finfo(y0.dtype).smallest_normal) ** 0.5
     return ErrorNorm(rtol, atol, norm)
+
+
+def default_atol(rtol: float | Array, y0: Array) -> float | Array:
+    """Return rtol times the root mean square of y_0, or times 1 where that is zero."""
+    size = float(np.sqrt(np.mean(np.abs(_on_host(y0)) ** 2)))
+    return rtol * (size if size > 0 else 1.0)
 
 
 def check_estimate(error: str | None) -> bool:

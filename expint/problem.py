@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import copyreg
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+import numpy as np
 
 from expint.backend import Array
 
 __all__ = ["SemilinearProblem"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SemilinearProblem:
     """An initial value problem y' = L y + N(t, y), y(t_0) = y_0.
 
@@ -50,3 +53,30 @@ class SemilinearProblem:
     equation: str = ""
     source: str = ""
     remarks: str = field(default="", repr=False)
+
+    def __repr__(self) -> str:
+        shape = "×".join(str(n) for n in np.shape(self.y0)) or "scalar"
+        return f"SemilinearProblem({self.name or 'unnamed'}, y0 {shape}, t {self.t_span[0]:g} … {self.t_span[1]:g})"
+
+    def __reduce__(self) -> Any:
+        """Return how to make a copy: the functions come from the maker of the problem, all else is copied."""
+        made = vars(self).get("_made_by")
+        if made is None:
+            return copyreg.__newobj__, (type(self),), dict(vars(self))  # type: ignore[attr-defined]
+        return _remade, made, {name: value for name, value in vars(self).items() if name not in _FUNCTIONS}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+
+
+_FUNCTIONS = ("nonlinear", "exact", "jacobian", "physical")
+
+
+def made_by(maker: Callable[..., Any], parameters: Mapping[str, Any], problem: SemilinearProblem) -> SemilinearProblem:
+    """Return a ``problem`` that knows the function of a module that made it, so that it can be sent elsewhere."""
+    vars(problem)["_made_by"] = (maker, dict(parameters))
+    return problem
+
+
+def _remade(maker: Callable[..., SemilinearProblem], parameters: Mapping[str, Any]) -> SemilinearProblem:
+    return maker(**parameters)

@@ -62,9 +62,9 @@ class _Driven(OdeSolver):
         ValueError
             If a tolerance or a bound makes no sense.
         """
-        for label, bound in (("first_step", first_step), ("max_step", max_step)):
-            if bound is not None and not bound > 0:
-                raise ValueError(f"expected {label} to be a positive number, received {bound}")
+        for label, limit in (("first_step", first_step), ("max_step", max_step)):
+            if limit is not None and not limit > 0:
+                raise ValueError(f"expected {label} to be a positive number, received {limit}")
         reach = abs(self.t_bound - self.t)
         if first_step is not None and first_step > min(reach, max_step) and reach:
             raise ValueError(

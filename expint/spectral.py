@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -12,6 +13,13 @@ from expint.arguments import checked, function, integer, number, seen, template
 from expint.backend import Array, array_namespace, asarray_like, device, is_numpy
 
 __all__ = ["Chebyshev", "Fourier"]
+
+
+_MOST_POINTS = 2**27
+"""Numbers of 8 bytes that are 1 GiB."""
+
+_MOST_DEGREE = 11_584
+"""(n + 1)² numbers of 8 bytes are 1 GiB."""
 
 
 class Fourier:
@@ -47,7 +55,7 @@ class Fourier:
     Raises
     ------
     ValueError
-        If n is smaller than 4 or too large, or the length is not positive.
+        If n is smaller than 4 or larger than 2²⁷, the length is not positive, or the first point not finite.
     TypeError
         If they are no numbers, or ``like`` is no array of floating-point numbers.
     """
@@ -58,8 +66,12 @@ class Fourier:
     ) -> None:
         if n < 4:
             raise ValueError(f"expected at least 4 grid points, received n = {n}")
+        if n > _MOST_POINTS:
+            raise ValueError(f"expected at most {_MOST_POINTS} grid points, of which there is 1 GiB, received n = {n}")
         if not (np.isfinite(length) and length > 0):
             raise ValueError(f"expected a positive length, received {length}")
+        if not np.isfinite(start):
+            raise ValueError(f"expected a finite first point, received start = {start}")
         self.n, self.length, self.start, self.real = n, float(length), float(start), real
         modes = np.arange(n // 2 + 1) if real else np.fft.fftfreq(n, 1 / n)
         wavenumbers = 2 * np.pi / self.length * modes
@@ -125,11 +137,7 @@ class Fourier:
         """Return N with its argument and its result dealiased: at every stage, not once a step."""
         keep = _kept(keep)
         function("nonlinear", nonlinear, "(t, v)")
-
-        def wrapped(t: float, v: Array, *args: Any) -> Array:
-            return self.dealias(nonlinear(t, self.dealias(v, keep), *args), keep)
-
-        return wrapped
+        return _Dealiased(self, nonlinear, keep)
 
     def _mask(self, like: Array, keep: float) -> Array:
         key = (keep, like.dtype, device(like))
@@ -140,6 +148,18 @@ class Fourier:
     def __repr__(self) -> str:
         kind = "real" if self.real else "complex"
         return f"Fourier({self.n} points on [{self.start:.6g}, {self.start + self.length:.6g}), {kind})"
+
+
+@dataclass(frozen=True)
+class _Dealiased:
+    """N with its argument and its result dealiased."""
+
+    grid: Fourier
+    nonlinear: Callable[..., Array]
+    keep: float
+
+    def __call__(self, t: float, v: Array, *args: Any) -> Array:
+        return self.grid.dealias(self.nonlinear(t, self.grid.dealias(v, self.keep), *args), self.keep)
 
 
 class Chebyshev:

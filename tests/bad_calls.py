@@ -14,6 +14,7 @@ import collections
 import contextlib
 import datetime
 import decimal
+import functools
 import importlib
 import inspect
 import io
@@ -22,6 +23,7 @@ import random
 import signal
 import sys
 import tempfile
+import traceback
 import types
 import warnings
 from collections.abc import Callable, Iterator
@@ -382,6 +384,7 @@ class _Here:
 HERE = _Here()
 
 
+@functools.cache
 def surface() -> dict[str, Callable[..., Any]]:
     """Return the public functions and classes by name."""
     found: dict[str, Callable[..., Any]] = {}
@@ -473,7 +476,8 @@ def answer(call: Call, seconds: float = 5.0) -> str:
     finally:
         expint.plot.pyplot().close("all")
     for kind, fitting in KINDS.items():
-        if call.annotation.startswith(kind) and "None" not in call.annotation and call.kind not in fitting:
+        plain = call.annotation == kind or (kind == "Callable" and call.annotation.startswith("Callable["))
+        if plain and " | " not in call.annotation and call.kind not in fitting:
             return f"nonsense: taken as {call.annotation}"
     return ""
 
@@ -486,8 +490,9 @@ def _judged(error: BaseException) -> str:
         return ""
     if isinstance(error, TypeError) and "<lambda>() " in message:
         return ""  # a user's function of another signature, which Python tells best
-    if isinstance(error, TypeError) and "positional argument" in message and "int()" in message:
-        return ""
+    frames = [frame.f_code.co_filename for frame, _ in traceback.walk_tb(error.__traceback__)]
+    if frames[-1] == __file__ or "int() " in message or "scalar arrays can be converted" in message:
+        return ""  # raised by what the caller gave, or by ``int`` given as a function
     return f"depth: {type(error).__name__}: {message[:150]}"
 
 
@@ -502,6 +507,7 @@ def main(words: tuple[str, ...]) -> None:
     import resource
 
     resource.setrlimit(resource.RLIMIT_AS, (24 << 30, 24 << 30))
+    bool((torch.ones(1, device="meta") > 0).shape)  # imports what takes seconds, and must not be interrupted
     os.chdir(tempfile.mkdtemp())  # where caches of odd names are made
     made, wrong = 0, collections.Counter()
     faults: dict[tuple[str, str], dict[str, list[str]]] = {}

@@ -1,6 +1,7 @@
 """Every method and every sampler knows its source; the project says how to cite it."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -39,3 +40,10 @@ def test_the_citation_file_names_the_version_and_the_licence() -> None:
     assert citation["version"] == expint.__version__
     assert (citation["license"], citation["type"]) == ("MIT", "software")
     assert {"message", "title", "authors"} <= set(citation)
+
+
+def test_the_licence_of_the_shipped_images_is_part_of_the_distribution() -> None:
+    facts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert facts["license"] == "MIT AND CC-BY-4.0"
+    texts = [(ROOT / name).read_text(encoding="utf-8") for name in facts["license-files"]]
+    assert any("CC BY 4.0" in text and "10.24432/C50P49" in text for text in texts)

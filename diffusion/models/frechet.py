@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from expint.backend import Array, to_numpy
+from expint.arguments import real_values
+from expint.backend import Array
 
 from ..optional import require
 from .store import CLASSIFIER, WEIGHTS, digit_images
@@ -53,9 +54,11 @@ def classifier_features(images: Array, batch: int = 512) -> np.ndarray:
     ------
     ValueError
         If the shape is another one or a pixel is not finite.
+    TypeError
+        If the images are no array of real numbers.
     """
     torch = require("torch")
-    pixels = to_numpy(images).astype(np.float32)
+    pixels = real_values("images", images).astype(np.float32)
     if pixels.ndim != 4 or pixels.shape[1:] != (1, 8, 8):
         raise ValueError(f"expected images of shape (n, 1, 8, 8); received {pixels.shape}; reshape or crop them")
     if not np.isfinite(pixels).all():

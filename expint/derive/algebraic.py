@@ -13,6 +13,8 @@ from itertools import count, zip_longest
 from numbers import Rational
 from typing import Any, NamedTuple
 
+from expint.arguments import listed, seen
+
 __all__ = ["Algebraic", "root"]
 
 Polynomial = tuple[Fraction, ...]
@@ -152,12 +154,29 @@ def root(polynomial: Sequence[int | Fraction], low: int | Fraction, high: int | 
     ValueError
         If the degree is below 2, or the polynomial does not change its sign between ``low`` and ``high``.
     """
+    polynomial = tuple(
+        rational("every coefficient", entry) for entry in listed("polynomial", polynomial, "coefficients")
+    )
+    low, high = rational("low", low), rational("high", high)
     if len(polynomial) < 3 or polynomial[-1] == 0:
         raise ValueError(f"expected an irreducible polynomial of degree 2 or more, received coefficients {polynomial}")
     field = _Field(tuple(map(Fraction, polynomial)), Fraction(low), Fraction(high))
     if _value(field.modulus, field.low) * _value(field.modulus, field.high) >= 0:
         raise ValueError(f"expected a root between {low} and {high}, received a polynomial that keeps its sign there")
     return Algebraic(field, (ZERO, Fraction(1)))
+
+
+def rational(name: str, value: Any) -> Fraction:
+    """Return an exact rational number.
+
+    Raises
+    ------
+    TypeError
+        If it is none.
+    """
+    if isinstance(value, bool) or not isinstance(value, Rational):
+        raise TypeError(f"expected {name} as an integer or a Fraction, received {seen(value)}")
+    return Fraction(int(value.numerator), int(value.denominator))
 
 
 @cache

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
+from expint.derive.exact_lists import exact_list, indices
 from expint.derive.expect import expect
 from expint.derive.lagrange import collocation_weights
 from expint.derive.phisum import Exact, PhiSum, exact, phi
@@ -44,6 +45,8 @@ def dense_weights(tableau: Tableau, theta: object, stages: Sequence[int] | None 
         used = [0, *(i for i, weight in enumerate(tableau.b) if weight and i)]
         used += [tableau.stages - 1] if tableau.is_fsal else []
         stages = sorted({tableau.c[i]: i for i in used}.values())
+    else:
+        stages = indices("stages", stages, tableau.stages - 1)
     nodes = [tableau.c[i] for i in stages]
     if len(set(nodes)) < len(nodes):
         raise ValueError(
@@ -118,7 +121,9 @@ def collocation(nodes: Sequence[Exact]) -> Scheme:
 
     Hochbruck and Ostermann (2005, APNUM). It is a ``Scheme``, for proofs: there is no solver for its stages here.
     """
-    c = tuple(exact(node) for node in nodes)
+    c = tuple(exact_list("nodes", nodes))
+    if not c:
+        raise ValueError("expected at least one node, received none")
     return Scheme(c, tuple(tuple(collocation_weights(c, node)) for node in c), tuple(collocation_weights(c)))
 
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from expint.derive.classical import ElementaryWeights, classical_statement
 from expint.derive.expect import expect
 from expint.derive.linearised import LinearisedResiduals, linearised_classical_trees, linearised_stiff_trees
-from expint.derive.orders import ProvedInWords
+from expint.derive.orders import PROVED_UP_TO, ProvedInWords
 from expint.derive.phisum import Exact, PhiSum, phi
 from expint.derive.report import Condition, OrderReport
 from expint.derive.rosenbrock import Linearised
@@ -36,7 +36,9 @@ _ANY_L = _Rules(coloured_trees, stiff_trees, StiffResiduals)
 _JACOBIAN = _Rules(linearised_classical_trees, linearised_stiff_trees, LinearisedResiduals)
 
 
-def check_orders(method: Method | Scheme, max_order: int = 6, history: Sequence[Exact] | None = None) -> OrderReport:
+def check_orders(
+    method: Method | Scheme, max_order: int = PROVED_UP_TO, history: Sequence[Exact] | None = None
+) -> OrderReport:
     """Prove the orders of a method and of its embedded solution, up to ``max_order``.
 
     All decisions are exact. Coefficients may contain sympy symbols; a condition then holds if it holds identically.

@@ -33,7 +33,7 @@ from expint.derive.stage import Method, Stage, StepContext, WithoutEstimate
 __all__ = ["GeneralisedLawson"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class GeneralisedLawson(DeclaredOrders, WithoutEstimate, Presented):
     """The generalised Lawson form of a classical method, with q remembered slopes.
 

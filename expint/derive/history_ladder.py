@@ -14,12 +14,13 @@ from fractions import Fraction
 from functools import cached_property, lru_cache
 from typing import Any
 
-from expint.arguments import plain_fields
+from expint.arguments import listed, plain_fields
 from expint.derive.bootstrap import bootstrap
+from expint.derive.exact_lists import exact_list
 from expint.derive.expect import few
 from expint.derive.lagrange import collocation_weights
 from expint.derive.orders import Proved
-from expint.derive.phisum import Exact, PhiSum, exact, phi
+from expint.derive.phisum import Exact, PhiSum, phi
 from expint.derive.presentation import Presented
 from expint.derive.spread import placed, spread
 from expint.derive.stage import Method, Stage, StepContext, WithoutEstimate
@@ -27,7 +28,7 @@ from expint.derive.stage import Method, Stage, StepContext, WithoutEstimate
 __all__ = ["HistoryLadder"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class HistoryLadder(Proved, WithoutEstimate, Presented):
     """A general linear method with q remembered slopes and levels of stages; the step collocates at the top level.
 
@@ -70,7 +71,10 @@ class HistoryLadder(Proved, WithoutEstimate, Presented):
         if not isinstance(self.q, int) or self.q < 1:
             raise ValueError(f"{self.name}: expected the number q of slopes to be an integer ≥ 1, received {self.q!r}")
         few(self.name, self.q)
-        object.__setattr__(self, "levels", tuple(tuple(exact(node) for node in level) for level in self.levels))
+        levels = tuple(
+            tuple(exact_list("a level", level)) for level in listed("levels", self.levels, "levels", least=0)
+        )
+        object.__setattr__(self, "levels", levels)
         for level in self.levels:
             if len(set(level)) < len(level) or any(node <= 0 for node in level):
                 raise ValueError(

@@ -8,6 +8,7 @@ from fractions import Fraction
 from math import factorial
 from typing import Any
 
+from expint.derive.exact_lists import exact_list
 from expint.derive.phisum import Exact, PhiSum, exact
 
 __all__ = ["adams_weights", "collocation_weights", "lagrange_coefficients"]
@@ -75,7 +76,7 @@ def adams_weights(nodes: Sequence[Exact], clock: Sequence[Exact] = (0, 1), end: 
     >>> adams_weights((0, -1))
     (PhiSum(φ₁ + φ₂), PhiSum(-φ₂))
     """
-    places, chi, c = [exact(node) for node in nodes], [exact(coefficient) for coefficient in clock], exact(end)
+    places, chi, c = exact_list("nodes", nodes), exact_list("clock", clock), exact(end)
     if not places:
         raise ValueError("expected at least one node, received none")
     values = [_horner(chi, place) for place in places]

@@ -53,7 +53,7 @@ class Motion(NamedTuple):
     exponents: tuple[Exponent, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LieGroupMethod(ProvedInWords, WithoutEstimate, Presented):
     """A method for y' = A(t) y + N(t, y).
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from expint.derive.phisum import Exact, PhiSum, exact
+from expint.arguments import text
+from expint.derive.exact_lists import exact_list, functions_list, indices
+from expint.derive.phisum import Exact, PhiSum
 from expint.derive.tableau import REST, Tableau
 
 __all__ = ["ansatz", "open_tableau"]
@@ -14,7 +16,8 @@ def ansatz(name: str, functions: Iterable[tuple[int, Exact]]) -> PhiSum:
     """Return Σ_m x_m φ_k(cz) over the pairs (k, c) in ``functions``; the unknowns are called ``name_0``, ``name_1``."""
     import sympy
 
-    return PhiSum({key: sympy.Symbol(f"{name}_{m}") for m, key in enumerate(functions)})
+    given = functions_list("functions", functions)
+    return PhiSum({key: sympy.Symbol(f"{text('name', name)}_{m}") for m, key in enumerate(given)})
 
 
 def open_tableau(
@@ -46,7 +49,8 @@ def open_tableau(
     >>> solve_conditions(open_tableau((0, 1), weights=(1, 2)), 2, weak=False).members[0].b
     (PhiSum(φ₁ - φ₂), PhiSum(φ₂))
     """
-    c = [exact(node) for node in nodes]
+    c = exact_list("nodes", nodes)
+    stages, weights = indices("stages", stages, 170), indices("weights", weights, 170)
     rows: list[tuple[object, ...]] = [()]
     for i, node in enumerate(c[1:], start=2):
         rows.append((REST, *(ansatz(f"a{i}{j}", [(k, node) for k in stages]) for j in range(2, i))))

@@ -14,6 +14,7 @@ from math import factorial
 from numbers import Rational
 from typing import Any, TypeAlias
 
+from expint.arguments import integer
 from expint.derive.algebraic import Algebraic
 from expint.derive.printing import latex_phisum, text_phisum
 
@@ -238,8 +239,16 @@ class PhiSum:
 
 
 def phi(k: int, c: object = 1) -> PhiSum:
-    """Return the function z ↦ φ_k(c z); ``phi(0, c)`` is e^{cz}."""
-    return PhiSum({(k, c): 1})
+    """Return the function z ↦ φ_k(c z); ``phi(0, c)`` is e^{cz}.
+
+    Raises
+    ------
+    ValueError
+        If k is negative or above 1000.
+    TypeError
+        If k is no integer, or c not exact.
+    """
+    return PhiSum({(integer("k", k, least=None, most=1000), exact(c)): 1})
 
 
 def as_phisum(value: object) -> PhiSum:

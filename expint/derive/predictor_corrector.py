@@ -62,11 +62,11 @@ class PredictorCorrector(FullStiffOrder, Presented):
 
     def __post_init__(self) -> None:
         plain_fields(self)
+        if not isinstance(self.mode, str) or self.mode not in ("PEC", "PECE"):
+            raise ValueError(f"expected the mode 'PEC' or 'PECE', received {self.mode!r}")
         if not isinstance(self.q, int) or self.q < 1:
             raise ValueError(f"expected the number q of past slopes to be an integer ≥ 1, received {self.q!r}")
         few(self.mode.lower(), self.q)
-        if self.mode not in ("PEC", "PECE"):
-            raise ValueError(f"expected the mode 'PEC' or 'PECE', received {self.mode!r}")
 
     @property
     def name(self) -> str:

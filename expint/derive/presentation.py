@@ -46,6 +46,9 @@ class Presented(ABC):
     def _repr_latex_(self) -> str:
         return f"$${self.latex()}$$"
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({_named(self)!r})"  # print(method) writes the coefficients
+
     def __str__(self) -> str:
         return f"{_named(self)}\n{self.markdown()}"
 

@@ -7,7 +7,9 @@ from fractions import Fraction
 from math import isfinite
 from typing import Any, overload
 
-from expint.derive.phisum import PhiSum
+from expint.arguments import number
+from expint.derive.phisum import PhiSum, exact
+from expint.derive.rows import REST
 
 __all__ = ["recover"]
 
@@ -46,7 +48,9 @@ def recover(value: Any) -> Any:
     if isinstance(value, Mapping):
         parts = (PhiSum({(k, recover(c)): recover(r)}) for (k, c), r in value.items())
         return sum(parts, PhiSum())  # nodes may coincide once recovered
-    return _fraction(float(value)) if _is_floating(value) else value
+    if _is_floating(value):
+        return _fraction(number("a coefficient", value, finite=False))
+    return value if hasattr(value, "free_symbols") or value is REST else exact(value)
 
 
 def _is_floating(value: Any) -> bool:

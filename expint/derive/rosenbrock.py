@@ -29,7 +29,7 @@ class Linearised:
     """Marks methods that need L to be the Jacobian of the whole right-hand side at every step."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Rosenbrock(Tableau, Linearised):
     """An explicit exponential Rosenbrock or EPIRK method; the fields are those of ``Tableau``.
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from typing import Any
 
+from expint.arguments import one_line
 from expint.derive.phisum import Exact, PhiSum, as_phisum
 
 __all__ = ["REST", "check_consistency", "check_rows", "check_shape", "completed"]
@@ -55,8 +56,10 @@ def check_rows(name: str, a: Any, **rows: Any) -> None:
 
 
 def _check_sequence(name: str, label: str, row: Any) -> None:
-    if isinstance(row, str) or not (hasattr(row, "__len__") and hasattr(row, "__iter__")):
-        raise TypeError(f"{name}: expected {label} to be a tuple, received {row}; one entry alone is written (x,)")
+    if not isinstance(row, list | tuple):
+        raise TypeError(
+            f"{name}: expected {label} to be a tuple, received {one_line(row)[:80]}; one entry alone is written (x,)"
+        )
 
 
 def check_shape(

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from expint.arguments import plain_fields
 from expint.derive.algebraic import root
+from expint.derive.exact_lists import exact_list
 from expint.derive.orders import ProvedInWords
 from expint.derive.phisum import Exact, PhiSum, exact, phi
 from expint.derive.presentation import Presented
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["FlowPoints", "Splitting", "repeated"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Splitting(ProvedInWords, WithoutEstimate, Presented):
     """A splitting method.
 
@@ -71,7 +72,7 @@ class Splitting(ProvedInWords, WithoutEstimate, Presented):
 
     def __post_init__(self) -> None:
         plain_fields(self)
-        a, b = (tuple(exact(part) for part in parts) for parts in (self.a, self.b))
+        a, b = (tuple(exact_list(name, parts)) for name, parts in (("a", self.a), ("b", self.b)))
         object.__setattr__(self, "a", a)
         object.__setattr__(self, "b", b)
         if len(a) != len(b) + 1:

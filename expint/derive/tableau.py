@@ -2,13 +2,13 @@ r"""Tableau: an explicit exponential Runge–Kutta method as exact data that che
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
-from expint.arguments import plain_fields
+from expint.arguments import instance, listed, plain_fields, text
 from expint.derive.orders import DeclaredOrders
 from expint.derive.phisum import Exact, PhiSum, exact, phi
 from expint.derive.presentation import Presented
@@ -26,7 +26,7 @@ Coefficient: TypeAlias = Any
 """A PhiSum once the tableau is made; as an argument also an exact constant or ``REST``."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Tableau(DeclaredOrders, Presented):
     r"""An explicit exponential Runge–Kutta method for y' = L y + N(t, y), z = hL.
 
@@ -188,12 +188,13 @@ class Tableau(DeclaredOrders, Presented):
         from expint.derive.recovery import recover
 
         def row(entries: Sequence[Any], label: str) -> tuple[Any, ...]:
+            given = listed(label, entries, "coefficients", least=0)
             try:
-                return tuple(recover(entry) for entry in entries)
+                return tuple(recover(entry) for entry in given)
             except ValueError as error:
                 raise ValueError(f"{name}: {label}: {error}") from error
 
-        rows = tuple(row(entries, f"row {i + 1} of a") for i, entries in enumerate(a))
+        rows = tuple(row(entries, f"row {i + 1} of a") for i, entries in enumerate(listed("a", a, "rows")))
         if facts.get("embedded") is not None:
             facts["embedded"] = row(facts["embedded"], "embedded")
         return cls(name=name, c=row(c, "c"), a=rows, b=row(b, "b"), **facts)
@@ -202,11 +203,13 @@ class Tableau(DeclaredOrders, Presented):
         """Return the member of a family in which the sympy symbols take the exact ``values``."""
         import sympy
 
+        instance("values", values, Mapping, "a mapping {symbol: exact value}")
+
         def number(node: Exact) -> Exact:
             return exact(sympy.sympify(node).subs({key: sympy.sympify(exact(new)) for key, new in values.items()}))
 
         return type(self)(
-            name=name or self.name,
+            name=self.name if name is None else text("name", name),
             c=tuple(number(node) for node in self.c),
             a=tuple(tuple(entry.subs(values) for entry in row) for row in self.a),
             b=tuple(entry.subs(values) for entry in self.b),

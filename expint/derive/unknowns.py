@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from expint.arguments import checked, listed, seen
 from expint.derive.algebraic import Algebraic
 from expint.derive.conditions import Condition, stiff_violations
+from expint.derive.exact_lists import functions_list, indices
 from expint.derive.expect import expect
 from expint.derive.open_coefficients import ansatz
 from expint.derive.phisum import Exact, PhiSum
@@ -75,6 +77,13 @@ class Family:
         return self.markdown()
 
 
+def _order(name: str, order: Any) -> int:
+    if isinstance(order, bool) or not isinstance(order, int) or order < 1:
+        raise ValueError(f"expected the stiff {name} to be an integer ≥ 1, received {seen(order)}")
+    return order
+
+
+@checked(order=_order)
 def solve_conditions(
     tableau: Tableau, order: int, *, weak: bool = True, parameters: Sequence[Any] = (), extra: Sequence[Equation] = ()
 ) -> Family:
@@ -106,14 +115,15 @@ def solve_conditions(
         If the order is not a positive integer.
     """
     _check_tableau(tableau, "a tableau with open coefficients")
-    if not isinstance(order, int) or order < 1:
-        raise ValueError(f"expected the stiff order to be an integer ≥ 1, received {order!r}")
+    parameters = symbols("parameters", parameters)
+    extra = symbols("extra", extra)
     fixed = {*parameters, *(symbol for node in tableau.c for symbol in getattr(node, "free_symbols", ()))}
     unknowns = sorted(_symbols(tableau) - fixed, key=str)
     members, blocking = _solve(tableau, order, weak, unknowns, extra)
     return Family(order, weak, tuple(members), () if members else blocking)
 
 
+@checked(order=_order)
 def solve_weights(
     tableau: Tableau,
     order: int,
@@ -147,11 +157,21 @@ def solve_weights(
     c, a = tableau.c, tableau.a
     if new_slope:
         c, a = (*c, Fraction(1)), (*a, tableau.b)
-    used, functions = range(1, len(c)) if stages is None else stages, list(functions)
+    used = range(1, len(c)) if stages is None else indices("stages", stages, len(c) - 1)
+    functions = functions_list("functions", functions)
     open_weights = [ansatz(f"w{i + 1}", functions) if i in used else PhiSum() for i in range(1, len(c))]
     return solve_conditions(
         type(tableau)(name=f"{tableau.name}, weights", c=c, a=a, b=(REST, *open_weights)), order, weak=weak
     )
+
+
+def symbols(name: str, values: Any) -> list[Any]:
+    """Return sympy expressions, or refuse what is no sequence of them."""
+    entries = listed(name, values, "sympy expressions", least=0)
+    for entry in entries:
+        if not hasattr(entry, "free_symbols"):
+            raise TypeError(f"expected {name} as sympy expressions, received {seen(entry)} among them")
+    return entries
 
 
 def _check_tableau(tableau: Tableau, what: str) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from expint.backend import Array
+from expint.breakpoints import solve_in_pieces
 from expint.clocked import solve_in_clock
 from expint.derive.stage import Method
 from expint.door import check_estimate, refuse_tolerances
@@ -15,7 +16,7 @@ from expint.ivp.bind import bind, linearises
 from expint.ivp.bound import Problem, Tolerance
 from expint.ivp.run import Shown, over, to_stops
 from expint.methods import method as find_method
-from expint.operators import TimeScaled
+from expint.operators import TimeDependent, TimeScaled
 from expint.problem import SemilinearProblem
 from expint.progress import Progress
 from expint.run import Controller, StepControl
@@ -38,6 +39,7 @@ def solve_ivp(
     step: float | None = None,
     grid: Sequence[float] | None = None,
     t_eval: Sequence[float] | None = None,
+    breakpoints: Sequence[float] | None = None,
     rtol: float | Array | None = None,
     atol: float | Array | None = None,
     first_step: float | None = None,
@@ -89,6 +91,12 @@ def solve_ivp(
     t_eval
         Times at which the states are wanted, in the direction of integration, within t_span. By default those of all
         steps.
+    breakpoints
+        Times at which N, L(t) or one of their derivatives jumps. Steps end there, nothing is remembered across them,
+        and functions of time are seen from one side: a step that ends at a breakpoint b is told the floating-point
+        number before b, one that begins there the number after it. The value at b itself is not asked for. Pulses and
+        switches whose times are known are so met whatever their width; the tolerance holds for each piece. Multistep
+        methods with fixed steps need as many steps as they look back in every piece.
     rtol, atol
         Tolerances: steps are chosen so that the estimated error e of each is at most 1 in units of
         w_i = atol + rtol |y_i|: max( sqrt(1/n Σ_i |e_i / w_i|²), ‖e‖₂ / ‖w‖₂ ) ≤ 1. The second term is for states that
@@ -147,6 +155,9 @@ def solve_ivp(
     gradient through methods that linearise. Under ``jax.jit``, ``grad`` and ``vmap`` steps have to be fixed.
     """
     asked = {name: value for name, value in locals().items() if name not in ("nonlinear", "t_span", "y0")}
+    del asked["breakpoints"]
+    if breakpoints is not None:
+        return solve_in_pieces(solve_ivp, nonlinear, t_span, y0, breakpoints=breakpoints, **asked)
     if isinstance(linear, TimeScaled) and nonlinear is not None:
         return solve_in_clock(solve_ivp, nonlinear, t_span, y0, **asked)
     y0, times = check_state(y0), given_times(t_span, step, grid, t_eval, first_step, max_step, max_steps)
@@ -171,7 +182,8 @@ def solve_ivp(
         bind(problem, method, error, Tolerance(rtol, atol, norm)),
     )
     assert bound.error is not None  # a tolerance was asked for
-    control = StepControl(bound.error, controller, *limits.sizes())
+    forced = nonlinear is not None or isinstance(linear, TimeDependent | TimeScaled)
+    control = StepControl(bound.error, controller, *limits.sizes(), looks=forced)
     return to_stops(bound, y0, times.span[0], stops, control, times.t_eval, shown)
 
 

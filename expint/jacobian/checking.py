@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from expint.arguments import checked, floating, function, integer, real_values
+from expint.arguments import checked, floating, function, integer, real_values, seen
 from expint.backend import Array, array_namespace, asarray_like, is_jax, is_torch, to_numpy
 from expint.jacobian.autodiff import Autodiff
 from expint.jacobian.differences import Differences
@@ -93,8 +94,12 @@ def check(
         )
     function("nonlinear", nonlinear, "(t, y)")
     y = floating("y", y)
+    if not math.prod(y.shape):
+        raise ValueError(f"expected a state y with entries, received shape {tuple(y.shape)}")
     operator = None if linear is None else as_operator(linear, y)
     value = nonlinear(t, y)
+    if tuple(getattr(value, "shape", ())) != tuple(y.shape):
+        raise ValueError(f"expected nonlinear(t, y) to return shape {tuple(y.shape)}, received {seen(value)}")
     exact, near = (
         Lineariser(source, nonlinear, operator, t, y, None, Stats())
         for source in (as_source(jac, y), Differences(central=True, form="action", in_time=None))

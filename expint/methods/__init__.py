@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import Any, NamedTuple
 
 from expint.arguments import seen
+from expint.derive.orders import confirmed
 from expint.derive.stage import Method
 
 __all__ = ["families", "generated_names", "method", "method_names"]
@@ -160,6 +161,7 @@ def _entries(module: str) -> dict[str, Method]:
     """Return the methods of one family by the keys of their names and aliases."""
     entries: dict[str, Method] = {}
     for entry in import_module(f"{__name__}.{module}").METHODS:
+        confirmed(entry)
         for name in (entry.name, *entry.aliases):
             if entries.setdefault(_key(name), entry) is not entry:
                 raise ValueError(f"expected every name to belong to one method, received {name!r} twice")
@@ -190,9 +192,9 @@ def _generate(key: str) -> Method | None:
         match = re.fullmatch(family.pattern, key)
         if match:
             digits = next(filter(None, match.groups()))
-            if len(digits) > 2 or not 0 < int(digits) <= _HIGHEST:
+            if len(digits) > 2 or int(digits) > _HIGHEST:
                 raise ValueError(
-                    f"expected an order of {family.name} from 1 to {_HIGHEST}, whose weights leave digits in double "
+                    f"expected an order of {family.name} up to {_HIGHEST}, whose weights leave digits in double "
                     f"precision, received {digits[:40]}"
                 )
             return _made(number, int(digits))
@@ -201,7 +203,8 @@ def _generate(key: str) -> Method | None:
 
 @cache
 def _made(family: int, order: int) -> Method:
-    return _FAMILIES[family].make(order)
+    made: Method = confirmed(_FAMILIES[family].make(order))
+    return made
 
 
 def _unknown(name: str, key: str) -> str:

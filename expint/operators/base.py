@@ -231,11 +231,11 @@ def host_numbers(coefficients: Any) -> np.ndarray:
     Raises
     ------
     TypeError
-        If they are none, masked, or differentiated or traced.
+        If they are none, truth values, masked, or differentiated or traced.
     """
     check_constant(coefficients)
     host = to_numpy(coefficients) if not is_sparse(coefficients) else np.empty((), dtype=object)
-    if host.dtype.kind not in "biufc" or np.ma.is_masked(coefficients):
+    if host.dtype.kind not in "iufc" or np.ma.is_masked(coefficients):
         dtype = getattr(coefficients, "dtype", "none")
         what = "a masked array" if np.ma.is_masked(coefficients) else f"{type(coefficients).__name__} of dtype {dtype}"
         raise TypeError(f"expected an array of numbers as coefficients of a linear operator, received {what}")

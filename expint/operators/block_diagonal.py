@@ -40,6 +40,10 @@ class BlockDiagonal(StoredOperator):
                 "expected rows of symbols, where blocks[i][j] couples field j into field i, received "
                 f"{type(blocks).__name__}"
             )
+        if any(not hasattr(row, "__len__") for row in blocks):
+            raise ValueError(
+                "expected rows of symbols, where blocks[i][j] couples field j into field i, received numbers"
+            )
         rows = [[host_numbers(entry) for entry in row] for row in blocks]
         fields = len(rows)
         if not fields or any(len(row) != fields for row in rows):
@@ -61,6 +65,7 @@ class BlockDiagonal(StoredOperator):
         if not np.all(np.isfinite(self.blocks)):
             bad = int(np.sum(~np.isfinite(self.blocks)))
             raise ValueError(f"expected finite symbols, received {bad} non-finite entries of {self.blocks.size}")
+        self.blocks.flags.writeable = False  # forms made of them, on other devices too, would not follow
 
     def check(self, y0: Array) -> None:
         """Refuse states that do not end in the shape of the fields and modes, and real states for complex symbols."""

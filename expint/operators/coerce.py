@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from expint.backend import Array, is_array
-from expint.operators.base import Operator, check_constant, is_sparse
+from expint.operators.base import Operator, is_sparse
 from expint.operators.dense import Dense
 from expint.operators.diagonal import Diagonal
 from expint.operators.scalar import Scalar
@@ -77,9 +77,8 @@ def coerce(linear: Any, shape: tuple[int, ...]) -> Operator:
         )
     if isinstance(linear, (list, tuple, np.matrix)):
         linear = np.asarray(linear)
-    if isinstance(linear, (int, float, complex, np.number)) or (is_array(linear) and linear.ndim == 0):
-        check_constant(linear)
-        return Scalar(complex(linear) if np.iscomplexobj(linear) else float(linear))
+    if isinstance(linear, (int, float, complex, np.number, np.bool_)) or (is_array(linear) and linear.ndim == 0):
+        return Scalar(linear)
     if not is_array(linear):
         raise TypeError(
             "expected linear to be a number, an array (symbol or matrix) or an operator of expint.operators, received "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import numbers
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeAlias
@@ -93,11 +94,12 @@ class IteratedOperator(Operator):
             )
         if isinstance(basis, bool) or not isinstance(basis, int) or basis < 8:
             raise ValueError(f"expected basis, the largest dimension of a Krylov space, to be ≥ 8, received {basis!r}")
-        if tolerance is not None and not 0 < tolerance < 1:
+        if tolerance is not None and not (isinstance(tolerance, numbers.Real) and 0 < tolerance < 1):
             raise ValueError(
-                f"expected a relative tolerance between 0 and 1 for the action of φ-functions, received {tolerance}"
+                f"expected a relative tolerance between 0 and 1 for the action of φ-functions, received {tolerance!r}"
             )
-        self.action, self.tolerance, self.basis, self.spectrum = action, tolerance, basis, spectrum
+        self.tolerance: float | None = tolerance
+        self.action, self.basis, self.spectrum = action, basis, spectrum
         self._run: tuple[float, float] | None = None
 
     @abstractmethod

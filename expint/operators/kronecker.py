@@ -63,6 +63,7 @@ class KroneckerSum(Operator):
         self._same = [next(i for i, other in enumerate(factors) if other is factor) for factor in factors]
         self._asked = action
         self._options: dict[str, Any] = {"tolerance": tolerance, "basis": basis}
+        Axiswise(self.factors, **self._options)  # which looks at the options
         if action != "auto":
             _ = self.route  # refusals belong here
 

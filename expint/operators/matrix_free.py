@@ -94,7 +94,7 @@ class MatrixFree(IteratedOperator):
         return float(math.prod(self.shape))
 
     def check(self, y0: Array) -> None:
-        """Refuse states that do not fit, and a function that does not return what it should, by calling it four times."""
+        """Refuse states that do not fit, and a function that is not what it should be, by calling it four times."""
         check_trailing(math.prod(self.shape), y0, repr(self))
         check_dtype(self.is_complex, y0)
         self.check_tolerance(y0)
@@ -207,8 +207,8 @@ class MatrixFree(IteratedOperator):
 
 
 def _as_shape(shape: Any) -> tuple[int, ...]:
-    entries = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
-    if not entries or any(not isinstance(n, (int, np.integer)) or n < 1 for n in entries):
+    entries = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
+    if not entries or any(isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1 for n in entries):
         raise ValueError(f"expected a length or a shape of positive integers, received {shape!r}")
     return tuple(int(n) for n in entries)
 
@@ -219,7 +219,10 @@ def _declared(symmetry: str | None, interval: tuple[float, float] | None) -> Spe
         raise ValueError(f"expected symmetry to be 'symmetric', 'skew' or None, received {symmetry!r}")
     if interval is None:
         return None
-    low, high = (given_number("interval", end) for end in interval)
+    try:
+        low, high = (given_number("interval", end) for end in interval)
+    except ValueError:  # not two of them
+        low = high = math.nan
     if symmetry is None or not (math.isfinite(low) and math.isfinite(high) and low <= high):
         raise ValueError(
             f"expected interval = (a, b) with a ≤ b together with symmetry='symmetric' or 'skew', received {interval} "

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from expint.backend import Array
+from expint.backend import Array, to_numpy
 from expint.derive.phisum import Terms
 from expint.operators.base import PhiTable, StoredOperator, check_constant, check_dtype, linear_combination
 from expint.phi import phi_functions
@@ -29,9 +29,14 @@ class Scalar(StoredOperator):
 
     def __init__(self, value: complex) -> None:
         check_constant(value)
-        self.value = value.item() if hasattr(value, "item") else value
-        if isinstance(self.value, complex) and self.value.imag == 0.0:
-            self.value = self.value.real
+        given: Any = value
+        single = hasattr(given, "shape") and not given.shape
+        number = to_numpy(given).item() if single else given
+        if np.ma.is_masked(given) or isinstance(number, bool) or not isinstance(number, (int, float, complex)):
+            raise TypeError(
+                f"expected a number as linear operator, received {value!r}; arrays are for Diagonal and Dense"
+            )
+        self.value: complex = float(number.real) if number.imag == 0.0 else number
         if not np.isfinite(self.value):
             raise ValueError(f"expected a finite number as linear operator, received {value!r}")
 

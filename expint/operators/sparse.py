@@ -55,8 +55,9 @@ class Sparse(IteratedOperator):
         as vectors of length 60000.
     action
         "krylov"; "chebyshev" for symmetric and skew-symmetric matrices, whose spectrum is bounded by Gershgorin's
-        circles (which reach far to the right of it where rows do not dominate: differences of order 4 and more); "rational", with one sparse LU factorisation of I - γA for steps of about one size, for very stiff A;
-        or "auto". ``choice(step)`` says which one "auto" takes.
+        circles (where they reach far beyond it, as of differences of order 4 and more, the others cost less);
+        "rational", with one sparse LU factorisation of I - γA for steps of about one size, for very stiff A; or "auto".
+        ``choice(step)`` says which one "auto" takes.
     tolerance
         Relative error of the action. By default 1e4 roundings of the state for fixed steps, and one hundredth of the
         tolerance for adaptive ones.
@@ -209,7 +210,7 @@ def _beside(matrix: sparse.csr_array, like: Array) -> Any:
         return xp.sparse_csr_tensor(
             xp.asarray(matrix.indptr.astype(np.int64)),
             xp.asarray(matrix.indices.astype(np.int64)),
-            xp.asarray(matrix.data).to(like.dtype),
+            xp.asarray(matrix.data.copy()).to(like.dtype),
             size=matrix.shape,
             check_invariants=True,
         ).to(device(like))
@@ -230,11 +231,14 @@ def _to_csr(matrix: Any) -> sparse.csr_array:
         rows, columns = entries.indices().numpy()
         matrix = sparse.coo_array((entries.values().numpy(), (rows, columns)), shape=tuple(matrix.shape))
     own = sparse.csr_array(matrix)
+    if own.dtype.kind not in "iufc":
+        raise TypeError(f"expected a sparse matrix of numbers, received dtype {own.dtype}; convert it: 1.0 * matrix")
     own = own.astype(np.complex128 if np.iscomplexobj(own.data) else np.float64)
     own.sum_duplicates()
     bad = int(np.sum(~np.isfinite(own.data)))
     if bad:
         raise ValueError(f"expected a finite matrix, received {bad} non-finite entries")
+    own.data.flags.writeable = False  # what is known of its spectrum, and copies beside states, would not follow
     return own
 
 

@@ -131,8 +131,8 @@ def _key(key: Any) -> tuple[int, float]:
         good = False
     if not good:
         raise ValueError(
-            f"expected keys (k, c) with an integer k ≥ 0 and a finite real c, received {key!r}; k is at most {HIGHEST}, "
-            "beyond which 1/k! underflows"
+            f"expected keys (k, c) with an integer k ≥ 0 and a finite real c, received {key!r}; k is at most "
+            f"{HIGHEST}, beyond which 1/k! underflows"
         )
     return k, c
 

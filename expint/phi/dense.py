@@ -83,8 +83,8 @@ def _check(xp: Namespace, matrix: Array) -> None:
         )
     if 8 * math.prod(matrix.shape) > _MOST_BYTES:
         raise ValueError(
-            f"Expected at most {_MOST_BYTES // 8} entries (1 GiB in double precision), since the φ-functions are several "
-            f"as large, received shape {tuple(matrix.shape)}; expint.phi.phi_action applies them to vectors."
+            f"Expected at most {_MOST_BYTES // 8} entries (1 GiB in double precision), since the φ-functions are "
+            f"several as large, received shape {tuple(matrix.shape)}; expint.phi.phi_action applies them to vectors."
         )
     bad = int(xp.sum(xp.astype(~xp.isfinite(matrix), xp.int64)))
     if bad:

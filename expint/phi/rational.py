@@ -111,14 +111,15 @@ class Rational:
             if c is not None:
                 with np.errstate(all="ignore"):
                     end = asarray_like(beta * c, start) @ basis[:, : system.n]
-                bound = dx * accuracy.bound(max(norm(u), norm(end)))
-                if not math.isfinite(bound):
+                change = beta * _change(c, before[-_LAG]) if len(before) >= _LAG else math.inf
+                size = norm(end)
+                if not math.isfinite(size):
                     return None  # growth that overflows
+                right = size - (0.0 if closed else change)  # what may be wrong in it lets nothing more be wrong
+                bound = dx * accuracy.bound(max(norm(u), right))
                 allowed = max(bound, precision * beta)
                 if closed or (
-                    len(before) >= _LAG
-                    and beta * _change(c, before[-_LAG]) <= allowed
-                    and _sure(system, h[: m + 1, :m], span, gamma, new / length, allowed / beta)
+                    change <= allowed and _sure(system, h[: m + 1, :m], span, gamma, new / length, allowed / beta)
                 ):
                     return end
                 before.append(c)

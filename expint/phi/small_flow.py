@@ -106,7 +106,7 @@ class SmallFlow:
 
 
 def _next(before: Reached, time: float, columns: np.ndarray) -> Reached:
-    """Return what there is at a time after another; the last entry goes as a power of the time from one to the other."""
+    """Return what there is at a time after another, between which the last entry is taken for a power of the time."""
     column, integral = columns[:-1, 0], columns[-2, 1]
     here, there = float(abs(column[-1])), float(abs(before.column[-1])) if before.time else 0.0
     ratio = time / before.time if before.time else math.inf

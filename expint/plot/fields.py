@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from expint.arguments import axes, checked, function, instance, listed, number, real_values
-from expint.backend import Array, is_array, to_numpy
+from expint.backend import Array, to_numpy
 from expint.plot.figure import pyplot
 from expint.problem import SemilinearProblem
 from expint.solution import Solution
@@ -117,7 +117,7 @@ def animation(frames: Sequence[Array], draw: Callable[[Array, Any], Any], fps: f
     TypeError
         If ``frames`` is no sequence, ``draw`` no function, or the axes no axes.
     """
-    frames = list(frames) if is_array(frames) and frames.ndim else listed("frames", frames, "frames", least=0)
+    frames = listed("frames", frames, "frames", least=0)
     function("draw", draw, "(frame, ax)")
     if not len(frames) or not 0 < fps < np.inf:
         raise ValueError(f"expected at least one frame and fps > 0, received {len(frames)} frames and fps = {fps}")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from functools import partial
-from typing import Any, TypeVar
+from functools import partial, wraps
+from typing import Any, TypeVar, cast
 
 from expint.arguments import checked, integer, number, template
+from expint.problem import SemilinearProblem, made_by
 
 __all__ = ["parameters", "square_parameters"]
 
@@ -25,13 +26,22 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
 
 
 def parameters(maker: F) -> F:
-    """Check the parameters of a function that makes a problem before it runs."""
-    return checked(**{name: _CHECKS[name] for name in inspect.signature(maker).parameters if name in _CHECKS})(maker)
+    """Check the parameters of a function that makes a problem, and let the problem know by what it was made."""
+    return _known(maker, _CHECKS)
 
 
 def square_parameters(maker: F) -> F:
-    """Check the parameters of a function that makes a problem of n² numbers, a plane or a full matrix."""
-    small = {"n": partial(integer, least=4, most=1 << 12)}
-    return checked(
-        **{name: (_CHECKS | small)[name] for name in inspect.signature(maker).parameters if name in _CHECKS}
-    )(maker)
+    """Do the same for problems of n² numbers, a plane or a full matrix."""
+    return _known(maker, _CHECKS | {"n": partial(integer, least=4, most=1 << 12)})
+
+
+def _known(maker: F, checks: dict[str, Callable[[str, Any], Any]]) -> F:
+    signature = inspect.signature(maker)
+
+    @wraps(maker)
+    def made(*args: Any, **kwargs: Any) -> SemilinearProblem:
+        given = signature.bind(*args, **kwargs).arguments
+        return made_by(door, given, maker(*args, **kwargs))
+
+    door = checked(**{name: checks[name] for name in signature.parameters if name in checks})(cast(F, made))
+    return door

@@ -14,6 +14,7 @@ from expint.problems.parameters import parameters
 __all__ = ["prescribed_spectrum", "riccati"]
 
 
+@parameters
 def riccati() -> SemilinearProblem:
     r"""Return y' = -y + y², y(0) = 1/5, on [0, 0.8]; y(t) = 1/(1 + 4eᵗ)."""
     return SemilinearProblem(

@@ -123,6 +123,8 @@ class StepControl:
         The largest step.
     most
         The most steps, accepted and rejected together.
+    looks
+        Whether steps are bounded while N rests; see ``expint.run.control.rest``. Not where there is no N.
     """
 
     error: ErrorNorm
@@ -130,6 +132,7 @@ class StepControl:
     first: float | None = None
     largest: float = math.inf
     most: int = 1_000_000
+    looks: bool = True
 
 
 class AdaptiveFailure(Exception):

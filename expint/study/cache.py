@@ -53,6 +53,8 @@ class Cache:
         self.folder = None if folder is None else Path(folder)
         if self.folder is None:
             return
+        if not os.fspath(folder or ""):
+            raise ValueError("expected cache as the path of a folder, received an empty text; '.' is the current one")
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except (OSError, ValueError) as error:

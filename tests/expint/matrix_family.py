@@ -133,12 +133,12 @@ class Case(NamedTuple):
     size: float
 
 
-def case(kind: str, factor: str, rng: Random, n: int) -> Case:
+def case(kind: str, factor: str, rng: Random, n: int, reach: float = 5.0) -> Case:
     """Return a matrix of a kind times a number, with a step by which it grows no more than e^20 or so."""
     matrix = FACTORS[factor] * FAMILY[kind](rng, n)
     size = float(np.linalg.norm(matrix, 2)) or 1.0
     abscissa = float(np.linalg.eigvalsh((matrix + matrix.conj().T) / 2)[-1])
-    step = 10.0 ** rng.uniform(-1, 5) / size
+    step = 10.0 ** rng.uniform(-1, reach) / size
     step = min(step, 20.0 / abscissa) if abscissa > 1e-9 * size else step
     kind_of = matrix.dtype
     vectors = {}
@@ -209,7 +209,7 @@ def judge(given: Case, way: Propagator, tolerance: float) -> tuple[str, float, i
 
     start = max((float(np.linalg.norm(v)) for (k, _), v in given.vectors.items()), default=0.0)
     try:
-        got = phi_action(matvec, given.vectors, given.step, accuracy=Accuracy(tolerance, products=4000), propagate=way)
+        got = phi_action(matvec, given.vectors, given.step, accuracy=Accuracy(tolerance, products=3000), propagate=way)
     except ActionFailure:
         return "failed", np.inf, products
     size = max(
@@ -239,14 +239,18 @@ def main(arguments: list[str]) -> None:
             counts.setdefault(name, Counter())[verdict] += 1
             counts[name]["products"] += products
             if verdict != "right":
-                chosen = f" by {operator.choice(given.step)}" if name == "auto" else ""
-                line = f"{given.name:30s} n={len(given.matrix)} ‖hA‖={given.size:.2g} growth={given.growth:.1e} tol={tolerance:.0e} error={error:.1e}{chosen}"
+                line = (
+                    f"{given.name:30s} n = {len(given.matrix)}, ‖hA‖ = {given.size:.2g}, growth {given.growth:.1e}, "
+                    f"tolerance {tolerance:.0e}, error {error:.1e} of it; {operator.choice(given.step)} is chosen"
+                )
                 worst.setdefault((name, verdict), []).append(line)
-    for name, count in counts.items():
-        print(f"{name:18s} " + ", ".join(f"{count[key]} {key}" for key in ("right", "wrong", "failed", "products")))
-    for (name, verdict), lines in worst.items():
-        print(f"\n{name}: {verdict} ({len(lines)})")
-        print("\n".join(f"  {line}" for line in lines[:25]))
+    lines = [
+        f"{name:18s} " + ", ".join(f"{count[key]} {key}" for key in ("right", "wrong", "failed", "products"))
+        for name, count in counts.items()
+    ]
+    for (name, verdict), which in worst.items():
+        lines += [f"\n{name}: {verdict} ({len(which)})", *(f"  {line}" for line in which[:25])]
+    sys.stdout.write("\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":

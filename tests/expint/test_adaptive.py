@@ -120,9 +120,16 @@ def test_equally_spaced_times_are_reached_by_equal_steps(monkeypatch: pytest.Mon
 
 def test_no_nonlinear_term_means_the_exact_flow_in_a_few_steps() -> None:
     for method in ADAPTIVE:
-        solution = solve(method, lambda t, y: 0 * y, rtol=1e-8)
+        solution = solve(method, None, rtol=1e-8)
         np.testing.assert_allclose(solution.y_end, np.exp(LINEAR) * Y0, rtol=1e-12, atol=1e-300)
         assert solution.stats.steps < 20
+
+
+def test_a_nonlinear_term_that_stays_zero_is_looked_at_and_the_flow_is_exact() -> None:
+    for method in ADAPTIVE:
+        solution = solve(method, lambda t, y: 0 * y, rtol=1e-8)
+        np.testing.assert_allclose(solution.y_end, np.exp(LINEAR) * Y0, rtol=1e-12, atol=1e-300)
+        assert 20 < solution.stats.steps < 80
 
 
 def test_a_constant_nonlinear_term_is_integrated_exactly() -> None:

@@ -234,10 +234,18 @@ def test_zeros_are_found_in_steps_that_are_longer_than_their_distance(method: An
     if method == "exprb43":
         turn = np.array([[0.0, 1.0], [-1.0, 0.0]])
         solution = expint.solve_ivp(
-            lambda t, y: turn @ y, (0, 50), np.array([1.0, 0.0]), method=method, rtol=1e-6, events=lambda t, y: y[0]
+            None,
+            (0, 50),
+            np.array([1.0, 0.0]),
+            linear=expint.operators.Dense(turn),
+            method=method,
+            rtol=1e-6,
+            events=lambda t, y: y[0],
         )
     else:
-        solution = circle(lambda t, y: y[0].real, end=50.0, method=method, max_step=math.inf)
+        solution = expint.solve_ivp(
+            None, (0, 50), np.array([1.0 + 0j]), linear=1j, method=method, rtol=1e-6, events=lambda t, y: y[0].real
+        )
     assert max(np.diff(solution.t)) > 1.5 * np.pi
     np.testing.assert_allclose(solution.t_events[0], np.pi * (0.5 + np.arange(16)), rtol=1e-10)
 

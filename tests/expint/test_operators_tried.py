@@ -41,7 +41,7 @@ NOT_COMPLEX = {
 @pytest.mark.parametrize("name", NOT_LINEAR)
 def test_a_function_that_is_not_linear_is_refused_whatever_the_state(name: str, start: float, kind: type) -> None:
     with (
-        pytest.raises(ValueError, match="expected a linear function|to return finite values"),
+        pytest.raises(ValueError, match=r"expected a linear function|to return finite values"),
         np.errstate(all="ignore"),
     ):
         as_operator(MatrixFree(NOT_LINEAR[name], N), np.full(N, start, dtype=kind))
@@ -93,7 +93,7 @@ class Clocked:
 @pytest.mark.parametrize("options", [{"step": 0.1}, {"rtol": 1e-6}])
 @pytest.mark.parametrize("method", ["magnus2", "magnus4", "cf4"])
 def test_operators_that_look_at_one_time_are_refused(method: str, options: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match="stays as it is, received one .* whose products changed when that for"):
+    with pytest.raises(ValueError, match=r"stays as it is, received one .* whose products changed when that for"):
         expint.solve_ivp(None, (0, 1), np.ones(3), linear=TimeDependent(Clocked()), method=method, **options)
     held = TimeDependent(lambda t: MatrixFree(lambda v: -(1 + t) * v, 3))
     run = expint.solve_ivp(None, (0, 1), np.ones(3), linear=held, method=method, rtol=1e-8)

@@ -1,5 +1,6 @@
 """Tableau: checks itself at birth, answers questions, prints."""
 
+from dataclasses import replace
 from fractions import Fraction as F
 
 import pytest
@@ -8,7 +9,7 @@ import sympy
 from expint.derive.phisum import PhiSum, phi
 from expint.derive.stage import StepContext
 from expint.derive.tableau import REST, Tableau
-from expint.methods import method
+from expint.methods import method, method_names
 
 
 def build(**changes):
@@ -131,3 +132,20 @@ def test_tableau_cites_its_source():
 def test_a_tableau_of_ones_own_has_no_source_to_cite():
     with pytest.raises(ValueError, match="expected a method of the catalogue, received mine, which names no source"):
         build().cite()
+
+
+def test_a_declared_order_that_is_wrong_is_refused_at_first_use() -> None:
+    for name, wrong in (("order", 4), ("stiff_order", 3), ("weak_stiff_order", 1)):
+        mine = Tableau(
+            name="mine", c=(0, F(2, 3)), a=((), (REST,)), b=(REST, F(3, 2) * phi(2)), **{f"declared_{name}": wrong}
+        )
+        proved = getattr(mine.orders, name)
+        with pytest.raises(ValueError, match=f"prove, {proved}, received {wrong}; leave it out"):
+            getattr(mine, name)
+        assert getattr(replace(mine, **{f"declared_{name}": proved}), name) == proved
+
+
+def test_methods_write_themselves_in_a_line() -> None:
+    for name in method_names():
+        assert len(repr(method(name))) < 120
+        assert name in repr(method(name))

@@ -6,6 +6,7 @@ nothing about what comes: steps are then bounded by the span.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from itertools import pairwise
 
@@ -28,17 +29,19 @@ FAINT = 1e-2
 """It is asked whether N rests where the error is at most this in units of the tolerance, and while N rests."""
 
 
-def longest_at_rest(span: float, gap: float = 1.0) -> float:
+def longest_at_rest(span: float, looks: bool = True, gap: float = 1.0) -> float:
     """Return the longest step while N rests, where the longest piece of a step in which N is not looked at is ``gap``.
 
     Parameters
     ----------
     span
         The length of the run.
+    looks
+        Whether there is an N to look at; inf is returned if there is none.
     gap
         The length of that piece, as a part of the step.
     """
-    return abs(span) / (_LOOKS * gap)
+    return abs(span) / (_LOOKS * gap) if looks else math.inf
 
 
 def widest_gap(places: Iterable[float]) -> float:

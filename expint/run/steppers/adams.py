@@ -48,7 +48,7 @@ class AdamsPairs:
         precision = float(array_namespace(like).finfo(like.dtype).eps)
         strictest = max(1.0, control.error.tightest[0] / (10 * precision))
         damps = self.pairs.operator.damps(span)
-        at_rest = longest_at_rest(span)
+        at_rest = longest_at_rest(span, control.looks)
         return OrderPolicy(own, self.pairs.method.q, abs(span), damps, strictest, control.largest, at_rest)
 
     def value(self, slope: Slope, t: float, y: Array) -> Array:

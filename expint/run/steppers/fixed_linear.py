@@ -66,7 +66,7 @@ class FixedLinear:
         growth = GROWTH_OF_MULTISTEP if method.history > 1 else math.inf
         order, controller = int(method.error_order or 0), control.controller or Controller()
         gap = widest_gap(stage.c for stage in method.recipe(uniform_step(method.history)))
-        rungs, at_rest = self.steps.operator.rungs, longest_at_rest(span, gap)
+        rungs, at_rest = self.steps.operator.rungs, longest_at_rest(span, control.looks, gap)
         return StepPolicy(controller, order, abs(span), rungs, control.largest, growth, at_rest)
 
     def value(self, slope: Slope, t: float, y: Array) -> Array:

@@ -110,7 +110,7 @@ class LinearisedSteps:
         """Return the policy that chooses steps."""
         order, controller = int(self.method.error_order or 0), control.controller or Controller()
         gap = widest_gap(stage.c for stage in self.method.recipe(uniform_step(self.method.history)))
-        at_rest = longest_at_rest(span, gap)
+        at_rest = longest_at_rest(span, control.looks, gap)
         return StepPolicy(controller, order, abs(span), self.operator.rungs, control.largest, at_rest=at_rest)
 
     def value(self, slope: Slope, t: float, y: Array) -> Array:
