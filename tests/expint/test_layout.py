@@ -46,6 +46,11 @@ MAY_IMPORT["times"] = {"derive", "lower"}
 MAY_IMPORT["auto"] = {"backend", "derive", "methods", "operators"}
 MAY_IMPORT["clocked"] = MAY_IMPORT["door"] | {"door", "times"}
 MAY_IMPORT["ivp"] = MAY_IMPORT["door"] | {"auto", "clocked", "door", "methods", "problem", "times"}
+MAY_IMPORT["breakpoints"] = MAY_IMPORT["clocked"]
+MAY_IMPORT["ivp"] |= {"breakpoints"}
+MAY_IMPORT["arguments"] = {"backend"}
+for name in ("derive", "jacobian", "methods", "operators", "phi", "problems", "spectral"):
+    MAY_IMPORT[name] |= {"arguments"}
 MAY_IMPORT["scipy"] = MAY_IMPORT["stepping"] = MAY_IMPORT["ivp"] | {"ivp"}
 GUESTS = ("study", "plot", "cli", "__main__", "__init__")  # on top of everything; nobody inside imports them
 # A method answers questions (its citation, its proved orders, its values) by asking upwards when it is asked.
@@ -182,13 +187,9 @@ def runs(source: str) -> set[str]:
     found = set()
     for function in ast.walk(ast.parse(source)):
         if isinstance(function, ast.FunctionDef):
-            inside = [
-                node for loop in ast.walk(function) if isinstance(loop, (ast.For, ast.While)) for node in ast.walk(loop)
-            ]
-            accepted = {
-                id(node): node for node in inside if isinstance(node, ast.Yield) and "Accepted" in ast.dump(node)
-            }
-            found |= {function.name} if accepted else set()
+            loops = [node for node in ast.walk(function) if isinstance(node, (ast.For, ast.While))]
+            yielded = [node for loop in loops for node in ast.walk(loop) if isinstance(node, ast.Yield)]
+            found |= {function.name for node in yielded if "Accepted" in ast.dump(node)}
     return found
 
 
@@ -204,6 +205,7 @@ def test_there_are_three_loops_over_steps_and_guests() -> None:
     assert found == {("expint/run/loops.py", name) for name in ("over_plan", "over_times", "to_tolerance")}
 
 
+KINDS = ("expint.derive", "expint.methods", "expint.operators")
 COMBINERS = {"combine", "_combine", "combiner", "linear_combination", "row", "Row"}
 
 
@@ -228,7 +230,7 @@ def test_rows_of_columns_are_built_in_one_place() -> None:
 
 @pytest.mark.parametrize(
     "source",
-    ["point = combine(row.weights, (y, *slopes))", "e = self._combine(w, [y, *slopes])", "Row((a, *b), True, True)"],
+    ["p = combine(row.weights, (y, *slopes))", "e = self._combine(w, [y, *slopes])", "Row((a, *b), True, True)"],
 )
 def test_the_search_finds_rows_that_are_built(source: str) -> None:
     assert columns_built(source) == [1]
@@ -242,24 +244,13 @@ def test_the_search_finds_loops_that_advance_a_state() -> None:
 
 @pytest.mark.parametrize("path", sorted((ROOT / "expint/run/control").glob("*.py")), ids=label)
 def test_policies_know_neither_methods_nor_operators_nor_steppers(path: Path) -> None:
-    known = (
-        "expint.derive",
-        "expint.methods",
-        "expint.operators",
-        "expint.lower",
-        "expint.run.steppers",
-        "expint.run.loops",
-    )
-    assert not [imported.name for imported in imports(path) if imported.name.startswith(known)]
+    others = (*KINDS, "expint.lower", "expint.run.steppers", "expint.run.loops")
+    assert not [imported.name for imported in imports(path) if imported.name.startswith(others)]
 
 
 def test_the_loops_know_neither_methods_nor_operators() -> None:
     path = ROOT / "expint/run/loops.py"
-    assert not [
-        own.name
-        for own in imports(path)
-        if own.name.startswith(("expint.derive", "expint.methods", "expint.operators"))
-    ]
+    assert not [imported.name for imported in imports(path) if imported.name.startswith(KINDS)]
     assert "isinstance" not in path.read_text(encoding="utf-8")
 
 
