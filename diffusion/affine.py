@@ -19,10 +19,14 @@ class Beside:
     """Keeps host arrays beside the states they multiply: brought there once for each precision and device."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[Hashable, tuple[Any, ...]] = OrderedDict()
+        self._kept: OrderedDict[Hashable, tuple[Any, tuple[Any, ...]]] = OrderedDict()
 
-    def __call__(self, key: Hashable, make: Callable[[], Sequence[Any]], like: Array) -> tuple[Any, ...]:
+    def __call__(
+        self, key: Hashable, make: Callable[[], Sequence[Any]], like: Array, held: Any = None
+    ) -> tuple[Any, ...]:
         """Return the numbers and arrays that ``make`` returns, in the namespace, precision and device of ``like``.
+
+        What is ``held`` lives as long as the entry, so that its id may be the key.
 
         Raises
         ------
@@ -31,10 +35,10 @@ class Beside:
         """
         key = (key, array_namespace(like).__name__, like.dtype, str(device(like)), tuple(like.shape[1:]))
         if key not in self._kept:
-            self._kept[key] = tuple(_beside(value, like) for value in make())
+            self._kept[key] = held, tuple(_beside(value, like) for value in make())
             if len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)
-        return self._kept[key]
+        return self._kept[key][1]
 
 
 def _beside(value: Any, like: Array) -> Any:
@@ -69,7 +73,7 @@ class Affine:
     def combine(self, weights: Sequence[Any], columns: Sequence[Array]) -> Array:
         """Return Σ_j weights_j columns_j."""
         total = None
-        for factor, column in zip(self._beside(id(weights), lambda: weights, columns[0]), columns):
+        for factor, column in zip(self._beside(id(weights), lambda: weights, columns[0], weights), columns):
             if factor is not None:
                 term = factor if isinstance(column, float) else factor * column
                 total = term if total is None else total + term

@@ -47,37 +47,18 @@ def solve_in_clock(
     What comes out has times t, too. Steps that are given are those in t; steps that are chosen are chosen in the clock,
     where they repeat.
     """
-    if len(linear.parts) > 1:
-        raise ValueError(
-            f"expected one function of time beside N(t, y), received {linear!r}, for which there is no clock; take "
-            "linear=TimeDependent(…) of it with method='cfree4'"
-        )
-    (part,) = linear.parts
-    if jac is not None:
-        raise ValueError(
-            f"expected no jac= beside {linear!r}, received one: steps are made in the clock s = ∫ g dt, in which the "
-            "right-hand side is divided by g; leave jac out, or leave g(t) A to nonlinear"
-        )
-    y0, fixed = check_state(y0), step is not None or grid is not None
-    given = given_times(t_span, step, grid, t_eval, first_step, max_step, max_steps)
-    if fixed:
+    part = _only_part(linear, jac)
+    y0, given = check_state(y0), given_times(t_span, step, grid, t_eval, first_step, max_step, max_steps)
+    if step is not None or grid is not None:
         times, wanted = lay_out_times(given.span, given.step, given.grid, given.t_eval)
-        asked = None if wanted is None else times[wanted]
+        asked, run = None if wanted is None else times[wanted], _Clocked(part, times)
+        steps: dict[str, Any] = {"grid": run.into(times), "first_step": first_step, "max_step": max_step}
+        steps["max_steps"] = max_steps
     else:
-        limits = StepLimits(given.first, given.largest, given.most)
+        limits, asked = StepLimits(given.first, given.largest, given.most), given.t_eval
         times = np.array([given.span[0], *lay_out_stops(given.span, given.t_eval, limits)])
-        asked = given.t_eval
-    run = _Clocked(part, times)
-    steps: dict[str, Any] = {"first_step": first_step}
-    if fixed:
-        steps |= {"grid": run.into(times), "max_step": max_step, "max_steps": max_steps}
-    else:
-        first, largest, most = limits.sizes()
-        backwards, largest = math.copysign(1.0, run.clock(run.end)), largest * run.clock.least
-        if first is not None:
-            began = abs(run.clock(run.start + math.copysign(min(first, abs(run.end - run.start)), run.ahead)))
-            steps["first_step"] = backwards * min(began, largest)
-        steps |= {"max_step": backwards * largest, "max_steps": most}
+        run = _Clocked(part, times)
+        steps = run.limits(limits)
     try:
         solution = solve(
             run.slope(check_slopes(nonlinear, args, y0)),
@@ -98,6 +79,21 @@ def solve_in_clock(
     return run.back(solution)
 
 
+def _only_part(linear: TimeScaled, jac: Any) -> Part:
+    """Return the one g(t) A, refusing sums of several, for which there is no clock, and Jacobians."""
+    if len(linear.parts) > 1:
+        raise ValueError(
+            f"expected one function of time beside N(t, y), received {linear!r}, for which there is no clock; take "
+            "linear=TimeDependent(…) of it with method='cfree4'"
+        )
+    if jac is not None:
+        raise ValueError(
+            f"expected no jac= beside {linear!r}, received one: steps are made in the clock s = ∫ g dt, in which the "
+            "right-hand side is divided by g; leave jac out, or leave g(t) A to nonlinear"
+        )
+    return linear.parts[0]
+
+
 class _Clocked:
     """What is translated between t and s, for the times of one run, which come back as they went in."""
 
@@ -108,6 +104,16 @@ class _Clocked:
 
         self.clock = Clock(part.rate, self.start, self.end, part.integral)
         self._known = {self.clock(t): t for t in times.tolist()}
+
+    def limits(self, limits: StepLimits) -> dict[str, Any]:
+        """Return first, largest and most steps of the clock, as ``solve_ivp`` takes them."""
+        first, largest, most = limits.sizes()
+        backwards, largest = math.copysign(1.0, self.clock(self.end)), largest * self.clock.least
+        steps: dict[str, Any] = {"first_step": None, "max_step": backwards * largest, "max_steps": most}
+        if first is not None:
+            end = self.start + math.copysign(min(first, abs(self.ahead)), self.ahead)
+            steps["first_step"] = backwards * min(abs(self.clock(end)), largest)
+        return steps
 
     def into(self, times: np.ndarray) -> list[float]:
         """Return times of the clock."""

@@ -11,9 +11,8 @@ from scipy.integrate import DenseOutput, OdeSolver
 
 from expint.derive.predictor_corrector import PredictorCorrector
 from expint.derive.stage import Method
-from expint.ivp.bind import bind
+from expint.ivp.bind import bind, linearises
 from expint.ivp.bound import Bound, Problem, Tolerance
-from expint.ivp.kinds import linearises
 from expint.jacobian import Differences
 from expint.methods import method as find_method
 from expint.operators import as_operator

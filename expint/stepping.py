@@ -10,9 +10,9 @@ from typing import Any
 from expint.backend import Array
 from expint.derive.stage import Method
 from expint.given import check_state, given_number
-from expint.ivp.bind import bind
+from expint.ivp.bind import bind, linearises
 from expint.ivp.bound import Problem
-from expint.ivp.kinds import linearises
+from expint.operators import TimeScaled
 from expint.run.steppers import Stepper
 from expint.run.stepsize import inside
 
@@ -75,6 +75,11 @@ def begin(
     if not math.isfinite(t0):
         raise ValueError(f"expected a finite time t0, received {t0}")
     y0 = check_state(y0)
+    if isinstance(linear, TimeScaled):
+        raise TypeError(
+            f"expected an L that stays, or TimeDependent, to step by hand, received {linear!r}, whose steps need the "
+            "whole span; take expint.solve_ivp"
+        )
     bound = bind(Problem(nonlinear, y0, (t0, t0), linear, jac, args), method)
     if linearises(bound.method) and bound.method.history > 1:
         raise ValueError(

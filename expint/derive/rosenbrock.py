@@ -28,6 +28,8 @@ __all__ = ["Linearised", "Rosenbrock", "raised", "times_z"]
 class Linearised:
     """Marks methods that need L to be the Jacobian of the whole right-hand side at every step."""
 
+    linearises = True
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Rosenbrock(Tableau, Linearised):

@@ -68,6 +68,9 @@ class Tableau(DeclaredOrders, Presented):
         If a coefficient is a float, or a row no sequence.
     """
 
+    steps_alike = True
+    """Steps of one length are the same, wherever they lie and whatever came before."""
+
     name: str
     c: tuple[Exact, ...]
     a: tuple[tuple[Coefficient, ...], ...]

@@ -12,9 +12,8 @@ from expint.clocked import solve_in_clock
 from expint.derive.stage import Method
 from expint.door import check_estimate, refuse_tolerances
 from expint.given import check_state, given_callback, given_times, with_known_values
-from expint.ivp.bind import bind
+from expint.ivp.bind import bind, linearises
 from expint.ivp.bound import Problem, Tolerance
-from expint.ivp.kinds import linearises
 from expint.ivp.run import Shown, over, to_stops
 from expint.methods import method as find_method
 from expint.operators import TimeDependent, TimeScaled

@@ -9,10 +9,14 @@ from typing import Any
 
 from expint.auto import choose, choose_linearised
 from expint.backend import Array
+from expint.derive.adams import Adams
+from expint.derive.lie_group import LieGroupMethod
+from expint.derive.predictor_corrector import PredictorCorrector
+from expint.derive.rosenbrock import Linearised
+from expint.derive.splitting import Splitting
 from expint.derive.stage import Method
 from expint.door import check_rtol, check_slopes, check_tolerance, no_force
 from expint.ivp.bound import Bound, Problem, Tolerance
-from expint.ivp.kinds import chooses_orders, climbing, kind_of_method
 from expint.lower import lower
 from expint.lower.cache import StepCache
 from expint.lower.pair import PairCache
@@ -24,7 +28,7 @@ from expint.run.steppers.doubled import Doubled
 from expint.run.steppers.fixed_linear import FixedLinear
 from expint.run.steppers.flows import Flows
 
-__all__ = ["bind"]
+__all__ = ["bind", "kind_of_method", "linearises"]
 
 _SHORT = 1e-6
 """The time, in units of the span, over which the flow of a splitting tells N."""
@@ -63,7 +67,7 @@ def bind(problem: Problem, method: str | Method, error: str | None = None, toler
     norm = None
     if tolerance is not None:
         norm = check_tolerance(chosen, *tolerance, problem.y0, doubling=doubling)
-        chosen = chosen if doubling else climbing(chosen)
+        chosen = chosen if doubling else _climbing(chosen)
     return replace(make(problem, operator, chosen, norm, doubling and norm is not None), why=why)
 
 
@@ -75,6 +79,27 @@ def _kind_of_problem(problem: Problem) -> str:
     if isinstance(problem.linear, TimeScaled):
         return "integral"
     return "unsplit" if problem.linear is None or problem.jac is not None else "split"
+
+
+def kind_of_method(method: Any) -> str:
+    """Return "splitting", "follows fields" (of Magnus and commutator-free methods), "linearises", or "fixed L"."""
+    kinds = {"splitting": Splitting, "follows fields": LieGroupMethod, "linearises": Linearised}
+    return next((kind for kind, own in kinds.items() if isinstance(method, own)), "fixed L")
+
+
+def linearises(method: Any) -> bool:
+    """Whether the method makes L the Jacobian of the right-hand side at every step."""
+    return kind_of_method(method) == "linearises"
+
+
+def _chooses_orders(method: Any) -> bool:
+    """Whether the order of the method may change from step to step: Adams methods and predictor–corrector pairs."""
+    return isinstance(method, Adams | PredictorCorrector)
+
+
+def _climbing(method: Any) -> Method:
+    """Return the method with ``ramp=True``: one-step starts have no error estimate, so a run begins at order 1."""
+    return replace(method, ramp=True) if _chooses_orders(method) else method
 
 
 def _chosen(
@@ -122,7 +147,7 @@ def _fixed_linear(
         make = partial(_lowered, method, operator, y0)
         return Bound(method, slope, make, None, partial(lower, method, prepared, like=y0), operator)
     prepared = operator.for_steps(changing=True).within(*norm.tightest)
-    if chooses_orders(method) and not doubling:
+    if _chooses_orders(method) and not doubling:
         adams: Any = method
         return Bound(method, slope, lambda: AdamsPairs(PairCache(adams, prepared, y0)), norm)
     make = partial(_lowered, method, prepared, y0)

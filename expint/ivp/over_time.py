@@ -10,7 +10,6 @@ from expint.backend import Array
 from expint.derive.lie_group import LieGroupMethod
 from expint.door import check_slopes, check_tolerance, no_force
 from expint.ivp.bound import Bound, Problem, Tolerance
-from expint.ivp.kinds import kind_of_method
 from expint.methods.magnus import magnus
 from expint.operators import Operator, TimeDependent, as_operator
 from expint.operators.clock import Integral
@@ -94,7 +93,7 @@ def _chosen(method: Any, depends_on_state: bool) -> tuple[LieGroupMethod, str]:
         if depends_on_state:
             return magnus("cfree4"), "Method cfree4 was chosen: of order 4 for linear parts that depend on time."
         return magnus("cf4"), "Method cf4 was chosen: of order 4 without commutators, for y' = A(t) y + b(t)."
-    chosen = method if kind_of_method(method) == "follows fields" else magnus(getattr(method, "name", method))
+    chosen = method if hasattr(method, "final") else magnus(getattr(method, "name", method))
     if depends_on_state and not chosen.points:
         raise ValueError(
             f"expected nonlinear=None for {chosen.name}, which is made for y' = A(t) y + b(t), received a function; "

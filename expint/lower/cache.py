@@ -105,8 +105,8 @@ class StepCache:
 
     def start(self) -> Row:
         """Return the row of y_0 itself, where N is evaluated for the first time."""
-        if isinstance(self.operator, StoredOperator) and self.operator.elementwise:
-            return Row((1.0,), evaluate=True, accept=True)  # what the numbers below amount to
+        if self.layout == PLAIN and isinstance(self.operator, StoredOperator) and self.operator.elementwise:
+            return Row(PLAIN.arrange((1.0,), ()), evaluate=True, accept=True)  # what the numbers below amount to
         return lower_stage(_START, self.operator, 0.0, (), self.like, PhiTables(self.operator, 0.0), self.layout)
 
     def _tables_of(self, h: float) -> PhiTables:

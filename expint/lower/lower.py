@@ -10,9 +10,7 @@ from typing import Any
 import numpy as np
 
 from expint.backend import Array
-from expint.derive.rosenbrock import Linearised
 from expint.derive.stage import Method
-from expint.derive.tableau import Tableau
 from expint.lower.cache import StepCache
 from expint.lower.plan import Plan, Step
 from expint.operators.base import Operator
@@ -50,7 +48,7 @@ def lower(method: Method, operator: Operator, grid: Sequence[float] | np.ndarray
     TypeError
         For methods that linearise, whose numbers are known only on the way.
     """
-    if isinstance(method, Linearised):
+    if getattr(method, "linearises", False):
         raise TypeError(
             f"expected a method for a fixed L, received {method.name}, whose L is the Jacobian at every step; take "
             "expint.solve_ivp"
@@ -58,7 +56,7 @@ def lower(method: Method, operator: Operator, grid: Sequence[float] | np.ndarray
     times = check_grid(grid)
     cache = StepCache(method, operator, like)
     start_row = cache.start()
-    make = _alike if isinstance(method, Tableau) else _one_by_one
+    make = _alike if getattr(method, "steps_alike", False) else _one_by_one
     steps = [Step((float(times[0]),), (start_row,)), *make(cache, times)]
     different = {id(step.rows): step.rows for step in steps}.values()
     depth = max(len(row.weights) for rows in different for row in rows) - cache.layout.fixed

@@ -15,6 +15,7 @@ from expint.derive.phisum import Terms
 from expint.derive.predictor_corrector import PredictorCorrector
 from expint.derive.spread import spread
 from expint.lower.cache import PhiTables
+from expint.lower.memory import PLAIN
 from expint.operators.base import StoredOperator, real_product
 from expint.operators.diagonal import Diagonal
 from expint.operators.scalar import Scalar
@@ -124,7 +125,7 @@ class PairCache:
         taken = spread(positions, 1.0, q + 1, predicted=self.method.mode == "PEC", ramp=True)
         q = min(q, len(taken))
         matrix, foreseen = _numbers(tuple([positions[k] for k in taken]), taken, q, self._corrects, self._real)
-        weights, columns = self._weigh(h, matrix), taken[q - 1] + 2
+        weights, columns = self._weigh(h, matrix), PLAIN.fixed + taken[q - 1] + 1
         return PairRows(
             weights[:columns],
             weights[-1] if self._corrects else None,
@@ -139,7 +140,7 @@ class PairCache:
         rows, columns = matrix.shape
         if not isinstance(self.operator, StoredOperator):
             terms: list[Terms] = [{(m, 1): r for m, r in enumerate(row) if r} for row in matrix.tolist()]
-            factors = [1.0] + [h] * (rows - 1)
+            factors = PLAIN.factors(1.0, h, rows)
             return self.operator.row(terms, factors, PhiTables(self.operator, h), self.like)
         table = self._table(h)
         weights = real_product(matrix, table.reshape(len(table), -1)[:columns])
@@ -182,10 +183,10 @@ def _numbers(
     """
     numbers, count, past = pair_numbers(positions, q), len(positions), np.array(taken)
     orders = [k for k in (q - 1, q, q + 1) if 1 <= k <= count]
-    first = taken[q - 1] + 2  # of the estimates
+    first = PLAIN.fixed + taken[q - 1] + 1  # of the estimates
     matrix = np.zeros((first + len(orders) + corrects, count + 2))
-    matrix[0, 0] = 1.0
-    matrix[past[:q] + 1, 1 : q + 1] = numbers.past
+    matrix[: PLAIN.fixed, 0] = 1.0
+    matrix[PLAIN.fixed + past[:q], 1 : q + 1] = numbers.past
     for row, k in enumerate(orders, first):
         matrix[row, 1:] = numbers.corrections[k] - (numbers.corrections[k - 1] if corrects else 0.0)
     if corrects:

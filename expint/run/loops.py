@@ -27,7 +27,7 @@ from expint.run.stepsize import (
     inside,
     too_many_steps,
 )
-from expint.run.tolerance import StepControl
+from expint.run.tolerance import ErrorNorm, StepControl
 
 __all__ = ["Accepted", "over_plan", "over_times", "to_tolerance"]
 
@@ -200,41 +200,25 @@ def to_tolerance(
     pending, given = iter(stops), control.first
     stop = next(pending)
     for _ in range(control.most):
-        state, found, error = policy.prepare(state), None, math.inf
-        error_of: ErrorOf = _no_error
+        state = policy.prepare(state)
         h, lands = approach(state.h, state.rung, t, stop, state.previous) if given is None else begin(given, t, stop)
         given = None
         if not lands:
             check_step(h, t, span, failure, last_error)
-        end, order = stop if lands else t + direction * h, state.order
-        try:
-            made = stepper.attempt(memory, slope, t, end, direction * h, order)
-            reached = control.error.scale(made.y)
-            larger = array_namespace(y).maximum(scale, reached)
-            error_of = _measured(made, larger, policy.strictness(state, h), control)
-            order, failure = made.order, None
-            error = error_of(order)
-        except ActionFailure as failed:
-            failure = failed
-        if error <= 1.0:
-            found = made.finish()
-            if found is not None and not finite(found):
-                error = math.inf  # the step after would find no way on
-        change = math.inf
-        if error <= (1.0 if rests else FAINT):
-            change = max((control.error.size(change, larger) for change in made.changes(found)), default=math.inf)
-            if rests and change > AWAKE:
-                error, error_of = change / AWAKE, _no_error
-        if error > 1.0:
-            rejected, last_error = rejected + 1, error
-            state = policy.rejected(state, h, error, order, error_of)
+        end = stop if lands else t + direction * h
+        made, failure = _made(stepper, memory, slope, t, end, direction * h, state.order)
+        judged = _judged(made, scale, policy.strictness(state, h), control.error, rests)
+        order = state.order if made is None else made.order
+        if made is None or judged.error > 1.0:
+            rejected, last_error = rejected + 1, judged.error
+            state = policy.rejected(state, h, judged.error, order, judged.error_of)
             continue
-        state = policy.accepted(state, h, error, order, error_of, abs(stops[-1] - end))
-        rests = change <= QUIET
+        state = policy.accepted(state, h, judged.error, order, judged.error_of, abs(stops[-1] - end))
+        rests = judged.change <= QUIET
         if rests:
             state = policy.watchful(state)
-        memory, ahead = made.commit(found)
-        y, t, scale = made.y, end, reached
+        memory, ahead = made.commit(judged.found)
+        y, t, scale = made.y, end, judged.scale
         yield Accepted(t, y, evaluations, rejected, at_start, ahead, made.local)
         at_start = stepper.newest(memory) if ahead is None else ahead
         if lands:
@@ -244,17 +228,56 @@ def to_tolerance(
     raise too_many_steps(stops[-1], control.most, t, state.h)
 
 
-def _measured(made: Trial, scale: Array, strictness: float, control: StepControl) -> ErrorOf:
-    """Return by an order the error of the step, in units of what is allowed."""
+def _made(
+    stepper: Stepper[Any], memory: Any, slope: Callable[..., Array], t: float, end: float, h: float, order: int
+) -> tuple[Trial | None, ActionFailure | None]:
+    """Return the step tried, or the failure for which there is none."""
+    try:
+        return stepper.attempt(memory, slope, t, end, h, order), None
+    except ActionFailure as failure:
+        return None, failure
+
+
+class _Judged(NamedTuple):
+    """What is to be said of a step.
+
+    Attributes
+    ----------
+    error, error_of
+        Its error in units of what is allowed, inf where there is no way on; by an order that of other estimates.
+    change
+        How much N changes within it in units of the tolerance, inf where it was not looked at.
+    found
+        N at its end, if it was pending and the step is good.
+    scale
+        The tolerance of each component at its end.
+    """
+
+    error: float = math.inf
+    error_of: ErrorOf = lambda _: math.nan
+    change: float = math.inf
+    found: Array | None = None
+    scale: Any = None
+
+
+def _judged(made: Trial | None, scale: Array, strictness: float, norm: ErrorNorm, rests: bool) -> _Judged:
+    """Return what is to be said of a step from where the tolerance of each component is ``scale``, and N ``rests``."""
+    if made is None:
+        return _Judged()
+    reached = norm.scale(made.y)
+    larger, order, found, change = array_namespace(reached).maximum(scale, reached), made.order, None, math.inf
 
     def error_of(order: int) -> float:
         estimate = made.error(order)
-        return math.nan if estimate is None else strictness * control.error.size(estimate, scale)
+        return math.nan if estimate is None else strictness * norm.size(estimate, larger)
 
-    return error_of
-
-
-def _no_error(order: int) -> float:
-    """Return nan: the step could not be made, or has no estimate of this order."""
-    del order
-    return math.nan
+    error = error_of(order)
+    if error <= 1.0:
+        found = made.finish()
+        if found is not None and not finite(found):
+            return _Judged(error_of=error_of)  # the step after would find no way on
+    if error <= (1.0 if rests else FAINT):
+        change = max((norm.size(change, larger) for change in made.changes(found)), default=math.inf)
+        if rests and change > AWAKE:
+            return _Judged(change / AWAKE)
+    return _Judged(error, error_of, change, found, reached)

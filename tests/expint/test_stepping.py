@@ -85,6 +85,25 @@ def test_torch_states_stay_torch_and_carry_gradients() -> None:
     np.testing.assert_allclose(gradient.numpy(), exact.numpy(), rtol=1e-4)
 
 
+def test_steps_by_hand_follow_an_operator_that_depends_on_time() -> None:
+    linear = expint.operators.TimeDependent(lambda t: np.array([[0.0, t], [-t, -0.3]]))
+
+    def nonlinear(t: float, y: np.ndarray) -> np.ndarray:
+        return 0.1 * np.cos(y + t)
+
+    state, y0 = begin(nonlinear, 0.0, np.array([1.0, 0.5]), linear=linear, method="cfree4"), np.array([1.0, 0.5])
+    for _ in range(4):
+        state = step(state, 0.1)
+    run = expint.solve_ivp(nonlinear, (0, 0.4), y0, linear=linear, method="cfree4", step=0.1)
+    np.testing.assert_allclose(state.y, run.y_end, rtol=1e-13)
+
+
+def test_steps_by_hand_are_refused_where_they_need_the_whole_span() -> None:
+    linear = expint.operators.TimeScaled(math.cos, -1.0)
+    with pytest.raises(TypeError, match="expected an L that stays, or TimeDependent, to step by hand"):
+        begin(lambda t, y: y, 0.0, np.ones(1), linear=linear)
+
+
 @pytest.mark.parametrize("h", [0.0, math.nan, math.inf])
 def test_steps_without_length_are_refused(h: float) -> None:
     with pytest.raises(ValueError, match="expected a finite step h other than 0"):

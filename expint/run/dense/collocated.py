@@ -12,6 +12,7 @@ import numpy as np
 from expint.backend import Array
 from expint.derive.lagrange import lagrange_coefficients
 from expint.derive.spread import apart
+from expint.lower.memory import PLAIN
 from expint.operators.base import Operator
 from expint.run.dense.continuous import Continuous, Reached
 from expint.run.dense.many_points import states_between
@@ -61,10 +62,11 @@ class DenseOutput(Continuous):
         """Return the exact flow of the interpolated problem from y_n over θh."""
         steps = {n: self._step(n) for n in {n for n, _ in places}}
         q, powers = self.order, np.arange(self.order)
-        factors = np.zeros((len(places), q + 1, q + 1))
-        factors[:, 0, 0] = 1.0
+        first = PLAIN.fixed
+        factors = np.zeros((len(places), first + q, 1 + q))
+        factors[:, :first, 0] = 1.0
         for i, (n, theta) in enumerate(places):
-            factors[i, 1:, 1:] = steps[n].polynomials * theta ** (powers + 1)
+            factors[i, first:, 1:] = steps[n].polynomials * theta ** (powers + 1)
         scales = np.array([theta * steps[n].h for n, theta in places])
         return states_between(self._for_points, scales, factors, [steps[n].columns for n, _ in places])
 
@@ -77,7 +79,7 @@ class DenseOutput(Continuous):
         polynomials = np.zeros((count, count))
         polynomials[: len(nodes), : len(nodes)] = lagrange_coefficients(nodes)
         slopes = [self.slopes[j] for j in (*window, *[n] * (count - len(window)))]  # the last with the weight zero
-        return _Step(h, polynomials * moments, (self.states[n], *slopes))
+        return _Step(h, polynomials * moments, PLAIN.arrange((self.states[n],), slopes))
 
     def _window(self, n: int, h: float) -> Sequence[int]:
         """Return which slopes are interpolated: the nearest, but of those that nearly coincide one."""
