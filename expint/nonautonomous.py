@@ -19,7 +19,7 @@ from expint.run.record import run_adaptive, run_states
 from expint.run.stepped_output import SteppedTrail
 from expint.run.steppers.doubled import Doubled
 from expint.run.steppers.exact import EXACT, ExactSteps
-from expint.run.steppers.lie_group import LieGroupSteps
+from expint.run.steppers.lie_group import DoubledLieGroup, LieGroupSteps
 from expint.run.steppers.one_step import OneStep
 from expint.run.watch import Watch
 from expint.solution import Solution
@@ -74,7 +74,7 @@ def solve_time_dependent(
     else:
         stops = lay_out_stops(t_span, t_eval, limits)
         tolerance = check_tolerance(chosen, rtol, atol, norm, y0, doubling=True)
-        control = StepControl(tolerance, controller or Controller(), *limits.sizes(), doubling=True)
+        control = StepControl(tolerance, controller or Controller(), *limits.sizes(), doubling=True, looks=not exact)
         accuracy = tolerance.tightest
     slope: Callable[[float, Array], Array] = no_force
     steps: OneStep
@@ -98,7 +98,8 @@ def solve_time_dependent(
             run = run_states(states, y0, len(times) - 1, keep=wanted, name=chosen.name, watch=watch, **shown)
         else:
             keep = None if t_eval is None else {float(t) for t in t_eval}
-            run = run_adaptive(Doubled(steps), slope, y0, start, stops, control, keep=keep, watch=watch, **shown)
+            doubled = DoubledLieGroup(steps) if isinstance(steps, LieGroupSteps) else Doubled(steps)
+            run = run_adaptive(doubled, slope, y0, start, stops, control, keep=keep, watch=watch, **shown)
     except Exception as failure:
         if hasattr(failure, "solution"):
             failure.solution = counted(failure.solution)
