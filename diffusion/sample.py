@@ -115,7 +115,7 @@ def trajectory(
     ----------
     dense_output
         Whether the solution gets ``sol``: a function of t that gives the state at any time of the run without further
-        calls, with the predictions of the data in ``sol.previews``. The outputs of the network are kept for it.
+        calls, with the predictions of the data in ``sol.previews``, which are kept for it.
 
     Returns
     -------
@@ -128,14 +128,16 @@ def trajectory(
     ValueError, TypeError
         For arguments that make no sense, before any network call.
     """
-    plan, chosen = _planned(denoiser, sampler, steps, grid)
-    outputs: dict[float, Array] | None = {} if dense_output else None
+    chosen, times, to_zero = lay_out(denoiser, sampler, steps, grid)
+    plan = chosen.plan(denoiser.schedule, times, to_zero=to_zero, edges=denoiser.discontinuities)
+    predictions: dict[float, Array] | None = {} if dense_output else None
     first: list[FirstData] = []
-    run = run_sampler(denoiser, noise, plan, chosen, start, None, callback, progress, outputs, first)
+    run = run_sampler(denoiser, noise, plan, chosen, start, None, callback, progress, predictions, first)
     run = warn_off_scale(run, denoiser, first)
-    if not outputs or len(run.t) < 2:
+    if not predictions or len(run.t) < 2:
         return run
-    return with_dense_output(run, outputs, chosen.gauge, denoiser.schedule, chosen.method.order)
+    reached_zero = to_zero and len(run.t) == len(times) + 1
+    return with_dense_output(run, predictions, denoiser.schedule, reached_zero, denoiser.discontinuities)
 
 
 def encode(
