@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from expint.backend import Array, array_namespace, is_array
 from expint.operators import Scalar
 
 from .adapted import at_least_single, bound, ready
+from .keeping import kept_of_values
 from .prediction import Kind, coefficients, prediction_name
 from .schedule import NoiseSchedule
 from .variance_preserving import VP
@@ -150,9 +150,9 @@ class Denoiser:
 _COMBINE = Scalar(0.0).combine  # one operation for each array where the library has one
 
 
-@lru_cache(maxsize=4096)
+@kept_of_values(maxsize=4096)
 def _conversion(schedule: NoiseSchedule, source: Kind, target: Kind, t: float) -> tuple[float, float]:
-    """Return (A, B) with target = A x + B output at ``t``; kept, since a run visits the same times again and again."""
+    """Return (A, B) with target = A x + B output at ``t``; kept, as a run visits the same times again and again."""
     return coefficients(source, target, schedule.alpha(t), schedule.sigma(t), schedule.sigma_data)
 
 

@@ -72,7 +72,10 @@ class VPTable(VP):
     _values: np.ndarray = field(init=False, repr=False, compare=False)
     _least: float = field(init=False, repr=False, compare=False)
 
+    _never_changes = True
+
     def __post_init__(self) -> None:
+        object.__setattr__(self, "half_log_snrs", tuple(float(lam) for lam in self.half_log_snrs))
         resolve(self.interpolation, INTERPOLATIONS, {}, "interpolation")
         if len(self.half_log_snrs) < 2 or any(not b < a for a, b in pairwise(self.half_log_snrs)):
             raise ValueError(
