@@ -19,10 +19,15 @@ class Beside:
     """Keeps host arrays beside the states they multiply: brought there once for each precision and device."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[Hashable, tuple[Any, ...]] = OrderedDict()
+        self._kept: OrderedDict[Hashable, tuple[Any, tuple[Any, ...]]] = OrderedDict()
 
-    def __call__(self, key: Hashable, make: Callable[[], Sequence[Any]], like: Array) -> tuple[Any, ...]:
+    def __call__(
+        self, key: Hashable, make: Callable[[], Sequence[Any]], like: Array, owner: object = None
+    ) -> tuple[Any, ...]:
         """Return the numbers and arrays that ``make`` returns, in the namespace, precision and device of ``like``.
+
+        A ``key`` that is the id of an ``owner`` is good as long as that is held, which it is here. With None as the key
+        nothing is kept.
 
         Raises
         ------
@@ -30,11 +35,14 @@ class Beside:
             If an array does not broadcast to the shape of ``like``.
         """
         key = (key, array_namespace(like).__name__, like.dtype, str(device(like)), tuple(like.shape[1:]))
-        if key not in self._kept:
-            self._kept[key] = tuple(_beside(value, like) for value in make())
+        if key in self._kept:
+            return self._kept[key][1]
+        values = tuple(_beside(value, like) for value in make())
+        if key[0] is not None:
+            self._kept[key] = owner, values
             if len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)
-        return self._kept[key]
+        return values
 
 
 def _beside(value: Any, like: Array) -> Any:
@@ -68,7 +76,7 @@ class Affine:
 
     def combine(self, weights: Sequence[Any], columns: Sequence[Array]) -> Array:
         """Return weights_0 + Σ_j weights_{j+1} columns_j."""
-        constant, *factors = self._beside(id(weights), lambda: weights, columns[0])
+        constant, *factors = self._beside(id(weights), lambda: weights, columns[0], owner=weights)
         total = constant
         for factor, column in zip(factors, columns):
             if factor is not None:

@@ -22,6 +22,7 @@ from expint.backend import Array
 from .clock import ANGLE, LAMBDA, LOG_FLOW, StateClock, edm_angle
 from .clock import FLOW as FLOW_CLOCK
 from .clock import RHO as RHO_CLOCK
+from .keeping import kept_of_values
 from .pointwise import pointwise
 from .prediction import Kind, convert, formula
 from .prediction import interpolated as interpolated_prediction
@@ -96,7 +97,7 @@ class Gauge:
         return xp.hypot(alpha, sigma) / xp.hypot(a, b)
 
 
-@lru_cache(maxsize=64)
+@kept_of_values(maxsize=64)
 def _derive(gauge: Gauge) -> tuple[Fraction, Fraction]:
     """Return the exact (L, n) of ``gauge``."""
     import sympy
@@ -117,7 +118,7 @@ def _derive(gauge: Gauge) -> tuple[Fraction, Fraction]:
     return Fraction(int(linear.p), int(linear.q)), Fraction(int(nonlinear.p), int(nonlinear.q))
 
 
-@lru_cache(maxsize=64)
+@kept_of_values(maxsize=64)
 def _measure(gauge: Gauge) -> tuple[float, float]:
     """Return (L, n) as numbers, a′ and b′ by steps in the imaginary direction, which do not cancel."""
     sigma_data, found = float(gauge.sigma_data), []

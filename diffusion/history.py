@@ -22,7 +22,6 @@ _WIDEST = 1.5  # panel in λ: the singularities of the usual schedules lie at a 
 _CLEAN_PANELS = 2  # of the part of a step where σ < α
 _CELL_NODES = 8  # of a panel between two kinks of the schedule
 _WIDEST_CELL = 0.2  # such a panel in λ
-_NEARLY_CLEAN = 300.0  # λ, less than that of the next
 _ZERO = 1e-150  # stands for σ/α = 0: no digit of any result depends on it
 
 
@@ -112,9 +111,8 @@ class ScheduleClock:
         ends = self._times_of_ends
         inside = kinks[(kinks > min(ends[0], ends[-1])) & (kinks < max(ends[0], ends[-1]))]
         points = np.unique(np.concatenate([ends, inside]))
-        with np.errstate(divide="ignore", invalid="ignore"):
-            lam = np.asarray(self.schedule.half_log_snr(points))
-        first = int(0.0 in self.ends and not _NEARLY_CLEAN < lam[0] < np.inf)  # σ = 0 at points[0], a finite time
+        lam = np.asarray(self.schedule.half_log_snr(points))
+        first = int(0.0 in self.ends and np.isfinite(self.schedule.t_clean))  # σ = 0 at points[0], a finite time
         wide = first + np.flatnonzero(np.abs(np.diff(lam[first:])) > _WIDEST_CELL)  # near t = 0: ρ is nearly singular
         parts = [(lam[i], lam[i + 1], ceil(abs(lam[i + 1] - lam[i]) / _WIDEST_CELL)) for i in wide]
         cuts = [np.linspace(start, end, 1 + count)[1:-1] for start, end, count in parts]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,6 +14,7 @@ from expint.derive import Method
 from expint.lower.plan import Row, Step
 
 from .gauge import Gauge
+from .keeping import kept_of_values
 from .prediction import coefficients
 from .programme import Programme
 from .schedule import NoiseSchedule
@@ -39,7 +39,7 @@ class _Ends(NamedTuple):
         return _Ends(*(np.append(column, end) for column, end in zip(self, zero)))
 
 
-@lru_cache(maxsize=128)
+@kept_of_values(maxsize=128)
 def plan_sampler(
     sampler: Sampler, schedule: NoiseSchedule, times: tuple[float, ...], to_zero: bool, edges: tuple[float, ...]
 ) -> expint.Plan:

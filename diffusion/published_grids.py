@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from . import grids
+from .keeping import kept_of_values
 from .schedule import NoiseSchedule
 
 __all__ = ["GridRule", "diffusers", "karras", "quadratic_in_t", "uniform_in", "uniform_in_lambda", "uniform_in_t"]
@@ -26,7 +27,7 @@ def _power(exponent: float, clock: str, steps: int, schedule: NoiseSchedule) -> 
     return _kept(exponent, clock, steps, schedule).copy()
 
 
-@lru_cache(maxsize=128, typed=True)
+@kept_of_values(maxsize=128)
 def _kept(exponent: float, clock: str, steps: int, schedule: NoiseSchedule) -> np.ndarray:
     return grids.power(steps, exponent, clock, schedule=schedule)
 

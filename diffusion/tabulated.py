@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from itertools import pairwise
 from math import factorial
 from typing import Any
@@ -31,6 +31,7 @@ from .affine import Affine, Beside
 from .clock import LAMBDA, StateClock
 from .declaration import Sampler
 from .denoiser import Denoiser
+from .keeping import is_value, kept_of_values
 from .moments import StepMoments, step_moments
 from .planning import slopes_since
 from .prediction import Prediction, coefficients
@@ -52,6 +53,8 @@ class TabulatedGauge:
     """
 
     statistics: Statistics
+
+    _never_changes = True
 
     @property
     def name(self) -> str:
@@ -81,7 +84,7 @@ class TabulatedGauge:
         def make() -> tuple[Any, Any]:
             return coefficients(self.predicts, "data", schedule.alpha(t), schedule.sigma(t), schedule.sigma_data)
 
-        of_state, of_slope = self.beside((schedule, "to data", t), make, x)
+        of_state, of_slope = self.beside((schedule, "to data", t) if is_value(schedule) else None, make, x)
         return of_state * x + of_slope * slope
 
     @cached_property
@@ -111,19 +114,20 @@ class TabulatedSampler(Sampler):
         """Return N as a function of (t, x)."""
         gauge: Any = self.gauge
         schedule, source = denoiser.schedule, denoiser.predicts
+        kept = is_value(schedule) and is_value(source)
 
         def slope(t: float, x: Array) -> Array:
             def make() -> tuple[Any, Any]:
                 alpha, sigma = schedule.alpha(t), schedule.sigma(t)
                 return coefficients(source, gauge.predicts, alpha, sigma, schedule.sigma_data)
 
-            of_state, of_output = gauge.beside((schedule, source, t), make, x)
+            of_state, of_output = gauge.beside((schedule, source, t) if kept else None, make, x)
             return of_state * x + of_output * denoiser(x, t)
 
         return slope
 
 
-@lru_cache(maxsize=8)
+@kept_of_values(maxsize=8)
 def _plan(
     sampler: TabulatedSampler,
     schedule: NoiseSchedule,
