@@ -119,6 +119,12 @@ FLOW = StateClock(
     half_log_snr=lambda xp, tau: xp.log1p(-tau) - xp.log(tau),
     slope=lambda rho: -rho / (1.0 + rho) ** 2,
 )
+SIGNAL = StateClock(
+    "signal",
+    of_state=lambda xp, a, s: a / s,
+    half_log_snr=lambda xp, r: xp.log(r),
+    slope=lambda rho: 1.0 / rho,
+)
 LOG_FLOW = StateClock(  # −log of the time of the straight path, with the sign of λ
     "log-flow",
     of_state=lambda xp, a, s: xp.log1p(a / s),
@@ -151,6 +157,7 @@ CLOCKS: dict[str, Clock] = {
     "rho": RHO,
     "angle": ANGLE,
     "flow": FLOW,
+    "signal": SIGNAL,
     "log-flow": LOG_FLOW,
     "edm-angle": edm_angle(),
 }

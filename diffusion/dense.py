@@ -15,7 +15,6 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import lru_cache
 from math import atan2, hypot
 from typing import NamedTuple
 
@@ -26,14 +25,12 @@ from expint.backend import Array, all_finite, array_namespace
 
 from .planning import slopes_since
 from .schedule import NoiseSchedule
+from .signal_rule import lagrange_basis, signal_rule
 
 __all__ = ["DensePath", "with_dense_output"]
 
 _MOST_NODES = 4  # more predictions interpolate no better at the few steps of a sampler
 _AMPLIFICATION = 2.0  # the most by which interpolation may enlarge predictions: 1.63 on equal steps, at their ends
-_NODES = 16  # of a panel
-_WIDEST = 1.5  # panel in λ where σ < α: the predictions are singular at a distance of π/2 and more
-_MOST_PANELS = 30  # what lies further back than e^{-45} is not seen
 
 
 class DensePath:
@@ -124,10 +121,10 @@ class DensePath:
         begin = self._places[start]
         nodes = [begin.turn(self._places[j]) for j in window]
         if end.sigma == 0.0:
-            return end.alpha * _basis(nodes, np.array([begin.turn(end)]))[:, 0]
-        r, of_r = _rule(begin.alpha / begin.sigma, end.alpha / end.sigma)
+            return end.alpha * lagrange_basis(nodes, np.array([begin.turn(end)]))[:, 0]
+        r, of_r = signal_rule(begin.alpha / begin.sigma, end.alpha / end.sigma)
         turns = np.arctan2(r * begin.sigma - begin.alpha, begin.sigma + r * begin.alpha)
-        return end.sigma * (_basis(nodes, turns) @ of_r)
+        return end.sigma * (lagrange_basis(nodes, turns) @ of_r)
 
     def _place(self, t: float) -> _Place:
         alpha, sigma = float(self.schedule.alpha(t)), float(self.schedule.sigma(t))
@@ -206,38 +203,6 @@ def _window(places: Sequence[_Place], start: int, known: range, most: int) -> ra
         first = min(max(start + 1 - count // 2, known.start), known.stop - count)
         window = range(first, first + count)
         nodes = [begin.turn(places[j]) for j in window]
-        if np.abs(_basis(nodes, inside)).sum(axis=0).max() <= _AMPLIFICATION:
+        if np.abs(lagrange_basis(nodes, inside)).sum(axis=0).max() <= _AMPLIFICATION:
             return window
     return range(start, start + 2)
-
-
-def _basis(nodes: Sequence[float], at: np.ndarray) -> np.ndarray:
-    """Return the Lagrange polynomials of the ``nodes``, a row each, at some places."""
-    rows = np.ones((len(nodes), at.size))
-    for j, own in enumerate(nodes):
-        for other in (*nodes[:j], *nodes[j + 1 :]):
-            rows[j] *= (at - other) / (own - other)
-    return rows
-
-
-def _rule(start: float, end: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return nodes and weights for ∫ dr from ``start`` to ``end`` of functions that are smooth in arctan r.
-
-    As long as r < 1 they are smooth in r, and then in λ = log r.
-    """
-    x, w = _unit_rule()
-    middle = min(max(1.0, start), end)
-    r, of_r = start + (middle - start) * x, (middle - start) * w
-    if end <= middle:
-        return r, of_r
-    count = int(np.ceil(np.log(end / middle) / _WIDEST))
-    cuts = np.log(end) - np.log(end / middle) * np.arange(min(count, _MOST_PANELS) + 1) / count
-    lam = cuts[1:, None] - np.diff(cuts)[:, None] * x
-    return np.append(r, np.exp(lam)), np.append(of_r, np.exp(lam) * -np.diff(cuts)[:, None] * w)
-
-
-@lru_cache(maxsize=1)
-def _unit_rule() -> tuple[np.ndarray, np.ndarray]:
-    """Return the Gauss–Legendre rule on [0, 1]."""
-    points, weights = np.polynomial.legendre.leggauss(_NODES)
-    return (points + 1) / 2, weights / 2

@@ -22,13 +22,14 @@ from expint.backend import Array
 from .clock import ANGLE, LAMBDA, LOG_FLOW, StateClock, edm_angle
 from .clock import FLOW as FLOW_CLOCK
 from .clock import RHO as RHO_CLOCK
+from .clock import SIGNAL as SIGNAL_CLOCK
 from .keeping import kept_of_values
 from .pointwise import pointwise
 from .prediction import Kind, convert, formula
 from .prediction import interpolated as interpolated_prediction
 from .schedule import NoiseSchedule
 
-__all__ = ["DATA", "FLOW", "FLOW_DATA", "GAUGES", "NOISE", "RHO", "VELOCITY", "Gauge", "edm", "interpolated"]
+__all__ = ["DATA", "FLOW", "FLOW_DATA", "GAUGES", "NOISE", "RHO", "SIGNAL", "VELOCITY", "Gauge", "edm", "interpolated"]
 
 
 @dataclass(frozen=True)
@@ -149,6 +150,7 @@ _STEP = 1e-30
 NOISE = Gauge("noise", LAMBDA, a=lambda m, s, d: m.exp(s), b=lambda m, s, d: 1, predicts="noise")
 DATA = Gauge("data", LAMBDA, a=lambda m, s, d: 1, b=lambda m, s, d: m.exp(-s), predicts="data")
 RHO = Gauge("rho", RHO_CLOCK, a=lambda m, s, d: 1, b=lambda m, s, d: s, predicts="noise")
+SIGNAL = Gauge("signal", SIGNAL_CLOCK, a=lambda m, s, d: s, b=lambda m, s, d: 1, predicts="data")
 VELOCITY = Gauge("velocity", ANGLE, a=lambda m, s, d: m.cos(s), b=lambda m, s, d: m.sin(s), predicts="velocity")
 FLOW = Gauge("flow", FLOW_CLOCK, a=lambda m, s, d: 1 - s, b=lambda m, s, d: s, predicts="flow")
 FLOW_DATA = Gauge("flow-data", LOG_FLOW, a=lambda m, s, d: 1 - m.exp(-s), b=lambda m, s, d: m.exp(-s), predicts="data")
@@ -196,5 +198,5 @@ def interpolated(linear: Fraction | float) -> Gauge:
     )
 
 
-GAUGES: dict[str, Gauge] = {gauge.name: gauge for gauge in (NOISE, DATA, RHO, VELOCITY, FLOW, FLOW_DATA, edm())}
+GAUGES: dict[str, Gauge] = {gauge.name: gauge for gauge in (NOISE, DATA, RHO, SIGNAL, VELOCITY, FLOW, FLOW_DATA, edm())}
 """The gauges by name; ``"edm"`` is that of σ_data = 1/2."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import pairwise
 from math import ceil
+from typing import Any
 
 import numpy as np
 
@@ -14,8 +15,9 @@ from expint.derive.adams import Quadrature
 
 from .clock import Clock
 from .schedule import NoiseSchedule
+from .signal_rule import signal_rule
 
-__all__ = ["ScheduleClock"]
+__all__ = ["ScheduleClock", "SignalClock"]
 
 _NODES = 16  # of a panel
 _WIDEST = 1.5  # panel in λ: the singularities of the usual schedules lie at a distance of π/2 or more
@@ -59,6 +61,10 @@ class ScheduleClock:
         """Return u at the remembered slopes, which lie at ends of steps."""
         newest = self.ends.index(step.start)
         return self._values_at_ends[newest::-1][: len(step.history)]
+
+    def end(self, step: StepContext) -> float:
+        """Return u at the end of the step."""
+        return self._values_at_ends[self.ends.index(step.start) + 1]
 
     def quadrature(self, step: StepContext) -> Quadrature:
         """Return Gauss–Legendre nodes with θ = (s - s_n)/h, weights ds/h and the values of u."""
@@ -125,6 +131,31 @@ class ScheduleClock:
             times, weights = np.concatenate([points[0] + v * v, times]), np.concatenate([of_v * 2 * v, weights])
         owner = np.searchsorted(np.sort(ends), starts, side="right") - 1
         return owner if ends[0] < ends[-1] else ends.size - 2 - owner, times, weights
+
+
+class SignalClock(ScheduleClock):
+    """The history between a clock and the clock α/σ, in which L = 0, where neither needs the time of a schedule.
+
+    So it holds from pure noise on, whatever the schedule, and without its kinks.
+    """
+
+    @cached_property
+    def _values_at_ends(self) -> tuple[float, ...]:
+        return tuple(self._value(np.array(self.ends)).tolist())
+
+    @cached_property
+    def _rules(self) -> list[Quadrature]:
+        """The rule of each step."""
+        rules = []
+        for start, end in pairwise(self.ends):
+            r, weights = signal_rule(*sorted((start, end)))
+            theta = (r - start) / (end - start)
+            rules.append(Quadrature(theta.tolist(), (weights / weights.sum()).tolist(), self._value(r).tolist()))
+        return rules
+
+    def _value(self, r: np.ndarray) -> np.ndarray:
+        polynomial: Any = self.polynomial
+        return np.asarray(polynomial.at(r, np.ones_like(r)))
 
 
 def _condensed(weights: np.ndarray, values: np.ndarray, start: float, end: float) -> tuple[np.ndarray, ...]:

@@ -11,6 +11,7 @@ import numpy as np
 import expint
 from expint.backend import Array
 
+from .automatic import Automatic
 from .declaration import Sampler
 from .denoiser import Denoiser
 from .dense import with_dense_output
@@ -18,6 +19,7 @@ from .diagnosis import FirstData, OffScaleWarning, warn_off_scale
 from .door import lay_out
 from .programme import End
 from .running import run_sampler
+from .samplers import sampler as find_sampler
 
 __all__ = ["OffScaleWarning", "SamplingError", "encode", "sample", "trajectory"]
 
@@ -42,7 +44,7 @@ def sample(
     denoiser: Denoiser,
     noise: Array,
     *,
-    sampler: str | Sampler = "deis-tab3",
+    sampler: str | Sampler | Automatic = "auto",
     steps: int | None = None,
     grid: Sequence[float] | np.ndarray | None = None,
     start: Literal["noise", "state"] = "noise",
@@ -58,7 +60,8 @@ def sample(
     noise
         Standard normal noise of shape (batch, …), NumPy or torch. A sample depends on its own noise only.
     sampler
-        A name (see ``diffusion.sampler_names()``) or a ``Sampler``.
+        A name (see ``diffusion.sampler_names()``) or a ``Sampler``. "auto" is the rule that chooses grid and orders by
+        the number of steps and the schedule, and does best at few calls.
     steps
         Number of steps; with a multistep sampler also the number of network calls.
     grid
@@ -101,7 +104,7 @@ def trajectory(
     denoiser: Denoiser,
     noise: Array,
     *,
-    sampler: str | Sampler = "deis-tab3",
+    sampler: str | Sampler | Automatic = "auto",
     steps: int | None = None,
     grid: Sequence[float] | np.ndarray | None = None,
     start: Literal["noise", "state"] = "noise",
@@ -144,7 +147,7 @@ def encode(
     denoiser: Denoiser,
     data: Array,
     *,
-    sampler: str | Sampler = "deis-tab3",
+    sampler: str | Sampler | Automatic = "auto",
     steps: int | None = None,
     grid: Sequence[float] | np.ndarray | None = None,
     callback: Callable[[float, Array], None] | None = None,
@@ -156,7 +159,11 @@ def encode(
     of ``sample``.
     """
     chosen, times, _ = lay_out(denoiser, sampler, steps, grid)
-    backwards = replace(chosen, end=End(correct=chosen.end.correct))
+    rule = find_sampler(sampler)
+    if isinstance(rule, Automatic):
+        backwards = rule.on(denoiser.schedule, times[::-1])
+    else:
+        backwards = replace(chosen, end=End(correct=chosen.end.correct))
     plan = backwards.plan(denoiser.schedule, times[::-1], edges=denoiser.discontinuities)
     last = [len(plan.steps) - 1]
     state = _final(run_sampler(denoiser, data, plan, chosen, "state", last, callback, progress))
@@ -164,7 +171,7 @@ def encode(
 
 
 def _planned(
-    denoiser: Denoiser, sampler: str | Sampler, steps: int | None, grid: Sequence[float] | np.ndarray | None
+    denoiser: Denoiser, sampler: str | Sampler | Automatic, steps: int | None, grid: Sequence[float] | np.ndarray | None
 ) -> tuple[expint.Plan, Sampler]:
     chosen, times, to_zero = lay_out(denoiser, sampler, steps, grid)
     return chosen.plan(denoiser.schedule, times, to_zero=to_zero, edges=denoiser.discontinuities), chosen

@@ -230,5 +230,4 @@ def _to_data(sampler: Sampler, schedule: NoiseSchedule, t: float) -> Step:
     """Return the step to σ = 0: the limit of the first-order step is x = x₀."""
     alpha, sigma = float(schedule.alpha(t)), float(schedule.sigma(t))
     of_state, of_slope = coefficients(sampler.gauge.predicts, "data", alpha, sigma, schedule.sigma_data)
-    zero = 0.0 if t > 0.0 else -np.inf
-    return Step((zero,), (Row((None, of_state, of_slope), evaluate=False, accept=True),))
+    return Step((schedule.t_clean,), (Row((None, of_state, of_slope), evaluate=False, accept=True),))

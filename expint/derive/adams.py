@@ -26,7 +26,17 @@ from expint.derive.presentation import Presented
 from expint.derive.printing import latex_array, latex_phisum, markdown_table, text_phisum
 from expint.derive.stage import ErrorEstimate, Method, Stage, StepContext
 
-__all__ = ["INDEX", "TIME", "Adams", "PolynomialClock", "Quadrature", "adams_terms", "difference", "is_exact"]
+__all__ = [
+    "INDEX",
+    "TIME",
+    "Adams",
+    "PolynomialClock",
+    "Quadrature",
+    "adams_terms",
+    "difference",
+    "is_exact",
+    "quadrature_terms",
+]
 
 
 class Quadrature(NamedTuple):
@@ -53,6 +63,9 @@ class PolynomialClock(Protocol):
     def nodes(self, step: StepContext) -> tuple[Any, ...]:
         """Return the values of the clock at the remembered slopes, newest first."""
 
+    def end(self, step: StepContext) -> Any:
+        """Return the value of the clock at the end of the step."""
+
     def quadrature(self, step: StepContext) -> Quadrature | None:
         """Return a rule for the step, or None where the clock is affine in time with the step as its unit.
 
@@ -67,6 +80,10 @@ class _Time:
     def nodes(self, step: StepContext) -> tuple[Any, ...]:
         return step.history
 
+    def end(self, step: StepContext) -> int:
+        del step
+        return 1
+
     def quadrature(self, step: StepContext) -> None:
         del step
 
@@ -77,6 +94,10 @@ class _Index:
 
     def nodes(self, step: StepContext) -> tuple[Any, ...]:
         return tuple(-j for j in range(len(step.history)))
+
+    def end(self, step: StepContext) -> int:
+        del step
+        return 1
 
     def quadrature(self, step: StepContext) -> None:
         del step
@@ -153,7 +174,7 @@ class Adams(FullStiffOrder, Presented):
             return self.starter.recipe(step)
         seen = step._replace(history=step.history[: self.q])
         nodes, rule = self.clock.nodes(seen), self.clock.quadrature(seen)
-        return _recipe(nodes, is_exact(nodes)) if rule is None else (_stage(_quadrature_terms(nodes, rule)),)
+        return _recipe(nodes, is_exact(nodes)) if rule is None else (_stage(quadrature_terms(nodes, rule)),)
 
     @property
     def mode(self) -> str:
@@ -230,7 +251,7 @@ def _milne(past: tuple[Any, ...], exact: bool) -> ErrorEstimate:
     return ErrorEstimate(stage, len(past))
 
 
-def _quadrature_terms(nodes: Sequence[float], rule: Quadrature) -> list[Terms]:
+def quadrature_terms(nodes: Sequence[float], rule: Quadrature) -> list[Terms]:
     """Return ∫ e^{(1-θ)z} ℓ_j dθ by the rule: sums of exponentials φ_0((1-θ_q) z)."""
     keys = [(0, 1 - theta) for theta in rule.theta]
     values = np.asarray(rule.values)

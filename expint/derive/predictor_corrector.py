@@ -14,16 +14,16 @@ Ostermann, Thalhammer and Wright (2006); UniPC is PEC on a scalar problem.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property, lru_cache
 from typing import Any, Literal
 
-from expint.derive.adams import adams_terms, difference, is_exact
+from expint.derive.adams import TIME, PolynomialClock, adams_terms, difference, is_exact, quadrature_terms
 from expint.derive.bootstrap import bootstrap
 from expint.derive.lagrange import collocation_weights
 from expint.derive.orders import FullStiffOrder
-from expint.derive.phisum import phi
+from expint.derive.phisum import Terms, phi
 from expint.derive.presentation import Presented
 from expint.derive.printing import latex_array, markdown_table
 from expint.derive.stage import ErrorEstimate, Method, Stage, StepContext
@@ -46,6 +46,8 @@ class PredictorCorrector(FullStiffOrder, Presented):
     ramp
         How the first q - 1 steps are made. False: by a one-step method of order q. True: by the pairs of order
         1, 2, …, which costs nothing and is what runs with error control do, their first steps being short.
+    clock
+        The variable in which predictor and corrector interpolate, as of ``Adams``.
 
     Raises
     ------
@@ -56,6 +58,7 @@ class PredictorCorrector(FullStiffOrder, Presented):
     q: int
     mode: Literal["PEC", "PECE"] = "PEC"
     ramp: bool = False
+    clock: PolynomialClock = field(default=TIME)
 
     def __post_init__(self) -> None:
         if not isinstance(self.q, int) or self.q < 1:
@@ -74,9 +77,9 @@ class PredictorCorrector(FullStiffOrder, Presented):
         return self.q + 1
 
     @property
-    def error_order(self) -> int:
-        """The order of the error estimate, one below that of the corrector."""
-        return self.q
+    def error_order(self) -> int | None:
+        """The order of the error estimate, one below that of the corrector; none in other clocks than time."""
+        return self.q if self.clock is TIME else None
 
     @property
     def stages(self) -> int:
@@ -97,8 +100,12 @@ class PredictorCorrector(FullStiffOrder, Presented):
         """Return predictor and corrector, or the stages of the starter while the history is short."""
         if len(step.history) < self.q and not self.ramp:
             return self.starter.recipe(step)
-        past = step.history[: self.q]
-        return _pair(past, is_exact(past), self.mode)
+        seen = step._replace(history=step.history[: self.q])
+        past, rule = self.clock.nodes(seen), self.clock.quadrature(seen)
+        if rule is None:
+            return _pair(past, is_exact(past), self.mode)
+        corrector = quadrature_terms((self.clock.end(seen), *past), rule)
+        return _stages(quadrature_terms(past, rule), corrector, self.mode)
 
     def error(self, step: StepContext) -> ErrorEstimate | None:
         """Return the corrector minus the corrector with one node less: the local error of the latter, of order q.
@@ -106,7 +113,7 @@ class PredictorCorrector(FullStiffOrder, Presented):
         The solution goes on from the better one (local extrapolation).
         """
         known = len(step.history)
-        if known < self.q and not self.ramp:
+        if self.clock is not TIME or (known < self.q and not self.ramp):
             return None
         k = min(self.q, known)
         past = step.history[:k]
@@ -136,14 +143,18 @@ class PredictorCorrector(FullStiffOrder, Presented):
 @lru_cache(maxsize=256)
 def _pair(past: tuple[Any, ...], exact: bool, mode: str) -> tuple[Stage, ...]:
     """Return predictor and corrector for past slopes at the positions ``past``."""
-    corrector = adams_terms((1, *past), exact)
+    return _stages(adams_terms(past, exact), adams_terms((1, *past), exact), mode)
+
+
+def _stages(predictor: Sequence[Terms], corrector: Sequence[Terms], mode: str) -> tuple[Stage, ...]:
+    """Return the two stages from the weights of the slopes, in the corrector that at the predicted point first."""
     again = mode == "PECE"
     return (
         Stage(
             c=Fraction(1),
             state=phi(0).terms,
             stages=(),
-            past=tuple(adams_terms(past, exact)),
+            past=tuple(predictor),
             evaluate=True,
             accept=False,
             remember=not again,
