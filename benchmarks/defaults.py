@@ -175,13 +175,13 @@ class Cell(NamedTuple):
     name: str
 
 
-def cells(calls: Sequence[int], labels: Sequence[str], names: Sequence[str]) -> Iterator[Cell]:
+def cells(calls: Sequence[int], labels: Sequence[str], names: Sequence[str], fine: int = 400) -> Iterator[Cell]:
     """Return the cells of both halves of the models."""
     known = {(half, name): model for half in HALVES for name, model in models(half).items()}
     chosen = list(known.values())
     for label in labels:
         case = cases()[label]
-        reference, network, start = exact(chosen, case), denoiser(chosen, case.schedule), noise(chosen)
+        reference, network, start = exact(chosen, case, fine), denoiser(chosen, case.schedule), noise(chosen)
         for count in calls:
             run = diffusion.trajectory(network, start, steps=count)
             auto = errors(run.y_end, reference)
@@ -237,12 +237,12 @@ def main(arguments: Sequence[str] = ()) -> None:
     command = parser("benchmarks.defaults", __doc__)
     command.add_argument("--write", action="store_true", help="renew the tables in docs/defaults.md")
     options = command.parse_args(arguments)
-    calls, labels, names = CALLS, list(cases()), NAMED
+    calls, labels, names, fine = CALLS, list(cases()), NAMED, 400
     if options.quick:
-        calls, labels, names = (2, 5), ["VP", "flow from pure noise to σ = 0"], ("ddim", "unipc3")
+        calls, labels, names, fine = (2, 5), ["VP", "flow from pure noise to σ = 0"], ("ddim", "unipc3"), 60
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", diffusion.OffScaleWarning)
-        everything = list(cells(calls, labels, names))
+        everything = list(cells(calls, labels, names, fine))
     made = ""
     for half in HALVES:
         found = [cell for cell in everything if cell.half == half]
