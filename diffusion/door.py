@@ -27,7 +27,9 @@ def lay_out(
     ------
     TypeError, ValueError
         If the denoiser is none, the sampler is unknown, both or neither of ``steps`` and ``grid`` are given, the grid
-        cannot be sampled on, or there are fewer steps than slopes that the sampler interpolates.
+        cannot be sampled on, or ``steps`` are fewer than slopes that the sampler interpolates, or than its last methods.
+        On a ``grid`` of few times, such as the last ones of a run that is continued, the sampler interpolates what
+        slopes there are.
     """
     check_denoiser(denoiser)
     chosen, schedule = find_sampler(sampler), denoiser.schedule
@@ -45,11 +47,16 @@ def lay_out(
         times = grids.through(times, denoiser.discontinuities)
     else:
         times, to_zero = grids.check_with_zero(grid, schedule)
-    if len(times) > 2 and float(schedule.sigma(times[-1])) == 0.0 and _ends_by_policy(chosen, schedule, times[-1]):
-        times, to_zero = times[:-1], True
     count = len(times) - 1 + to_zero
     chosen = chosen.for_run(count, schedule).on(schedule, times)
-    if count < chosen.method.history:
+    if len(times) > 1 and float(schedule.sigma(times[-1])) == 0.0 and _ends_by_policy(chosen, schedule, times[-1]):
+        times, to_zero = times[:-1], True
+    if grid is None and len(chosen.end.methods) > count:
+        raise ValueError(
+            f"{chosen.name} has methods for the last {len(chosen.end.methods)} steps, received steps = {count}; take that "
+            "many or more"
+        )
+    if grid is None and count < chosen.method.history:
         raise ValueError(
             f"{chosen.name} interpolates {chosen.method.history} slopes and needs at least that many steps, received "
             f"{count}; take more steps or a sampler of lower order"

@@ -54,7 +54,8 @@ class End:
         limits = self.orders[-len(methods) :]
         first = len(methods) - len(limits)
         ended = [*methods[:first], *(capped(method, order) for method, order in zip(methods[first:], limits))]
-        ended[len(methods) - len(self.methods) :] = self.methods
+        own = self.methods[-len(methods) :]  # of a run that goes on from a later state the last ones
+        ended[len(methods) - len(own) :] = own
         if not self.correct:
             ended[-1] = predictor(ended[-1])
         return tuple(ended)

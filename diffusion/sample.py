@@ -18,8 +18,9 @@ from .diagnosis import FirstData, OffScaleWarning, warn_off_scale
 from .door import lay_out
 from .programme import End
 from .running import run_sampler
+from .stability import UnstableWarning, warn_unstable
 
-__all__ = ["OffScaleWarning", "SamplingError", "encode", "sample", "trajectory"]
+__all__ = ["OffScaleWarning", "SamplingError", "UnstableWarning", "encode", "sample", "trajectory"]
 
 
 class SamplingError(FloatingPointError):
@@ -152,10 +153,17 @@ def encode(
 
     The same ODE is solved from the last time of the grid at which σ > 0 to the first; parameters and errors are those
     of ``sample``.
+
+    Warns
+    -----
+    UnstableWarning
+        If the sampler is unstable on this grid run backwards, so that latents are several times too large or more: those
+        with a history in ρ are, the more the steps differ.
     """
     chosen, times, _ = lay_out(denoiser, sampler, steps, grid)
     backwards = replace(chosen, end=End(correct=chosen.end.correct))
     plan = backwards.plan(denoiser.schedule, times[::-1], edges=denoiser.discontinuities)
+    warn_unstable(plan, chosen.gauge.predicts, denoiser.schedule, chosen.name)
     last = [len(plan.steps) - 1]
     state = _final(run_sampler(denoiser, data, plan, chosen, "state", last, callback, progress))
     return state / denoiser.schedule.noise_scale(float(times[0]))

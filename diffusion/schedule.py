@@ -72,11 +72,11 @@ class NoiseSchedule(ABC):
 
     def alpha(self, t: Array) -> Array:
         """Return the signal scale α(t)."""
-        return pointwise(self._alpha, t)
+        return _with_limits(self._alpha, t)
 
     def sigma(self, t: Array) -> Array:
         """Return the noise scale σ(t)."""
-        return pointwise(self._sigma, t)
+        return _with_limits(self._sigma, t)
 
     def rho(self, t: Array) -> Array:
         """Return the noise-to-signal ratio ρ(t) = σ/α = e^{−λ}."""
