@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -37,6 +37,10 @@ class SamplingError(FloatingPointError):
     def __init__(self, solution: expint.Solution) -> None:
         super().__init__(solution.message)
         self.solution = solution
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return how to make it again, as a pool of processes does with what its workers raise."""
+        return type(self), (self.solution,), self.__dict__
 
 
 def sample(

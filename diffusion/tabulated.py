@@ -56,6 +56,10 @@ class TabulatedGauge:
 
     _never_changes = True
 
+    def __reduce__(self) -> Any:
+        """Return the tables alone; what is made of them is made again."""
+        return TabulatedGauge, (self.statistics,)
+
     @property
     def name(self) -> str:
         """Its name."""
