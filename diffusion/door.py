@@ -31,7 +31,8 @@ def lay_out(
     ------
     TypeError, ValueError
         If the denoiser is none, the sampler is unknown, both or neither of ``steps`` and ``grid`` are given, the grid
-        cannot be sampled on, or discontinuities of the network lie nearer than steps.
+        cannot be sampled on, ``steps`` are fewer than the sampler's last methods, or discontinuities of the network lie
+        nearer than steps. With fewer steps than slopes that it interpolates a sampler interpolates what there are.
     """
     check_denoiser(denoiser)
     rule, schedule = find_sampler(sampler), denoiser.schedule
@@ -52,6 +53,11 @@ def lay_out(
     if len(times) > 1 and float(schedule.sigma(times[-1])) == 0.0 and _ends_by_policy(chosen, schedule, times[-1]):
         times, to_zero = times[:-1], True
         chosen = rule.on(schedule, times, to_zero=True)
+    if grid is None and len(chosen.end.methods) > len(times) - 1 + to_zero:
+        raise ValueError(
+            f"{chosen.name} has methods for the last {len(chosen.end.methods)} steps, received steps = "
+            f"{len(times) - 1 + to_zero}; take that many or more"
+        )
     return chosen, times, to_zero
 
 

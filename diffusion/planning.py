@@ -80,6 +80,8 @@ def slopes_since(edges: tuple[float, ...], t: np.ndarray) -> list[int]:
 
     At an edge the network is what it is at earlier times t.
     """
+    if len(t) < 2:
+        return []
     side = np.searchsorted(np.sort(edges), t[:-1]) if edges else np.zeros(len(t) - 1, int)
     step = np.arange(len(side))
     first = np.where(np.diff(side, prepend=side[0] - 1) != 0, step, 0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -20,8 +20,9 @@ from .door import lay_out
 from .programme import End
 from .running import run_sampler
 from .samplers import sampler as find_sampler
+from .stability import UnstableWarning, warn_unstable
 
-__all__ = ["OffScaleWarning", "SamplingError", "encode", "sample", "trajectory"]
+__all__ = ["OffScaleWarning", "SamplingError", "UnstableWarning", "encode", "sample", "trajectory"]
 
 
 class SamplingError(FloatingPointError):
@@ -38,6 +39,10 @@ class SamplingError(FloatingPointError):
     def __init__(self, solution: expint.Solution) -> None:
         super().__init__(solution.message)
         self.solution = solution
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return how to make it again, as a pool of processes does with what its workers raise."""
+        return type(self), (self.solution,), self.__dict__
 
 
 def sample(
@@ -157,6 +162,12 @@ def encode(
 
     The same ODE is solved from the last time of the grid at which σ > 0 to the first; parameters and errors are those
     of ``sample``.
+
+    Warns
+    -----
+    UnstableWarning
+        If the sampler is unstable on this grid run backwards, so that latents are several times too large or more: those
+        with a history in ρ are, the more the steps differ.
     """
     chosen, times, _ = lay_out(denoiser, sampler, steps, grid)
     rule = find_sampler(sampler)
@@ -165,6 +176,7 @@ def encode(
     else:
         backwards = replace(chosen, end=End(correct=chosen.end.correct))
     plan = backwards.plan(denoiser.schedule, times[::-1], edges=denoiser.discontinuities)
+    warn_unstable(plan, chosen.gauge.predicts, denoiser.schedule, chosen.name)
     last = [len(plan.steps) - 1]
     state = _final(run_sampler(denoiser, data, plan, chosen, "state", last, callback, progress))
     return state / denoiser.schedule.noise_scale(float(times[0]))

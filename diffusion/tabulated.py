@@ -56,6 +56,10 @@ class TabulatedGauge:
 
     _never_changes = True
 
+    def __reduce__(self) -> Any:
+        """Return the tables alone; what is made of them is made again."""
+        return TabulatedGauge, (self.statistics,)
+
     @property
     def name(self) -> str:
         """Its name."""
@@ -145,11 +149,11 @@ def _plan(
             f"interpolate_in = {sampler.interpolate_in!r} and λ from {lam[0]:g} to {lam[-1]:g}"
         )
     known = slopes_since(edges, t)
-    methods = sampler.methods(schedule, lam.tolist(), known)
-    if to_zero:  # N of the state itself, which is what gives its x₀
+    methods = sampler.methods(schedule, lam.tolist(), known) if len(t) > 1 else ()
+    if to_zero and methods:  # N of the state itself, which is what gives its x₀
         methods = (*methods[:-1], predictor(methods[-1]))
     statistics: Statistics = sampler.gauge.statistics  # type: ignore[attr-defined]
-    highest = 1 + max(method.history for method in methods)
+    highest = 1 + max((method.history for method in methods), default=0)
     with np.errstate(over="ignore", invalid="ignore"):
         moments = [step_moments(statistics, *pair, highest) for pair in pairwise(lam.tolist())]
     if not all(np.all(np.isfinite(part)) for step in moments for part in (*step.of_phi, step.drift, step.offset)):
@@ -168,7 +172,7 @@ def _plan(
     else:
         last = steps[-1].rows
         steps[-1] = steps[-1]._replace(rows=(*last[:-1], last[-1]._replace(evaluate=False)))
-    depth = max(len(row.weights) - 2 for step in steps for row in step.rows)
+    depth = max(1, *(len(row.weights) - 2 for step in steps for row in step.rows))
     return Plan(Affine(), tuple(steps), depth)  # type: ignore[arg-type]
 
 

@@ -77,6 +77,9 @@ class PolynomialClock(Protocol):
 class _Time:
     """The clock of the integration itself."""
 
+    def __reduce__(self) -> str:
+        return "TIME"  # there is one, in any process
+
     def nodes(self, step: StepContext) -> tuple[Any, ...]:
         return step.history
 
@@ -91,6 +94,9 @@ class _Time:
 @dataclass(frozen=True)
 class _Index:
     """The number of the step: every step counts as one, whatever its length."""
+
+    def __reduce__(self) -> str:
+        return "INDEX"
 
     def nodes(self, step: StepContext) -> tuple[Any, ...]:
         return tuple(-j for j in range(len(step.history)))
