@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
 from itertools import pairwise
 from math import inf
 from typing import NamedTuple
@@ -25,7 +24,7 @@ from .schedule import NoiseSchedule
 from .signal_rule import lagrange_basis, signal_rule
 from .table import VPTable
 
-__all__ = ["AUTO", "Automatic"]
+__all__ = ["AUTO", "Automatic", "RootOfFlow"]
 
 _REFERENCE = "zhao2023"
 
@@ -124,7 +123,7 @@ class Automatic:
             self.name,
             PredictorCorrector(_choice(steps).order, ramp=True),
             SIGNAL,
-            _root_of_flow(clean) if self.grid is None else self.grid,
+            RootOfFlow(clean) if self.grid is None else self.grid,
             interpolate_in=ANGLE,
             start=self.start,
             end=end,
@@ -142,24 +141,28 @@ def _ends_clean(schedule: NoiseSchedule) -> bool:
     return isinstance(schedule, VPTable) and schedule.t_end == 1.0 / len(schedule.half_log_snrs)
 
 
-@lru_cache
-def _root_of_flow(clean: bool) -> GridRule:
-    """Return the rule of the grids that are uniform in a root of the flow time: to the end, or nearly to σ = 0."""
-    return partial(_times, clean)
+@dataclass(frozen=True)
+class RootOfFlow:
+    """The rule of the grids that are uniform in a root of the flow time σ/(α+σ), the exponent by the number of steps.
 
-
-def _times(clean: bool, steps: int, schedule: NoiseSchedule) -> np.ndarray:
-    """Return ``steps`` + 1 times; those of a ``clean`` run are all but the last one, at which σ = 0.
-
-    Such a run does not stop at the end of the schedule on its way, where its own grid is coarser than that.
+    Parameters
+    ----------
+    clean
+        Whether one more step leads to σ = 0. The times are then those of a grid that leads there, but for its last;
+        where they would lie beyond the end of the schedule they stop at it.
     """
-    exponent = _choice(steps + clean).exponent
-    if clean:
-        first = float(FLOW.value(schedule, schedule.t_start)) ** (1 / exponent)
-        roots = first * np.arange(steps + 1, 0, -1) / (steps + 1)
-        if roots[-1] ** exponent > float(FLOW.value(schedule, schedule.t_end)):
-            return np.array([schedule.t_start, *np.asarray(FLOW.time(schedule, roots[1:] ** exponent)).tolist()])
-    return grids.power(steps, exponent, FLOW, schedule=schedule) if steps else np.array([schedule.t_start])
+
+    clean: bool = False
+
+    def __call__(self, steps: int, schedule: NoiseSchedule) -> np.ndarray:
+        """Return ``steps`` + 1 times."""
+        exponent = _choice(steps + self.clean).exponent
+        if self.clean:
+            first = float(FLOW.value(schedule, schedule.t_start)) ** (1 / exponent)
+            roots = first * np.arange(steps + 1, 0, -1) / (steps + 1)
+            if roots[-1] ** exponent > float(FLOW.value(schedule, schedule.t_end)):
+                return np.array([schedule.t_start, *np.asarray(FLOW.time(schedule, roots[1:] ** exponent)).tolist()])
+        return grids.power(steps, exponent, FLOW, schedule=schedule) if steps else np.array([schedule.t_start])
 
 
 @kept_of_values(maxsize=128)

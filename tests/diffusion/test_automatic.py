@@ -1,5 +1,6 @@
 """The rule "auto", the default: it works everywhere, is heeded where it is changed, and loses to nobody."""
 
+import pickle
 from dataclasses import replace
 from itertools import pairwise
 
@@ -166,3 +167,32 @@ def test_it_is_a_rule_and_no_sampler():
     orders = [auto.on(SCHEDULES["vp"], np.linspace(1, 0.01, n + 1)).method.q for n in (1, 3, 6, 10, 50)]
     assert orders == [2, 3, 2, 5, 5]
     assert "@" in auto.cite()
+    chosen = auto.on(SCHEDULES["vp"], np.linspace(1, 0.01, 6))
+    assert pickle.loads(pickle.dumps(auto)) == auto
+    assert pickle.loads(pickle.dumps(chosen)) == chosen
+
+
+@pytest.mark.filterwarnings("ignore::diffusion.OffScaleWarning")
+@pytest.mark.parametrize("name", diffusion.sampler_names())
+def test_every_sampler_takes_one_two_and_three_steps_and_one_step_to_clean_data(name):
+    """With fewer steps than slopes it interpolates those that there are."""
+    schedule = SCHEDULES["vp"]
+    net = model(schedule)
+    for steps in (1, 2, 3):
+        run = diffusion.trajectory(net, NOISE, sampler=name, steps=steps)
+        assert run.success
+        assert run.stats.steps == steps
+    found = diffusion.sample(net, NOISE, sampler=name, grid=[1.0, 0.0])
+    if "@" not in name and diffusion.sampler(name).for_run(1, schedule).method.stages == 1:  # that is DDIM
+        np.testing.assert_allclose(found, net.predict(NOISE, 1.0, "data"), rtol=1e-7, atol=1e-7)
+
+
+def test_plain_flow_times_from_noise_to_data_are_run_by_every_sampler_that_uses_data_or_flow():
+    schedule = SCHEDULES["flow-from-noise-to-data"]
+    times = diffusion.trajectory(model(schedule), NOISE, steps=100).t
+    exact = diffusion.sample(model(schedule), NOISE, sampler="lawson-rk4-flow", grid=times)
+    for name in ("ddim", "euler", "dpmpp-2m", "unipc3", "adams3-flow", "auto"):
+        found = diffusion.sample(model(schedule), NOISE, sampler=name, grid=np.linspace(1, 0, 101))
+        assert np.median(np.abs(found - exact)) < 0.02
+    plain = diffusion.sampler("ddim", grid=diffusion.published_grids.uniform_in_t)
+    assert np.all(np.isfinite(diffusion.sample(model(schedule), NOISE, sampler=plain, steps=4)))

@@ -349,14 +349,6 @@ def test_the_collocated_singlestep_method_has_its_declared_order():
     assert method.orders.order == method.order == 3
 
 
-def test_auto_takes_the_highest_order_that_the_steps_allow():
-    auto = diffusion.sampler("auto")
-    assert [auto.for_run(n, VP).name for n in (1, 2, 4, 20)] == ["deis-tab0", "deis-tab1", "deis-tab3", "deis-tab3"]
-    assert auto.for_run(10, diffusion.EDM()).name == "unipc3"
-    found = diffusion.sample(model(VP), mixture()[3], sampler="auto", steps=6)
-    np.testing.assert_array_equal(found, diffusion.sample(model(VP), mixture()[3], sampler="deis-tab3", steps=6))
-
-
 def test_a_start_for_a_method_without_history_is_refused():
     with pytest.raises(ValueError, match=r"edm-heun: expected a multistep method to start by 'corrected'.*leave start"):
         diffusion.sampler("edm-heun", start="corrected")
