@@ -63,7 +63,7 @@ def test_calls_are_those_of_the_method_and_one_per_step_for_multistep_samplers(n
     network = model(VP)
     denoiser = diffusion.Denoiser(lambda x, t: calls.append(t) or network(x, t), schedule=VP)
     run = diffusion.trajectory(denoiser, mixture()[3], sampler=name, steps=steps)
-    sampler = diffusion.sampler(name)
+    sampler = diffusion.sampler(name).for_run(steps, VP)
     stages = CALLS.get(name, 1)
     expected = steps * stages if sampler.end.zero is None else (steps - 1) * stages + 1
     assert run.calls == len(calls) == expected
