@@ -63,7 +63,7 @@ def test_calls_are_those_of_the_method_and_one_per_step_for_multistep_samplers(n
     network = model(VP)
     denoiser = diffusion.Denoiser(lambda x, t: calls.append(t) or network(x, t), schedule=VP)
     run = diffusion.trajectory(denoiser, mixture()[3], sampler=name, steps=steps)
-    sampler = diffusion.sampler(name)
+    sampler = diffusion.sampler(name).for_run(steps, VP)
     stages = CALLS.get(name, 1)
     expected = steps * stages if sampler.end.zero is None else (steps - 1) * stages + 1
     assert run.calls == len(calls) == expected
@@ -347,14 +347,6 @@ def test_singlestep_runs_that_cannot_be_are_refused():
 def test_the_collocated_singlestep_method_has_its_declared_order():
     method = diffusion.singlestep([3], collocated=True).method
     assert method.orders.order == method.order == 3
-
-
-def test_auto_takes_the_highest_order_that_the_steps_allow():
-    auto = diffusion.sampler("auto")
-    assert [auto.for_run(n, VP).name for n in (1, 2, 4, 20)] == ["deis-tab0", "deis-tab1", "deis-tab3", "deis-tab3"]
-    assert auto.for_run(10, diffusion.EDM()).name == "unipc3"
-    found = diffusion.sample(model(VP), mixture()[3], sampler="auto", steps=6)
-    np.testing.assert_array_equal(found, diffusion.sample(model(VP), mixture()[3], sampler="deis-tab3", steps=6))
 
 
 def test_a_start_for_a_method_without_history_is_refused():
