@@ -105,7 +105,9 @@ class Sampler:
         ``known`` says how many slopes each of them may look at. With ``to_zero`` the grid ends before the last step,
         which leads to σ = 0.
         """
-        bounded = not to_zero or self.interpolate_in is None or isfinite(self._history_value(schedule, schedule.t_clean))
+        bounded = (
+            not to_zero or self.interpolate_in is None or isfinite(self._history_value(schedule, schedule.t_clean))
+        )
         method = self._method_on(schedule, s if bounded else s[:-1])
         last = (capped(method, self.end.zero or 1) if bounded else expint.Adams(1),) if to_zero else ()
         steps = len(s) - 1 - to_zero

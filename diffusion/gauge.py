@@ -153,7 +153,6 @@ _PLACES = (0.3, 0.8)  # within the range of every clock
 _STEP = 1e-30
 
 
-
 def _found(name: str) -> Gauge:
     return GAUGES[name]
 

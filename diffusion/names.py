@@ -10,6 +10,7 @@ from operator import index
 __all__ = ["fold", "number_of_steps", "resolve"]
 
 _FEW = 12  # names that fit into a message
+_LONGEST = 100  # characters of a name that are looked at
 
 
 def resolve(name: str, known: Mapping[str, object], aliases: Mapping[str, str], what: str) -> str:
@@ -34,6 +35,8 @@ def resolve(name: str, known: Mapping[str, object], aliases: Mapping[str, str], 
     spellings = {fold(key): key for key in known} | {fold(key): value for key, value in aliases.items()}
     if fold(name) in spellings:
         return spellings[fold(name)]
+    if len(name) > _LONGEST:
+        raise ValueError(f"expected the name of a {what}; received one of {len(name)} characters, {name[:20]!r} …")
     near = get_close_matches(fold(name), spellings, n=1, cutoff=0.0)[0]
     choice = f"one of {list(known)}" if len(known) <= _FEW else f"one of {len(known)} by name"
     article = "an" if what[0] in "aeiou" else "a"

@@ -6,7 +6,7 @@ import difflib
 import re
 import unicodedata
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -172,17 +172,27 @@ def _catalogue() -> dict[str, Method]:
     return catalogue
 
 
-@cache
 def _generate(key: str) -> Method | None:
     """Return the member of a family of any order, or None if the key names none."""
+    known = len(key) <= _LONGEST and any(re.fullmatch(family.pattern, key) for family in _FAMILIES)
+    return _made(key) if known else None
+
+
+@lru_cache(maxsize=256)  # names that are none are not kept
+def _made(key: str) -> Method:
     for family in _FAMILIES:
         match = re.fullmatch(family.pattern, key)
         if match:
             return family.make(int(next(filter(None, match.groups()))))
-    return None
+    raise KeyError(key)
+
+
+_LONGEST = 100  # characters of a name that are looked at
 
 
 def _unknown(name: str, key: str) -> str:
+    if len(key) > _LONGEST:
+        return f"expected the name of a method, received one of {len(key)} characters, {name[:20]!r} …"
     names = {_key(known): known for known in method_names()}
     names |= {alias: entry.name for alias, entry in _catalogue().items() if alias not in names}
     near = dict.fromkeys(names[close] for close in difflib.get_close_matches(key, names, n=5, cutoff=0.5))

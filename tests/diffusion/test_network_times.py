@@ -61,7 +61,9 @@ def test_published_flow_networks_are_told_sigma_times_a_thousand():
 
 
 def test_another_time_to_tell_is_refused():
-    with pytest.raises(ValueError, match="expected a time to tell, one of .*received 'afterwards'; did you mean 'after'"):
+    with pytest.raises(
+        ValueError, match=r"expected a time to tell, one of .*received 'afterwards'; did you mean 'after'"
+    ):
         diffusion.FlowMatching(tells="afterwards")
 
 
@@ -136,9 +138,7 @@ def test_a_shift_moves_the_grid_and_nothing_else():
     network = diffusion.models.gaussian_mixture([1.0], [[0.5, 1.0]], [0.1 * np.eye(2)], plain, predicts="flow").network
     x, tau = np.random.default_rng(0).standard_normal((3, 2)), np.linspace(0.99, 0.01, 8)
     a = diffusion.sample(diffusion.Denoiser(network, "flow", plain), x, sampler="dpmpp-2m", grid=tau)
-    b = diffusion.sample(
-        diffusion.Denoiser(network, "flow", shifted), x, sampler="dpmpp-2m", grid=tau / (3 - 2 * tau)
-    )
+    b = diffusion.sample(diffusion.Denoiser(network, "flow", shifted), x, sampler="dpmpp-2m", grid=tau / (3 - 2 * tau))
     np.testing.assert_allclose(a, b, rtol=1e-12)
 
 

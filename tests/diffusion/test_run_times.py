@@ -1,4 +1,4 @@
-"""The times of a run are times of its schedule, that of σ = 0 too: α, σ and λ there, callbacks, and going on from any."""
+"""The times of a run are times of its schedule, that of σ = 0 too: α, σ, λ, callbacks, and going on from any."""
 
 import math
 
@@ -56,7 +56,10 @@ def test_every_schedule_knows_the_time_at_which_there_is_no_noise(key):
     t = schedule.t_clean
     assert t <= schedule.t_end
     for at in (t, np.array([t]), torch.tensor([t], dtype=torch.float64)):
-        found = [np.asarray(quantity(at)).item() for quantity in (schedule.alpha, schedule.sigma, schedule.half_log_snr, schedule.rho)]
+        found = [
+            np.asarray(quantity(at)).item()
+            for quantity in (schedule.alpha, schedule.sigma, schedule.half_log_snr, schedule.rho)
+        ]
         assert found == [1.0, 0.0, math.inf, 0.0]
         assert not np.isnan(np.asarray(schedule.half_log_snr_rate(at)))
     assert schedule.time(math.inf) == t

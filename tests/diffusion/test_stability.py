@@ -23,7 +23,9 @@ def model(schedule):
 
 
 @pytest.mark.parametrize("steps", [10, 40])
-@pytest.mark.parametrize("name", ["ddim", "dpmpp-2m", "dpm2m", "unipc3", "lms4", "deis-rhoab3", "ipndm-v", "deis-rhoab1"])
+@pytest.mark.parametrize(
+    "name", ["ddim", "dpmpp-2m", "dpm2m", "unipc3", "lms4", "deis-rhoab3", "ipndm-v", "deis-rhoab1"]
+)
 @pytest.mark.parametrize("key", SCHEDULES)
 def test_latents_far_too_large_are_warned_of_and_no_others(key, name, steps):
     with warnings.catch_warnings(record=True) as seen:
