@@ -23,7 +23,7 @@ _OF_NO_PREDICTION = 0.5  # of the data that a noise prediction of zero implies
 _LARGER = 5.0  # times the scale of the samples; guidance makes the first prediction larger than they are
 _DEVIATIONS = 6.0  # of a mean over the elements of all samples
 _ALIGNED = 0.4  # cosine of state and noise: 1/√(1 + s²/ρ²) at least for data of scale s
-_MOST_NOISE = 2.0  # mean square of E[ε|x], which is 1 at most; guidance makes it larger
+_MOST_NOISE = 25.0  # mean square of E[ε|x], which is 1 at most; guidance and long steps make it larger
 _NOISY = 5.0  # ρ from which on that is said
 _OFF_SCALE = 20.0  # root mean square of samples; a prediction taken for another kind usually gives some 50 or more
 

@@ -27,7 +27,7 @@ def lay_out(
     ------
     TypeError, ValueError
         If the denoiser is none, the sampler is unknown, both or neither of ``steps`` and ``grid`` are given, the grid
-        cannot be sampled on, or ``steps`` are fewer than slopes that the sampler interpolates, or than its last methods.
+        cannot be sampled on, or ``steps`` are fewer than the slopes that the sampler interpolates or its last methods.
         On a ``grid`` of few times, such as the last ones of a run that is continued, the sampler interpolates what
         slopes there are.
     """
@@ -53,8 +53,8 @@ def lay_out(
         times, to_zero = times[:-1], True
     if grid is None and len(chosen.end.methods) > count:
         raise ValueError(
-            f"{chosen.name} has methods for the last {len(chosen.end.methods)} steps, received steps = {count}; take that "
-            "many or more"
+            f"{chosen.name} has methods for the last {len(chosen.end.methods)} steps, received steps = {count}; take "
+            "that many or more"
         )
     if grid is None and count < chosen.method.history:
         raise ValueError(

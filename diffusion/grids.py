@@ -20,8 +20,8 @@ from .schedule import NoiseSchedule
 __all__ = ["check", "check_with_zero", "karras", "nearest", "power", "rounded", "through", "timesteps", "uniform"]
 
 _ROUNDING = (1e-5, 0.02)
-"""Relative: times that far above the schedule's range, or below it, are still its ends. Published tables of noise levels
-are rounded: 0.029 for σ = 0.02917 is 1.2 % in the time."""
+"""Relative: times that far above the schedule's range, or below it, are still its ends. Published noise levels are
+rounded: 0.029 for σ = 0.02917 is 1.2 % in the time."""
 
 
 def uniform(
@@ -150,7 +150,7 @@ def check(grid: Sequence[float] | np.ndarray, schedule: NoiseSchedule, least: in
     ------
     ValueError
         If it has fewer than ``least`` times, is not one-dimensional, finite and strictly decreasing, or leaves
-        [``schedule.t_end``, ``schedule.t_start``] by more than rounding, which is taken back, or has only one time then.
+        [``schedule.t_end``, ``schedule.t_start``] by more than rounding, which is taken back.
     """
     try:
         times = to_numpy(grid).astype(np.float64)

@@ -120,7 +120,7 @@ def _noted(
     from_noise: bool,
     middle: float,
 ) -> Callable[[float, Array], Array]:
-    """Return the ``slope``, with what its first value, and that at ``middle``, say of the data appended to ``first``."""
+    """Return the ``slope``, with what its first value and that at ``middle`` say of the data appended to ``first``."""
 
     def evaluate(t: float, x: Array) -> Array:
         value = slope(t, x)

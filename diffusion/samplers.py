@@ -226,8 +226,8 @@ def _explain(spelt: str) -> None:
     if any(word in f"-{spelt}-" for word in (f"-{name}-" for name in _STOCHASTIC)):
         near = next((known for known in sorted(SAMPLERS, key=len, reverse=True) if spelt.startswith(known)), "ddim")
         raise ValueError(
-            f"expected a deterministic sampler; received {spelt!r}: stochastic samplers are not here yet; {near!r} solves "
-            "the ODE without noise"
+            f"expected a deterministic sampler; received {spelt!r}: stochastic samplers are not here yet; {near!r} "
+            "solves the ODE without noise"
         )
     name = _ELSEWHERE.get(deterministic, deterministic)
     if name != spelt and name in SAMPLERS:

@@ -78,6 +78,7 @@ def test_guidance_is_not_taken_for_another_prediction(name):
         diffusion.sample(guided, NOISE, sampler=name, steps=20)
 
 
+@pytest.mark.filterwarnings("ignore::diffusion.OffScaleWarning")  # a network of no schedule
 @pytest.mark.parametrize("name", ["ddim", "dpmpp-2m", "unipc3"])
 def test_sampling_is_traced_by_jax(jax, name):
     schedule = SCHEDULES["vp"]
