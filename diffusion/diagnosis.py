@@ -81,7 +81,9 @@ def warn_off_scale(run: expint.Solution, denoiser: Denoiser, first: Sequence[Fir
     try:
         last = run.y[-1, ...]
         samples = _number(_mean_product(last, last))
-        complaints = [_complaint(call, *map(_number, (call.state, call.both, call.data)), samples) for call in first]
+        complaints = [
+            _complaint(call, _number(call.state), _number(call.both), _number(call.data), samples) for call in first
+        ]
     except TypeError:
         if not is_jax(array_namespace(run.y)):
             raise
