@@ -1,6 +1,6 @@
 """Adapters of networks: from the calling convention of a network to ours, network(x, t, **condition).
 
-Our t is the time that the schedule tells networks (`NoiseSchedule.network_time`: that of the schedule, for flow matching
+Our t is the time that the schedule tells networks (`NoiseSchedule.network_time`: that of the schedule, of flow matching
 the one after the shift), of shape (B,), in the precision of x and at least in single precision. Each function takes a
 network and returns one. In a run what they make of a time is reckoned in double precision and rounded once.
 """
@@ -136,8 +136,8 @@ def in_dtype(network: Network, dtype: Any, *, cast_time: bool = False) -> Networ
 
     The state of a run keeps its own precision, so that a network in bfloat16 serves a float32 or float64 state.
     Times are in that precision, but single precision at least, since a time has less than three digits in bfloat16, and
-    an index above 256 is another one; most networks embed it in single precision and cast the embedding. With ``cast_time`` true it is cast as well, whole
-    numbers excepted. Other adapters may lie inside this one or around it.
+    an index above 256 is another one; most networks embed it in single precision and cast the embedding. With
+    ``cast_time`` true it is cast as well, whole numbers excepted. Other adapters may lie inside this one or around it.
 
     Raises
     ------
@@ -242,8 +242,8 @@ def _callable(network: Network) -> Network:
     if callable(network):
         return network
     raise TypeError(
-        f"expected a callable network(x, t, **condition); received {type(network).__name__}; pass a function or a torch "
-        "module"
+        f"expected a callable network(x, t, **condition); received {type(network).__name__}; pass a function or a "
+        "torch module"
     )
 
 

@@ -34,7 +34,7 @@ def is_value(thing: Any) -> bool:
     if kind is FunctionType or isinstance(thing, type):
         return _is_ours(thing)
     frozen = is_dataclass(kind) and kind.__dataclass_params__.frozen  # type: ignore[attr-defined]
-    return frozen and _is_ours(kind) and all(is_value(getattr(thing, name)) for name in _parts(kind))
+    return frozen and _is_ours(kind) and all(is_value(getattr(thing, name)) for name in _parts(kind))  # type: ignore[arg-type]
 
 
 @cache

@@ -27,6 +27,9 @@ class _Power:
     def __call__(self, steps: int, schedule: NoiseSchedule) -> np.ndarray:
         return _kept(self.exponent, self.clock, steps, schedule).copy()
 
+    def __str__(self) -> str:
+        return self.clock if self.exponent == 1 else f"{self.clock}^(1/{self.exponent:g})"
+
 
 @kept_of_values(maxsize=128)
 def _kept(exponent: float, clock: str, steps: int, schedule: NoiseSchedule) -> np.ndarray:
@@ -45,6 +48,9 @@ class _Timesteps:
         to_zero = self.final == "zero"
         times = grids.timesteps(steps + to_zero, self.spacing, schedule=schedule, final=self.final, spare=self.spare)
         return times[:-1] if to_zero else times
+
+    def __str__(self) -> str:
+        return f"timesteps, {self.spacing}"
 
 
 def uniform_in(clock: str) -> GridRule:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from math import inf
 
 import expint
 from expint.backend import Array, array_namespace
@@ -14,7 +13,7 @@ from expint.run.record import run_states
 
 from .declaration import Sampler
 from .denoiser import Denoiser
-from .diagnosis import FirstData, diagnosed, mean_square
+from .diagnosis import FirstData, diagnosed, first_data, middle_time
 from .door import check_state
 from .evaluation import Predicted
 from .schedule import NoiseSchedule
@@ -72,7 +71,8 @@ def run_sampler(
         if predictions is not None:
             evaluate = _kept(evaluate, factors, sampler, denoiser.schedule, predictions)
         if first is not None:
-            evaluate = _noted(evaluate, factors, sampler, denoiser.schedule, first)
+            middle = middle_time(plan, denoiser.schedule)
+            evaluate = _noted(evaluate, factors, sampler, denoiser.schedule, first, start == "noise", middle)
         if scattered and keep == [last] and callback is None:
             plan_run = without_corrected(plan_run)  # nothing looks at the states between, but where the network raises
         return (scattered_states if scattered else over_plan)(plan_run, evaluate, x)
@@ -154,15 +154,16 @@ def _noted(
     sampler: Sampler,
     schedule: NoiseSchedule,
     first: list[FirstData],
+    from_noise: bool,
+    middle: float,
 ) -> Callable[[float, Array], Array]:
-    """Return the ``slope``, with the size of the data that its first value implies appended to ``first``."""
+    """Return the ``slope``, with what its first value and that at ``middle`` say of the data appended to ``first``."""
 
     def evaluate(t: float, x: Array) -> Array:
         value = slope(t, x)
-        if not first:
+        if not first or (t == middle and len(first) == 1):
             data = sampler.gauge.data(schedule, t, x, factors.get(t, 1.0) * value)
-            alpha, sigma = schedule.alpha(t), schedule.sigma(t)
-            first.append(FirstData(t, sigma / alpha if alpha else inf, mean_square(data)))
+            first.append(first_data(schedule, t, x, data, from_noise and not first))
         return value
 
     return evaluate

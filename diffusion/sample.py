@@ -101,7 +101,7 @@ def sample(
     Warns
     -----
     OffScaleWarning
-        If the samples, or the data that the first call implies, are far larger than normalised data, as they are where
+        If what the network predicts at first fits no data, or none of the scale of the samples, as it does where
         ``denoiser.predicts`` is wrong.
     """
     plan, chosen = _planned(denoiser, sampler, steps, grid)
@@ -172,7 +172,7 @@ def encode(
     Warns
     -----
     UnstableWarning
-        If the sampler is unstable on this grid run backwards, so that latents are several times too large or more: those
+        If the sampler is unstable on this grid run backwards, so that latents are several times too large. Those
         with a history in ρ are, the more the steps differ.
     """
     chosen, times, _ = lay_out(denoiser, sampler, steps, grid)

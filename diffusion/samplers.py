@@ -175,9 +175,46 @@ def _find(name: str) -> Sampler | Automatic:
             return family(int(number[0]))
         gauge = max((gauge for gauge in GAUGES if spelt.endswith(f"-{gauge}")), key=len, default=None)
         if gauge is None:
+            _explain(spelt)
             raise
         try:
             method = expint.method(spelt.removesuffix(f"-{gauge}"))
         except ValueError:
             raise unknown from None
         return Sampler(f"{method.name}-{gauge}", method, GAUGES[gauge], _GRIDS[gauge], reference="")
+
+
+_STOCHASTIC = ("ancestral", "sde", "ddpm", "euler-a", "lcm", "tcd", "restart", "churn")
+_GRID_NAMES = {
+    "karras": "diffusion.grids.karras(steps, schedule=schedule)",
+    "exponential": "diffusion.grids.uniform(steps, 'lambda', schedule=schedule)",
+    "simple": "diffusion.grids.timesteps(steps, 'trailing', schedule=schedule)",
+    "normal": "diffusion.grids.timesteps(steps, 'linspace', schedule=schedule)",
+    "sgm-uniform": "diffusion.grids.timesteps(steps, 'trailing', schedule=schedule)",
+    "ddim-uniform": "diffusion.grids.timesteps(steps, 'leading', schedule=schedule)",
+}
+_ELSEWHERE = {
+    "heun": "edm-heun",
+    "lms": "lms4",
+    "plms": "ipndm",
+    "pndm": "ipndm",
+    "unipc": "unipc2",
+    "uni-pc": "unipc2",
+}
+
+
+def _explain(spelt: str) -> None:
+    """Raise ValueError that says what is meant by a folded name that other programs know and this library does not."""
+    deterministic, _, grid = next(
+        ((spelt[: -len(end) - 1], "-", end) for end in _GRID_NAMES if spelt.endswith(f"-{end}")), (spelt, "", "")
+    )
+    if any(word in f"-{spelt}-" for word in (f"-{name}-" for name in _STOCHASTIC)):
+        near = next((known for known in sorted(SAMPLERS, key=len, reverse=True) if spelt.startswith(known)), "ddim")
+        raise ValueError(
+            f"expected a deterministic sampler; received {spelt!r}: stochastic samplers are not here yet; {near!r} "
+            "solves the ODE without noise"
+        )
+    name = _ELSEWHERE.get(deterministic, deterministic)
+    if name != spelt and name in SAMPLERS:
+        asked = f" and grid={_GRID_NAMES[grid]} for the times" if grid else ""
+        raise ValueError(f"expected a sampler by its name here; received {spelt!r}; take {name!r}{asked}")

@@ -31,9 +31,9 @@ def warn_unstable(plan: expint.Plan, kind: Kind, schedule: NoiseSchedule, name: 
     factor = growth(plan, kind, schedule)
     if factor > _TOO_LARGE:
         warnings.warn(
-            f"expected a sampler that is stable from data to noise, received {name!r}, whose {len(plan.steps) - 1} steps "
-            f"there make latents up to {factor:.2g} times too large: it extrapolates from short steps to long ones; take "
-            "more steps, or a sampler that is stable backwards, such as 'ddim', 'dpmpp-2m', 'dpm2m' or 'unipc3'",
+            f"expected a sampler that is stable from data to noise, received {name!r}, whose {len(plan.steps) - 1} "
+            f"steps there make latents up to {factor:.2g} times too large: it extrapolates from short steps to long "
+            "ones; take more steps, or a sampler that is stable backwards, such as 'ddim', 'dpmpp-2m' or 'unipc3'",
             UnstableWarning,
             stacklevel=3,
         )

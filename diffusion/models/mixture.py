@@ -59,7 +59,7 @@ class MixtureNetwork:
         return xp.astype(xp.reshape(xp.sum(responsible * each, axis=1), x.shape), x.dtype)
 
     def log_density(self, x: Array, t: Array) -> Array:
-        """Return log p_t(x), shape (B,), in float64, at times t of the schedule, σ(t) > 0 or covariances of full rank."""
+        """Return log p_t(x), shape (B,), in float64, at times of the schedule, σ(t) > 0 or covariances of full rank."""
         xp = array_namespace(x)
         logits, *_ = self._components(x, t)
         top = xp.max(logits, axis=1, keepdims=True)

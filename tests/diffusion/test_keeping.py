@@ -171,7 +171,7 @@ def test_every_named_sampler_and_schedule_of_ours_is_kept():
     assert all(map(is_value, schedules))
     for schedule in schedules:
         times = np.linspace(schedule.t_start, schedule.t_end, 5)
-        sampler = replace(SAMPLERS["dpmpp-2m"], grid=lambda steps, schedule: times)
+        sampler = replace(SAMPLERS["dpmpp-2m"], grid=lambda steps, schedule, times=times: times)
         assert sampler.plan(schedule, times) is sampler.plan(schedule, times)
 
 

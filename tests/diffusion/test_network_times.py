@@ -62,7 +62,7 @@ def test_published_flow_networks_are_told_sigma_times_a_thousand():
 
 def test_another_time_to_tell_is_refused():
     with pytest.raises(
-        ValueError, match="expected a time to tell, one of .*received 'afterwards'; did you mean 'after'"
+        ValueError, match=r"expected a time to tell, one of .*received 'afterwards'; did you mean 'after'"
     ):
         diffusion.FlowMatching(tells="afterwards")
 

@@ -1,4 +1,4 @@
-"""The times of a run are times of its schedule, that of σ = 0 too: α, σ and λ there, callbacks, and going on from any."""
+"""The times of a run are times of its schedule, that of σ = 0 too: α, σ, λ, callbacks, and going on from any."""
 
 import math
 

@@ -467,3 +467,45 @@ def test_two_pluses_are_spelt_out(name):
 def test_a_misspelt_plus_plus_is_not_taken_for_another_solver():
     with pytest.raises(ValueError, match="did you mean 'dpmpp-2m'"):
         diffusion.sampler("DPM++2M")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("euler_ancestral", "stochastic samplers are not here yet; 'euler' solves the ODE without noise"),
+        ("Euler a", "stochastic samplers are not here yet; 'euler'"),
+        ("DPM++ 2M SDE", "stochastic samplers are not here yet; 'dpmpp-2m'"),
+        ("dpmpp_2m_sde_karras", "stochastic samplers are not here yet; 'dpmpp-2m'"),
+        ("ddpm", "stochastic samplers are not here yet; 'ddim'"),
+        ("DPM++ 2M Karras", r"take 'dpmpp-2m' and grid=diffusion\.grids\.karras\(steps, schedule=schedule\)"),
+        ("Heun", "take 'edm-heun'$"),
+        ("LMS Karras", "take 'lms4' and grid=.*karras"),
+        ("PLMS", "take 'ipndm'"),
+        ("uni_pc", "take 'unipc2'"),
+        ("ddim_ddim_uniform", "take 'ddim' and grid=.*'leading'"),
+        ("x" * 10**6, "received one of 1000000 characters, 'xxxxxxxxxxxxxxxxxxxx' …$"),
+    ],
+)
+def test_names_that_other_programs_have_are_told_what_they_are_here(name, message):
+    with pytest.raises(ValueError, match=message):
+        diffusion.sampler(name)
+
+
+def test_names_that_are_none_are_not_kept():
+    import tracemalloc
+
+    def ask(count):
+        for number in range(count):
+            for find in (diffusion.sampler, expint.method):
+                with pytest.raises(ValueError, match="expected"):
+                    find(f"nothing-{number}-" + "z" * 5000)
+                with pytest.raises(ValueError, match="expected"):
+                    find(f"nothing{number}")
+
+    ask(20)
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    ask(40)
+    grown = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    assert grown < 100_000  # 40 names of 5000 characters are 200 000
