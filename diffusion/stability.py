@@ -5,9 +5,9 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
-from expint.run.fixed import accepted_states
 
 import expint
+from expint.run import accepted_states
 
 from .keeping import kept_of_values
 from .prediction import Kind, basis
