@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
@@ -14,9 +15,11 @@ from expint.backend import Array, to_numpy
 from expint.bind import fixed_linear_stepper
 from expint.breakpoints import piece_by_piece
 from expint.clocked import in_own_clock
+from expint.derive.forcing import sees_forcing
 from expint.derive.rosenbrock import Linearised
 from expint.derive.splitting import Splitting
 from expint.derive.stage import Method
+from expint.derive.tableau import Tableau
 from expint.door import (
     check_estimate,
     check_rtol,
@@ -202,6 +205,8 @@ def solve_ivp(
             f"expected linear= for a method with a fixed L, or jac= for one that linearises, received {received}; "
             'take method="auto" or "exprb43" for y\' = f(t, y) with its Jacobian'
         )
+    if not (fixed or doubling or _sees_forcing(chosen)):  # type: ignore[arg-type]  # methods are frozen
+        why = f"{why} {_BLIND.format(chosen.name)}".lstrip()
     watch = Watch(Trail(operator, chosen.order, dense_output), watched) if watched or dense_output else None
     shown: dict[str, Any] = {"callback": callback, "progress": progress, "watch": watch}
     if not fixed:
@@ -238,6 +243,18 @@ def _method(
     if isinstance(found, Splitting):
         raise found.needs_flow
     return found if rtol is None else climbing(found), ""
+
+
+_BLIND = (
+    "The error estimate of {} does not see a part of N that depends on time alone: where N has one, the tolerance may "
+    "not be kept; take zoto-bowman43, or error='doubling'."
+)
+
+
+@lru_cache(maxsize=64)
+def _sees_forcing(method: Method) -> bool:
+    """Whether the error estimate of a method sees an N that depends on time alone; only tableaux are looked at."""
+    return not isinstance(method, Tableau) or sees_forcing(method)
 
 
 def _explained(solution: Solution, why: str) -> Solution:

@@ -34,10 +34,12 @@ MAY_IMPORT["times"] = {"derive", "lower"}
 MAY_IMPORT["auto"] = {"backend", "derive", "methods", "operators"}
 MAY_IMPORT["unsplit"] = MAY_IMPORT["door"] | {"door", "times"}
 MAY_IMPORT["clocked"] = MAY_IMPORT["door"] | {"door", "times"}
+MAY_IMPORT["breakpoints"] = MAY_IMPORT["door"] | {"door"}
 MAY_IMPORT["nonautonomous"] = MAY_IMPORT["door"] | {"door", "methods", "times"}
 MAY_IMPORT["ivp"] = MAY_IMPORT["door"] | {
     "auto",
     "bind",
+    "breakpoints",
     "clocked",
     "door",
     "methods",
