@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,6 +22,9 @@ _RESOLVED = 1e-14
 """A panel is fine enough when the last coefficients are that small beside the largest."""
 
 _MOST_PANELS = 4096
+
+_FIRST_PANELS = 16
+"""The pieces of the span that are looked at whatever g is: 320 points, 1/200 of the span apart at most."""
 
 _VANISHES = 1e-6
 """A rate that falls to this part of its largest value counts as zero: reading the clock back loses as many digits."""
@@ -41,6 +45,9 @@ class _Panel(NamedTuple):
 
 class Integral:
     """t ↦ ∫_{start}^t g, to about fourteen digits: Chebyshev series on panels that are halved until they resolve g.
+
+    A pulse of g that is narrower than 1/200 of the span may lie between the points that are looked at first; where
+    there are such, give the antiderivative, or let a piece of the run end at the pulse (``breakpoints``).
 
     Parameters
     ----------
@@ -149,7 +156,9 @@ class Clock(Integral):
 def _resolve(rate: Callable[[float], float], low: float, high: float) -> list[_Panel]:
     """Return panels from ``low`` to ``high``, each fine enough for its series."""
     panels: list[_Panel] = []
-    waiting, largest = [(low, high)], 0.0
+    first = np.linspace(low, high, _FIRST_PANELS + 1).tolist()
+    waiting = [*pairwise(first)][::-1]
+    largest = max(abs(_number(rate, float(t), "rate")) for piece in waiting for t in _times(*piece))
     while waiting:
         left, right = waiting.pop()
         times = _times(left, right)
