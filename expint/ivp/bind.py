@@ -7,18 +7,18 @@ from dataclasses import replace
 from functools import lru_cache, partial
 from typing import Any
 
-from expint.auto import choose, choose_linearised
 from expint.backend import Array
-from expint.derive.adams import Adams
-from expint.derive.forcing import sees_forcing
-from expint.derive.lie_group import LieGroupMethod
-from expint.derive.predictor_corrector import PredictorCorrector
-from expint.derive.rosenbrock import Linearised
-from expint.derive.splitting import Splitting
-from expint.derive.stage import Method
-from expint.derive.tableau import Tableau
-from expint.door import check_rtol, check_slopes, check_tolerance, no_force
+from expint.derive.kinds.adams import Adams
+from expint.derive.kinds.lie_group import LieGroupMethod
+from expint.derive.kinds.predictor_corrector import PredictorCorrector
+from expint.derive.kinds.rosenbrock import Linearised
+from expint.derive.kinds.splitting import Splitting
+from expint.derive.kinds.stage import Method
+from expint.derive.kinds.tableau import Tableau
+from expint.derive.orders.forcing import sees_forcing
 from expint.ivp.bound import Bound, Problem, Tolerance
+from expint.ivp.checks import check_rtol, check_slopes, check_tolerance, no_force
+from expint.ivp.choose import choose, choose_linearised
 from expint.lower import lower
 from expint.lower.cache import StepCache
 from expint.lower.pair import PairCache

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from expint.operators.clock import Clock, Integral
+from expint.operators.over_time.time_integral import Clock, Integral
 
 UNIT = st.floats(-1, 1)
 

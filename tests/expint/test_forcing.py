@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import expint
-from expint.derive.forcing import sees_forcing
+from expint.derive.orders.forcing import sees_forcing
 
 ESTIMATING = [name for name in expint.method_names() if getattr(expint.method(name), "error_order", None) is not None]
 
