@@ -393,8 +393,7 @@ class _Walk:
         """Return the account of an array of another library."""
         if not hasattr(value, "detach"):
             return ["array of", self(type(value)), str(value.dtype), *self.of_numpy(np.asarray(value))]
-        import torch
-
+        torch = sys.modules["torch"]  # loaded, as there is a tensor
         plain = value.layout == torch.strided and not value.is_quantized and value.device.type != "meta"
         if not plain:
             raise self.refuse(f"a tensor of layout {value.layout} on {value.device.type}")
