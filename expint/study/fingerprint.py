@@ -335,8 +335,7 @@ class _Walk:
         """Return the account of an object: its class, what it is of built-in kind, its attributes."""
         kind = type(value)
         if kind.__module__.partition(".")[0] == "sympy" and hasattr(value, "free_symbols"):
-            import sympy
-
+            sympy = sys.modules["sympy"]  # loaded, as there is an expression
             return ["sympy", sympy.srepr(value)]
         if is_array(value):
             return self.of_array(value)
