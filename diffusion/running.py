@@ -70,7 +70,7 @@ def run_sampler(
             evaluate = _kept(evaluate, factors, sampler, denoiser.schedule, predictions)
         if first is not None:
             middle = middle_time(plan, denoiser.schedule)
-            evaluate = _noted(evaluate, factors, sampler, denoiser.schedule, first, start == "noise", middle)
+            evaluate = _noted(evaluate, factors, sampler, denoiser, first, start == "noise", middle)
         if scattered and keep == [last] and callback is None:
             plan_run = without_corrected(plan_run)  # nothing looks at the states between, but where the network raises
         return (scattered_states if scattered else over_plan)(plan_run, evaluate, x)
@@ -159,7 +159,7 @@ def _noted(
     slope: Callable[[float, Array], Array],
     factors: Mapping[float, float],
     sampler: Sampler,
-    schedule: NoiseSchedule,
+    denoiser: Denoiser,
     first: list[FirstData],
     from_noise: bool,
     middle: float,
@@ -169,8 +169,8 @@ def _noted(
     def evaluate(t: float, x: Array) -> Array:
         value = slope(t, x)
         if not first or (t == middle and len(first) == 1):
-            data = sampler.gauge.data(schedule, t, x, factors.get(t, 1.0) * value)
-            first.append(first_data(schedule, t, x, data, from_noise and not first))
+            data = sampler.gauge.data(denoiser.schedule, t, x, factors.get(t, 1.0) * value)
+            first.append(first_data(denoiser, t, x, data, from_noise and not first))
         return value
 
     return evaluate
