@@ -20,7 +20,7 @@ import scipy.integrate
 import expint
 from benchmarks import parser
 from expint import SemilinearProblem, problems
-from expint.derive.predictor_corrector import PredictorCorrector
+from expint.derive.kinds.predictor_corrector import PredictorCorrector
 from expint.problems.reference import FOLDER, sample
 
 ONE_STEP = "luan-ostermann5"

@@ -17,9 +17,9 @@ import numpy as np
 
 import diffusion
 from benchmarks import parser
-from diffusion.order import order_of_runs
-from expint.derive.adams import INDEX
-from expint.derive.predictor_corrector import PredictorCorrector
+from diffusion.samplers.order_of_runs import order_of_runs
+from expint.derive.kinds.adams import INDEX
+from expint.derive.kinds.predictor_corrector import PredictorCorrector
 
 NOISE_LEVELS = (1.5, 0.05)  # σ/α at the ends
 _START, _END = (diffusion.VP.linear().time(-log(level)) for level in NOISE_LEVELS)

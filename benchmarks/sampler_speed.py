@@ -22,8 +22,8 @@ import torch
 import diffusion
 from benchmarks import parser
 from benchmarks.tensor_operations import operations_per_step, run_without_synchronisation
-from diffusion.adapters import in_dtype
-from diffusion.planning import plan_sampler
+from diffusion.adapters.networks import in_dtype
+from diffusion.planning.plan import plan_sampler
 
 SHAPE = (1, 4, 64, 64)
 SAMPLERS = ("ddim", "deis-tab3", "ipndm", "lms4", "dpm3m", "dpmpp-3m", "unipc3", "sa3")

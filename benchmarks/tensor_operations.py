@@ -11,7 +11,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import diffusion
-from diffusion.adapters import in_dtype
+from diffusion.adapters.networks import in_dtype
 
 __all__ = ["WAITING", "Seen", "calls_between", "operations", "operations_per_step", "run_without_synchronisation"]
 

@@ -5,22 +5,27 @@ for its grid and its history. :func:`sample`, :func:`trajectory` and :func:`enco
 is a network with what it predicts and its noise schedule. Importing this package needs no torch.
 """
 
-from . import adapters, clock, gauge, grids, guidance, models
-from .clock import Clock
-from .declaration import Sampler
-from .denoiser import Denoiser
-from .estimate import estimate_statistics
-from .gauge import Gauge
-from .prediction import convert
-from .programme import STOP, End, taper
-from .sample import OffScaleWarning, SamplingError, UnstableWarning, encode, sample, trajectory
-from .samplers import sampler, sampler_names
-from .schedule import EDM, VE, FlowMatching, NoiseSchedule
-from .singlestep import orders_for_calls, singlestep
-from .solver_v3 import dpm_solver_v3
-from .statistics import Statistics
-from .sub_vp import SubVP
-from .variance_preserving import VP
+from diffusion import adapters, grids, guidance, models
+from diffusion.denoiser import Denoiser
+from diffusion.moved import MOVED
+from diffusion.process import clock, gauge
+from diffusion.process.clock import Clock
+from diffusion.process.gauge import Gauge
+from diffusion.process.prediction import convert
+from diffusion.process.schedule import EDM, VE, FlowMatching, NoiseSchedule
+from diffusion.process.sub_vp import SubVP
+from diffusion.process.vp import VP
+from diffusion.sample import OffScaleWarning, SamplingError, UnstableWarning, encode, sample, trajectory
+from diffusion.samplers.catalogue import sampler, sampler_names
+from diffusion.samplers.dpm_solver_v3.estimate import estimate_statistics
+from diffusion.samplers.dpm_solver_v3.solver import dpm_solver_v3
+from diffusion.samplers.dpm_solver_v3.statistics import Statistics
+from diffusion.samplers.ends import STOP, End, taper
+from diffusion.samplers.sampler import Sampler
+from diffusion.samplers.singlestep import orders_for_calls, singlestep
+from expint.moved import forward
+
+forward(MOVED)
 
 __all__ = [
     "EDM",

@@ -1,6 +1,6 @@
 """``python -m diffusion`` is the command line."""
 
-from .cli import main
+from diffusion.cli import main
 
 if __name__ == "__main__":
     main()

@@ -8,10 +8,9 @@ from typing import Any, Self, TypeAlias
 
 import numpy as np
 
+from diffusion.process.schedule import NoiseSchedule
 from expint.backend import Array, array_namespace, device
 from expint.exchange import noticing
-
-from .schedule import NoiseSchedule
 
 __all__ = ["Adapted", "Network", "at_least_single", "bound", "ready", "untouching"]
 

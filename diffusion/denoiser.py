@@ -8,16 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from diffusion.adapted import at_least_single, bound, ready, untouching
+from diffusion.keeping import kept_of_values
+from diffusion.process.prediction import Kind, coefficients, prediction_name
+from diffusion.process.schedule import NoiseSchedule
+from diffusion.process.vp import VP
 from expint.backend import Array, array_namespace, is_array
 from expint.exchange import ask
 from expint.given import refuse_gradients
 from expint.operators import Scalar
-
-from .adapted import at_least_single, bound, ready, untouching
-from .keeping import kept_of_values
-from .prediction import Kind, coefficients, prediction_name
-from .schedule import NoiseSchedule
-from .variance_preserving import VP
 
 __all__ = ["Denoiser", "like_input"]
 

@@ -21,11 +21,10 @@ from typing import NamedTuple
 import numpy as np
 
 import expint
+from diffusion.planning.plan import slopes_since
+from diffusion.planning.signal_rule import lagrange_basis, signal_rule
+from diffusion.process.schedule import NoiseSchedule
 from expint.backend import Array, all_finite, array_namespace
-
-from .planning import slopes_since
-from .schedule import NoiseSchedule
-from .signal_rule import lagrange_basis, signal_rule
 
 __all__ = ["DensePath", "with_dense_output"]
 

@@ -11,10 +11,9 @@ from typing import NamedTuple
 import numpy as np
 
 import expint
+from diffusion.denoiser import Denoiser
+from diffusion.process.schedule import NoiseSchedule
 from expint.backend import Array, array_namespace, is_jax, to_numpy
-
-from .denoiser import Denoiser
-from .schedule import NoiseSchedule
 
 __all__ = ["FirstData", "OffScaleWarning", "diagnosed", "first_data", "warn_off_scale"]
 

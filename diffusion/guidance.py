@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from diffusion.checks import check_denoiser
+from diffusion.denoiser import Denoiser, like_input
+from diffusion.process.prediction import Kind, basis
 from expint.backend import Array, array_namespace
-
-from .denoiser import Denoiser, like_input
-from .door import check_denoiser
-from .prediction import Kind, basis
 
 __all__ = ["classifier_free", "classifier_guided", "thresholded"]
 

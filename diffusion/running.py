@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 import expint
+from diffusion.checks import check_state
+from diffusion.denoiser import Denoiser
+from diffusion.diagnosis import FirstData, diagnosed, first_data, middle_time
+from diffusion.planning.conversion import Predicted
+from diffusion.process.schedule import NoiseSchedule
+from diffusion.samplers.sampler import Sampler
 from expint.backend import Array, array_namespace
 from expint.lower.uncorrected import without_corrected
 from expint.run.compiled import can_scatter, scattered_states
 from expint.run.loops import Accepted, over_plan
 from expint.run.record import run_states
-
-from .declaration import Sampler
-from .denoiser import Denoiser
-from .diagnosis import FirstData, diagnosed, first_data, middle_time
-from .door import check_state
-from .evaluation import Predicted
-from .schedule import NoiseSchedule
 
 __all__ = ["run_sampler"]
 

@@ -9,18 +9,17 @@ from typing import Any, Literal
 import numpy as np
 
 import expint
+from diffusion.checks import lay_out
+from diffusion.denoiser import Denoiser
+from diffusion.dense import with_dense_output
+from diffusion.diagnosis import FirstData, OffScaleWarning, warn_off_scale
+from diffusion.running import run_sampler
+from diffusion.samplers.automatic import Automatic
+from diffusion.samplers.catalogue import sampler as find_sampler
+from diffusion.samplers.ends import End
+from diffusion.samplers.sampler import Sampler
+from diffusion.stability import UnstableWarning, warn_unstable
 from expint.backend import Array
-
-from .automatic import Automatic
-from .declaration import Sampler
-from .denoiser import Denoiser
-from .dense import with_dense_output
-from .diagnosis import FirstData, OffScaleWarning, warn_off_scale
-from .door import lay_out
-from .programme import End
-from .running import run_sampler
-from .samplers import sampler as find_sampler
-from .stability import UnstableWarning, warn_unstable
 
 __all__ = ["OffScaleWarning", "SamplingError", "UnstableWarning", "encode", "sample", "trajectory"]
 

@@ -7,11 +7,10 @@ import warnings
 import numpy as np
 
 import expint
+from diffusion.keeping import kept_of_values
+from diffusion.process.prediction import Kind, basis
+from diffusion.process.schedule import NoiseSchedule
 from expint.run import accepted_states
-
-from .keeping import kept_of_values
-from .prediction import Kind, basis
-from .schedule import NoiseSchedule
 
 __all__ = ["UnstableWarning", "growth", "warn_unstable"]
 

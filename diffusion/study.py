@@ -12,18 +12,17 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from diffusion import models
+from diffusion.denoiser import Denoiser
+from diffusion.names import resolve
+from diffusion.optional import require
+from diffusion.sample import sample, trajectory
+from diffusion.samplers.automatic import Automatic
+from diffusion.samplers.catalogue import sampler as find_sampler
+from diffusion.samplers.sampler import Sampler
 from expint.arguments import affordable, checked, function, integer, listed, real_values, seen, text
 from expint.backend import Array, is_array, to_numpy
 from expint.study import Job, Study, check_result, distinct, packed, run_table, unpacked
-
-from . import models
-from .automatic import Automatic
-from .declaration import Sampler
-from .denoiser import Denoiser
-from .names import resolve
-from .optional import require
-from .sample import sample, trajectory
-from .samplers import sampler as find_sampler
 
 __all__ = ["MEASURES", "endpoint_error", "frechet", "named_model", "normal_noise", "run"]
 

@@ -6,17 +6,18 @@ Methods are exact data (:mod:`expint.derive`, :mod:`expint.methods`), lowered to
 
 from expint import derive, jacobian, operators, phi, problems, spectral
 from expint.derive import REST, PhiSum, Tableau
-from expint.derive.adams import Adams
-from expint.derive.bootstrap import bootstrap
-from expint.derive.lawson import lawson
+from expint.derive.kinds.adams import Adams
+from expint.derive.kinds.collocation import bootstrap
+from expint.derive.kinds.lawson import lawson
 from expint.ivp import solve, solve_ivp
 from expint.ivp.splitting import run_splitting
+from expint.ivp.stepping import StepState, begin, step
 from expint.lower import Plan, lower
 from expint.methods import method, method_names
+from expint.moved import MOVED, forward
 from expint.problem import SemilinearProblem
 from expint.run import run_plan
 from expint.solution import Solution, Stats, Status
-from expint.stepping import StepState, begin, step
 
 __all__ = [
     "REST",
@@ -48,3 +49,5 @@ __all__ = [
     "step",
 ]
 __version__ = "0.1.0"
+
+forward(MOVED)

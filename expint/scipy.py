@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from scipy.integrate import DenseOutput, OdeSolver
 
-from expint.derive.predictor_corrector import PredictorCorrector
-from expint.derive.stage import Method
+from expint.derive.kinds.predictor_corrector import PredictorCorrector
+from expint.derive.kinds.stage import Method
 from expint.ivp.bind import bind, linearises
 from expint.ivp.bound import Bound, Problem, Tolerance
 from expint.jacobian import Differences

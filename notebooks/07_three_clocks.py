@@ -17,7 +17,7 @@ import numpy as np
 import diffusion
 import expint
 import expint.plot
-from diffusion.gauge import GAUGES
+from diffusion.process.gauge import GAUGES
 
 quick = "EXPINT_QUICK" in os.environ
 

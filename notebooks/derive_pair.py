@@ -11,15 +11,15 @@ from fractions import Fraction as F
 import sympy
 
 import expint
-from expint.derive.classical import ElementaryWeights
-from expint.derive.conditions import check_orders
-from expint.derive.lagrange import collocation_weights
-from expint.derive.open_coefficients import ansatz
-from expint.derive.phisum import PhiSum, phi
-from expint.derive.scheme import scheme_of_tableau
-from expint.derive.tableau import REST, Tableau
-from expint.derive.trees import coloured_trees
-from expint.derive.unknowns import solve_conditions
+from expint.derive.algebra.lagrange import collocation_weights
+from expint.derive.algebra.phisum import PhiSum, phi
+from expint.derive.kinds.tableau import REST, Tableau
+from expint.derive.orders.classical import ElementaryWeights
+from expint.derive.orders.conditions import check_orders
+from expint.derive.orders.scheme import scheme_of_tableau
+from expint.derive.orders.trees import coloured_trees
+from expint.derive.search.open_coefficients import ansatz
+from expint.derive.search.unknowns import solve_conditions
 
 # %% [markdown]
 # ## Three wishes

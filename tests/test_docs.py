@@ -49,3 +49,12 @@ def test_the_code_of_the_page_on_flow_matching_runs_as_pasted() -> None:
     for block in blocks:
         exec(compile(block, "flow_matching.md", "exec"), namespace)
     assert namespace["seen"]
+
+
+def test_the_code_of_the_page_on_extending_runs_as_pasted() -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (DOCS / "extending.md").read_text(), flags=re.DOTALL)
+    namespace: dict[str, object] = {}
+    for block in blocks:
+        exec(compile(block, "extending.md", "exec"), namespace)
+    for name in ("run", "diffused", "solved"):
+        assert namespace[name].success, name

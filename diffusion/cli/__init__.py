@@ -17,6 +17,6 @@ def main() -> None:
         import click  # noqa: F401
     except ImportError:
         raise SystemExit('the command line needs click: pip install "expint[cli]"') from None
-    from .commands import commands
+    from diffusion.cli.commands import commands
 
     commands(prog_name="diffusion")

@@ -11,15 +11,14 @@ import numpy as np
 
 import expint
 import expint.study
+from diffusion import models, study
+from diffusion.process.vp import VP
+from diffusion.sample import trajectory
+from diffusion.samplers.catalogue import sampler as find_sampler
+from diffusion.samplers.catalogue import sampler_names
 from expint.backend import to_numpy
 from expint.cli.common import Commands, Known, Numbers, out_file, refusing, report, save_figure, shown, write_json
 from expint.files import whole_file
-
-from .. import models, study
-from ..sample import trajectory
-from ..samplers import sampler as find_sampler
-from ..samplers import sampler_names
-from ..variance_preserving import VP
 
 __all__ = ["commands"]
 
@@ -148,7 +147,7 @@ def _write(images: np.ndarray, out: Path, title: str) -> None:
         with whole_file(out) as file:
             np.savez(file, allow_pickle=False, images=images)
         return
-    from ..plot import image_grid
+    from diffusion.plot import image_grid
 
     save_figure(functools.partial(image_grid, images, title=title), out)
 

@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from diffusion.denoiser import Denoiser
+from diffusion.models.store import NETWORK, WEIGHTS
+from diffusion.optional import require
+from diffusion.process.vp import VP
 from expint.backend import is_array, to_numpy
 
-from ..denoiser import Denoiser
-from ..optional import require
-from ..variance_preserving import VP
-from .store import NETWORK, WEIGHTS
-
 if TYPE_CHECKING:
-    from .unet import UNet
+    from diffusion.models.unet import UNet
 
 __all__ = ["digits", "digits_network"]
 
@@ -58,7 +57,7 @@ def digits_network() -> UNet:
         With the line that installs torch or safetensors, if one of them is missing.
     """
     torch, safetensors = require("torch"), require("safetensors.torch")
-    from .unet import UNet
+    from diffusion.models.unet import UNet
 
     with torch.device("meta"):  # no initial weights are drawn: the caller's random state stays as it is
         network = UNet(VP.linear(0.1, 20.0).half_log_snr)

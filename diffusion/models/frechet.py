@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from diffusion.models.store import CLASSIFIER, WEIGHTS, digit_images
+from diffusion.optional import require
 from expint.arguments import real_values
 from expint.backend import Array
 
-from ..optional import require
-from .store import CLASSIFIER, WEIGHTS, digit_images
-
 if TYPE_CHECKING:
-    from .classifier import Classifier
+    from diffusion.models.classifier import Classifier
 
 __all__ = ["Gaussian", "classifier", "classifier_features", "fit_gaussian", "frechet_distance", "gaussian_distance"]
 
@@ -39,7 +38,7 @@ def classifier() -> Classifier:
         With the line that installs torch or safetensors, if one of them is missing.
     """
     torch, safetensors = require("torch"), require("safetensors.torch")
-    from .classifier import Classifier
+    from diffusion.models.classifier import Classifier
 
     with torch.device("meta"):  # no initial weights are drawn: the caller's random state stays as it is
         network = Classifier()

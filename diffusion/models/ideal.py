@@ -8,13 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from diffusion.denoiser import Denoiser
+from diffusion.models.store import digit_images
+from diffusion.process.pointwise import in_double
+from diffusion.process.schedule import NoiseSchedule
+from diffusion.process.vp import VP
 from expint.backend import Array, array_namespace, asarray_like, is_array, to_numpy
-
-from ..denoiser import Denoiser
-from ..pointwise import in_double
-from ..schedule import NoiseSchedule
-from ..variance_preserving import VP
-from .store import digit_images
 
 __all__ = ["IdealNetwork", "ideal", "ideal_digits"]
 

@@ -8,13 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from diffusion.denoiser import Denoiser
+from diffusion.process.pointwise import in_double
+from diffusion.process.prediction import Kind, basis, prediction_name
+from diffusion.process.schedule import NoiseSchedule
+from diffusion.process.vp import VP
 from expint.backend import Array, array_namespace, asarray_like, is_array
-
-from ..denoiser import Denoiser
-from ..pointwise import in_double
-from ..prediction import Kind, basis, prediction_name
-from ..schedule import NoiseSchedule
-from ..variance_preserving import VP
 
 __all__ = ["MixtureNetwork", "gaussian_mixture"]
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..optional import require
+from diffusion.optional import require
 
 __all__ = ["CLASSIFIER", "DATA", "NETWORK", "WEIGHTS", "DigitImages", "digit_images", "require"]
 

@@ -23,8 +23,8 @@ from tqdm import tqdm
 from diffusion.models.classifier import Classifier
 from diffusion.models.store import CLASSIFIER, DATA, NETWORK, scale
 from diffusion.models.unet import CLASSES, UNet
-from diffusion.schedule import NoiseSchedule
-from diffusion.variance_preserving import VP
+from diffusion.process.schedule import NoiseSchedule
+from diffusion.process.vp import VP
 
 __all__ = ["accuracy", "denoising_loss", "main", "train_classifier", "train_network"]
 

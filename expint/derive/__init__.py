@@ -1,37 +1,104 @@
-"""Exact algebra: coefficients as φ-sums, tableaux, and what can be derived from them. Nothing here is a float."""
+"""Exact algebra: coefficients as φ-sums, tableaux, and what can be derived from them. Nothing here is a float.
+
+The rooms: ``algebra`` (exact numbers and φ-sums), ``kinds`` (of methods), ``orders`` (their proofs), ``search``.
+"""
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from expint.derive.phisum import PhiSum, exact, phi
-from expint.derive.recovery import recover
-from expint.derive.stage import Method, Stage, StepContext
-from expint.derive.tableau import REST, Tableau
+from expint.derive.algebra.phisum import PhiSum, Terms, exact, phi
+from expint.derive.algebra.recovery import recover
+from expint.derive.kinds.stage import ErrorEstimate, Method, Stage, StepContext
+from expint.derive.kinds.tableau import REST, Tableau
+
+if TYPE_CHECKING:
+    from expint.derive.algebra.algebraic import Algebraic, root
+    from expint.derive.algebra.lagrange import adams_weights, collocation_weights, lagrange_coefficients
+    from expint.derive.kinds.adams import INDEX, Quadrature, adams_terms
+    from expint.derive.kinds.butcher import Butcher
+    from expint.derive.kinds.composition import adjoint, collocation, compose, dense_weights
+    from expint.derive.kinds.general_linear import HistoryLadder
+    from expint.derive.kinds.generalised_lawson import GeneralisedLawson
+    from expint.derive.kinds.lawson import lawson
+    from expint.derive.kinds.lie_group import LieGroupMethod
+    from expint.derive.kinds.linearised_collocation import LinearisedAdams
+    from expint.derive.kinds.predictor_corrector import PredictorCorrector
+    from expint.derive.kinds.rosenbrock import Linearised, Rosenbrock
+    from expint.derive.kinds.splitting import Splitting
+    from expint.derive.orders.conditions import check_orders
+    from expint.derive.search.open_coefficients import ansatz, open_tableau
+    from expint.derive.search.unknowns import solve_conditions, solve_weights
 
 _WHEN_ASKED = {  # imported when it is asked for
-    "Algebraic": "algebraic",
-    "Butcher": "butcher",
-    "GeneralisedLawson": "generalised_lawson",
-    "HistoryLadder": "history_ladder",
-    "LieGroupMethod": "lie_group",
-    "LinearisedAdams": "linearised_ladder",
-    "PredictorCorrector": "predictor_corrector",
-    "Rosenbrock": "rosenbrock",
-    "Splitting": "splitting",
-    "adams_weights": "lagrange",
-    "adjoint": "composition",
-    "ansatz": "open_coefficients",
-    "check_orders": "conditions",
-    "collocation": "composition",
-    "compose": "composition",
-    "dense_weights": "composition",
-    "open_tableau": "open_coefficients",
-    "root": "algebraic",
-    "solve_conditions": "unknowns",
-    "solve_weights": "unknowns",
+    "Algebraic": "algebra.algebraic",
+    "Butcher": "kinds.butcher",
+    "GeneralisedLawson": "kinds.generalised_lawson",
+    "HistoryLadder": "kinds.general_linear",
+    "INDEX": "kinds.adams",
+    "LieGroupMethod": "kinds.lie_group",
+    "Linearised": "kinds.rosenbrock",
+    "LinearisedAdams": "kinds.linearised_collocation",
+    "PredictorCorrector": "kinds.predictor_corrector",
+    "Quadrature": "kinds.adams",
+    "Rosenbrock": "kinds.rosenbrock",
+    "Splitting": "kinds.splitting",
+    "adams_terms": "kinds.adams",
+    "adams_weights": "algebra.lagrange",
+    "adjoint": "kinds.composition",
+    "ansatz": "search.open_coefficients",
+    "check_orders": "orders.conditions",
+    "collocation": "kinds.composition",
+    "collocation_weights": "algebra.lagrange",
+    "compose": "kinds.composition",
+    "dense_weights": "kinds.composition",
+    "lagrange_coefficients": "algebra.lagrange",
+    "lawson": "kinds.lawson",
+    "open_tableau": "search.open_coefficients",
+    "root": "algebra.algebraic",
+    "solve_conditions": "search.unknowns",
+    "solve_weights": "search.unknowns",
 }
 
-__all__ = ["REST", "Method", "PhiSum", "Stage", "StepContext", "Tableau", "exact", "phi", "recover", *_WHEN_ASKED]
+__all__ = [
+    "INDEX",
+    "REST",
+    "Algebraic",
+    "Butcher",
+    "ErrorEstimate",
+    "GeneralisedLawson",
+    "HistoryLadder",
+    "LieGroupMethod",
+    "Linearised",
+    "LinearisedAdams",
+    "Method",
+    "PhiSum",
+    "PredictorCorrector",
+    "Quadrature",
+    "Rosenbrock",
+    "Splitting",
+    "Stage",
+    "StepContext",
+    "Tableau",
+    "Terms",
+    "adams_terms",
+    "adams_weights",
+    "adjoint",
+    "ansatz",
+    "check_orders",
+    "collocation",
+    "collocation_weights",
+    "compose",
+    "dense_weights",
+    "exact",
+    "lagrange_coefficients",
+    "lawson",
+    "open_tableau",
+    "phi",
+    "recover",
+    "root",
+    "solve_conditions",
+    "solve_weights",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -7,14 +7,15 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from expint.backend import Array
-from expint.breakpoints import solve_in_pieces
-from expint.clocked import solve_in_clock
-from expint.derive.stage import Method
-from expint.door import check_estimate, refuse_tolerances
+from expint.derive.kinds.stage import Method
 from expint.given import check_state, given_callback, given_times, with_known_values
 from expint.ivp.bind import bind, linearises
 from expint.ivp.bound import Problem, Tolerance
+from expint.ivp.breakpoints import solve_in_pieces
+from expint.ivp.checks import check_estimate, refuse_tolerances
 from expint.ivp.run import Shown, over, to_stops
+from expint.ivp.time_scaled import solve_in_clock
+from expint.ivp.times import MOST_STEPS, StepLimits, lay_out_stops, lay_out_times
 from expint.methods import method as find_method
 from expint.operators import TimeDependent, TimeScaled
 from expint.problem import SemilinearProblem
@@ -22,7 +23,6 @@ from expint.progress import Progress
 from expint.run import Controller, StepControl
 from expint.run.events import Event, check_events
 from expint.solution import Solution
-from expint.times import MOST_STEPS, StepLimits, lay_out_stops, lay_out_times
 
 __all__ = ["solve", "solve_ivp"]
 

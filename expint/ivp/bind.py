@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
-from expint.auto import choose, choose_linearised
 from expint.backend import Array
-from expint.derive.adams import Adams
-from expint.derive.lie_group import LieGroupMethod
-from expint.derive.predictor_corrector import PredictorCorrector
-from expint.derive.rosenbrock import Linearised
-from expint.derive.splitting import Splitting
-from expint.derive.stage import Method
-from expint.door import check_rtol, check_slopes, check_tolerance, no_force
+from expint.derive.kinds.adams import Adams
+from expint.derive.kinds.lie_group import LieGroupMethod
+from expint.derive.kinds.predictor_corrector import PredictorCorrector
+from expint.derive.kinds.rosenbrock import Linearised
+from expint.derive.kinds.splitting import Splitting
+from expint.derive.kinds.stage import Method
+from expint.derive.kinds.tableau import Tableau
+from expint.derive.orders.forcing import sees_forcing
 from expint.ivp.bound import Bound, Problem, Tolerance
+from expint.ivp.checks import check_rtol, check_slopes, check_tolerance, no_force
+from expint.ivp.choose import choose, choose_linearised
 from expint.lower import lower
 from expint.lower.cache import StepCache
 from expint.lower.pair import PairCache
@@ -32,6 +34,11 @@ __all__ = ["bind", "kind_of_method", "linearises"]
 
 _SHORT = 1e-6
 """The time, in units of the span, over which the flow of a splitting tells N."""
+
+_BLIND = (
+    "The error estimate of {} does not see a part of N that depends on time alone: where N has one, the tolerance may "
+    "not be kept; take zoto-bowman43, or error='doubling'."
+)
 
 
 def bind(problem: Problem, method: str | Method, error: str | None = None, tolerance: Tolerance | None = None) -> Bound:
@@ -68,7 +75,15 @@ def bind(problem: Problem, method: str | Method, error: str | None = None, toler
     if tolerance is not None:
         norm = check_tolerance(chosen, *tolerance, problem.y0, doubling=doubling)
         chosen = chosen if doubling else _climbing(chosen)
+        if not (doubling or _sees_forcing(chosen)):  # type: ignore[arg-type]  # methods are frozen
+            why = f"{why} {_BLIND.format(chosen.name)}".lstrip()
     return replace(make(problem, operator, chosen, norm, doubling and norm is not None), why=why)
+
+
+@lru_cache(maxsize=64)
+def _sees_forcing(method: Method) -> bool:
+    """Whether the error estimate of a method sees an N that depends on time alone; only tableaux are looked at."""
+    return not isinstance(method, Tableau) or sees_forcing(method)
 
 
 def _kind_of_problem(problem: Problem) -> str:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from expint.backend import Array
-from expint.derive.stage import Method
+from expint.derive.kinds.stage import Method
 from expint.lower.plan import Plan
 from expint.operators import Operator
 from expint.run import ErrorNorm

@@ -8,11 +8,11 @@ from fractions import Fraction
 from typing import Any
 
 from expint.backend import Array
-from expint.derive.linearised_ladder import linearised_ladder
-from expint.derive.stage import Method
-from expint.door import check_function, check_slopes, no_force
+from expint.derive.kinds.linearised_collocation import linearised_ladder
+from expint.derive.kinds.stage import Method
 from expint.exchange import ask, lent, like_state
 from expint.ivp.bound import Bound, Problem, said
+from expint.ivp.checks import check_function, check_slopes, no_force
 from expint.jacobian import Lineariser, as_source
 from expint.jacobian.source import refuse_recorded
 from expint.operators import Operator, Scalar

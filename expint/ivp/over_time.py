@@ -7,13 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 from expint.backend import Array
-from expint.derive.lie_group import LieGroupMethod
-from expint.door import check_slopes, check_tolerance, no_force
+from expint.derive.kinds.lie_group import LieGroupMethod
 from expint.ivp.bound import Bound, Problem, Tolerance
+from expint.ivp.checks import check_slopes, check_tolerance, no_force
 from expint.methods.magnus import magnus
 from expint.operators import Operator, TimeDependent, as_operator
-from expint.operators.clock import Integral
 from expint.operators.commuting import check_commuting
+from expint.operators.over_time.time_integral import Integral
 from expint.run import ErrorNorm
 from expint.run.steppers.doubled import Doubled
 from expint.run.steppers.exact import EXACT, ExactSteps

@@ -9,6 +9,7 @@ import numpy as np
 
 from expint.backend import Array
 from expint.ivp.bound import Bound
+from expint.ivp.times import check_history
 from expint.progress import Progress
 from expint.run import StepControl
 from expint.run.events import Event
@@ -17,7 +18,6 @@ from expint.run.record import run_adaptive, run_states
 from expint.run.recorder import Recorder
 from expint.run.watch import Watch
 from expint.solution import Solution
-from expint.times import check_history
 
 __all__ = ["Shown", "over", "to_stops"]
 

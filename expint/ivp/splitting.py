@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from expint.backend import Array
-from expint.derive.splitting import Splitting
+from expint.derive.kinds.splitting import Splitting
 from expint.exchange import as_state, ask, lent
 from expint.given import check_state, given_callback, given_grid
 from expint.ivp.bind import bind

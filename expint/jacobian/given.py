@@ -99,7 +99,8 @@ class Product(Source):
     Parameters
     ----------
     function
-        (t, y, v) ↦ ∂f/∂y v, for v of the shape of y, a new array like it. It need be linear over the real numbers only.
+        (t, y, v) ↦ ∂f/∂y v, for v of the shape of y, a new array like it. It must be real-linear; complex linearity is
+        not required.
     in_time
         As in ``Source``.
 

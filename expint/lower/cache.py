@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from expint.backend import Array
-from expint.derive.spread import lookback
-from expint.derive.stage import Method, Stage, StepContext
+from expint.derive.algebra.spread import lookback
+from expint.derive.kinds.stage import Method, Stage, StepContext
 from expint.lower.memory import PLAIN, Layout
 from expint.lower.plan import Row
 from expint.operators.base import Operator, StoredOperator
@@ -64,7 +64,7 @@ class StepCache:
     Notes
     -----
     The memory of a run is described by the positions t_j - t_n of its slopes, newest first, None for slopes that later
-    steps do not look at. The cache holds its operator and ends with its owner, so that no entry outlives what it was
+    steps do not look at. The cache is owned by one run and holds its operator, so that no entry outlives what it was
     computed from.
     """
 

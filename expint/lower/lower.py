@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from expint.backend import Array
-from expint.derive.stage import Method
+from expint.derive.kinds.stage import Method
 from expint.lower.cache import StepCache
 from expint.lower.plan import Plan, Step
 from expint.operators.base import Operator

@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from expint.backend import Array, array_namespace, is_numpy
-from expint.derive.adams import Adams
-from expint.derive.pair_numbers import pair_numbers
-from expint.derive.phisum import Terms
-from expint.derive.predictor_corrector import PredictorCorrector
-from expint.derive.spread import spread
+from expint.derive.algebra.phisum import Terms
+from expint.derive.algebra.spread import spread
+from expint.derive.kinds.adams import Adams
+from expint.derive.kinds.predictor_corrector import PredictorCorrector
 from expint.lower.cache import PhiTables
 from expint.lower.memory import PLAIN
+from expint.lower.pair_numbers import pair_numbers
 from expint.operators.base import StoredOperator, real_product
 from expint.operators.diagonal import Diagonal
 from expint.operators.scalar import Scalar

@@ -11,8 +11,8 @@ from importlib import import_module
 from typing import Any, NamedTuple
 
 from expint.arguments import seen
-from expint.derive.orders import confirmed
-from expint.derive.stage import Method
+from expint.derive.kinds.facts import confirmed
+from expint.derive.kinds.stage import Method
 
 __all__ = ["families", "generated_names", "method", "method_names"]
 
@@ -53,43 +53,43 @@ class _Family(NamedTuple):
 
 
 def _adams(order: int) -> Method:
-    from expint.derive.adams import Adams
+    from expint.derive.kinds.adams import Adams
 
     return Adams(order)
 
 
 def _pec(order: int) -> Method:
-    from expint.derive.predictor_corrector import PredictorCorrector
+    from expint.derive.kinds.predictor_corrector import PredictorCorrector
 
     return PredictorCorrector(order - 1, "PEC")
 
 
 def _pece(order: int) -> Method:
-    from expint.derive.predictor_corrector import PredictorCorrector
+    from expint.derive.kinds.predictor_corrector import PredictorCorrector
 
     return PredictorCorrector(order - 1, "PECE")
 
 
 def _pecece(order: int) -> Method:
-    from expint.derive.history_ladder import HistoryLadder
+    from expint.derive.kinds.general_linear import HistoryLadder
 
     return HistoryLadder(f"pecece{order}", order - 1, ((1,), (1,)), order, order, order)
 
 
 def _lawson_adams(order: int) -> Method:
-    from expint.derive.lawson_adams import LawsonAdams
+    from expint.derive.kinds.lawson import LawsonAdams
 
     return LawsonAdams(order)
 
 
 def _linearised_adams(order: int) -> Method:
-    from expint.derive.linearised_ladder import LinearisedAdams
+    from expint.derive.kinds.linearised_collocation import LinearisedAdams
 
     return LinearisedAdams(order - 1)
 
 
 def _bootstrap(order: int) -> Method:
-    from expint.derive.bootstrap import bootstrap
+    from expint.derive.kinds.collocation import bootstrap
 
     return bootstrap(order)
 

@@ -2,7 +2,7 @@
 
 from fractions import Fraction as F
 
-from expint.derive.butcher import Butcher
+from expint.derive.kinds.butcher import Butcher
 from expint.methods.butcher_rounded import ROUNDED
 
 __all__ = ["CLASSICAL"]

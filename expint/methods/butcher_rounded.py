@@ -2,7 +2,7 @@
 
 from fractions import Fraction as F
 
-from expint.derive.butcher import Butcher
+from expint.derive.kinds.butcher import Butcher
 
 __all__ = ["ROUNDED"]
 

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from fractions import Fraction as F
 from typing import Any
 
-from expint.derive.epi import EpiMultistep
-from expint.derive.phisum import PhiSum, phi
-from expint.derive.rosenbrock import Rosenbrock
-from expint.derive.tableau import REST
+from expint.derive.algebra.phisum import PhiSum, phi
+from expint.derive.kinds.linearised_collocation import EpiMultistep
+from expint.derive.kinds.rosenbrock import Rosenbrock
+from expint.derive.kinds.tableau import REST
 
 __all__ = ["METHODS", "MULTISTEP", "ONE_STEP", "row"]
 

@@ -3,11 +3,11 @@
 from fractions import Fraction as F
 from math import factorial
 
-from expint.derive.algebraic import root
-from expint.derive.linearised_ladder import linearised_weights
-from expint.derive.phisum import Exact, PhiSum, phi
-from expint.derive.rosenbrock import Rosenbrock
-from expint.derive.tableau import REST
+from expint.derive.algebra.algebraic import root
+from expint.derive.algebra.phisum import Exact, PhiSum, phi
+from expint.derive.kinds.linearised_collocation import linearised_weights
+from expint.derive.kinds.rosenbrock import Rosenbrock
+from expint.derive.kinds.tableau import REST
 from expint.methods.epirk import row
 
 __all__ = ["METHODS", "coefficients", "second_node"]

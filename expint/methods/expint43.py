@@ -2,9 +2,9 @@
 
 from fractions import Fraction as F
 
-from expint.derive.lagrange import collocation_weights
-from expint.derive.phisum import phi
-from expint.derive.tableau import REST, Tableau
+from expint.derive.algebra.lagrange import collocation_weights
+from expint.derive.algebra.phisum import phi
+from expint.derive.kinds.tableau import REST, Tableau
 
 __all__ = ["METHODS"]
 

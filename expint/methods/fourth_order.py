@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from fractions import Fraction as F
 from typing import Any
 
-from expint.derive.phisum import phi
-from expint.derive.tableau import REST, Tableau
+from expint.derive.algebra.phisum import phi
+from expint.derive.kinds.tableau import REST, Tableau
 
 __all__ = ["METHODS"]
 

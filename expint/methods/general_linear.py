@@ -2,7 +2,7 @@
 
 from fractions import Fraction as F
 
-from expint.derive.history_ladder import HistoryLadder
+from expint.derive.kinds.general_linear import HistoryLadder
 
 __all__ = ["METHODS"]
 

@@ -2,9 +2,9 @@
 
 from fractions import Fraction as F
 
-from expint.derive.generalised_lawson import GeneralisedLawson
-from expint.derive.phisum import phi
-from expint.derive.tableau import REST, Tableau
+from expint.derive.algebra.phisum import phi
+from expint.derive.kinds.generalised_lawson import GeneralisedLawson
+from expint.derive.kinds.tableau import REST, Tableau
 from expint.methods.butcher import CLASSICAL
 
 __all__ = ["METHODS"]

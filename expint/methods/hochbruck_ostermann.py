@@ -2,8 +2,8 @@
 
 from fractions import Fraction as F
 
-from expint.derive.phisum import Exact, phi
-from expint.derive.tableau import REST, Tableau
+from expint.derive.algebra.phisum import Exact, phi
+from expint.derive.kinds.tableau import REST, Tableau
 
 __all__ = ["METHODS", "order_three", "order_three_two_thirds"]
 

@@ -1,7 +1,7 @@
 """Lawson methods: classical methods behind the integrating factor."""
 
-from expint.derive.lawson import lawson
-from expint.derive.tableau import Tableau
+from expint.derive.kinds.lawson import lawson
+from expint.derive.kinds.tableau import Tableau
 from expint.methods.butcher import CLASSICAL
 
 __all__ = ["METHODS"]

@@ -2,8 +2,8 @@
 
 from fractions import Fraction as F
 
-from expint.derive.ladder import ladder
-from expint.derive.tableau import Tableau
+from expint.derive.kinds.collocation import ladder
+from expint.derive.kinds.tableau import Tableau
 
 __all__ = ["METHODS"]
 

@@ -2,8 +2,8 @@
 
 from fractions import Fraction as F
 
-from expint.derive.algebraic import root
-from expint.derive.lie_group import Exponent, LieGroupMethod, Motion
+from expint.derive.algebra.algebraic import root
+from expint.derive.kinds.lie_group import Exponent, LieGroupMethod, Motion
 
 __all__ = ["CFREE4", "METHODS", "magnus", "magnus_names"]
 

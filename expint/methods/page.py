@@ -6,12 +6,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from expint.derive.conditions import OrderReport, check_orders
-from expint.derive.forcing import sees_forcing
-from expint.derive.lie_group import LieGroupMethod
-from expint.derive.printing import markdown_table
-from expint.derive.splitting import Splitting
-from expint.derive.tableau import Tableau
+from expint.derive.algebra.printing import markdown_table
+from expint.derive.kinds.lie_group import LieGroupMethod
+from expint.derive.kinds.splitting import Splitting
+from expint.derive.kinds.tableau import Tableau
+from expint.derive.orders.conditions import OrderReport, check_orders
+from expint.derive.orders.forcing import sees_forcing
 from expint.methods import families, generated_names, method
 from expint.methods.citations import label
 

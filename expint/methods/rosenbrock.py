@@ -2,10 +2,10 @@
 
 from fractions import Fraction as F
 
-from expint.derive.linearised_ladder import linearised_ladder
-from expint.derive.phisum import phi
-from expint.derive.rosenbrock import Rosenbrock
-from expint.derive.tableau import REST
+from expint.derive.algebra.phisum import phi
+from expint.derive.kinds.linearised_collocation import linearised_ladder
+from expint.derive.kinds.rosenbrock import Rosenbrock
+from expint.derive.kinds.tableau import REST
 
 __all__ = ["METHODS"]
 

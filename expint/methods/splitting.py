@@ -2,8 +2,8 @@
 
 from fractions import Fraction as F
 
-from expint.derive.algebraic import root
-from expint.derive.splitting import Splitting, repeated
+from expint.derive.algebra.algebraic import root
+from expint.derive.kinds.splitting import Splitting, repeated
 
 __all__ = ["METHODS"]
 

@@ -13,9 +13,9 @@ from expint.operators.block_diagonal import BlockDiagonal
 from expint.operators.coerce import as_operator
 from expint.operators.dense import Dense
 from expint.operators.diagonal import Diagonal
+from expint.operators.over_time.time_dependent import TimeDependent
+from expint.operators.over_time.time_scaled import TimeScaled
 from expint.operators.scalar import Scalar
-from expint.operators.time_dependent import TimeDependent
-from expint.operators.time_scaled import TimeScaled
 
 if TYPE_CHECKING:
     from expint.operators.kronecker import KroneckerSum

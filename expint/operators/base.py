@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from expint.backend import Array, array_namespace, asarray_like, is_array, is_complex, is_jax, to_numpy
-from expint.derive.phisum import Terms
+from expint.derive.algebra.phisum import Terms
 from expint.operators.columns import Columns
 from expint.phi import phi_functions
 
@@ -83,8 +83,8 @@ class Operator(ABC):
     def combiner(self) -> Callable[[Sequence[Any], Sequence[Array]], Array]:
         """Return what combines columns during one run: ``combine``, or a form of it that works faster.
 
-        It may remember what it has computed of a column, and reuse its working memory, as long as the run lasts. In
-        return no column may be changed in place during the run.
+        The function caches transforms by column identity during the run and reuses its working memory. Columns must
+        not be mutated in place while the run lasts.
         """
         return self.combine
 
@@ -118,7 +118,7 @@ class Operator(ABC):
     def damps(self, span: float) -> bool:
         """Whether some mode decays by a factor e or more within a time of the signed length ``span``.
 
-        So it is taken to be where the eigenvalues are not at hand.
+        Assumed True where the eigenvalues are unknown.
         """
         del span
         return True

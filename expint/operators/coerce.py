@@ -1,4 +1,4 @@
-"""From what users have to an operator, refusing what could mean two things."""
+"""Convert a user's ``linear=`` into an Operator; ambiguous arrays are refused."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from expint.backend import Array, is_array
 from expint.operators.base import Operator, is_sparse
 from expint.operators.dense import Dense
 from expint.operators.diagonal import Diagonal
+from expint.operators.over_time.time_dependent import TimeDependent
+from expint.operators.over_time.time_scaled import TimeScaled
 from expint.operators.scalar import Scalar
-from expint.operators.time_dependent import TimeDependent
-from expint.operators.time_scaled import TimeScaled
 
 __all__ = ["as_operator", "as_part", "coerce"]
 

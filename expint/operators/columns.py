@@ -6,7 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
-from expint.derive.phisum import Terms
+from expint.derive.algebra.phisum import Terms
 
 __all__ = ["Columns"]
 

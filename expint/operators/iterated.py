@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from expint.backend import Array, array_namespace, is_jax, is_torch
-from expint.derive.phisum import Terms
+from expint.derive.algebra.phisum import Terms
 from expint.operators.base import Operator, PhiTable
 from expint.phi.action import Propagator, phi_action
 from expint.phi.augmented import Accuracy, Matvec, norm

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from expint.backend import Array, array_namespace, is_complex
-from expint.derive.phisum import Terms
-from expint.operators.axes import Axiswise, Eigenbasis
+from expint.derive.algebra.phisum import Terms
 from expint.operators.base import Operator, PhiTable, check_constant, check_dtype, host_numbers
 from expint.operators.eigen import eigen
+from expint.operators.in_basis import Axiswise, Eigenbasis
 from expint.operators.sparse import is_sparse
 
 __all__ = ["WORST_CONDITION", "KroneckerSum"]

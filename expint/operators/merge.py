@@ -11,12 +11,12 @@ import numpy as np
 from scipy import sparse
 
 from expint.backend import is_complex
-from expint.operators.axes import Eigenbasis
 from expint.operators.base import Operator
 from expint.operators.block_diagonal import BlockDiagonal
 from expint.operators.dense import Dense
 from expint.operators.diagonal import Diagonal
 from expint.operators.eigen import Eigen, eigen
+from expint.operators.in_basis import Eigenbasis
 from expint.operators.iterated import IteratedOperator, Spectrum
 from expint.operators.kronecker import WORST_CONDITION, KroneckerSum
 from expint.operators.matrix_free import MatrixFree

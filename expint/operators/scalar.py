@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from expint.backend import Array, to_numpy
-from expint.derive.phisum import Terms
+from expint.derive.algebra.phisum import Terms
 from expint.operators.base import PhiTable, StoredOperator, check_constant, check_dtype, linear_combination
 from expint.phi import phi_functions
 

@@ -23,7 +23,7 @@ from expint.backend import (
 )
 from expint.operators.base import check_constant, check_dtype, is_sparse
 from expint.operators.iterated import IteratedOperator, Spectrum, check_trailing
-from expint.operators.placed import Placed
+from expint.operators.on_device import Placed
 from expint.phi.action import Propagator
 from expint.phi.augmented import Matvec
 from expint.phi.rational import Rational

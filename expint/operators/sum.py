@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from expint.backend import Array
-from expint.derive.phisum import Terms
+from expint.derive.algebra.phisum import Terms
 from expint.operators.base import Operator, PhiTable
 from expint.operators.coerce import as_part
 from expint.operators.commuting import Commuting, sum_of_products
@@ -21,7 +21,7 @@ class Sum(Operator):
     Where the sum is itself an operator of one kind it becomes that one: symbols add up, matrices of one size add up, a
     number moves any spectrum, a symbol that is constant along the axes of a ``Dense`` or ``KroneckerSum`` moves its
     eigenvalues. Other parts must commute. Then an exponential is a product of those of the parts, and other φ-functions
-    are applied in Krylov spaces of the sum; nothing is filled in. ``route`` says what became of the sum.
+    are applied in Krylov spaces of the sum; nothing is filled in. ``route`` is the operator that the sum simplifies to.
 
     Parameters
     ----------

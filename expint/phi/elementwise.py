@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from expint.backend import Array, Namespace, array_namespace, device, is_array, is_jax, is_numpy, is_torch
-from expint.phi.few import MOST, phi_of_few
 from expint.phi.recurrences import (
     FAR_RIGHT,
     direct,
@@ -22,6 +21,7 @@ from expint.phi.recurrences import (
     turn_right,
     upward,
 )
+from expint.phi.short_arrays import MOST, phi_of_few
 
 __all__ = ["checked_index", "evaluate", "phi_functions", "slopes", "working_dtypes"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from expint.backend import Array
-from expint.derive.phisum import Terms
+from expint.derive.algebra.phisum import Terms
 from expint.lower.cache import PhiTables
 from expint.lower.memory import PLAIN
 from expint.operators.base import Operator

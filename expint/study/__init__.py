@@ -20,7 +20,7 @@ import numpy as np
 import expint
 from expint.arguments import checked, complex_values, function, instance, listed, number, seen, text
 from expint.backend import to_numpy
-from expint.derive.stage import Method
+from expint.derive.kinds.stage import Method
 from expint.study.cells import Cache, Job, Outcome, run_jobs, workers
 from expint.study.fingerprint import NotKeyed, fingerprint
 from expint.study.packing import packed, unpacked
@@ -167,7 +167,7 @@ def run(
 
 
 def named_problem(name: str) -> Callable[..., expint.SemilinearProblem]:
-    """Return the function of ``expint.problems`` called ``name``; hyphens are as good as underscores.
+    """Return the function of ``expint.problems`` called ``name``; hyphens and underscores are interchangeable.
 
     Raises
     ------

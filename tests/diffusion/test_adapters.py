@@ -7,7 +7,14 @@ import pytest
 import torch
 
 import diffusion
-from diffusion.adapters import in_dtype, with_index, with_log_sigma, with_preconditioning, with_scaled_time, with_sigma
+from diffusion.adapters.networks import (
+    in_dtype,
+    with_index,
+    with_log_sigma,
+    with_preconditioning,
+    with_scaled_time,
+    with_sigma,
+)
 
 X = np.random.default_rng(0).standard_normal((3, 2, 4))
 T = np.array([0.1, 0.5, 1.0])

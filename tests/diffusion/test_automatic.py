@@ -86,7 +86,7 @@ def test_no_network_is_asked_about_times_before_its_table():
 
 def test_what_is_changed_on_it_is_heeded():
     vp = SCHEDULES["vp"]
-    grid = diffusion.published_grids.uniform_in_lambda
+    grid = diffusion.grids.published.uniform_in_lambda
     run = diffusion.trajectory(model(vp), NOISE, sampler=diffusion.sampler("auto", grid=grid), steps=6)
     np.testing.assert_array_equal(run.t, grid(6, vp))
     run = diffusion.trajectory(model(vp), NOISE, sampler=diffusion.sampler("auto", end=diffusion.End(zero=1)), steps=6)
@@ -194,5 +194,5 @@ def test_plain_flow_times_from_noise_to_data_are_run_by_every_sampler_that_uses_
     for name in ("ddim", "euler", "dpmpp-2m", "unipc3", "adams3-flow", "auto"):
         found = diffusion.sample(model(schedule), NOISE, sampler=name, grid=np.linspace(1, 0, 101))
         assert np.median(np.abs(found - exact)) < 0.02
-    plain = diffusion.sampler("ddim", grid=diffusion.published_grids.uniform_in_t)
+    plain = diffusion.sampler("ddim", grid=diffusion.grids.published.uniform_in_t)
     assert np.all(np.isfinite(diffusion.sample(model(schedule), NOISE, sampler=plain, steps=4)))

@@ -6,9 +6,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from diffusion.clock import CLOCKS, StateClock, clock, edm_angle
-from diffusion.schedule import EDM, FlowMatching
-from diffusion.variance_preserving import VP
+from diffusion.process.clock import CLOCKS, StateClock, clock, edm_angle
+from diffusion.process.schedule import EDM, FlowMatching
+from diffusion.process.vp import VP
 
 SCHEDULES = [VP.linear(), VP.cosine(), EDM(), FlowMatching(2.0)]
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from diffusion.denoiser import Denoiser
-from diffusion.prediction import PREDICTIONS, basis
-from diffusion.schedule import EDM
-from diffusion.variance_preserving import VP
+from diffusion.process.prediction import PREDICTIONS, basis
+from diffusion.process.schedule import EDM
+from diffusion.process.vp import VP
 
 ARRAYS = [np.ones((3, 2), np.float32), np.ones((3, 2)), torch.ones(3, 2), torch.ones(3, 2, dtype=torch.float64)]
 

@@ -116,7 +116,7 @@ def test_on_karras_grids_the_network_is_asked_at_rounded_timesteps_while_coeffic
 
     denoiser = diffusion.Denoiser(diffusion.adapters.with_index(network, rounded=True), "noise", schedule)
     preset = "dpmpp-2m@diffusers" if "DPM" in name else "unipc2-bh2@diffusers"
-    sampler = diffusion.sampler(preset, grid=diffusion.published_grids.karras)
+    sampler = diffusion.sampler(preset, grid=diffusion.grids.published.karras)
     found = diffusion.sample(denoiser, torch.from_numpy(NOISE), sampler=sampler, steps=10)
     assert asked == expected
     np.testing.assert_allclose(found.numpy(), x, rtol=0, atol=1e-4)

@@ -61,7 +61,7 @@ def test_slope_and_offset_are_those_of_the_regression_of_differences_along_the_f
     steps = 200
     found = diffusion.estimate_statistics(network, x, steps=steps, sampler="unipc3")
     run = diffusion.trajectory(network, x, sampler="unipc3", steps=steps)
-    kind = diffusion.tabulated.TabulatedGauge(found).predicts
+    kind = diffusion.samplers.dpm_solver_v3.tabulated.TabulatedGauge(found).predicts
     n = np.array(
         [
             diffusion.convert(network(state, t), state, 1.0, t, "data", kind)

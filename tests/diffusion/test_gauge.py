@@ -11,10 +11,22 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from diffusion.clock import LAMBDA
-from diffusion.clock import RHO as RHO_CLOCK
-from diffusion.gauge import DATA, FLOW, FLOW_DATA, GAUGES, NOISE, RHO, SIGNAL, VELOCITY, Gauge, edm, interpolated
-from diffusion.prediction import basis
+from diffusion.process.clock import LAMBDA
+from diffusion.process.clock import RHO as RHO_CLOCK
+from diffusion.process.gauge import (
+    DATA,
+    FLOW,
+    FLOW_DATA,
+    GAUGES,
+    NOISE,
+    RHO,
+    SIGNAL,
+    VELOCITY,
+    Gauge,
+    edm,
+    interpolated,
+)
+from diffusion.process.prediction import basis
 
 scales = st.floats(0.01, 100.0)
 

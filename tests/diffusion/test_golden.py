@@ -6,7 +6,7 @@ import pytest
 import diffusion
 import expint
 from diffusion.models.mixture import gaussian_mixture
-from diffusion.programme import End, taper
+from diffusion.samplers.ends import End, taper
 from expint.lower.plan import Plan, Row, Step
 
 from .golden import FOLDER, load, mixture, runs

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from diffusion import grids
-from diffusion.clock import CLOCKS
-from diffusion.schedule import EDM, FlowMatching
-from diffusion.variance_preserving import VP
+from diffusion.process.clock import CLOCKS
+from diffusion.process.schedule import EDM, FlowMatching
+from diffusion.process.vp import VP
 
 from .golden import load
 

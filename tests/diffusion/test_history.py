@@ -8,7 +8,7 @@ import pytest
 
 import diffusion
 import expint
-from diffusion.gauge import GAUGES
+from diffusion.process.gauge import GAUGES
 
 VP = diffusion.VP.linear(t_end=1e-4)
 GRID = diffusion.grids.power(6, 2, clock="t", schedule=VP)
@@ -109,7 +109,7 @@ def test_on_a_table_integrals_are_exact_between_its_kinks(gauge, interpolation, 
     schedule = diffusion.VP.from_betas(np.linspace(1e-4, 2e-2, 100), interpolation)
     grid = diffusion.grids.power(6, 2, "t", schedule=schedule)[:: -1 if backwards else 1]
     sampler = diffusion.Sampler(
-        "tab", expint.Adams(4, ramp=True), GAUGES[gauge], diffusion.published_grids.quadratic_in_t, interpolate_in="t"
+        "tab", expint.Adams(4, ramp=True), GAUGES[gauge], diffusion.grids.published.quadratic_in_t, interpolate_in="t"
     )
     table = sampler.plan(schedule, grid).table()[1:, 1:]
     points, weights = np.polynomial.legendre.leggauss(60)

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import diffusion
-from diffusion.gauge import DATA, FLOW, FLOW_DATA, NOISE, RHO, VELOCITY, interpolated
-from diffusion.prediction import formula
-from expint.derive.lagrange import adams_weights
-from expint.derive.phisum import PhiSum, phi
-from expint.derive.stage import StepContext
+from diffusion.process.gauge import DATA, FLOW, FLOW_DATA, NOISE, RHO, VELOCITY, interpolated
+from diffusion.process.prediction import formula
+from expint.derive.algebra.lagrange import adams_weights
+from expint.derive.algebra.phisum import PhiSum, phi
+from expint.derive.kinds.stage import StepContext
 
 START, STEP, DATUM, NOISE_VALUE, SIGMA_DATA = sympy.symbols("s h x0 epsilon sigma_d", positive=True)
 

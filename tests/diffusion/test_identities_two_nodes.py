@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import expint
-from diffusion.compat import BH1, MIDPOINT, Deviating
-from expint.derive.conditions import check_orders
-from expint.derive.lagrange import collocation_weights
-from expint.derive.phisum import PhiSum, phi
-from expint.derive.scheme import Scheme
-from expint.derive.stage import StepContext
+from diffusion.samplers.presets import BH1, MIDPOINT, Deviating
+from expint.derive.algebra.lagrange import collocation_weights
+from expint.derive.algebra.phisum import PhiSum, phi
+from expint.derive.kinds.stage import StepContext
+from expint.derive.orders.conditions import check_orders
+from expint.derive.orders.scheme import Scheme
 
 R, H = sympy.symbols("r h", positive=True)  # the step before this one in units of this one; this step in λ
 

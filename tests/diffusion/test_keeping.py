@@ -9,9 +9,9 @@ import pytest
 
 import diffusion
 from diffusion.keeping import is_value
-from diffusion.planning import plan_sampler
-from diffusion.samplers import SAMPLERS
-from diffusion.schedule import NoiseSchedule
+from diffusion.planning.plan import plan_sampler
+from diffusion.process.schedule import NoiseSchedule
+from diffusion.samplers.catalogue import SAMPLERS
 
 NOISE = np.random.default_rng(0).standard_normal((3, 4))
 
@@ -118,7 +118,7 @@ def test_a_schedule_of_ones_own_that_is_changed_between_two_runs_is_heeded(name,
 
 @pytest.mark.filterwarnings("ignore::diffusion.OffScaleWarning")
 def test_a_schedule_of_ones_own_within_one_of_ours_is_heeded():
-    class OwnVP(diffusion.variance_preserving.VPLinear):
+    class OwnVP(diffusion.process.vp.VPLinear):
         factor = 1.0
 
         def _integral(self, xp, t):
@@ -185,7 +185,7 @@ def test_numbers_and_names_are_values():
 
 
 def test_weights_of_one_plan_are_not_taken_for_those_of_another_that_lies_where_it_lay():
-    affine, columns = diffusion.affine.Affine(), [np.ones((2, 3))]
+    affine, columns = diffusion.samplers.dpm_solver_v3.affine.Affine(), [np.ones((2, 3))]
     for number in range(200):
         weights = [None, np.full((1, 3), float(number))]
         assert affine.combine(weights, columns)[0, 0] == number

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from diffusion.models.mixture import gaussian_mixture
-from diffusion.prediction import PREDICTIONS
-from diffusion.schedule import EDM, FlowMatching
-from diffusion.variance_preserving import VP
+from diffusion.process.prediction import PREDICTIONS
+from diffusion.process.schedule import EDM, FlowMatching
+from diffusion.process.vp import VP
 
 from .golden import mixture
 

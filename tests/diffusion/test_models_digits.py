@@ -17,7 +17,7 @@ from diffusion.models.classifier import Classifier
 from diffusion.models.digits import digits_network
 from diffusion.models.train_digits import denoising_loss, stratified_times
 from diffusion.models.unet import CLASSES, UNet
-from diffusion.variance_preserving import VP
+from diffusion.process.vp import VP
 
 SCHEDULE = VP.linear(0.1, 20.0)
 

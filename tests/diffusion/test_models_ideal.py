@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from diffusion.models.ideal import IdealNetwork, ideal, ideal_digits
 from diffusion.models.store import digit_images
-from diffusion.schedule import EDM
-from diffusion.variance_preserving import VP
+from diffusion.process.schedule import EDM
+from diffusion.process.vp import VP
 
 SCHEDULE = VP.linear(0.1, 20.0)
 EDM_SCHEDULE = EDM()

@@ -12,10 +12,10 @@ import torch
 
 import diffusion
 import expint
-from diffusion import clock, gauge, prediction
 from diffusion.models.mixture import gaussian_mixture
-from diffusion.order import order_of_runs
-from diffusion.samplers import SAMPLERS
+from diffusion.process import clock, gauge, prediction
+from diffusion.samplers.catalogue import SAMPLERS
+from diffusion.samplers.order_of_runs import order_of_runs
 
 VP = diffusion.VP.linear()
 NET = gaussian_mixture([1.0], [[0.5, 0.0]], [0.2 * np.eye(2)], VP, predicts="noise")
@@ -27,10 +27,10 @@ SAMPLER_OBJECTS = {
     **{name: diffusion.sampler(name) for name in COMPOSED},
     "customised": diffusion.sampler("dpmpp-3m", start="corrected", end=diffusion.taper(3)),
     "interpolated": diffusion.Sampler(
-        "between", expint.Adams(2, ramp=True), gauge.interpolated(0.25), diffusion.published_grids.uniform_in_lambda
+        "between", expint.Adams(2, ramp=True), gauge.interpolated(0.25), diffusion.grids.published.uniform_in_lambda
     ),
     "of edm": diffusion.Sampler(
-        "of-edm", expint.Adams(2, ramp=True), gauge.edm(1.0 / 3.0), diffusion.published_grids.karras
+        "of-edm", expint.Adams(2, ramp=True), gauge.edm(1.0 / 3.0), diffusion.grids.published.karras
     ),
     "of a network": diffusion.dpm_solver_v3(STATISTICS, 2),
     "singlestep": diffusion.singlestep([3, 2, 1]),

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from diffusion.prediction import PREDICTIONS, basis, coefficients, convert, prediction_name
+from diffusion.process.prediction import PREDICTIONS, basis, coefficients, convert, prediction_name
 
 scales = st.floats(0.01, 100.0)
 numbers = st.floats(-10.0, 10.0)

@@ -10,10 +10,10 @@ import pytest
 import diffusion
 import expint
 from benchmarks import sampler_orders
-from diffusion.gauge import DATA, GAUGES, NOISE, RHO, interpolated
+from diffusion.grids.published import uniform_in_lambda
 from diffusion.models.mixture import gaussian_mixture
-from diffusion.order import order_of_runs
-from diffusion.published_grids import uniform_in_lambda
+from diffusion.process.gauge import DATA, GAUGES, NOISE, RHO, interpolated
+from diffusion.samplers.order_of_runs import order_of_runs
 
 from . import transcriptions as literal
 from . import transcriptions_dpm as dpm

@@ -7,10 +7,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from diffusion.schedule import EDM, VE, FlowMatching
-from diffusion.sub_vp import SubVP
-from diffusion.table import INTERPOLATIONS
-from diffusion.variance_preserving import VP
+from diffusion.process.schedule import EDM, VE, FlowMatching
+from diffusion.process.sub_vp import SubVP
+from diffusion.process.vp import VP
+from diffusion.process.vp_table import INTERPOLATIONS
 
 BETAS = tuple(np.linspace(1e-4, 0.02, 1000))
 SCHEDULES = {

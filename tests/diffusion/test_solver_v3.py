@@ -11,11 +11,11 @@ import torch
 import diffusion
 import expint
 from diffusion import Statistics, dpm_solver_v3
-from diffusion.gauge import DATA, NOISE
+from diffusion.grids.published import uniform_in_lambda
 from diffusion.models.mixture import gaussian_mixture
-from diffusion.published_grids import uniform_in_lambda
-from diffusion.tabulated import TabulatedGauge, TabulatedSampler
-from expint.derive.predictor_corrector import PredictorCorrector
+from diffusion.process.gauge import DATA, NOISE
+from diffusion.samplers.dpm_solver_v3.tabulated import TabulatedGauge, TabulatedSampler
+from expint.derive.kinds.predictor_corrector import PredictorCorrector
 
 from .golden import mixture
 from .test_samplers import median_errors, slope

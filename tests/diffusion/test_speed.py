@@ -6,10 +6,10 @@ import torch
 
 import diffusion
 from benchmarks.tensor_operations import WAITING, Seen, calls_between, operations_per_step
-from diffusion.adapters import in_dtype
-from diffusion.evaluation import Predicted
+from diffusion.adapters.networks import in_dtype
 from diffusion.models.mixture import gaussian_mixture
-from diffusion.prediction import PREDICTIONS
+from diffusion.planning.conversion import Predicted
+from diffusion.process.prediction import PREDICTIONS
 
 from .golden import mixture
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import expint
 from diffusion import Statistics
-from diffusion.moments import step_moments
+from diffusion.samplers.dpm_solver_v3.moments import step_moments
 
 
 def tables(rng, count=7, shape=(2,)):

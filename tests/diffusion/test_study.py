@@ -9,7 +9,7 @@ import pytest
 
 import diffusion
 import diffusion.study
-from diffusion.published_grids import quadratic_in_t, uniform_in_t
+from diffusion.grids.published import quadratic_in_t, uniform_in_t
 from expint.study import Job
 
 NOISE = np.random.default_rng(0).standard_normal((32, 2))

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from diffusion.models.mixture import gaussian_mixture
-from diffusion.schedule import EDM
-from diffusion.variance_preserving import VP
+from diffusion.process.schedule import EDM
+from diffusion.process.vp import VP
 
 from . import transcriptions as literal
 from .golden import mixture, runs

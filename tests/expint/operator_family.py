@@ -7,7 +7,7 @@ import mpmath
 import numpy as np
 from scipy import sparse
 
-from expint.derive.phisum import Terms
+from expint.derive.algebra.phisum import Terms
 from expint.lower.cache import PhiTables
 from expint.operators import BlockDiagonal, Dense, KroneckerSum, MatrixFree, Operator, Sparse
 

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import expint
-from expint.derive.adams import INDEX, Adams, Quadrature
-from expint.derive.lagrange import adams_weights, collocation_weights, lagrange_coefficients
-from expint.derive.phisum import PhiSum, phi
-from expint.derive.stage import StepContext
+from expint.derive.algebra.lagrange import adams_weights, collocation_weights, lagrange_coefficients
+from expint.derive.algebra.phisum import PhiSum, phi
+from expint.derive.kinds.adams import INDEX, Adams, Quadrature
+from expint.derive.kinds.stage import StepContext
 from expint.lower.cache import StepCache
 from expint.operators import Scalar
 

@@ -10,7 +10,7 @@ import torch
 
 import expint
 from expint import Status, problems
-from expint.derive.predictor_corrector import PredictorCorrector
+from expint.derive.kinds.predictor_corrector import PredictorCorrector
 from expint.run import Controller
 
 ADAPTIVE = ["etd34", "expint43", "zoto-bowman43", "adams4", "pec4", PredictorCorrector(4, ramp=True), "pece4"]

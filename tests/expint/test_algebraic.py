@@ -9,8 +9,8 @@ import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from expint.derive.algebraic import Algebraic, root
-from expint.derive.phisum import PhiSum, phi
+from expint.derive.algebra.algebraic import Algebraic, root
+from expint.derive.algebra.phisum import PhiSum, phi
 from expint.methods.epirk5 import P1_POLYNOMIAL
 
 SQRT2 = root((-2, 0, 1), 1, 2)

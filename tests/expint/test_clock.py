@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from expint.operators.clock import Clock, Integral
+from expint.operators.over_time.time_integral import Clock, Integral
 
 UNIT = st.floats(-1, 1)
 
@@ -80,3 +80,13 @@ def test_an_interval_of_rate_zero_does_not_hinder_the_integral() -> None:
 def test_rates_that_make_no_clock_are_refused(rate: object, exact: object, error: type, message: str) -> None:
     with pytest.raises(error, match=message):
         Clock(rate, 0.0, 1.0, exact)
+
+
+@pytest.mark.parametrize("place", [0.137, 0.31, 0.5, 0.777, 0.9])
+@pytest.mark.parametrize("width", [0.012, 0.02, 0.1])
+def test_narrow_pulses_of_the_rate_are_found_wherever_they_are(place: float, width: float) -> None:
+    def rate(t: float) -> float:
+        return math.exp(-((3 * (t - place) / width) ** 2))
+
+    ends = math.erf(3 * (1 - place) / width) + math.erf(3 * place / width)
+    assert abs(Integral(rate, 0.0, 1.0)(1.0) - width / 6 * math.sqrt(math.pi) * ends) < 1e-13

@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import expint
-from expint.derive.butcher import Butcher
-from expint.derive.composition import adjoint, collocation, compose, dense_weights, part_of_step
-from expint.derive.conditions import check_orders
-from expint.derive.lagrange import adams_weights
-from expint.derive.phisum import phi
-from expint.derive.scheme import Scheme, scheme_of_tableau
+from expint.derive.algebra.lagrange import adams_weights
+from expint.derive.algebra.phisum import phi
+from expint.derive.kinds.butcher import Butcher
+from expint.derive.kinds.composition import adjoint, collocation, compose, dense_weights, part_of_step
+from expint.derive.orders.conditions import check_orders
+from expint.derive.orders.scheme import Scheme, scheme_of_tableau
 from expint.methods import method
 
 parts = st.fractions(F(1, 5), F(4, 5), max_denominator=5)
@@ -120,7 +120,9 @@ def test_collocation_on_symmetric_nodes_is_symmetric_and_gains_an_order():
 
 
 def test_what_derives_and_proves_is_found_where_the_algebra_is_but_imported_only_then():
-    code = "import sys, expint; assert 'expint.derive.unknowns' not in sys.modules; expint.derive.solve_conditions"
+    code = (
+        "import sys, expint; assert 'expint.derive.search.unknowns' not in sys.modules; expint.derive.solve_conditions"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
     assert expint.derive.compose is compose
     assert all(hasattr(expint.derive, name) for name in expint.derive.__all__)

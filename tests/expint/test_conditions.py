@@ -10,15 +10,15 @@ import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from expint.derive.adams import INDEX, Adams
-from expint.derive.classical import ElementaryWeights, classical_statement
-from expint.derive.conditions import check_orders
-from expint.derive.phisum import PhiSum, phi
-from expint.derive.presentation import uniform_step
-from expint.derive.scheme import scheme_of_recipe, scheme_of_tableau
-from expint.derive.stiff import StiffResiduals, stiff_statement
-from expint.derive.tableau import REST, Tableau
-from expint.derive.trees import coloured_trees, rooted_trees, stiff_trees
+from expint.derive.algebra.phisum import PhiSum, phi
+from expint.derive.kinds.adams import INDEX, Adams
+from expint.derive.kinds.presentation import uniform_step
+from expint.derive.kinds.tableau import REST, Tableau
+from expint.derive.orders.classical import ElementaryWeights, classical_statement
+from expint.derive.orders.conditions import check_orders
+from expint.derive.orders.scheme import scheme_of_recipe, scheme_of_tableau
+from expint.derive.orders.stiff import StiffResiduals, stiff_statement
+from expint.derive.orders.trees import coloured_trees, rooted_trees, stiff_trees
 from expint.methods import cox_matthews, hochbruck_ostermann, method
 
 POINTS = [mpmath.mpc(-1.3, 0.7), mpmath.mpc(0.4, -2.1), mpmath.mpc(-3.2, 1.9)]

@@ -16,7 +16,7 @@ from scipy import sparse
 
 import expint
 from expint import problems
-from expint.derive.predictor_corrector import PredictorCorrector
+from expint.derive.kinds.predictor_corrector import PredictorCorrector
 from expint.jacobian import Differences
 from expint.operators import BlockDiagonal, Dense, Diagonal, KroneckerSum, Scalar, Sparse
 from expint.phi import phi_matrices

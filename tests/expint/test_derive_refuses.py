@@ -6,7 +6,7 @@ import pytest
 
 import expint
 from expint import derive
-from expint.derive.linearised_ladder import linearised_ladder
+from expint.derive.kinds.linearised_collocation import linearised_ladder
 
 KUTTA = expint.method("krogstad4")
 ADAMS = expint.method("adams3")

@@ -11,7 +11,7 @@ import torch
 
 import expint
 from expint import Status, problems
-from expint.derive.predictor_corrector import PredictorCorrector
+from expint.derive.kinds.predictor_corrector import PredictorCorrector
 from expint.operators import TimeScaled
 
 METHODS = ["etd34", "zoto-bowman43", "adams4", PredictorCorrector(4, ramp=True)]

@@ -1,10 +1,12 @@
 """Which error estimates see a forcing N(t): what is derived is what is measured."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 import expint
-from expint.derive.forcing import sees_forcing
+from expint.derive.orders.forcing import sees_forcing
 
 ESTIMATING = [name for name in expint.method_names() if getattr(expint.method(name), "error_order", None) is not None]
 
@@ -29,3 +31,13 @@ def test_estimates_that_see_a_forcing_keep_the_tolerance(name: str) -> None:
 
 def test_methods_without_estimate_are_blind_to_nothing() -> None:
     assert sees_forcing(expint.method("krogstad4"))
+
+
+@pytest.mark.parametrize("name", ["etd34", "lawson-rk43"])
+def test_a_run_whose_estimate_is_blind_to_forcing_says_so(name: str) -> None:
+    def solve(**options: Any) -> str:
+        return expint.solve_ivp(lambda t, y: 0 * y + np.cos(t), (0, 1), np.ones(1), linear=-1.0, **options).message
+
+    assert f"The error estimate of {name} does not see a part of N that depends on time alone" in solve(method=name)
+    for options in ({"method": name, "error": "doubling"}, {"method": name, "step": 0.1}, {"method": "zoto-bowman43"}):
+        assert "does not see" not in solve(**options)

@@ -4,10 +4,10 @@ from fractions import Fraction as F
 
 import pytest
 
-from expint.derive.conditions import check_orders
-from expint.derive.generalised_lawson import GeneralisedLawson
-from expint.derive.phisum import PhiSum, phi
-from expint.derive.stage import StepContext
+from expint.derive.algebra.phisum import PhiSum, phi
+from expint.derive.kinds.generalised_lawson import GeneralisedLawson
+from expint.derive.kinds.stage import StepContext
+from expint.derive.orders.conditions import check_orders
 from expint.methods import method
 from expint.methods.butcher import CLASSICAL
 

@@ -7,13 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import expint
-from expint.derive.adams import Adams
-from expint.derive.conditions import check_orders
-from expint.derive.history_ladder import HistoryLadder
-from expint.derive.ladder import ladder
-from expint.derive.phisum import PhiSum, phi
-from expint.derive.predictor_corrector import PredictorCorrector
-from expint.derive.stage import StepContext
+from expint.derive.algebra.phisum import PhiSum, phi
+from expint.derive.kinds.adams import Adams
+from expint.derive.kinds.collocation import ladder
+from expint.derive.kinds.general_linear import HistoryLadder
+from expint.derive.kinds.predictor_corrector import PredictorCorrector
+from expint.derive.kinds.stage import StepContext
+from expint.derive.orders.conditions import check_orders
 from expint.methods.general_linear import METHODS
 
 

@@ -12,7 +12,7 @@ from scipy import integrate
 
 import expint
 from expint import Status
-from expint.times import lay_out_times
+from expint.ivp.times import lay_out_times
 from tests.expint.catalogue import FIXED_L
 
 LINEAR = np.array([-1.0, -3.0, -10.0])

@@ -4,9 +4,8 @@ from fractions import Fraction as F
 
 import pytest
 
-from expint.derive.bootstrap import bootstrap
-from expint.derive.conditions import check_orders
-from expint.derive.ladder import ladder
+from expint.derive.kinds.collocation import bootstrap, ladder
+from expint.derive.orders.conditions import check_orders
 from expint.methods import method
 
 

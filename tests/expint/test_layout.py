@@ -41,17 +41,12 @@ MAY_IMPORT = {
     },
     "problems": {"backend", "operators", "problem", "spectral"},
 }
-MAY_IMPORT["door"] = MAY_IMPORT["run"] | {"run"}
-MAY_IMPORT["times"] = {"derive", "lower"}
-MAY_IMPORT["auto"] = {"backend", "derive", "methods", "operators"}
-MAY_IMPORT["clocked"] = MAY_IMPORT["door"] | {"door", "times"}
-MAY_IMPORT["ivp"] = MAY_IMPORT["door"] | {"auto", "clocked", "door", "methods", "problem", "times"}
-MAY_IMPORT["breakpoints"] = MAY_IMPORT["clocked"]
-MAY_IMPORT["ivp"] |= {"breakpoints"}
+MAY_IMPORT["ivp"] = MAY_IMPORT["run"] | {"methods", "problem", "run"}
+MAY_IMPORT["scipy"] = MAY_IMPORT["ivp"] | {"ivp"}
 MAY_IMPORT["arguments"] = {"backend"}
 for name in ("derive", "jacobian", "methods", "operators", "phi", "problems", "spectral"):
     MAY_IMPORT[name] |= {"arguments"}
-MAY_IMPORT["scipy"] = MAY_IMPORT["stepping"] = MAY_IMPORT["ivp"] | {"ivp"}
+MAY_IMPORT["moved"] = set()
 GUESTS = ("study", "plot", "cli", "__main__", "__init__")  # on top of everything; nobody inside imports them
 # A method answers questions (its citation, its proved orders, its values) by asking upwards when it is asked.
 WHEN_ASKED = {"derive": {"methods", "phi"}}
@@ -67,7 +62,7 @@ LAZY = {"sympy": "derive", "tqdm": "progress", "matplotlib": "plot", "click": "c
 BEHIND_THE_DOOR = "cli"  # its files are imported only after its door has found click
 
 TRAINING = {"models/train_digits.py"}  # descends, does not sample
-PLANNING = {"planning.py"}  # lays out scales and times before a run; calls no network
+PLANNING = {"planning/plan.py"}  # lays out scales and times before a run; calls no network
 STEPS = {"steps", "grid", "times", "timesteps", "sigmas", "lambdas", "rows", "schedule"}
 
 

@@ -10,7 +10,7 @@ import scipy.integrate
 
 import expint
 from expint import problems
-from expint.derive.rosenbrock import Linearised
+from expint.derive.kinds.rosenbrock import Linearised
 from expint.jacobian import Differences, Given, Product
 from expint.methods import method, method_names
 from expint.solution import Status

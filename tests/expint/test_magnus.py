@@ -10,9 +10,9 @@ import sympy
 from scipy import special
 
 import expint
-from expint.derive.conditions import check_orders
-from expint.derive.lie_group import Exponent, LieGroupMethod, Motion
-from expint.derive.time_words import linear_order, missed_words
+from expint.derive.kinds.lie_group import Exponent, LieGroupMethod, Motion
+from expint.derive.orders.conditions import check_orders
+from expint.derive.orders.time_words import linear_order, missed_words
 from expint.methods.citations import bibtex
 from expint.methods.magnus import magnus, magnus_names
 from expint.operators import MatrixFree, TimeDependent

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import expint
-from expint.derive.phisum import phi
-from expint.derive.stage import Stage, StepContext, WithoutEstimate
+from expint.derive.algebra.phisum import phi
+from expint.derive.kinds.stage import Stage, StepContext, WithoutEstimate
 from expint.lower.memory import Layout
 from expint.lower.plan import Plan
 from expint.lower.reversible import reversed_plan

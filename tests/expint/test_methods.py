@@ -9,17 +9,17 @@ from math import factorial
 import mpmath
 import pytest
 
-from expint.derive.adams import Adams
-from expint.derive.classical import ElementaryWeights
-from expint.derive.conditions import check_orders
-from expint.derive.lawson import lawson
-from expint.derive.lie_group import LieGroupMethod
-from expint.derive.presentation import uniform_step
-from expint.derive.rosenbrock import Linearised
-from expint.derive.scheme import scheme_of_recipe, scheme_of_tableau
-from expint.derive.splitting import Splitting
-from expint.derive.tableau import Tableau
-from expint.derive.trees import rooted_trees
+from expint.derive.kinds.adams import Adams
+from expint.derive.kinds.lawson import lawson
+from expint.derive.kinds.lie_group import LieGroupMethod
+from expint.derive.kinds.presentation import uniform_step
+from expint.derive.kinds.rosenbrock import Linearised
+from expint.derive.kinds.splitting import Splitting
+from expint.derive.kinds.tableau import Tableau
+from expint.derive.orders.classical import ElementaryWeights
+from expint.derive.orders.conditions import check_orders
+from expint.derive.orders.scheme import scheme_of_recipe, scheme_of_tableau
+from expint.derive.orders.trees import rooted_trees
 from expint.methods import method, method_names
 from expint.methods.butcher import CLASSICAL
 from expint.methods.citations import bibtex, citation_keys, label

@@ -12,8 +12,8 @@ from scipy.sparse.linalg import aslinearoperator
 
 import expint
 from expint.operators import BlockDiagonal, Dense, Diagonal, KroneckerSum, MatrixFree, Scalar, Sparse, Sum, as_operator
-from expint.operators.axes import Eigenbasis
 from expint.operators.commuting import Commuting
+from expint.operators.in_basis import Eigenbasis
 from tests.expint.operator_family import apply_row
 
 ONE = Fraction(1)

@@ -10,7 +10,7 @@ import pytest
 
 import expint
 from expint import REST, SemilinearProblem, Tableau
-from expint.derive.phisum import phi
+from expint.derive.algebra.phisum import phi
 from tests.expint.catalogue import FIXED_L
 
 TOLERANCE = 0.15

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from expint.phi import phi_functions
-from expint.phi.few import MOST, phi_of_few
+from expint.phi.short_arrays import MOST, phi_of_few
 
 EPS = np.finfo(float).eps
 left = st.floats(-800, 0.999) | st.floats(-9, 0.999) | st.floats(-1e-3, 1e-3) | st.just(-np.inf) | st.just(-0.0)

@@ -10,7 +10,7 @@ import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from expint.derive.phisum import PhiSum, exact, phi
+from expint.derive.algebra.phisum import PhiSum, exact, phi
 
 NODES = st.sampled_from([Fraction(p, q) for p, q in ((0, 1), (1, 1), (1, 2), (1, 3), (3, 4), (-1, 1), (2, 1), (-1, 2))])
 FACTORS = st.fractions(min_value=-5, max_value=5, max_denominator=7)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import expint
 from expint import SemilinearProblem, problems
-from expint.derive.predictor_corrector import PredictorCorrector
+from expint.derive.kinds.predictor_corrector import PredictorCorrector
 from expint.operators import BlockDiagonal, Dense, Diagonal, Operator, as_operator
 from expint.problems.plane import Plane
 from expint.problems.reference import FOLDER

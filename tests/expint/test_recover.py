@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from expint.derive import recover
-from expint.derive.phisum import phi
-from expint.derive.tableau import REST, Tableau
+from expint.derive.algebra.phisum import phi
+from expint.derive.kinds.tableau import REST, Tableau
 from expint.methods import method
 
 

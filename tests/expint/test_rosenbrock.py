@@ -10,16 +10,15 @@ import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from expint.derive.algebraic import Algebraic
-from expint.derive.conditions import check_orders
-from expint.derive.epi import EpiMultistep
-from expint.derive.linearised import linearised_classical_trees, linearised_stiff_trees
-from expint.derive.linearised_ladder import LinearisedAdams, linearised_ladder
-from expint.derive.phisum import PhiSum, phi
-from expint.derive.rosenbrock import Linearised, Rosenbrock
-from expint.derive.stage import StepContext
-from expint.derive.stiff import stiff_statement
-from expint.derive.tableau import REST, Tableau
+from expint.derive.algebra.algebraic import Algebraic
+from expint.derive.algebra.phisum import PhiSum, phi
+from expint.derive.kinds.linearised_collocation import EpiMultistep, LinearisedAdams, linearised_ladder
+from expint.derive.kinds.rosenbrock import Linearised, Rosenbrock
+from expint.derive.kinds.stage import StepContext
+from expint.derive.kinds.tableau import REST, Tableau
+from expint.derive.orders.conditions import check_orders
+from expint.derive.orders.linearised import linearised_classical_trees, linearised_stiff_trees
+from expint.derive.orders.stiff import stiff_statement
 from expint.methods import epirk, epirk5, method, method_names, rosenbrock
 
 METHODS = [*rosenbrock.METHODS, *epirk.ONE_STEP, *epirk5.METHODS]

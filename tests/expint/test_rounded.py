@@ -5,11 +5,11 @@ from fractions import Fraction as F
 
 import pytest
 
-from expint.derive.butcher import Butcher
-from expint.derive.conditions import check_orders
-from expint.derive.contraction import has_zero_near
-from expint.derive.lawson import lawson
-from expint.derive.rounded import is_near_a_method
+from expint.derive.algebra.contraction import has_zero_near
+from expint.derive.kinds.butcher import Butcher
+from expint.derive.kinds.lawson import lawson
+from expint.derive.orders.conditions import check_orders
+from expint.derive.orders.rounded import is_near_a_method
 from expint.methods import method
 from expint.methods.butcher import CLASSICAL
 

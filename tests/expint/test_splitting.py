@@ -7,10 +7,10 @@ import pytest
 import sympy
 
 import expint
-from expint.derive.conditions import check_orders
-from expint.derive.phisum import phi
-from expint.derive.splitting import Splitting, repeated
-from expint.derive.words import is_near_a_splitting, lyndon_words, splitting_order, values_and_slopes
+from expint.derive.algebra.phisum import phi
+from expint.derive.kinds.splitting import Splitting, repeated
+from expint.derive.orders.conditions import check_orders
+from expint.derive.orders.words import is_near_a_splitting, lyndon_words, splitting_order, values_and_slopes
 from expint.ivp.splitting import run_splitting
 from expint.methods.splitting import METHODS
 from expint.solution import Status

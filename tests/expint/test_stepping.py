@@ -9,7 +9,7 @@ import torch
 
 import expint
 from expint import problems
-from expint.stepping import begin, step
+from expint.ivp.stepping import begin, step
 
 METHODS = ["exponential-euler", "krogstad4", "etd34", "zoto-bowman43", "adams3", "pec4", "lawson-rk4"]
 SPECTRUM = [-500.0, -3.0, 0.5]

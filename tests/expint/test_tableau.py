@@ -6,9 +6,9 @@ from fractions import Fraction as F
 import pytest
 import sympy
 
-from expint.derive.phisum import PhiSum, phi
-from expint.derive.stage import StepContext
-from expint.derive.tableau import REST, Tableau
+from expint.derive.algebra.phisum import PhiSum, phi
+from expint.derive.kinds.stage import StepContext
+from expint.derive.kinds.tableau import REST, Tableau
 from expint.methods import method, method_names
 
 

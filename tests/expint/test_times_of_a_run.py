@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import expint
-from expint.derive.stage import StepContext
+from expint.derive.kinds.stage import StepContext
 from expint.methods.magnus import magnus
 from expint.operators import TimeDependent, TimeScaled
 

@@ -6,7 +6,7 @@ from math import factorial
 
 import pytest
 
-from expint.derive.trees import ColouredTree, coloured_trees, rooted_trees, stiff_trees
+from expint.derive.orders.trees import ColouredTree, coloured_trees, rooted_trees, stiff_trees
 
 
 def canonical(tree: ColouredTree) -> tuple:

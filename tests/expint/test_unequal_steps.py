@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
 
 import expint
-from expint.derive.spread import lookback, spread
+from expint.derive.algebra.spread import lookback, spread
 
 SYMBOL = np.array([-1.0, -3.0])
 START = np.array([1.0, 0.5])

@@ -9,13 +9,13 @@ import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from expint.derive.conditions import check_orders
-from expint.derive.lagrange import collocation_weights
-from expint.derive.open_coefficients import ansatz, open_tableau
-from expint.derive.phisum import PhiSum, phi
-from expint.derive.rosenbrock import Rosenbrock
-from expint.derive.tableau import REST, Tableau
-from expint.derive.unknowns import solve_conditions, solve_weights
+from expint.derive.algebra.lagrange import collocation_weights
+from expint.derive.algebra.phisum import PhiSum, phi
+from expint.derive.kinds.rosenbrock import Rosenbrock
+from expint.derive.kinds.tableau import REST, Tableau
+from expint.derive.orders.conditions import check_orders
+from expint.derive.search.open_coefficients import ansatz, open_tableau
+from expint.derive.search.unknowns import solve_conditions, solve_weights
 from expint.methods import cox_matthews, hochbruck_ostermann, method
 
 HALF, THIRD, TWO_THIRDS = F(1, 2), F(1, 3), F(2, 3)

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 import expint
 from expint import problems
-from expint.derive.adams import Adams
-from expint.derive.pair_numbers import pair_numbers
-from expint.derive.predictor_corrector import PredictorCorrector
-from expint.derive.stage import StepContext
+from expint.derive.kinds.adams import Adams
+from expint.derive.kinds.predictor_corrector import PredictorCorrector
+from expint.derive.kinds.stage import StepContext
 from expint.lower.pair import PairCache
+from expint.lower.pair_numbers import pair_numbers
 from expint.operators import as_operator
 from expint.phi import phi_functions
 from expint.run.control import Controller, best_order

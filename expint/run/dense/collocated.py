@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from expint.backend import Array
-from expint.derive.lagrange import lagrange_coefficients
-from expint.derive.spread import apart
+from expint.derive.algebra.lagrange import lagrange_coefficients
+from expint.derive.algebra.spread import apart
 from expint.lower.memory import PLAIN
 from expint.operators.base import Operator
 from expint.run.dense.continuous import Continuous, Reached

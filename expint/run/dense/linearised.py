@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from expint.backend import Array, stack
-from expint.derive.lagrange import lagrange_coefficients
+from expint.derive.algebra.lagrange import lagrange_coefficients
 from expint.jacobian.coordinates import Coordinates
 from expint.run.dense.continuous import Continuous, Reached
 from expint.run.dense.many_points import states_between
@@ -76,7 +76,9 @@ class LinearisedOutput(Continuous):
         for k in range(len(linear)):
             factors[:, k, k + 1] = h * thetas ** (k + 1)
         for j, (node, row) in enumerate(zip(nodes, lagrange_coefficients(nodes)), start=len(linear)):
-            for m, a in enumerate(row):  # those of expint.derive.linearised_ladder, in floating-point numbers
+            for m, a in enumerate(
+                row
+            ):  # those of expint.derive.kinds.linearised_collocation, in floating-point numbers
                 factors[:, j, m + 3] = h * a * factorial(m + 2) / node**2 * thetas ** (m + 3)
         increments = states_between(local.operator, h * thetas, factors, [columns] * len(thetas))
         start = flat(self.states[n])

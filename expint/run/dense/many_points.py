@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from expint.backend import Array, array_namespace, asarray_like, stack
-from expint.derive.phisum import Terms
+from expint.derive.algebra.phisum import Terms
 from expint.lower.cache import PhiTables
 from expint.operators import Diagonal, Operator, Scalar
 from expint.operators.base import StoredOperator, linear_combination, real_product

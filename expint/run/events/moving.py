@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from expint.backend import Array, array_namespace, is_torch
-from expint.derive.lagrange import lagrange_coefficients
+from expint.derive.algebra.lagrange import lagrange_coefficients
 
 __all__ = ["state_at_event"]
 

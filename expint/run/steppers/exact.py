@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from expint.backend import Array
-from expint.derive.lie_group import LieGroupMethod, Motion
+from expint.derive.kinds.lie_group import LieGroupMethod, Motion
 from expint.operators.base import Operator
-from expint.operators.clock import Integral
 from expint.operators.combination import combination
+from expint.operators.over_time.time_integral import Integral
 from expint.run.flow import flow
 from expint.run.steppers.one_step import OneStep
 from expint.run.steppers.protocol import Slope

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from expint.backend import Array
-from expint.derive.presentation import uniform_step
+from expint.derive.kinds.presentation import uniform_step
 from expint.lower.cache import LoweredStep, StepCache
 from expint.lower.memory import Memory
 from expint.run.control import Controller

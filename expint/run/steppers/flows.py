@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from expint.backend import Array
-from expint.derive.splitting import Splitting
+from expint.derive.kinds.splitting import Splitting
 from expint.lower.cache import StepCache
 from expint.operators.base import Operator
 from expint.run.control import Controller

@@ -8,7 +8,7 @@ from math import prod
 from typing import Any, NamedTuple
 
 from expint.backend import Array
-from expint.derive.lie_group import LieGroupMethod, Motion
+from expint.derive.kinds.lie_group import LieGroupMethod, Motion
 from expint.operators.base import Operator, StoredOperator, random_like
 from expint.operators.combination import combination, for_single_use
 from expint.phi.augmented import norm

@@ -10,11 +10,11 @@ from typing import NamedTuple
 import numpy as np
 
 from expint.backend import Array
-from expint.derive.increments import increment
-from expint.derive.phisum import Terms
-from expint.derive.presentation import uniform_step
-from expint.derive.spread import lookback
-from expint.derive.stage import Method, Stage, StepContext
+from expint.derive.algebra.phisum import Terms
+from expint.derive.algebra.spread import lookback
+from expint.derive.kinds.presentation import uniform_step
+from expint.derive.kinds.rosenbrock import increment
+from expint.derive.kinds.stage import Method, Stage, StepContext
 from expint.jacobian import JacobianFailure, Linearisation, Lineariser
 from expint.lower.cache import PhiTables, lower_stage
 from expint.lower.memory import PLAIN

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from expint.backend import Array
-from expint.derive.lie_group import LieGroupMethod
+from expint.derive.kinds.lie_group import LieGroupMethod
 from expint.operators.base import Operator
 from expint.run.control import Controller
 from expint.run.control.rest import longest_at_rest, widest_gap

@@ -9,7 +9,7 @@ import torch
 
 import expint
 from expint import Solution, problems
-from expint.derive.predictor_corrector import PredictorCorrector
+from expint.derive.kinds.predictor_corrector import PredictorCorrector
 from expint.run import Controller
 
 DAMPED, ROTATING = np.array([-1.0, -30.0, -500.0]), np.array([1j, 5j, 40j])

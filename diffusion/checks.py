@@ -1,0 +1,96 @@
+"""What the front doors check before any network call, and the times they lay out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from diffusion import grids
+from diffusion.denoiser import Denoiser
+from diffusion.process.schedule import NoiseSchedule
+from diffusion.samplers.automatic import Automatic
+from diffusion.samplers.catalogue import sampler as find_sampler
+from diffusion.samplers.sampler import Sampler
+from expint.backend import all_finite, array_namespace, is_array
+from expint.given import refuse_gradients
+
+__all__ = ["check_denoiser", "check_state", "lay_out"]
+
+
+def lay_out(
+    denoiser: Denoiser,
+    sampler: str | Sampler | Automatic,
+    steps: int | None,
+    grid: Sequence[float] | np.ndarray | None,
+) -> tuple[Sampler, np.ndarray, bool]:
+    """Return the sampler, the decreasing times of its steps, and whether one more step leads to σ = 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the denoiser is none, the sampler is unknown, both or neither of ``steps`` and ``grid`` are given, the grid
+        cannot be sampled on, ``steps`` are fewer than the sampler's last methods, or discontinuities of the network lie
+        nearer than steps. With fewer steps than slopes that it interpolates a sampler interpolates what there are.
+    """
+    check_denoiser(denoiser)
+    refuse_gradients("grid", grid)
+    refuse_gradients("steps", steps)
+    for time in grid if isinstance(grid, (list, tuple)) else ():
+        refuse_gradients("grid", time)
+    rule, schedule = find_sampler(sampler), denoiser.schedule
+    if (steps is None) == (grid is None):
+        received = "neither" if steps is None else "both"
+        raise ValueError(f"expected either steps= (their number) or grid= (their times), received {received}")
+    if grid is None:
+        if not isinstance(steps, (int, np.integer)) or isinstance(steps, bool) or steps < 1:
+            raise ValueError(f"expected steps to be a positive integer, received {steps!r}")
+        chosen = rule.for_run(int(steps), schedule)
+        to_zero = chosen.end.zero is not None
+        before = int(steps) - (to_zero and float(schedule.sigma(schedule.t_end)) > 0.0)
+        times = chosen.grid(before, schedule) if before else np.array([schedule.t_start])
+        times = grids.through(grids.check(times, schedule, least=1 + bool(before)), denoiser.discontinuities)
+    else:
+        times, to_zero = grids.check_with_zero(grid, schedule)
+    chosen = rule.on(schedule, times, to_zero=to_zero)
+    if len(times) > 1 and float(schedule.sigma(times[-1])) == 0.0 and _ends_by_policy(chosen, schedule, times[-1]):
+        times, to_zero = times[:-1], True
+        chosen = rule.on(schedule, times, to_zero=True)
+    if grid is None and len(chosen.end.methods) > len(times) - 1 + to_zero:
+        raise ValueError(
+            f"{chosen.name} has methods for the last {len(chosen.end.methods)} steps, received steps = "
+            f"{len(times) - 1 + to_zero}; take that many or more"
+        )
+    return chosen, times, to_zero
+
+
+def _ends_by_policy(sampler: Sampler, schedule: NoiseSchedule, t: float) -> bool:
+    """Whether a step to σ = 0, at the time t, is that of the sampler's end: by choice, or as its clock is infinite."""
+    with np.errstate(divide="ignore"):
+        there = sampler.gauge.clock.value(schedule, np.array([t]))
+    return sampler.end.zero is not None or not np.all(np.isfinite(there))
+
+
+def check_denoiser(denoiser: Any) -> None:
+    """Raise TypeError unless it is a `Denoiser`."""
+    if not isinstance(denoiser, Denoiser):
+        raise TypeError(
+            f"expected a Denoiser, received {type(denoiser).__name__}; wrap a network, for example "
+            'diffusion.Denoiser(network, predicts="noise", schedule=diffusion.VP.linear())'
+        )
+
+
+def check_state(state: Any) -> None:
+    """Raise TypeError or ValueError unless the state is a finite real floating array with a batch axis."""
+    if not is_array(state):
+        raise TypeError(f"expected the noise or data as an array or tensor, received {type(state).__name__}")
+    xp = array_namespace(state)
+    if not xp.isdtype(state.dtype, "real floating"):
+        raise TypeError(
+            f"expected a floating-point array, received dtype {state.dtype}; convert it, for example x.float()"
+        )
+    if state.ndim < 1:
+        raise ValueError("expected an array of shape (batch, …), received a scalar; add a batch axis: x[None]")
+    if not all_finite(state):
+        raise ValueError("expected a finite array, received inf or nan; check how it was made")

@@ -1,0 +1,127 @@
+"""Grids for networks that know some times only: rounded, moved to known times, or the timesteps of diffusers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, Literal
+
+import numpy as np
+
+from diffusion.names import number_of_steps, resolve
+from diffusion.process.schedule import NoiseSchedule
+from diffusion.process.vp import VP
+from expint.arguments import checked, integer, real_values, seen
+
+__all__ = ["nearest", "rounded", "timesteps"]
+
+
+def finite_times(name: str, values: Any) -> np.ndarray:
+    """Return times as an array with one axis, or refuse what is none."""
+    times = real_values(name, values, ndim=1)
+    if not times.size or not np.all(np.isfinite(times)):
+        raise ValueError(f"expected {name} as finite times, received {seen(values)}")
+    return times
+
+
+@checked(count=integer)
+def rounded(grid: Sequence[float] | np.ndarray, count: int = 1000) -> np.ndarray:
+    """Return the grid rounded to the times i/N, N = ``count``, of a discrete-time network.
+
+    Raises
+    ------
+    ValueError
+        If two times are rounded together.
+    """
+    grid = finite_times("grid", grid)
+    times = np.round(grid * count) / count
+    same = np.flatnonzero(np.diff(times) == 0.0)
+    if same.size:
+        i = int(same[0])
+        raise ValueError(
+            f"expected times that stay apart when rounded to 1/{count}; received {float(grid[i])} and "
+            f"{float(grid[i + 1])} at index {i}, both rounded to {times[i]}; take fewer steps or another grid"
+        )
+    return times
+
+
+def nearest(grid: Sequence[float] | np.ndarray, times: Sequence[float] | np.ndarray) -> np.ndarray:
+    """Return the grid with each of its times moved to the nearest of ``times``, those that a network was trained at.
+
+    EDM's ``round_sigma`` on networks with discrete noise levels.
+
+    Raises
+    ------
+    ValueError
+        If two times are moved together.
+    """
+    given, known = finite_times("grid", grid), finite_times("times", times)
+    moved = known[np.argmin(np.abs(given[:, None] - known), axis=1)]
+    same = np.flatnonzero(np.diff(moved) == 0.0)
+    if same.size:
+        i = int(same[0])
+        raise ValueError(
+            f"expected times that stay apart when moved to one of {known.size}; received {given[i]} and "
+            f"{given[i + 1]} at index {i}, both moved to {moved[i]}; take fewer steps or another grid"
+        )
+    return moved
+
+
+@checked(spare=partial(integer, least=0, most=1_000_000), offset=partial(integer, least=0, most=1_000_000))
+def timesteps(
+    steps: int,
+    spacing: Literal["linspace", "leading", "trailing"] = "linspace",
+    *,
+    schedule: NoiseSchedule,
+    offset: int = 0,
+    final: Literal["zero", "sigma_min"] = "zero",
+    spare: int = 1,
+) -> np.ndarray:
+    """Return the grid of diffusers' schedulers: the times (i + 1)/N of whole timesteps i, and the time of the end.
+
+    N is that of a table, or 1000. With m = ``steps`` + ``spare``, "linspace" rounds m numbers from N − 1 to 0,
+    "leading" takes the multiples of ⌊N/m⌋ below m ⌊N/m⌋, plus ``offset``, and "trailing" rounds N, N − N/n, …, minus 1.
+    The first n = ``steps`` of these are the timesteps.
+
+    Parameters
+    ----------
+    steps
+        Number n of steps.
+    spacing
+        The rule; its names are those of Lin et al. 2023, table 2.
+    schedule
+        A variance-preserving schedule.
+    offset
+        What is added to "leading" timesteps; diffusers' ``steps_offset``.
+    final
+        Where the last step leads: "zero" is σ = 0, which the grid says by a last time 0, and "sigma_min" timestep 0.
+    spare
+        1 as in the multistep schedulers (DPM-Solver, DEIS, UniPC), 0 as in those of DDIM and Euler.
+
+    Raises
+    ------
+    ValueError
+        If the schedule is not variance preserving, a name is unknown, or rounding puts two times together.
+    """
+    n = integer("steps", number_of_steps(steps), most=1_000_000)
+    if not isinstance(schedule, VP):
+        raise ValueError(
+            f"expected a variance-preserving schedule, whose times are (i + 1)/N, received {type(schedule).__name__}; "
+            "take another grid"
+        )
+    resolve(spacing, dict.fromkeys(("linspace", "leading", "trailing")), {}, "spacing")
+    resolve(final, dict.fromkeys(("zero", "sigma_min")), {}, "final")
+    count, points = len(getattr(schedule, "half_log_snrs", range(1000))), n + spare
+    indices = {
+        "linspace": np.round(np.linspace(0, count - 1, points))[::-1],
+        "leading": np.arange(points)[::-1] * (count // points) + offset,
+        "trailing": np.round(np.arange(count, 0, -count / n)) - 1,
+    }[spacing][:n]
+    times = np.append((indices + 1) / count, 0.0 if final == "zero" else 1 / count)
+    same = np.flatnonzero(np.diff(times) >= 0.0)
+    if same.size:
+        raise ValueError(
+            f"expected times that stay apart when rounded to 1/{count}; received {times[same[0]]:g} followed by "
+            f"{times[same[0] + 1]:g}; take fewer steps than {n}, or another spacing"
+        )
+    return times

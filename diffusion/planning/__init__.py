@@ -1,0 +1,1 @@
+"""From a sampler, a schedule and a grid to a plan: numbers only."""

@@ -1,0 +1,216 @@
+"""The catalogue of named samplers: one declaration each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction as F
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+import expint
+from diffusion.grids.published import karras, quadratic_in_t, uniform_in, uniform_in_lambda, uniform_in_t
+from diffusion.names import fold, resolve
+from diffusion.process.gauge import DATA, GAUGES, NOISE, RHO
+from diffusion.process.schedule import NoiseSchedule
+from diffusion.samplers.automatic import AUTO, Automatic
+from diffusion.samplers.ends import End
+from diffusion.samplers.presets import PRESETS
+from diffusion.samplers.sampler import Sampler
+from expint.derive import INDEX, Butcher, PredictorCorrector, lawson
+
+__all__ = ["SAMPLERS", "sampler", "sampler_names"]
+
+
+_DEIS = partial(Sampler, gauge=RHO, grid=quadratic_in_t, reference="zhang2023")
+_DPM = partial(Sampler, gauge=NOISE, grid=uniform_in_lambda, reference="lu2022")
+_DPMPP = partial(Sampler, gauge=DATA, grid=uniform_in_lambda, reference="lu2022pp")
+_UNIPC = partial(Sampler, grid=uniform_in_lambda, end=End(correct=False), reference="zhao2023")
+_EDM = partial(Sampler, gauge=RHO, grid=karras, end=End(zero=1), reference="karras2022")
+
+
+def _tab(r: int) -> Sampler:
+    return _DEIS(f"deis-tab{r}", expint.Adams(r + 1, ramp=True), interpolate_in="t")
+
+
+def _rhoab(r: int) -> Sampler:
+    return _DEIS(f"deis-rhoab{r}", expint.Adams(r + 1, ramp=True))
+
+
+def _logrhoab(r: int) -> Sampler:
+    return _DEIS(f"deis-logrhoab{r}", expint.Adams(r + 1, ramp=True), gauge=NOISE)
+
+
+def _unipc(p: int) -> Sampler:
+    return _UNIPC(f"unipc{p}", PredictorCorrector(p, ramp=True), DATA)
+
+
+def _unipc_noise(p: int) -> Sampler:
+    return _UNIPC(f"unipc{p}-noise", PredictorCorrector(p, ramp=True), NOISE)
+
+
+def _sa(p: int) -> Sampler:
+    return _UNIPC(f"sa{p}", PredictorCorrector(p, ramp=True), DATA, reference="xue2023")
+
+
+def _lms(q: int) -> Sampler:
+    return _EDM(f"lms{q}", expint.Adams(q, ramp=True), end=End(zero=q))
+
+
+_FAMILIES = {
+    "deis-tab#": _tab,
+    "deis-rhoab#": _rhoab,
+    "deis-logrhoab#": _logrhoab,
+    "unipc#": _unipc,
+    "unipc#-noise": _unipc_noise,
+    "sa#": _sa,
+    "lms#": _lms,
+}
+"""Samplers of any order, # standing for it, up to 8 by name; the catalogue lists the usual ones."""
+
+_VAN_DER_HOUWEN = Butcher(  # van der Houwen, *Construction of integration formulas*, 1977
+    name="van-der-houwen3", order=3, a=((), (F(8, 15),), (F(1, 4), F(5, 12))), b=(F(1, 4), 0, F(3, 4)), reference=""
+)
+
+_CATALOGUE: tuple[Sampler | Automatic, ...] = (
+    _DEIS("ddim", expint.Adams(1), reference="song2021"),
+    *(_tab(r) for r in range(4)),
+    *(_rhoab(r) for r in range(4)),
+    *(_logrhoab(r) for r in range(4)),
+    _DEIS("deis-rho-heun", expint.method("lawson-heun2")),
+    _DEIS("deis-rho-kutta3", expint.method("lawson-kutta3")),
+    *(_DEIS(f"deis-rho-{name}", expint.method(f"lawson-{name}")) for name in ("heun3", "ralston3", "ssprk3")),
+    _DEIS("deis-rho-vdh3", lawson(_VAN_DER_HOUWEN)),
+    _DEIS("deis-rho-rk4", expint.method("lawson-rk4")),
+    _DEIS("ipndm", expint.Adams(4, clock=INDEX, ramp=True), grid=uniform_in_t),
+    _DEIS("ipndm-v", expint.Adams(4, ramp=True), grid=uniform_in_t),
+    _DPM("dpm1", expint.Adams(1)),
+    _DPM("dpm2", expint.method("etd2rk-weak")),
+    _DPM("dpm3", expint.method("hochbruck-ostermann3")),
+    _DPM("dpm2m", expint.Adams(2, ramp=True)),
+    _DPM("dpm3m", expint.Adams(3, ramp=True)),
+    _DPMPP("dpmpp-2s", expint.method("etd2rk-weak")),
+    _DPMPP("dpmpp-2m", expint.Adams(2, ramp=True)),
+    _DPMPP("dpmpp-3s", expint.method("hochbruck-ostermann3")),
+    _DPMPP("dpmpp-3m", expint.Adams(3, ramp=True)),
+    *(_unipc(p) for p in range(1, 5)),
+    *(_unipc_noise(p) for p in range(1, 5)),
+    _sa(3),
+    _EDM("euler", expint.Adams(1)),
+    _EDM("edm-heun", expint.method("lawson-heun2")),
+    AUTO,
+    _lms(4),
+)
+
+SAMPLERS: dict[str, Sampler | Automatic] = {entry.name: entry for entry in (*_CATALOGUE, *PRESETS)}
+"""The named samplers, and the rule "auto". Order r of DEIS' names counts past slopes: tAB3 interpolates four, and is of
+order 4."""
+
+_GRIDS: dict[str, Callable[[int, NoiseSchedule], np.ndarray]] = {
+    "noise": uniform_in_lambda,
+    "data": uniform_in_lambda,
+    "rho": karras,
+    "signal": uniform_in("flow"),
+    "velocity": uniform_in("angle"),
+    "flow": uniform_in("flow"),
+    "flow-data": uniform_in("log-flow"),
+    "edm": uniform_in("edm-angle"),
+}
+
+
+def sampler(
+    name: str | Sampler | Automatic,
+    *,
+    grid: Callable[[int, NoiseSchedule], np.ndarray] | None = None,
+    start: str | None = None,
+    end: End | None = None,
+) -> Sampler | Automatic:
+    """Return the sampler called ``name``; a sampler is returned as it is.
+
+    DEIS, UniPC, SA-Solver and LMS are found up to "deis-tab8", "unipc8-noise", …, and any method of ``expint`` in any
+    gauge by both names: "krogstad4-data", "adams3-velocity".
+
+    Parameters
+    ----------
+    name
+        A name of `sampler_names`, a method and a gauge joined by a hyphen, or a sampler.
+    grid
+        Its grid instead of the published one: a function (steps, schedule) ↦ decreasing times.
+    start
+        How a multistep sampler makes its first steps: "euler", "corrected" or "runge-kutta".
+    end
+        What happens at the end of the grid.
+
+    Raises
+    ------
+    ValueError
+        If no sampler has this name; the message gives the nearest.
+    """
+    found = name if isinstance(name, Sampler | Automatic) else _find(name)
+    changes: dict[str, Any] = {"grid": grid, "start": start, "end": end}
+    given = {key: value for key, value in changes.items() if value is not None}
+    return replace(found, **given) if given else found
+
+
+def sampler_names() -> list[str]:
+    """Return the names of all samplers, without those of higher order or composed of a method and a gauge."""
+    return list(SAMPLERS)
+
+
+def _find(name: str) -> Sampler | Automatic:
+    try:
+        return SAMPLERS[resolve(name, SAMPLERS, {}, "sampler")]
+    except ValueError as unknown:
+        spelt = fold(name)
+        number = re.search(r"(?<!\d)[0-8](?!\d)", spelt)
+        family = _FAMILIES.get(spelt.replace(number[0], "#")) if number else None
+        if number and family:
+            return family(int(number[0]))
+        gauge = max((gauge for gauge in GAUGES if spelt.endswith(f"-{gauge}")), key=len, default=None)
+        if gauge is None:
+            _explain(spelt)
+            raise
+        try:
+            method = expint.method(spelt.removesuffix(f"-{gauge}"))
+        except ValueError:
+            raise unknown from None
+        return Sampler(f"{method.name}-{gauge}", method, GAUGES[gauge], _GRIDS[gauge], reference="")
+
+
+_STOCHASTIC = ("ancestral", "sde", "ddpm", "euler-a", "lcm", "tcd", "restart", "churn")
+_GRID_NAMES = {
+    "karras": "diffusion.grids.karras(steps, schedule=schedule)",
+    "exponential": "diffusion.grids.uniform(steps, 'lambda', schedule=schedule)",
+    "simple": "diffusion.grids.timesteps(steps, 'trailing', schedule=schedule)",
+    "normal": "diffusion.grids.timesteps(steps, 'linspace', schedule=schedule)",
+    "sgm-uniform": "diffusion.grids.timesteps(steps, 'trailing', schedule=schedule)",
+    "ddim-uniform": "diffusion.grids.timesteps(steps, 'leading', schedule=schedule)",
+}
+_ELSEWHERE = {
+    "heun": "edm-heun",
+    "lms": "lms4",
+    "plms": "ipndm",
+    "pndm": "ipndm",
+    "unipc": "unipc2",
+    "uni-pc": "unipc2",
+}
+
+
+def _explain(spelt: str) -> None:
+    """Raise ValueError that says what is meant by a folded name that other programs know and this library does not."""
+    deterministic, _, grid = next(
+        ((spelt[: -len(end) - 1], "-", end) for end in _GRID_NAMES if spelt.endswith(f"-{end}")), (spelt, "", "")
+    )
+    if any(word in f"-{spelt}-" for word in (f"-{name}-" for name in _STOCHASTIC)):
+        near = next((known for known in sorted(SAMPLERS, key=len, reverse=True) if spelt.startswith(known)), "ddim")
+        raise ValueError(
+            f"expected a deterministic sampler; received {spelt!r}: stochastic samplers are not here yet; {near!r} "
+            "solves the ODE without noise"
+        )
+    name = _ELSEWHERE.get(deterministic, deterministic)
+    if name != spelt and name in SAMPLERS:
+        asked = f" and grid={_GRID_NAMES[grid]} for the times" if grid else ""
+        raise ValueError(f"expected a sampler by its name here; received {spelt!r}; take {name!r}{asked}")

@@ -1,0 +1,103 @@
+"""The sources of the samplers, as BibTeX."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from diffusion.names import resolve
+
+__all__ = ["bibtex", "citation_keys"]
+
+
+class _Entry(NamedTuple):
+    author: str
+    title: str
+    venue: str
+    year: int
+    eprint: str
+
+
+_ENTRIES: dict[str, _Entry] = {
+    "karras2022": _Entry(
+        "Karras, Tero and Aittala, Miika and Aila, Timo and Laine, Samuli",
+        "Elucidating the design space of diffusion-based generative models",
+        "Advances in Neural Information Processing Systems",
+        2022,
+        "2206.00364",
+    ),
+    "lu2022": _Entry(
+        "Lu, Cheng and Zhou, Yuhao and Bao, Fan and Chen, Jianfei and Li, Chongxuan and Zhu, Jun",
+        "{DPM-Solver}: A fast {ODE} solver for diffusion probabilistic model sampling in around 10 steps",
+        "Advances in Neural Information Processing Systems",
+        2022,
+        "2206.00927",
+    ),
+    "lu2022pp": _Entry(
+        "Lu, Cheng and Zhou, Yuhao and Bao, Fan and Chen, Jianfei and Li, Chongxuan and Zhu, Jun",
+        "{DPM-Solver++}: Fast solver for guided sampling of diffusion probabilistic models",
+        "arXiv preprint",
+        2022,
+        "2211.01095",
+    ),
+    "song2021": _Entry(
+        "Song, Jiaming and Meng, Chenlin and Ermon, Stefano",
+        "Denoising diffusion implicit models",
+        "International Conference on Learning Representations",
+        2021,
+        "2010.02502",
+    ),
+    "xue2023": _Entry(
+        "Xue, Shuchen and Yi, Mingyang and Luo, Weijian and Zhang, Shifeng and Sun, Jiacheng and Li, Zhenguo and "
+        "Ma, Zhi-Ming",
+        "{SA-Solver}: Stochastic {Adams} solver for fast sampling of diffusion models",
+        "Advances in Neural Information Processing Systems",
+        2023,
+        "2309.05019",
+    ),
+    "zhang2023": _Entry(
+        "Zhang, Qinsheng and Chen, Yongxin",
+        "Fast sampling of diffusion models with exponential integrator",
+        "International Conference on Learning Representations",
+        2023,
+        "2204.13902",
+    ),
+    "zheng2023": _Entry(
+        "Zheng, Kaiwen and Lu, Cheng and Chen, Jianfei and Zhu, Jun",
+        "{DPM-Solver-v3}: Improved diffusion {ODE} solver with empirical model statistics",
+        "Advances in Neural Information Processing Systems",
+        2023,
+        "2310.13268",
+    ),
+    "zhao2023": _Entry(
+        "Zhao, Wenliang and Bai, Lujia and Rao, Yongming and Zhou, Jie and Lu, Jiwen",
+        "{UniPC}: A unified predictor-corrector framework for fast sampling of diffusion models",
+        "Advances in Neural Information Processing Systems",
+        2023,
+        "2302.04867",
+    ),
+}
+
+
+def bibtex(key: str) -> str:
+    """Return the BibTeX entry of a source.
+
+    Raises
+    ------
+    ValueError
+        If the key is unknown; the message names the nearest.
+    """
+    entry = _ENTRIES[resolve(key, _ENTRIES, {}, "source")]
+    fields = [
+        f"author = {{{entry.author}}}",
+        f"title = {{{entry.title}}}",
+        f"booktitle = {{{entry.venue}}}",
+        f"year = {{{entry.year}}}",
+        f"eprint = {{{entry.eprint}}}",
+        "archiveprefix = {arXiv}",
+    ]
+    return f"@inproceedings{{{key},\n  " + ",\n  ".join(fields) + "\n}"
+
+
+def citation_keys() -> list[str]:
+    """Return the keys of all sources."""
+    return list(_ENTRIES)

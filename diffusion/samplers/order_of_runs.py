@@ -1,0 +1,37 @@
+"""The order of a sampler's runs: that of its method, or what its first and last steps leave of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import expint
+from diffusion.samplers.ends import capped
+from diffusion.samplers.presets import TaperBelow
+from diffusion.samplers.sampler import Sampler
+from expint.derive import INDEX
+
+__all__ = ["order_of_runs"]
+
+
+def order_of_runs(sampler: Sampler) -> int:
+    """Return the order in which the error of a long run on a smooth grid falls, the first state being exact.
+
+    A single step of order k has an error of order k + 1, so that one first step of order 1 leaves order 2 of any
+    multistep method; and so does one last step of order 1.
+    """
+    method = sampler.method
+    order = method.order
+    if isinstance(method, expint.Adams) and method.clock is INDEX:
+        order = min(order, 2)  # its weights are those of uniform steps in the clock of the gauge
+    first = [_order_when(sampler, known) + 1 for known in range(1, method.history)]
+    last = [] if isinstance(sampler.end, TaperBelow) else [k + 1 for k in sampler.end.orders]
+    return min([order, *first, *last])
+
+
+def _order_when(sampler: Sampler, known: int) -> int:
+    """Return the order of a step with so few slopes that the method looks at more."""
+    method: Any = sampler.method
+    ramped = getattr(method, "ramp", not hasattr(method, "starter"))  # else a one-step method of its own starts it
+    if sampler.start == "runge-kutta" or (sampler.start is None and not ramped):
+        return int(method.order)
+    return capped(method, known).order + (sampler.start == "corrected" and isinstance(method, expint.Adams))

@@ -1,0 +1,185 @@
+"""What a sampler is: a method, and the three clocks it runs by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from math import isfinite
+from typing import Any
+
+import numpy as np
+
+import expint
+from diffusion.denoiser import Denoiser
+from diffusion.names import resolve
+from diffusion.planning.conversion import Predicted
+from diffusion.planning.interpolation import ScheduleClock
+from diffusion.planning.plan import plan_sampler
+from diffusion.process.clock import Clock, clock
+from diffusion.process.gauge import DATA, Gauge
+from diffusion.process.schedule import NoiseSchedule
+from diffusion.samplers.citations import bibtex
+from diffusion.samplers.ends import STARTS, STOP, End, capped, predictor
+from expint.backend import Array
+from expint.derive import LieGroupMethod, Linearised, Method, PredictorCorrector, Splitting
+
+__all__ = ["Sampler"]
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """A deterministic sampler: an exponential integrator for the probability-flow ODE, by declaration.
+
+    Parameters
+    ----------
+    name
+        Its name.
+    method
+        The method of ``expint``.
+    gauge
+        The scaled state and the clock in which the linear part is constant.
+    grid
+        The clock in which the grid is uniform, as a function (steps, schedule) ↦ decreasing times.
+    interpolate_in
+        The clock in which a multistep method interpolates its history; None is the clock of the gauge.
+    start
+        How a multistep method makes its first steps: "euler", "corrected", "runge-kutta"; None as the method says.
+    end
+        What happens at the end of the grid.
+    history
+        How integrals over a history in another clock are computed.
+    reference
+        Key of the source.
+
+    Raises
+    ------
+    TypeError
+        If the grid is no function or the end no `End`.
+    ValueError
+        If the method is none for a constant L and values of N, or the start is unknown, or chosen for a method that
+        keeps no history.
+    """
+
+    name: str
+    method: Method
+    gauge: Gauge
+    grid: Callable[[int, NoiseSchedule], np.ndarray]
+    interpolate_in: str | Clock | None = None
+    start: str | None = None
+    end: End = STOP
+    history: type[ScheduleClock] = ScheduleClock
+    reference: str = ""
+
+    def __post_init__(self) -> None:
+        for method in (self.method, *getattr(self.end, "methods", ())):
+            _check_method(self.name, method)
+        if not callable(self.grid):
+            raise TypeError(
+                f"{self.name}: expected grid as a function (steps, schedule) ↦ decreasing times, received "
+                f"{type(self.grid).__name__}; give times themselves to diffusion.sample(…, grid=times)"
+            )
+        if not isinstance(self.end, End):
+            raise TypeError(
+                f"{self.name}: expected end as a diffusion.End, received {type(self.end).__name__}; "
+                "for example diffusion.End(zero=1)"
+            )
+        if self.start is None:
+            return
+        object.__setattr__(self, "start", resolve(self.start, STARTS, {}, "start"))
+        if not isinstance(self.method, expint.Adams | PredictorCorrector):
+            raise ValueError(
+                f"{self.name}: expected a multistep method to start by {self.start!r}, received {self.method.name}, "
+                "which needs no start; leave start out"
+            )
+
+    def methods(
+        self, schedule: NoiseSchedule, s: Sequence[float], known: Sequence[int], *, to_zero: bool = False
+    ) -> tuple[Method, ...]:
+        """Return the method of each of the steps between the values ``s`` of the clock of the gauge.
+
+        ``known`` says how many slopes each of them may look at. With ``to_zero`` the grid ends before the last step,
+        which leads to σ = 0.
+        """
+        bounded = (
+            not to_zero or self.interpolate_in is None or isfinite(self._history_value(schedule, schedule.t_clean))
+        )
+        method = self._method_on(schedule, s if bounded else s[:-1])
+        last = (capped(method, self.end.zero or 1) if bounded else expint.Adams(1),) if to_zero else ()
+        steps = len(s) - 1 - to_zero
+        if steps == 0:
+            return last
+        begun = [method if self.start is None else STARTS[self.start](method, count) for count in known[:steps]]
+        restarted = [after == 1 for after in known[1:steps]]  # no correction by a slope from beyond an edge
+        ended = self.end.apply([predictor(m) if edge else m for m, edge in zip(begun, [*restarted, False])])
+        return (*ended, *last)
+
+    def plan(
+        self, schedule: NoiseSchedule, times: np.ndarray, *, to_zero: bool = False, edges: tuple[float, ...] = ()
+    ) -> expint.Plan:
+        """Return the numbers of a run over ``times`` (monotone), and from the last of them to σ = 0 if asked for.
+
+        The plan is for the state x and for outputs of the kind ``gauge.predicts``, in double precision. No slope is
+        remembered across the ``edges``, which are times. The plan of the same arguments is made once.
+        """
+        return plan_sampler(self, schedule, tuple(float(t) for t in times), to_zero, edges)
+
+    def slope(self, denoiser: Denoiser) -> Callable[[float, Array], Array]:
+        """Return what the plan's rows are evaluated by, as a function of (t, x): the prediction of the gauge."""
+        return Predicted(denoiser, self.gauge.predicts)
+
+    def for_run(self, steps: int, schedule: NoiseSchedule) -> Sampler:
+        """Return the sampler with which a run of so many ``steps`` is made: this one."""
+        del steps, schedule
+        return self
+
+    def on(self, schedule: NoiseSchedule, times: np.ndarray, *, to_zero: bool = False) -> Sampler:
+        """Return the sampler with which a run over the ``times`` is made.
+
+        One of order 1 that starts from pure noise, α = 0, uses the data prediction: it is the same sampler in both
+        gauges, and of pure noise the noise prediction tells nothing.
+        """
+        del to_zero
+        if self.gauge.predicts == "noise" and self.method.order == 1 and float(schedule.alpha(times[0])) == 0.0:
+            return replace(self, gauge=DATA)
+        return self
+
+    def cite(self) -> str:
+        """Return the source of the sampler as BibTeX."""
+        method: Any = self.method  # of expint's catalogue, where every method knows its source
+        return bibtex(self.reference) if self.reference else str(method.cite())
+
+    def _history_value(self, schedule: NoiseSchedule, t: float) -> float:
+        """Return the clock in which the history is interpolated at the time ``t``."""
+        with np.errstate(divide="ignore"):
+            value = clock(self.interpolate_in or self.gauge.clock).value(schedule, np.array([t]))
+        return float(np.asarray(value)[0])
+
+    def _method_on(self, schedule: NoiseSchedule, s: Sequence[float]) -> Method:
+        """Return the method with its history clock bound to the ``schedule`` and the ends ``s`` of the steps."""
+        if self.interpolate_in is None:
+            return self.method
+        if not isinstance(self.method, expint.Adams | PredictorCorrector):
+            raise ValueError(
+                f"{self.name}: expected a multistep method to interpolate in {self.interpolate_in!r}, received "
+                f"{self.method.name}, whose history has no clock of its own; leave interpolate_in out"
+            )
+        history = self.history(
+            schedule, self.gauge.clock, clock(self.interpolate_in), tuple(s), self.gauge.constants[0] == 0
+        )
+        return replace(self.method, clock=history)
+
+
+def _check_method(name: str, method: Method) -> None:
+    """Raise ValueError if the ``method`` of the sampler ``name`` does not solve y' = L y + N with a constant L."""
+    if isinstance(method, Linearised):
+        reason = "makes L the Jacobian of the right-hand side at every step"
+    elif isinstance(method, Splitting):
+        reason = "is a splitting, made of flows of N"
+    elif isinstance(method, LieGroupMethod) and not method.points:
+        reason = "is made for N = b(t), whatever the state"
+    else:
+        return
+    raise ValueError(
+        f"{name}: expected a method for a constant L and values of N, received {method.name}, which {reason}; take a "
+        "one-step or multistep method such as 'krogstad4' or 'adams3'"
+    )

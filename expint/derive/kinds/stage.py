@@ -1,0 +1,112 @@
+"""What a method says about one step: the exact recipe of every new point."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+from expint.derive.algebra.phisum import Terms
+
+__all__ = ["ErrorEstimate", "Method", "Stage", "StepContext", "WithoutEstimate"]
+
+
+class StepContext(NamedTuple):
+    """Where a step stands: all that a method may know when it says how the step is made.
+
+    Attributes
+    ----------
+    start
+        The time t_n from which the step starts.
+    step
+        Its length h, with sign.
+    history
+        Positions (t_j - t_n)/h of the slopes N_j that are remembered, newest first; the first is 0.
+    """
+
+    start: float
+    step: float
+    history: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The exact recipe of one point: y = state(z) y_n + h Σ_j slopes_j(z) N_j with z = hL.
+
+    Attributes
+    ----------
+    c
+        Where the point lies: t_n + c h.
+    state
+        The coefficient of y_n.
+    stages
+        The coefficients of h N at the points evaluated earlier in this step, newest first.
+    past
+        The coefficients of h N at the remembered slopes, newest first (the first belongs to y_n).
+    evaluate
+        Whether N is evaluated at the point.
+    accept
+        Whether the point is y_{n+1}.
+    remember
+        Whether the slope evaluated here joins the history of later steps.
+    earlier
+        The coefficients of y_{n-1}, y_{n-2}, …, for methods that look at several states: their attribute ``states``
+        says at how many.
+    noise
+        The coefficients of the random columns, for methods whose attribute ``noise`` says how many there are.
+    """
+
+    c: Any
+    state: Terms
+    stages: tuple[Terms, ...]
+    past: tuple[Terms, ...]
+    evaluate: bool
+    accept: bool
+    remember: bool
+    earlier: tuple[Terms, ...] = ()
+    noise: tuple[Terms, ...] = ()
+
+
+class ErrorEstimate(NamedTuple):
+    """The combination of slopes that estimates the local error, and the order p for which its size is O(h^{p+1})."""
+
+    stage: Stage
+    order: int
+
+
+class Method(Protocol):
+    """A one-step or multistep exponential integrator, as data."""
+
+    @property
+    def name(self) -> str:
+        """The name under which the method is found."""
+
+    @property
+    def order(self) -> int:
+        """The classical order."""
+
+    @property
+    def history(self) -> int:
+        """How many remembered slopes a step looks at, N(y_n) included."""
+
+    def recipe(self, step: StepContext) -> Sequence[Stage]:
+        """Return the stages of one step; the last is accepted."""
+
+    def error(self, step: StepContext) -> ErrorEstimate | None:
+        """Return the estimate of the local error, if there is one."""
+
+    @property
+    def error_order(self) -> int | None:
+        """The order p of the error estimate, whose size is O(h^{p+1}); None without estimate."""
+
+
+class WithoutEstimate:
+    """A method without an error estimate."""
+
+    @property
+    def error_order(self) -> None:
+        """There is no error estimate."""
+
+    def error(self, step: StepContext) -> None:
+        """Return None: there is no error estimate."""
+        del step

@@ -1,0 +1,1 @@
+"""The search for methods: tableaux with unknown coefficients, and the order conditions solved for them."""

@@ -1,0 +1,226 @@
+"""Solving across times at which N or L(t) jumps: piece by piece, each with values from its own side."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import fields, replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from expint.backend import Array, array_namespace
+from expint.given import check_state
+from expint.ivp.checks import check_rtol, default_atol
+from expint.operators.over_time.time_dependent import TimeDependent
+from expint.operators.over_time.time_scaled import TimeScaled
+from expint.run.events import check_events
+from expint.solution import Solution, Stats, Status
+
+__all__ = ["PiecewiseOutput", "solve_in_pieces"]
+
+
+def solve_in_pieces(
+    solve: Callable[..., Solution],
+    nonlinear: Callable[..., Array] | None,
+    t_span: tuple[float, float],
+    y0: Array,
+    *,
+    breakpoints: Sequence[float],
+    linear: Any = None,
+    jac: Any = None,
+    grid: Sequence[float] | None = None,
+    t_eval: Sequence[float] | None = None,
+    events: Any = None,
+    args: tuple[Any, ...] = (),
+    callback: Callable[[float, Array], None] | None = None,
+    **options: Any,
+) -> Solution:
+    """Solve by ``solve`` from breakpoint to breakpoint; the arguments are those of ``solve_ivp``.
+
+    It is called for every piece, with functions that see only that.
+    """
+    times, y = _check(breakpoints, t_span), check_state(y0)
+    if options.get("step") is None and grid is None and options.get("atol") is None:
+        options["atol"] = default_atol(check_rtol(options.get("rtol"), y), y)  # that of y_0, not of every piece
+    watched, found = check_events(events, args), list[Solution]()
+    on_grid = None if grid is None else _divided(grid, times)
+    asked = None if t_eval is None else np.asarray(t_eval, dtype=np.float64)
+    most = options.pop("max_steps", 1_000_000)
+    for n, (start, end) in enumerate(pairwise(times)):
+        sees = _Sides(start, end)
+        own: dict[str, Any] = dict(options)
+        if on_grid is not None:
+            own["grid"] = on_grid[n]
+        if asked is not None:
+            low, high = min(start, end), max(start, end)
+            inside = asked[(asked > low) & (asked < high)].tolist()
+            own["t_eval"] = [*([start] if n == 0 and start in asked else []), *inside, end]
+        if n and own.get("first_step") is not None:
+            own["first_step"] = math.copysign(min(abs(own["first_step"]), abs(end - start)), own["first_step"])
+        spent = sum(piece.stats.steps + piece.stats.rejected for piece in found)
+        try:
+            piece = solve(
+                None if nonlinear is None else sees.function(nonlinear),
+                (start, end),
+                y,
+                linear=sees.operator(linear),
+                jac=sees.function(jac) if callable(jac) else jac,
+                events=[_further(event, i, found) for i, event in enumerate(watched)] or None,
+                args=args,
+                callback=callback if callback is None or n == 0 else _from_second(callback),
+                max_steps=max(1, most - spent),
+                **own,
+            )
+        except BaseException as error:
+            if hasattr(error, "solution"):
+                error.solution = _joined([*found, error.solution], asked)
+            raise
+        found.append(piece)
+        if piece.status != Status.SUCCESS:
+            break
+        y = piece.y_end
+    return _joined(found, asked)
+
+
+class _Sides:
+    """Functions of time as they are within a piece: at its ends they are told the next time inside."""
+
+    def __init__(self, start: float, end: float) -> None:
+        self.first, self.last = sorted((math.nextafter(start, end), math.nextafter(end, start)))
+
+    def function(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a function of time and of what else it takes."""
+
+        def within(t: Any, *rest: Any) -> Any:
+            inside = self.first <= t <= self.last
+            return function(t if inside else min(max(t, self.first), self.last), *rest)
+
+        return within
+
+    def operator(self, linear: Any) -> Any:
+        """Return the linear part; it changes only where it depends on time."""
+        if isinstance(linear, TimeDependent):
+            forcing = None if linear.forcing is None else self.function(linear.forcing)
+            return TimeDependent(self.function(linear.operator), forcing)
+        if isinstance(linear, TimeScaled):
+            first, *others = (TimeScaled(self.function(g), operator, exact) for g, operator, exact in linear.parts)
+            return sum(others, start=first)
+        return linear
+
+
+class PiecewiseOutput:
+    """The continuous solution of a run over several pieces.
+
+    Parameters
+    ----------
+    pieces
+        Those of the pieces, in the order of the run.
+    """
+
+    def __init__(self, pieces: Sequence[Any]) -> None:
+        self.pieces = tuple(pieces)
+        self.times = [*self.pieces[0].times[:1], *(t for piece in self.pieces for t in piece.times[1:])]
+
+    def __call__(self, t: float | Sequence[float] | np.ndarray) -> Array:
+        """Return the state at the time ``t``, or the states at several times along a new first axis.
+
+        Raises
+        ------
+        ValueError
+            If a time lies outside the span of the run.
+        """
+        times = np.asarray(t, dtype=np.float64)
+        if times.ndim == 0:
+            return self._piece(float(times))(float(times))
+        states = [self._piece(time)(time) for time in times.tolist()]
+        return array_namespace(states[0]).stack(states) if states else self.pieces[0](times)
+
+    def _piece(self, t: float) -> Any:
+        ends = (abs(piece.times[-1] - self.times[0]) for piece in self.pieces[:-1])
+        ahead = (t - self.times[0]) * math.copysign(1.0, self.times[-1] - self.times[0])
+        return self.pieces[sum(end < ahead for end in ends)]
+
+    def __repr__(self) -> str:
+        return f"{self.pieces[0]!r} and {len(self.pieces) - 1} further pieces"
+
+
+def _check(breakpoints: Sequence[float], t_span: tuple[float, float]) -> list[float]:
+    """Return the ends of all pieces."""
+    start, end = (float(t) for t in t_span)
+    try:
+        inner = np.asarray(breakpoints, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"expected breakpoints to be a sequence of times, received {breakpoints!r}") from error
+    if inner.ndim != 1:
+        raise ValueError(f"expected breakpoints to be a sequence of times, received an array of shape {inner.shape}")
+    low, high = min(start, end), max(start, end)
+    if not np.all((inner >= low) & (inner <= high)):
+        raise ValueError(f"expected breakpoints within [{low}, {high}], received {inner.tolist()}")
+    ordered = sorted({t for t in inner.tolist() if low < t < high}, reverse=end < start)
+    return [start, *ordered, end]
+
+
+def _divided(grid: Sequence[float], times: Sequence[float]) -> list[np.ndarray]:
+    """Return the parts of the grid between the times, which must lie on it."""
+    given = np.asarray(grid, dtype=np.float64)
+    places = [int(np.argmin(np.abs(given - t))) for t in times]
+    missing = [t for t, place in zip(times, places) if given[place] != t]
+    if missing:
+        raise ValueError(
+            f"expected the breakpoints and the ends of t_span among the times of grid, received {missing[0]} which is "
+            "none of them; add it to grid"
+        )
+    return [given[first : last + 1] for first, last in pairwise(places)]
+
+
+def _further(event: Any, i: int, found: Sequence[Solution]) -> Any:
+    """Return the event as the next piece watches it: the occurrences before count."""
+    before = sum(len(piece.t_events[i]) for piece in found if piece.t_events is not None)
+    terminal = int(getattr(event, "terminal", False))
+
+    def watched(t: float, y: Array) -> float:
+        return event(t, y)
+
+    vars(watched).update(terminal=terminal and terminal - before, direction=getattr(event, "direction", 0))
+    return watched
+
+
+def _from_second(callback: Callable[[float, Array], None]) -> Callable[[float, Array], None]:
+    """Return the callback for a piece whose first state it has seen as the last of the piece before."""
+    calls = 0
+
+    def later(t: float, y: Array) -> None:
+        nonlocal calls
+        calls += 1
+        if calls > 1:
+            callback(t, y)
+
+    return later
+
+
+def _joined(pieces: Sequence[Solution], asked: np.ndarray | None) -> Solution:
+    """Return the solution over all pieces, of which all but the first begin where the one before ends."""
+    last = pieces[-1]
+    times, states = [pieces[0].t], [pieces[0].y]
+    for before, piece in pairwise(pieces):
+        skip = int(len(piece.t) > 0 and len(before.t) > 0 and piece.t[0] == before.t[-1])
+        times.append(piece.t[skip:])
+        states.append(piece.y[skip:, ...])
+    t = np.concatenate(times)
+    y = array_namespace(last.y).concat(states)
+    if asked is not None:
+        wanted = np.isin(t, asked) | ((np.arange(len(t)) == len(t) - 1) & (last.status < 0))
+        t, y = t[wanted], y[np.flatnonzero(wanted), ...]
+    stats = Stats(**{f.name: sum(getattr(piece.stats, f.name) for piece in pieces) for f in fields(Stats)})
+    merged: dict[str, Any] = {}
+    if last.t_events is not None:
+        count = range(len(last.t_events))
+        merged["t_events"] = [np.concatenate([piece.t_events[i] for piece in pieces]) for i in count]  # type: ignore[index]
+        kept = [[p.y_events[i] for p in pieces if p.y_events and p.y_events[i] is not None] for i in count]
+        merged["y_events"] = [array_namespace(own[0]).concat(own) if own else None for own in kept]
+    outputs = [piece.sol for piece in pieces if piece.sol is not None]
+    if outputs:
+        merged["sol"] = PiecewiseOutput(outputs)
+    return replace(last, t=t, y=y, stats=stats, **merged)

@@ -1,0 +1,178 @@
+"""The door: states, slopes and tolerances are checked before any work is done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import numpy as np
+
+from expint.backend import Array, array_namespace, asarray_like, to_numpy
+from expint.derive.kinds.stage import Method
+from expint.exchange import as_state, ask, lent, refuse_masked
+from expint.given import check_state, refuse_gradients
+from expint.run.tolerance import ErrorNorm
+
+__all__ = [
+    "check_estimate",
+    "check_function",
+    "check_slopes",
+    "check_state",
+    "check_tolerance",
+    "default_atol",
+    "no_force",
+    "refuse_tolerances",
+]
+
+
+def check_slopes(
+    nonlinear: Callable[..., Array], args: tuple[Any, ...], y0: Array, what: str = "nonlinear(t, y)"
+) -> Callable[[float, Array], Array]:
+    """Return N(t, y) with ``args`` bound; values are checked against the state, the first and where their kind changes.
+
+    In messages the function is called ``what``. States are lent to it, and its values are ours; see
+    ``expint.exchange``. For states of NumPy it may also return a list or a number.
+    """
+    check_function(nonlinear, args, what)
+    known: Any = object()
+    shape = y0.shape
+
+    def checked(t: float, y: Array) -> Array:
+        nonlocal known
+        slope = ask(nonlinear, t, lent(y), *args)
+        if getattr(slope, "dtype", None) is known and slope.shape == shape:
+            return slope
+        slope = as_state(slope, y0, what)
+        known = slope.dtype
+        return slope
+
+    return checked
+
+
+def check_function(function: Any, args: Any, what: str) -> None:
+    """Refuse what cannot be called, and further arguments that are no tuple."""
+    if not callable(function):
+        raise TypeError(f"expected {what} to be a function, received {type(function).__name__}")
+    if not isinstance(args, (tuple, list)):
+        raise TypeError(
+            f"expected args to be a tuple of further arguments of {what}, received {type(args).__name__}; one argument "
+            "is passed as args=(value,)"
+        )
+
+
+def no_force(t: float, y: Array, *args: Any) -> Array:
+    """Return N = 0."""
+    del t, args
+    return array_namespace(y).zeros_like(y)
+
+
+def check_tolerance(
+    method: Method,
+    rtol: float | Array | None,
+    atol: float | Array | None,
+    norm: Callable[[Array], float] | Literal["max"] | None,
+    y0: Array,
+    doubling: bool = False,
+) -> ErrorNorm:
+    """Return the error norm for the tolerances, or say why they cannot be kept."""
+    if doubling and method.history > 1:
+        raise ValueError(
+            f"expected a one-step method for error='doubling', received {method.name}, which looks at {method.history} "
+            "slopes; take a predictor–corrector pair such as 'pec5', which estimates its own error"
+        )
+    if method.error_order is None and not doubling:
+        raise ValueError(
+            f"{method.name} has no error estimate and cannot choose its steps; expected step= or grid=, or a method "
+            "with an embedded error estimate such as 'expint43', 'zoto-bowman43' or 'lawson-dormand-prince54', or "
+            "error='doubling' for a one-step method"
+        )
+    if 0 in y0.shape:
+        raise ValueError(f"expected a state with entries to measure errors of, received y0 of shape {tuple(y0.shape)}")
+    if isinstance(norm, str) and norm == "max":
+        norm = array_namespace(y0).max
+    if norm is not None and not callable(norm):
+        raise TypeError(
+            f"expected norm to be a function of the scaled error, or 'max', received {norm!r}; pass one such as np.max"
+        )
+    rtol, xp = check_rtol(rtol, y0), array_namespace(y0)
+    if atol is None:
+        atol = default_atol(rtol, y0)
+    atol = _beside("atol", atol, y0)
+    absolute, relative = _on_host(atol), _on_host(rtol)
+    smallest, neither = float(np.min(absolute)), np.any(absolute + relative == 0)
+    if not (smallest >= 0 and np.all(np.isfinite(absolute))) or neither:
+        raise ValueError(f"expected tolerances ≥ 0, not both 0, received rtol = {rtol} and atol = {atol}")
+    if smallest == 0:  # a component that stays zero has no error, not 0/0
+        atol = atol + float(xp.finfo(y0.dtype).smallest_normal) ** 0.5
+    return ErrorNorm(rtol, atol, norm)
+
+
+def default_atol(rtol: float | Array, y0: Array) -> float | Array:
+    """Return rtol times the root mean square of y_0, or times 1 where that is zero."""
+    size = float(np.sqrt(np.mean(np.abs(_on_host(y0)) ** 2)))
+    return rtol * (size if size > 0 else 1.0)
+
+
+def check_estimate(error: str | None) -> bool:
+    """Return whether errors are to be estimated by step doubling."""
+    if error not in (None, "embedded", "doubling"):
+        raise ValueError(f"expected error to be 'embedded' or 'doubling', received {error!r}")
+    return error == "doubling"
+
+
+def check_rtol(rtol: Any, y0: Array) -> float | Array:
+    """Return the relative tolerance: a number, or an array beside the state that broadcasts to it.
+
+    By default it is 1e-6, or a hundred times the precision of the state where that is more: 1.2e-5 in single precision.
+    In half precision, where that would be no tolerance, it is twenty times the precision.
+    """
+    precision = float(array_namespace(y0).finfo(y0.dtype).eps)
+    default = max(1e-6, (100 if precision < 1e-4 else 20) * precision)
+    rtol = _beside("rtol", default if rtol is None else rtol, y0)
+    host, least = _on_host(rtol), 10 * precision
+    if not (np.all(np.isfinite(host)) and np.all(host >= 0)):
+        raise ValueError(f"expected rtol to be a number ≥ 0, received {rtol}")
+    if np.any((host > 0) & (host < least)):
+        raise ValueError(
+            f"expected rtol of at least {least:.2g}, ten times the precision of {y0.dtype}, received {rtol}; raise it "
+            "or solve in higher precision"
+        )
+    return rtol
+
+
+def _on_host(values: Any) -> np.ndarray:
+    """Return numbers on the host in double precision: squares overflow in half."""
+    host = to_numpy(values)
+    return host.astype(np.complex128 if np.iscomplexobj(host) else np.float64)
+
+
+def _beside(name: str, tolerance: Any, y0: Array) -> float | Array:
+    """Return a number, or an array beside the state that broadcasts to it."""
+    refuse_gradients(name, tolerance)
+    refuse_masked(name, tolerance)
+    host = to_numpy(tolerance)
+    if host.dtype.kind not in "fiu":
+        raise TypeError(f"expected {name} to be a real number or an array of them, received {tolerance!r}")
+    if host.ndim == 0:
+        return float(host)
+    try:
+        fits = np.broadcast_shapes(host.shape, tuple(y0.shape)) == tuple(y0.shape)
+    except ValueError:
+        fits = False
+    if not fits:
+        raise ValueError(
+            f"expected {name} to be a number, or to broadcast to y0 of shape {tuple(y0.shape)}, received one of shape "
+            f"{host.shape}"
+        )
+    return asarray_like(host.astype(np.float64), y0)
+
+
+def refuse_tolerances(**given: object) -> None:
+    """Refuse tolerances and the like where the steps are fixed: they would be ignored."""
+    names = [name for name, value in given.items() if value is not None]
+    if names:
+        raise ValueError(
+            f"expected either fixed steps (step=, grid=) or a tolerance, received {', '.join(names)} beside fixed "
+            "steps, which "
+            "would have no effect; leave one of them out"
+        )

@@ -1,0 +1,138 @@
+"""Stepping by hand: a state goes in, the state one step later comes out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from expint.backend import Array
+from expint.derive.kinds.stage import Method
+from expint.given import check_state, given_number
+from expint.ivp.bind import bind, linearises
+from expint.ivp.bound import Problem
+from expint.operators import TimeScaled
+from expint.run.steppers import Stepper
+from expint.run.stepsize import inside
+
+__all__ = ["StepState", "begin", "step"]
+
+
+@dataclass(frozen=True)
+class StepState:
+    """Where a run by hand stands: all that the next step needs, as a value.
+
+    Attributes
+    ----------
+    t, y
+        Time and state.
+    slopes, memory
+        The remembered values of N, newest first, and the times at which they were taken, seen from t.
+    error
+        The estimate of the local error of the step that led here, of the shape of y; None at the start and for methods
+        without estimate.
+    evaluations
+        Evaluations of N so far, but for those of finite differences.
+    """
+
+    t: float
+    y: Array
+    slopes: tuple[Array, ...] = field(repr=False)
+    memory: tuple[float | None, ...] = field(repr=False)
+    error: Array | None = field(repr=False)
+    evaluations: int
+    _nonlinear: Callable[[float, Array], Array] = field(repr=False)
+    _stepper: Stepper[Any] = field(repr=False)
+    _memory: Any = field(repr=False)
+
+
+def begin(
+    nonlinear: Callable[..., Array],
+    t0: float,
+    y0: Array,
+    *,
+    linear: Any = None,
+    method: str | Method = "expint43",
+    jac: Any = None,
+    args: tuple[Any, ...] = (),
+) -> StepState:
+    """Return the state from which ``step`` goes on; N is evaluated at (t0, y0).
+
+    Parameters
+    ----------
+    nonlinear, y0, linear, method, jac, args
+        As for ``solve_ivp``; of the methods that linearise, those of one step.
+    t0
+        The first time.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As ``solve_ivp``.
+    """
+    t0 = given_number("t0", t0)
+    if not math.isfinite(t0):
+        raise ValueError(f"expected a finite time t0, received {t0}")
+    y0 = check_state(y0)
+    if isinstance(linear, TimeScaled):
+        raise TypeError(
+            f"expected an L that stays, or TimeDependent, to step by hand, received {linear!r}, whose steps need the "
+            "whole span; take expint.solve_ivp"
+        )
+    bound = bind(Problem(nonlinear, y0, (t0, t0), linear, jac, args), method)
+    if linearises(bound.method) and bound.method.history > 1:
+        raise ValueError(
+            f"expected a method of one step to step by hand with a Jacobian, received {bound.method.name}, which looks "
+            f"at {bound.method.history} slopes; take exprb43"
+        )
+    memory = bound.stepper.start(t0, y0, bound.slope(t0, y0))
+    return StepState(t0, y0, memory.slopes, memory.places, None, 1, bound.slope, bound.stepper, memory)
+
+
+def step(state: StepState, h: float) -> StepState:
+    """Return the state one step of length ``h`` later; ``state`` stays as it is and may be stepped from again.
+
+    Parameters
+    ----------
+    state
+        A state from ``begin`` or ``step``.
+    h
+        The length of the step, of either sign; it may change from step to step.
+
+    Raises
+    ------
+    ValueError
+        If h is zero or not finite, or so short that t stays where it is.
+
+    Notes
+    -----
+    What a step costs is the same as in ``solve_ivp`` with fixed steps; steps of equal length share their φ-functions.
+    """
+    h = given_number("h", h)
+    if not math.isfinite(h) or h == 0:
+        raise ValueError(f"expected a finite step h other than 0, received {h}")
+    evaluations, end = state.evaluations, state.t + h
+    if end == state.t:
+        raise ValueError(
+            f"expected a step h that changes t = {state.t:.17g}, whose rounding is {math.ulp(state.t):.3g}, received "
+            f"{h}; take a longer one, or measure t from the start of the run"
+        )
+
+    def slope(t: float, y: Array) -> Array:
+        nonlocal evaluations
+        evaluations += 1
+        return state._nonlinear(inside(t, state.t, end), y)
+
+    made = state._stepper.attempt(state._memory, slope, state.t, end, h, 0)
+    memory, _ = made.commit(made.finish())
+    return replace(
+        state,
+        t=end,
+        y=made.y,
+        slopes=memory.slopes,
+        memory=memory.places,
+        error=made.error(made.order),
+        evaluations=evaluations,
+        _memory=memory,
+    )

@@ -1,0 +1,1 @@
+"""Operators that depend on time."""

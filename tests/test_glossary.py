@@ -1,0 +1,47 @@
+"""The house tells its words: the glossary names what exists, and every public class is in it."""
+
+import inspect
+import re
+from functools import reduce
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import diffusion
+import expint
+
+TEXT = (Path(__file__).parents[1] / "docs" / "glossary.md").read_text(encoding="utf-8")
+ROWS = [[cell.strip() for cell in line.strip("|").split("|")] for line in TEXT.split("\n") if line.startswith("| ")]
+WORDS = [row[0] for row in ROWS if row[0] != "word"]
+NAMES = sorted(set(re.findall(r"`((?:expint|diffusion)\.[\w.]+)`", TEXT)))
+
+
+def named(dotted: str) -> Any:
+    """The object of a dotted name, whose longest prefix that is a module is imported."""
+    parts = dotted.split(".")
+    for size in range(len(parts), 0, -1):
+        try:
+            module = import_module(".".join(parts[:size]))
+        except ModuleNotFoundError:
+            continue
+        return reduce(getattr, parts[size:], module)
+    raise AssertionError(dotted)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_the_glossary_names_exists(name: str) -> None:
+    assert named(name) is not None
+
+
+def test_every_word_stands_once_and_has_a_meaning() -> None:
+    assert len(set(WORDS)) == len(WORDS)
+    assert all(len(row) == 3 and row[1] for row in ROWS)
+
+
+@pytest.mark.parametrize("package", [expint, diffusion], ids=lambda package: package.__name__)
+def test_every_public_class_is_in_the_glossary(package: Any) -> None:
+    classes = [name for name in package.__all__ if inspect.isclass(getattr(package, name))]
+    listed = {name.rpartition(".")[2] for name in NAMES}
+    assert not [name for name in classes if name not in listed]
