@@ -403,7 +403,9 @@ def test_stepping_by_hand_takes_the_steps_of_a_run() -> None:
     np.testing.assert_allclose(again.y, state.y, rtol=1e-5)
     with pytest.raises(ValueError, match="expected a method of one step"):
         expint.begin(slope, START, exact(START), method="epi3", jac=KNOWN)
-    with pytest.raises(ValueError, match="expected linear= for a method with a fixed L, .* received krogstad4 without linear="):
+    with pytest.raises(
+        ValueError, match="expected linear= for a method with a fixed L, .* received krogstad4 without linear="
+    ):
         expint.begin(slope, START, exact(START), method="krogstad4")
 
 
