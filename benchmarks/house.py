@@ -177,8 +177,8 @@ def loops_over_steps(path: Path) -> list[int]:
 
 
 def behind_the_faces(root: Path = ROOT) -> dict[str, set[str]]:
-    """Return {submodule of expint: files of diffusion that import it}, the faces left out."""
-    public = {"expint", "expint.backend", "expint.derive", "expint.lower", "expint.run", "expint.operators"}
+    """Return {submodule of expint: files of diffusion that import it}; faces of rooms and single files are left out."""
+    faces = {module_name(path, root) for path in files(root) if path.name == "__init__.py"}
     found: dict[str, set[str]] = {}
     modules = {module_name(path, root) for path in files(root)}
     for path in sorted((root / "diffusion").rglob("*.py")):
@@ -186,20 +186,24 @@ def behind_the_faces(root: Path = ROOT) -> dict[str, set[str]]:
             if full.split(".")[0] != "expint":
                 continue
             target = full if full in modules else full.rpartition(".")[0]
-            if target not in public:
+            if target.count(".") > 1 and target not in faces:
                 found.setdefault(target, set()).add(module_name(path, root))
     return found
 
 
 def silent_raises(path: Path) -> list[int]:
-    """Return the lines that raise ValueError or TypeError without saying what was expected and what was received."""
+    """Return the lines that raise ValueError or TypeError without saying what was expected and what was received.
+
+    Those that pass on what another error says, ``raise … from error``, are left out.
+    """
     text = path.read_text(encoding="utf-8").split("\n")
     found = []
     for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call) and isinstance(node.exc.func, ast.Name):
             said = "\n".join(text[node.lineno - 1 : node.end_lineno])
             literal = any(isinstance(inner, ast.Constant | ast.JoinedStr) for inner in ast.walk(node.exc))
-            named = node.exc.func.id in {"ValueError", "TypeError"}
+            passed_on = isinstance(node.cause, ast.Name) and "{" + node.cause.id + "}" in said
+            named = node.exc.func.id in {"ValueError", "TypeError"} and not passed_on
             if named and literal and not (re.search("expected", said) and re.search("received", said)):
                 found.append(node.lineno)
     return found

@@ -14,7 +14,7 @@ from diffusion.samplers.automatic import Automatic
 from diffusion.samplers.catalogue import sampler as find_sampler
 from diffusion.samplers.sampler import Sampler
 from expint.backend import all_finite, array_namespace, is_array
-from expint.given import refuse_gradients
+from expint.given import refuse_each_gradient, refuse_gradients
 
 __all__ = ["check_denoiser", "check_state", "lay_out"]
 
@@ -37,8 +37,7 @@ def lay_out(
     check_denoiser(denoiser)
     refuse_gradients("grid", grid)
     refuse_gradients("steps", steps)
-    for time in grid if isinstance(grid, (list, tuple)) else ():
-        refuse_gradients("grid", time)
+    refuse_each_gradient("grid", grid)
     rule, schedule = find_sampler(sampler), denoiser.schedule
     if (steps is None) == (grid is None):
         received = "neither" if steps is None else "both"
@@ -59,8 +58,8 @@ def lay_out(
         chosen = rule.on(schedule, times, to_zero=True)
     if grid is None and len(chosen.end.methods) > len(times) - 1 + to_zero:
         raise ValueError(
-            f"{chosen.name} has methods for the last {len(chosen.end.methods)} steps, received steps = "
-            f"{len(times) - 1 + to_zero}; take that many or more"
+            f"expected at least {len(chosen.end.methods)} steps for {chosen.name}, which has methods for its last "
+            f"ones, received {len(times) - 1 + to_zero}; take more steps"
         )
     return chosen, times, to_zero
 

@@ -12,10 +12,9 @@ from diffusion.planning.conversion import Predicted
 from diffusion.process.schedule import NoiseSchedule
 from diffusion.samplers.sampler import Sampler
 from expint.backend import Array, array_namespace
-from expint.lower.uncorrected import without_corrected
+from expint.lower import without_corrected
+from expint.run import Accepted, over_plan, run_states
 from expint.run.compiled import can_scatter, scattered_states
-from expint.run.loops import Accepted, over_plan
-from expint.run.record import run_states
 
 __all__ = ["run_sampler"]
 

@@ -25,6 +25,7 @@ __all__ = [
     "given_number",
     "given_times",
     "is_traced",
+    "refuse_each_gradient",
     "refuse_gradients",
     "with_known_values",
 ]
@@ -95,6 +96,12 @@ def _check_number_of_steps(start: float, end: float, step: float) -> None:
         )
 
 
+def refuse_each_gradient(name: str, values: Any) -> None:
+    """Refuse numbers of a list or tuple whose gradient is asked for."""
+    for value in values if isinstance(values, list | tuple) else ():
+        refuse_gradients(name, value)
+
+
 def given_number(name: str, value: Any) -> float:
     """Return a real number, or say why ``value`` is none.
 
@@ -105,12 +112,13 @@ def given_number(name: str, value: Any) -> float:
     """
     refuse_gradients(name, value)
     other = isinstance(value, (bool, np.bool_, str, bytes, bytearray)) or is_complex(value) or np.ma.is_masked(value)
+    wrong = TypeError(f"expected {name} to be a real number, received {value!r}")
+    if other or getattr(value, "shape", ()) != ():
+        raise wrong
     try:
-        if other or getattr(value, "shape", ()) != ():
-            raise TypeError("no real number")
         return float(value)
     except (TypeError, ValueError, RuntimeError, OverflowError) as error:
-        raise TypeError(f"expected {name} to be a real number, received {value!r}") from error
+        raise wrong from error
 
 
 def given_grid(values: Any) -> np.ndarray:

@@ -10,7 +10,6 @@ from benchmarks import house
 ROOT = house.ROOT
 FILES = house.files()
 CATALOGUES = {"expint/methods", "expint/problems"}  # lists of data, one file a subject
-FACES = {"cli", "plot", "study"}  # guests of expint that those of diffusion build on, by their faces
 AUTODIFF = ["expint.phi.elementwise", "expint.phi.jax_rule", "expint.phi.torch_rule"]
 """The φ-functions and the rules that tell torch and JAX their derivatives, which are φ-functions again."""
 
@@ -32,8 +31,7 @@ def test_no_files_import_each_other_in_a_circle_but_the_two_that_are_argued_for(
 
 
 def test_diffusion_meets_expint_at_its_faces() -> None:
-    behind = {name for name in house.behind_the_faces() if name.removeprefix("expint.") not in FACES}
-    assert not behind
+    assert not house.behind_the_faces()
 
 
 def test_only_bind_and_the_order_conditions_ask_which_kind_a_method_is() -> None:

@@ -17,7 +17,7 @@ from diffusion.sample import trajectory
 from diffusion.samplers.catalogue import sampler as find_sampler
 from diffusion.samplers.catalogue import sampler_names
 from expint.backend import to_numpy
-from expint.cli.common import Commands, Known, Numbers, out_file, refusing, report, save_figure, shown, write_json
+from expint.cli import Commands, Known, Numbers, out_file, refusing, report, save_figure, shown, write_json
 from expint.files import whole_file
 
 __all__ = ["commands"]

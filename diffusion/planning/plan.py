@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -16,12 +16,31 @@ from diffusion.process.prediction import coefficients
 from diffusion.process.schedule import NoiseSchedule
 from diffusion.samplers.ends import Programme
 from expint.derive import Method
-from expint.lower.plan import Row, Step
+from expint.lower import Row, Step
 
-if TYPE_CHECKING:
-    from diffusion.samplers.sampler import Sampler
+__all__ = ["Declared", "plan_sampler", "slopes_since"]
 
-__all__ = ["plan_sampler", "slopes_since"]
+
+class Declared(Protocol):
+    """What planning asks of a sampler; see ``diffusion.Sampler``."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+    @property
+    def gauge(self) -> Gauge:
+        """The scaled state and the clock in which the linear part is constant."""
+
+    def methods(
+        self, schedule: NoiseSchedule, s: Sequence[float], known: Sequence[int], *, to_zero: bool = False
+    ) -> tuple[Method, ...]:
+        """Return the method of each step."""
+
+    def plan(
+        self, schedule: NoiseSchedule, times: np.ndarray, *, to_zero: bool = False, edges: tuple[float, ...] = ()
+    ) -> expint.Plan:
+        """Return the plan over ``times``."""
 
 
 class _Ends(NamedTuple):
@@ -40,7 +59,7 @@ class _Ends(NamedTuple):
 
 @kept_of_values(maxsize=128)
 def plan_sampler(
-    sampler: Sampler, schedule: NoiseSchedule, times: tuple[float, ...], to_zero: bool, edges: tuple[float, ...]
+    sampler: Declared, schedule: NoiseSchedule, times: tuple[float, ...], to_zero: bool, edges: tuple[float, ...]
 ) -> expint.Plan:
     """Return the plan in x and t: the method is lowered in the gauge, whose scales are folded into the weights."""
     gauge, t = sampler.gauge, np.array(times)
@@ -87,7 +106,7 @@ def slopes_since(edges: tuple[float, ...], t: np.ndarray) -> list[int]:
     return (step - np.maximum.accumulate(first) + 1).tolist()
 
 
-def _plan_with_limit(sampler: Sampler, schedule: NoiseSchedule, ends: _Ends, edges: tuple[float, ...]) -> expint.Plan:
+def _plan_with_limit(sampler: Declared, schedule: NoiseSchedule, ends: _Ends, edges: tuple[float, ...]) -> expint.Plan:
     """Return the plan whose last step is the limit of the exponential Euler step as σ → 0: in every gauge x = x₀."""
     gauge, t = sampler.gauge, ends.t[-1]
     before = ends.s[-2] if len(ends.s) > 1 else ends.s[-1] - 1.0
@@ -104,7 +123,7 @@ def _plan_with_limit(sampler: Sampler, schedule: NoiseSchedule, ends: _Ends, edg
 
 
 def _plan_with_noise(
-    sampler: Sampler, schedule: NoiseSchedule, ends: _Ends, to_zero: bool, edges: tuple[float, ...]
+    sampler: Declared, schedule: NoiseSchedule, ends: _Ends, to_zero: bool, edges: tuple[float, ...]
 ) -> expint.Plan:
     """Return the plan from or to a time at which α = 0, by the limit of the exponential Euler step in the data gauge.
 

@@ -21,7 +21,7 @@ from diffusion.process.schedule import NoiseSchedule
 from diffusion.samplers.citations import bibtex
 from diffusion.samplers.ends import STARTS, STOP, End, capped, predictor
 from expint.backend import Array
-from expint.derive import LieGroupMethod, Linearised, Method, PredictorCorrector, Splitting
+from expint.derive import Method, kind_of_method
 
 __all__ = ["Sampler"]
 
@@ -86,7 +86,7 @@ class Sampler:
         if self.start is None:
             return
         object.__setattr__(self, "start", resolve(self.start, STARTS, {}, "start"))
-        if not isinstance(self.method, expint.Adams | PredictorCorrector):
+        if not hasattr(self.method, "ramp"):
             raise ValueError(
                 f"{self.name}: expected a multistep method to start by {self.start!r}, received {self.method.name}, "
                 "which needs no start; leave start out"
@@ -158,7 +158,7 @@ class Sampler:
         """Return the method with its history clock bound to the ``schedule`` and the ends ``s`` of the steps."""
         if self.interpolate_in is None:
             return self.method
-        if not isinstance(self.method, expint.Adams | PredictorCorrector):
+        if not hasattr(self.method, "clock"):
             raise ValueError(
                 f"{self.name}: expected a multistep method to interpolate in {self.interpolate_in!r}, received "
                 f"{self.method.name}, whose history has no clock of its own; leave interpolate_in out"
@@ -166,19 +166,21 @@ class Sampler:
         history = self.history(
             schedule, self.gauge.clock, clock(self.interpolate_in), tuple(s), self.gauge.constants[0] == 0
         )
-        return replace(self.method, clock=history)
+        method: Any = self.method  # with a clock
+        bound: Method = replace(method, clock=history)
+        return bound
 
 
 def _check_method(name: str, method: Method) -> None:
     """Raise ValueError if the ``method`` of the sampler ``name`` does not solve y' = L y + N with a constant L."""
-    if isinstance(method, Linearised):
-        reason = "makes L the Jacobian of the right-hand side at every step"
-    elif isinstance(method, Splitting):
-        reason = "is a splitting, made of flows of N"
-    elif isinstance(method, LieGroupMethod) and not method.points:
-        reason = "is made for N = b(t), whatever the state"
-    else:
+    kind = kind_of_method(method)
+    if kind == "fixed L" or (kind == "follows fields" and bool(getattr(method, "points", ()))):
         return
+    reason = {
+        "linearises": "makes L the Jacobian of the right-hand side at every step",
+        "splitting": "is a splitting, made of flows of N",
+        "follows fields": "is made for N = b(t), whatever the state",
+    }[kind]
     raise ValueError(
         f"{name}: expected a method for a constant L and values of N, received {method.name}, which {reason}; take a "
         "one-step or multistep method such as 'krogstad4' or 'adams3'"

@@ -2,7 +2,42 @@
 
 from __future__ import annotations
 
-__all__ = ["main"]
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from expint.cli.common import (
+        Commands,
+        Known,
+        Numbers,
+        Setting,
+        out_file,
+        refusing,
+        report,
+        save_figure,
+        shown,
+        write_json,
+    )
+
+__all__ = [
+    "Commands",
+    "Known",
+    "Numbers",
+    "Setting",
+    "main",
+    "out_file",
+    "refusing",
+    "report",
+    "save_figure",
+    "shown",
+    "write_json",
+]
+
+
+def __getattr__(name: str) -> Any:  # the parts that need click are loaded when they are asked for
+    if name in __all__:
+        return getattr(import_module("expint.cli.common"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def main() -> None:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from expint.derive.algebra.phisum import PhiSum, Terms, exact, phi
 from expint.derive.algebra.recovery import recover
-from expint.derive.kinds.stage import ErrorEstimate, Method, Stage, StepContext
+from expint.derive.kinds.stage import ErrorEstimate, Method, Stage, StepContext, kind_of_method
 from expint.derive.kinds.tableau import REST, Tableau
 
 if TYPE_CHECKING:
     from expint.derive.algebra.algebraic import Algebraic, root
     from expint.derive.algebra.lagrange import adams_weights, collocation_weights, lagrange_coefficients
+    from expint.derive.algebra.spread import placed, spread
     from expint.derive.kinds.adams import INDEX, Quadrature, adams_terms
     from expint.derive.kinds.butcher import Butcher
     from expint.derive.kinds.composition import adjoint, collocation, compose, dense_weights
@@ -54,9 +55,11 @@ _WHEN_ASKED = {  # imported when it is asked for
     "lagrange_coefficients": "algebra.lagrange",
     "lawson": "kinds.lawson",
     "open_tableau": "search.open_coefficients",
+    "placed": "algebra.spread",
     "root": "algebra.algebraic",
     "solve_conditions": "search.unknowns",
     "solve_weights": "search.unknowns",
+    "spread": "algebra.spread",
 }
 
 __all__ = [
@@ -90,14 +93,17 @@ __all__ = [
     "compose",
     "dense_weights",
     "exact",
+    "kind_of_method",
     "lagrange_coefficients",
     "lawson",
     "open_tableau",
     "phi",
+    "placed",
     "recover",
     "root",
     "solve_conditions",
     "solve_weights",
+    "spread",
 ]
 
 

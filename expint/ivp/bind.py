@@ -9,11 +9,8 @@ from typing import Any
 
 from expint.backend import Array
 from expint.derive.kinds.adams import Adams
-from expint.derive.kinds.lie_group import LieGroupMethod
 from expint.derive.kinds.predictor_corrector import PredictorCorrector
-from expint.derive.kinds.rosenbrock import Linearised
-from expint.derive.kinds.splitting import Splitting
-from expint.derive.kinds.stage import Method
+from expint.derive.kinds.stage import Method, kind_of_method
 from expint.derive.kinds.tableau import Tableau
 from expint.derive.orders.forcing import sees_forcing
 from expint.ivp.bound import Bound, Problem, Tolerance
@@ -30,7 +27,7 @@ from expint.run.steppers.doubled import Doubled
 from expint.run.steppers.fixed_linear import FixedLinear
 from expint.run.steppers.flows import Flows
 
-__all__ = ["bind", "kind_of_method", "linearises"]
+__all__ = ["bind", "linearises"]
 
 _SHORT = 1e-6
 """The time, in units of the span, over which the flow of a splitting tells N."""
@@ -94,12 +91,6 @@ def _kind_of_problem(problem: Problem) -> str:
     if isinstance(problem.linear, TimeScaled):
         return "integral"
     return "unsplit" if problem.linear is None or problem.jac is not None else "split"
-
-
-def kind_of_method(method: Any) -> str:
-    """Return "splitting", "follows fields" (of Magnus and commutator-free methods), "linearises", or "fixed L"."""
-    kinds = {"splitting": Splitting, "follows fields": LieGroupMethod, "linearises": Linearised}
-    return next((kind for kind, own in kinds.items() if isinstance(method, own)), "fixed L")
 
 
 def linearises(method: Any) -> bool:

@@ -82,8 +82,8 @@ def check_tolerance(
         )
     if method.error_order is None and not doubling:
         raise ValueError(
-            f"{method.name} has no error estimate and cannot choose its steps; expected step= or grid=, or a method "
-            "with an embedded error estimate such as 'expint43', 'zoto-bowman43' or 'lawson-dormand-prince54', or "
+            f"expected a method with an error estimate to choose steps, received {method.name}, which has none; pass "
+            "step= or grid=, take a method such as 'expint43', 'zoto-bowman43' or 'lawson-dormand-prince54', or "
             "error='doubling' for a one-step method"
         )
     if 0 in y0.shape:

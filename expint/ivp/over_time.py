@@ -12,7 +12,7 @@ from expint.ivp.bound import Bound, Problem, Tolerance
 from expint.ivp.checks import check_slopes, check_tolerance, no_force
 from expint.methods.magnus import magnus
 from expint.operators import Operator, TimeDependent, as_operator
-from expint.operators.commuting import check_commuting
+from expint.operators.addition.commuting import check_commuting
 from expint.operators.over_time.time_integral import Integral
 from expint.run import ErrorNorm
 from expint.run.steppers.doubled import Doubled

@@ -75,9 +75,8 @@ def lay_out_stops(
     backwards = limits.largest < 0 or (limits.first is not None and limits.first < 0)
     if backwards != (end < start):
         raise ValueError(
-            f"t_span = ({start}, {end}) runs {'backwards' if end < start else 'forwards'}; to integrate backwards "
-            "say so "
-            "by a negative first_step or max_step (max_step=-math.inf), else exchange the ends of t_span"
+            f"expected first_step and max_step of the sign in which t_span = ({start}, {end}) runs, received "
+            f"{limits.first} and {limits.largest}; exchange the ends of t_span, or change the sign"
         )
     if abs(limits.largest) < 16 * math.ulp(max(abs(start), abs(end))):
         raise ValueError(f"expected max_step above the rounding of the times, received {limits.largest}")
@@ -94,9 +93,8 @@ def check_history(method: Method, steps: int) -> None:
     """Refuse a multistep method that looks further back than the grid has steps."""
     if steps < method.history:
         raise ValueError(
-            f"{method.name} looks at {method.history} slopes and needs at least {method.history} steps, received "
-            f"{steps}; take a "
-            "smaller step or a method of lower order"
+            f"expected at least {method.history} steps for {method.name}, which looks at {method.history} slopes, "
+            f"received {steps}; take a smaller step or a method of lower order"
         )
 
 
@@ -138,8 +136,8 @@ def _check_step(step: float, start: float, end: float) -> None:
     if (step > 0) != (end > start):
         direction = "forwards" if end > start else "backwards"
         raise ValueError(
-            f"t_span = ({start}, {end}) runs {direction} but step = {step} does not; pass step={-step} or exchange "
-            "the ends of t_span"
+            f"expected a step that runs {direction}, as t_span = ({start}, {end}) does, received step = {step}; pass "
+            f"step={-step}, or exchange the ends of t_span"
         )
 
 

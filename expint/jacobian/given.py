@@ -81,7 +81,10 @@ class Given(Source):
                 f"{type(found).__module__}"
             )
         if not is_array(found) and not is_numpy(xp) and not hasattr(found, "tocsr"):
-            raise TypeError("expected a state of NumPy for a LinearOperator of SciPy; take expint.jacobian.Product")
+            raise TypeError(
+                f"expected a state of NumPy for a LinearOperator of SciPy, received one of {type(y).__module__}; take "
+                "expint.jacobian.Product"
+            )
         if _is_complex_matrix(found) and (not is_complex(y) or found.shape[0] == 2 * entries):
             raise TypeError(f"expected a real Jacobian of shape {tuple(found.shape)}, received a complex one")
         return found

@@ -106,7 +106,9 @@ class Source(ABC):
 
     def _own_time_derivative(self, place: Place) -> Array | None:
         del place
-        raise ValueError(f"expected in_time other than 'same' for {self!r}, which knows no derivative in time")
+        raise ValueError(
+            f"expected in_time as a function or None for {self!r}, which knows no derivative in time, received 'same'"
+        )
 
 
 class Computed(Source):

@@ -73,7 +73,7 @@ def methods_page() -> str:
         entry
         for _, entries in families()
         for entry in entries
-        if isinstance(entry, Tableau | Splitting | LieGroupMethod)
+        if hasattr(entry, "points") or hasattr(entry, "row_sums") or type(entry) is Tableau
     ]
     sections += [_tableau(entry) for entry in shown if entry.reference != "lawson1967"]
     return "\n\n".join(sections) + "\n"
@@ -109,7 +109,7 @@ def _source(entry: Any) -> str:
 
 
 def _evaluations(entry: Any) -> int:
-    return int(entry.evaluations if isinstance(entry, Tableau) else entry.stages)
+    return int(getattr(entry, "evaluations", entry.stages))
 
 
 def _lacks(report: OrderReport) -> str:

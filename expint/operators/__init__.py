@@ -18,10 +18,10 @@ from expint.operators.over_time.time_scaled import TimeScaled
 from expint.operators.scalar import Scalar
 
 if TYPE_CHECKING:
+    from expint.operators.addition.sum import Sum
     from expint.operators.kronecker import KroneckerSum
     from expint.operators.matrix_free import MatrixFree
     from expint.operators.sparse import Sparse
-    from expint.operators.sum import Sum
 
 __all__ = [
     "BlockDiagonal",
@@ -39,7 +39,7 @@ __all__ = [
     "as_operator",
 ]
 
-_ON_DEMAND = {"KroneckerSum": "kronecker", "MatrixFree": "matrix_free", "Sparse": "sparse", "Sum": "sum"}
+_ON_DEMAND = {"KroneckerSum": "kronecker", "MatrixFree": "matrix_free", "Sparse": "sparse", "Sum": "addition.sum"}
 
 
 def __getattr__(name: str) -> Any:

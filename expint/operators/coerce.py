@@ -10,8 +10,6 @@ from expint.backend import Array, is_array
 from expint.operators.base import Operator, is_sparse
 from expint.operators.dense import Dense
 from expint.operators.diagonal import Diagonal
-from expint.operators.over_time.time_dependent import TimeDependent
-from expint.operators.over_time.time_scaled import TimeScaled
 from expint.operators.scalar import Scalar
 
 __all__ = ["as_operator", "as_part", "coerce"]
@@ -65,7 +63,7 @@ def coerce(linear: Any, shape: tuple[int, ...]) -> Operator:
         from expint.operators.matrix_free import MatrixFree
 
         return MatrixFree(linear)
-    if isinstance(linear, (TimeDependent, TimeScaled)):
+    if getattr(linear, "depends_on_time", False):
         raise TypeError(
             f"expected a linear part that does not depend on time, received {linear!r}, which solve_ivp and solve "
             "understand alone"
@@ -90,9 +88,9 @@ def coerce(linear: Any, shape: tuple[int, ...]) -> Operator:
     is_symbol = _broadcasts(own, shape)
     if is_matrix and is_symbol:
         raise ValueError(
-            f"an array of shape {own} on a state of shape {shape} can be a symbol that multiplies elementwise or "
-            "a matrix that acts on the last axis; say which: expint.operators.Diagonal(array) or "
-            "expint.operators.Dense(array)"
+            f"expected an array that is either a symbol or a matrix, received one of shape {own} for a state of shape "
+            f"{shape}, which can multiply elementwise or act on the last axis; say which: "
+            "expint.operators.Diagonal(array) or expint.operators.Dense(array)"
         )
     if square and not is_matrix and not is_symbol:
         raise ValueError(

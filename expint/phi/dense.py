@@ -78,19 +78,19 @@ def _check(xp: Namespace, matrix: Array) -> None:
     """Refuse what is not a finite square matrix or a batch of them."""
     if matrix.ndim < 2 or matrix.shape[-1] != matrix.shape[-2]:
         raise ValueError(
-            f"Expected square matrices of shape (…, n, n), received shape {tuple(matrix.shape)}; "
-            "for elementwise φ-functions use phi_functions."
+            f"expected square matrices of shape (…, n, n), received shape {tuple(matrix.shape)}; "
+            "for elementwise φ-functions use phi_functions"
         )
     if 8 * math.prod(matrix.shape) > _MOST_BYTES:
         raise ValueError(
-            f"Expected at most {_MOST_BYTES // 8} entries (1 GiB in double precision), since the φ-functions are "
-            f"several as large, received shape {tuple(matrix.shape)}; expint.phi.phi_action applies them to vectors."
+            f"expected at most {_MOST_BYTES // 8} entries (1 GiB in double precision), since the φ-functions are "
+            f"several as large, received shape {tuple(matrix.shape)}; expint.phi.phi_action applies them to vectors"
         )
     bad = int(xp.sum(xp.astype(~xp.isfinite(matrix), xp.int64)))
     if bad:
         raise ValueError(
-            f"Expected a finite matrix, received {bad} non-finite entries; check how it was assembled, or its "
-            "scaling by h."
+            f"expected a finite matrix, received {bad} non-finite entries; check how it was assembled, or its "
+            "scaling by h"
         )
 
 

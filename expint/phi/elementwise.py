@@ -150,8 +150,8 @@ def working_dtypes(xp: Namespace, z: Array) -> tuple[Any, Any]:
             double = available.get("complex128", available["complex64"])
         return double, z.dtype
     raise TypeError(
-        f"Expected z with a real, complex or integer dtype of at most double precision, received {z.dtype}; "
-        "convert it to float64 or complex128 first."
+        f"expected z with a real, complex or integer dtype of at most double precision, received {z.dtype}; "
+        "convert it to float64 or complex128 first"
     )
 
 

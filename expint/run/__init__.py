@@ -2,7 +2,7 @@
 
 from expint.run.control import Controller
 from expint.run.loops import Accepted, over_plan
-from expint.run.record import run_adaptive, run_plan
+from expint.run.record import run_adaptive, run_plan, run_states
 from expint.run.tolerance import ErrorNorm, StepControl
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "over_plan",
     "run_adaptive",
     "run_plan",
+    "run_states",
 ]
 
 accepted_states = over_plan

@@ -335,8 +335,7 @@ class _Walk:
         """Return the account of an object: its class, what it is of built-in kind, its attributes."""
         kind = type(value)
         if kind.__module__.partition(".")[0] == "sympy" and hasattr(value, "free_symbols"):
-            import sympy
-
+            sympy = sys.modules["sympy"]  # loaded, as there is an expression
             return ["sympy", sympy.srepr(value)]
         if is_array(value):
             return self.of_array(value)
@@ -393,8 +392,7 @@ class _Walk:
         """Return the account of an array of another library."""
         if not hasattr(value, "detach"):
             return ["array of", self(type(value)), str(value.dtype), *self.of_numpy(np.asarray(value))]
-        import torch
-
+        torch = sys.modules["torch"]  # loaded, as there is a tensor
         plain = value.layout == torch.strided and not value.is_quantized and value.device.type != "meta"
         if not plain:
             raise self.refuse(f"a tensor of layout {value.layout} on {value.device.type}")

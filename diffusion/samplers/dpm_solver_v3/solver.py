@@ -13,8 +13,7 @@ from diffusion.grids.published import uniform_in_lambda
 from diffusion.samplers.dpm_solver_v3.statistics import Statistics
 from diffusion.samplers.dpm_solver_v3.tabulated import TabulatedGauge, TabulatedSampler
 from diffusion.samplers.ends import End, capped, predictor, taper
-from expint.derive import ErrorEstimate, Method, Stage, StepContext, Terms, adams_terms, phi
-from expint.derive.algebra.spread import placed, spread
+from expint.derive import ErrorEstimate, Method, Stage, StepContext, Terms, adams_terms, phi, placed, spread
 
 __all__ = ["PredictorCorrectorOfEqualOrder", "dpm_solver_v3"]
 

@@ -35,8 +35,7 @@ from diffusion.samplers.ends import predictor
 from diffusion.samplers.sampler import Sampler
 from expint.backend import Array
 from expint.derive import Method, Stage, StepContext, Terms
-from expint.lower.memory import Layout
-from expint.lower.plan import Plan, Row, Step
+from expint.lower import Layout, Plan, Row, Step
 
 __all__ = ["TabulatedGauge", "TabulatedSampler"]
 

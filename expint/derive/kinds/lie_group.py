@@ -80,6 +80,8 @@ class LieGroupMethod(ProvedInWords, WithoutEstimate, Presented):
         If a field has more coefficients than there are nodes, or a motion starts at a point that comes later.
     """
 
+    kind = "follows fields"
+
     name: str
     c: tuple[Exact, ...]
     final: Motion
@@ -178,8 +180,8 @@ class LieGroupMethod(ProvedInWords, WithoutEstimate, Presented):
         """
         if not self.points:
             raise ValueError(
-                f"{self.name} is made for y' = A(t) y + b(t): expected linear=TimeDependent(A, forcing=b) and "
-                "nonlinear=None; for a constant A take a method such as 'krogstad4'"
+                f"expected linear=TimeDependent(A, forcing=b) and nonlinear=None for {self.name}, which is made for "
+                "y' = A(t) y + b(t), received a constant A; take a method such as 'krogstad4'"
             )
         return self.tableau.recipe(step)
 

@@ -145,7 +145,9 @@ class LinearisedAdams(FullStiffOrder, Linearised, WithoutEstimate, Presented):
         """
         taken = self.looks_at(step.history)
         if len(taken) < self.q:
-            raise ValueError(f"{self.name} needs {self.q} slopes, received {len(taken)}: start by a ladder")
+            raise ValueError(
+                f"expected {self.q} past points for {self.name}, received {len(taken)}; start by a one-step method"
+            )
         return _adams(tuple(Fraction(step.history[k]) for k in taken), taken)
 
     def looks_at(self, history: Sequence[Any]) -> tuple[int, ...]:

@@ -27,6 +27,7 @@ __all__ = ["Linearised", "Rosenbrock", "increment"]
 class Linearised:
     """A method that needs L to be the Jacobian of the whole right-hand side at every step."""
 
+    kind = "linearises"
     linearises = True
 
 

@@ -61,6 +61,8 @@ class Splitting(ProvedInWords, WithoutEstimate, Presented):
         If the numbers of parts do not fit, or the parts do not sum to 1.
     """
 
+    kind = "splitting"
+
     name: str
     a: tuple[Exact, ...]
     b: tuple[Exact, ...]

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol
 
 from expint.derive.algebra.phisum import Terms
 
-__all__ = ["ErrorEstimate", "Method", "Stage", "StepContext", "WithoutEstimate"]
+__all__ = ["ErrorEstimate", "Method", "Stage", "StepContext", "WithoutEstimate", "kind_of_method"]
 
 
 class StepContext(NamedTuple):
@@ -98,6 +98,11 @@ class Method(Protocol):
     @property
     def error_order(self) -> int | None:
         """The order p of the error estimate, whose size is O(h^{p+1}); None without estimate."""
+
+
+def kind_of_method(method: Any) -> str:
+    """Return "splitting", "follows fields" (of Magnus and commutator-free methods), "linearises", or "fixed L"."""
+    return str(getattr(method, "kind", "fixed L"))
 
 
 class WithoutEstimate:

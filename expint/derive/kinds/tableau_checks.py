@@ -33,7 +33,7 @@ def completed(row: Sequence[Any], total: PhiSum, label: str) -> tuple[PhiSum, ..
     """
     try:
         if any(entry is REST for entry in row[1:]):
-            raise ValueError(f"expected REST only as the first entry of {label}")
+            raise ValueError(f"expected REST only as the first entry of {label}, received it as a later one")
         if row and row[0] is REST:
             others = tuple(as_phisum(entry) for entry in row[1:])
             return (total - sum(others, PhiSum()), *others)

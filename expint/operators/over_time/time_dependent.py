@@ -33,6 +33,8 @@ class TimeDependent:
     S. Blanes, F. Casas, J. A. Oteo and J. Ros, Phys. Rep. 470 (2009) 151–238.
     """
 
+    depends_on_time = True
+
     def __init__(self, operator: Callable[[float], Any], forcing: Callable[[float], Array] | None = None) -> None:
         if not callable(operator) or not (forcing is None or callable(forcing)):
             given = operator if not callable(operator) else forcing

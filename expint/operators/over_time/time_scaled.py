@@ -50,6 +50,8 @@ class TimeScaled:
         If ``rate`` or ``integral`` is no function.
     """
 
+    depends_on_time = True
+
     def __init__(
         self, rate: Callable[[float], float], operator: Any, integral: Callable[[float], float] | None = None
     ) -> None:
@@ -80,8 +82,8 @@ class TimeScaled:
         operators = [part.operator for part in self.parts]
         if all(is_array(own) for own in operators) and len({tuple(own.shape) for own in operators}) == 1:
             return sum(factor * own for factor, own in zip(factors, operators))
+        from expint.operators.addition.combination import combination
         from expint.operators.coerce import as_part
-        from expint.operators.combination import combination
 
         return combination(factors, [as_part(own) for own in operators])
 

@@ -146,15 +146,16 @@ def _number(value: Any) -> float:
             "jit, grad and vmap; leave events out there, or solve outside"
         )
     value = value.detach() if hasattr(value, "detach") else value
+    kind = f"{type(value).__name__} of shape {shape}" + (", complex" if is_complex(value) else "")
+    wrong = TypeError(
+        f"expected an event to return a real number, received {kind}; reduce it, for example y[0] or max(abs(y))"
+    )
+    if shape or is_complex(value):
+        raise wrong
     try:
-        if shape or is_complex(value):
-            raise TypeError("no real number")
         number = float(value)
     except (TypeError, ValueError, RuntimeError) as error:
-        kind = f"{type(value).__name__} of shape {shape}" + (", complex" if is_complex(value) else "")
-        raise TypeError(
-            f"expected an event to return a real number, received {kind}; reduce it, for example y[0] or max(abs(y))"
-        ) from error
+        raise wrong from error
     if math.isnan(number):
         raise ValueError("expected an event to return a real number, received nan; define it for all states of the run")
     return number

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from expint.backend import Array
 from expint.derive.kinds.lie_group import LieGroupMethod, Motion
+from expint.operators.addition.combination import combination
 from expint.operators.base import Operator
-from expint.operators.combination import combination
 from expint.operators.over_time.time_integral import Integral
 from expint.run.flow import flow
 from expint.run.steppers.one_step import OneStep

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from expint.backend import Array
 from expint.derive.kinds.lie_group import LieGroupMethod, Motion
+from expint.operators.addition.combination import combination, for_single_use
 from expint.operators.base import Operator, StoredOperator, random_like
-from expint.operators.combination import combination, for_single_use
 from expint.phi.augmented import norm
 from expint.run.flow import flow
 from expint.run.steppers.doubled import Doubled

@@ -7,10 +7,10 @@ from typing import Any
 
 from expint.backend import Array
 from expint.derive.algebra.phisum import Terms
+from expint.operators.addition.commuting import Commuting, sum_of_products
+from expint.operators.addition.merge import merge
 from expint.operators.base import Operator, PhiTable
 from expint.operators.coerce import as_part
-from expint.operators.commuting import Commuting, sum_of_products
-from expint.operators.merge import merge
 
 __all__ = ["Sum"]
 

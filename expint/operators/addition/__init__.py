@@ -1,0 +1,1 @@
+"""Sums and linear combinations of operators, and what they simplify to."""
