@@ -12,7 +12,7 @@ from expint.given import check_state, given_callback, given_times, with_known_va
 from expint.ivp.bind import bind, linearises
 from expint.ivp.bound import Problem, Tolerance
 from expint.ivp.breakpoints import solve_in_pieces
-from expint.ivp.checks import check_estimate, refuse_tolerances
+from expint.ivp.checks import check_controller, check_estimate, refuse_tolerances
 from expint.ivp.run import Shown, over, to_stops
 from expint.ivp.time_scaled import solve_in_clock
 from expint.ivp.times import MOST_STEPS, StepLimits, lay_out_stops, lay_out_times
@@ -166,21 +166,15 @@ def solve_ivp(
     if fixed:
         bounds = StepLimits(first_step, max_step, max_steps).given()
         refuse_tolerances(rtol=rtol, atol=atol, norm=norm, error=error, controller=controller, **bounds)
-    if not isinstance(controller, Controller | None):
-        raise TypeError(
-            f"expected controller to be an expint.run.Controller, received {type(controller).__name__}; (1, 0, 0) is "
-            "the I controller, (0.7, -0.4, 0) PI, (0.49, -0.34, 0.1) PID: Controller((1, 0, 0))"
-        )
+    check_controller(controller)
     shown = Shown(dense_output, watched, given_callback(callback), progress)
     problem = Problem(nonlinear, y0, times.span, linear, jac, args)
     if fixed:
         bound = bind(problem, method)
         return over(bound, y0, *lay_out_times(times.span, times.step, times.grid, times.t_eval), shown)
     limits = StepLimits(times.first, times.largest, times.most)
-    stops, bound = (
-        lay_out_stops(times.span, times.t_eval, limits),
-        bind(problem, method, error, Tolerance(rtol, atol, norm)),
-    )
+    stops = lay_out_stops(times.span, times.t_eval, limits)
+    bound = bind(problem, method, error, Tolerance(rtol, atol, norm))
     assert bound.error is not None  # a tolerance was asked for
     forced = nonlinear is not None or isinstance(linear, TimeDependent)
     control = StepControl(bound.error, controller, *limits.sizes(), looks=forced)

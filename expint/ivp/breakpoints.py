@@ -59,7 +59,9 @@ def solve_in_pieces(
             own["t_eval"] = [*([start] if n == 0 and start in asked else []), *inside, end]
         if n and own.get("first_step") is not None:
             own["first_step"] = math.copysign(min(abs(own["first_step"]), abs(end - start)), own["first_step"])
-        spent = sum(piece.stats.steps + piece.stats.rejected for piece in found)
+        if options.get("step") is None and grid is None:
+            spent = sum(piece.stats.steps + piece.stats.rejected for piece in found)
+            own["max_steps"] = max(1, most - spent)
         try:
             piece = solve(
                 None if nonlinear is None else sees.function(nonlinear),
@@ -70,7 +72,6 @@ def solve_in_pieces(
                 events=[_further(event, i, found) for i, event in enumerate(watched)] or None,
                 args=args,
                 callback=callback if callback is None or n == 0 else _from_second(callback),
-                max_steps=max(1, most - spent),
                 **own,
             )
         except BaseException as error:

@@ -11,9 +11,11 @@ from expint.backend import Array, array_namespace, asarray_like, to_numpy
 from expint.derive.kinds.stage import Method
 from expint.exchange import as_state, ask, lent, refuse_masked
 from expint.given import check_state, refuse_gradients
+from expint.run.control import Controller
 from expint.run.tolerance import ErrorNorm
 
 __all__ = [
+    "check_controller",
     "check_estimate",
     "check_function",
     "check_slopes",
@@ -111,6 +113,15 @@ def default_atol(rtol: float | Array, y0: Array) -> float | Array:
     """Return rtol times the root mean square of y_0, or times 1 where that is zero."""
     size = float(np.sqrt(np.mean(np.abs(_on_host(y0)) ** 2)))
     return rtol * (size if size > 0 else 1.0)
+
+
+def check_controller(controller: Any) -> None:
+    """Refuse what is neither a controller nor None."""
+    if not isinstance(controller, Controller | None):
+        raise TypeError(
+            f"expected controller to be an expint.run.Controller, received {type(controller).__name__}; (1, 0, 0) is "
+            "the I controller, (0.7, -0.4, 0) PI, (0.49, -0.34, 0.1) PID: Controller((1, 0, 0))"
+        )
 
 
 def check_estimate(error: str | None) -> bool:

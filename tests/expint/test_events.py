@@ -181,7 +181,7 @@ def test_the_cost_of_an_event_does_not_grow_with_the_run() -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(expint.run.dense.collocated.DenseOutput, "__init__", noted)
         circle(lambda t, y: y[0].real, step=0.1, rtol=None, max_step=math.inf, dense_output=True)
-    assert max(sizes[:-1]) <= 6  # the last is the output of the whole run
+    assert max(sizes[:-1]) <= 9  # 2 · 4 + 1: some of twice the order may coincide; the last is that of the whole run
 
 
 @pytest.mark.parametrize(
