@@ -61,3 +61,10 @@ def test_the_code_of_the_page_on_extending_runs_as_pasted() -> None:
     reached = namespace["reached"]
     assert isinstance(reached, list)
     assert {0.3, 1.0} <= set(reached)
+
+
+def test_the_code_of_the_page_on_reports_runs_as_pasted() -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (DOCS / "reports.md").read_text(), flags=re.DOTALL)
+    namespace: dict[str, object] = {}
+    for block in blocks:
+        exec(compile(block, "reports.md", "exec"), namespace)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from typing import NamedTuple, Protocol
 
@@ -12,7 +13,7 @@ import numpy as np
 import expint
 from diffusion.keeping import kept_of_values
 from diffusion.process.gauge import Gauge
-from diffusion.process.prediction import coefficients
+from diffusion.process.prediction import Kind, coefficients
 from diffusion.process.schedule import NoiseSchedule
 from diffusion.samplers.ends import Programme
 from expint.derive import Method
@@ -168,9 +169,15 @@ def _lowered(
     t = _on_this_side(t, ends.t, [len(step.times) - 1 for step in plan.steps], known) if inner.size else t
     scale = gauge.scale(schedule.alpha(t), schedule.sigma(t)) if inner.size else inner
     sizes = [len(step.times) for step in plan.steps]
-    return plan.in_coordinates(
+    in_x = plan.in_coordinates(
         _by_step(gauge.scale(ends.alpha, ends.sigma), scale, sizes), _by_step(ends.t, t, sizes), nonlinear
     )
+    return replace(in_x, outputs=partial(_of_data, gauge.predicts, schedule))
+
+
+def _of_data(kind: Kind, schedule: NoiseSchedule, t: float) -> tuple[float, float]:
+    """Return (p, q) with prediction = p x + q x₀ at the time t: the data are what all plans have in common."""
+    return coefficients("data", kind, float(schedule.alpha(t)), float(schedule.sigma(t)), schedule.sigma_data)
 
 
 def _on_this_side(t: np.ndarray, ends: np.ndarray, inner: Sequence[int], known: Sequence[int]) -> np.ndarray:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from expint.lower.canonical import Canonical, canonical, same_map
 from expint.lower.memory import PLAIN, Layout
 from expint.operators.base import Operator
 from expint.operators.scalar import Scalar
@@ -56,12 +58,53 @@ class Plan:
         How many values of N are kept in memory.
     layout
         Which columns there are beside them.
+    outputs
+        By the time of an evaluation (p, q): what is evaluated there is p x + q f, with f a function that plans to be
+        compared have in common. None where they evaluate f itself. Only the canonical form reads it.
+
+    Notes
+    -----
+    ``one == other`` asks whether two plans are the same map of states, to rounding; see ``canonical``. No hash can
+    follow rounding, so a plan is hashed by its identity.
     """
 
     operator: Operator
     steps: tuple[Step, ...]
     depth: int
     layout: Layout = PLAIN
+    outputs: Callable[[float], tuple[float, float]] | None = None
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Plan):
+            return NotImplemented
+        if self is other:
+            return True
+        if any(not isinstance(plan.operator, Scalar) or plan.layout.noise for plan in (self, other)):
+            return False
+        return same_map(self.canonical(), other.canonical())
+
+    __hash__ = object.__hash__
+
+    def canonical(self) -> Canonical:
+        """Return the coefficients (c, D, τ) that make the plan the map it is; see ``expint.lower.canonical``.
+
+        Raises
+        ------
+        TypeError
+            If the operator is not a ``Scalar``, or the plan draws noise.
+        ValueError
+            If the plan looks at states before the first one.
+        """
+        self.require_numbers()
+        if self.layout.noise:
+            raise TypeError(
+                "expected a deterministic plan, received one that draws noise; take that of the deterministic method"
+            )
+        return self._canonical
+
+    @cached_property
+    def _canonical(self) -> Canonical:
+        return canonical(tuple(self.rows), self.layout, self.depth, self.outputs)
 
     @property
     def rows(self) -> Iterator[tuple[float, Row]]:
