@@ -60,7 +60,7 @@ def run_sampler(
     x = state * denoiser.schedule.noise_scale(start_time) if start == "noise" else state
     last = len(plan.steps) - 1
 
-    def states_by(scattered: bool, known: Array | None = None) -> Iterator[Accepted]:
+    def states_by(scattered: bool, known: list[Array] | None = None) -> Iterator[Accepted]:
         """Yield the states, by the loop with fewer operations or the one that records gradients."""
         every = not scattered or predictions is not None
         plan_run, evaluate, factors = _evaluation(sampler, denoiser, plan, x, keep=every)
@@ -81,9 +81,14 @@ def run_sampler(
             yield from states_by(scattered)
             return
         yield Accepted(start_time, x, 0)
-        known = _evaluation(sampler, denoiser, plan, x)[1](start_time, x)
-        chosen = states_by(not known.requires_grad, known)  # what the network learns asks for a gradient, or nothing
-        next(chosen)
+        known: list[Array] = []
+        chosen = states_by(True, known)
+        next(chosen)  # all numbers are on the device before the first call
+        value = _evaluation(sampler, denoiser, plan, x)[1](start_time, x)
+        known.append(value)
+        if value.requires_grad:  # what the network learns asks for a gradient
+            chosen = states_by(False, known)
+            next(chosen)
         yield from chosen
 
     run = run_states(
@@ -102,13 +107,17 @@ def run_sampler(
     return diagnosed(run, plan_run, evaluate, x)
 
 
-def _once_known(slope: Callable[[float, Array], Array], known: Array, refuse: bool) -> Callable[[float, Array], Array]:
-    """Return the ``slope``, its first value ``known``; with ``refuse``, values that ask for a gradient are refused."""
-    waiting = [known]
+def _once_known(
+    slope: Callable[[float, Array], Array], known: list[Array], refuse: bool
+) -> Callable[[float, Array], Array]:
+    """Return the ``slope``, its first value that in ``known`` once it is there.
+
+    With ``refuse``, values that ask for a gradient are refused.
+    """
 
     def evaluate(t: float, x: Array) -> Array:
-        if waiting:
-            return waiting.pop()
+        if known:
+            return known.pop()
         value = slope(t, x)
         if refuse and value.requires_grad:
             raise TypeError(

@@ -128,10 +128,10 @@ def scattered_states(plan: Plan, nonlinear: Callable[[float, Array], Array], y0:
     sums = xp.zeros((depth * width, *y0.shape), dtype=y0.dtype, device=device(y0))
     rings = xp.reshape(sums, (depth, width, *y0.shape)).unbind(0)
     slots = cycle([(ring.zero_, ring.unbind(0)) for ring in rings])
-    t, y = scattered.start, xp.asarray(y0, copy=True)
+    t, y, every = scattered.start, xp.asarray(y0, copy=True), scattered.beside(y0)
     yield Accepted(t, y, 0)
     point, add_multiples = y, sums.addcmul_
-    for done, (weights, group, (clear, parts)) in enumerate(zip(scattered.beside(y0), scattered.groups, slots), 1):
+    for done, (weights, group, (clear, parts)) in enumerate(zip(every, scattered.groups, slots), 1):
         add_multiples(weights, nonlinear(t, point))
         for (t, weight, accept), part in zip(group, parts):
             point = xp.asarray(part, copy=True) if weight is None else part.add(y, alpha=weight)
