@@ -42,7 +42,9 @@ class Watch:
             return None
         between = recorder.newest()
         assert between is not None  # there is a step
-        end = finder.look(before, reached.t, reached.y, between)
+        operator = getattr(between, "operator", None)
+        turns = operator is None or operator.turns(reached.t - before)
+        end = finder.look(before, reached.t, reached.y, between, turns)
         if end is None:
             return None
         y = finder.newest(end)

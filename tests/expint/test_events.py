@@ -316,3 +316,13 @@ def test_events_are_those_of_scipy_side_by_side(options: dict[str, Any], termina
         np.testing.assert_allclose(own.y, other.y.T, atol=1e-5)
     else:
         assert own.t[-1] == pytest.approx(other.t[-1], rel=1e-6)
+
+
+@pytest.mark.parametrize("method", ["auto", "pec5", "adams4", "etd34", "expint43", "exprb43"])
+@pytest.mark.parametrize("rate", [1.0, 2.7, 0.31])
+def test_rotations_that_go_round_from_step_to_step_hide_no_zero(method: str, rate: float) -> None:
+    run = expint.solve_ivp(
+        lambda t, y: 0 * y, (0, 200), np.array([1 + 0j]), linear=1j * rate, method=method, events=lambda t, y: y[0].real
+    )
+    zeros = (np.arange(int(200 * rate / np.pi + 0.5)) + 0.5) * np.pi / rate
+    np.testing.assert_allclose(run.t_events[0], zeros, rtol=1e-9)
