@@ -11,6 +11,7 @@ from expint.backend import Array
 from expint.ivp.bound import Bound
 from expint.progress import Progress
 from expint.run import StepControl
+from expint.run.dense import Counted
 from expint.run.events import Event
 from expint.run.loops import over_plan, over_times
 from expint.run.record import run_adaptive, run_states
@@ -52,8 +53,8 @@ def to_stops(
 
 
 def _rest(bound: Bound, shown: Shown) -> dict[str, Any]:
-    watched = shown.events or shown.dense_output
-    watch = Watch(Recorder(bound.interpolation, shown.dense_output), shown.events) if watched else None
+    watched, slope = shown.events or shown.dense_output, Counted(bound.slope)
+    watch = Watch(Recorder(bound.interpolation(slope), shown.dense_output), shown.events, slope) if watched else None
     return {"callback": shown.callback, "progress": shown.progress, "watch": watch}
 
 

@@ -172,14 +172,14 @@ def test_events_work_with_torch() -> None:
 def test_the_cost_of_an_event_does_not_grow_with_the_run() -> None:
     """Each step makes dense output of the newest steps only."""
     sizes = []
-    original = expint.run.dense_output.DenseOutput.__init__
+    original = expint.run.dense.collocated.DenseOutput.__init__
 
     def noted(self: Any, operator: Any, times: Any, *rest: Any) -> None:
         sizes.append(len(times))
         original(self, operator, times, *rest)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(expint.run.dense_output.DenseOutput, "__init__", noted)
+        patch.setattr(expint.run.dense.collocated.DenseOutput, "__init__", noted)
         circle(lambda t, y: y[0].real, step=0.1, rtol=None, max_step=math.inf, dense_output=True)
     assert max(sizes[:-1]) <= 6  # the last is the output of the whole run
 
