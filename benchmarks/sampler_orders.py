@@ -99,10 +99,7 @@ def start_name(sampler: diffusion.Sampler) -> str:
 
 def grid_name(rule: Any) -> str:
     """Return in which clock the published grid is uniform."""
-    first, second, *_ = rule.args
-    if isinstance(first, str):
-        return f"timesteps, {first}"
-    return f"{second}" if first == 1 else f"{second}^(1/{first:g})"
+    return str(rule)
 
 
 def rows(names: Sequence[str]) -> Iterator[tuple[Row, diffusion.Sampler]]:

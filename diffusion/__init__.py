@@ -13,7 +13,7 @@ from .estimate import estimate_statistics
 from .gauge import Gauge
 from .prediction import convert
 from .programme import STOP, End, taper
-from .sample import OffScaleWarning, SamplingError, encode, sample, trajectory
+from .sample import OffScaleWarning, SamplingError, UnstableWarning, encode, sample, trajectory
 from .samplers import sampler, sampler_names
 from .schedule import EDM, VE, FlowMatching, NoiseSchedule
 from .singlestep import orders_for_calls, singlestep
@@ -38,6 +38,7 @@ __all__ = [
     "SamplingError",
     "Statistics",
     "SubVP",
+    "UnstableWarning",
     "adapters",
     "clock",
     "convert",

@@ -22,11 +22,12 @@ class Beside:
         self._kept: OrderedDict[Hashable, tuple[Any, tuple[Any, ...]]] = OrderedDict()
 
     def __call__(
-        self, key: Hashable, make: Callable[[], Sequence[Any]], like: Array, held: Any = None
+        self, key: Hashable, make: Callable[[], Sequence[Any]], like: Array, owner: object = None
     ) -> tuple[Any, ...]:
         """Return the numbers and arrays that ``make`` returns, in the namespace, precision and device of ``like``.
 
-        What is ``held`` lives as long as the entry, so that its id may be the key.
+        A ``key`` that is the id of an ``owner`` is good as long as that is held, which it is here. With None as the key
+        nothing is kept.
 
         Raises
         ------
@@ -34,11 +35,14 @@ class Beside:
             If an array does not broadcast to the shape of ``like``.
         """
         key = (key, array_namespace(like).__name__, like.dtype, str(device(like)), tuple(like.shape[1:]))
-        if key not in self._kept:
-            self._kept[key] = held, tuple(_beside(value, like) for value in make())
+        if key in self._kept:
+            return self._kept[key][1]
+        values = tuple(_beside(value, like) for value in make())
+        if key[0] is not None:
+            self._kept[key] = owner, values
             if len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)
-        return self._kept[key][1]
+        return values
 
 
 def _beside(value: Any, like: Array) -> Any:
@@ -73,7 +77,7 @@ class Affine:
     def combine(self, weights: Sequence[Any], columns: Sequence[Array]) -> Array:
         """Return Σ_j weights_j columns_j."""
         total = None
-        for factor, column in zip(self._beside(id(weights), lambda: weights, columns[0], weights), columns):
+        for factor, column in zip(self._beside(id(weights), lambda: weights, columns[0], owner=weights), columns):
             if factor is not None:
                 term = factor if isinstance(column, float) else factor * column
                 total = term if total is None else total + term

@@ -77,6 +77,15 @@ class StateClock(Clock):
     half_log_snr: Callable[[Any, Any], Any]
     slope: Callable[[Any], Any]
 
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """Return how to find a clock of ours again: by name, or by the σ_data it was made with."""
+        if _BY_NAME.get(self.name) is self:
+            return clock, (self.name,)
+        name, _, number = self.name.partition("(")
+        if name == "edm-angle" and number and edm_angle(float(number[:-1])) is self:
+            return edm_angle, (float(number[:-1]),)
+        return super().__reduce_ex__(protocol)
+
     def value(self, schedule: NoiseSchedule, t: Array) -> Array:
         """Return s at the times ``t`` of ``schedule``."""
         return self.at(schedule.alpha(t), schedule.sigma(t))
@@ -119,6 +128,12 @@ FLOW = StateClock(
     half_log_snr=lambda xp, tau: xp.log1p(-tau) - xp.log(tau),
     slope=lambda rho: -rho / (1.0 + rho) ** 2,
 )
+SIGNAL = StateClock(
+    "signal",
+    of_state=lambda xp, a, s: a / s,
+    half_log_snr=lambda xp, r: xp.log(r),
+    slope=lambda rho: 1.0 / rho,
+)
 LOG_FLOW = StateClock(  # −log of the time of the straight path, with the sign of λ
     "log-flow",
     of_state=lambda xp, a, s: xp.log1p(a / s),
@@ -127,7 +142,6 @@ LOG_FLOW = StateClock(  # −log of the time of the straight path, with the sign
 )
 
 
-@lru_cache(maxsize=64)
 def edm_angle(sigma_data: float = 0.5) -> StateClock:
     """Return the clock arctan(ρ/σ_data), in which an EDM-preconditioned network gives the slope of its state.
 
@@ -137,12 +151,22 @@ def edm_angle(sigma_data: float = 0.5) -> StateClock:
         If ``sigma_data`` is not positive.
     """
     check_positive("sigma_data", sigma_data)
+    return _edm_angle(float(sigma_data))
+
+
+@lru_cache(maxsize=64)
+def _edm_angle(sigma_data: float) -> StateClock:
     return StateClock(
-        f"edm-angle({sigma_data:g})",
+        f"edm-angle({_written(sigma_data)})",
         of_state=lambda xp, a, s: xp.atan2(s, sigma_data * a),
         half_log_snr=lambda xp, angle: -xp.log(sigma_data * xp.tan(angle)),
         slope=lambda rho: -sigma_data * rho / (sigma_data**2 + rho * rho),
     )
+
+
+def _written(number: float) -> str:
+    """Return the number in few digits if they are all that it has."""
+    return f"{number:g}" if float(f"{number:g}") == number else repr(float(number))
 
 
 CLOCKS: dict[str, Clock] = {
@@ -151,10 +175,13 @@ CLOCKS: dict[str, Clock] = {
     "rho": RHO,
     "angle": ANGLE,
     "flow": FLOW,
+    "signal": SIGNAL,
     "log-flow": LOG_FLOW,
     "edm-angle": edm_angle(),
 }
 """The clocks by name; ``"edm-angle"`` is that of σ_data = 1/2."""
+
+_BY_NAME = {entry.name: entry for entry in CLOCKS.values() if "(" not in entry.name}
 
 _ALIASES = {
     "time": "t",

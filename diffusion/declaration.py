@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -104,12 +105,18 @@ class Sampler:
         ``known`` says how many slopes each of them may look at. With ``to_zero`` the grid ends before the last step,
         which leads to σ = 0.
         """
-        method = self._method_on(schedule, s)
+        bounded = (
+            not to_zero or self.interpolate_in is None or isfinite(self._history_value(schedule, schedule.t_clean))
+        )
+        method = self._method_on(schedule, s if bounded else s[:-1])
+        last = (capped(method, self.end.zero or 1) if bounded else expint.Adams(1),) if to_zero else ()
         steps = len(s) - 1 - to_zero
+        if steps == 0:
+            return last
         begun = [method if self.start is None else STARTS[self.start](method, count) for count in known[:steps]]
         restarted = [after == 1 for after in known[1:steps]]  # no correction by a slope from beyond an edge
         ended = self.end.apply([predictor(m) if edge else m for m, edge in zip(begun, [*restarted, False])])
-        return (*ended, capped(method, self.end.zero or 1)) if to_zero else ended
+        return (*ended, *last)
 
     def plan(
         self, schedule: NoiseSchedule, times: np.ndarray, *, to_zero: bool = False, edges: tuple[float, ...] = ()
@@ -130,12 +137,13 @@ class Sampler:
         del steps, schedule
         return self
 
-    def on(self, schedule: NoiseSchedule, times: np.ndarray) -> Sampler:
+    def on(self, schedule: NoiseSchedule, times: np.ndarray, *, to_zero: bool = False) -> Sampler:
         """Return the sampler with which a run over the ``times`` is made.
 
         One of order 1 that starts from pure noise, α = 0, uses the data prediction: it is the same sampler in both
         gauges, and of pure noise the noise prediction tells nothing.
         """
+        del to_zero
         if self.gauge.predicts == "noise" and self.method.order == 1 and float(schedule.alpha(times[0])) == 0.0:
             return replace(self, gauge=DATA)
         return self
@@ -145,13 +153,19 @@ class Sampler:
         method: Any = self.method  # of expint's catalogue, where every method knows its source
         return bibtex(self.reference) if self.reference else str(method.cite())
 
+    def _history_value(self, schedule: NoiseSchedule, t: float) -> float:
+        """Return the clock in which the history is interpolated at the time ``t``."""
+        with np.errstate(divide="ignore"):
+            value = clock(self.interpolate_in or self.gauge.clock).value(schedule, np.array([t]))
+        return float(np.asarray(value)[0])
+
     def _method_on(self, schedule: NoiseSchedule, s: Sequence[float]) -> Method:
         """Return the method with its history clock bound to the ``schedule`` and the ends ``s`` of the steps."""
         if self.interpolate_in is None:
             return self.method
-        if not isinstance(self.method, expint.Adams):
+        if not isinstance(self.method, expint.Adams | PredictorCorrector):
             raise ValueError(
-                f"{self.name}: expected an Adams method to interpolate in {self.interpolate_in!r}, received "
+                f"{self.name}: expected a multistep method to interpolate in {self.interpolate_in!r}, received "
                 f"{self.method.name}, whose history has no clock of its own; leave interpolate_in out"
             )
         history = self.history(

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from expint.backend import Array, array_namespace, device, is_array
-from expint.exchange import ask, noticing
+from expint.backend import Array, array_namespace, is_array
+from expint.exchange import ask
 from expint.given import refuse_gradients
 from expint.operators import Scalar
 
+from .adapted import at_least_single, bound, ready, untouching
+from .keeping import kept_of_values
 from .prediction import Kind, coefficients, prediction_name
 from .schedule import NoiseSchedule
 from .variance_preserving import VP
@@ -28,8 +29,10 @@ class Denoiser:
     Parameters
     ----------
     network
-        Called as ``network(x, t, **condition)`` with x of shape (B, …) and t of shape (B,), of x's dtype and device.
-        Returns an array of x's shape and dtype, and leaves x and t as they are.
+        Called as ``network(x, t, **condition)`` with x of shape (B, …) and t of shape (B,), on x's device and of its
+        dtype, but single precision at least. t is what the schedule tells networks, ``schedule.network_time``: its own
+        time, for flow matching the time after the shift. The network returns an array of x's shape and dtype (single
+        precision is rounded to a half), and leaves x and t as they are.
     predicts
         The kind of its output: ``"noise"``, ``"data"``, ``"score"``, ``"velocity"``, ``"flow"``, ``"edm"``.
     schedule
@@ -74,6 +77,7 @@ class Denoiser:
                 f"expected the condition as a mapping of keyword arguments; received {type(self.condition).__name__}; "
                 "pass a dict such as {'label': labels}"
             )
+        object.__setattr__(self, "network", bound(self.network, self.schedule))
         object.__setattr__(self, "predicts", prediction_name(self.predicts))
         object.__setattr__(self, "discontinuities", tuple(float(t) for t in self.discontinuities))
 
@@ -85,7 +89,8 @@ class Denoiser:
         x
             States, (B, …), of real floating dtype.
         t
-            One time for all, a number, or times of shape (B,), an array like ``x``.
+            One time of the schedule for all, a number, or times of shape (B,), an array like ``x``. In a float64 array
+            or as a number it is reckoned with in double precision; the network has it in single precision at least.
 
         Raises
         ------
@@ -100,28 +105,33 @@ class Denoiser:
             raise ValueError("expected a state of shape (B, …); received a scalar; add a batch axis")
         if isinstance(t, (int, float)) or not is_array(t) or t.ndim == 0:
             refuse_gradients("t", t)
-            t = array_namespace(x).full((x.shape[0],), float(t), dtype=x.dtype, device=device(x))
-        return like_input(ask(noticing(self.network, "the network"), x, t, **self.condition), x)
+            t = float(t)
+            output = ask(ready(self.network, self._told([t]), x), t, x, **self.condition)
+        else:
+            told = self.schedule.network_time(at_least_single(t))
+            output = ask(untouching(self.network), x, told, **self.condition)
+        return _like_state(output, x)
 
     def at_times(self, times: Iterable[float], like: Array) -> Callable[[float, Array], Array]:
         """Return the denoiser as a function of (t, x) for these ``times`` and for states ``like`` one.
 
-        The arrays of times that the network is given are made here, all at once.
+        The arrays of times that the network is given are made here, all at once, from times in double precision.
         """
-        network, condition = noticing(self.network, "the network"), self.condition
-        unique = list(dict.fromkeys(times))
-        host = np.repeat(np.array(unique)[:, None], like.shape[0], axis=1)
-        xp = array_namespace(like)
-        rows = xp.unstack(xp.asarray(host, dtype=like.dtype, device=device(like)))
-        at, shape, dtype = dict(zip(unique, rows, strict=True)), like.shape, like.dtype
+        network, condition = ready(self.network, self._told(times), like), self.condition
+        shape, dtype = like.shape, like.dtype
 
         def call(t: float, x: Array) -> Array:
-            output = network(x, at[t], **condition)
+            output = network(t, x, **condition)
             if getattr(output, "shape", None) == shape and output.dtype == dtype:  # looked at here: a call less
                 return output
-            return like_input(output, x)
+            return _like_state(output, x)
 
         return call
+
+    def _told(self, times: Iterable[float]) -> dict[float, float]:
+        """Return by time of the schedule what the network is told."""
+        unique = list(dict.fromkeys(times))
+        return dict(zip(unique, np.asarray(self.schedule.network_time(np.array(unique))).tolist(), strict=True))
 
     def with_condition(self, condition: Mapping[str, Any]) -> Denoiser:
         """Return the denoiser with another condition."""
@@ -145,10 +155,19 @@ class Denoiser:
 _COMBINE = Scalar(0.0).combine  # one operation for each array where the library has one
 
 
-@lru_cache(maxsize=4096)
+@kept_of_values(maxsize=4096)
 def _conversion(schedule: NoiseSchedule, source: Kind, target: Kind, t: float) -> tuple[float, float]:
-    """Return (A, B) with target = A x + B output at ``t``; kept, since a run visits the same times again and again."""
+    """Return (A, B) with target = A x + B output at ``t``; kept, as a run visits the same times again and again."""
     return coefficients(source, target, schedule.alpha(t), schedule.sigma(t), schedule.sigma_data)
+
+
+def _like_state(output: Array, x: Array) -> Array:
+    """Return the output of a network as it is like its state, one that times in single precision widened rounded."""
+    if is_array(output) and x.dtype.itemsize == 2 and output.shape == x.shape:
+        xp = array_namespace(x)
+        if output.dtype == xp.float32:
+            return xp.astype(output, x.dtype)
+    return like_input(output, x)
 
 
 def like_input(output: Array, x: Array, what: str = "the network") -> Array:

@@ -5,69 +5,132 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from math import prod
 from typing import NamedTuple
 
+import numpy as np
+
 import expint
-from expint.backend import Array, array_namespace, to_numpy
+from expint.backend import Array, array_namespace, is_jax, to_numpy
 
 from .denoiser import Denoiser
+from .schedule import NoiseSchedule
 
-__all__ = ["FirstData", "OffScaleWarning", "diagnosed", "mean_square", "warn_off_scale"]
+__all__ = ["FirstData", "OffScaleWarning", "diagnosed", "first_data", "warn_off_scale"]
 
 _SHOWN = 8  # samples that a message lists
 _OF_NO_PREDICTION = 0.5  # of the data that a noise prediction of zero implies
+_LARGER = 5.0  # times the scale of the samples; guidance makes the first prediction larger than they are
+_DEVIATIONS = 6.0  # of a mean over the elements of all samples
+_ALIGNED = 0.4  # cosine of state and noise: 1/√(1 + s²/ρ²) at least for data of scale s
+_MOST_NOISE = 25.0  # mean square of E[ε|x], which is 1 at most; guidance and long steps make it larger
+_NOISY = 5.0  # ρ from which on that is said
 _OFF_SCALE = 20.0  # root mean square of samples; a prediction taken for another kind usually gives some 50 or more
 
 
 class OffScaleWarning(UserWarning):
-    """Samples, or the data that the first call implies, are far larger than normalised data.
+    """What the network predicts at first fits no data, or none of the scale of the samples.
 
     Usually the kind of prediction is wrong.
     """
 
 
 class FirstData(NamedTuple):
-    """The data that the first call implies: their mean square, on the device of the states, where the run begins."""
+    """The first state x, of n elements, and the data x₀ that the first call implies: mean products, where they are.
+
+    They are read when the run has ended, so that nothing waits for them. Another is kept at ρ = 1. ``from_noise`` says
+    whether the state was made of noise alone.
+    """
 
     t: float
-    rho: float
-    mean_square: Array
+    alpha: float
+    sigma: float
+    elements: int
+    from_noise: bool
+    state: Array
+    both: Array
+    data: Array
 
 
-def mean_square(data: Array) -> Array:
-    """Return the mean square of ``data`` in single precision, where it is."""
-    xp = array_namespace(data)
-    return xp.mean(xp.astype(data, xp.float32) ** 2)
+def first_data(schedule: NoiseSchedule, t: float, x: Array, data: Array, from_noise: bool) -> FirstData:
+    """Return what is kept of a state ``x`` and the ``data`` implied at ``t``."""
+    products = (_mean_product(x, x), _mean_product(x, data), _mean_product(data, data))
+    return FirstData(t, float(schedule.alpha(t)), float(schedule.sigma(t)), prod(x.shape), from_noise, *products)
+
+
+def middle_time(plan: expint.Plan, schedule: NoiseSchedule) -> float:
+    """Return the time of the evaluation that lies nearest to ρ = 1, where state and data tell most of each other."""
+    times = np.array([t for t, row in plan.rows if row.evaluate])
+    return float(times[np.argmin(np.abs(schedule.half_log_snr(times)))])
+
+
+def _mean_product(a: Array, b: Array) -> Array:
+    """Return the mean of ``a b`` in single precision, where they are."""
+    xp = array_namespace(a)
+    return xp.mean(xp.astype(a, xp.float32) * xp.astype(b, xp.float32))
 
 
 def warn_off_scale(run: expint.Solution, denoiser: Denoiser, first: Sequence[FirstData]) -> expint.Solution:
-    """Return the run, with a warning if it ends, or its ``first`` call is, far outside the scale of normalised data.
+    """Return the run, with a warning if its ``first`` call fits no data, or none of the scale of its samples.
 
-    Of a noise prediction the data are ρ = σ/α times its error, or ρ times the state if it has nothing to do with noise.
+    Nothing is taken for granted about that scale. For data x₀ and noise ε a denoiser that is right obeys, in the mean,
+    x · E[x₀|x] = α x₀², x · E[ε|x] = σ and E[x₀|x]² ≤ x₀². Values that JAX traces are not known, and pass.
     """
     if not run.success:
         return run
-    checks = [
-        (
-            f"data, as the first call, at t = {call.t:.6g}, implies them,",
-            call.mean_square,
-            max(_OFF_SCALE, _OF_NO_PREDICTION * call.rho),
+    try:
+        last = run.y[-1, ...]
+        samples = _number(_mean_product(last, last))
+        complaints = [
+            _complaint(call, _number(call.state), _number(call.both), _number(call.data), samples) for call in first
+        ]
+    except TypeError:
+        if not is_jax(array_namespace(run.y)):
+            raise
+        return run
+    for complaint in filter(None, complaints):
+        warnings.warn(
+            f"expected {complaint}: the network may predict something else than {denoiser.predicts!r}, or take another "
+            "time; check predicts= and the network's convention of time",
+            OffScaleWarning,
+            stacklevel=3,
         )
-        for call in first
-    ]
-    checks.append(("samples", mean_square(run.y[-1, ...]), _OFF_SCALE))
-    for what, square, limit in checks:
-        scale = float(to_numpy(square)) ** 0.5
-        if scale > limit:
-            warnings.warn(
-                f"expected {what} of about unit scale, received a root mean square of {scale:.3g}: the network may "
-                f"predict something else than {denoiser.predicts!r}, or take another time; check predicts= and the "
-                "network's convention of time",
-                OffScaleWarning,
-                stacklevel=3,
-            )
-            return run
+        break
     return run
+
+
+def _number(value: Array) -> float:
+    return float(to_numpy(value))
+
+
+def _complaint(call: FirstData, state: float, both: float, data: float, samples: float) -> str:
+    """Return what is wrong with the first call, given mean products and the mean square of the ``samples``."""
+    if call.alpha == 0.0 or call.sigma == 0.0:
+        return ""
+    rho, at = call.sigma / call.alpha, f"at t = {call.t:.6g}"
+    noise = (state - 2.0 * call.alpha * both + call.alpha**2 * data) / call.sigma**2
+    aligned = (state - call.alpha * both) / call.sigma / max(state * noise, 1e-30) ** 0.5
+    if data > samples * _LARGER**2 and data**0.5 > _OF_NO_PREDICTION * rho and data > 1.0:
+        return (
+            f"data, as the first call, {at}, implies them, of about the scale of the samples, {samples**0.5:.3g}, "
+            f"received a root mean square of {data**0.5:.3g}"
+        )
+    if call.from_noise and rho > _NOISY and aligned < _ALIGNED:
+        return f"the noise that the first call, {at}, implies to be the state, received a cosine of {aligned:.2g}"
+    implied, uncertain = both / call.alpha, _DEVIATIONS * rho * (data / call.elements) ** 0.5
+    if not call.from_noise and noise > _MOST_NOISE:
+        return f"noise of mean square 1 at most, as the call {at} implies it, received {noise:.3g}"
+    if implied < -uncertain - samples or implied > _LARGER**2 * samples + uncertain:
+        return (
+            f"data whose mean square, as the call {at} implies it, is about that of the samples, {samples:.3g}, "
+            f"received {implied:.3g}"
+        )
+    if samples > max(_OFF_SCALE**2, _LARGER**2 * (max(implied, data) + uncertain)):
+        return (
+            f"samples of about the scale that the first call, {at}, implies, received a root mean square of "
+            f"{samples**0.5:.3g}"
+        )
+    return ""
 
 
 class _NonFiniteOutput(FloatingPointError):

@@ -11,6 +11,7 @@ from expint.backend import all_finite, array_namespace, is_array
 from expint.given import refuse_gradients
 
 from . import grids
+from .automatic import Automatic
 from .declaration import Sampler
 from .denoiser import Denoiser
 from .samplers import sampler as find_sampler
@@ -20,7 +21,10 @@ __all__ = ["check_denoiser", "check_state", "lay_out"]
 
 
 def lay_out(
-    denoiser: Denoiser, sampler: str | Sampler, steps: int | None, grid: Sequence[float] | np.ndarray | None
+    denoiser: Denoiser,
+    sampler: str | Sampler | Automatic,
+    steps: int | None,
+    grid: Sequence[float] | np.ndarray | None,
 ) -> tuple[Sampler, np.ndarray, bool]:
     """Return the sampler, the decreasing times of its steps, and whether one more step leads to σ = 0.
 
@@ -28,36 +32,36 @@ def lay_out(
     ------
     TypeError, ValueError
         If the denoiser is none, the sampler is unknown, both or neither of ``steps`` and ``grid`` are given, the grid
-        cannot be sampled on, or there are fewer steps than slopes that the sampler interpolates.
+        cannot be sampled on, ``steps`` are fewer than the sampler's last methods, or discontinuities of the network lie
+        nearer than steps. With fewer steps than slopes that it interpolates a sampler interpolates what there are.
     """
     check_denoiser(denoiser)
     refuse_gradients("grid", grid)
     refuse_gradients("steps", steps)
     for time in grid if isinstance(grid, (list, tuple)) else ():
         refuse_gradients("grid", time)
-    chosen, schedule = find_sampler(sampler), denoiser.schedule
+    rule, schedule = find_sampler(sampler), denoiser.schedule
     if (steps is None) == (grid is None):
         received = "neither" if steps is None else "both"
         raise ValueError(f"expected either steps= (their number) or grid= (their times), received {received}")
     if grid is None:
+        if not isinstance(steps, (int, np.integer)) or isinstance(steps, bool) or steps < 1:
+            raise ValueError(f"expected steps to be a positive integer, received {steps!r}")
+        chosen = rule.for_run(int(steps), schedule)
         to_zero = chosen.end.zero is not None
-        if not isinstance(steps, (int, np.integer)) or steps < 1 + to_zero:
-            least = "an integer ≥ 2, the last step leading to σ = 0" if to_zero else "a positive integer"
-            raise ValueError(f"expected steps to be {least}, received {steps!r}")
-        chosen = chosen.for_run(int(steps), schedule)
         before = int(steps) - (to_zero and float(schedule.sigma(schedule.t_end)) > 0.0)
-        times = grids.check(chosen.grid(before, schedule), schedule)
-        times = grids.through(times, denoiser.discontinuities)
+        times = chosen.grid(before, schedule) if before else np.array([schedule.t_start])
+        times = grids.through(grids.check(times, schedule, least=1 + bool(before)), denoiser.discontinuities)
     else:
         times, to_zero = grids.check_with_zero(grid, schedule)
-    if len(times) > 2 and float(schedule.sigma(times[-1])) == 0.0 and _ends_by_policy(chosen, schedule, times[-1]):
+    chosen = rule.on(schedule, times, to_zero=to_zero)
+    if len(times) > 1 and float(schedule.sigma(times[-1])) == 0.0 and _ends_by_policy(chosen, schedule, times[-1]):
         times, to_zero = times[:-1], True
-    count = len(times) - 1 + to_zero
-    chosen = chosen.for_run(count, schedule).on(schedule, times)
-    if count < chosen.method.history:
+        chosen = rule.on(schedule, times, to_zero=True)
+    if grid is None and len(chosen.end.methods) > len(times) - 1 + to_zero:
         raise ValueError(
-            f"{chosen.name} interpolates {chosen.method.history} slopes and needs at least that many steps, received "
-            f"{count}; take more steps or a sampler of lower order"
+            f"{chosen.name} has methods for the last {len(chosen.end.methods)} steps, received steps = "
+            f"{len(times) - 1 + to_zero}; take that many or more"
         )
     return chosen, times, to_zero
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +18,7 @@ import expint
 from expint.backend import Array, array_namespace
 
 from .denoiser import Denoiser
+from .keeping import kept_of_values
 from .prediction import Kind, coefficients
 from .schedule import NoiseSchedule
 
@@ -75,7 +76,7 @@ class Predicted:
         return Evaluation(folded, slope, factors)
 
 
-@lru_cache(maxsize=128)
+@kept_of_values(maxsize=128)
 def _fold(
     plan: expint.Plan, schedule: NoiseSchedule, source: Kind, target: Kind
 ) -> tuple[expint.Plan, dict[float, Conversion]]:

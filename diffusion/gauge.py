@@ -12,7 +12,7 @@ from __future__ import annotations
 import cmath
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any
@@ -22,12 +22,14 @@ from expint.backend import Array
 from .clock import ANGLE, LAMBDA, LOG_FLOW, StateClock, edm_angle
 from .clock import FLOW as FLOW_CLOCK
 from .clock import RHO as RHO_CLOCK
+from .clock import SIGNAL as SIGNAL_CLOCK
+from .keeping import kept_of_values
 from .pointwise import pointwise
 from .prediction import Kind, convert, formula
 from .prediction import interpolated as interpolated_prediction
 from .schedule import NoiseSchedule
 
-__all__ = ["DATA", "FLOW", "FLOW_DATA", "GAUGES", "NOISE", "RHO", "VELOCITY", "Gauge", "edm", "interpolated"]
+__all__ = ["DATA", "FLOW", "FLOW_DATA", "GAUGES", "NOISE", "RHO", "SIGNAL", "VELOCITY", "Gauge", "edm", "interpolated"]
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,12 @@ class Gauge:
     b: Callable[[Any, Any, Any], Any]
     predicts: Kind
     sigma_data: Fraction = Fraction(1, 2)
+    made_by: tuple[Any, ...] | None = field(default=None, repr=False, compare=False)
+    """How a gauge of ours is found again in another process: a function and its arguments."""
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """Return how to make it again; functions without a name, of which gauges consist, cannot be sent."""
+        return super().__reduce_ex__(protocol) if self.made_by is None else (self.made_by[0], self.made_by[1:])
 
     @property
     def linear(self) -> Fraction:
@@ -96,7 +104,7 @@ class Gauge:
         return xp.hypot(alpha, sigma) / xp.hypot(a, b)
 
 
-@lru_cache(maxsize=64)
+@kept_of_values(maxsize=64)
 def _derive(gauge: Gauge) -> tuple[Fraction, Fraction]:
     """Return the exact (L, n) of ``gauge``."""
     import sympy
@@ -117,7 +125,7 @@ def _derive(gauge: Gauge) -> tuple[Fraction, Fraction]:
     return Fraction(int(linear.p), int(linear.q)), Fraction(int(nonlinear.p), int(nonlinear.q))
 
 
-@lru_cache(maxsize=64)
+@kept_of_values(maxsize=64)
 def _measure(gauge: Gauge) -> tuple[float, float]:
     """Return (L, n) as numbers, a′ and b′ by steps in the imaginary direction, which do not cancel."""
     sigma_data, found = float(gauge.sigma_data), []
@@ -145,17 +153,31 @@ def _rounded(value: float) -> float:
 _PLACES = (0.3, 0.8)  # within the range of every clock
 _STEP = 1e-30
 
-NOISE = Gauge("noise", LAMBDA, a=lambda m, s, d: m.exp(s), b=lambda m, s, d: 1, predicts="noise")
-DATA = Gauge("data", LAMBDA, a=lambda m, s, d: 1, b=lambda m, s, d: m.exp(-s), predicts="data")
-RHO = Gauge("rho", RHO_CLOCK, a=lambda m, s, d: 1, b=lambda m, s, d: s, predicts="noise")
-VELOCITY = Gauge("velocity", ANGLE, a=lambda m, s, d: m.cos(s), b=lambda m, s, d: m.sin(s), predicts="velocity")
-FLOW = Gauge("flow", FLOW_CLOCK, a=lambda m, s, d: 1 - s, b=lambda m, s, d: s, predicts="flow")
-FLOW_DATA = Gauge("flow-data", LOG_FLOW, a=lambda m, s, d: 1 - m.exp(-s), b=lambda m, s, d: m.exp(-s), predicts="data")
+
+def _found(name: str) -> Gauge:
+    return GAUGES[name]
+
+
+def _named(name: str, clock: StateClock, a: Any, b: Any, predicts: Kind) -> Gauge:
+    return Gauge(name, clock, a, b, predicts, made_by=(_found, name))
+
+
+NOISE = _named("noise", LAMBDA, a=lambda m, s, d: m.exp(s), b=lambda m, s, d: 1, predicts="noise")
+DATA = _named("data", LAMBDA, a=lambda m, s, d: 1, b=lambda m, s, d: m.exp(-s), predicts="data")
+RHO = _named("rho", RHO_CLOCK, a=lambda m, s, d: 1, b=lambda m, s, d: s, predicts="noise")
+SIGNAL = _named("signal", SIGNAL_CLOCK, a=lambda m, s, d: s, b=lambda m, s, d: 1, predicts="data")
+VELOCITY = _named("velocity", ANGLE, a=lambda m, s, d: m.cos(s), b=lambda m, s, d: m.sin(s), predicts="velocity")
+FLOW = _named("flow", FLOW_CLOCK, a=lambda m, s, d: 1 - s, b=lambda m, s, d: s, predicts="flow")
+FLOW_DATA = _named("flow-data", LOG_FLOW, a=lambda m, s, d: 1 - m.exp(-s), b=lambda m, s, d: m.exp(-s), predicts="data")
+
+
+def edm(sigma_data: float = 0.5) -> Gauge:
+    """Return the gauge of EDM's preconditioned network F: y = x/√(σ² + σ_data²) for α = 1, clock arctan(ρ/σ_data)."""
+    return _edm(float(sigma_data))
 
 
 @lru_cache(maxsize=64)
-def edm(sigma_data: float = 0.5) -> Gauge:
-    """Return the gauge of EDM's preconditioned network F: y = x/√(σ² + σ_data²) for α = 1, clock arctan(ρ/σ_data)."""
+def _edm(sigma_data: float) -> Gauge:
     return Gauge(
         "edm",
         edm_angle(sigma_data),
@@ -163,6 +185,7 @@ def edm(sigma_data: float = 0.5) -> Gauge:
         b=lambda m, s, d: m.sin(s),
         predicts="edm",
         sigma_data=Fraction(sigma_data),
+        made_by=(edm, sigma_data),
     )
 
 
@@ -192,8 +215,9 @@ def interpolated(linear: Fraction | float) -> Gauge:
         a=lambda m, s, d: m.exp(number(m, c) * s),
         b=lambda m, s, d: m.exp(number(m, c - 1) * s),
         predicts=interpolated_prediction(exact),
+        made_by=(interpolated, exact),
     )
 
 
-GAUGES: dict[str, Gauge] = {gauge.name: gauge for gauge in (NOISE, DATA, RHO, VELOCITY, FLOW, FLOW_DATA, edm())}
+GAUGES: dict[str, Gauge] = {gauge.name: gauge for gauge in (NOISE, DATA, RHO, SIGNAL, VELOCITY, FLOW, FLOW_DATA, edm())}
 """The gauges by name; ``"edm"`` is that of σ_data = 1/2."""

@@ -62,17 +62,8 @@ def classifier_free(
         raise ValueError(f"expected rescale from 0 (not at all) to 1; received {rescale!r}")
     if interval is not None and (np.shape(interval) != (2,) or not interval[0] < interval[1]):
         raise ValueError(f"expected an interval (low, high) of times; received {interval!r}; exchange its ends")
-    low, high = interval or (-float("inf"), float("inf"))
-
-    def guide(source: Denoiser, x: Array, t: float) -> Array:
-        output = source(x, t)
-        if not low < t <= high:
-            return output
-        without = source.with_condition(unconditional)(x, t)
-        guided = without + scale * (output - without)
-        return guided if rescale == 0.0 else guided * (1.0 - rescale + rescale * _ratio_of_spreads(output, guided))
-
-    return _guided(denoiser, guide, denoiser.predicts, interval or ())
+    rule = _ClassifierFree(scale, unconditional, interval or (-float("inf"), float("inf")), rescale)
+    return _guided(denoiser, rule, denoiser.predicts, interval or ())
 
 
 def classifier_guided(denoiser: Denoiser, gradient: Callable[[Array, float], Array], scale: float = 1.0) -> Denoiser:
@@ -97,20 +88,11 @@ def classifier_guided(denoiser: Denoiser, gradient: Callable[[Array, float], Arr
     Dhariwal & Nichol 2021. ε changes by −σ · scale · gradient while x stays, and any other prediction accordingly.
     """
     check_denoiser(denoiser)
-
-    def guide(source: Denoiser, x: Array, t: float) -> Array:
-        schedule = source.schedule
-        alpha, sigma = float(schedule.alpha(t)), float(schedule.sigma(t))
-        p, q = basis(source.predicts, alpha, sigma, schedule.sigma_data)
-        if alpha == 0.0 != p:
-            raise ValueError(
-                f"expected α > 0, received α = 0 at t = {t}, where a change of the score changes a "
-                f"{source.predicts!r} prediction infinitely; start later, at less noise"
-            )
-        change = like_input(gradient(x, t), x, "the gradient")
-        return source(x, t) - (scale * sigma * (q - p * sigma / alpha if p else q)) * change
-
-    return _guided(denoiser, guide, denoiser.predicts)
+    if not callable(gradient):
+        raise TypeError(
+            f"expected the gradient as a function of (x, t); received {type(gradient).__name__}; pass ∇ log p(c | x)"
+        )
+    return _guided(denoiser, _ClassifierGuided(gradient, scale), denoiser.predicts)
 
 
 def thresholded(denoiser: Denoiser, quantile: float = 0.995, limit: float = 1.0) -> Denoiser:
@@ -127,18 +109,65 @@ def thresholded(denoiser: Denoiser, quantile: float = 0.995, limit: float = 1.0)
     check_denoiser(denoiser)
     if not 0.0 <= quantile <= 1.0 or not limit > 0.0:
         raise ValueError(f"expected a quantile in [0, 1] and a limit > 0; received {quantile!r} and {limit!r}")
+    return _guided(denoiser, _Thresholded(quantile, limit), "data")
 
-    def guide(source: Denoiser, x: Array, t: float) -> Array:
+
+@dataclass(frozen=True, eq=False)
+class _ClassifierFree:
+    """The rule of `classifier_free`."""
+
+    scale: float
+    unconditional: Mapping[str, Any]
+    interval: tuple[float, float]
+    rescale: float
+
+    def __call__(self, source: Denoiser, x: Array, t: float) -> Array:
+        output = source(x, t)
+        if not self.interval[0] < t <= self.interval[1]:
+            return output
+        without = source.with_condition(self.unconditional)(x, t)
+        guided = without + self.scale * (output - without)
+        if self.rescale == 0.0:
+            return guided
+        return guided * (1.0 - self.rescale + self.rescale * _ratio_of_spreads(output, guided))
+
+
+@dataclass(frozen=True, eq=False)
+class _ClassifierGuided:
+    """The rule of `classifier_guided`."""
+
+    gradient: Callable[[Array, float], Array]
+    scale: float
+
+    def __call__(self, source: Denoiser, x: Array, t: float) -> Array:
+        schedule = source.schedule
+        alpha, sigma = float(schedule.alpha(t)), float(schedule.sigma(t))
+        p, q = basis(source.predicts, alpha, sigma, schedule.sigma_data)
+        if alpha == 0.0 != p:
+            raise ValueError(
+                f"expected α > 0, received α = 0 at t = {t}, where a change of the score changes a "
+                f"{source.predicts!r} prediction infinitely; start later, at less noise"
+            )
+        change = like_input(self.gradient(x, t), x, "the gradient")
+        return source(x, t) - (self.scale * sigma * (q - p * sigma / alpha if p else q)) * change
+
+
+@dataclass(frozen=True, eq=False)
+class _Thresholded:
+    """The rule of `thresholded`."""
+
+    quantile: float
+    limit: float
+
+    def __call__(self, source: Denoiser, x: Array, t: float) -> Array:
         data = source.predict(x, t, "data")
         xp = array_namespace(data)
         size = xp.sort(xp.abs(xp.reshape(data, (data.shape[0], -1))), axis=1)
-        below, part = divmod(quantile * (size.shape[1] - 1), 1.0)
+        below, part = divmod(self.quantile * (size.shape[1] - 1), 1.0)
         lower, upper = size[:, int(below)], size[:, min(int(below) + 1, size.shape[1] - 1)]
-        s = xp.clip(lower + part * (upper - lower), limit, None)
+        s = xp.clip(lower + part * (upper - lower), self.limit, None)
         s = xp.reshape(s, (-1, *[1] * (data.ndim - 1)))
-        return xp.where(data > s, s, xp.where(data < -s, -s, data)) * (limit / s)
-
-    return _guided(denoiser, guide, "data")
+        return xp.where(data > s, s, xp.where(data < -s, -s, data)) * (self.limit / s)
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,7 +200,14 @@ def _guided(
 
 
 def _ratio_of_spreads(wanted: Array, found: Array) -> Array:
-    """Return the standard deviation of each sample of ``wanted`` over that of ``found``, shaped to multiply them."""
+    """Return the standard deviation of each sample of ``wanted`` over that of ``found``, shaped to multiply them.
+
+    Where what is found does not vary, as in samples of one element, nothing is to be brought back: 1.
+    """
     xp = array_namespace(wanted)
     axes = tuple(range(1, wanted.ndim))
-    return xp.std(wanted, axis=axes, keepdims=True) / xp.std(found, axis=axes, keepdims=True)
+    if not axes:
+        return xp.ones_like(wanted)
+    spread = xp.std(found, axis=axes, keepdims=True)
+    ratio = xp.std(wanted, axis=axes, keepdims=True) / xp.where(spread > 0.0, spread, xp.ones_like(spread))
+    return xp.where(spread > 0.0, ratio, xp.ones_like(ratio))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import pairwise
 from math import ceil
+from typing import Any
 
 import numpy as np
 
@@ -14,15 +15,15 @@ from expint.derive.adams import Quadrature
 
 from .clock import Clock
 from .schedule import NoiseSchedule
+from .signal_rule import signal_rule
 
-__all__ = ["ScheduleClock"]
+__all__ = ["ScheduleClock", "SignalClock"]
 
 _NODES = 16  # of a panel
 _WIDEST = 1.5  # panel in λ: the singularities of the usual schedules lie at a distance of π/2 or more
 _CLEAN_PANELS = 2  # of the part of a step where σ < α
 _CELL_NODES = 8  # of a panel between two kinks of the schedule
 _WIDEST_CELL = 0.2  # such a panel in λ
-_NEARLY_CLEAN = 300.0  # λ, less than that of the next
 _ZERO = 1e-150  # stands for σ/α = 0: no digit of any result depends on it
 
 
@@ -60,6 +61,10 @@ class ScheduleClock:
         """Return u at the remembered slopes, which lie at ends of steps."""
         newest = self.ends.index(step.start)
         return self._values_at_ends[newest::-1][: len(step.history)]
+
+    def end(self, step: StepContext) -> float:
+        """Return u at the end of the step."""
+        return self._values_at_ends[self.ends.index(step.start) + 1]
 
     def quadrature(self, step: StepContext) -> Quadrature:
         """Return Gauss–Legendre nodes with θ = (s - s_n)/h, weights ds/h and the values of u."""
@@ -112,9 +117,8 @@ class ScheduleClock:
         ends = self._times_of_ends
         inside = kinks[(kinks > min(ends[0], ends[-1])) & (kinks < max(ends[0], ends[-1]))]
         points = np.unique(np.concatenate([ends, inside]))
-        with np.errstate(divide="ignore", invalid="ignore"):
-            lam = np.asarray(self.schedule.half_log_snr(points))
-        first = int(0.0 in self.ends and not _NEARLY_CLEAN < lam[0] < np.inf)  # σ = 0 at points[0], a finite time
+        lam = np.asarray(self.schedule.half_log_snr(points))
+        first = int(0.0 in self.ends and np.isfinite(self.schedule.t_clean))  # σ = 0 at points[0], a finite time
         wide = first + np.flatnonzero(np.abs(np.diff(lam[first:])) > _WIDEST_CELL)  # near t = 0: ρ is nearly singular
         parts = [(lam[i], lam[i + 1], ceil(abs(lam[i + 1] - lam[i]) / _WIDEST_CELL)) for i in wide]
         cuts = [np.linspace(start, end, 1 + count)[1:-1] for start, end, count in parts]
@@ -127,6 +131,31 @@ class ScheduleClock:
             times, weights = np.concatenate([points[0] + v * v, times]), np.concatenate([of_v * 2 * v, weights])
         owner = np.searchsorted(np.sort(ends), starts, side="right") - 1
         return owner if ends[0] < ends[-1] else ends.size - 2 - owner, times, weights
+
+
+class SignalClock(ScheduleClock):
+    """The history between a clock and the clock α/σ, in which L = 0, where neither needs the time of a schedule.
+
+    So it holds from pure noise on, whatever the schedule, and without its kinks.
+    """
+
+    @cached_property
+    def _values_at_ends(self) -> tuple[float, ...]:
+        return tuple(self._value(np.array(self.ends)).tolist())
+
+    @cached_property
+    def _rules(self) -> list[Quadrature]:
+        """The rule of each step."""
+        rules = []
+        for start, end in pairwise(self.ends):
+            r, weights = signal_rule(*sorted((start, end)))
+            theta = (r - start) / (end - start)
+            rules.append(Quadrature(theta.tolist(), (weights / weights.sum()).tolist(), self._value(r).tolist()))
+        return rules
+
+    def _value(self, r: np.ndarray) -> np.ndarray:
+        polynomial: Any = self.polynomial
+        return np.asarray(polynomial.at(r, np.ones_like(r)))
 
 
 def _condensed(weights: np.ndarray, values: np.ndarray, start: float, end: float) -> tuple[np.ndarray, ...]:

@@ -12,6 +12,7 @@ from expint.arguments import seen
 __all__ = ["fold", "number_of_steps", "resolve"]
 
 _FEW = 12  # names that fit into a message
+_LONGEST = 100  # characters of a name that are looked at
 
 
 def resolve(name: str, known: Mapping[str, object], aliases: Mapping[str, str], what: str) -> str:

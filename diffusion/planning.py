@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,6 +14,7 @@ from expint.derive import Method
 from expint.lower.plan import Row, Step
 
 from .gauge import Gauge
+from .keeping import kept_of_values
 from .prediction import coefficients
 from .programme import Programme
 from .schedule import NoiseSchedule
@@ -33,13 +33,13 @@ class _Ends(NamedTuple):
     alpha: np.ndarray
     sigma: np.ndarray
 
-    def and_zero(self, s: float) -> _Ends:
-        """Return the ends with σ = 0 after them; some schedules have no time for it."""
-        zero = (0.0 if self.t[-1] > 0.0 else -np.inf, s, 1.0, 0.0)
+    def and_zero(self, s: float, t: float) -> _Ends:
+        """Return the ends with σ = 0 after them, at the time ``t``."""
+        zero = (t, s, 1.0, 0.0)
         return _Ends(*(np.append(column, end) for column, end in zip(self, zero)))
 
 
-@lru_cache(maxsize=128)
+@kept_of_values(maxsize=128)
 def plan_sampler(
     sampler: Sampler, schedule: NoiseSchedule, times: tuple[float, ...], to_zero: bool, edges: tuple[float, ...]
 ) -> expint.Plan:
@@ -69,7 +69,7 @@ def plan_sampler(
             zero = float(gauge.clock.at(np.array(1.0), np.array(0.0)))
         if not np.isfinite(zero):
             return _plan_with_limit(sampler, schedule, ends, edges)
-        ends = ends.and_zero(zero)
+        ends = ends.and_zero(zero, schedule.t_clean)
     known = slopes_since(edges, ends.t)
     methods = sampler.methods(schedule, ends.s.tolist(), known, to_zero=to_zero)
     return _lowered(ends, methods, known, gauge, schedule)
@@ -80,6 +80,8 @@ def slopes_since(edges: tuple[float, ...], t: np.ndarray) -> list[int]:
 
     At an edge the network is what it is at earlier times t.
     """
+    if len(t) < 2:
+        return []
     side = np.searchsorted(np.sort(edges), t[:-1]) if edges else np.zeros(len(t) - 1, int)
     step = np.arange(len(side))
     first = np.where(np.diff(side, prepend=side[0] - 1) != 0, step, 0)
@@ -89,10 +91,12 @@ def slopes_since(edges: tuple[float, ...], t: np.ndarray) -> list[int]:
 def _plan_with_limit(sampler: Sampler, schedule: NoiseSchedule, ends: _Ends, edges: tuple[float, ...]) -> expint.Plan:
     """Return the plan whose last step is the limit of the exponential Euler step as σ → 0: in every gauge x = x₀."""
     gauge, t = sampler.gauge, ends.t[-1]
-    beyond = ends.and_zero(2 * ends.s[-1] - ends.s[-2])  # any finite step: its row is replaced
+    before = ends.s[-2] if len(ends.s) > 1 else ends.s[-1] - 1.0
+    beyond = ends.and_zero(2 * ends.s[-1] - before, schedule.t_clean)  # any finite step: its row is replaced
     beyond.alpha[-1], beyond.sigma[-1] = ends.alpha[-1], ends.sigma[-1]
     known = slopes_since(edges, beyond.t)
-    methods = (*sampler.methods(schedule, ends.s.tolist(), known), expint.Adams(1))
+    before_last = sampler.methods(schedule, ends.s.tolist(), known) if len(ends.s) > 1 else ()
+    methods = (*before_last, expint.Adams(1))
     plan = _lowered(beyond, methods, known, gauge, schedule)
     alpha, sigma = float(schedule.alpha(t)), float(schedule.sigma(t))
     of_state, of_slope = coefficients(gauge.predicts, "data", alpha, sigma, schedule.sigma_data)
@@ -108,17 +112,22 @@ def _plan_with_noise(
     It keeps x₀ and ε: from noise x the state is (σ′/σ) x + α′ x₀, and x₀ is not remembered; to noise it is that of ε.
     """
     t, alpha, sigma = (column.tolist() for column in (ends.t, ends.alpha, ends.sigma))
-    if len(t) < 3:
-        raise ValueError(
-            f"{sampler.name}: expected at least two times beside the one at which α = 0; received {t}; take more steps"
-        )
+    first = Step((t[0],), (Row((1.0,), evaluate=True, accept=True),))
     if alpha[0] == 0.0:
+        if len(t) + to_zero < 3:  # all of it is one step
+            t1, alpha1, sigma1 = (schedule.t_clean, 1.0, 0.0) if to_zero else (t[-1], alpha[-1], sigma[-1])
+            only = Step((t1,), (Row((sigma1 / sigma[0] or None, alpha1), evaluate=False, accept=True),))
+            return expint.Plan(expint.operators.Scalar(0.0), (first, only), 1)
         rest = sampler.plan(schedule, ends.t[1:], to_zero=to_zero, edges=edges)
         arrange = rest.layout.arrange
         first = Step((t[0],), (Row(arrange((1.0,), ()), evaluate=True, accept=True),))
         weights = arrange((sigma[1] / sigma[0],), (alpha[1],))
         second = Step((t[1],), (Row(weights, evaluate=True, accept=True),))
         return replace(rest, steps=(first, second, *rest.steps[1:]))
+    if len(t) < 3:
+        growth = sigma[-1] / sigma[0]
+        only = Step((t[-1],), (Row((growth, -alpha[0] * growth), evaluate=False, accept=True),))
+        return expint.Plan(expint.operators.Scalar(0.0), (first, only), 1)
     rest = sampler.plan(schedule, ends.t[:-1], edges=edges)
     last = rest.steps[-1].rows
     before = rest.steps[-1]._replace(rows=(*last[:-1], last[-1]._replace(evaluate=True)))

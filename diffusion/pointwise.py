@@ -5,14 +5,31 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from expint.backend import array_namespace
+from expint.backend import array_namespace, is_array
 
-__all__ = ["pointwise"]
+__all__ = ["in_double", "pointwise"]
 
 
 def pointwise(formula: Callable[..., Any], *values: Any) -> Any:
-    """Return ``formula(xp, *values)`` with the namespace ``xp`` of the values; Python numbers give a Python float."""
+    """Return ``formula(xp, *values)`` with the namespace ``xp`` of the values; Python numbers give a Python float.
+
+    Arrays of whole numbers are taken as floating-point ones, of the precision in which the namespace makes them.
+    """
     xp = array_namespace(*values)
     if all(isinstance(value, (int, float)) for value in values):
         return float(formula(xp, *(float(value) for value in values)))
-    return formula(xp, *values)
+    return formula(xp, *(_floating(xp, value) for value in values))
+
+
+def _floating(xp: Any, value: Any) -> Any:
+    if not is_array(value) or not xp.isdtype(value.dtype, ("integral", "bool")):
+        return value
+    return xp.astype(value, xp.asarray(0.0).dtype)
+
+
+def in_double(value: Any) -> Any:
+    """Return a number, or an array in double precision."""
+    if not is_array(value):
+        return float(value)
+    xp = array_namespace(value)
+    return xp.astype(value, xp.float64)

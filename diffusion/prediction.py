@@ -37,6 +37,15 @@ class Prediction(NamedTuple):
     p: Callable[[Any, Any, Any, Any], Any]
     q: Callable[[Any, Any, Any, Any], Any]
 
+    def __reduce__(self) -> Any:
+        """Return how a kind of ours is found again in another process: by name."""
+        name = next((name for name, kind in PREDICTIONS.items() if kind is self), None)
+        return (Prediction, tuple(self)) if name is None else (_named, (name,))
+
+
+def _named(name: str) -> Prediction:
+    return PREDICTIONS[name]
+
 
 Kind: TypeAlias = str | Prediction
 """A kind of network output, by name or by formula."""

@@ -54,7 +54,8 @@ class End:
         limits = self.orders[-len(methods) :]
         first = len(methods) - len(limits)
         ended = [*methods[:first], *(capped(method, order) for method, order in zip(methods[first:], limits))]
-        ended[len(methods) - len(self.methods) :] = self.methods
+        own = self.methods[-len(methods) :]  # of a run that goes on from a later state the last ones
+        ended[len(methods) - len(own) :] = own
         if not self.correct:
             ended[-1] = predictor(ended[-1])
         return tuple(ended)
@@ -92,7 +93,7 @@ def predictor(method: Any) -> Method:
 
 @predictor.register
 def _(method: PredictorCorrector) -> Method:
-    return expint.Adams(method.q, ramp=method.ramp)
+    return expint.Adams(method.q, clock=method.clock, ramp=method.ramp)
 
 
 def _euler(method: Any, known: int) -> Method:
@@ -103,7 +104,7 @@ def _euler(method: Any, known: int) -> Method:
 def _corrected(method: Any, known: int) -> Method:
     """Let a step with too few slopes be corrected by the slope that the next one needs anyway."""
     if isinstance(method, expint.Adams) and known < method.q:
-        return PredictorCorrector(method.q - 1, ramp=True)
+        return PredictorCorrector(method.q - 1, ramp=True, clock=method.clock)
     return _euler(method, known)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from math import inf
 
 import expint
 from expint.backend import Array, array_namespace
@@ -14,7 +13,7 @@ from expint.run.record import run_states
 
 from .declaration import Sampler
 from .denoiser import Denoiser
-from .diagnosis import FirstData, diagnosed, mean_square
+from .diagnosis import FirstData, diagnosed, first_data, middle_time
 from .door import check_state
 from .evaluation import Predicted
 from .schedule import NoiseSchedule
@@ -31,7 +30,7 @@ def run_sampler(
     keep: list[int] | None,
     callback: Callable[[float, Array], None] | None,
     progress: bool,
-    outputs: dict[float, Array] | None = None,
+    predictions: dict[float, Array] | None = None,
     first: list[FirstData] | None = None,
 ) -> expint.Solution:
     """Run the ``plan`` of a ``sampler`` from ``state``, and say what is wrong with a run that becomes non-finite.
@@ -46,8 +45,8 @@ def run_sampler(
         The sampler, and its plan on a grid.
     keep
         Indices of the states to keep; None keeps all.
-    outputs
-        Where the outputs of the network, in the kind of the gauge, are entered by their time, if they are wanted.
+    predictions
+        Where what the network predicts the data to be is entered by its time, if it is wanted.
     first
         Where the size of the data that the first call implies is entered, if it is wanted.
 
@@ -65,13 +64,15 @@ def run_sampler(
 
     def states_by(scattered: bool, known: Array | None = None) -> Iterator[Accepted]:
         """Yield the states, by the loop with fewer operations or the one that records gradients."""
-        plan_run, evaluate, factors = _evaluation(sampler, denoiser, plan, x, keep=not scattered or outputs is not None)
+        every = not scattered or predictions is not None
+        plan_run, evaluate, factors = _evaluation(sampler, denoiser, plan, x, keep=every)
         if known is not None:
             evaluate = _once_known(evaluate, known, refuse=scattered)
-        if outputs is not None:
-            evaluate = _kept(evaluate, factors, outputs)
+        if predictions is not None:
+            evaluate = _kept(evaluate, factors, sampler, denoiser.schedule, predictions)
         if first is not None:
-            evaluate = _noted(evaluate, factors, sampler, denoiser.schedule, first)
+            middle = middle_time(plan, denoiser.schedule)
+            evaluate = _noted(evaluate, factors, sampler, denoiser.schedule, first, start == "noise", middle)
         if scattered and keep == [last] and callback is None:
             plan_run = without_corrected(plan_run)  # nothing looks at the states between, but where the network raises
         return (scattered_states if scattered else over_plan)(plan_run, evaluate, x)
@@ -131,13 +132,17 @@ def _evaluation(
 
 
 def _kept(
-    slope: Callable[[float, Array], Array], factors: Mapping[float, float], outputs: dict[float, Array]
+    slope: Callable[[float, Array], Array],
+    factors: Mapping[float, float],
+    sampler: Sampler,
+    schedule: NoiseSchedule,
+    predictions: dict[float, Array],
 ) -> Callable[[float, Array], Array]:
-    """Return the ``slope``, its values times their factors entered into ``outputs``."""
+    """Return the ``slope``, the data that its values imply entered into ``predictions``."""
 
     def evaluate(t: float, x: Array) -> Array:
-        value = slope(t, x)
-        outputs[t] = factors.get(t, 1.0) * value  # of calls at one time the last: that at the accepted state
+        value = slope(t, x)  # of calls at one time the last stays: that nearest to the accepted state
+        predictions[t] = sampler.gauge.data(schedule, t, x, factors.get(t, 1.0) * value)
         return value
 
     return evaluate
@@ -149,15 +154,16 @@ def _noted(
     sampler: Sampler,
     schedule: NoiseSchedule,
     first: list[FirstData],
+    from_noise: bool,
+    middle: float,
 ) -> Callable[[float, Array], Array]:
-    """Return the ``slope``, with the size of the data that its first value implies appended to ``first``."""
+    """Return the ``slope``, with what its first value and that at ``middle`` say of the data appended to ``first``."""
 
     def evaluate(t: float, x: Array) -> Array:
         value = slope(t, x)
-        if not first:
+        if not first or (t == middle and len(first) == 1):
             data = sampler.gauge.data(schedule, t, x, factors.get(t, 1.0) * value)
-            alpha, sigma = schedule.alpha(t), schedule.sigma(t)
-            first.append(FirstData(t, sigma / alpha if alpha else inf, mean_square(data)))
+            first.append(first_data(schedule, t, x, data, from_noise and not first))
         return value
 
     return evaluate

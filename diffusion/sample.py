@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 import expint
 from expint.backend import Array
 
+from .automatic import Automatic
 from .declaration import Sampler
 from .denoiser import Denoiser
 from .dense import with_dense_output
@@ -18,8 +19,10 @@ from .diagnosis import FirstData, OffScaleWarning, warn_off_scale
 from .door import lay_out
 from .programme import End
 from .running import run_sampler
+from .samplers import sampler as find_sampler
+from .stability import UnstableWarning, warn_unstable
 
-__all__ = ["OffScaleWarning", "SamplingError", "encode", "sample", "trajectory"]
+__all__ = ["OffScaleWarning", "SamplingError", "UnstableWarning", "encode", "sample", "trajectory"]
 
 
 class SamplingError(FloatingPointError):
@@ -37,12 +40,16 @@ class SamplingError(FloatingPointError):
         super().__init__(solution.message)
         self.solution = solution
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return how to make it again, as a pool of processes does with what its workers raise."""
+        return type(self), (self.solution,), self.__dict__
+
 
 def sample(
     denoiser: Denoiser,
     noise: Array,
     *,
-    sampler: str | Sampler = "deis-tab3",
+    sampler: str | Sampler | Automatic = "auto",
     steps: int | None = None,
     grid: Sequence[float] | np.ndarray | None = None,
     start: Literal["noise", "state"] = "noise",
@@ -58,7 +65,8 @@ def sample(
     noise
         Standard normal noise of shape (batch, …), NumPy or torch. A sample depends on its own noise only.
     sampler
-        A name (see ``diffusion.sampler_names()``) or a ``Sampler``.
+        A name (see ``diffusion.sampler_names()``) or a ``Sampler``. "auto" is the rule that chooses grid and orders by
+        the number of steps and the schedule, and does best at few calls.
     steps
         Number of steps; with a multistep sampler also the number of network calls.
     grid
@@ -93,7 +101,7 @@ def sample(
     Warns
     -----
     OffScaleWarning
-        If the samples, or the data that the first call implies, are far larger than normalised data, as they are where
+        If what the network predicts at first fits no data, or none of the scale of the samples, as it does where
         ``denoiser.predicts`` is wrong.
     """
     plan, chosen = _planned(denoiser, sampler, steps, grid)
@@ -107,7 +115,7 @@ def trajectory(
     denoiser: Denoiser,
     noise: Array,
     *,
-    sampler: str | Sampler = "deis-tab3",
+    sampler: str | Sampler | Automatic = "auto",
     steps: int | None = None,
     grid: Sequence[float] | np.ndarray | None = None,
     start: Literal["noise", "state"] = "noise",
@@ -121,7 +129,7 @@ def trajectory(
     ----------
     dense_output
         Whether the solution gets ``sol``: a function of t that gives the state at any time of the run without further
-        calls, with the predictions of the data in ``sol.previews``. The outputs of the network are kept for it.
+        calls, with the predictions of the data in ``sol.previews``, which are kept for it.
 
     Returns
     -------
@@ -134,21 +142,23 @@ def trajectory(
     ValueError, TypeError
         For arguments that make no sense, before any network call.
     """
-    plan, chosen = _planned(denoiser, sampler, steps, grid)
-    outputs: dict[float, Array] | None = {} if dense_output else None
+    chosen, times, to_zero = lay_out(denoiser, sampler, steps, grid)
+    plan = chosen.plan(denoiser.schedule, times, to_zero=to_zero, edges=denoiser.discontinuities)
+    predictions: dict[float, Array] | None = {} if dense_output else None
     first: list[FirstData] = []
-    run = run_sampler(denoiser, noise, plan, chosen, start, None, callback, progress, outputs, first)
+    run = run_sampler(denoiser, noise, plan, chosen, start, None, callback, progress, predictions, first)
     run = warn_off_scale(run, denoiser, first)
-    if not outputs or len(run.t) < 2:
+    if not predictions or len(run.t) < 2:
         return run
-    return with_dense_output(run, outputs, chosen.gauge, denoiser.schedule, chosen.method.order)
+    reached_zero = to_zero and len(run.t) == len(times) + 1
+    return with_dense_output(run, predictions, denoiser.schedule, reached_zero, denoiser.discontinuities)
 
 
 def encode(
     denoiser: Denoiser,
     data: Array,
     *,
-    sampler: str | Sampler = "deis-tab3",
+    sampler: str | Sampler | Automatic = "auto",
     steps: int | None = None,
     grid: Sequence[float] | np.ndarray | None = None,
     callback: Callable[[float, Array], None] | None = None,
@@ -158,17 +168,28 @@ def encode(
 
     The same ODE is solved from the last time of the grid at which σ > 0 to the first; parameters and errors are those
     of ``sample``.
+
+    Warns
+    -----
+    UnstableWarning
+        If the sampler is unstable on this grid run backwards, so that latents are several times too large. Those
+        with a history in ρ are, the more the steps differ.
     """
     chosen, times, _ = lay_out(denoiser, sampler, steps, grid)
-    backwards = replace(chosen, end=End(correct=chosen.end.correct))
+    rule = find_sampler(sampler)
+    if isinstance(rule, Automatic):
+        backwards = rule.on(denoiser.schedule, times[::-1])
+    else:
+        backwards = replace(chosen, end=End(correct=chosen.end.correct))
     plan = backwards.plan(denoiser.schedule, times[::-1], edges=denoiser.discontinuities)
+    warn_unstable(plan, chosen.gauge.predicts, denoiser.schedule, chosen.name)
     last = [len(plan.steps) - 1]
     state = _final(run_sampler(denoiser, data, plan, chosen, "state", last, callback, progress))
     return state / denoiser.schedule.noise_scale(float(times[0]))
 
 
 def _planned(
-    denoiser: Denoiser, sampler: str | Sampler, steps: int | None, grid: Sequence[float] | np.ndarray | None
+    denoiser: Denoiser, sampler: str | Sampler | Automatic, steps: int | None, grid: Sequence[float] | np.ndarray | None
 ) -> tuple[expint.Plan, Sampler]:
     chosen, times, to_zero = lay_out(denoiser, sampler, steps, grid)
     return chosen.plan(denoiser.schedule, times, to_zero=to_zero, edges=denoiser.discontinuities), chosen

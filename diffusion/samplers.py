@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction as F
 from functools import partial
 from typing import Any
@@ -17,6 +17,7 @@ from expint.derive.butcher import Butcher
 from expint.derive.lawson import lawson
 from expint.derive.predictor_corrector import PredictorCorrector
 
+from .automatic import AUTO, Automatic
 from .compat import PRESETS
 from .declaration import Sampler
 from .gauge import DATA, GAUGES, NOISE, RHO
@@ -24,7 +25,6 @@ from .names import fold, resolve
 from .programme import End
 from .published_grids import karras, quadratic_in_t, uniform_in, uniform_in_lambda, uniform_in_t
 from .schedule import NoiseSchedule
-from .variance_preserving import VP
 
 __all__ = ["SAMPLERS", "sampler", "sampler_names"]
 
@@ -34,23 +34,6 @@ _DPM = partial(Sampler, gauge=NOISE, grid=uniform_in_lambda, reference="lu2022")
 _DPMPP = partial(Sampler, gauge=DATA, grid=uniform_in_lambda, reference="lu2022pp")
 _UNIPC = partial(Sampler, grid=uniform_in_lambda, end=End(correct=False), reference="zhao2023")
 _EDM = partial(Sampler, gauge=RHO, grid=karras, end=End(zero=1), reference="karras2022")
-
-
-@dataclass(frozen=True)
-class Automatic(Sampler):
-    """The sampler that does best at few calls, of the highest order that so few steps allow, three at most.
-
-    On variance-preserving schedules that is DEIS tAB, on others UniPC, and on those that start from pure noise UniPC on
-    a grid uniform in t. A run is made by the sampler that is chosen.
-    """
-
-    def for_run(self, steps: int, schedule: NoiseSchedule) -> Sampler:
-        """Return the sampler for a run of so many ``steps``."""
-        if float(schedule.alpha(schedule.t_start)) == 0.0:
-            return replace(SAMPLERS[f"unipc{min(steps, 3)}"], grid=uniform_in_t)
-        if isinstance(schedule, VP):
-            return SAMPLERS[f"deis-tab{min(steps, 4) - 1}"]
-        return SAMPLERS[f"unipc{min(steps, 3)}"]
 
 
 def _tab(r: int) -> Sampler:
@@ -96,7 +79,7 @@ _VAN_DER_HOUWEN = Butcher(  # van der Houwen, *Construction of integration formu
     name="van-der-houwen3", order=3, a=((), (F(8, 15),), (F(1, 4), F(5, 12))), b=(F(1, 4), 0, F(3, 4)), reference=""
 )
 
-_CATALOGUE = (
+_CATALOGUE: tuple[Sampler | Automatic, ...] = (
     _DEIS("ddim", expint.Adams(1), reference="song2021"),
     *(_tab(r) for r in range(4)),
     *(_rhoab(r) for r in range(4)),
@@ -122,17 +105,19 @@ _CATALOGUE = (
     _sa(3),
     _EDM("euler", expint.Adams(1)),
     _EDM("edm-heun", expint.method("lawson-heun2")),
-    Automatic("auto", expint.Adams(1), RHO, quadratic_in_t, reference="zhang2023"),
+    AUTO,
     _lms(4),
 )
 
-SAMPLERS: dict[str, Sampler] = {entry.name: entry for entry in (*_CATALOGUE, *PRESETS)}
-"""The named samplers. Order r of DEIS' names counts past slopes: tAB3 interpolates four and is of order 4."""
+SAMPLERS: dict[str, Sampler | Automatic] = {entry.name: entry for entry in (*_CATALOGUE, *PRESETS)}
+"""The named samplers, and the rule "auto". Order r of DEIS' names counts past slopes: tAB3 interpolates four, and is of
+order 4."""
 
 _GRIDS: dict[str, Callable[[int, NoiseSchedule], np.ndarray]] = {
     "noise": uniform_in_lambda,
     "data": uniform_in_lambda,
     "rho": karras,
+    "signal": uniform_in("flow"),
     "velocity": uniform_in("angle"),
     "flow": uniform_in("flow"),
     "flow-data": uniform_in("log-flow"),
@@ -141,12 +126,12 @@ _GRIDS: dict[str, Callable[[int, NoiseSchedule], np.ndarray]] = {
 
 
 def sampler(
-    name: str | Sampler,
+    name: str | Sampler | Automatic,
     *,
     grid: Callable[[int, NoiseSchedule], np.ndarray] | None = None,
     start: str | None = None,
     end: End | None = None,
-) -> Sampler:
+) -> Sampler | Automatic:
     """Return the sampler called ``name``; a sampler is returned as it is.
 
     DEIS, UniPC, SA-Solver and LMS are found up to "deis-tab8", "unipc8-noise", …, and any method of ``expint`` in any
@@ -168,7 +153,7 @@ def sampler(
     ValueError
         If no sampler has this name; the message gives the nearest.
     """
-    found = name if isinstance(name, Sampler) else _find(name)
+    found = name if isinstance(name, Sampler | Automatic) else _find(name)
     changes: dict[str, Any] = {"grid": grid, "start": start, "end": end}
     given = {key: value for key, value in changes.items() if value is not None}
     return replace(found, **given) if given else found
@@ -179,7 +164,7 @@ def sampler_names() -> list[str]:
     return list(SAMPLERS)
 
 
-def _find(name: str) -> Sampler:
+def _find(name: str) -> Sampler | Automatic:
     try:
         return SAMPLERS[resolve(name, SAMPLERS, {}, "sampler")]
     except ValueError as unknown:
@@ -190,9 +175,46 @@ def _find(name: str) -> Sampler:
             return family(int(number[0]))
         gauge = max((gauge for gauge in GAUGES if spelt.endswith(f"-{gauge}")), key=len, default=None)
         if gauge is None:
+            _explain(spelt)
             raise
         try:
             method = expint.method(spelt.removesuffix(f"-{gauge}"))
         except ValueError:
             raise unknown from None
         return Sampler(f"{method.name}-{gauge}", method, GAUGES[gauge], _GRIDS[gauge], reference="")
+
+
+_STOCHASTIC = ("ancestral", "sde", "ddpm", "euler-a", "lcm", "tcd", "restart", "churn")
+_GRID_NAMES = {
+    "karras": "diffusion.grids.karras(steps, schedule=schedule)",
+    "exponential": "diffusion.grids.uniform(steps, 'lambda', schedule=schedule)",
+    "simple": "diffusion.grids.timesteps(steps, 'trailing', schedule=schedule)",
+    "normal": "diffusion.grids.timesteps(steps, 'linspace', schedule=schedule)",
+    "sgm-uniform": "diffusion.grids.timesteps(steps, 'trailing', schedule=schedule)",
+    "ddim-uniform": "diffusion.grids.timesteps(steps, 'leading', schedule=schedule)",
+}
+_ELSEWHERE = {
+    "heun": "edm-heun",
+    "lms": "lms4",
+    "plms": "ipndm",
+    "pndm": "ipndm",
+    "unipc": "unipc2",
+    "uni-pc": "unipc2",
+}
+
+
+def _explain(spelt: str) -> None:
+    """Raise ValueError that says what is meant by a folded name that other programs know and this library does not."""
+    deterministic, _, grid = next(
+        ((spelt[: -len(end) - 1], "-", end) for end in _GRID_NAMES if spelt.endswith(f"-{end}")), (spelt, "", "")
+    )
+    if any(word in f"-{spelt}-" for word in (f"-{name}-" for name in _STOCHASTIC)):
+        near = next((known for known in sorted(SAMPLERS, key=len, reverse=True) if spelt.startswith(known)), "ddim")
+        raise ValueError(
+            f"expected a deterministic sampler; received {spelt!r}: stochastic samplers are not here yet; {near!r} "
+            "solves the ODE without noise"
+        )
+    name = _ELSEWHERE.get(deterministic, deterministic)
+    if name != spelt and name in SAMPLERS:
+        asked = f" and grid={_GRID_NAMES[grid]} for the times" if grid else ""
+        raise ValueError(f"expected a sampler by its name here; received {spelt!r}; take {name!r}{asked}")

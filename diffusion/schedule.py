@@ -11,11 +11,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import log
+from math import inf, log
 from typing import Any
 
-from expint.backend import Array, Namespace
+import numpy as np
 
+from expint.backend import Array, Namespace, array_namespace
+
+from .names import resolve
 from .pointwise import pointwise
 
 __all__ = ["EDM", "VE", "FlowMatching", "NoiseSchedule"]
@@ -25,8 +28,11 @@ class NoiseSchedule(ABC):
     """The process x = α(t) x₀ + σ(t) ε, ε standard normal, with λ = log(α/σ) strictly decreasing in t.
 
     The methods are pure functions of t (or λ): a Python float gives a float, an array of any namespace an array of its
-    shape, a tensor stays in its graph. They do not refuse times outside [t_end, t_start]; the grid check does.
-    A subclass gives the formulas ``_alpha``, ``_sigma``, ``_half_log_snr``, ``_rate`` (of t) and ``_time`` (of λ).
+    shape, a tensor stays in its graph; whole numbers are taken as floating-point ones. They do not refuse times outside
+    [t_end, t_start]; the grid check does. A subclass gives the formulas ``_alpha``, ``_sigma``, ``_half_log_snr``,
+    ``_rate`` (of t) and ``_time`` (of λ). They hold at `t_clean` too, where σ = 0 and λ = ∞, for a run may end there.
+
+    A network is told `network_time` of t: t itself, unless the schedule says otherwise.
     """
 
     sigma_data: float = 0.5
@@ -47,17 +53,34 @@ class NoiseSchedule(ABC):
     def t_end(self) -> float:
         """The time at which sampling ends."""
 
+    @property
+    def t_clean(self) -> float:
+        """The time at which σ = 0 and x = x₀: `t_end` or before it, −∞ where σ > 0 at all times."""
+        with np.errstate(all="ignore"):
+            t = float(self._time(np, np.float64(inf)))
+        if t <= self.t_end:
+            return t
+        return 0.0 if self.t_end > 0.0 else -inf
+
+    def network_time(self, t: Array) -> Array:
+        """Return the time that networks are told at the time t of the schedule: t."""
+        return t
+
+    def time_of_network(self, told: Array) -> Array:
+        """Return the time of the schedule at which networks are told ``told``: the inverse of `network_time`."""
+        return told
+
     def alpha(self, t: Array) -> Array:
         """Return the signal scale α(t)."""
-        return pointwise(self._alpha, t)
+        return _with_limits(self._alpha, t)
 
     def sigma(self, t: Array) -> Array:
         """Return the noise scale σ(t)."""
-        return pointwise(self._sigma, t)
+        return _with_limits(self._sigma, t)
 
     def rho(self, t: Array) -> Array:
         """Return the noise-to-signal ratio ρ(t) = σ/α = e^{−λ}."""
-        return pointwise(self._rho, t)
+        return _with_limits(self._rho, t)
 
     def noise_scale(self, t: Array) -> Array:
         """Return the factor from standard normal noise to a state to start from at t: σ(t), or 1 where α² + σ² = 1."""
@@ -65,15 +88,15 @@ class NoiseSchedule(ABC):
 
     def half_log_snr(self, t: Array) -> Array:
         """Return λ(t) = log(α/σ)."""
-        return pointwise(self._half_log_snr, t)
+        return _with_limits(self._half_log_snr, t)
 
     def half_log_snr_rate(self, t: Array) -> Array:
         """Return dλ/dt, which is negative; ρ′ = −ρ λ′."""
-        return pointwise(self._rate, t)
+        return _with_limits(self._rate, t)
 
     def time(self, half_log_snr: Array) -> Array:
         """Return the t at which λ(t) is ``half_log_snr``: the exact inverse."""
-        return pointwise(self._time, half_log_snr)
+        return _with_limits(self._time, half_log_snr)
 
     @abstractmethod
     def _alpha(self, xp: Namespace, t: Any) -> Any: ...
@@ -94,11 +117,19 @@ class NoiseSchedule(ABC):
         return self._sigma(xp, t) / self._alpha(xp, t)
 
 
+def _with_limits(formula: Any, value: Array) -> Array:
+    """Return ``formula`` of ``value``, infinite where σ = 0 or α = 0 without a warning of NumPy's."""
+    with np.errstate(divide="ignore", over="ignore"):
+        if isinstance(value, (int, float)):
+            return float(formula(array_namespace(), np.float64(value)))  # Python's numbers would raise
+        return pointwise(formula, value)
+
+
 class _UnitSignal(NoiseSchedule):
     """A schedule with α = 1, so that ρ = σ."""
 
     def _alpha(self, xp: Namespace, t: Any) -> Any:
-        return 0.0 * t + 1.0  # of the shape, dtype and device of t
+        return xp.ones_like(t)
 
     def _rho(self, xp: Namespace, t: Any) -> Any:
         return self._sigma(xp, t)
@@ -106,7 +137,7 @@ class _UnitSignal(NoiseSchedule):
 
 @dataclass(frozen=True)
 class EDM(_UnitSignal):
-    """The process x = x₀ + σ ε with the noise level itself as time: α = 1, σ(t) = t.
+    """The process x = x₀ + σ ε with the noise level itself as time, and the time that networks are told: α = 1, σ = t.
 
     Parameters
     ----------
@@ -158,7 +189,8 @@ class VE(_UnitSignal):
     Notes
     -----
     Song et al., *Score-based generative modeling through stochastic differential equations*, 2021, appendix C. Since
-    λ is linear in t, a grid uniform in t is uniform in λ.
+    λ is linear in t, a grid uniform in t is uniform in λ. σ = 0 lies at t = −∞. Networks are told t; those of score_sde
+    want log σ or σ, which `adapters.with_log_sigma` and `adapters.with_sigma` give them.
     """
 
     sigma_min: float = 0.01
@@ -181,7 +213,7 @@ class VE(_UnitSignal):
         return -log(self.sigma_min) - self._slope * t
 
     def _rate(self, xp: Namespace, t: Any) -> Any:
-        return 0.0 * t - self._slope
+        return -self._slope * xp.ones_like(t)
 
     def _time(self, xp: Namespace, lam: Any) -> Any:
         return -(lam + log(self.sigma_min)) / self._slope
@@ -194,6 +226,21 @@ class FlowMatching(NoiseSchedule):
     The default range stays away from τ = 1, where α = 0 and λ = −∞, and from τ = 0, where λ = +∞; samplers whose clock
     is finite there (the flow gauge) may be given ``t_start=1.0`` or ``t_end=0.0``.
 
+    Parameters
+    ----------
+    shift
+        m > 0; more than 1 spends more of a grid that is uniform in t at high noise. The process itself is the same.
+    t_start, t_end
+        The range of sampling, before the shift.
+    tells
+        Which time networks are told: "after" the shift, τ = σ, as Stable Diffusion 3, FLUX, Wan, AuraFlow and others
+        are trained with it (some on 1000 τ: `adapters.with_scaled_time`), or "before" it, t.
+
+    Raises
+    ------
+    ValueError
+        If the shift is not positive, the times lie outside [0, 1] or are exchanged, or ``tells`` is another word.
+
     Notes
     -----
     Lipman et al., *Flow matching for generative modeling*, 2023; Liu, Gong & Liu, *Flow straight and fast*, 2023;
@@ -203,10 +250,23 @@ class FlowMatching(NoiseSchedule):
     shift: float = 1.0
     t_start: float = 0.9999
     t_end: float = 1e-3
+    tells: str = "after"
 
     def __post_init__(self) -> None:
         check_positive("shift", self.shift)
         check_times(self.t_start, self.t_end, lowest=0.0, highest=1.0)
+        object.__setattr__(self, "tells", resolve(self.tells, dict.fromkeys(("after", "before")), {}, "time to tell"))
+
+    def network_time(self, t: Array) -> Array:
+        """Return the time that networks are told at t: the shifted time τ = σ(t), or t, as ``tells`` says."""
+        return self.sigma(t) if self.tells == "after" else t
+
+    def time_of_network(self, told: Array) -> Array:
+        """Return the t at which networks are told ``told``: τ / (m − (m − 1) τ), or ``told`` itself."""
+        return pointwise(self._unshifted, told) if self.tells == "after" else told
+
+    def _unshifted(self, xp: Namespace, tau: Any) -> Any:
+        return tau / (self.shift - (self.shift - 1.0) * tau)
 
     def _alpha(self, xp: Namespace, t: Any) -> Any:
         return (1.0 - t) / (1.0 + (self.shift - 1.0) * t)

@@ -48,9 +48,13 @@ class Statistics:
     slope: np.ndarray
     offset: np.ndarray
 
+    _never_changes = True
+
     def __post_init__(self) -> None:
         for name in _FIELDS:
-            object.__setattr__(self, name, np.asarray(getattr(self, name), dtype=np.float64))
+            table = np.array(getattr(self, name), dtype=np.float64)
+            table.flags.writeable = False
+            object.__setattr__(self, name, table)
         lam, shape = self.half_log_snr, self.linear.shape
         if lam.ndim != 1 or lam.size < 2 or not np.all(np.diff(lam) > 0.0):
             raise ValueError(

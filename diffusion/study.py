@@ -17,6 +17,7 @@ from expint.backend import Array, is_array, to_numpy
 from expint.study import Job, Study, check_result, distinct, packed, run_table, unpacked
 
 from . import models
+from .automatic import Automatic
 from .declaration import Sampler
 from .denoiser import Denoiser
 from .names import resolve
@@ -165,7 +166,7 @@ def _count(entry: Any) -> int:
         raise ValueError(f"expected positive integers as numbers of steps, received {seen(entry)}") from error
 
 
-def _exact(reference: Any) -> tuple[str | Sampler, Sampler, int]:
+def _exact(reference: Any) -> tuple[str | Sampler, Sampler | Automatic, int]:
     """Return the sampler that stands for the exact flow as it was given and as it is, and its number of steps."""
     try:
         given, steps = reference

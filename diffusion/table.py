@@ -60,8 +60,9 @@ class VPTable(VP):
 
     Notes
     -----
-    λ is continuous and only piecewise smooth: its rate jumps at the t_i. Prolonged far below t_0, log α and ρ change
-    sign, where there is no process: keep ``t_end`` at 1/N or a little below.
+    λ is continuous and only piecewise smooth: its rate jumps at the t_i. Below t_0 log α falls linearly to 0 at t = 0,
+    where σ = 0, whatever the interpolation: prolonged, the other quantities and mostly log α itself get there at no
+    time or change sign before.
     """
 
     half_log_snrs: tuple[float, ...]
@@ -69,8 +70,12 @@ class VPTable(VP):
     t_start: float = 1.0
     t_end: float = 1e-3
     _values: np.ndarray = field(init=False, repr=False, compare=False)
+    _least: float = field(init=False, repr=False, compare=False)
+
+    _never_changes = True
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "half_log_snrs", tuple(float(lam) for lam in self.half_log_snrs))
         resolve(self.interpolation, INTERPOLATIONS, {}, "interpolation")
         if len(self.half_log_snrs) < 2 or any(not b < a for a, b in pairwise(self.half_log_snrs)):
             raise ValueError(
@@ -85,6 +90,7 @@ class VPTable(VP):
         check_times(self.t_start, self.t_end, lowest=0.0)
         values = self._quantity.of_half_log_snr(np, np.array(self.half_log_snrs))
         object.__setattr__(self, "_values", values)
+        object.__setattr__(self, "_least", float(integral_of_half_log_snr(np, np.float64(self.half_log_snrs[0]))))
 
     def __hash__(self) -> int:
         """Hash by a few entries: a table keys caches that are asked in every step."""
@@ -94,7 +100,7 @@ class VPTable(VP):
     @property
     def kinks(self) -> Sequence[float]:
         """The times of the table, at which the rate of λ jumps."""
-        return self._times[1:-1].tolist()
+        return self._times[:-1].tolist()
 
     @property
     def _quantity(self) -> Interpolation:
@@ -110,15 +116,31 @@ class VPTable(VP):
         return xp.exp(-self._half_log_snr(xp, t))
 
     def _half_log_snr(self, xp: Namespace, t: Any) -> Any:
-        value, _ = _piecewise_linear(xp, t, self._times, self._values)
-        return self._quantity.half_log_snr(xp, value)
+        point = _array(xp, t)
+        first, least = self._first
+        value, _ = _piecewise_linear(xp, xp.clip(point, first, None), self._times, self._values)
+        below = half_log_snr_of_integral(xp, xp.clip(point, None, first) * (least / first))
+        return xp.where(point < first, below, self._quantity.half_log_snr(xp, value))
 
     def _rate(self, xp: Namespace, t: Any) -> Any:
-        value, slope = _piecewise_linear(xp, t, self._times, self._values)
-        return slope * self._quantity.rate(xp, value)
+        point = _array(xp, t)
+        first, least = self._first
+        value, slope = _piecewise_linear(xp, xp.clip(point, first, None), self._times, self._values)
+        below = least / first * 0.5 / xp.expm1(-xp.clip(point, None, first) * (least / first))
+        return xp.where(point < first, below, slope * self._quantity.rate(xp, value))
 
     def _time(self, xp: Namespace, lam: Any) -> Any:
-        return _piecewise_linear(xp, self._quantity.of_half_log_snr(xp, lam), self._values, self._times)[0]
+        point = _array(xp, lam)
+        first, least = self._first
+        inside = xp.clip(point, None, self.half_log_snrs[0])
+        value, _ = _piecewise_linear(xp, self._quantity.of_half_log_snr(xp, inside), self._values, self._times)
+        below = integral_of_half_log_snr(xp, xp.clip(point, self.half_log_snrs[0], None)) * (first / least)
+        return xp.where(point > self.half_log_snrs[0], below, value)
+
+    @property
+    def _first(self) -> tuple[float, float]:
+        """t_0 and B = −2 log α there."""
+        return 1.0 / len(self.half_log_snrs), self._least
 
     @property
     def _times(self) -> np.ndarray:
@@ -162,7 +184,7 @@ def _from_integrals(integrals: np.ndarray, interpolation: str, t_start: float, t
 
 def _piecewise_linear(xp: Namespace, at: Any, knots: np.ndarray, values: np.ndarray) -> tuple[Array, Array]:
     """Return the value and the slope at ``at`` of the line through (knots, values), its end pieces prolonged."""
-    point = at if is_array(at) else xp.asarray(at, dtype=xp.float64)
+    point = _array(xp, at)
     flat = xp.reshape(point, (-1,))
     inner = asarray_like(knots[1:-1], point)  # n inner knots separate the n + 1 pieces
     piece = xp.searchsorted(inner, flat, side="right")
@@ -172,6 +194,10 @@ def _piecewise_linear(xp: Namespace, at: Any, knots: np.ndarray, values: np.ndar
 
     slope = of_piece(np.diff(values) / np.diff(knots))
     return of_piece(values[:-1]) + slope * (point - of_piece(knots[:-1])), slope
+
+
+def _array(xp: Namespace, value: Any) -> Array:
+    return value if is_array(value) else xp.asarray(value, dtype=xp.float64)
 
 
 def _column(name: str, values: Sequence[float], last: float | None = None) -> np.ndarray:

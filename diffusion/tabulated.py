@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from itertools import pairwise
 from math import factorial
 from typing import Any
@@ -32,6 +32,7 @@ from .affine import Affine, Beside
 from .clock import LAMBDA, StateClock
 from .declaration import Sampler
 from .denoiser import Denoiser
+from .keeping import is_value, kept_of_values
 from .moments import StepMoments, step_moments
 from .planning import slopes_since
 from .prediction import Prediction, coefficients
@@ -55,6 +56,12 @@ class TabulatedGauge:
     """
 
     statistics: Statistics
+
+    _never_changes = True
+
+    def __reduce__(self) -> Any:
+        """Return the tables alone; what is made of them is made again."""
+        return TabulatedGauge, (self.statistics,)
 
     @property
     def name(self) -> str:
@@ -84,7 +91,7 @@ class TabulatedGauge:
         def make() -> tuple[Any, Any]:
             return coefficients(self.predicts, "data", schedule.alpha(t), schedule.sigma(t), schedule.sigma_data)
 
-        of_state, of_slope = self.beside((schedule, "to data", t), make, x)
+        of_state, of_slope = self.beside((schedule, "to data", t) if is_value(schedule) else None, make, x)
         return of_state * x + of_slope * slope
 
     @cached_property
@@ -114,19 +121,20 @@ class TabulatedSampler(Sampler):
         """Return N as a function of (t, x)."""
         gauge: Any = self.gauge
         schedule, source = denoiser.schedule, denoiser.predicts
+        kept = is_value(schedule) and is_value(source)
 
         def slope(t: float, x: Array) -> Array:
             def make() -> tuple[Any, Any]:
                 alpha, sigma = schedule.alpha(t), schedule.sigma(t)
                 return coefficients(source, gauge.predicts, alpha, sigma, schedule.sigma_data)
 
-            of_state, of_output = gauge.beside((schedule, source, t), make, x)
+            of_state, of_output = gauge.beside((schedule, source, t) if kept else None, make, x)
             return of_state * x + of_output * denoiser(x, t)
 
         return slope
 
 
-@lru_cache(maxsize=8)
+@kept_of_values(maxsize=8)
 def _plan(
     sampler: TabulatedSampler,
     schedule: NoiseSchedule,
@@ -144,11 +152,11 @@ def _plan(
             f"interpolate_in = {sampler.interpolate_in!r} and λ from {lam[0]:g} to {lam[-1]:g}"
         )
     known = slopes_since(edges, t)
-    methods = sampler.methods(schedule, lam.tolist(), known)
-    if to_zero:  # N of the state itself, which is what gives its x₀
+    methods = sampler.methods(schedule, lam.tolist(), known) if len(t) > 1 else ()
+    if to_zero and methods:  # N of the state itself, which is what gives its x₀
         methods = (*methods[:-1], predictor(methods[-1]))
     statistics: Statistics = sampler.gauge.statistics  # type: ignore[attr-defined]
-    highest = 1 + max(method.history for method in methods)
+    highest = 1 + max((method.history for method in methods), default=0)
     with np.errstate(over="ignore", invalid="ignore"):
         moments = [step_moments(statistics, *pair, highest) for pair in pairwise(lam.tolist())]
     if not all(np.all(np.isfinite(part)) for step in moments for part in (*step.of_phi, step.drift, step.offset)):
@@ -167,7 +175,7 @@ def _plan(
     else:
         last = steps[-1].rows
         steps[-1] = steps[-1]._replace(rows=(*last[:-1], last[-1]._replace(evaluate=False)))
-    depth = max(len(row.weights) - _LAYOUT.fixed for step in steps for row in step.rows)
+    depth = max(1, *(len(row.weights) - _LAYOUT.fixed for step in steps for row in step.rows))
     return Plan(Affine(), tuple(steps), depth, _LAYOUT)  # type: ignore[arg-type]
 
 
@@ -222,6 +230,5 @@ def _to_data(sampler: Sampler, schedule: NoiseSchedule, t: float) -> Step:
     """Return the step to σ = 0: the limit of the first-order step is x = x₀."""
     alpha, sigma = float(schedule.alpha(t)), float(schedule.sigma(t))
     of_state, of_slope = coefficients(sampler.gauge.predicts, "data", alpha, sigma, schedule.sigma_data)
-    zero = 0.0 if t > 0.0 else -np.inf
     row = _LAYOUT.arrange((of_state,), (of_slope,), (), (None,))
-    return Step((zero,), (Row(row, evaluate=False, accept=True),))
+    return Step((schedule.t_clean,), (Row(row, evaluate=False, accept=True),))

@@ -40,3 +40,12 @@ def test_the_code_of_the_page_on_jacobians_runs_as_pasted(capsys: pytest.Capture
     for name in ("solution", "given", "exact", "theirs"):
         assert namespace[name].success, name
     assert "finite differences" in capsys.readouterr().out
+
+
+def test_the_code_of_the_page_on_flow_matching_runs_as_pasted() -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (DOCS / "flow_matching.md").read_text(), flags=re.DOTALL)
+    assert len(blocks) == 5
+    namespace: dict[str, object] = {}
+    for block in blocks:
+        exec(compile(block, "flow_matching.md", "exec"), namespace)
+    assert namespace["seen"]

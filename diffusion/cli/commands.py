@@ -19,6 +19,7 @@ from .. import models, study
 from ..sample import trajectory
 from ..samplers import sampler as find_sampler
 from ..samplers import sampler_names
+from ..variance_preserving import VP
 
 __all__ = ["commands"]
 
@@ -38,7 +39,7 @@ def commands() -> None:
 
 @commands.command()
 @click.option("--model", type=MODEL, default="digits", help="A shipped model: digits or ideal-digits.")
-@click.option("--sampler", type=SAMPLER, default="deis-tab3", help="Name of a sampler; see `diffusion samplers`.")
+@click.option("--sampler", type=SAMPLER, default="auto", help="Name of a sampler; see `diffusion samplers`.")
 @click.option("--steps", type=int, default=10, help="Number of steps.")
 @click.option("--count", type=click.IntRange(min=1), default=64, help="Number of samples.")
 @click.option("--label", type=click.IntRange(0, 9), help="Which digit to draw; any by default.")
@@ -153,11 +154,12 @@ def _write(images: np.ndarray, out: Path, title: str) -> None:
 
 
 def _facts(name: str) -> dict[str, Any]:
-    found = find_sampler(name)
+    entry = find_sampler(name)
+    found = entry.for_run(10, VP.linear())  # a rule's gauge and clocks are the same for any run
     history = found.interpolate_in or found.gauge.clock.name
     return {
         "name": found.name,
-        "method": found.method.name,
+        "method": found.method.name if found is entry else "pec, order by steps",
         "gauge": found.gauge.name,
         "history": history if isinstance(history, str) else history.name,
     }

@@ -11,6 +11,7 @@ import numpy as np
 from expint.backend import Array, array_namespace, asarray_like, is_array, to_numpy
 
 from ..denoiser import Denoiser
+from ..pointwise import in_double
 from ..schedule import NoiseSchedule
 from ..variance_preserving import VP
 from .store import digit_images
@@ -55,7 +56,7 @@ class IdealNetwork:
             )
 
     def __call__(self, x: Array, t: Array) -> Array:
-        """Posterior mean (B, *shape) for x (B, *shape) and t, a number or (B,), in the dtype of x.
+        """Posterior mean (B, *shape) for x (B, *shape), told the time t, a number or (B,), in the dtype of x.
 
         Raises
         ------
@@ -64,20 +65,22 @@ class IdealNetwork:
         ValueError
             If the shape of x or t does not fit the data.
         """
-        points, exponents, _, _ = self._exponents(x, t)
+        self._check(x, t)
+        points, exponents, _, _ = self._exponents(x, self.schedule.time_of_network(in_double(t)))
         xp = array_namespace(x)
         weights = xp.exp(exponents - xp.max(exponents, axis=1, keepdims=True))
         weights = weights / xp.sum(weights, axis=1, keepdims=True)
         return xp.astype(xp.reshape(xp.matmul(weights, points), x.shape), x.dtype)
 
     def log_density(self, x: Array, t: Array) -> Array:
-        """Return log p_t(x), shape (B,), float64, for x (B, *shape) and t, a number or (B,) with σ(t) > 0.
+        """Return log p_t(x), shape (B,), float64, for x (B, *shape) and a time of the schedule, () or (B,), σ(t) > 0.
 
         Raises
         ------
         TypeError, ValueError
             As a call does.
         """
+        self._check(x, t)
         points, exponents, alpha, variance = self._exponents(x, t)
         xp = array_namespace(x)
         count, size = points.shape
@@ -90,11 +93,10 @@ class IdealNetwork:
 
     def _exponents(self, x: Array, t: Array) -> tuple[Array, Array, Array, Array]:
         """Return the points d_i (n, D), (|x|² − |x − α d_i|²)/2σ² (B, n), α (B, 1) and σ² (B, 1)."""
-        self._check(x, t)
         xp = array_namespace(x)
         flat = xp.astype(xp.reshape(x, (x.shape[0], -1)), xp.float64)
         points = asarray_like(self.data.reshape(len(self.data), -1), flat)
-        time = xp.astype(t, xp.float64) if is_array(t) else asarray_like(np.asarray(float(t)), flat)
+        time = in_double(t) if is_array(t) else asarray_like(np.asarray(float(t)), flat)
         time = xp.broadcast_to(xp.reshape(time, (-1, 1)), (x.shape[0], 1))
         alpha, variance = self.schedule.alpha(time), self.schedule.sigma(time) ** 2 + SMALLEST_VARIANCE
         overlap = alpha * (xp.matmul(flat, points.T) - 0.5 * alpha * xp.sum(points**2, axis=1))

@@ -11,6 +11,7 @@ import numpy as np
 from expint.backend import Array, array_namespace, asarray_like, is_array
 
 from ..denoiser import Denoiser
+from ..pointwise import in_double
 from ..prediction import Kind, basis, prediction_name
 from ..schedule import NoiseSchedule
 from ..variance_preserving import VP
@@ -46,9 +47,9 @@ class MixtureNetwork:
     predicts: Kind
 
     def __call__(self, x: Array, t: Array) -> Array:
-        """Return the output, of the shape and dtype of x (B, …) with d elements per sample, at the times t (B,)."""
+        """Return the output, of the shape and dtype of x (B, …) with d elements per sample, told the times t (B,)."""
         xp = array_namespace(x)
-        logits, z, variance, alpha, sigma = self._components(x, t)
+        logits, z, variance, alpha, sigma = self._components(x, self.schedule.time_of_network(in_double(t)))
         responsible = xp.exp(logits - xp.max(logits, axis=1, keepdims=True))
         responsible = (responsible / xp.sum(responsible, axis=1, keepdims=True))[:, :, None]
         p, q = basis(self.predicts, alpha, sigma, self.schedule.sigma_data)
@@ -58,7 +59,7 @@ class MixtureNetwork:
         return xp.astype(xp.reshape(xp.sum(responsible * each, axis=1), x.shape), x.dtype)
 
     def log_density(self, x: Array, t: Array) -> Array:
-        """Return log p_t(x), shape (B,), in float64, for σ(t) > 0 or covariances of full rank."""
+        """Return log p_t(x), shape (B,), in float64, at times of the schedule, σ(t) > 0 or covariances of full rank."""
         xp = array_namespace(x)
         logits, *_ = self._components(x, t)
         top = xp.max(logits, axis=1, keepdims=True)
@@ -75,7 +76,7 @@ class MixtureNetwork:
                 "reshape them to fit the mixture"
             )
         flat = xp.astype(xp.reshape(x, (x.shape[0], 1, size)), xp.float64)
-        time = xp.astype(t, xp.float64) if is_array(t) else asarray_like(np.asarray(float(t)), flat)
+        time = in_double(t) if is_array(t) else asarray_like(np.asarray(float(t)), flat)
         time = xp.reshape(time, (-1, 1, 1))
         alpha, sigma = self.schedule.alpha(time), self.schedule.sigma(time)
         centred = flat - alpha * asarray_like(self.means, flat)

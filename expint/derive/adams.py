@@ -29,7 +29,17 @@ from expint.derive.printing import latex_array, latex_phisum, markdown_table, te
 from expint.derive.spread import placed, spread
 from expint.derive.stage import ErrorEstimate, Method, Stage, StepContext
 
-__all__ = ["INDEX", "TIME", "Adams", "PolynomialClock", "Quadrature", "adams_terms", "difference", "is_exact"]
+__all__ = [
+    "INDEX",
+    "TIME",
+    "Adams",
+    "PolynomialClock",
+    "Quadrature",
+    "adams_terms",
+    "difference",
+    "is_exact",
+    "quadrature_terms",
+]
 
 
 class Quadrature(NamedTuple):
@@ -56,6 +66,9 @@ class PolynomialClock(Protocol):
     def nodes(self, step: StepContext) -> tuple[Any, ...]:
         """Return the values of the clock at the remembered slopes, newest first."""
 
+    def end(self, step: StepContext) -> Any:
+        """Return the value of the clock at the end of the step."""
+
     def quadrature(self, step: StepContext) -> Quadrature | None:
         """Return a rule for the step, or None where the clock is affine in time with the step as its unit.
 
@@ -67,8 +80,15 @@ class PolynomialClock(Protocol):
 class _Time:
     """The clock of the integration itself."""
 
+    def __reduce__(self) -> str:
+        return "TIME"  # there is one, in any process
+
     def nodes(self, step: StepContext) -> tuple[Any, ...]:
         return step.history
+
+    def end(self, step: StepContext) -> int:
+        del step
+        return 1
 
     def quadrature(self, step: StepContext) -> None:
         del step
@@ -78,8 +98,15 @@ class _Time:
 class _Index:
     """The number of the step: every step counts as one, whatever its length."""
 
+    def __reduce__(self) -> str:
+        return "INDEX"
+
     def nodes(self, step: StepContext) -> tuple[Any, ...]:
         return tuple(-j for j in range(len(step.history)))
+
+    def end(self, step: StepContext) -> int:
+        del step
+        return 1
 
     def quadrature(self, step: StepContext) -> None:
         del step
@@ -163,7 +190,7 @@ class Adams(FullStiffOrder, Presented):
         seen = tuple(nodes[k] for k in taken)
         if rule is None:
             return _recipe(seen, taken, is_exact(seen))
-        return (_stage(placed(_quadrature_terms(seen, rule), taken)),)
+        return (_stage(placed(quadrature_terms(seen, rule), taken)),)
 
     @property
     def mode(self) -> str:
@@ -240,7 +267,7 @@ def _milne(past: tuple[Any, ...], taken: tuple[int, ...], exact: bool) -> ErrorE
     return ErrorEstimate(stage, len(past))
 
 
-def _quadrature_terms(nodes: Sequence[float], rule: Quadrature) -> list[Terms]:
+def quadrature_terms(nodes: Sequence[float], rule: Quadrature) -> list[Terms]:
     """Return ∫ e^{(1-θ)z} ℓ_j dθ by the rule: sums of exponentials φ_0((1-θ_q) z)."""
     keys = [(0, 1 - theta) for theta in rule.theta]
     values = np.asarray(rule.values)

@@ -13,6 +13,7 @@ from expint.arguments import plain_fields
 from expint.derive.phisum import Exact, exact
 from expint.derive.printing import latex_array, latex_number
 from expint.derive.rows import check_rows
+from expint.derive.scheme import UNKNOWN, Certified
 
 __all__ = ["Butcher"]
 
@@ -118,6 +119,14 @@ class Butcher:
         from expint.derive.rounded import is_near_a_method
 
         return self.rounding is not None and is_near_a_method(self, self.rounding)
+
+    @property
+    def certified(self) -> tuple[Certified, Certified]:
+        """What is known of the orders of both solutions where the coefficients are rounded; nothing where exact."""
+        if self.rounding is None or not self.is_near_exact:
+            return UNKNOWN, UNKNOWN
+        slack = 10**6 * self.rounding
+        return Certified(self.order, slack), Certified(self.embedded_order or 0, slack)
 
     def latex(self) -> str:
         """Return the tableau in LaTeX: nodes | a, weights below the line, those of the embedded solution below them."""

@@ -11,14 +11,11 @@ from typing import Any, NamedTuple
 from expint.derive.classical import ElementaryWeights, classical_statement
 from expint.derive.expect import expect
 from expint.derive.linearised import LinearisedResiduals, linearised_classical_trees, linearised_stiff_trees
-from expint.derive.orders import PROVED_UP_TO, ProvedInWords
 from expint.derive.phisum import Exact, PhiSum, phi
-from expint.derive.report import Condition, OrderReport
-from expint.derive.rosenbrock import Linearised
-from expint.derive.scheme import Scheme, scheme_of_recipe, scheme_of_tableau
-from expint.derive.stage import Method, StepContext
+from expint.derive.report import PROVED_UP_TO, Condition, OrderReport
+from expint.derive.scheme import UNKNOWN, Certified, Scheme, schemes_of
+from expint.derive.stage import Method
 from expint.derive.stiff import StiffResiduals, stiff_statement
-from expint.derive.tableau import Tableau
 from expint.derive.trees import ColouredTree, StiffTree, coloured_trees, stiff_trees
 
 __all__ = ["Condition", "OrderReport", "check_orders", "stiff_violations"]
@@ -68,49 +65,30 @@ def check_orders(
         expect(method, Scheme, "a method or a scheme")
     if isinstance(method, Scheme):
         return _report("scheme", method, max_order, _ANY_L)
-    if isinstance(method, ProvedInWords):
-        return method.orders
-    rules = _JACOBIAN if isinstance(method, Linearised) else _ANY_L
-    if isinstance(method, Tableau):
-        embedded, certified = None, _certified(method)
-        if method.embedded is not None:
-            scheme = scheme_of_tableau(method, method.embedded)
-            embedded = _report(f"{method.name}, embedded", scheme, max_order, rules, certified[1])
-        report = _report(method.name, scheme_of_tableau(method, method.b), max_order, rules, certified[0])
-        return replace(report, is_fsal=method.is_fsal, embedded=embedded)
-    nodes: tuple[Any, ...] = tuple(Fraction(-j) for j in range(method.history)) if history is None else tuple(history)
-    recipe = method.recipe(StepContext(start=0.0, step=1.0, history=nodes))
-    return _report(method.name, scheme_of_recipe(recipe, nodes), max_order, rules)
+    schemes = schemes_of(method, history)
+    if schemes is None:
+        own: OrderReport = method.orders  # type: ignore[attr-defined]
+        return own
+    rules, known = _rules(method), schemes.certified
+    embedded = None
+    if schemes.embedded is not None:
+        embedded = _report(f"{method.name}, embedded", schemes.embedded, max_order, rules, known[1])
+    report = _report(method.name, schemes.solution, max_order, rules, known[0])
+    return replace(report, is_fsal=schemes.is_fsal, embedded=embedded)
 
 
-class _Certified(NamedTuple):
-    """A classical order that is known already, and how large residuals of the next are that may be due to rounding."""
-
-    order: int = 0
-    slack: Fraction = Fraction(0)
+def _rules(method: Any) -> _Rules:
+    return _JACOBIAN if getattr(method, "linearises", False) else _ANY_L
 
 
-_EXACT = _Certified()
-
-
-def _certified(tableau: Tableau) -> tuple[_Certified, _Certified]:
-    """Return what is known of both solutions of a Lawson form where the classical method has rounded coefficients."""
-    butcher = tableau.classical
-    if butcher is None or butcher.rounding is None or not butcher.is_near_exact:
-        return _EXACT, _EXACT
-    slack = 10**6 * butcher.rounding
-    return _Certified(butcher.order, slack), _Certified(butcher.embedded_order or 0, slack)
-
-
-def stiff_violations(tableau: Tableau, order: int, weak: bool) -> tuple[Condition, ...]:
+def stiff_violations(tableau: Any, order: int, weak: bool) -> tuple[Condition, ...]:
     """Return the stiff conditions of one order that the solution of a tableau violates, in the strong or weak form."""
-    scheme = scheme_of_tableau(tableau, tableau.b)
-    rules = _JACOBIAN if isinstance(tableau, Linearised) else _ANY_L
+    scheme, rules = tableau.schemes().solution, _rules(tableau)
     rows = () if rules is _JACOBIAN else _row_sums(scheme)
     return _stiff(rules.residuals(scheme), rows, order, rules, weak)
 
 
-def _report(name: str, scheme: Scheme, max_order: int, rules: _Rules, certified: _Certified = _EXACT) -> OrderReport:
+def _report(name: str, scheme: Scheme, max_order: int, rules: _Rules, certified: Certified = UNKNOWN) -> OrderReport:
     residuals = rules.residuals(scheme)
     rows = _row_sums(scheme)
     row_sums = not rows and sum(scheme.b, PhiSum()) == phi(1)
@@ -142,7 +120,7 @@ def _row_sums(scheme: Scheme) -> tuple[Condition, ...]:
 
 
 def _classical(
-    scheme: Scheme, max_order: int, row_sums: bool, rules: _Rules, certified: _Certified
+    scheme: Scheme, max_order: int, row_sums: bool, rules: _Rules, certified: Certified
 ) -> tuple[int, tuple[Condition, ...], float | None]:
     """Return the classical order, the violated conditions of the next, and the error constant."""
     weights = ElementaryWeights(scheme, max_order)

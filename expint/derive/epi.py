@@ -19,7 +19,7 @@ from expint.derive.stage import Stage, StepContext
 __all__ = ["EpiMultistep"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class EpiMultistep(LinearisedAdams):
     """A published EPI multistep method for uniform steps.
 

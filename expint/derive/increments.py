@@ -11,7 +11,6 @@ where a^{[1]}(z) = (a(z) - a(0))/z. Nothing of the size of J_n y_n, which may be
 from __future__ import annotations
 
 from expint.derive.phisum import PhiSum
-from expint.derive.rosenbrock import raised
 from expint.derive.stage import Stage
 
 __all__ = ["increment"]
@@ -25,5 +24,5 @@ def increment(stage: Stage) -> Stage:
     """
     weights = [PhiSum(terms) for terms in (*stage.stages, *stage.past)]
     total = sum(weights, PhiSum())
-    past = (total.terms, raised(total, 1).terms, *stage.past[1:])
+    past = (total.terms, total.raised(1).terms, *stage.past[1:])
     return Stage(stage.c, {}, stage.stages, past, stage.evaluate, stage.accept, stage.remember)

@@ -24,7 +24,6 @@ from functools import lru_cache
 from math import factorial
 
 from expint.derive.phisum import PhiSum
-from expint.derive.rosenbrock import raised
 from expint.derive.stiff import StiffResiduals
 from expint.derive.trees import ColouredTree, StiffTree, coloured_trees, forests
 
@@ -81,4 +80,4 @@ class LinearisedResiduals(StiffResiduals):
         total = sum(row, PhiSum())
         if q < 0:
             return PhiSum({(0, 0): c**-q * Fraction(1, factorial(-q)) - total.series(-q)[-1]})
-        return raised(total, q - 1) - self._moment(q, row)
+        return total.raised(q - 1) - self._moment(q, row)

@@ -6,13 +6,12 @@ from abc import ABC, abstractmethod
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from expint.derive.report import PROVED_UP_TO
+
 if TYPE_CHECKING:
     from expint.derive.report import OrderReport
 
-__all__ = ["PROVED_UP_TO", "DeclaredOrders", "FullStiffOrder", "Proved", "ProvedInWords", "confirmed"]
-
-PROVED_UP_TO = 6
-"""Orders above are not looked for."""
+__all__ = ["DeclaredOrders", "FullStiffOrder", "Proved", "ProvedInWords", "confirmed"]
 
 
 def confirmed(method: Any) -> Any:
@@ -40,6 +39,10 @@ class ProvedInWords(ABC):
     @abstractmethod
     def orders(self) -> OrderReport:
         """The order, with the words in which the next one fails."""
+
+    def schemes(self, history: Any = None) -> None:
+        """Return None: the conditions of trees do not apply."""
+        del history
 
 
 class FullStiffOrder(Proved, ABC):

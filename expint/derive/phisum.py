@@ -207,6 +207,27 @@ class PhiSum:
         factor = exact(theta)
         return sum((PhiSum({(k, exact(c * factor)): r}) for (k, c), r in self), PhiSum())  # keys may coincide
 
+    def raised(self, m: int) -> PhiSum:
+        """Return z ↦ (a(z) - its Taylor polynomial of degree m - 1) / z^m, which maps φ_k(cz) to c^m φ_{k+m}(cz)."""
+        return PhiSum({(k + m, c): r * c**m for (k, c), r in self if m == 0 or c != 0})
+
+    def times_z(self) -> PhiSum:
+        """Return z a(z); z φ_k(cz) = (φ_{k-1}(cz) - 1/(k-1)!)/c.
+
+        Raises
+        ------
+        ValueError
+            If the function holds a constant or an exponential, which z would make unbounded.
+        """
+        terms: dict[tuple[int, Exact], Exact] = {}
+        constant: Exact = Fraction(0)
+        for (k, c), r in self:
+            if k == 0:
+                raise ValueError(f"expected a sum of φ_k with k ≥ 1, received {self}; z times this is unbounded")
+            terms[k - 1, c] = terms.get((k - 1, c), Fraction(0)) + r / c
+            constant -= r / c * Fraction(1, factorial(k - 1))
+        return PhiSum(terms) + PhiSum({(0, 0): constant})
+
     def subs(self, values: Mapping[Any, object]) -> PhiSum:
         """Return the sum with the sympy symbols in its coefficients replaced by exact ``values``."""
         parts = (PhiSum({(k, _substitute(c, values)): _substitute(r, values)}) for (k, c), r in self)

@@ -14,18 +14,18 @@ Ostermann, Thalhammer and Wright (2006); UniPC is PEC on a scalar problem.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property, lru_cache
 from typing import Any, Literal
 
 from expint.arguments import plain_fields
-from expint.derive.adams import adams_terms, difference, is_exact
+from expint.derive.adams import TIME, PolynomialClock, adams_terms, difference, is_exact, quadrature_terms
 from expint.derive.bootstrap import bootstrap
 from expint.derive.expect import few
 from expint.derive.lagrange import collocation_weights
 from expint.derive.orders import FullStiffOrder
-from expint.derive.phisum import phi
+from expint.derive.phisum import Terms, phi
 from expint.derive.presentation import Presented
 from expint.derive.printing import latex_array, markdown_table
 from expint.derive.spread import placed, spread
@@ -49,6 +49,8 @@ class PredictorCorrector(FullStiffOrder, Presented):
     ramp
         How the first q - 1 steps are made. False: by a one-step method of order q. True: by the pairs of order
         1, 2, …, which costs nothing and is what runs with error control do, their first steps being short.
+    clock
+        The variable in which predictor and corrector interpolate, as of ``Adams``.
 
     Raises
     ------
@@ -59,6 +61,7 @@ class PredictorCorrector(FullStiffOrder, Presented):
     q: int
     mode: Literal["PEC", "PECE"] = "PEC"
     ramp: bool = False
+    clock: PolynomialClock = field(default=TIME)
 
     def __post_init__(self) -> None:
         plain_fields(self)
@@ -79,9 +82,9 @@ class PredictorCorrector(FullStiffOrder, Presented):
         return self.q + 1
 
     @property
-    def error_order(self) -> int:
-        """The order of the error estimate, one below that of the corrector."""
-        return self.q
+    def error_order(self) -> int | None:
+        """The order of the error estimate, one below that of the corrector; none in other clocks than time."""
+        return self.q if self.clock is TIME else None
 
     @property
     def stages(self) -> int:
@@ -103,8 +106,12 @@ class PredictorCorrector(FullStiffOrder, Presented):
         taken = self._taken(step)
         if len(taken) < self.q and not self.ramp:
             return self.starter.recipe(step)
-        past = tuple(step.history[k] for k in taken)
-        return _pair(past, taken, is_exact(past), self.mode)
+        nodes, rule = self.clock.nodes(step), self.clock.quadrature(step)
+        past = tuple(nodes[k] for k in taken)
+        if rule is None:
+            return _pair(past, taken, is_exact(past), self.mode)
+        corrector = quadrature_terms((self.clock.end(step), *past), rule)
+        return _stages(quadrature_terms(past, rule), corrector, taken, self.mode)
 
     def error(self, step: StepContext) -> ErrorEstimate | None:
         """Return the corrector minus the corrector with one node less: the local error of the latter, of order q.
@@ -112,14 +119,15 @@ class PredictorCorrector(FullStiffOrder, Presented):
         The solution goes on from the better one (local extrapolation).
         """
         taken = self._taken(step)
-        if len(taken) < self.q and not self.ramp:
+        if self.clock is not TIME or (len(taken) < self.q and not self.ramp):
             return None
         past = tuple(step.history[k] for k in taken)
         return _estimate(past, taken, is_exact(past))
 
     def _taken(self, step: StepContext) -> tuple[int, ...]:
         """Return the places of the slopes that the step looks at."""
-        return spread(step.history, 1, self.q, predicted=self.mode == "PEC", ramp=self.ramp)
+        nodes, end = self.clock.nodes(step), self.clock.end(step)
+        return spread(nodes, end, self.q, predicted=self.mode == "PEC", ramp=self.ramp)
 
     def latex(self) -> str:
         """Return predictor and corrector for uniform steps in LaTeX."""
@@ -145,14 +153,20 @@ class PredictorCorrector(FullStiffOrder, Presented):
 @lru_cache(maxsize=256)
 def _pair(past: tuple[Any, ...], taken: tuple[int, ...], exact: bool, mode: str) -> tuple[Stage, ...]:
     """Return predictor and corrector for past slopes at the positions ``past`` and the places ``taken`` in memory."""
-    corrector = adams_terms((1, *past), exact)
+    return _stages(adams_terms(past, exact), adams_terms((1, *past), exact), taken, mode)
+
+
+def _stages(
+    predictor: Sequence[Terms], corrector: Sequence[Terms], taken: tuple[int, ...], mode: str
+) -> tuple[Stage, ...]:
+    """Return the two stages from the weights of the slopes, in the corrector that at the predicted point first."""
     again = mode == "PECE"
     return (
         Stage(
             c=Fraction(1),
             state=phi(0).terms,
             stages=(),
-            past=placed(adams_terms(past, exact), taken),
+            past=placed(predictor, taken),
             evaluate=True,
             accept=False,
             remember=not again,

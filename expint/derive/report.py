@@ -8,7 +8,10 @@ from typing import Any
 from expint.derive.printing import latex_array, markdown_table
 from expint.derive.trees import ColouredTree, StiffTree
 
-__all__ = ["Condition", "OrderReport"]
+__all__ = ["PROVED_UP_TO", "Condition", "OrderReport"]
+
+PROVED_UP_TO = 6
+"""Orders above are not looked for."""
 
 
 @dataclass(frozen=True)

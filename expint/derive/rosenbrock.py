@@ -15,18 +15,17 @@ N_n the coefficient of y_n is 1 + z a_i(z): the data are those of a tableau, onl
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import cached_property
 
-from expint.derive.phisum import Exact, PhiSum, phi
+from expint.derive.phisum import PhiSum, phi
 from expint.derive.stage import Stage
 from expint.derive.tableau import Tableau
 
-__all__ = ["Linearised", "Rosenbrock", "raised", "times_z"]
+__all__ = ["Linearised", "Rosenbrock"]
 
 
 class Linearised:
-    """Marks methods that need L to be the Jacobian of the whole right-hand side at every step."""
+    """A method that needs L to be the Jacobian of the whole right-hand side at every step."""
 
     linearises = True
 
@@ -65,36 +64,13 @@ class Rosenbrock(Tableau, Linearised):
     @cached_property
     def time_weights(self) -> tuple[PhiSum, ...]:
         """The weights of h² ∂f/∂t(t_n, y_n) in the points of the recipe: stages 2 … s, then the step."""
-        return tuple(raised(total, 1) for total in (*self.row_sums[1:], phi(1)))
+        return tuple(total.raised(1) for total in (*self.row_sums[1:], phi(1)))
 
     @cached_property
     def _recipe(self) -> tuple[Stage, ...]:
         exponential = super()._recipe
-        states = [1 + times_z(total) for total in (*self.row_sums[1:], phi(1))]
+        states = [1 + total.times_z() for total in (*self.row_sums[1:], phi(1))]
         return tuple(
             Stage(stage.c, state.terms, stage.stages, stage.past, stage.evaluate, stage.accept, stage.remember)
             for stage, state in zip(exponential, states, strict=True)
         )
-
-
-def raised(function: PhiSum, m: int) -> PhiSum:
-    """Return z ↦ (a(z) - its Taylor polynomial of degree m - 1) / z^m, which maps φ_k(cz) to c^m φ_{k+m}(cz)."""
-    return PhiSum({(k + m, c): r * c**m for (k, c), r in function if m == 0 or c != 0})
-
-
-def times_z(function: PhiSum) -> PhiSum:
-    """Return z a(z); z φ_k(cz) = (φ_{k-1}(cz) - 1/(k-1)!)/c.
-
-    Raises
-    ------
-    ValueError
-        If the function holds a constant or an exponential, which z would make unbounded.
-    """
-    terms: dict[tuple[int, Exact], Exact] = {}
-    constant: Exact = Fraction(0)
-    for (k, c), r in function:
-        if k == 0:
-            raise ValueError(f"expected a sum of φ_k with k ≥ 1, received {function}")
-        terms[k - 1, c] = terms.get((k - 1, c), Fraction(0)) + r / c
-        constant -= r / c * phi(k - 1, 0).at_zero()
-    return PhiSum(terms) + PhiSum({(0, 0): constant})

@@ -15,17 +15,38 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from expint.derive.contraction import has_zero_near
 from expint.derive.trees import ColouredTree, rooted_trees
 
-if TYPE_CHECKING:
-    from expint.derive.butcher import Butcher
+__all__ = ["Coefficients", "is_near_a_method"]
 
-__all__ = ["is_near_a_method"]
+
+class Coefficients(Protocol):
+    """The coefficients of an explicit Runge–Kutta method and the orders that are claimed for them; see ``Butcher``."""
+
+    @property
+    def a(self) -> Sequence[Sequence[Any]]:
+        """The rows of coefficients."""
+
+    @property
+    def b(self) -> Sequence[Any]:
+        """The weights."""
+
+    @property
+    def embedded(self) -> Sequence[Any] | None:
+        """The weights of a second solution."""
+
+    @property
+    def order(self) -> int:
+        """The order of the solution."""
+
+    @property
+    def embedded_order(self) -> int | None:
+        """The order of the second solution."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +65,7 @@ class _Jet:
         return _Jet(self.value * other.value, self.value * other.slope + self.slope * other.value, bend)
 
 
-def is_near_a_method(butcher: Butcher, distance: Fraction) -> bool:
+def is_near_a_method(butcher: Coefficients, distance: Fraction) -> bool:
     """Whether a method of the orders that ``butcher`` names is proved to exist, no coefficient further than that away.
 
     Unknown are the coefficients that are not 0, as many of them as there are conditions; the others stay.
@@ -52,7 +73,7 @@ def is_near_a_method(butcher: Butcher, distance: Fraction) -> bool:
     return any(_is_near(butcher, distance, columns) for columns in (False, True))
 
 
-def _is_near(butcher: Butcher, distance: Fraction, columns: bool) -> bool:
+def _is_near(butcher: Coefficients, distance: Fraction, columns: bool) -> bool:
     """Whether the contraction proves it; ``columns`` replaces the conditions of roots with one child."""
     known = [*(entry for row in butcher.a for entry in row), *butcher.b, *(butcher.embedded or ())]
     places = [place for place, value in enumerate(known) if value]
@@ -75,7 +96,7 @@ def _is_near(butcher: Butcher, distance: Fraction, columns: bool) -> bool:
     return has_zero_near(values, matrix, 2 * max(jet.bend for jet in largest), distance)
 
 
-def _orders(butcher: Butcher) -> list[int]:
+def _orders(butcher: Coefficients) -> list[int]:
     return [butcher.order] if butcher.embedded_order is None else [butcher.order, butcher.embedded_order]
 
 
@@ -83,7 +104,7 @@ def _trees(order: int) -> list[ColouredTree]:
     return [tree for size in range(1, order + 1) for tree in rooted_trees(size)]
 
 
-def _residuals(butcher: Butcher, coefficients: Sequence[_Jet], columns: bool) -> list[_Jet]:
+def _residuals(butcher: Coefficients, coefficients: Sequence[_Jet], columns: bool) -> list[_Jet]:
     """Return Φ(τ) - 1/γ(τ) of both solutions; ``coefficients`` are those of a row by row, of b and of the embedded."""
     s = len(butcher.b)
     ends = [i * (i + 1) // 2 for i in range(s)]

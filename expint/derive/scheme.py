@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from expint.derive.phisum import Exact, PhiSum, phi
 from expint.derive.printing import latex_array, latex_number, markdown_table, text_number
-from expint.derive.stage import Stage
-from expint.derive.tableau import Tableau
+from expint.derive.stage import Stage, StepContext
 
-__all__ = ["Scheme", "scheme_of_recipe", "scheme_of_tableau"]
+__all__ = ["UNKNOWN", "Certified", "Scheme", "Schemes", "scheme_of_recipe", "scheme_of_tableau", "schemes_of"]
 
 
 class Scheme(NamedTuple):
@@ -54,7 +53,75 @@ class Scheme(NamedTuple):
         return self.markdown()
 
 
-def scheme_of_tableau(tableau: Tableau, weights: Sequence[PhiSum]) -> Scheme:
+class Certified(NamedTuple):
+    """A classical order that is known already, and how large residuals of the next are that may be due to rounding."""
+
+    order: int = 0
+    slack: Fraction = Fraction(0)
+
+
+UNKNOWN = Certified()
+"""Nothing is known before the conditions are asked."""
+
+
+class Schemes(NamedTuple):
+    """What a method tells the order conditions about itself.
+
+    Attributes
+    ----------
+    solution
+        The scheme of the new value.
+    embedded
+        That of the second solution, None where there is none.
+    is_fsal
+        Whether the last stage is the new value.
+    certified
+        What is known already of the orders of both.
+    """
+
+    solution: Scheme
+    embedded: Scheme | None = None
+    is_fsal: bool = False
+    certified: tuple[Certified, Certified] = (UNKNOWN, UNKNOWN)
+
+
+def schemes_of(method: Any, history: Sequence[Exact] | None = None) -> Schemes | None:
+    """Return the schemes of a method, None where its order is proved in words instead of trees.
+
+    A method answers by its own ``schemes(history)``; one that has none is read from its recipe.
+
+    Parameters
+    ----------
+    method
+        The method.
+    history
+        The positions of the remembered slopes, newest first; by default those of uniform steps, 0, -1, -2, ….
+    """
+    if hasattr(method, "schemes"):
+        own: Schemes | None = method.schemes(history)
+        return own
+    nodes: tuple[Any, ...] = tuple(Fraction(-j) for j in range(method.history)) if history is None else tuple(history)
+    recipe = method.recipe(StepContext(start=0.0, step=1.0, history=nodes))
+    return Schemes(scheme_of_recipe(recipe, nodes))
+
+
+class Rows(Protocol):
+    """The rows of a tableau."""
+
+    @property
+    def c(self) -> tuple[Exact, ...]:
+        """The nodes."""
+
+    @property
+    def a(self) -> tuple[tuple[PhiSum, ...], ...]:
+        """The rows of the stages."""
+
+    @property
+    def b(self) -> tuple[PhiSum, ...]:
+        """The weights."""
+
+
+def scheme_of_tableau(tableau: Rows, weights: Sequence[PhiSum]) -> Scheme:
     """Return a tableau with the ``weights`` of its solution or of the embedded one, which may use N(y_{n+1}) last."""
     c, a = tableau.c, (None, *tableau.a[1:])
     if len(weights) > len(c):

@@ -13,6 +13,7 @@ from expint.derive.orders import DeclaredOrders
 from expint.derive.phisum import Exact, PhiSum, exact, phi
 from expint.derive.presentation import Presented
 from expint.derive.rows import REST, check_consistency, check_rows, check_shape, completed
+from expint.derive.scheme import Schemes, scheme_of_tableau
 from expint.derive.stage import ErrorEstimate, Stage, StepContext
 from expint.derive.tableau_printing import tableau_latex, tableau_markdown
 
@@ -125,6 +126,15 @@ class Tableau(DeclaredOrders, Presented):
         """Return the stages of one step; they do not depend on where the step stands."""
         del step
         return self._recipe
+
+    def schemes(self, history: Sequence[Exact] | None = None) -> Schemes:
+        """Return what the order conditions look at; it does not depend on the ``history``, of which there is none."""
+        del history
+        embedded = None if self.embedded is None else scheme_of_tableau(self, self.embedded)
+        solution = scheme_of_tableau(self, self.b)
+        if self.classical is None:
+            return Schemes(solution, embedded, self.is_fsal)
+        return Schemes(solution, embedded, self.is_fsal, self.classical.certified)
 
     @property
     def error_order(self) -> int | None:

@@ -3,28 +3,54 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from expint.derive.phisum import exact
 
-if TYPE_CHECKING:
-    from expint.derive.lie_group import LieGroupMethod, Motion
-
 __all__ = ["exact_coefficient", "linear_order", "missed_words"]
+
+
+class Flow(Protocol):
+    """Where a motion starts, and the fields that it follows, in order; see ``expint.derive.lie_group.Motion``."""
+
+    @property
+    def start(self) -> int:
+        """0: at y_n, i: at Y_i."""
+
+    @property
+    def exponents(self) -> Sequence[Any]:
+        """The fields."""
+
+
+class Flows(Protocol):
+    """The nodes and motions of a method for y' = A(t) y + b(t)."""
+
+    @property
+    def c(self) -> Sequence[Any]:
+        """The nodes."""
+
+    @property
+    def points(self) -> Sequence[Flow]:
+        """The motions that lead to Y_1, Y_2, …."""
+
+    @property
+    def final(self) -> Flow:
+        """The motion that leads to y_{n+1}."""
+
 
 Words = dict[tuple[int, ...], Any]
 """{(k_1, k_2, …): coefficient} of products a_{k_1} a_{k_2} … of Taylor coefficients of A."""
 
 
-def linear_order(method: LieGroupMethod, max_order: int = 6) -> int:
+def linear_order(method: Flows, max_order: int = 6) -> int:
     """Return the order for y' = A(t) y + b(t), proved up to ``max_order``."""
     return missed_words(method, max_order)[0]
 
 
-def missed_words(method: LieGroupMethod, max_order: int = 6) -> tuple[int, Words]:
+def missed_words(method: Flows, max_order: int = 6) -> tuple[int, Words]:
     r"""Return the order for y' = A(t) y + b(t), and the words of the next order that are missed, by how much.
 
     With A(t_n + θh) = Σ a_k θ^k the exact solution is the sum over all words a_{k_1} … a_{k_m} of their integrals over
@@ -35,7 +61,7 @@ def missed_words(method: LieGroupMethod, max_order: int = 6) -> tuple[int, Words
     one = Fraction(1)
     nodes: list[Words] = [{(k,): exact(c) ** k if k else one for k in range(max_order)} for c in method.c]
 
-    def motion_words(motion: Motion) -> Words:
+    def motion_words(motion: Flow) -> Words:
         words: Words = motion_words(method.points[motion.start - 1]) if motion.start else {(): one}
         for field in motion.exponents:
             generator: Words = {}

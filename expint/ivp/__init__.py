@@ -182,7 +182,7 @@ def solve_ivp(
         bind(problem, method, error, Tolerance(rtol, atol, norm)),
     )
     assert bound.error is not None  # a tolerance was asked for
-    forced = nonlinear is not None or isinstance(linear, TimeDependent | TimeScaled)
+    forced = nonlinear is not None or isinstance(linear, TimeDependent)
     control = StepControl(bound.error, controller, *limits.sizes(), looks=forced)
     return to_stops(bound, y0, times.span[0], stops, control, times.t_eval, shown)
 

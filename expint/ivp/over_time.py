@@ -17,9 +17,8 @@ from expint.operators.commuting import check_commuting
 from expint.run import ErrorNorm
 from expint.run.steppers.doubled import Doubled
 from expint.run.steppers.exact import EXACT, ExactSteps
-from expint.run.steppers.lie_group import LieGroupSteps
-from expint.run.steppers.one_step import OneStep
-from expint.run.steppers.protocol import Slope
+from expint.run.steppers.lie_group import DoubledLieGroup, LieGroupSteps
+from expint.run.steppers.protocol import Slope, Stepper
 from expint.run.stepsize import inside
 from expint.solution import Solution
 
@@ -46,7 +45,7 @@ def bind_over_time(problem: Problem, method: Any, error: str | None, tolerance: 
         return _operator_at(linear, inside(t, start, end), y0)
 
     steps = LieGroupSteps(chosen, operator_at, forced, y0, start, None if norm is None else norm.tightest)
-    return replace(_bound(problem, steps, slope, norm), why=why)
+    return replace(_bound(problem, steps, slope, norm, DoubledLieGroup), why=why)
 
 
 def bind_exact(problem: Problem, method: Any, error: str | None, tolerance: Tolerance | None) -> Bound:
@@ -63,7 +62,7 @@ def bind_exact(problem: Problem, method: Any, error: str | None, tolerance: Tole
     check_commuting(operators, y0, "take TimeDependent(…) of the sum, whose parts need not commute")
     integrals = [Integral(part.rate, *problem.span, part.integral) for part in linear.parts]
     steps = ExactSteps(integrals, operators, y0, None if norm is None else norm.tightest)
-    return replace(_bound(problem, steps, no_force, norm), why=_EXACTLY)
+    return replace(_bound(problem, steps, no_force, norm, Doubled), why=_EXACTLY)
 
 
 def _norm(problem: Problem, method: LieGroupMethod, error: str | None, tolerance: Tolerance | None) -> ErrorNorm | None:
@@ -77,14 +76,16 @@ def _norm(problem: Problem, method: LieGroupMethod, error: str | None, tolerance
     return None if tolerance is None else check_tolerance(method, *tolerance, problem.y0, doubling=True)
 
 
-def _bound(problem: Problem, steps: OneStep, slope: Slope, norm: ErrorNorm | None) -> Bound:
+def _bound(
+    problem: Problem, steps: Any, slope: Slope, norm: ErrorNorm | None, double: Callable[[Any], Stepper[Any]]
+) -> Bound:
     def counted(solution: Solution) -> Solution:
         """Return the solution with what its operators cost."""
         calls = solution.stats.nonlinear_evaluations if problem.nonlinear is not None else 0
         stats = replace(solution.stats, nonlinear_evaluations=calls, linear_evaluations=steps.operators)
         return replace(solution, stats=stats)
 
-    return Bound(steps.method, slope, lambda: steps if norm is None else Doubled(steps), norm, tell=counted)
+    return Bound(steps.method, slope, lambda: steps if norm is None else double(steps), norm, tell=counted)
 
 
 def _chosen(method: Any, depends_on_state: bool) -> tuple[LieGroupMethod, str]:

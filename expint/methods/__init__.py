@@ -208,6 +208,8 @@ def _made(family: int, order: int) -> Method:
 
 
 def _unknown(name: str, key: str) -> str:
+    if len(key) > _LONGEST:
+        return f"expected the name of a method, received one of {len(key)} characters, {name[:20]!r} …"
     names = {_key(known): known for known in method_names()}
     names |= {alias: entry.name for alias, entry in _catalogue().items() if alias not in names}
     near = dict.fromkeys(names[close] for close in difflib.get_close_matches(key, names, n=5, cutoff=0.5))

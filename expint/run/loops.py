@@ -206,14 +206,19 @@ def to_tolerance(
         if not lands:
             check_step(h, t, span, failure, last_error)
         end = stop if lands else t + direction * h
-        made, failure = _made(stepper, memory, slope, t, end, direction * h, state.order)
-        judged = _judged(made, scale, policy.strictness(state, h), control.error, rests)
-        order = state.order if made is None else made.order
-        if made is None or judged.error > 1.0:
-            rejected, last_error = rejected + 1, judged.error
-            state = policy.rejected(state, h, judged.error, order, judged.error_of)
+        try:
+            made = stepper.attempt(memory, slope, t, end, direction * h, state.order)
+            judged, failure = _judged(made, scale, policy.strictness(state, h), control.error, rests), None
+        except ActionFailure as failed:
+            failure, last_error, rejected = failed, math.inf, rejected + 1
+            state = policy.rejected(state, h, math.inf, state.order, _no_error)
             continue
-        state = policy.accepted(state, h, judged.error, order, judged.error_of, abs(stops[-1] - end))
+        if judged.error > 1.0:
+            rejected, last_error = rejected + 1, judged.error
+            state = policy.rejected(state, h, judged.error, made.order, judged.error_of)
+            continue
+        left = abs(stops[-1] - end)
+        state = policy.accepted(state, h, judged.error, made.order, judged.error_of, left)
         rests = judged.change <= QUIET
         if rests:
             state = policy.watchful(state)
@@ -226,16 +231,6 @@ def to_tolerance(
                 return
             stop = next(pending)
     raise too_many_steps(stops[-1], control.most, t, state.h)
-
-
-def _made(
-    stepper: Stepper[Any], memory: Any, slope: Callable[..., Array], t: float, end: float, h: float, order: int
-) -> tuple[Trial | None, ActionFailure | None]:
-    """Return the step tried, or the failure for which there is none."""
-    try:
-        return stepper.attempt(memory, slope, t, end, h, order), None
-    except ActionFailure as failure:
-        return None, failure
 
 
 class _Judged(NamedTuple):
@@ -253,17 +248,21 @@ class _Judged(NamedTuple):
         The tolerance of each component at its end.
     """
 
-    error: float = math.inf
-    error_of: ErrorOf = lambda _: math.nan
+    error: float
+    error_of: ErrorOf
     change: float = math.inf
     found: Array | None = None
     scale: Any = None
 
 
-def _judged(made: Trial | None, scale: Array, strictness: float, norm: ErrorNorm, rests: bool) -> _Judged:
+def _no_error(order: int) -> float:
+    """Return nan: there is no estimate of this order."""
+    del order
+    return math.nan
+
+
+def _judged(made: Trial, scale: Array, strictness: float, norm: ErrorNorm, rests: bool) -> _Judged:
     """Return what is to be said of a step from where the tolerance of each component is ``scale``, and N ``rests``."""
-    if made is None:
-        return _Judged()
     reached = norm.scale(made.y)
     larger, order, found, change = array_namespace(reached).maximum(scale, reached), made.order, None, math.inf
 
@@ -275,9 +274,9 @@ def _judged(made: Trial | None, scale: Array, strictness: float, norm: ErrorNorm
     if error <= 1.0:
         found = made.finish()
         if found is not None and not finite(found):
-            return _Judged(error_of=error_of)  # the step after would find no way on
+            return _Judged(math.inf, error_of)  # the step after would find no way on
     if error <= (1.0 if rests else FAINT):
         change = max((norm.size(change, larger) for change in made.changes(found)), default=math.inf)
         if rests and change > AWAKE:
-            return _Judged(change / AWAKE)
+            return _Judged(change / AWAKE, _no_error)
     return _Judged(error, error_of, change, found, reached)

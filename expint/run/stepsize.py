@@ -76,6 +76,8 @@ def begin(first: float, t: float, stop: float) -> tuple[float, bool]:
 
 def inside(at: float, start: float, end: float) -> float:
     """Return ``at``, or that end of the step from ``start`` to ``end`` beyond which it lies by rounding only."""
+    if start <= at <= end or end <= at <= start:
+        return at
     low, high = (start, end) if start <= end else (end, start)
     nearest = min(max(at, low), high)
     return nearest if abs(at - nearest) <= 2 * _SAME * math.ulp(max(-low, high)) else at

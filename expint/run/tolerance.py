@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -141,3 +142,7 @@ class AdaptiveFailure(Exception):
     def __init__(self, status: Status, message: str) -> None:
         super().__init__(message)
         self.status = status
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return how to make it again, as a pool of processes does with what its workers raise."""
+        return type(self), (self.status, *self.args), self.__dict__

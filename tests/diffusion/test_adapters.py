@@ -90,6 +90,10 @@ def test_the_raw_network_of_edm_serves_any_schedule(make, sigma_data):
 @pytest.mark.parametrize("state", [torch.float32, torch.float64])
 def test_a_network_of_another_precision_serves_the_state(dtype, state):
     x, t = seen(lambda n: in_dtype(n, dtype), torch.from_numpy(X).to(state), torch.from_numpy(T).to(state))
+    assert (x.dtype, t.dtype) == (dtype, torch.float32)  # no time is told in less
+    x, t = seen(
+        lambda n: in_dtype(n, dtype, cast_time=True), torch.from_numpy(X).to(state), torch.from_numpy(T).to(state)
+    )
     assert (x.dtype, t.dtype) == (dtype, dtype)
     layer = torch.nn.Linear(4, 4).to(dtype)
     denoiser = diffusion.Denoiser(in_dtype(lambda x, t: layer(x), dtype), "data", VP)

@@ -33,7 +33,7 @@ def test_rate_is_the_derivative_of_value(name, schedule):
 def test_clocks_are_monotone_and_keep_numbers_numbers(name):
     schedule = VP.linear()
     values = CLOCKS[name].value(schedule, np.linspace(1e-3, 1.0, 50))
-    assert np.all(np.diff(values) * (-1 if name in ("lambda", "log-flow") else 1) > 0)
+    assert np.all(np.diff(values) * (-1 if name in ("lambda", "log-flow", "signal") else 1) > 0)
     for quantity in ("value", "time", "rate"):
         assert type(getattr(CLOCKS[name], quantity)(schedule, 0.5)) is float
 
@@ -44,6 +44,7 @@ def test_the_variables_are_what_their_names_say():
     np.testing.assert_array_equal(clock("t").value(schedule, t), t)
     np.testing.assert_allclose(clock("lambda").value(schedule, t), schedule.half_log_snr(t), rtol=1e-14)
     np.testing.assert_allclose(clock("rho").value(schedule, t), schedule.rho(t), rtol=1e-14)
+    np.testing.assert_allclose(clock("signal").value(schedule, t), alpha / sigma, rtol=1e-14)
     np.testing.assert_allclose(np.cos(clock("angle").value(schedule, t)), alpha, rtol=1e-13)
     np.testing.assert_allclose(np.tan(clock("edm-angle").value(schedule, t)), sigma / alpha / 0.5, rtol=1e-13)
     np.testing.assert_allclose(clock("flow").value(FlowMatching(), t), t, rtol=1e-15)

@@ -71,7 +71,7 @@ FORMULAS = {
 
 
 def test_every_named_sampler_has_its_formula():
-    assert {*FORMULAS, "auto"} == set(diffusion.sampler_names())  # "auto" is one of the others
+    assert {*FORMULAS, "auto"} == set(diffusion.sampler_names())  # "auto" is a rule
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES.values(), ids=SCHEDULES)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from diffusion.clock import LAMBDA
 from diffusion.clock import RHO as RHO_CLOCK
-from diffusion.gauge import DATA, FLOW, FLOW_DATA, GAUGES, NOISE, RHO, VELOCITY, Gauge, edm, interpolated
+from diffusion.gauge import DATA, FLOW, FLOW_DATA, GAUGES, NOISE, RHO, SIGNAL, VELOCITY, Gauge, edm, interpolated
 from diffusion.prediction import basis
 
 scales = st.floats(0.01, 100.0)
@@ -25,6 +25,7 @@ scales = st.floats(0.01, 100.0)
         (NOISE, 1, -1, "noise"),
         (DATA, -1, 1, "data"),
         (RHO, 0, 1, "noise"),
+        (SIGNAL, 0, 1, "data"),
         (VELOCITY, 0, 1, "velocity"),
         (FLOW, 0, 1, "flow"),
         (FLOW_DATA, -1, 1, "data"),
@@ -45,6 +46,7 @@ def test_the_linear_and_nonlinear_constants_are_derived(gauge, linear, nonlinear
         (NOISE, lambda a, s: s),
         (DATA, lambda a, s: a),
         (RHO, lambda a, s: a),
+        (SIGNAL, lambda a, s: s),
         (VELOCITY, math.hypot),
         (FLOW, lambda a, s: a + s),
         (FLOW_DATA, lambda a, s: a + s),

@@ -142,3 +142,18 @@ def test_times_are_moved_to_the_nearest_that_are_known():
     np.testing.assert_allclose(np.abs(grid - grids.karras(8, schedule=schedule)), half)
     with pytest.raises(ValueError, match=r"stay apart when moved to one of 50.*at index \d+, both moved to"):
         grids.nearest(grids.karras(60, schedule=schedule), known)
+
+
+@pytest.mark.parametrize("interpolation", ["log-alpha", "log-rho", "rho", "angle"])
+def test_published_noise_levels_rounded_to_three_places_are_those_of_the_table(interpolation):
+    """Align your steps, Sabour et al. 2024, for Stable Diffusion 1.5: 14.615 and 0.029 for 14.6146 and 0.02917."""
+    betas = np.linspace(0.00085**0.5, 0.012**0.5, 1000) ** 2
+    schedule = VP.from_betas(betas, interpolation)
+    sigmas = np.array([14.615, 6.475, 3.861, 2.697, 1.886, 1.396, 0.963, 0.652, 0.399, 0.152, 0.029])
+    times = grids.check(schedule.time(-np.log(sigmas)), schedule)
+    assert (times[0], times[-1]) == (1.0, 0.001)
+    np.testing.assert_allclose(schedule.rho(times[1:-1]), sigmas[1:-1], rtol=1e-12)
+    with pytest.raises(ValueError, match="expected times within the schedule's range"):
+        grids.check([1.001, 0.5], schedule)
+    with pytest.raises(ValueError, match="expected times within the schedule's range"):
+        grids.check([1.0, 0.0009], schedule)

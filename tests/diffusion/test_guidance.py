@@ -190,3 +190,13 @@ def test_classifier_guidance_of_pure_noise_is_refused_where_it_would_be_infinite
     np.testing.assert_allclose(denoisers["noise"](NOISE, 1.0), 1.5 * NOISE, rtol=1e-14)  # ε − σ · gradient
     with pytest.raises(ValueError, match=r"received α = 0 at t = 1.0.*'velocity' prediction infinitely"):
         denoisers["velocity"](NOISE, 1.0)
+
+
+@pytest.mark.parametrize("shape", [(3,), (3, 1), (3, 2, 1)])
+@pytest.mark.parametrize("make", [np.asarray, torch.from_numpy])
+def test_rescaling_what_does_not_vary_leaves_it(make, shape):
+    """0/0 of standard deviations: samples of one element, and constant ones."""
+    x = make(np.ones(shape))
+    denoiser = diffusion.Denoiser(lambda x, t, c=1.0: c * x, "data", diffusion.VP.linear())
+    guided = diffusion.guidance.classifier_free(denoiser, 3.0, unconditional={"c": 0.5}, rescale=0.7)
+    np.testing.assert_allclose(np.asarray(guided(x, 0.5)), 2.0 * np.ones(shape))

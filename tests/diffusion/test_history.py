@@ -70,7 +70,7 @@ def test_a_history_in_the_clock_of_the_gauge_needs_no_quadrature_and_agrees_with
 def test_the_history_of_a_one_step_method_is_refused():
     heun = diffusion.sampler("deis-rho-heun")
     odd = diffusion.Sampler("odd", heun.method, heun.gauge, heun.grid, interpolate_in="t")
-    with pytest.raises(ValueError, match=r"odd: expected an Adams method .* received lawson-heun2.* leave"):
+    with pytest.raises(ValueError, match=r"odd: expected a multistep method .* received lawson-heun2.* leave"):
         odd.plan(VP, GRID)
 
 

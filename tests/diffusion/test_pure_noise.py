@@ -75,8 +75,15 @@ def test_samplers_that_remember_noise_predictions_do_not_start_from_pure_noise()
     for name in ("deis-tab3", "dpm2m", "edm-heun"):
         with pytest.raises(ValueError, match=r"clock .* is finite, received t = 1 with α = 0.*uses the data"):
             diffusion.sample(model(VP), NOISE, sampler=name, grid=grid_of(VP, 6))
-    with pytest.raises(ValueError, match="at least two times beside the one at which α = 0"):
-        diffusion.sample(model(VP), NOISE, sampler="ddim", grid=[1.0, 0.5])
+
+
+@pytest.mark.parametrize(("schedule", "end"), [(VP, 0.5), (diffusion.FlowMatching(t_start=1.0), 0.5)])
+@pytest.mark.parametrize("name", ["ddim", "dpmpp-2m", "unipc3"])
+def test_one_step_from_pure_noise_keeps_the_data_that_the_network_sees_in_it_and_the_noise(name, schedule, end):
+    data = model(schedule).predict(NOISE, 1.0, "data")
+    found = diffusion.sample(model(schedule), NOISE, sampler=name, grid=[1.0, end])
+    np.testing.assert_allclose(found, schedule.alpha(end) * data + schedule.sigma(end) * NOISE, rtol=1e-12)
+    np.testing.assert_allclose(diffusion.sample(model(schedule), NOISE, sampler=name, grid=[1.0, 0.0]), data)
 
 
 @pytest.mark.parametrize("name", ["dpmpp-2m", "unipc3", "adams3-velocity"])

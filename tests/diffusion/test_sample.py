@@ -109,6 +109,7 @@ def test_encode_is_the_inverse_of_sample_up_to_the_error_of_the_method(name, ste
     assert errors[1] < errors[0] / 2 ** (order - 0.4)
 
 
+@pytest.mark.filterwarnings("ignore::diffusion.UnstableWarning")  # so few steps are, and it is said
 @pytest.mark.parametrize("name", ["deis-tab3", "unipc3", "dpmpp-3m@dpm-solver", "lms4"])
 def test_encoding_by_a_multistep_sampler_makes_one_call_per_step(name):
     denoiser, calls = counting(NET)
@@ -167,7 +168,6 @@ REFUSED = [
     ({"steps": 4, "grid": [1.0, 0.5]}, ValueError, "received both"),
     ({"steps": 0}, ValueError, "steps to be a positive integer, received 0"),
     ({"steps": 2.5}, ValueError, "steps to be a positive integer, received 2.5"),
-    ({"steps": 3, "sampler": "deis-tab3"}, ValueError, "deis-tab3 interpolates 4 slopes .* received 3; take more"),
     ({"steps": 4, "sampler": "deis-tab33"}, ValueError, "did you mean 'deis-tab3'"),
     ({"grid": [0.1, 0.5, 1.0]}, ValueError, "strictly decreasing .* at index 0"),
     ({"grid": [1.0, 0.5, 0.5, 0.1]}, ValueError, "received 0.5 followed by 0.5 at index 1"),

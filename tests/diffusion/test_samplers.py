@@ -63,7 +63,7 @@ def test_calls_are_those_of_the_method_and_one_per_step_for_multistep_samplers(n
     network = model(VP)
     denoiser = diffusion.Denoiser(lambda x, t: calls.append(t) or network(x, t), schedule=VP)
     run = diffusion.trajectory(denoiser, mixture()[3], sampler=name, steps=steps)
-    sampler = diffusion.sampler(name)
+    sampler = diffusion.sampler(name).for_run(steps, VP)
     stages = CALLS.get(name, 1)
     expected = steps * stages if sampler.end.zero is None else (steps - 1) * stages + 1
     assert run.calls == len(calls) == expected
@@ -349,14 +349,6 @@ def test_the_collocated_singlestep_method_has_its_declared_order():
     assert method.orders.order == method.order == 3
 
 
-def test_auto_takes_the_highest_order_that_the_steps_allow():
-    auto = diffusion.sampler("auto")
-    assert [auto.for_run(n, VP).name for n in (1, 2, 4, 20)] == ["deis-tab0", "deis-tab1", "deis-tab3", "deis-tab3"]
-    assert auto.for_run(10, diffusion.EDM()).name == "unipc3"
-    found = diffusion.sample(model(VP), mixture()[3], sampler="auto", steps=6)
-    np.testing.assert_array_equal(found, diffusion.sample(model(VP), mixture()[3], sampler="deis-tab3", steps=6))
-
-
 def test_a_start_for_a_method_without_history_is_refused():
     with pytest.raises(ValueError, match=r"edm-heun: expected a multistep method to start by 'corrected'.*leave start"):
         diffusion.sampler("edm-heun", start="corrected")
@@ -475,3 +467,45 @@ def test_two_pluses_are_spelt_out(name):
 def test_a_misspelt_plus_plus_is_not_taken_for_another_solver():
     with pytest.raises(ValueError, match="did you mean 'dpmpp-2m'"):
         diffusion.sampler("DPM++2M")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("euler_ancestral", "stochastic samplers are not here yet; 'euler' solves the ODE without noise"),
+        ("Euler a", "stochastic samplers are not here yet; 'euler'"),
+        ("DPM++ 2M SDE", "stochastic samplers are not here yet; 'dpmpp-2m'"),
+        ("dpmpp_2m_sde_karras", "stochastic samplers are not here yet; 'dpmpp-2m'"),
+        ("ddpm", "stochastic samplers are not here yet; 'ddim'"),
+        ("DPM++ 2M Karras", r"take 'dpmpp-2m' and grid=diffusion\.grids\.karras\(steps, schedule=schedule\)"),
+        ("Heun", "take 'edm-heun'$"),
+        ("LMS Karras", "take 'lms4' and grid=.*karras"),
+        ("PLMS", "take 'ipndm'"),
+        ("uni_pc", "take 'unipc2'"),
+        ("ddim_ddim_uniform", "take 'ddim' and grid=.*'leading'"),
+        ("x" * 10**6, "received one of 1000000 characters, 'xxxxxxxxxxxxxxxxxxxx' …$"),
+    ],
+)
+def test_names_that_other_programs_have_are_told_what_they_are_here(name, message):
+    with pytest.raises(ValueError, match=message):
+        diffusion.sampler(name)
+
+
+def test_names_that_are_none_are_not_kept():
+    import tracemalloc
+
+    def ask(count):
+        for number in range(count):
+            for find in (diffusion.sampler, expint.method):
+                with pytest.raises(ValueError, match="expected"):
+                    find(f"nothing-{number}-" + "z" * 5000)
+                with pytest.raises(ValueError, match="expected"):
+                    find(f"nothing{number}")
+
+    ask(20)
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    ask(40)
+    grown = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    assert grown < 100_000  # 40 names of 5000 characters are 200 000

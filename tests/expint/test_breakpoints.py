@@ -89,9 +89,9 @@ def test_a_rate_that_jumps_needs_no_resolving(forced: bool) -> None:
 
 def test_both_sides_of_a_breakpoint_are_seen_from_inside_backwards_too() -> None:
     for t_span, options in (((0.0, 2.0), {}), ((2.0, 0.0), {"max_step": -math.inf})):
-        seen = []
+        seen: list[float] = []
 
-        def nonlinear(t: float, y: Any) -> Any:
+        def nonlinear(t: float, y: Any, seen: list[float] = seen) -> Any:
             seen.append(t)
             return 0 * y
 

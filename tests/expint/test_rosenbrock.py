@@ -16,7 +16,7 @@ from expint.derive.epi import EpiMultistep
 from expint.derive.linearised import linearised_classical_trees, linearised_stiff_trees
 from expint.derive.linearised_ladder import LinearisedAdams, linearised_ladder
 from expint.derive.phisum import PhiSum, phi
-from expint.derive.rosenbrock import Linearised, Rosenbrock, raised, times_z
+from expint.derive.rosenbrock import Linearised, Rosenbrock
 from expint.derive.stage import StepContext
 from expint.derive.stiff import stiff_statement
 from expint.derive.tableau import REST, Tableau
@@ -250,8 +250,8 @@ def test_the_misprint_of_epirk5s3_costs_three_orders_and_is_told_from_its_neighb
 @given(st.fractions(-2, 2, max_denominator=5), st.integers(1, 4), st.integers(1, 3))
 def test_raising_undoes_multiplication_with_z(c, k, m):
     function = phi(k, c) if c else phi(k)
-    assert raised(times_z(function), 1) == function
-    assert raised(raised(function, 1), m) == raised(function, m + 1)
+    assert function.times_z().raised(1) == function
+    assert function.raised(1).raised(m) == function.raised(m + 1)
 
 
 def test_tableaux_that_do_not_solve_linear_problems_are_refused():

@@ -9,6 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import integrate, sparse
+from scipy.linalg import expm as dense_expm
 
 import expint
 from expint import Status
@@ -458,3 +459,23 @@ def test_without_forces_any_method_is_exact_for_a_constant_operator() -> None:
     expected = (vectors * np.exp(2 * values)) @ np.linalg.solve(vectors, exact(0))
     np.testing.assert_allclose(run.y_end, expected, atol=1e-13)
     assert isinstance(as_operator(2.0, exact(0)), Scalar)
+
+
+@pytest.mark.parametrize("method", ["magnus2", "magnus4", "cf4", "cfree4"])
+@pytest.mark.parametrize("ends", [(2.1, 7.3), (3.0, 5.0), (1.0, 1.5), (6.2, 6.6)])
+def test_jumps_of_the_operator_are_seen_wherever_they_lie_in_a_step(method: str, ends: tuple[float, float]) -> None:
+    a, b, (first, last) = np.array([[-1.0, 2.0], [-2.0, -1.0]]), np.array([[-0.5, 0.0], [3.0, -2.0]]), ends
+    y0 = np.array([1.0, 0.5])
+    run = expint.solve_ivp(
+        None, (0, 10), y0, linear=TimeDependent(lambda t: b if first < t < last else a), method=method, rtol=1e-6
+    )
+
+    def exact(t: float) -> np.ndarray:
+        parts = (a * min(t, first), b * (min(t, last) - first) if t > first else 0 * b, a * max(t - last, 0.0))
+        y = y0
+        for part in parts:
+            y = dense_expm(part) @ y
+        return y
+
+    errors = [np.max(np.abs(y - exact(t))) for t, y in zip(run.t, run.y)]
+    assert max(errors) < 1e-5

@@ -153,11 +153,11 @@ class OrderPolicy:
     def accepted(self, state: Orders, h: float, error: float, order: int, error_of: ErrorOf, left: float) -> Orders:
         """Return the state with the step and the order that promise most, or the same."""
         kept, factor = state.kept + 1, self.controller.factor((error,), order)
-        state = state._replace(previous=h, usual=max(h, state.usual / 2))
-        if 2 * h < state.h:
-            return state._replace(kept=0)  # a step shortened to land says little about h
-        if not (state.climbing or factor < _HOLD[0] or kept > (order if factor > _HOLD[1] else _LOOK * order)):
-            return state._replace(kept=kept)
+        usual, shortened = max(h, state.usual / 2), 2 * h < state.h  # which says little about state.h
+        look = state.climbing or factor < _HOLD[0] or kept > (order if factor > _HOLD[1] else _LOOK * order)
+        if shortened or not look:
+            kept = 0 if shortened else kept
+            return Orders(state.h, state.rung, order, h, kept, state.climbing, state.limit, usual)
         others = {k: other for k in (order - 1, order + 1) if not math.isnan(other := error_of(k))}
         following, factor = best_order({order: error} | others, order, self.controller)
         climbing = factor >= _CLIMB
@@ -170,7 +170,7 @@ class OrderPolicy:
         if factor < _HOLD[0] or (factor > _HOLD[1] and saved > _SAVED):
             wanted, rung = raised, on_ladder(raised, self.span, _RUNGS)
         limit = state.limit if climbing else self.strictest
-        return Orders(wanted, rung, following, h, 0, climbing, limit, state.usual)
+        return Orders(wanted, rung, following, h, 0, climbing, limit, usual)
 
     def watchful(self, state: Orders) -> Orders:
         """Return the state with a step no longer than is good while N rests."""

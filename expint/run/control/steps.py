@@ -79,7 +79,8 @@ class StepPolicy:
 
     def prepare(self, state: Steps) -> Steps:
         """Return the state with a step on the ladder, at most the largest."""
-        return state._replace(h=min(on_ladder(state.h, self.span, self.rungs), self.largest))
+        h = min(on_ladder(state.h, self.span, self.rungs), self.largest)
+        return state if h == state.h else state._replace(h=h)
 
     def strictness(self, state: Steps, h: float) -> float:
         """Return 1: all steps count alike."""

@@ -10,6 +10,7 @@ from expint.backend import Array
 from expint.derive.lie_group import LieGroupMethod
 from expint.operators.base import Operator
 from expint.run.control import Controller
+from expint.run.control.rest import longest_at_rest, widest_gap
 from expint.run.control.steps import StepPolicy
 from expint.run.dense.continuous import Counted
 from expint.run.dense.stepped import Stepped
@@ -94,7 +95,8 @@ class OneStep(ABC):
     def policy(self, control: StepControl, span: float) -> StepPolicy:
         """Return the policy that chooses steps."""
         controller = control.controller or Controller()
-        return StepPolicy(controller, self.order, abs(span), self.operator.rungs, control.largest)
+        at_rest = longest_at_rest(span, control.looks, widest_gap(self.method.c))
+        return StepPolicy(controller, self.order, abs(span), self.operator.rungs, control.largest, at_rest=at_rest)
 
     def value(self, slope: Slope, t: float, y: Array) -> Array:
         """Return N(t, y)."""

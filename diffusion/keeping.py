@@ -1,0 +1,61 @@
+"""What may be kept: results of values that cannot change, and of nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass
+from fractions import Fraction
+from functools import cache, lru_cache, wraps
+from types import FunctionType, NoneType
+from typing import Any, TypeVar
+
+from expint import Plan
+from expint.derive import PhiSum
+
+__all__ = ["is_value", "kept_of_values"]
+
+_FIXED = frozenset({int, float, bool, str, bytes, complex, Fraction, NoneType, PhiSum, Plan})
+_OURS = ("diffusion.", "expint.")
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def is_value(thing: Any) -> bool:
+    """Whether ``thing`` cannot change: numbers, names, and what this library freezes, down to its last part.
+
+    A class or function of the caller's own may do what it likes between two runs, and its hash may not tell. The grid
+    rule of a sampler does not count: it makes times, and these are given beside it.
+    """
+    kind = type(thing)
+    if kind in _FIXED or kind.__dict__.get("_never_changes", False):  # asked of the class itself: heirs may change
+        return True
+    if isinstance(thing, tuple):
+        return (kind is tuple or _is_ours(kind)) and all(map(is_value, thing))
+    if kind is FunctionType or isinstance(thing, type):
+        return _is_ours(thing)
+    frozen = is_dataclass(kind) and kind.__dataclass_params__.frozen  # type: ignore[attr-defined]
+    return frozen and _is_ours(kind) and all(is_value(getattr(thing, name)) for name in _parts(kind))  # type: ignore[arg-type]
+
+
+@cache
+def _parts(kind: Any) -> tuple[str, ...]:
+    return tuple(part.name for part in fields(kind) if part.compare and part.name != "grid")
+
+
+def kept_of_values(maxsize: int) -> Callable[[Function], Function]:
+    """Return the decorator of a function that keeps its last results, those of arguments that cannot change."""
+
+    def decorate(make: Function) -> Function:
+        kept = lru_cache(maxsize, typed=True)(make)
+
+        @wraps(make)
+        def call(*args: Any) -> Any:
+            return (kept if all(map(is_value, args)) else make)(*args)
+
+        return call  # type: ignore[return-value]
+
+    return decorate
+
+
+def _is_ours(thing: Any) -> bool:
+    return str(thing.__module__).startswith(_OURS)

@@ -1,0 +1,198 @@
+"""The rule "auto", the default: it works everywhere, is heeded where it is changed, and loses to nobody."""
+
+import pickle
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+import diffusion
+from benchmarks import defaults
+from diffusion.models.mixture import gaussian_mixture
+
+from .golden import mixture
+
+BETAS = defaults.BETAS
+SCHEDULES = {
+    "vp": diffusion.VP.linear(),
+    "vp-to-zero": diffusion.VP.linear(t_end=0.0),
+    "cosine": diffusion.VP.cosine(),
+    "table": diffusion.VP.from_betas(BETAS),
+    "zero-terminal": diffusion.VP.zero_terminal_snr(BETAS),
+    "sub-vp": diffusion.SubVP(),
+    "ve": diffusion.VE(),
+    "edm": diffusion.EDM(),
+    "flow": diffusion.FlowMatching(),
+    "flow-shifted": diffusion.FlowMatching(shift=5.0),
+    "flow-from-noise-to-data": diffusion.FlowMatching(t_start=1.0, t_end=0.0),
+}
+NOISE = mixture()[3]
+EVERY = pytest.mark.parametrize("schedule", SCHEDULES.values(), ids=SCHEDULES)
+
+
+def model(schedule, predicts="velocity"):
+    return gaussian_mixture(*mixture()[:3], schedule, predicts=predicts)
+
+
+@EVERY
+def test_any_number_of_steps_is_that_many_calls(schedule):
+    for steps in (1, 2, 3, 9):
+        run = diffusion.trajectory(model(schedule), NOISE, steps=steps)
+        assert run.success
+        assert run.calls == run.stats.steps == steps
+        np.testing.assert_array_equal(run.y_end, diffusion.sample(model(schedule), NOISE, sampler="auto", steps=steps))
+
+
+@pytest.mark.parametrize("name", ["vp-to-zero", "zero-terminal", "edm", "flow-shifted", "flow-from-noise-to-data"])
+def test_it_converges_to_the_exact_flow_faster_than_at_order_two(name):
+    schedule = SCHEDULES[name]
+
+    def end(steps):
+        return diffusion.sample(model(schedule), NOISE, steps=steps)
+
+    times = diffusion.trajectory(model(schedule), NOISE, steps=160).t
+    exact = diffusion.sample(model(schedule), NOISE, sampler="lawson-rk4-flow", grid=times)
+    coarse, fine = (np.median(np.abs(end(n) - exact)) for n in (32, 64))
+    assert fine < 1e-4
+    assert fine < coarse / 5 or fine < 1e-8
+
+
+@pytest.mark.parametrize("label", ["VP", "EDM", "flow from pure noise to σ = 0"])
+def test_it_is_never_worse_than_euler_and_far_better_than_what_is_usual(label):
+    """On models that it was not chosen on, and on those it was."""
+    found = list(defaults.cells((1, 2, 5, 8, 20), [label], ("deis-tab2", "dpmpp-2m", "unipc3"), fine=100))
+    for cell in found:
+        assert cell.auto <= 1.001 * cell.same_grid or cell.calls == 2, cell
+    for half in defaults.HALVES:
+        own = [cell for cell in found if cell.half == half]
+        assert defaults.mean([cell.auto / cell.same_grid for cell in own if cell.calls == 2]) < 1.001
+        assert defaults.mean([cell.auto / cell.best for cell in own]) < 0.75
+
+
+def test_a_table_is_run_to_clean_data_and_other_schedules_to_where_they_end():
+    assert diffusion.trajectory(model(SCHEDULES["table"]), NOISE, steps=5).t[-1] == 0.0
+    early = diffusion.VP.from_betas(BETAS, t_end=0.01)
+    assert diffusion.trajectory(model(early), NOISE, steps=5).t[-1] == 0.01
+    for name in ("vp", "edm", "ve", "flow"):
+        assert diffusion.trajectory(model(SCHEDULES[name]), NOISE, steps=5).t[-1] == SCHEDULES[name].t_end
+
+
+def test_no_network_is_asked_about_times_before_its_table():
+    for steps in (1, 2, 5, 6, 12, 33):
+        times = diffusion.trajectory(model(SCHEDULES["table"]), NOISE[:1], steps=steps).t
+        assert times[-2] >= 1e-3 - 1e-12
+
+
+def test_what_is_changed_on_it_is_heeded():
+    vp = SCHEDULES["vp"]
+    grid = diffusion.published_grids.uniform_in_lambda
+    run = diffusion.trajectory(model(vp), NOISE, sampler=diffusion.sampler("auto", grid=grid), steps=6)
+    np.testing.assert_array_equal(run.t, grid(6, vp))
+    run = diffusion.trajectory(model(vp), NOISE, sampler=diffusion.sampler("auto", end=diffusion.End(zero=1)), steps=6)
+    assert run.t[-1] == 0.0
+    assert run.calls == 6
+    low = diffusion.sampler("auto", end=diffusion.End(orders=(1,) * 9, correct=False))
+    plain = diffusion.trajectory(model(vp), NOISE, sampler="auto", steps=6)
+    lower = diffusion.sample(model(vp), NOISE, sampler=low, grid=plain.t)
+    assert np.median(np.abs(lower - plain.y_end)) > 1e-3
+    runge = diffusion.trajectory(model(vp), NOISE, sampler=diffusion.sampler("auto", start="runge-kutta"), steps=6)
+    assert runge.calls > 6
+    table = diffusion.trajectory(
+        model(SCHEDULES["table"]), NOISE, sampler=replace(diffusion.sampler("auto"), end=diffusion.End()), steps=6
+    )
+    assert table.t[-1] == 1e-3
+
+
+def test_what_makes_no_sense_on_it_is_refused():
+    with pytest.raises(TypeError, match=r"auto: expected grid as a function"):
+        diffusion.sampler("auto", grid=[1.0, 0.5])
+    with pytest.raises(TypeError, match=r"auto: expected end as a diffusion.End, received str"):
+        diffusion.sampler("auto", end="zero")
+    with pytest.raises(ValueError, match="did you mean 'corrected'"):
+        diffusion.sampler("auto", start="correct")
+
+
+@EVERY
+@pytest.mark.parametrize("clock", ["lambda", "t", "rho", "angle"])
+def test_on_any_times_no_step_extrapolates_far(schedule, clock):
+    """The sum of the weights' absolute values bounds what becomes of rounding and of errors of the network."""
+    for steps in (5, 12):
+        try:
+            times = diffusion.grids.uniform(steps, clock, schedule=schedule)
+        except ValueError:  # where the clock is infinite at an end
+            continue
+        to_zero = schedule.sigma(times[-1]) == 0.0
+        times = times[:-1] if to_zero else times
+        plan = diffusion.sampler("auto").on(schedule, times, to_zero=to_zero).plan(schedule, times, to_zero=to_zero)
+        for step in plan.steps[1:]:
+            for row in step.rows:
+                slopes = np.array([w for w in row.weights[1:] if w is not None])
+                assert np.abs(slopes).sum() <= 10.001 * np.abs(slopes.sum())
+
+
+@EVERY
+def test_single_precision_is_kept(schedule):
+    """The error of a run in float32 is at most ten roundings, whatever the times."""
+    for clock in ("lambda", "t"):
+        try:
+            grid = diffusion.grids.uniform(12, clock, schedule=schedule)
+        except ValueError:  # where λ is infinite at an end
+            continue
+        net = diffusion.Denoiser(lambda x, t: np.tanh(x), "data", schedule)
+        exact, found = (diffusion.sample(net, NOISE.astype(dtype), grid=grid) for dtype in (float, np.float32))
+        assert np.max(np.abs(found - exact)) <= 10 * np.finfo(np.float32).eps * np.max(np.abs(exact))
+
+
+@pytest.mark.parametrize("name", ["vp", "edm", "flow", "sub-vp"])
+def test_what_it_encodes_it_samples_again(name):
+    net = model(SCHEDULES[name])
+    data = diffusion.sample(net, NOISE, steps=40)
+    back = diffusion.encode(net, data, steps=40)
+    assert np.median(np.abs(back - NOISE)) < 1e-3
+    assert np.median(np.abs(diffusion.sample(net, back, steps=40) - data)) < 1e-3
+
+
+def test_its_grids_are_finer_the_cleaner_the_data():
+    for schedule in SCHEDULES.values():
+        times = diffusion.trajectory(model(schedule), NOISE[:1], steps=12).t[:-1]
+        flow = schedule.sigma(times) / (schedule.alpha(times) + schedule.sigma(times))
+        assert all(later <= earlier + 1e-12 for earlier, later in pairwise(-np.diff(flow)))
+
+
+def test_it_is_a_rule_and_no_sampler():
+    auto = diffusion.sampler("auto")
+    assert not isinstance(auto, diffusion.Sampler)
+    assert auto is diffusion.sampler("AUTO")
+    orders = [auto.on(SCHEDULES["vp"], np.linspace(1, 0.01, n + 1)).method.q for n in (1, 3, 6, 10, 50)]
+    assert orders == [2, 3, 2, 5, 5]
+    assert "@" in auto.cite()
+    chosen = auto.on(SCHEDULES["vp"], np.linspace(1, 0.01, 6))
+    assert pickle.loads(pickle.dumps(auto)) == auto
+    assert pickle.loads(pickle.dumps(chosen)) == chosen
+
+
+@pytest.mark.filterwarnings("ignore::diffusion.OffScaleWarning")
+@pytest.mark.parametrize("name", diffusion.sampler_names())
+def test_every_sampler_takes_one_two_and_three_steps_and_one_step_to_clean_data(name):
+    """With fewer steps than slopes it interpolates those that there are."""
+    schedule = SCHEDULES["vp"]
+    net = model(schedule)
+    for steps in (1, 2, 3):
+        run = diffusion.trajectory(net, NOISE, sampler=name, steps=steps)
+        assert run.success
+        assert run.stats.steps == steps
+    found = diffusion.sample(net, NOISE, sampler=name, grid=[1.0, 0.0])
+    if "@" not in name and diffusion.sampler(name).for_run(1, schedule).method.stages == 1:  # that is DDIM
+        np.testing.assert_allclose(found, net.predict(NOISE, 1.0, "data"), rtol=1e-7, atol=1e-7)
+
+
+def test_plain_flow_times_from_noise_to_data_are_run_by_every_sampler_that_uses_data_or_flow():
+    schedule = SCHEDULES["flow-from-noise-to-data"]
+    times = diffusion.trajectory(model(schedule), NOISE, steps=100).t
+    exact = diffusion.sample(model(schedule), NOISE, sampler="lawson-rk4-flow", grid=times)
+    for name in ("ddim", "euler", "dpmpp-2m", "unipc3", "adams3-flow", "auto"):
+        found = diffusion.sample(model(schedule), NOISE, sampler=name, grid=np.linspace(1, 0, 101))
+        assert np.median(np.abs(found - exact)) < 0.02
+    plain = diffusion.sampler("ddim", grid=diffusion.published_grids.uniform_in_t)
+    assert np.all(np.isfinite(diffusion.sample(model(schedule), NOISE, sampler=plain, steps=4)))

@@ -1,0 +1,96 @@
+"""Which runs are warned of: those of a wrong kind of prediction, and none of a right one, whatever the data's scale."""
+
+import warnings
+
+import numpy as np
+import pytest
+
+import diffusion
+from diffusion.models.mixture import gaussian_mixture
+
+SCHEDULES = {
+    "vp": diffusion.VP.linear(),
+    "cosine": diffusion.VP.cosine(),
+    "sub-vp": diffusion.SubVP(),
+    "ve": diffusion.VE(),
+    "edm": diffusion.EDM(),
+    "flow": diffusion.FlowMatching(),
+    "table": diffusion.VP.from_betas(np.linspace(1e-4, 2e-2, 1000)),
+}
+KINDS = ["noise", "data", "velocity", "flow", "edm"]
+SIZE = 48
+NOISE = np.random.default_rng(0).standard_normal((8, SIZE))
+CONFUSED = [
+    ("noise", "velocity"),
+    ("velocity", "noise"),
+    ("data", "noise"),
+    ("data", "flow"),
+    ("velocity", "flow"),
+    ("flow", "velocity"),
+]
+
+
+def network(schedule, kind, scale, mean=0.0):
+    means = scale * np.stack([np.sin(np.arange(SIZE)), 0.7 * np.cos(np.arange(SIZE))]) + mean
+    return gaussian_mixture([0.5, 0.5], means, [np.eye(SIZE) * (0.25 * scale) ** 2] * 2, schedule, kind).network
+
+
+def warned(schedule, net, kind, name="dpmpp-2m"):
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        diffusion.sample(diffusion.Denoiser(net, kind, schedule), NOISE, sampler=name, steps=12)
+    return [str(w.message) for w in seen if w.category is diffusion.OffScaleWarning]
+
+
+@pytest.mark.parametrize(("scale", "mean"), [(0.5, 0.0), (1.0, 0.0), (100.0, 0.0), (30.0, 100.0)])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("key", SCHEDULES)
+def test_a_right_prediction_is_not_warned_of_whatever_the_scale_of_the_data(key, kind, scale, mean):
+    schedule = SCHEDULES[key]
+    assert not warned(schedule, network(schedule, kind, scale, mean), kind)
+
+
+@pytest.mark.parametrize("scale", [0.5, 1.0])
+@pytest.mark.parametrize(("truth", "said"), CONFUSED)
+@pytest.mark.parametrize("key", SCHEDULES)
+def test_a_prediction_taken_for_another_is_warned_of_once(key, truth, said, scale):
+    schedule = SCHEDULES[key]
+    messages = warned(schedule, network(schedule, truth, scale), said)
+    assert len(messages) == 1
+    assert f"may predict something else than {said!r}" in messages[0]
+    assert "check predicts= and the network's convention of time" in messages[0]
+
+
+@pytest.mark.parametrize("name", ["ddim", "dpmpp-2m", "unipc3", "edm-heun"])
+def test_guidance_is_not_taken_for_another_prediction(name):
+    schedule = SCHEDULES["vp"]
+    one = gaussian_mixture([1.0], [np.sin(np.arange(SIZE))], [0.1 * np.eye(SIZE)], schedule, "noise").network
+    both = network(schedule, "noise", 1.0)
+
+    def conditional(x, t, c=True):
+        return one(x, t) if c else both(x, t)
+
+    guided = diffusion.guidance.classifier_free(
+        diffusion.Denoiser(conditional, "noise", schedule), 7.5, unconditional={"c": False}
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", diffusion.OffScaleWarning)
+        diffusion.sample(guided, NOISE, sampler=name, steps=20)
+
+
+@pytest.mark.filterwarnings("ignore::diffusion.OffScaleWarning")  # a network of no schedule
+@pytest.mark.parametrize("name", ["ddim", "dpmpp-2m", "unipc3"])
+def test_sampling_is_traced_by_jax(jax, name):
+    schedule = SCHEDULES["vp"]
+    denoiser = diffusion.Denoiser(lambda x, t: 0.9 * x, "noise", schedule)
+    x = jax.numpy.asarray(NOISE[:2, :3])
+
+    def sample(x):
+        return diffusion.sample(denoiser, x, sampler=name, steps=5)
+
+    plain = np.asarray(diffusion.sample(denoiser, NOISE[:2, :3], sampler=name, steps=5))
+    np.testing.assert_allclose(jax.jit(sample)(x), plain, rtol=1e-12)
+    batches = jax.vmap(sample)(jax.numpy.stack([x, 2.0 * x]))
+    np.testing.assert_allclose(batches, np.stack([plain, 2.0 * plain]), rtol=1e-10)
+    gradient = jax.grad(lambda x: sample(x).sum())(x)
+    np.testing.assert_allclose(gradient, (plain / NOISE[:2, :3]).mean() * np.ones((2, 3)), rtol=1e-9)
