@@ -1,4 +1,4 @@
-"""Between the steps of a run the solution is as good as at them: every method, every step, the first and the last too."""
+"""Between the steps of a run the solution is as good as at them: for every method, in every step, the first too."""
 
 import math
 import pickle
@@ -10,7 +10,6 @@ from scipy.optimize import brentq
 
 import expint
 from expint.derive.lie_group import LieGroupMethod
-from expint.derive.rosenbrock import Linearised
 from expint.derive.splitting import Splitting
 from expint.run.dense.bootstrapped import lobatto
 
@@ -90,10 +89,8 @@ def errors(problem, solution) -> tuple[float, np.ndarray]:
 
 @pytest.mark.parametrize("method", NAMES)
 def test_the_order_between_fixed_steps_is_that_of_the_method(method: str) -> None:
-    problem, found = rotating(), []
-    for n in (12, 24):
-        found.append(errors(problem, problem.run(method, step=0.75 / n)))
-    (at_coarse, coarse), (at_fine, fine) = found
+    problem = rotating()
+    (at_coarse, coarse), (at_fine, fine) = (errors(problem, problem.run(method, step=0.75 / n)) for n in (12, 24))
     measured = np.log2(np.max(coarse) / np.max(fine))
     assert measured > min(np.log2(at_coarse / at_fine), expint.method(method).order) - 0.3
     assert np.max(fine) < 10 * at_fine
@@ -103,10 +100,8 @@ def test_the_order_between_fixed_steps_is_that_of_the_method(method: str) -> Non
 @pytest.mark.parametrize("method", ["krogstad4", "bootstrap6", "ladder6", "adams5", "eglm634", "rosenbrock-ladder6"])
 @pytest.mark.parametrize("name", ["matrix", "Prothero–Robinson"])
 def test_the_order_between_fixed_steps_holds_for_matrices_and_stiff_problems(method: str, name: str) -> None:
-    problem, found = PROBLEMS[name](), []
-    for n in (12, 24):
-        found.append(errors(problem, problem.run(method, step=0.75 / n)))
-    (at_coarse, coarse), (at_fine, fine) = found
+    problem = PROBLEMS[name]()
+    (at_coarse, coarse), (at_fine, fine) = (errors(problem, problem.run(method, step=0.75 / n)) for n in (12, 24))
     measured = np.log2(np.max(coarse) / np.max(fine))
     assert measured > min(np.log2(at_coarse / at_fine), expint.method(method).order) - 0.3 or np.max(fine) < 1e-10
 

@@ -20,8 +20,12 @@ FORCES = {
 
 def exact(force):
     """∫ e^{λ(2-s)} g(s) ds for each component."""
-    value = [quad(lambda s: math.exp(rate * (2 - s)) * g(s), 0, 2, epsabs=1e-15, epsrel=1e-12, limit=200)[0] for rate, g in zip(RATES, force)]
-    return np.array(value)
+
+    def forced(s, rate, g):
+        return math.exp(rate * (2 - s)) * g(s)
+
+    found = [quad(forced, 0, 2, (rate, g), epsabs=1e-15, epsrel=1e-12, limit=200) for rate, g in zip(RATES, force)]
+    return np.array([value for value, _ in found])
 
 
 def solve(force, time=1.0, size=1.0, method="auto", start=None, **options):
