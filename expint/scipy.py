@@ -17,6 +17,7 @@ from expint.jacobian import Differences
 from expint.methods import method as find_method
 from expint.operators import as_operator
 from expint.run import StepControl
+from expint.run.dense import Counted
 from expint.run.loops import Accepted, to_tolerance
 from expint.run.recorder import Recorder
 from expint.run.tolerance import AdaptiveFailure
@@ -78,7 +79,7 @@ class _Driven(OdeSolver):
         assert bound.error is not None  # a tolerance was asked for
         control = StepControl(bound.error, None, first_step, max_step)
         policy = bound.stepper.policy(control, self.t_bound - self.t)
-        self._recorder = Recorder(bound.interpolation, whole=False)
+        self._recorder = Recorder(bound.interpolation(Counted(bound.slope)), whole=False)
         self._states = to_tolerance(bound.stepper, policy, bound.slope, self.y, self.t, [self.t_bound], control)
         if self.t != self.t_bound:
             self._advance()

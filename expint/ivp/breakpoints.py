@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from expint.backend import Array, array_namespace
+from expint.backend import Array, array_namespace, to_numpy
 from expint.given import check_state
 from expint.ivp.checks import check_rtol, default_atol
 from expint.operators.over_time.time_dependent import TimeDependent
@@ -43,7 +43,8 @@ def solve_in_pieces(
     """
     times, y = _check(breakpoints, t_span), check_state(y0)
     if options.get("step") is None and grid is None and options.get("atol") is None:
-        options["atol"] = default_atol(check_rtol(options.get("rtol"), y), y)  # that of y_0, not of every piece
+        atol = default_atol(check_rtol(options.get("rtol"), y), y)  # that of y_0, not of every piece
+        options["atol"] = atol if np.any(to_numpy(atol)) else None
     watched, found = check_events(events, args), list[Solution]()
     on_grid = None if grid is None else _divided(grid, times)
     asked = None if t_eval is None else np.asarray(t_eval, dtype=np.float64)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from expint.backend import array_namespace
+from expint.run.dense import Counted
 from expint.run.events import Event, EventFinder
 from expint.run.loops import Accepted
 from expint.run.recorder import Recorder
@@ -25,10 +26,17 @@ class Watch:
         run is wanted.
     events
         Functions event(t, y).
+    slope
+        What is evaluated between the steps, counted.
     """
 
-    def __init__(self, recorder: Recorder, events: Sequence[Event]) -> None:
-        self._recorder, self._finder = recorder, EventFinder(events)
+    def __init__(self, recorder: Recorder, events: Sequence[Event], slope: Counted) -> None:
+        self._recorder, self._finder, self._slope = recorder, EventFinder(events), slope
+
+    @property
+    def evaluations(self) -> int:
+        """How often N was evaluated between the steps so far."""
+        return self._slope.evaluations
 
     def look(self, reached: Accepted) -> Accepted | None:
         """Take a new state; return the state of a terminal event in the step that led to it, if there is one."""

@@ -22,6 +22,7 @@ from expint.operators.base import Operator
 from expint.run.control import Controller
 from expint.run.control.rest import longest_at_rest, widest_gap
 from expint.run.control.steps import StepPolicy
+from expint.run.dense.continuous import Counted
 from expint.run.dense.linearised import OfLinearised
 from expint.run.flow import flow
 from expint.run.steppers.protocol import Slope, Trial, no_estimate, trusted_order
@@ -125,10 +126,9 @@ class LinearisedSteps:
         """Return N at the state."""
         return memory.value
 
-    def interpolation(self, slope: Slope) -> OfLinearised:
+    def interpolation(self, slope: Counted) -> OfLinearised:
         """Return what makes the solution between the steps."""
-        del slope
-        return OfLinearised(self.linearise.coordinates, self.method.order)
+        return OfLinearised(self.linearise.coordinates, self.method.order, slope)
 
     def euler(self, memory: _Memory) -> Callable[[float], Array]:
         """Return h ↦ the state after a short step with the linear part that stays the same."""
