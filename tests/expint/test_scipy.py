@@ -428,9 +428,9 @@ def of_oregonator(t: float, s: np.ndarray) -> np.ndarray:
 
 TAILS: dict[str, Any] = {
     "Robertson, large": (robertson, of_robertson, [1e4, 0, 0], 1e8, 1e-6),
-    "Robertson": (robertson, of_robertson, [1, 0, 0], 1e8, 1e-9),
+    "Robertson": (robertson, of_robertson, [1, 0, 0], 1e6, 1e-9),
     "enzyme": (enzyme, of_enzyme, [1.0, 0], 1e6, 1e-12),
-    "Oregonator": (oregonator, of_oregonator, [1, 2, 3], 40, 1e-6),
+    "Oregonator": (oregonator, of_oregonator, [1, 2, 3], 20, 1e-6),
 }
 
 
