@@ -220,8 +220,8 @@ def _joined(pieces: Sequence[Solution], asked: np.ndarray | None) -> Solution:
     if last.t_events is not None:
         count = range(len(last.t_events))
         merged["t_events"] = [np.concatenate([piece.t_events[i] for piece in pieces]) for i in count]  # type: ignore[index]
-        kept = [[p.y_events[i] for p in pieces if p.y_events and p.y_events[i] is not None] for i in count]
-        merged["y_events"] = [array_namespace(own[0]).concat(own) if own else None for own in kept]
+        concat = array_namespace(last.y).concat
+        merged["y_events"] = [concat([piece.y_events[i] for piece in pieces]) for i in count]  # type: ignore[index]
     outputs = [piece.sol for piece in pieces if piece.sol is not None]
     if outputs:
         merged["sol"] = PiecewiseOutput(outputs)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from expint.backend import array_namespace
+from expint.backend import Array, array_namespace
 from expint.run.dense import Counted
 from expint.run.events import Event, EventFinder
 from expint.run.loops import Accepted
@@ -64,7 +64,10 @@ class Watch:
         fields: dict[str, Any] = {"sol": self._recorder.output() if self._recorder.whole else None}
         if self._finder.events:
             fields["t_events"] = [np.array(times) for times in self._finder.times]
-            fields["y_events"] = [
-                array_namespace(states[0]).stack(states) if states else None for states in self._finder.states
-            ]
+            fields["y_events"] = [_stacked(states, self._finder.y) for states in self._finder.states]
         return fields
+
+
+def _stacked(states: list[Array], like: Array) -> Array:
+    """Return states as one array, of shape (0, …) where there are none."""
+    return array_namespace(like).stack([*states, like])[: len(states), ...]

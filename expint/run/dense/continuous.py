@@ -89,6 +89,11 @@ class Continuous(ABC):
             return stack([self.states[0]])[:0, ...]
         return self._at([float(time) for time in wanted])
 
+    def beyond(self, times: Sequence[float]) -> Array:
+        """Return what the rule of the newest step gives at times before or after it, along a new first axis."""
+        start, end = self.times[-2:]
+        return self._inside([(len(self.times) - 2, (t - start) / (end - start)) for t in times])
+
     def _at(self, times: Sequence[float]) -> Array:
         """Return the states at some times along a new first axis."""
         places, inside, reached, at_steps = list[tuple[int, float]](), list[int](), list[Array](), list[int]()
@@ -121,7 +126,8 @@ class Continuous(ABC):
         self._defects = dict(list(known.items())[-_MOST_DEFECTS:])
         inside = followed[: len(places), ...]
         shape = (len(places), *(1,) * (inside.ndim - 1))
-        theta = asarray_like(np.array([theta for _, theta in places]).reshape(shape), inside)
+        shares = np.clip([theta for _, theta in places], 0.0, 1.0)
+        theta = asarray_like(shares.reshape(shape), inside)
         return inside + theta * stack([known[n] for n, _ in places])
 
     @abstractmethod

@@ -16,6 +16,7 @@ from expint.derive.kinds.presentation import uniform_step
 from expint.derive.kinds.rosenbrock import increment
 from expint.derive.kinds.stage import Method, Stage, StepContext
 from expint.jacobian import JacobianFailure, Linearisation, Lineariser
+from expint.jacobian.source import Before
 from expint.lower.cache import PhiTables, lower_stage
 from expint.lower.memory import PLAIN
 from expint.operators.base import Operator
@@ -57,6 +58,8 @@ class _Memory:
         The points before it, newest first, with their positions seen from the state.
     local
         The linearisation there, once a step has asked for it: a step that is tried again keeps it.
+    told
+        What the linearisation before told.
     """
 
     t: float
@@ -64,6 +67,7 @@ class _Memory:
     value: Array | None
     past: Past
     local: Linearisation | None = None
+    told: Before | None = None
 
     @property
     def slopes(self) -> tuple[Array, ...]:
@@ -145,7 +149,7 @@ class LinearisedSteps:
         if memory.local is None:
             assert memory.value is not None  # only after the last step of a run it may not be known
             try:
-                memory.local = self.linearise(memory.t, memory.y, memory.value, h)
+                memory.local = self.linearise(memory.t, memory.y, memory.value, h, memory.told)
             except JacobianFailure as failure:
                 raise AdaptiveFailure(Status.NON_FINITE, str(failure)) from failure
         return memory.local
@@ -167,7 +171,7 @@ class LinearisedSteps:
             start = Remembered(t, memory.y, memory.value)
             moved = [(at - h, own) for at, own in ((0.0, start), *memory.past)]
             count = lookback([0.0, *(at for at, _ in moved)], self.method.history) - 1
-            return _Memory(end, point, found, moved[:count]), found
+            return _Memory(end, point, found, moved[:count], told=local.told), found
 
         def changes(found: Array | None) -> list[Array]:
             flat, back = self.linearise.coordinates.flat, self.linearise.coordinates.back
