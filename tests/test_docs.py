@@ -56,8 +56,11 @@ def test_the_code_of_the_page_on_extending_runs_as_pasted() -> None:
     namespace: dict[str, object] = {}
     for block in blocks:
         exec(compile(block, "extending.md", "exec"), namespace)
-    for name in ("run", "diffused", "solved"):
+    for name in ("run", "diffused", "solved", "stepped"):
         assert namespace[name].success, name
+    reached = namespace["reached"]
+    assert isinstance(reached, list)
+    assert {0.3, 1.0} <= set(reached)
 
 
 def test_the_code_of_the_page_on_reports_runs_as_pasted() -> None:

@@ -12,7 +12,7 @@ from expint.given import check_state, given_callback, given_times, with_known_va
 from expint.ivp.bind import bind, linearises
 from expint.ivp.bound import Problem, Tolerance
 from expint.ivp.breakpoints import solve_in_pieces
-from expint.ivp.checks import check_estimate, refuse_tolerances
+from expint.ivp.checks import check_controller, check_estimate, refuse_tolerances
 from expint.ivp.run import Shown, over, to_stops
 from expint.ivp.time_scaled import solve_in_clock
 from expint.ivp.times import MOST_STEPS, StepLimits, lay_out_stops, lay_out_times
@@ -102,8 +102,8 @@ def solve_ivp(
         w_i = atol + rtol |y_i|: max( sqrt(1/n Σ_i |e_i / w_i|²), ‖e‖₂ / ‖w‖₂ ) ≤ 1. The second term is for states that
         a few of the n components carry, as Fourier modes may: the first alone lets each err by sqrt(n) w_i.
         By default rtol is 1e-6 in double precision, 1.2e-5 in single and twenty times the precision in half (0.02, and
-        0.16 for bfloat16), and atol is rtol times the root mean square of y_0. Each may be an array that broadcasts to
-        the state.
+        0.16 for bfloat16), and atol is rtol times the root mean square of y_0; where y_0 is zero, of the states reached
+        so far, so that w_i grows with them from nothing. Each may be an array that broadcasts to the state.
         Adams methods and predictor–corrector pairs (adams2, adams3, …, pec2, pec3, …) choose their order, too, and
         allow a step of length h only √(h/T) of this, T the span, and (h/T)^(3/4) where L damps nothing, so that errors
         that add up stay near the tolerance.
@@ -166,21 +166,15 @@ def solve_ivp(
     if fixed:
         bounds = StepLimits(first_step, max_step, max_steps).given()
         refuse_tolerances(rtol=rtol, atol=atol, norm=norm, error=error, controller=controller, **bounds)
-    if not isinstance(controller, Controller | None):
-        raise TypeError(
-            f"expected controller to be an expint.run.Controller, received {type(controller).__name__}; (1, 0, 0) is "
-            "the I controller, (0.7, -0.4, 0) PI, (0.49, -0.34, 0.1) PID: Controller((1, 0, 0))"
-        )
+    check_controller(controller)
     shown = Shown(dense_output, watched, given_callback(callback), progress)
     problem = Problem(nonlinear, y0, times.span, linear, jac, args)
     if fixed:
         bound = bind(problem, method)
         return over(bound, y0, *lay_out_times(times.span, times.step, times.grid, times.t_eval), shown)
     limits = StepLimits(times.first, times.largest, times.most)
-    stops, bound = (
-        lay_out_stops(times.span, times.t_eval, limits),
-        bind(problem, method, error, Tolerance(rtol, atol, norm)),
-    )
+    stops = lay_out_stops(times.span, times.t_eval, limits)
+    bound = bind(problem, method, error, Tolerance(rtol, atol, norm))
     assert bound.error is not None  # a tolerance was asked for
     forced = nonlinear is not None or isinstance(linear, TimeDependent)
     control = StepControl(bound.error, controller, *limits.sizes(), looks=forced)

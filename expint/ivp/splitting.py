@@ -11,10 +11,12 @@ import numpy as np
 from expint.backend import Array
 from expint.derive.kinds.splitting import Splitting
 from expint.exchange import as_state, ask, lent
-from expint.given import check_state, given_callback, given_grid
+from expint.given import check_state, given_callback, given_grid, given_times
 from expint.ivp.bind import bind
 from expint.ivp.bound import Problem, Tolerance
+from expint.ivp.checks import check_controller
 from expint.ivp.run import Shown, over, to_stops
+from expint.ivp.times import MOST_STEPS, StepLimits, lay_out_stops
 from expint.lower.lower import check_grid
 from expint.progress import Progress
 from expint.run import Controller, StepControl
@@ -36,7 +38,7 @@ def run_splitting(
     norm: Any = None,
     first_step: float | None = None,
     max_step: float = math.inf,
-    max_steps: int = 1_000_000,
+    max_steps: int = MOST_STEPS,
     controller: Controller | None = None,
     dense_output: bool = False,
     events: Event | Sequence[Event] | None = None,
@@ -89,12 +91,16 @@ def run_splitting(
     problem = Problem(None, y0, (float(times[0]), float(times[-1])), linear, flow=moved)
     shown = Shown(dense_output, check_events(events, ()), given_callback(callback), progress)
     if rtol is None and atol is None:
-        _refuse(norm=norm, first_step=first_step, controller=controller, max_step=None if max_step == math.inf else 1)
+        bounds = StepLimits(first_step, max_step, max_steps).given()
+        _refuse(norm=norm, controller=controller, **bounds)
         return over(bind(problem, method), y0, times, None, shown)
+    check_controller(controller)
+    given = given_times(problem.span, None, None, None, first_step, max_step, max_steps)
+    limits = StepLimits(given.first, given.largest, given.most)
+    stops = lay_out_stops(problem.span, times, limits)
     bound = bind(problem, method, tolerance=Tolerance(rtol, atol, norm))
     assert bound.error is not None  # a tolerance was asked for
-    control = StepControl(bound.error, controller, first_step, max_step, max_steps)
-    stops = times[1:].tolist()
+    control = StepControl(bound.error, controller, *limits.sizes())
     return to_stops(bound, y0, float(times[0]), stops, control, times, shown)
 
 

@@ -77,8 +77,8 @@ def begin(
     y0 = check_state(y0)
     if isinstance(linear, TimeScaled):
         raise TypeError(
-            f"expected an L that stays, or TimeDependent, to step by hand, received {linear!r}, whose steps need the "
-            "whole span; take expint.solve_ivp"
+            f"expected an L that does not depend on time, or TimeDependent, to step by hand, received {linear!r}, "
+            "whose steps need the whole span; take expint.solve_ivp"
         )
     bound = bind(Problem(nonlinear, y0, (t0, t0), linear, jac, args), method)
     if linearises(bound.method) and bound.method.history > 1:

@@ -156,5 +156,23 @@ def test_a_splitting_to_a_tolerance_lands_on_the_times_of_the_grid_and_counts_fl
 
 
 def test_a_splitting_with_steps_that_are_given_refuses_what_it_would_ignore() -> None:
-    with pytest.raises(ValueError, match="expected rtol or atol beside first_step, received neither"):
-        splitting("strang")(step=0.1, first_step=0.1)
+    for name, value in {"first_step": 0.1, "max_step": 0.1, "max_steps": 9, "norm": "max"}.items():
+        with pytest.raises(ValueError, match=f"expected rtol or atol beside {name}, received neither"):
+            splitting("strang")(step=0.1, **{name: value})
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error", "message"),
+    [
+        ({"first_step": 0.0}, ValueError, "expected first_step to be a positive number, received 0.0"),
+        ({"max_step": 0.0}, ValueError, "expected max_step to be a positive number, received 0.0"),
+        ({"max_steps": 0}, ValueError, "expected max_steps to be at least 1, received 0"),
+        ({"controller": (0.7, -0.4, 0)}, TypeError, "expected controller to be an expint.run.Controller, received tup"),
+        ({"rtol": -1e-3}, ValueError, "expected rtol to be a number ≥ 0"),
+    ],
+)
+def test_a_splitting_to_a_tolerance_refuses_what_makes_no_sense(
+    wrong: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        splitting("strang")(**{"rtol": 1e-3} | wrong)

@@ -270,7 +270,7 @@ def test_phi_functions_of_many_times_are_made_in_one_go(monkeypatch: pytest.Monk
     output = run(LINEAR["symbol"], start(None))
     output(np.linspace(0, 1, 500))
     assert len(calls) == 1
-    monkeypatch.setattr("expint.run.between._NUMBERS", 1000)  # in pieces where they would take much memory
+    monkeypatch.setattr("expint.run.dense.many_points._NUMBERS", 1000)  # in pieces where they would take much memory
     again = run(LINEAR["symbol"], start(None))(np.linspace(0, 1, 500))
     assert len(calls) > 10
     np.testing.assert_array_equal(again, output(np.linspace(0, 1, 500)))

@@ -176,7 +176,7 @@ def test_tolerances_are_kept(name: str) -> None:
 def test_methods_without_estimate_take_steps_by_doubling_on_request(name: str) -> None:
     solution = run(name, rtol=1e-6, atol=1e-6, error="doubling")
     assert np.max(np.abs(solution.y_end - exact(END))) < 1e-5
-    with pytest.raises(ValueError, match="has no error estimate"):
+    with pytest.raises(ValueError, match="expected a method with an error estimate to choose steps, received"):
         run(name, rtol=1e-6)
 
 
@@ -303,9 +303,9 @@ def test_runs_backwards_return_to_where_they_began() -> None:
 def test_multistep_methods_start_by_themselves_and_refuse_too_few_steps() -> None:
     for name in ("linearised-adams5", "linearised-adams6"):
         assert np.linalg.norm(run(name, step=1 / 40).y_end - exact(END)) < 1e-7
-    with pytest.raises(ValueError, match="needs at least 5 steps"):
+    with pytest.raises(ValueError, match="expected at least 5 steps"):
         run("linearised-adams6", step=0.5)
-    with pytest.raises(ValueError, match="has no error estimate"):
+    with pytest.raises(ValueError, match="expected a method with an error estimate to choose steps, received"):
         run("epi3", rtol=1e-5)
 
 
@@ -403,7 +403,9 @@ def test_stepping_by_hand_takes_the_steps_of_a_run() -> None:
     np.testing.assert_allclose(again.y, state.y, rtol=1e-5)
     with pytest.raises(ValueError, match="expected a method of one step"):
         expint.begin(slope, START, exact(START), method="epi3", jac=KNOWN)
-    with pytest.raises(ValueError, match="expected linear= without jac= for krogstad4"):
+    with pytest.raises(
+        ValueError, match=r"expected linear= for a method with a fixed L, .* received krogstad4 without linear="
+    ):
         expint.begin(slope, START, exact(START), method="krogstad4")
 
 

@@ -35,6 +35,7 @@ CHANGED = {
     "step": 0.1,
     "grid": [0, 0.5, 2],
     "t_eval": [1.0, 2.0],
+    "breakpoints": [0.7],
     "rtol": 1e-7,
     "atol": 1e-2,
     "first_step": 0.3,

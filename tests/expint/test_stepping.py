@@ -100,7 +100,9 @@ def test_steps_by_hand_follow_an_operator_that_depends_on_time() -> None:
 
 def test_steps_by_hand_are_refused_where_they_need_the_whole_span() -> None:
     linear = expint.operators.TimeScaled(math.cos, -1.0)
-    with pytest.raises(TypeError, match="expected an L that stays, or TimeDependent, to step by hand"):
+    with pytest.raises(
+        TypeError, match="expected an L that does not depend on time, or TimeDependent, to step by hand"
+    ):
         begin(lambda t, y: y, 0.0, np.ones(1), linear=linear)
 
 
