@@ -139,8 +139,8 @@ def through(grid: np.ndarray, times: Sequence[float]) -> np.ndarray:
     Raises
     ------
     ValueError
-        If two of them are nearest to one time of the grid, or none is left inside. Inside a grid of one time, from which
-        one step leads to σ = 0, lies nothing.
+        If two of them are nearest to one time of the grid, or none is left inside. Inside a grid of one time, from
+        which one step leads to σ = 0, lies nothing.
     """
     moved = real_values("grid", grid, ndim=1).copy()
     if not moved.size:
