@@ -219,10 +219,8 @@ def _declared(symmetry: str | None, interval: tuple[float, float] | None) -> Spe
         raise ValueError(f"expected symmetry to be 'symmetric', 'skew' or None, received {symmetry!r}")
     if interval is None:
         return None
-    try:
-        low, high = (given_number("interval", end) for end in interval)
-    except ValueError:  # not two of them
-        low = high = math.nan
+    two = np.shape(interval) == (2,)
+    low, high = (given_number("interval", end) for end in interval) if two else (math.nan, math.nan)
     if symmetry is None or not (math.isfinite(low) and math.isfinite(high) and low <= high):
         raise ValueError(
             f"expected interval = (a, b) with a ≤ b together with symmetry='symmetric' or 'skew', received {interval} "

@@ -256,8 +256,8 @@ def test_tolerances_and_bounds_that_make_no_sense_are_refused(options: dict, mes
             "expected rtol to be a real number or an array of them, received '1e-3'",
         ),
         (
-            {"norm": "max"},
-            "expected norm to be a function of the scaled error, received 'max'; pass one such as np.max",
+            {"norm": "mean"},
+            "expected norm to be a function of the scaled error, or 'max', received 'mean'; pass one such as np.max",
         ),
         ({"args": 2.0}, r"expected args to be a tuple .*, received float; one argument is passed as args=\(value,\)"),
         ({"t_eval": "noon"}, "expected t_eval to be a sequence of times, received 'noon'"),
