@@ -102,8 +102,8 @@ def solve_ivp(
         w_i = atol + rtol |y_i|: max( sqrt(1/n Σ_i |e_i / w_i|²), ‖e‖₂ / ‖w‖₂ ) ≤ 1. The second term is for states that
         a few of the n components carry, as Fourier modes may: the first alone lets each err by sqrt(n) w_i.
         By default rtol is 1e-6 in double precision, 1.2e-5 in single and twenty times the precision in half (0.02, and
-        0.16 for bfloat16), and atol is rtol times the root mean square of y_0. Each may be an array that broadcasts to
-        the state.
+        0.16 for bfloat16), and atol is rtol times the root mean square of y_0; where y_0 is zero, of the states reached
+        so far, so that w_i grows with them from nothing. Each may be an array that broadcasts to the state.
         Adams methods and predictor–corrector pairs (adams2, adams3, …, pec2, pec3, …) choose their order, too, and
         allow a step of length h only √(h/T) of this, T the span, and (h/T)^(3/4) where L damps nothing, so that errors
         that add up stay near the tolerance.

@@ -99,6 +99,8 @@ def check_tolerance(
     rtol, xp = check_rtol(rtol, y0), array_namespace(y0)
     if atol is None:
         atol = default_atol(rtol, y0)
+        if not np.any(_on_host(atol)):  # y_0 = 0 has no size
+            return ErrorNorm(rtol, float(xp.finfo(y0.dtype).smallest_normal), norm, grows=True)
     atol = _beside("atol", atol, y0)
     absolute, relative = _on_host(atol), _on_host(rtol)
     smallest, neither = float(np.min(absolute)), np.any(absolute + relative == 0)
@@ -110,9 +112,10 @@ def check_tolerance(
 
 
 def default_atol(rtol: float | Array, y0: Array) -> float | Array:
-    """Return rtol times the root mean square of y_0, or times 1 where that is zero."""
-    size = float(np.sqrt(np.mean(np.abs(_on_host(y0)) ** 2)))
-    return rtol * (size if size > 0 else 1.0)
+    """Return rtol times the root mean square of y_0, of which no square overflows or vanishes."""
+    sizes = np.abs(_on_host(y0))
+    unit = float(np.max(sizes)) or 1.0
+    return rtol * (unit * float(np.sqrt(np.mean((sizes / unit) ** 2))))
 
 
 def check_controller(controller: Any) -> None:

@@ -123,6 +123,14 @@ class Operator(ABC):
         del span
         return True
 
+    def turns(self, span: float) -> bool:
+        """Whether some mode may rotate by more than one radian within a time of the signed length ``span``.
+
+        Assumed True where the eigenvalues are unknown.
+        """
+        del span
+        return True
+
 
 class StoredOperator(Operator):
     """An operator whose φ-functions are formed and stored: numbers, diagonals, small matrices."""
@@ -142,6 +150,10 @@ class StoredOperator(Operator):
     def damps(self, span: float) -> bool:
         """Whether some mode decays by a factor e or more within a time of the signed length ``span``."""
         return not self.elementwise or bool(np.min(np.real(self.values) * span) <= -1)
+
+    def turns(self, span: float) -> bool:
+        """Whether some mode rotates by more than one radian within a time of the signed length ``span``."""
+        return not self.elementwise or bool(np.max(np.abs(np.imag(self.values))) * abs(span) > 1)
 
     def phi_many(self, p: int, scales: np.ndarray) -> Sequence[np.ndarray]:
         """Return [φ_0(s L), …, φ_p(s L)] for several s, which the first axis of each array counts."""

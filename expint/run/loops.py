@@ -279,4 +279,4 @@ def _judged(made: Trial, scale: Array, strictness: float, norm: ErrorNorm, rests
         change = max((norm.size(change, larger) for change in made.changes(found)), default=math.inf)
         if rests and change > AWAKE:
             return _Judged(change / AWAKE, _no_error)
-    return _Judged(error, error_of, change, found, reached)
+    return _Judged(error, error_of, change, found, larger if norm.grows else reached)

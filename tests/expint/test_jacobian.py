@@ -212,7 +212,7 @@ def test_sources_refuse_states_they_cannot_serve(jax: ModuleType) -> None:
         end(Autodiff())
     with pytest.raises(TypeError, match="whose entries cannot be set; form the Jacobian"):
         end(Autodiff(form="action"), jax.numpy.asarray(Y0))
-    with pytest.raises(ValueError, match="expected a real state of 4 entries for a sparsity pattern"):
+    with pytest.raises(ValueError, match="expected a state of 4 entries for a sparsity pattern"):
         end(Differences(sparsity=np.eye(4)))
     with pytest.raises(ValueError, match="expected a sparsity pattern of shape"):
         end(Differences(sparsity=np.ones((3, 2))))

@@ -15,7 +15,7 @@ from expint.backend import Array, is_complex
 from expint.exchange import ask, lent
 from expint.given import is_traced
 from expint.run.events.moving import state_at_event
-from expint.run.events.samples import Sample, foreseen, samples_inside
+from expint.run.events.samples import PLACE, Sample, confirms, foreseen, samples_inside
 
 __all__ = ["EventFinder", "check_events"]
 
@@ -44,11 +44,14 @@ class EventFinder:
         Functions event(t, y) of a real number whose zeros are sought.
     times, states
         What has been found, for each event.
+    y
+        The first state, like which others are.
     """
 
     events: Sequence[Event]
     times: list[list[float]] = field(default_factory=list)
     states: list[list[Array]] = field(default_factory=list)
+    y: Array | None = None
     _last: list[Sample] = field(default_factory=list)
 
     def start(self, t: float, y: Array) -> None:
@@ -60,18 +63,22 @@ class EventFinder:
             If an event does not return a real number.
         """
         self.times, self.states = [[] for _ in self.events], [[] for _ in self.events]
-        self._last = [self._sample(t, y)]
+        self.y, self._last = y, [self._sample(t, y)]
 
-    def look(self, start: float, end: float, y: Array, between: Callable[..., Array]) -> float | None:
-        """Record what happens in a step that ends in ``y`` and return the time of the first terminal event, if any."""
+    def look(self, start: float, end: float, y: Array, between: Callable[..., Array], turns: bool) -> float | None:
+        """Record what happens in a step that ends in ``y`` and return the time of the first terminal event, if any.
+
+        What ``turns``, or may turn, within the step, is looked at inside even if its ends tell a smooth story.
+        """
         self._last = [*self._last[1 - _REMEMBERED :], self._sample(end, y)]
         samples = self._last[-2:]
-        if not foreseen(self._last):
 
-            def measure(times: Sequence[float]) -> list[Sample]:
-                states = between(times)
-                return [self._sample(t, states[j, ...]) for j, t in enumerate(times)]
+        def measure(times: Sequence[float]) -> list[Sample]:
+            states = between(times)
+            return [self._sample(t, states[j, ...]) for j, t in enumerate(times)]
 
+        smooth = foreseen(self._last)
+        if not smooth or (turns and not confirms(self._last, *measure([start + PLACE * (end - start)]))):
             samples = samples_inside(samples[0], samples[1], measure)
         found = [(_zero(self.events[i], between, *piece), i) for piece, i in self._crossings(samples)]
         found.sort(key=lambda pair: abs(pair[0] - start))

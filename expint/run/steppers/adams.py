@@ -12,6 +12,7 @@ from expint.lower.pair import PairCache
 from expint.run.control.orders import ELEMENTARY, OrderPolicy
 from expint.run.control.rest import longest_at_rest
 from expint.run.dense.collocated import Collocated
+from expint.run.dense.continuous import Counted
 from expint.run.steppers.protocol import Slope, Trial, no_estimate, nothing_pending
 from expint.run.tolerance import StepControl
 
@@ -65,10 +66,9 @@ class AdamsPairs:
         """Return the newest value of N in memory."""
         return memory.newest
 
-    def interpolation(self, slope: Slope) -> Collocated:
+    def interpolation(self, slope: Counted) -> Collocated:
         """Return what makes the solution between the steps."""
-        del slope
-        return Collocated(self.pairs.operator, self.pairs.method.order)
+        return Collocated(self.pairs.operator, self.pairs.method.order, slope, bootstraps=False)
 
     def euler(self, memory: _Memory) -> Callable[[float], Array]:
         """Return h ↦ the state after a short step of the exponential Euler method."""

@@ -14,6 +14,7 @@ from expint.run.control import Controller
 from expint.run.control.rest import longest_at_rest, widest_gap
 from expint.run.control.steps import GROWTH_OF_MULTISTEP, StepPolicy
 from expint.run.dense.collocated import Collocated
+from expint.run.dense.continuous import Counted
 from expint.run.flow import flow
 from expint.run.steppers.protocol import Slope, Trial, no_estimate, nothing_pending, trusted_order
 from expint.run.tolerance import StepControl
@@ -83,10 +84,10 @@ class FixedLinear:
         """Return the newest value of N in memory."""
         return memory.slopes[0]
 
-    def interpolation(self, slope: Slope) -> Collocated:
+    def interpolation(self, slope: Counted) -> Collocated:
         """Return what makes the solution between the steps."""
-        del slope
-        return Collocated(self.steps.operator, self.steps.method.order)
+        method = self.steps.method
+        return Collocated(self.steps.operator, method.order, slope, bootstraps=method.history == 1)
 
     def euler(self, memory: Remembered) -> Callable[[float], Array]:
         """Return h ↦ the state after a short step of the exponential Euler method."""
