@@ -219,8 +219,11 @@ def _declared(symmetry: str | None, interval: tuple[float, float] | None) -> Spe
         raise ValueError(f"expected symmetry to be 'symmetric', 'skew' or None, received {symmetry!r}")
     if interval is None:
         return None
-    two = np.shape(interval) == (2,)
-    low, high = (given_number("interval", end) for end in interval) if two else (math.nan, math.nan)
+    try:
+        one, other = interval
+    except (TypeError, ValueError):  # not two of them
+        one = other = math.nan
+    low, high = given_number("interval", one), given_number("interval", other)
     if symmetry is None or not (math.isfinite(low) and math.isfinite(high) and low <= high):
         raise ValueError(
             f"expected interval = (a, b) with a ≤ b together with symmetry='symmetric' or 'skew', received {interval} "
