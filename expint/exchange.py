@@ -107,7 +107,7 @@ def as_state(value: Any, y0: Array, what: str) -> Array:
     if xp.result_type(slope.dtype, y0.dtype) != y0.dtype:
         raise TypeError(
             f"expected {what} to return dtype {y0.dtype}, that of y0, received {slope.dtype}; convert y0 or the "
-            "result of nonlinear, so that no step changes the dtype silently"
+            "result, so that no step changes the dtype silently"
         )
     return slope
 
@@ -140,7 +140,7 @@ def _check_home(slope: Array, y0: Array, xp: Namespace, what: str) -> None:
     if array_namespace(slope) is not xp:
         raise TypeError(
             f"expected {what} to return an array of {type(y0).__module__}, as y0 is one, received one of "
-            f"{type(slope).__module__}; convert y0 or the result of nonlinear"
+            f"{type(slope).__module__}; convert y0 or the result"
         )
     if device(slope) != device(y0) and device(slope) is not None:  # JAX knows no device of what it traces
         raise TypeError(f"expected {what} to stay on device {device(y0)}, received one on {device(slope)}")

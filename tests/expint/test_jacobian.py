@@ -229,7 +229,7 @@ def test_sources_refuse_states_they_cannot_serve(jax: ModuleType) -> None:
         (Product(lambda t, y, v: v[:2]), r"expected J v of shape \(3,\), that of y0, received shape \(2,\)"),
         (Product(lambda t, y, v: 1.0), "received float"),
         (Given(jacobian, in_time=lambda t, y: np.ones(2)), r"expected in_time\(t, y\) to return shape \(3,\)"),
-        (Given(jacobian, in_time="same"), "expected in_time other than 'same'"),
+        (Given(jacobian, in_time="same"), "expected in_time as a function or None .* received 'same'"),
     ],
 )
 def test_jacobians_that_do_not_fit_are_refused_with_what_came(wrong: Any, sentence: str) -> None:

@@ -139,7 +139,7 @@ class Adams(FullStiffOrder, Presented):
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         If the order is not a positive integer.
     """
 
@@ -151,7 +151,7 @@ class Adams(FullStiffOrder, Presented):
 
     def __post_init__(self) -> None:
         plain_fields(self)
-        if not isinstance(self.q, int) or self.q < 1:
+        if self.q < 1:
             raise ValueError(f"expected the order of Adams to be an integer ≥ 1, received {self.q!r}")
         few("adams", self.q)
 
