@@ -217,7 +217,7 @@ class StackedColumns:
     def difference(self, foreseen: np.ndarray, value: Array) -> Array:
         """Return the difference between ``value`` and the sum of the newest past values times ``foreseen``."""
         start = self._first + 1
-        np.dot(foreseen, self._flat[start : start + len(foreseen)], out=self._flat_foreseen)
+        foreseen.dot(self._flat[start : start + len(foreseen)], self._flat_foreseen)
         return value - self._foreseen
 
     def weigh(self, weight: Any, difference: Array) -> Array:
