@@ -9,7 +9,7 @@ import numpy as np
 
 from expint.backend import Array, array_namespace, asarray_like, to_numpy
 from expint.derive.kinds.stage import Method
-from expint.exchange import as_state, ask, lent, refuse_masked
+from expint.exchange import asking, refuse_masked
 from expint.given import check_state, refuse_gradients
 from expint.run.control import Controller
 from expint.run.tolerance import ErrorNorm
@@ -36,19 +36,7 @@ def check_slopes(
     ``expint.exchange``. For states of NumPy it may also return a list or a number.
     """
     check_function(nonlinear, args, what)
-    known: Any = object()
-    shape = y0.shape
-
-    def checked(t: float, y: Array) -> Array:
-        nonlocal known
-        slope = ask(nonlinear, t, lent(y), *args)
-        if getattr(slope, "dtype", None) is known and slope.shape == shape:
-            return slope
-        slope = as_state(slope, y0, what)
-        known = slope.dtype
-        return slope
-
-    return checked
+    return asking(nonlinear, args, y0, what)
 
 
 def check_function(function: Any, args: Any, what: str) -> None:

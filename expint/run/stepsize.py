@@ -97,7 +97,7 @@ def check_step(trial: float, t: float, span: float, failure: Exception | None, e
 
     ``failure`` or ``error`` is what made it so small; ``error`` is nan where none was tried.
     """
-    if trial >= max(_ROUNDING * math.ulp(t), _TINY * span):
+    if trial >= _ROUNDING * math.ulp(t) and trial >= _TINY * span:
         return
     if failure is not None:
         raise AdaptiveFailure(Status.ACTION_FAILED, f"at t = {t:.6g}, with a step of {trial:.3g}: {failure}")
