@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import islice
+from math import inf
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -114,8 +115,7 @@ def _plan_with_limit(sampler: Declared, schedule: NoiseSchedule, ends: _Ends, ed
     beyond = ends.and_zero(2 * ends.s[-1] - before, schedule.t_clean)  # any finite step: its row is replaced
     beyond.alpha[-1], beyond.sigma[-1] = ends.alpha[-1], ends.sigma[-1]
     known = slopes_since(edges, beyond.t)
-    before_last = sampler.methods(schedule, ends.s.tolist(), known) if len(ends.s) > 1 else ()
-    methods = (*before_last, expint.Adams(1))
+    methods = sampler.methods(schedule, [*ends.s.tolist(), inf], known, to_zero=True)
     plan = _lowered(beyond, methods, known, gauge, schedule)
     alpha, sigma = float(schedule.alpha(t)), float(schedule.sigma(t))
     of_state, of_slope = coefficients(gauge.predicts, "data", alpha, sigma, schedule.sigma_data)

@@ -18,8 +18,10 @@ from diffusion.process.gauge import DATA, GAUGES, NOISE, RHO
 from diffusion.process.schedule import NoiseSchedule
 from diffusion.samplers.automatic import AUTO, Automatic
 from diffusion.samplers.ends import End
+from diffusion.samplers.ipndm_v import PublishedVariableSteps
 from diffusion.samplers.presets import PRESETS
 from diffusion.samplers.sampler import Sampler
+from diffusion.samplers.singlestep import SpacedNodes
 from expint.derive import INDEX, Butcher, PredictorCorrector, lawson
 
 __all__ = ["SAMPLERS", "sampler", "sampler_names"]
@@ -86,7 +88,7 @@ _CATALOGUE: tuple[Sampler | Automatic, ...] = (
     _DEIS("deis-rho-vdh3", lawson(_VAN_DER_HOUWEN)),
     _DEIS("deis-rho-rk4", expint.method("lawson-rk4")),
     _DEIS("ipndm", expint.Adams(4, clock=INDEX, ramp=True), grid=uniform_in_t),
-    _DEIS("ipndm-v", expint.Adams(4, ramp=True), grid=uniform_in_t),
+    _DEIS("ipndm-v", PublishedVariableSteps(4, ramp=True), grid=uniform_in_t, reference="zhou2024"),
     _DPM("dpm1", expint.Adams(1)),
     _DPM("dpm2", expint.method("etd2rk-weak")),
     _DPM("dpm3", expint.method("hochbruck-ostermann3")),
@@ -96,6 +98,8 @@ _CATALOGUE: tuple[Sampler | Automatic, ...] = (
     _DPMPP("dpmpp-2m", expint.Adams(2, ramp=True)),
     _DPMPP("dpmpp-3s", expint.method("hochbruck-ostermann3")),
     _DPMPP("dpmpp-3m", expint.Adams(3, ramp=True)),
+    *(_DPM(f"dpm{q}-time", SpacedNodes(q), grid=uniform_in_t, interpolate_in="t") for q in (2, 3)),
+    *(_DPMPP(f"dpmpp-{q}s-time", SpacedNodes(q), grid=uniform_in_t, interpolate_in="t") for q in (2, 3)),
     *(_unipc(p) for p in range(1, 5)),
     *(_unipc_noise(p) for p in range(1, 5)),
     _sa(3),

@@ -61,6 +61,13 @@ _ENTRIES: dict[str, _Entry] = {
         2023,
         "2204.13902",
     ),
+    "zhou2024": _Entry(
+        "Zhou, Zhenyu and Chen, Defang and Wang, Can and Chen, Chun",
+        "Fast {ODE}-based sampling for diffusion models in around 5 steps",
+        "IEEE/CVF Conference on Computer Vision and Pattern Recognition",
+        2024,
+        "2312.00094",
+    ),
     "zheng2023": _Entry(
         "Zheng, Kaiwen and Lu, Cheng and Chen, Jianfei and Zhu, Jun",
         "{DPM-Solver-v3}: Improved diffusion {ODE} solver with empirical model statistics",

@@ -47,8 +47,12 @@ class End:
             if not isinstance(order, int) or order < 1:
                 raise ValueError(f"expected the orders at the end of a grid to be integers ≥ 1, received {order!r}")
 
-    def apply(self, methods: Sequence[Method]) -> tuple[Method, ...]:
-        """Return the methods with which the steps of a grid are made, given those of a run without end."""
+    def apply(self, methods: Sequence[Method], *, to_zero: bool = False) -> tuple[Method, ...]:
+        """Return the methods with which the steps of a grid are made, given those of a run without end.
+
+        ``to_zero`` says whether one more step follows, to σ = 0.
+        """
+        del to_zero
         limits = self.orders[-len(methods) :]
         first = len(methods) - len(limits)
         ended = [*methods[:first], *(capped(method, order) for method, order in zip(methods[first:], limits))]

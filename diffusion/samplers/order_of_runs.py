@@ -6,7 +6,7 @@ from typing import Any
 
 import expint
 from diffusion.samplers.ends import capped
-from diffusion.samplers.presets import TaperBelow
+from diffusion.samplers.presets import RiemannClock, TaperBelow
 from diffusion.samplers.sampler import Sampler
 from expint.derive import INDEX
 
@@ -20,7 +20,7 @@ def order_of_runs(sampler: Sampler) -> int:
     multistep method; and so does one last step of order 1.
     """
     method = sampler.method
-    order = method.order
+    order = 1 if issubclass(sampler.history, RiemannClock) else method.order  # a left sum over each step
     if isinstance(method, expint.Adams) and method.clock is INDEX:
         order = min(order, 2)  # its weights are those of uniform steps in the clock of the gauge
     first = [_order_when(sampler, known) + 1 for known in range(1, method.history)]

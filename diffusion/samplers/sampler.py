@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from math import isfinite
 from typing import Any
 
@@ -98,19 +99,26 @@ class Sampler:
         """Return the method of each of the steps between the values ``s`` of the clock of the gauge.
 
         ``known`` says how many slopes each of them may look at. With ``to_zero`` the grid ends before the last step,
-        which leads to σ = 0.
+        which leads to σ = 0; where the clock is infinite there, the last value is.
         """
-        bounded = (
-            not to_zero or self.interpolate_in is None or isfinite(self._history_value(schedule, schedule.t_clean))
+        bounded = not to_zero or (
+            isfinite(s[-1])
+            and (self.interpolate_in is None or isfinite(self._history_value(schedule, schedule.t_clean)))
         )
-        method = self._method_on(schedule, s if bounded else s[:-1])
-        last = (capped(method, self.end.zero or 1) if bounded else expint.Adams(1),) if to_zero else ()
+        bound = partial(self._on, schedule=schedule, s=s if bounded else s[:-1])
+        method = bound(self.method)
+        last: tuple[Method, ...] = ()
+        if to_zero:
+            towards = capped(method, self.end.zero or 1) if bounded else expint.Adams(1)
+            last = (towards if self.end.correct else predictor(towards),)
         steps = len(s) - 1 - to_zero
         if steps == 0:
             return last
         begun = [method if self.start is None else STARTS[self.start](method, count) for count in known[:steps]]
         restarted = [after == 1 for after in known[1:steps]]  # no correction by a slope from beyond an edge
-        ended = self.end.apply([predictor(m) if edge else m for m, edge in zip(begun, [*restarted, False])])
+        of_end = tuple(bound(m) if hasattr(m, "clock") else m for m in self.end.methods)
+        end = replace(self.end, methods=of_end)
+        ended = end.apply([predictor(m) if edge else m for m, edge in zip(begun, [*restarted, False])], to_zero=to_zero)
         return (*ended, *last)
 
     def plan(
@@ -154,19 +162,18 @@ class Sampler:
             value = clock(self.interpolate_in or self.gauge.clock).value(schedule, np.array([t]))
         return float(np.asarray(value)[0])
 
-    def _method_on(self, schedule: NoiseSchedule, s: Sequence[float]) -> Method:
-        """Return the method with its history clock bound to the ``schedule`` and the ends ``s`` of the steps."""
+    def _on(self, method: Any, schedule: NoiseSchedule, s: Sequence[float]) -> Method:
+        """Return the ``method`` with its clock bound to the ``schedule`` and the ends ``s`` of the steps."""
         if self.interpolate_in is None:
-            return self.method
-        if not hasattr(self.method, "clock"):
+            return method  # type: ignore[no-any-return]
+        if not hasattr(method, "clock"):
             raise ValueError(
                 f"{self.name}: expected a multistep method to interpolate in {self.interpolate_in!r}, received "
-                f"{self.method.name}, whose history has no clock of its own; leave interpolate_in out"
+                f"{method.name}, whose history has no clock of its own; leave interpolate_in out"
             )
         history = self.history(
             schedule, self.gauge.clock, clock(self.interpolate_in), tuple(s), self.gauge.constants[0] == 0
         )
-        method: Any = self.method  # with a clock
         bound: Method = replace(method, clock=history)
         return bound
 

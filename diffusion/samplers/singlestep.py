@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction as F
+from typing import Any
+
+import numpy as np
 
 import expint
-from diffusion.grids.published import uniform_in_lambda
+from diffusion.grids.published import uniform_in, uniform_in_lambda
+from diffusion.process.clock import clock
 from diffusion.process.gauge import GAUGES
+from diffusion.process.schedule import NoiseSchedule
 from diffusion.samplers.ends import End
 from diffusion.samplers.sampler import Sampler
-from expint.derive import REST, Method, Tableau, collocation_weights, phi
+from expint.derive import REST, Method, Stage, StepContext, Tableau, Terms, WithoutEstimate, collocation_weights, phi
 
-__all__ = ["orders_for_calls", "singlestep"]
+__all__ = ["SpacedNodes", "orders_for_calls", "singlestep"]
 
 _COLLOCATED3 = Tableau(
     "dpm3-collocated",
@@ -29,6 +35,96 @@ _METHODS: dict[int, Method] = {
     3: expint.method("hochbruck-ostermann3"),
 }
 _COLLOCATED: dict[int, Method] = {1: _METHODS[1], 2: expint.method("etd2rk-midpoint"), 3: _COLLOCATED3}
+
+
+@dataclass(frozen=True)
+class SpacedNodes(WithoutEstimate):
+    """The published one-step methods of order 2 and 3 with nodes uniform in a clock of the schedule, not in λ.
+
+    So they are made on grids uniform in t: the nodes of a step are times of a finer grid. Their weights are those of
+    ``etd2rk`` and of Hochbruck and Ostermann's third order with the nodes c₂, c₃ that come of it; c₃ = 2/3, for which
+    the second is of order 3, it is in the limit of short steps only, and so is its order.
+
+    Parameters
+    ----------
+    q
+        The number of stages, 1, 2 or 3.
+    clock
+        The clock in which the nodes are uniform, bound to a schedule; a sampler binds the clock ``interpolate_in``.
+
+    Notes
+    -----
+    Lu et al. 2022, algorithms 1 and 2, as their code calls them for ``skip_type="time_uniform"``.
+    """
+
+    q: int
+    clock: Any = None
+
+    @property
+    def name(self) -> str:
+        """The name of the method."""
+        return f"spaced{self.q}"
+
+    @property
+    def order(self) -> int:
+        """The order."""
+        return self.q
+
+    @property
+    def stages(self) -> int:
+        """Evaluations of N per step."""
+        return self.q
+
+    @property
+    def history(self) -> int:
+        """How many remembered slopes a step looks at: that of its start."""
+        return 1
+
+    def recipe(self, step: StepContext) -> Sequence[Stage]:
+        """Return the stages of a step."""
+        c = self._nodes(step)
+        stages = [_stage(at, {(1, at): at}, ()) for at in c[:1]]
+        if self.q == 1:
+            return (_accepted({(1, 1): 1.0}, ()),)
+        if self.q == 2:
+            return (*stages, _accepted({(1, 1): 1.0 - 0.5 / c[0]}, ({(1, 1): 0.5 / c[0]},)))
+        ratio = c[1] ** 2 / c[0]
+        stages.append(_stage(c[1], {(1, c[1]): c[1], (2, c[1]): -ratio}, ({(2, c[1]): ratio},)))
+        return (*stages, _accepted({(1, 1): 1.0, (2, 1): -1.0 / c[1]}, ({(2, 1): 1.0 / c[1]}, {})))
+
+    def _nodes(self, step: StepContext) -> list[float]:
+        """Return the inner nodes in units of the step."""
+        (start,) = self.clock.nodes(step._replace(history=step.history[:1]))
+        places = np.arange(1, self.q) / self.q
+        values = start + places * (self.clock.end(step) - start)
+        times = self.clock.polynomial.time(self.clock.schedule, values)
+        s = np.asarray(self.clock.integration.value(self.clock.schedule, times))
+        return ((s - step.start) / step.step).tolist()  # type: ignore[no-any-return]
+
+
+def _stage(c: float, past: Terms, stages: tuple[Terms, ...]) -> Stage:
+    return Stage(c, {(0, c): 1.0}, stages, (past,), evaluate=True, accept=False, remember=False)
+
+
+def _accepted(past: Terms, stages: tuple[Terms, ...]) -> Stage:
+    return Stage(F(1), phi(0).terms, stages, (past,), evaluate=True, accept=True, remember=True)
+
+
+@dataclass(frozen=True)
+class _ByCalls:
+    """The rule of a grid on which each step takes as much of a clock as it makes calls."""
+
+    clock: str
+    calls: tuple[int, ...]
+
+    def __call__(self, steps: int, schedule: NoiseSchedule) -> np.ndarray:
+        if steps != len(self.calls):
+            raise ValueError(f"expected steps = {len(self.calls)}, one for each order, received {steps}")
+        fine = uniform_in(self.clock)(sum(self.calls), schedule)
+        return fine[np.cumsum([0, *self.calls])]
+
+    def __str__(self) -> str:
+        return self.clock
 
 
 def orders_for_calls(calls: int, order: int) -> list[int]:
@@ -52,7 +148,9 @@ def orders_for_calls(calls: int, order: int) -> list[int]:
     return [3] * (whole - 1) + [2, 1] if order == 3 else [order] * whole
 
 
-def singlestep(orders: Sequence[int], gauge: str = "data", *, collocated: bool = False) -> Sampler:
+def singlestep(
+    orders: Sequence[int], gauge: str = "data", *, collocated: bool = False, uniform: str = "lambda"
+) -> Sampler:
     """Return the sampler whose last steps are made by one-step methods of the given ``orders``, one for each.
 
     Run it with ``steps=len(orders)``; a step of order k makes k calls.
@@ -66,11 +164,15 @@ def singlestep(orders: Sequence[int], gauge: str = "data", *, collocated: bool =
     collocated
         Whether the interpolation polynomial of the slopes is integrated exactly ("taylor"), or the published weights
         are taken, which use one φ-function less.
+    uniform
+        The clock in which the network's calls are laid out evenly: "lambda" for steps of one length in λ, whatever
+        their orders; "t" for times of a grid uniform in t, as the published code has for ``skip_type="time_uniform"``.
 
     Raises
     ------
     ValueError
-        If there are no orders, or one of them is not 1, 2 or 3.
+        If there are no orders, or one of them is not 1, 2 or 3; or if the interpolation polynomial is asked for in
+        another clock than λ.
 
     Notes
     -----
@@ -82,4 +184,15 @@ def singlestep(orders: Sequence[int], gauge: str = "data", *, collocated: bool =
     methods = tuple(table[order] for order in orders)
     name = f"singlestep{max(orders)}-{gauge}"
     reference = {"noise": "lu2022", "data": "lu2022pp"}.get(gauge, "")
+    if uniform != "lambda":
+        if collocated:
+            raise ValueError(
+                f"expected collocated=False with nodes uniform in {uniform!r}, received True; take uniform='lambda'"
+            )
+        clock(uniform)  # one there is
+        spaced = tuple(map(SpacedNodes, orders))
+        rule = _ByCalls(uniform, tuple(orders))
+        return Sampler(
+            f"{name}-{uniform}", spaced[0], GAUGES[gauge], rule, uniform, end=End(methods=spaced), reference=reference
+        )
     return Sampler(name, methods[0], GAUGES[gauge], uniform_in_lambda, end=End(methods=methods), reference=reference)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from expint.derive.algebra.phisum import PhiSum, Terms, exact, phi
 from expint.derive.algebra.recovery import recover
-from expint.derive.kinds.stage import ErrorEstimate, Method, Stage, StepContext, kind_of_method
+from expint.derive.kinds.stage import ErrorEstimate, Method, Stage, StepContext, WithoutEstimate, kind_of_method
 from expint.derive.kinds.tableau import REST, Tableau
 
 if TYPE_CHECKING:
@@ -83,6 +83,7 @@ __all__ = [
     "StepContext",
     "Tableau",
     "Terms",
+    "WithoutEstimate",
     "adams_terms",
     "adams_weights",
     "adjoint",

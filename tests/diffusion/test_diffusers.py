@@ -31,7 +31,21 @@ CASES = {
         )
         for q in (2, 3)
     },
-    **{f"unipc{q}-bh2@diffusers": ("UniPCMultistepScheduler", {"solver_order": q}) for q in (1, 2, 3)},
+    **{
+        f"unipc{q}-{variant}@diffusers": (
+            "UniPCMultistepScheduler",
+            {"solver_order": q, "solver_type": variant, "final_sigmas_type": final},
+        )
+        for q in (1, 2, 3, 4)
+        for variant, final in (("bh1", "sigma_min"), ("bh2", "zero"))
+    },
+    **{
+        f"sa{q}@diffusers": (
+            "SASolverScheduler",
+            {"predictor_order": q, "corrector_order": q + 1, "tau_func": lambda t: 0},
+        )
+        for q in (1, 2, 3)
+    },
     **{f"deis{q}@diffusers": ("DEISMultistepScheduler", {"solver_order": q}) for q in (1, 2, 3)},
 }
 
@@ -40,9 +54,12 @@ def made(name, **options):
     return getattr(schedulers, name)(num_train_timesteps=1000, trained_betas=BETAS.tolist(), **options)
 
 
-def run(scheduler, network, steps):
-    """Return the timesteps that a scheduler asks for, and the last sample."""
+def run(scheduler, network, steps, sigmas=None):
+    """Return the timesteps that a scheduler asks for, and the last sample; ``sigmas`` in place of its rounded ones."""
     scheduler.set_timesteps(steps)
+    if sigmas is not None:
+        np.testing.assert_allclose(scheduler.sigmas, sigmas, rtol=1e-4)
+        scheduler.sigmas = torch.from_numpy(sigmas)
     x = torch.from_numpy(NOISE)
     asked = [int(timestep) for timestep in scheduler.timesteps]
     for timestep in scheduler.timesteps:
@@ -75,6 +92,34 @@ def test_the_preset_makes_the_run_of_the_scheduler(preset, steps):
     # they keep noise levels in single precision; the coefficients of DEIS are differences of antiderivatives, too
     rounding = 2e-4 if "deis" in preset else 1e-5
     np.testing.assert_allclose(found.numpy(), x, rtol=0, atol=rounding)
+
+
+TO_ZERO = [name for name in CASES if name.startswith("dpmpp") or "bh2" in name]
+
+
+@pytest.mark.parametrize("steps", [2, 5, 14, 15])
+@pytest.mark.parametrize("preset", TO_ZERO)
+def test_a_grid_that_ends_above_zero_is_the_run_of_the_scheduler_to_sigma_min(preset, steps):
+    name, options = CASES[preset]
+    scheduler = made(name, **{**options, "final_sigmas_type": "sigma_min"})
+    grid = diffusion.grids.timesteps(steps, "linspace", schedule=VP, final="sigma_min")
+    expected, x = run(scheduler, lambda x, i: EPS(x, (i + 1) / 1000), steps, sigmas=VP.rho(grid))
+    denoiser, asked = recording(EPS)
+    found = diffusion.sample(denoiser, torch.from_numpy(NOISE), sampler=preset, grid=grid)
+    assert asked == expected
+    np.testing.assert_allclose(found.numpy(), x, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("preset", [name for name in CASES if name not in TO_ZERO and "ddim" not in name])
+def test_a_step_to_zero_noise_that_the_scheduler_does_not_make_is_refused(preset):
+    name, options = CASES[preset]
+    grid = diffusion.grids.timesteps(5, "linspace", schedule=VP)
+    with pytest.raises(ValueError, match="expected a grid that ends above σ = 0, received one that ends there"):
+        diffusion.sample(EPS, NOISE, sampler=preset, grid=grid)
+    if name in ("DPMSolverMultistepScheduler", "DEISMultistepScheduler", "SASolverScheduler"):
+        return  # they raise, or have no such option
+    _, x = run(made(name, **{**options, "final_sigmas_type": "zero"}), lambda x, i: EPS(x, (i + 1) / 1000), 5)
+    assert np.all(np.isnan(x))
 
 
 SPACED = [("linspace", 0), ("leading", 0), ("leading", 1), ("trailing", 0)]

@@ -28,7 +28,8 @@ SCHEDULES = {
 }
 CALLS = {
     **dict.fromkeys(("deis-rho-heun", "dpm2", "dpmpp-2s", "edm-heun", "dpm2@k-diffusion", "dpmpp-2s@k-diffusion"), 2),
-    **dict.fromkeys(("dpm3", "dpmpp-3s"), 3),
+    **dict.fromkeys(("dpm2-time", "dpmpp-2s-time"), 2),
+    **dict.fromkeys(("dpm3", "dpmpp-3s", "dpm3-time", "dpmpp-3s-time"), 3),
     **{f"deis-rho-{name}3": 3 for name in ("kutta", "heun", "ralston", "ssprk", "vdh")},
     "deis-rho-rk4": 4,
 }
@@ -82,6 +83,12 @@ ORDERS = {
     "dpm1": 1,
     "dpm2": 2,
     "dpm3": 3,
+    **{f"deis-{kind}{r}@th-deis": 1 for kind in ("tab", "rhoab") for r in range(4)},
+    "ipndm-v": 2,
+    "dpm2-time": 2,
+    "dpm3-time": 3,
+    "dpmpp-2s-time": 2,
+    "dpmpp-3s-time": 3,
     "dpm2m": 2,
     "dpm3m": 2,
     "dpmpp-2s": 2,

@@ -118,6 +118,40 @@ def ipndm(eps, schedule, grid, x):
     return np.array(states)
 
 
+def ipndm_v(eps, schedule, grid, x):
+    """iPNDM_v of diff-sampler, on σ standing for σ/α: its weights for steps of different length, brackets as they are.
+
+    Exact weights of three and four slopes would have (1 − A) B where it has 1 − A B.
+    """
+    rho = schedule.rho(grid)
+    states, past = [x], []
+    for i, (s, t) in enumerate(pairwise(grid)):
+        past = [eps(x, s), *past][:4]
+        h = [rho[j + 1] - rho[j] for j in range(i, max(-1, i - 4), -1)]
+        c1 = c2 = c3 = c4 = 0.0
+        if i == 0:
+            c1 = 1.0
+        if i >= 1:
+            hn, h1 = h[:2]
+            c1, c2 = (2 + hn / h1) / 2, -(hn / h1) / 2
+        if i >= 2:
+            h2 = h[2]
+            t1 = (1 - hn / (3 * (hn + h1)) * (hn * (hn + h1)) / (h1 * (h1 + h2))) / 2
+            c1, c2, c3 = c1 + t1, c2 - (1 + h1 / h2) * t1, t1 * h1 / h2
+        if i >= 3:
+            h3 = h[3]
+            t2 = (1 - hn / (3 * (hn + h1))) / 2 + (1 - hn / (2 * (hn + h1))) * hn / (6 * (hn + h1 + h2))
+            t2 = t2 * (hn * (hn + h1) * (hn + h1 + h2)) / (h1 * (h1 + h2) * (h1 + h2 + h3))
+            c1 = c1 + t2
+            c2 = c2 - (1 + (h1 / h2) + (h1 * (h1 + h2) / (h2 * (h2 + h3)))) * t2
+            c3 = c3 + ((h1 / h2) + (h1 * (h1 + h2) / (h2 * (h2 + h3)) * (1 + h2 / h3))) * t2
+            c4 = -t2 * (h1 * (h1 + h2) / (h2 * (h2 + h3))) * h1 / h2
+        slope = sum(c * d for c, d in zip((c1, c2, c3, c4), past))
+        x = schedule.alpha(t) * (x / schedule.alpha(s) + h[0] * slope)
+        states.append(x)
+    return np.array(states)
+
+
 def edm_heun(denoise, grid, x):
     """Karras et al. 2022, algorithm 1 without churn, on σ: trapezoidal steps, an Euler step where σ becomes 0."""
     states = [x]

@@ -78,6 +78,38 @@ def dpm_solver_pp_singlestep(eps, schedule, grid, x, order):
     return np.array(states)
 
 
+def dpm_solver_in_time(eps, schedule, grid, x, order, gauge):
+    """DPM-Solver(++) singlestep of its code for ``skip_type="time_uniform"``: r₁ and r₂ from times uniform in t.
+
+    ``singlestep_dpm_solver_second_update`` and ``…_third_update``, solver type "dpmsolver".
+    """
+    predict, states = eps if gauge == "noise" else data(eps, schedule), [x]
+    sign = 1 if gauge == "noise" else -1
+    for s, t in pairwise(grid):
+        inner = np.linspace(s, t, order + 1)
+        lam = schedule.half_log_snr(inner)
+        h = lam[-1] - lam[0]
+        r1, r2 = (lam[1] - lam[0]) / h, (lam[-2] - lam[0]) / h
+        before = schedule.alpha(s) if gauge == "noise" else schedule.sigma(s)
+        kept = schedule.alpha if gauge == "noise" else schedule.sigma
+        scale = schedule.sigma if gauge == "noise" else schedule.alpha
+
+        def step(at, r, m, h=h, x=x, before=before, kept=kept, scale=scale):
+            return kept(at) / before * x - scale(at) * np.expm1(sign * r * h) * m
+
+        m0 = predict(x, s)
+        m1 = predict(step(inner[1], r1, m0), inner[1])
+        if order == 2:
+            x = step(t, 1, m0) - 0.5 / r1 * scale(t) * np.expm1(sign * h) * (m1 - m0)
+        else:
+            at, z = inner[2], sign * r2 * h
+            u2 = step(at, r2, m0) - r2 / r1 * scale(at) * (np.expm1(z) / z - 1) * (m1 - m0)
+            m2, z = predict(u2, at), sign * h
+            x = step(t, 1, m0) - 1 / r2 * scale(t) * (np.expm1(z) / z - 1) * (m2 - m0)
+        states.append(x)
+    return np.array(states)
+
+
 def dpm_solver_multistep(eps, schedule, grid, x, order, gauge, halved=False, twice=2):
     """DPM-Solver(++) multistep of order 2 and 3, solver types "taylor" and, ``halved``, "dpmsolver" on two slopes.
 
@@ -143,8 +175,11 @@ def unipc(eps, schedule, grid, x, order, gauge, variant):
     return np.array(states)
 
 
-def sa_solver(eps, schedule, grid, x, order):
-    """Xue et al. 2023, eq. (14)–(17) at τ = 0: Lagrange in λ under e^λ; the corrector has the prediction as a node."""
+def sa_solver(eps, schedule, grid, x, order, few_steps=False):
+    """Xue et al. 2023, eq. (14)–(17) at τ = 0: Lagrange in λ under e^λ; the corrector has the prediction as a node.
+
+    With ``few_steps`` as its code for few steps, which adds a term of O(h³) where there are two slopes.
+    """
     x0, states, past, lam = data(eps, schedule), [x], [], []
     points, weights = np.polynomial.legendre.leggauss(24)
     past, lam = [x0(x, grid[0])], [schedule.half_log_snr(grid[0])]
@@ -154,7 +189,13 @@ def sa_solver(eps, schedule, grid, x, order):
 
         def step(nodes, values, at=at, ls=ls, lt=lt, st=st, g=g, x=x):
             kernel = np.exp(at) * weights * (lt - ls) / 2
-            return st / g * x + st * sum(np.sum(kernel * lagrange(nodes, j, at)) * v for j, v in enumerate(values))
+            weights_of = [np.sum(kernel * lagrange(nodes, j, at)) for j in range(len(nodes))]
+            if few_steps and len(nodes) == 2:
+                h = lt - ls
+                added = np.exp(lt) * (h**2 / 2 - (h - 1 + np.exp(-h)))
+                weights_of[0] += added / (nodes[0] - nodes[1])
+                weights_of[1] -= added / (nodes[0] - nodes[1])
+            return st / g * x + st * sum(w * v for w, v in zip(weights_of, values))
 
         predicted = step(np.array(lam), past)
         if i == len(grid) - 2:
