@@ -12,6 +12,7 @@ import numpy as np
 
 import expint
 from diffusion.denoiser import Denoiser
+from diffusion.keeping import kept_of_values
 from diffusion.process.schedule import NoiseSchedule
 from expint.backend import Array, array_namespace, is_jax, to_numpy
 
@@ -51,12 +52,13 @@ class FirstData(NamedTuple):
     data: Array
 
 
-def first_data(schedule: NoiseSchedule, t: float, x: Array, data: Array, from_noise: bool) -> FirstData:
-    """Return what is kept of a state ``x`` and the ``data`` implied at ``t``."""
+def first_data(t: float, alpha: float, sigma: float, x: Array, data: Array, from_noise: bool) -> FirstData:
+    """Return what is kept of a state ``x`` and the ``data`` implied at ``t``, where the scales are α and σ."""
     products = (_mean_product(x, x), _mean_product(x, data), _mean_product(data, data))
-    return FirstData(t, float(schedule.alpha(t)), float(schedule.sigma(t)), prod(x.shape), from_noise, *products)
+    return FirstData(t, alpha, sigma, prod(x.shape), from_noise, *products)
 
 
+@kept_of_values(maxsize=128)
 def middle_time(plan: expint.Plan, schedule: NoiseSchedule) -> float:
     """Return the time of the evaluation that lies nearest to ρ = 1, where state and data tell most of each other."""
     times = np.array([t for t, row in plan.rows if row.evaluate])
