@@ -12,6 +12,7 @@ import numpy as np
 
 import expint
 from diffusion.denoiser import Denoiser
+from diffusion.keeping import kept_of_values
 from diffusion.process.prediction import coefficients
 from diffusion.process.schedule import NoiseSchedule
 from expint.backend import Array, array_namespace, is_jax, to_numpy
@@ -55,15 +56,17 @@ class FirstData(NamedTuple):
     data: Array
 
 
-def first_data(denoiser: Denoiser, t: float, x: Array, data: Array, from_noise: bool) -> FirstData:
-    """Return what is kept of a state ``x`` and the ``data`` that the ``denoiser`` implies at ``t``."""
-    schedule = denoiser.schedule
-    alpha, sigma = float(schedule.alpha(t)), float(schedule.sigma(t))
-    of_state = coefficients(denoiser.predicts, "data", alpha, sigma, schedule.sigma_data)[0] if alpha * sigma else 0.0
+def first_data(
+    denoiser: Denoiser, t: float, alpha: float, sigma: float, x: Array, data: Array, from_noise: bool
+) -> FirstData:
+    """Return what is kept of a state ``x`` and the ``data`` that the ``denoiser`` implies at ``t``, of scales α, σ."""
+    known = denoiser.schedule.sigma_data
+    of_state = coefficients(denoiser.predicts, "data", alpha, sigma, known)[0] if alpha * sigma else 0.0
     products = (_mean_product(x, x), _mean_product(x, data), _mean_product(data, data))
     return FirstData(t, alpha, sigma, of_state, prod(x.shape), from_noise, *products)
 
 
+@kept_of_values(maxsize=128)
 def middle_time(plan: expint.Plan, schedule: NoiseSchedule) -> float:
     """Return the time of the evaluation that lies nearest to ρ = 1, where state and data tell most of each other."""
     times = np.array([t for t, row in plan.rows if row.evaluate])

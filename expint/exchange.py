@@ -118,9 +118,10 @@ def noticing(function: Callable[..., Any], what: str) -> Callable[..., Any]:
     """
 
     def noticed(x: Array, t: Array, **condition: Any) -> Any:
-        if not hasattr(x, "_version") or x.is_inference():
+        try:
+            before = x._version, t._version
+        except (AttributeError, RuntimeError):  # no tensors, or tensors of inference mode, which count no versions
             return function(lent(x), lent(t), **condition)
-        before = x._version, t._version
         value = function(x, t, **condition)
         if (x._version, t._version) != before:
             raise ValueError(

@@ -131,10 +131,12 @@ def over_times(
     """
     evaluations, h, start, end = 0, 0.0, times[0], times[0]
 
-    def slope(at: float, *where: Any) -> Array:
+    def slope(at: float, where: Any, then: Any = None) -> Array:  # of flows a time goes before the state
         nonlocal evaluations
         evaluations += 1
-        return nonlinear(at if start <= at <= end or end <= at <= start else inside(at, start, end), *where)
+        if not (start <= at <= end or end <= at <= start):
+            at = inside(at, start, end)
+        return nonlinear(at, where) if then is None else nonlinear(at, where, then)
 
     at_start = stepper.value(slope, times[0], y) if stepper.starts_with_slope else None
     yield Accepted(times[0], y, evaluations, ahead=at_start)
@@ -183,10 +185,12 @@ def to_tolerance(
     evaluations, rejected, last_error, rests, end = 0, 0, math.nan, False, stops[-1]
     failure: ActionFailure | None = None
 
-    def slope(at: float, *where: Any) -> Array:
+    def slope(at: float, where: Any, then: Any = None) -> Array:  # of flows a time goes before the state
         nonlocal evaluations
         evaluations += 1
-        return nonlinear(at if t <= at <= end or end <= at <= t else inside(at, t, end), *where)
+        if not (t <= at <= end or end <= at <= t):
+            at = inside(at, t, end)
+        return nonlinear(at, where) if then is None else nonlinear(at, where, then)
 
     def value(t: float, y: Array) -> Array:
         return stepper.value(slope, t, y)
@@ -264,7 +268,8 @@ def _judge(control: StepControl, xp: Namespace) -> Callable[[Trial, Array, float
             estimate = error_at(order)
             return math.nan if estimate is None else strictness * size(estimate, larger)
 
-        error = error_of(made.order)
+        own = error_at(made.order)
+        error = math.nan if own is None else strictness * size(own, larger)
         if error <= 1.0:
             found = made.finish()
             if found is not None and not finite(found):
