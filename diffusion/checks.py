@@ -49,7 +49,8 @@ def lay_out(
         to_zero = chosen.end.zero is not None
         before = int(steps) - (to_zero and float(schedule.sigma(schedule.t_end)) > 0.0)
         times = chosen.grid(before, schedule) if before else np.array([schedule.t_start])
-        times = grids.through(grids.check(times, schedule, least=1 + bool(before)), denoiser.discontinuities)
+        times = grids.check(times, schedule, least=1 + bool(before))
+        times = grids.through(times, denoiser.discontinuities) if before else times  # one step has no inner time
     else:
         times, to_zero = grids.check_with_zero(grid, schedule)
     chosen = rule.on(schedule, times, to_zero=to_zero)

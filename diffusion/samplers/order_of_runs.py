@@ -24,7 +24,8 @@ def order_of_runs(sampler: Sampler) -> int:
     if isinstance(method, expint.Adams) and method.clock is INDEX:
         order = min(order, 2)  # its weights are those of uniform steps in the clock of the gauge
     first = [_order_when(sampler, known) + 1 for known in range(1, method.history)]
-    last = [] if isinstance(sampler.end, TaperBelow) else [k + 1 for k in sampler.end.orders]
+    on_short_runs = isinstance(sampler.end, TaperBelow) and sampler.end.below is not None
+    last = [] if on_short_runs else [k + 1 for k in sampler.end.orders]
     return min([order, *first, *last])
 
 

@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 
 import expint
-from diffusion.grids.published import diffusers, karras, quadratic_in_t, uniform_in_lambda
+from diffusion.grids.published import GridRule, diffusers, karras, quadratic_in_t, uniform_in_lambda
 from diffusion.planning.interpolation import ScheduleClock
 from diffusion.process.gauge import DATA, NOISE, RHO
 from diffusion.samplers.deviating import BH1, DPM_SOLVER, HALVED, MIDPOINT, Deviating, Replaced
@@ -23,6 +23,8 @@ from diffusion.samplers.sampler import Sampler
 from expint.derive import Method, PredictorCorrector, Quadrature, lagrange_coefficients
 
 __all__ = ["BH1", "MIDPOINT", "PRESETS", "Deviating", "TaperBelow"]
+
+AtZero = Literal["after", "counted", "refused"]
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class TaperBelow(End):
     """
 
     below: int | None = None
-    at_zero: Literal["after", "counted", "refused"] = "after"
+    at_zero: AtZero = "after"
 
     def apply(self, methods: Sequence[Method], *, to_zero: bool = False) -> tuple[Method, ...]:
         """Return the methods of the steps.
@@ -116,6 +118,15 @@ _SOLVER = partial(Sampler, grid=uniform_in_lambda)
 _GAUGES = {"dpm": (NOISE, "lu2022"), "dpmpp-": (DATA, "lu2022pp")}
 _UNIPC = {"": DATA, "-noise": NOISE}
 
+_BH_OF_DIFFUSERS: tuple[tuple[str, tuple[Replaced, ...], str, int | None, AtZero], ...] = (
+    ("bh1", BH1, "sigma_min", None, "refused"),  # its samples are nan at σ = 0
+    ("bh2", MIDPOINT, "zero", 1, "counted"),
+)
+_SA: tuple[tuple[str, GridRule, AtZero], ...] = (
+    ("sa-solver", uniform_in_lambda, "after"),
+    ("diffusers", diffusers("linspace", "sigma_min"), "refused"),
+)
+
 PRESETS: tuple[Sampler, ...] = (
     *(
         Sampler(
@@ -187,10 +198,7 @@ PRESETS: tuple[Sampler, ...] = (
             end=TaperBelow(taper(p).orders, correct=False, at_zero=at_zero),
             reference="xue2023",
         )
-        for origin, grid, at_zero in (
-            ("sa-solver", uniform_in_lambda, "after"),
-            ("diffusers", diffusers("linspace", "sigma_min"), "refused"),
-        )
+        for origin, grid, at_zero in _SA
         for p in (1, 2, 3)
     ),
     *(
@@ -202,10 +210,7 @@ PRESETS: tuple[Sampler, ...] = (
             end=TaperBelow(taper(p).orders, correct=False, zero=zero, at_zero=at_zero),
             reference="zhao2023",
         )
-        for variant, rules, final, zero, at_zero in (
-            ("bh1", BH1, "sigma_min", None, "refused"),  # its samples are nan there
-            ("bh2", MIDPOINT, "zero", 1, "counted"),
-        )
+        for variant, rules, final, zero, at_zero in _BH_OF_DIFFUSERS
         for p in (1, 2, 3, 4)
     ),
     *(

@@ -165,7 +165,7 @@ class Sampler:
     def _on(self, method: Any, schedule: NoiseSchedule, s: Sequence[float]) -> Method:
         """Return the ``method`` with its clock bound to the ``schedule`` and the ends ``s`` of the steps."""
         if self.interpolate_in is None:
-            return method  # type: ignore[no-any-return]
+            return method
         if not hasattr(method, "clock"):
             raise ValueError(
                 f"{self.name}: expected a multistep method to interpolate in {self.interpolate_in!r}, received "

@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction as F
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 import expint
+from diffusion.grids import timesteps
 from diffusion.grids.published import uniform_in, uniform_in_lambda
 from diffusion.process.clock import clock
-from diffusion.process.gauge import GAUGES
+from diffusion.process.gauge import DATA, GAUGES
 from diffusion.process.schedule import NoiseSchedule
 from diffusion.samplers.ends import End
 from diffusion.samplers.sampler import Sampler
 from expint.derive import REST, Method, Stage, StepContext, Tableau, Terms, WithoutEstimate, collocation_weights, phi
 
-__all__ = ["SpacedNodes", "orders_for_calls", "singlestep"]
+__all__ = ["GivenNodes", "SpacedNodes", "orders_for_calls", "singlestep", "singlestep_of_diffusers"]
 
 _COLLOCATED3 = Tableau(
     "dpm3-collocated",
@@ -82,15 +84,7 @@ class SpacedNodes(WithoutEstimate):
 
     def recipe(self, step: StepContext) -> Sequence[Stage]:
         """Return the stages of a step."""
-        c = self._nodes(step)
-        stages = [_stage(at, {(1, at): at}, ()) for at in c[:1]]
-        if self.q == 1:
-            return (_accepted({(1, 1): 1.0}, ()),)
-        if self.q == 2:
-            return (*stages, _accepted({(1, 1): 1.0 - 0.5 / c[0]}, ({(1, 1): 0.5 / c[0]},)))
-        ratio = c[1] ** 2 / c[0]
-        stages.append(_stage(c[1], {(1, c[1]): c[1], (2, c[1]): -ratio}, ({(2, c[1]): ratio},)))
-        return (*stages, _accepted({(1, 1): 1.0, (2, 1): -1.0 / c[1]}, ({(2, 1): 1.0 / c[1]}, {})))
+        return _published(self._nodes(step))
 
     def _nodes(self, step: StepContext) -> list[float]:
         """Return the inner nodes in units of the step."""
@@ -99,7 +93,54 @@ class SpacedNodes(WithoutEstimate):
         values = start + places * (self.clock.end(step) - start)
         times = self.clock.polynomial.time(self.clock.schedule, values)
         s = np.asarray(self.clock.integration.value(self.clock.schedule, times))
-        return ((s - step.start) / step.step).tolist()  # type: ignore[no-any-return]
+        return ((s - step.start) / step.step).tolist()
+
+
+@dataclass(frozen=True)
+class GivenNodes(WithoutEstimate):
+    """The one-step method with these inner nodes ``c``, its second stage as diffusers has it: φ₂ by φ₁/2."""
+
+    c: tuple[float, ...]
+
+    @property
+    def name(self) -> str:
+        """The name of the method."""
+        return f"given{self.order}"
+
+    @property
+    def order(self) -> int:
+        """The order."""
+        return len(self.c) + 1
+
+    @property
+    def stages(self) -> int:
+        """Evaluations of N per step."""
+        return len(self.c) + 1
+
+    @property
+    def history(self) -> int:
+        """How many remembered slopes a step looks at: that of its start."""
+        return 1
+
+    def recipe(self, step: StepContext) -> Sequence[Stage]:
+        """Return the stages of a step."""
+        del step
+        return _published(self.c, halved=True)
+
+
+def _published(c: Sequence[float], *, halved: bool = False) -> tuple[Stage, ...]:
+    """Return the stages with inner nodes ``c``, none to two, by the published weights."""
+    if not c:
+        return (_accepted({(1, 1): 1.0}, ()),)
+    first = _stage(c[0], {(1, c[0]): c[0]}, ())
+    if len(c) == 1:
+        return (first, _accepted({(1, 1): 1.0 - 0.5 / c[0]}, ({(1, 1): 0.5 / c[0]},)))
+    ratio = c[1] ** 2 / c[0]
+    if halved:
+        second = _stage(c[1], {(1, c[1]): c[1] - ratio / 2}, ({(1, c[1]): ratio / 2},))
+    else:
+        second = _stage(c[1], {(1, c[1]): c[1], (2, c[1]): -ratio}, ({(2, c[1]): ratio},))
+    return (first, second, _accepted({(1, 1): 1.0, (2, 1): -1.0 / c[1]}, ({(2, 1): 1.0 / c[1]}, {})))
 
 
 def _stage(c: float, past: Terms, stages: tuple[Terms, ...]) -> Stage:
@@ -196,3 +237,60 @@ def singlestep(
             f"{name}-{uniform}", spaced[0], GAUGES[gauge], rule, uniform, end=End(methods=spaced), reference=reference
         )
     return Sampler(name, methods[0], GAUGES[gauge], uniform_in_lambda, end=End(methods=methods), reference=reference)
+
+
+def singlestep_of_diffusers(calls: int, order: int, schedule: NoiseSchedule) -> Sampler:
+    """Return the sampler of ``DPMSolverSinglestepScheduler`` of diffusers with its defaults, for so many ``calls``.
+
+    The scheduler goes back to the start of a group of timesteps for each of them: a step of order 2 or 3 ends the
+    group, and its nodes are the timesteps within. The last step leads to σ = 0. Run it with
+    ``steps=len(sampler.end.methods) + 1``, the number of groups.
+
+    Parameters
+    ----------
+    calls
+        The number of timesteps, ``num_inference_steps``.
+    order
+        1, 2 or 3, ``solver_order``.
+    schedule
+        The noise schedule, a table, whose times are timesteps.
+
+    Raises
+    ------
+    ValueError
+        If the order is not 1, 2 or 3, or there are no calls.
+    """
+    if order not in _METHODS or not isinstance(calls, int) or isinstance(calls, bool) or calls < 1:
+        raise ValueError(
+            f"expected an order of 1, 2 or 3 and a positive number of calls, received {order!r}, {calls!r}"
+        )
+    times = timesteps(calls, "linspace", schedule=schedule)[:-1]
+    whole, rest = divmod(calls - 1, order)  # the step to zero is a group of its own, as what is left over before it
+    groups = [order] * whole + [rest] * (rest > 0) + [1]
+    starts = np.cumsum([0, *groups[:-1]])
+    lam = schedule.half_log_snr(times)
+    methods = tuple(
+        GivenNodes(tuple(((lam[a + 1 : b] - lam[a]) / (lam[b] - lam[a])).tolist()))
+        for a, b in pairwise(starts.tolist())
+    )
+    rule = _Given(tuple(times[starts].tolist()))
+    name = f"singlestep{order}@diffusers"
+    return Sampler(name, _METHODS[order], DATA, rule, end=End(methods=methods, zero=1), reference="lu2022pp")
+
+
+@dataclass(frozen=True)
+class _Given:
+    """The rule of a grid of given times."""
+
+    times: tuple[float, ...]
+
+    def __call__(self, steps: int, schedule: NoiseSchedule) -> np.ndarray:
+        del schedule
+        if steps != len(self.times) - 1:
+            raise ValueError(
+                f"expected steps = {len(self.times)}, that of the groups and one to σ = 0, received {steps + 1}"
+            )
+        return np.array(self.times)
+
+    def __str__(self) -> str:
+        return "given"

@@ -50,6 +50,9 @@ CASES = {
 }
 
 
+TO_ZERO = [name for name in CASES if name.startswith("dpmpp") or "bh2" in name]
+
+
 def made(name, **options):
     return getattr(schedulers, name)(num_train_timesteps=1000, trained_betas=BETAS.tolist(), **options)
 
@@ -94,7 +97,18 @@ def test_the_preset_makes_the_run_of_the_scheduler(preset, steps):
     np.testing.assert_allclose(found.numpy(), x, rtol=0, atol=rounding)
 
 
-TO_ZERO = [name for name in CASES if name.startswith("dpmpp") or "bh2" in name]
+@pytest.mark.parametrize("steps", [1, 2])
+@pytest.mark.parametrize("preset", [name for name in CASES if "ddim" not in name])
+def test_the_shortest_runs_are_those_of_the_scheduler_with_noise_levels_in_double_precision(preset, steps):
+    name, options = CASES[preset]
+    scheduler = made(name, **options)
+    final = "zero" if preset in TO_ZERO else "sigma_min"
+    grid = diffusion.grids.timesteps(steps, "linspace", schedule=VP, final=final)
+    with np.errstate(divide="ignore"):
+        _, x = run(scheduler, lambda x, i: EPS(x, (i + 1) / 1000), steps, sigmas=VP.rho(grid))
+    found = diffusion.sample(EPS, NOISE, sampler=preset, steps=steps)
+    single = name.startswith("DPM")  # their state is in single precision, and 1/α = 157 at the start
+    np.testing.assert_allclose(found, x, rtol=0, atol=3e-5 if single else 2e-6)
 
 
 @pytest.mark.parametrize("steps", [2, 5, 14, 15])
@@ -120,6 +134,21 @@ def test_a_step_to_zero_noise_that_the_scheduler_does_not_make_is_refused(preset
         return  # they raise, or have no such option
     _, x = run(made(name, **{**options, "final_sigmas_type": "zero"}), lambda x, i: EPS(x, (i + 1) / 1000), 5)
     assert np.all(np.isnan(x))
+
+
+@pytest.mark.parametrize("calls", [1, 2, 3, 4, 5, 6, 7, 8, 15])
+@pytest.mark.parametrize("order", [1, 2, 3])
+def test_singlestep_runs_are_those_of_its_scheduler(order, calls):
+    scheduler = made("DPMSolverSinglestepScheduler", solver_order=order)
+    expected, x = run(scheduler, lambda x, i: EPS(x, (i + 1) / 1000), calls)
+    denoiser, asked = recording(EPS)
+    sampler = diffusion.samplers.singlestep.singlestep_of_diffusers(calls, order, VP)
+    steps = len(sampler.end.methods) + 1
+    found = diffusion.sample(denoiser, torch.from_numpy(NOISE), sampler=sampler, steps=steps)
+    assert asked == expected
+    np.testing.assert_allclose(found.numpy(), x, rtol=0, atol=3e-5)
+    with pytest.raises(ValueError, match=rf"expected steps = {steps}, that of the groups"):
+        diffusion.sample(denoiser, torch.from_numpy(NOISE), sampler=sampler, steps=steps + 1)
 
 
 SPACED = [("linspace", 0), ("leading", 0), ("leading", 1), ("trailing", 0)]

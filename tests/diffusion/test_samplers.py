@@ -1,6 +1,6 @@
 """The catalogue: each sampler against its published formula, its order, its calls, its name."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cache, partial
 
@@ -14,6 +14,7 @@ from diffusion.grids.published import uniform_in_lambda
 from diffusion.models.mixture import gaussian_mixture
 from diffusion.process.gauge import DATA, GAUGES, NOISE, RHO, interpolated
 from diffusion.samplers.order_of_runs import order_of_runs
+from diffusion.samplers.presets import RiemannClock
 
 from . import transcriptions as literal
 from . import transcriptions_dpm as dpm
@@ -83,7 +84,6 @@ ORDERS = {
     "dpm1": 1,
     "dpm2": 2,
     "dpm3": 3,
-    **{f"deis-{kind}{r}@th-deis": 1 for kind in ("tab", "rhoab") for r in range(4)},
     "ipndm-v": 2,
     "dpm2-time": 2,
     "dpm3-time": 3,
@@ -136,6 +136,31 @@ def slope(steps, errors):
 def test_the_measured_order_is_the_computed_one(name):
     steps = (160, 320) if diffusion.sampler(name).method.history > 1 else (60, 120)
     assert abs(slope(steps, median_errors(name, steps)) - ORDERS[name]) < 0.15
+
+
+@pytest.mark.parametrize("kind", ["tab", "rhoab"])
+@pytest.mark.parametrize("r", range(4))
+def test_a_left_sum_for_the_coefficients_leaves_order_one_in_the_end(kind, r):
+    """With so few points that the end is near: errors are those of exact coefficients, and h over twice the points."""
+
+    @dataclass(frozen=True)
+    class Coarse(RiemannClock):
+        points: int = 20
+
+    sampler = diffusion.sampler(f"deis-{kind}{r}@th-deis")
+    assert order_of_runs(sampler) == 1
+    denoiser, x = sampler_orders.problem()
+    reference = ends_of(denoiser, x, "deis-rho-rk4", 1000)
+    errors = [
+        np.median(np.linalg.norm(ends_of(denoiser, x, replace(sampler, history=Coarse), n) - reference, axis=1))
+        for n in (400, 800)
+    ]
+    assert abs(slope((400, 800), errors) - 1) < 0.15
+
+
+def ends_of(denoiser, x, sampler, steps):
+    grid = fine_grid(denoiser.schedule, steps)
+    return diffusion.sample(denoiser, x, sampler=sampler, grid=grid, start="state")
 
 
 @pytest.mark.parametrize("order", [3, 4])
@@ -340,6 +365,28 @@ def test_singlestep_orders_spend_the_calls(calls, order, orders):
     assert diffusion.orders_for_calls(calls, order) == orders
     sampler = diffusion.singlestep(orders)
     assert diffusion.trajectory(model(VP), mixture()[3], sampler=sampler, steps=len(orders)).calls == calls
+
+
+@pytest.mark.parametrize(("gauge", "calls"), [("noise", 9), ("data", 8), ("data", 7)])
+def test_singlestep_on_times_uniform_in_t_spends_its_calls_on_them(gauge, calls):
+    """Its steps of each order are those of the published code, between every third time or so of a uniform grid."""
+    orders = diffusion.orders_for_calls(calls, 3)
+    fine, ends = np.linspace(VP.t_start, VP.t_end, calls + 1), np.cumsum([0, *orders])
+    asked = []
+    network = model(VP)
+    eps = lambda x, t: asked.append(float(t)) or network(x, t)  # noqa: E731
+    x = start(VP)
+    for order, begin, end in zip(orders, ends, ends[1:]):
+        step = partial(dpm.dpm_solver_in_time, order=order, gauge=gauge) if order > 1 else literal.ddim
+        x = step(eps, VP, fine[[begin, end]], x)[-1]
+    sampler = diffusion.singlestep(orders, gauge, uniform="t")
+    found = diffusion.sample(network, mixture()[3], sampler=sampler, steps=len(orders))
+    np.testing.assert_allclose(found, x, rtol=0, atol=1e-11)
+    np.testing.assert_allclose(asked, fine[:-1], rtol=1e-12)
+    with pytest.raises(ValueError, match=r"expected collocated=False with nodes uniform in 't', received True"):
+        diffusion.singlestep(orders, gauge, uniform="t", collocated=True)
+    with pytest.raises(ValueError, match=rf"expected steps = {len(orders)}, one for each order, received 2"):
+        diffusion.sample(network, mixture()[3], sampler=sampler, steps=2)
 
 
 def test_singlestep_runs_that_cannot_be_are_refused():
