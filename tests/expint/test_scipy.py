@@ -105,9 +105,7 @@ def test_any_method_with_an_error_estimate_becomes_a_class(radau: Any) -> None:
     assert solver.__name__ == "zoto-bowman32"
     solution = solve(solver, rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(solution.y[:, -1], radau.y[:, -1], rtol=1e-3)
-    with pytest.raises(
-        ValueError, match="expected a method with an error estimate to choose steps, received krogstad4"
-    ):
+    with pytest.raises(ValueError, match="expected a method with an error estimate to choose steps, received krogstad4"):
         solve(solver_class("krogstad4"))
 
 
