@@ -16,8 +16,7 @@ __all__ = ["forward"]
 class _Forwarding:
     """Finds modules that have moved. It stands last, so that it is asked only for what does not exist.
 
-    It is a finder and a loader without the base classes for them: to import these takes longer than to import a tenth
-    of this package.
+    It is a finder and a loader without the base classes for them, which would import temporary files and compression.
     """
 
     def __init__(self, moved: Mapping[str, str]) -> None:
