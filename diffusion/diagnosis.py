@@ -12,6 +12,8 @@ import numpy as np
 
 import expint
 from diffusion.denoiser import Denoiser
+from diffusion.keeping import kept_of_values
+from diffusion.process.prediction import coefficients
 from diffusion.process.schedule import NoiseSchedule
 from expint.backend import Array, array_namespace, is_jax, to_numpy
 
@@ -24,6 +26,8 @@ _DEVIATIONS = 6.0  # of a mean over the elements of all samples
 _ALIGNED = 0.4  # cosine of state and noise: 1/√(1 + s²/ρ²) at least for data of scale s
 _MOST_NOISE = 25.0  # mean square of E[ε|x], which is 1 at most; guidance and long steps make it larger
 _NOISY = 5.0  # ρ from which on that is said
+_CLEAN = 0.2  # ρ below which states tell nothing of the noise: what a long step does wrong is larger than it
+_INEXACT = 0.05  # of the output of a network that has learnt but roughly, and all samples in one direction
 _OFF_SCALE = 20.0  # root mean square of samples; a prediction taken for another kind usually gives some 50 or more
 
 
@@ -38,12 +42,13 @@ class FirstData(NamedTuple):
     """The first state x, of n elements, and the data x₀ that the first call implies: mean products, where they are.
 
     They are read when the run has ended, so that nothing waits for them. Another is kept at ρ = 1. ``from_noise`` says
-    whether the state was made of noise alone.
+    whether the state was made of noise alone; ``of_state`` is A in x₀ = A x + B output.
     """
 
     t: float
     alpha: float
     sigma: float
+    of_state: float
     elements: int
     from_noise: bool
     state: Array
@@ -51,12 +56,17 @@ class FirstData(NamedTuple):
     data: Array
 
 
-def first_data(schedule: NoiseSchedule, t: float, x: Array, data: Array, from_noise: bool) -> FirstData:
-    """Return what is kept of a state ``x`` and the ``data`` implied at ``t``."""
+def first_data(
+    denoiser: Denoiser, t: float, alpha: float, sigma: float, x: Array, data: Array, from_noise: bool
+) -> FirstData:
+    """Return what is kept of a state ``x`` and the ``data`` that the ``denoiser`` implies at ``t``, of scales α, σ."""
+    known = denoiser.schedule.sigma_data
+    of_state = coefficients(denoiser.predicts, "data", alpha, sigma, known)[0] if alpha * sigma else 0.0
     products = (_mean_product(x, x), _mean_product(x, data), _mean_product(data, data))
-    return FirstData(t, float(schedule.alpha(t)), float(schedule.sigma(t)), prod(x.shape), from_noise, *products)
+    return FirstData(t, alpha, sigma, of_state, prod(x.shape), from_noise, *products)
 
 
+@kept_of_values(maxsize=128)
 def middle_time(plan: expint.Plan, schedule: NoiseSchedule) -> float:
     """Return the time of the evaluation that lies nearest to ρ = 1, where state and data tell most of each other."""
     times = np.array([t for t, row in plan.rows if row.evaluate])
@@ -116,8 +126,10 @@ def _complaint(call: FirstData, state: float, both: float, data: float, samples:
         )
     if call.from_noise and rho > _NOISY and aligned < _ALIGNED:
         return f"the noise that the first call, {at}, implies to be the state, received a cosine of {aligned:.2g}"
+    of_output = max(data - 2.0 * call.of_state * both + call.of_state**2 * state, 0.0)  # the mean square of B output
     implied, uncertain = both / call.alpha, _DEVIATIONS * rho * (data / call.elements) ** 0.5
-    if not call.from_noise and noise > _MOST_NOISE:
+    uncertain += _INEXACT * (state * of_output) ** 0.5 / call.alpha
+    if not call.from_noise and rho > _CLEAN and noise > _MOST_NOISE:
         return f"noise of mean square 1 at most, as the call {at} implies it, received {noise:.3g}"
     if implied < -uncertain - samples or implied > _LARGER**2 * samples + uncertain:
         return (

@@ -43,7 +43,10 @@ def _parts(kind: Any) -> tuple[str, ...]:
 
 
 def kept_of_values(maxsize: int) -> Callable[[Function], Function]:
-    """Return the decorator of a function that keeps its last results, those of arguments that cannot change."""
+    """Return the decorator of a function that keeps its last results, those of arguments that cannot change.
+
+    As with ``functools.lru_cache``, ``cache_clear`` of the function forgets them.
+    """
 
     def decorate(make: Function) -> Function:
         kept = lru_cache(maxsize, typed=True)(make)
@@ -52,6 +55,7 @@ def kept_of_values(maxsize: int) -> Callable[[Function], Function]:
         def call(*args: Any) -> Any:
             return (kept if all(map(is_value, args)) else make)(*args)
 
+        call.cache_clear = kept.cache_clear  # type: ignore[attr-defined]
         return call  # type: ignore[return-value]
 
     return decorate

@@ -37,7 +37,9 @@ def resolve(name: str, known: Mapping[str, object], aliases: Mapping[str, str], 
     spellings = {fold(key): key for key in known} | {fold(key): value for key, value in aliases.items()}
     if fold(name) in spellings:
         return spellings[fold(name)]
-    near = get_close_matches(fold(name[:200]), spellings, n=1, cutoff=0.0)[0]
+    if len(name) > _LONGEST:
+        raise ValueError(f"expected the name of a {what}; received one of {len(name)} characters, {name[:20]!r} …")
+    near = get_close_matches(fold(name), spellings, n=1, cutoff=0.0)[0]
     choice = f"one of {list(known)}" if len(known) <= _FEW else f"one of {len(known)} by name"
     article = "an" if what[0] in "aeiou" else "a"
     raise ValueError(f"expected {article} {what}, {choice}; received {seen(name)}; did you mean {spellings[near]!r}?")

@@ -9,6 +9,7 @@ from diffusion.checks import check_state, check_watchers
 from diffusion.denoiser import Denoiser
 from diffusion.diagnosis import FirstData, diagnosed, first_data, middle_time
 from diffusion.planning.conversion import Predicted
+from diffusion.process.prediction import convert
 from diffusion.process.schedule import NoiseSchedule
 from diffusion.samplers.sampler import Sampler
 from expint.backend import Array, array_namespace
@@ -71,7 +72,7 @@ def run_sampler(
             evaluate = _kept(evaluate, factors, sampler, denoiser.schedule, predictions)
         if first is not None:
             middle = middle_time(plan, denoiser.schedule)
-            evaluate = _noted(evaluate, factors, sampler, denoiser.schedule, first, start == "noise", middle)
+            evaluate = _noted(evaluate, factors, sampler, denoiser, first, start == "noise", middle)
         if scattered and keep == [last] and callback is None:
             plan_run = without_corrected(plan_run)  # nothing looks at the states between, but where the network raises
         return (scattered_states if scattered else over_plan)(plan_run, evaluate, x)
@@ -160,7 +161,7 @@ def _noted(
     slope: Callable[[float, Array], Array],
     factors: Mapping[float, float],
     sampler: Sampler,
-    schedule: NoiseSchedule,
+    denoiser: Denoiser,
     first: list[FirstData],
     from_noise: bool,
     middle: float,
@@ -170,8 +171,10 @@ def _noted(
     def evaluate(t: float, x: Array) -> Array:
         value = slope(t, x)
         if not first or (t == middle and len(first) == 1):
-            data = sampler.gauge.data(schedule, t, x, factors.get(t, 1.0) * value)
-            first.append(first_data(schedule, t, x, data, from_noise and not first))
+            schedule, known = denoiser.schedule, sampler.gauge.predicts
+            alpha, sigma = float(schedule.alpha(t)), float(schedule.sigma(t))
+            data = convert(factors.get(t, 1.0) * value, x, alpha, sigma, known, "data", schedule.sigma_data)
+            first.append(first_data(denoiser, t, alpha, sigma, x, data, from_noise and not first))
         return value
 
     return evaluate

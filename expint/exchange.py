@@ -17,7 +17,7 @@ import numpy as np
 
 from expint.backend import Array, Namespace, array_namespace, asarray_like, device, is_array, is_jax, is_numpy
 
-__all__ = ["as_state", "ask", "guarded", "lent", "like_state", "noticing", "refuse_masked"]
+__all__ = ["as_state", "ask", "asking", "guarded", "lent", "like_state", "noticing", "refuse_masked"]
 
 _READ_ONLY = (
     "arguments are read only, so that no function can change what the run remembers: work on a copy, y = y.copy(), and "
@@ -31,8 +31,8 @@ def lent(y: Array) -> Array:
     Arrays of JAX cannot be written to, and are lent as they are.
     """
     if type(y) is np.ndarray:
-        view = y.view()
-        view.setflags(write=False)  # a third of the time of the attribute: this is called at every evaluation
+        view = y.view()  # of the attribute, of a keyword and of this the last is fastest: evaluations are many
+        view.setflags(False)  # type: ignore[call-arg]
         return view
     return y if isinstance(y, np.generic) else _copied(y)
 
@@ -47,11 +47,60 @@ def ask(function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
     try:
         value = function(*arguments, **options)
     except ValueError as error:
-        if "read-only" in str(error):
-            error.add_note(_READ_ONLY)
+        _explain(error)
         raise
     if type(value) is np.ndarray:
         return value if getrefcount(value) <= _NEW and value.flags.owndata else value.copy()
+    return _ours(value)
+
+
+def asking(
+    function: Callable[..., Any], args: tuple[Any, ...], y0: Array, what: str
+) -> Callable[[float, Array], Array]:
+    """Return (t, y) ↦ what ``function``, ``what`` in messages, returns at (t, y, *args), as a state like ``y0``.
+
+    States are lent to it and its values are ours, as in ``ask``; they are checked by ``as_state``, the first and where
+    their kind changes. This is called at every evaluation, and written for few calls.
+    """
+    known: Any = object()
+    shape = y0.shape
+
+    def asked(t: float, y: Array) -> Array:
+        nonlocal known
+        if type(y) is np.ndarray:
+            seen = y.view()
+            seen.setflags(False)  # type: ignore[call-arg]
+        else:
+            seen = lent(y)
+        try:
+            value = function(t, seen, *args) if args else function(t, seen)
+        except ValueError as error:
+            _explain(error)
+            raise
+        if type(value) is np.ndarray:
+            if getrefcount(value) > _NEW or not value.flags.owndata:
+                value = value.copy()
+            if value.dtype is known and value.shape == shape:
+                return value
+        else:
+            value = _ours(value)
+            if getattr(value, "dtype", None) is known and value.shape == shape:
+                return value
+        value = as_state(value, y0, what)
+        known = value.dtype
+        return value
+
+    return asked
+
+
+def _explain(error: ValueError) -> None:
+    """Add a note to the error of a function that has written into what was lent to it."""
+    if "read-only" in str(error):
+        error.add_note(_READ_ONLY)
+
+
+def _ours(value: Any) -> Any:
+    """Return what a function returned, but for arrays of NumPy, in memory that nobody else holds."""
     if hasattr(value, "tocsr"):
         return value.copy()
     return _copied(value) if is_array(value) and not isinstance(value, np.generic) else value
@@ -69,9 +118,10 @@ def noticing(function: Callable[..., Any], what: str) -> Callable[..., Any]:
     """
 
     def noticed(x: Array, t: Array, **condition: Any) -> Any:
-        if not hasattr(x, "_version") or x.is_inference():
+        try:
+            before = x._version, t._version
+        except (AttributeError, RuntimeError):  # no tensors, or tensors of inference mode, which count no versions
             return function(lent(x), lent(t), **condition)
-        before = x._version, t._version
         value = function(x, t, **condition)
         if (x._version, t._version) != before:
             raise ValueError(
@@ -107,7 +157,7 @@ def as_state(value: Any, y0: Array, what: str) -> Array:
     if xp.result_type(slope.dtype, y0.dtype) != y0.dtype:
         raise TypeError(
             f"expected {what} to return dtype {y0.dtype}, that of y0, received {slope.dtype}; convert y0 or the "
-            "result of nonlinear, so that no step changes the dtype silently"
+            "result, so that no step changes the dtype silently"
         )
     return slope
 
@@ -140,7 +190,7 @@ def _check_home(slope: Array, y0: Array, xp: Namespace, what: str) -> None:
     if array_namespace(slope) is not xp:
         raise TypeError(
             f"expected {what} to return an array of {type(y0).__module__}, as y0 is one, received one of "
-            f"{type(slope).__module__}; convert y0 or the result of nonlinear"
+            f"{type(slope).__module__}; convert y0 or the result"
         )
     if device(slope) != device(y0) and device(slope) is not None:  # JAX knows no device of what it traces
         raise TypeError(f"expected {what} to stay on device {device(y0)}, received one on {device(slope)}")

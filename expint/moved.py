@@ -6,17 +6,19 @@ import sys
 import warnings
 from collections.abc import Mapping
 from importlib import import_module
-from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
-from importlib.util import spec_from_loader
 from types import ModuleType
 from typing import Any
 
 __all__ = ["forward"]
 
 
-class _Forwarding(MetaPathFinder, Loader):
-    """Finds modules that have moved. It stands last, so that it is asked only for what does not exist."""
+class _Forwarding:
+    """Finds modules that have moved. It stands last, so that it is asked only for what does not exist.
+
+    It is a finder and a loader without the base classes for them: to import these takes longer than to import a tenth
+    of this package.
+    """
 
     def __init__(self, moved: Mapping[str, str]) -> None:
         self.moved = moved
@@ -24,7 +26,11 @@ class _Forwarding(MetaPathFinder, Loader):
     def find_spec(self, fullname: str, path: Any = None, target: ModuleType | None = None) -> ModuleSpec | None:
         """Return a spec for an old path, None for any other."""
         del path, target
-        return spec_from_loader(fullname, self) if fullname in self.moved else None
+        return ModuleSpec(fullname, self) if fullname in self.moved else None  # type: ignore[arg-type]
+
+    def create_module(self, spec: ModuleSpec) -> None:
+        """Return None: the module is made as others are."""
+        del spec
 
     def exec_module(self, module: ModuleType) -> None:
         """Put the module of the new path in the place of the old one."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,15 +12,18 @@ from scipy.integrate import DenseOutput, OdeSolver
 
 from expint.derive.kinds.predictor_corrector import PredictorCorrector
 from expint.derive.kinds.stage import Method
+from expint.exchange import lent
 from expint.ivp.bind import bind, linearises
 from expint.ivp.bound import Bound, Problem, Tolerance
 from expint.jacobian import Differences
 from expint.methods import method as find_method
 from expint.operators import as_operator
 from expint.run import StepControl
+from expint.run.dense import Counted
 from expint.run.loops import Accepted, to_tolerance
 from expint.run.recorder import Recorder
 from expint.run.tolerance import AdaptiveFailure
+from expint.solution import Status
 
 __all__ = [
     "ETD34",
@@ -32,6 +36,13 @@ __all__ = [
     "ZotoBowman43",
     "solver_class",
 ]
+
+
+_FIRST_PIECE = 100.0
+"""The first piece of a run without end, in units of the time in which the state changes by its size."""
+
+_LONGER = 10.0
+"""By how much each piece is longer than the one before."""
 
 
 class _Driven(OdeSolver):
@@ -66,33 +77,72 @@ class _Driven(OdeSolver):
             if limit is not None and not limit > 0:
                 raise ValueError(f"expected {label} to be a positive number, received {limit}")
         reach = abs(self.t_bound - self.t)
-        if first_step is not None and first_step > min(reach, max_step) and reach:
+        if first_step is not None and first_step > reach > 0:
             raise ValueError(
-                f"expected first_step of at most the length of the span, {reach:.6g}, and max_step, received "
-                f"{first_step}; shorten it, or leave it out to have it chosen"
+                f"expected first_step of at most the length of the span, {reach:.6g}, received {first_step}; shorten "
+                "it, or leave it out to have it chosen"
             )
-        if not math.isfinite(self.t_bound):
-            raise ValueError(f"expected a finite t_bound, in units of which steps are made, received {self.t_bound}")
-        problem = Problem(nonlinear, self.y, (self.t, self.t_bound), linear, jac)
-        bound = self._bound = bind(problem, self.integrator, tolerance=tolerance)
-        assert bound.error is not None  # a tolerance was asked for
-        control = StepControl(bound.error, None, first_step, max_step)
-        policy = bound.stepper.policy(control, self.t_bound - self.t)
-        self._recorder = Recorder(bound.interpolation, whole=False)
-        self._states = to_tolerance(bound.stepper, policy, bound.slope, self.y, self.t, [self.t_bound], control)
+        if math.isnan(self.t_bound):
+            raise ValueError("expected t_bound to be a number or ±inf, received nan")
+        if self.n == 0:
+            return  # SciPy makes the one step that there is
+        self.y = self.y.copy()  # it may be the user's own array
+        problem = Problem(nonlinear, self.y, (self.t, self._horizon(nonlinear)), linear, jac)
+        self._bound = bind(problem, self.integrator, tolerance=_as_scipy(tolerance))
+        first = None if first_step is None else min(first_step, max_step)
+        self._states = self._run(problem.span[1], first, max_step)
         if self.t != self.t_bound:
             self._advance()
 
+    def _horizon(self, slope: Callable[..., Any]) -> float:
+        """Return the end of the run, or of its first piece where it has no end."""
+        if math.isfinite(self.t_bound):
+            return self.t_bound
+        size, rate = np.linalg.norm(self.y), np.linalg.norm(slope(self.t, self.y))
+        time = float(size / rate) if size > 0 and 0 < rate < math.inf else 1.0
+        return self.t + self.direction * max(_FIRST_PIECE * time, abs(self.t) * 1e-6)
+
+    def _run(self, end: float, first: float | None, largest: float) -> Iterator[Accepted]:
+        """Yield the states of a run to ``end``, and where that is not t_bound, of pieces each longer than those before.
+
+        Steps are made in units of a span, which a run without end has not.
+        """
+        bound, t, y, span = self._bound, self.t, self.y, abs(end - self.t)
+        assert bound.error is not None  # a tolerance was asked for
+        reached = None
+        while True:
+            control = StepControl(bound.error, None, first, largest)
+            policy = bound.stepper.policy(control, end - t)
+            self._recorder = Recorder(bound.interpolation(Counted(bound.slope)), whole=False)
+            states = to_tolerance(bound.stepper, policy, bound.slope, y, t, [end], control)
+            start = next(states)
+            self._recorder.add(start)
+            if reached is None:
+                yield start
+            for reached in states:
+                self._recorder.add(reached)
+                yield reached
+                first, t, y = abs(reached.t - t), reached.t, reached.y
+            if end == self.t_bound:
+                return
+            span *= _LONGER
+            end = t + self.direction * span
+            if not math.isfinite(end):
+                raise AdaptiveFailure(
+                    Status.STEP_TOO_SMALL,
+                    f"expected a terminal event to end a run to {self.t_bound}, received none up to t = {t:.6g}",
+                )
+
     def _advance(self) -> None:
         reached = next(self._states)
-        self.t, self.y = reached.t, reached.y
-        self._recorder.add(reached)
+        self.t, self.y = reached.t, lent(reached.y)
 
     def _step_impl(self) -> tuple[bool, str | None]:
         try:
             self._advance()
         except AdaptiveFailure as failure:
-            return False, str(failure)
+            told = f"{self.TOO_SMALL_STEP} " if failure.status == Status.STEP_TOO_SMALL else ""
+            return False, f"{told}{failure}"
         return True, None
 
     def _dense_output_impl(self) -> DenseOutput:
@@ -111,12 +161,13 @@ class ExponentialSolver(_Driven):
     fun
         The whole right-hand side f(t, y); the nonlinear part is N(t, y) = f(t, y) - L y.
     t0, y0, t_bound, vectorized
-        As for every solver of SciPy.
+        As for every solver of SciPy. A run to t_bound = ±inf ends by an event, or where the numbers end.
     linear
         L: a number, a vector that multiplies elementwise, a square matrix, dense or sparse, or an operator of
         ``expint.operators``.
     rtol, atol, first_step, max_step
-        As for SciPy's own solvers.
+        As for SciPy's own solvers: an rtol below 100 roundings is raised to that, with a warning, and so are options of
+        other solvers warned of.
 
     Raises
     ------
@@ -139,8 +190,12 @@ class ExponentialSolver(_Driven):
         atol: Any = 1e-6,
         first_step: float | None = None,
         max_step: float = math.inf,
+        **extraneous: Any,
     ) -> None:
-        super().__init__(fun, t0, y0, t_bound, vectorized, support_complex=True)
+        _warn_of(extraneous)
+        super().__init__(_of_kind(fun, y0), t0, y0, t_bound, vectorized, support_complex=True)
+        if self.n == 0:
+            return  # SciPy makes the one step that there is
         whole = as_operator(np.asarray(linear) if isinstance(linear, list) else linear, self.y)
         product = whole.product(self.y)
 
@@ -190,8 +245,10 @@ class LinearisedSolver(_Driven):
         atol: Any = 1e-6,
         first_step: float | None = None,
         max_step: float = math.inf,
+        **extraneous: Any,
     ) -> None:
-        super().__init__(fun, t0, y0, t_bound, vectorized, support_complex=True)
+        _warn_of(extraneous)
+        super().__init__(_of_kind(fun, y0), t0, y0, t_bound, vectorized, support_complex=True)
         if jac is None and jac_sparsity is not None:
             jac = Differences(sparsity=jac_sparsity)
         self._begin(self.fun, None, jac, Tolerance(rtol, atol), first_step, max_step)
@@ -202,6 +259,42 @@ class LinearisedSolver(_Driven):
         self.njev = steps.linearise.stats.jacobian_evaluations
 
 
+def _as_scipy(tolerance: Tolerance) -> Tolerance:
+    """Return the tolerance, raised as SciPy raises it to what double precision can keep, with its warning."""
+    least = 100 * np.finfo(float).eps
+    rtol = np.asarray(tolerance.rtol)
+    if np.all(rtol >= 0) and np.any(rtol < least):
+        warnings.warn(
+            f"At least one element of `rtol` is too small. Setting `rtol = np.maximum(rtol, {least})`.", stacklevel=5
+        )
+        return tolerance._replace(rtol=np.maximum(rtol, least))
+    return tolerance
+
+
+def _of_kind(fun: Callable[..., Any], y0: Any) -> Callable[..., Any]:
+    """Return ``fun``, which for real states may not return complex values: SciPy would drop their imaginary part."""
+    if np.iscomplexobj(y0):
+        return fun
+
+    def real(t: float, y: np.ndarray) -> Any:
+        value = fun(t, y)
+        if np.iscomplexobj(value):
+            raise TypeError(
+                "expected fun(t, y) to return real values for a real y0, received complex ones, whose imaginary part "
+                "would be lost; pass a complex y0: y0.astype(complex)"
+            )
+        return value
+
+    return real
+
+
+def _warn_of(extraneous: dict[str, Any]) -> None:
+    """Warn of options of other solvers, as SciPy's do."""
+    if extraneous:
+        names = ", ".join(f"`{name}`" for name in extraneous)
+        warnings.warn(f"The following arguments have no effect for a chosen solver: {names}.", stacklevel=3)
+
+
 class _Between(DenseOutput):
     """The dense output of one step in SciPy's form: times along the last axis."""
 
@@ -210,8 +303,12 @@ class _Between(DenseOutput):
         self._states = states
 
     def _call_impl(self, t: Any) -> Any:
-        values = self._states(t)
-        return values if np.ndim(t) == 0 else values.T
+        times = np.atleast_1d(t)
+        outside = (times < self.t_min) | (times > self.t_max)  # SciPy's solutions go on there
+        values = np.asarray(self._states(np.clip(times, self.t_min, self.t_max)))
+        if outside.any():
+            values[outside] = self._states.beyond(times[outside].tolist())
+        return values[0] if np.ndim(t) == 0 else values.T
 
 
 def solver_class(method: str | Method) -> type[OdeSolver]:

@@ -90,7 +90,8 @@ class Solution:
     sol
         The continuous solution, t ↦ y(t), if dense output was asked for.
     t_events, y_events
-        For each event the times at which it occurred and the states there, if events were given.
+        For each event the times at which it occurred and the states there, of shape (times, *y0.shape), if events
+        were given; empty arrays for one that did not occur.
     """
 
     t: Any

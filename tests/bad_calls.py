@@ -367,7 +367,8 @@ LEFT_OUT = {
     *("Job", "NotKeptWarning", "NotKeyed", "Outcome", "Slope", "StudyInterrupted", "run_jobs", "Processes"),
     *("VP", "Clock", "NoiseSchedule", "OffScaleWarning", "Sampler", "SamplingError", "Statistics", "dpm_solver_v3"),
     *("Network", "StateClock", "TimeClock", "Gauge", "ExponentialSolver", "LinearisedSolver", "families", "End"),
-    *("ideal_digits", "workers", "Namespace", "fingerprint", "check_orders"),
+    *("ideal_digits", "workers", "Namespace", "fingerprint", "check_orders", "UnstableWarning"),
+    *("ErrorEstimate", "Terms", "adams_terms", "placed", "spread"),  # of which methods make a step, each step
 }
 """Protocols, records and exceptions that the library makes, not the user, and what takes anything or minutes."""
 
@@ -384,17 +385,25 @@ class _Here:
 HERE = _Here()
 
 
+def public_module(path: str) -> types.ModuleType:
+    """Return the module that a user calls so: a part of its package, wherever its file lies, or one to import."""
+    package, _, name = path.rpartition(".")
+    part = getattr(importlib.import_module(package), name, None) if package else None
+    return part if isinstance(part, types.ModuleType) else importlib.import_module(path)
+
+
 @functools.cache
 def surface() -> dict[str, Callable[..., Any]]:
     """Return the public functions and classes by name."""
     found: dict[str, Callable[..., Any]] = {}
     known: set[int] = set()
-    for module in map(importlib.import_module, MODULES):
+    for path in MODULES:
+        module = public_module(path)
         for name in module.__all__:
             value = getattr(module, name)
             if callable(value) and id(value) not in known and name not in LEFT_OUT:
                 known.add(id(value))
-                found[f"{module.__name__}.{name}"] = value
+                found[f"{path}.{name}"] = value
     return found | {name: make() for name, make in METHODS.items()}
 
 

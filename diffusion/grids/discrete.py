@@ -24,7 +24,7 @@ def finite_times(name: str, values: Any) -> np.ndarray:
     return times
 
 
-@checked(count=integer)
+@checked(count=partial(integer, least=1, most=10**9))
 def rounded(grid: Sequence[float] | np.ndarray, count: int = 1000) -> np.ndarray:
     """Return the grid rounded to the times i/N, N = ``count``, of a discrete-time network.
 

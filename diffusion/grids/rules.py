@@ -139,11 +139,12 @@ def through(grid: np.ndarray, times: Sequence[float]) -> np.ndarray:
     Raises
     ------
     ValueError
-        If two of them are nearest to one time of the grid, or none is left inside.
+        If two of them are nearest to one time of the grid, or none is left inside. Inside a grid of one time, from
+        which one step leads to σ = 0, lies nothing.
     """
     moved = real_values("grid", grid, ndim=1).copy()
-    if moved.size < 2:
-        raise ValueError(f"expected a grid of at least two times, received {moved.size}")
+    if not moved.size:
+        raise ValueError("expected a grid of at least one time; received none")
     grid, inside = moved.copy(), numbers("times", times)
     inside = [t for t in inside if grid[-1] < t < grid[0]]
     nearest = [1 + int(np.argmin(np.abs(grid[1:-1] - t))) if grid.size > 2 else 0 for t in inside]
@@ -166,6 +167,7 @@ def check(grid: Sequence[float] | np.ndarray, schedule: NoiseSchedule, least: in
         [``schedule.t_end``, ``schedule.t_start``] by more than rounding, which is taken back.
     """
     instance("schedule", schedule, NoiseSchedule)
+    least = integer("least", least, least=1)
     try:
         times = real_values("grid", grid)
     except TypeError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, singledispatch
-from typing import Any
+from typing import Any, ClassVar
 
 import expint
 from expint.derive import ErrorEstimate, Method, PredictorCorrector, Stage, StepContext
@@ -72,6 +72,12 @@ def taper(order: int) -> End:
     return End(orders=tuple(range(order - 1, 0, -1)))
 
 
+class AfterPairs(expint.Adams):
+    """The predictor alone of a predictor–corrector, after steps whose slopes were taken at predicted points."""
+
+    predicted: ClassVar[bool] = True
+
+
 @singledispatch
 def capped(method: Any, order: int) -> Method:
     """Return ``method``, or the one of its family of the given ``order`` if its own is higher.
@@ -95,7 +101,8 @@ def predictor(method: Any) -> Method:
 
 @predictor.register
 def _(method: PredictorCorrector) -> Method:
-    return expint.Adams(method.q, clock=method.clock, ramp=method.ramp)
+    own = AfterPairs if method.mode == "PEC" else expint.Adams
+    return own(method.q, clock=method.clock, ramp=method.ramp)
 
 
 def _euler(method: Any, known: int) -> Method:

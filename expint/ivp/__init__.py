@@ -102,8 +102,8 @@ def solve_ivp(
         w_i = atol + rtol |y_i|: max( sqrt(1/n Σ_i |e_i / w_i|²), ‖e‖₂ / ‖w‖₂ ) ≤ 1. The second term is for states that
         a few of the n components carry, as Fourier modes may: the first alone lets each err by sqrt(n) w_i.
         By default rtol is 1e-6 in double precision, 1.2e-5 in single and twenty times the precision in half (0.02, and
-        0.16 for bfloat16), and atol is rtol times the root mean square of y_0. Each may be an array that broadcasts to
-        the state.
+        0.16 for bfloat16), and atol is rtol times the root mean square of y_0; where y_0 is zero, of the states reached
+        so far, so that w_i grows with them from nothing. Each may be an array that broadcasts to the state.
         Adams methods and predictor–corrector pairs (adams2, adams3, …, pec2, pec3, …) choose their order, too, and
         allow a step of length h only √(h/T) of this, T the span, and (h/T)^(3/4) where L damps nothing, so that errors
         that add up stay near the tolerance.
@@ -123,6 +123,9 @@ def solve_ivp(
         sets safety and bounds; they take I.
     dense_output
         Whether the solution gets ``sol``, a function t ↦ y(t) of the order of the method that follows e^{tL} exactly.
+        Where it first looks into a step of a one-step method, N is evaluated inside it: 1, 3, 6, 10 times at orders 3,
+        4, 5, 6, and 0, 1, 2, 4 times for methods that linearise. So N has to stay as it is; a pickled ``sol`` holds the
+        values of all steps instead.
     events
         A function event(t, y) of a real number, or several; their zeros are located on the dense output. As in SciPy,
         ``event.terminal = True`` ends the solve there, a number n at the n-th zero, and ``event.direction`` = ±1 heeds

@@ -15,7 +15,7 @@ from expint.lower.plan import Plan
 from expint.operators import Operator
 from expint.run import ErrorNorm
 from expint.run.dense.collocated import Collocated
-from expint.run.dense.continuous import Interpolation
+from expint.run.dense.continuous import Counted, Interpolation
 from expint.run.steppers import Slope, Stepper
 from expint.solution import Solution
 
@@ -86,12 +86,11 @@ class Bound:
         """What makes the steps."""
         return self.make()
 
-    @property
-    def interpolation(self) -> Interpolation:
-        """What makes the solution between the steps."""
+    def interpolation(self, slope: Counted) -> Interpolation:
+        """Return what makes the solution between the steps; ``slope`` is that of the run, counted."""
         if self.operator is not None:
-            return Collocated(self.operator, self.method.order)
-        return self.stepper.interpolation(self.slope)
+            return Collocated(self.operator, self.method.order, slope, bootstraps=self.method.history == 1)
+        return self.stepper.interpolation(slope)
 
     def told(self, solution: Solution) -> Solution:
         """Return the solution with all that is to be said of it."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from expint.backend import Array, array_namespace
+from expint.backend import Array, array_namespace, to_numpy
 from expint.given import check_state
 from expint.ivp.checks import check_rtol, default_atol
 from expint.operators.over_time.time_dependent import TimeDependent
@@ -43,7 +43,8 @@ def solve_in_pieces(
     """
     times, y = _check(breakpoints, t_span), check_state(y0)
     if options.get("step") is None and grid is None and options.get("atol") is None:
-        options["atol"] = default_atol(check_rtol(options.get("rtol"), y), y)  # that of y_0, not of every piece
+        atol = default_atol(check_rtol(options.get("rtol"), y), y)  # that of y_0, not of every piece
+        options["atol"] = atol if np.any(to_numpy(atol)) else None
     watched, found = check_events(events, args), list[Solution]()
     on_grid = None if grid is None else _divided(grid, times)
     asked = None if t_eval is None else np.asarray(t_eval, dtype=np.float64)
@@ -219,8 +220,8 @@ def _joined(pieces: Sequence[Solution], asked: np.ndarray | None) -> Solution:
     if last.t_events is not None:
         count = range(len(last.t_events))
         merged["t_events"] = [np.concatenate([piece.t_events[i] for piece in pieces]) for i in count]  # type: ignore[index]
-        kept = [[p.y_events[i] for p in pieces if p.y_events and p.y_events[i] is not None] for i in count]
-        merged["y_events"] = [array_namespace(own[0]).concat(own) if own else None for own in kept]
+        concat = array_namespace(last.y).concat
+        merged["y_events"] = [concat([piece.y_events[i] for piece in pieces]) for i in count]  # type: ignore[index]
     outputs = [piece.sol for piece in pieces if piece.sol is not None]
     if outputs:
         merged["sol"] = PiecewiseOutput(outputs)

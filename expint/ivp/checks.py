@@ -9,7 +9,7 @@ import numpy as np
 
 from expint.backend import Array, array_namespace, asarray_like, to_numpy
 from expint.derive.kinds.stage import Method
-from expint.exchange import as_state, ask, lent, refuse_masked
+from expint.exchange import asking, refuse_masked
 from expint.given import check_state, refuse_gradients
 from expint.run.control import Controller
 from expint.run.tolerance import ErrorNorm
@@ -36,19 +36,7 @@ def check_slopes(
     ``expint.exchange``. For states of NumPy it may also return a list or a number.
     """
     check_function(nonlinear, args, what)
-    known: Any = object()
-    shape = y0.shape
-
-    def checked(t: float, y: Array) -> Array:
-        nonlocal known
-        slope = ask(nonlinear, t, lent(y), *args)
-        if getattr(slope, "dtype", None) is known and slope.shape == shape:
-            return slope
-        slope = as_state(slope, y0, what)
-        known = slope.dtype
-        return slope
-
-    return checked
+    return asking(nonlinear, args, y0, what)
 
 
 def check_function(function: Any, args: Any, what: str) -> None:
@@ -99,6 +87,8 @@ def check_tolerance(
     rtol, xp = check_rtol(rtol, y0), array_namespace(y0)
     if atol is None:
         atol = default_atol(rtol, y0)
+        if not np.any(_on_host(atol)):  # y_0 = 0 has no size
+            return ErrorNorm(rtol, float(xp.finfo(y0.dtype).smallest_normal), norm, grows=True)
     atol = _beside("atol", atol, y0)
     absolute, relative = _on_host(atol), _on_host(rtol)
     smallest, neither = float(np.min(absolute)), np.any(absolute + relative == 0)
@@ -110,9 +100,10 @@ def check_tolerance(
 
 
 def default_atol(rtol: float | Array, y0: Array) -> float | Array:
-    """Return rtol times the root mean square of y_0, or times 1 where that is zero."""
-    size = float(np.sqrt(np.mean(np.abs(_on_host(y0)) ** 2)))
-    return rtol * (size if size > 0 else 1.0)
+    """Return rtol times the root mean square of y_0, of which no square overflows or vanishes."""
+    sizes = np.abs(_on_host(y0))
+    unit = float(np.max(sizes)) or 1.0
+    return rtol * (unit * float(np.sqrt(np.mean((sizes / unit) ** 2))))
 
 
 def check_controller(controller: Any) -> None:

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from expint.backend import Array
+from expint.backend import Array, to_numpy
 from expint.ivp.bound import Bound
 from expint.ivp.times import check_history
 from expint.progress import Progress
-from expint.run import StepControl
+from expint.run import ErrorNorm, StepControl
+from expint.run.dense import Counted
 from expint.run.events import Event
 from expint.run.loops import over_plan, over_times
 from expint.run.record import run_adaptive, run_states
 from expint.run.recorder import Recorder
+from expint.run.steppers import Stepper
 from expint.run.watch import Watch
 from expint.solution import Solution
 
 __all__ = ["Shown", "over", "to_stops"]
+
+_LOOKS = 16
+"""At so many times N is looked at where the state is zero at the start, to see what it may lead to."""
 
 
 class Shown(NamedTuple):
@@ -46,22 +53,45 @@ def to_stops(
     bound: Bound, y0: Array, start: float, stops: list[float], control: StepControl, keep: Any, shown: Shown
 ) -> Solution:
     """Run from ``start`` over ``stops`` to a tolerance and keep the states at the times ``keep``, all if None."""
-    kept = None if keep is None else {float(t) for t in keep}
+    kept, looks = None if keep is None else {float(t) for t in keep}, Counted(bound.slope)
+    if control.error.grows:
+        control = replace(control, error=_at_least(control.error, bound.stepper, looks, y0, start, stops[-1]))
     rest = {"keep": kept, **_rest(bound, shown)}
-    return _told(bound, lambda: run_adaptive(bound.stepper, bound.slope, y0, start, stops, control, **rest))
+    run = partial(run_adaptive, bound.stepper, bound.slope, y0, start, stops, control, **rest)
+    return _told(bound, run, looks.evaluations)
+
+
+def _at_least(norm: ErrorNorm, stepper: Stepper[Any], slope: Counted, y0: Array, start: float, end: float) -> ErrorNorm:
+    """Return the norm for a run from a state of zero, which errs by what N lets states reach, times rounding, at least.
+
+    Without that a run would follow N from its faintest beginnings, where a pulse is 1e-300 of what it will be.
+    """
+    times = [start + (end - start) * k / _LOOKS for k in range(1, _LOOKS)]
+    values = [np.abs(to_numpy(stepper.value(slope, t, y0))).astype(np.float64) for t in (*times, end)]
+    size = max((float(np.max(own)) for own in values if np.all(np.isfinite(own))), default=0.0)
+    least = np.finfo(np.float64).eps * norm.tightest[0] * size * abs(end - start)
+    return replace(norm, atol=max(norm.atol, least))
 
 
 def _rest(bound: Bound, shown: Shown) -> dict[str, Any]:
-    watched = shown.events or shown.dense_output
-    watch = Watch(Recorder(bound.interpolation, shown.dense_output), shown.events) if watched else None
+    watched, slope = shown.events or shown.dense_output, Counted(bound.slope)
+    watch = Watch(Recorder(bound.interpolation(slope), shown.dense_output), shown.events, slope) if watched else None
     return {"callback": shown.callback, "progress": shown.progress, "watch": watch}
 
 
-def _told(bound: Bound, run: Callable[[], Solution]) -> Solution:
-    """Return the solution with all that is to be said of it; so is that of an exception."""
+def _told(bound: Bound, run: Callable[[], Solution], spent: int = 0) -> Solution:
+    """Return the solution with all that is to be said of it; so is that of an exception.
+
+    ``spent`` evaluations of N were made before the run.
+    """
+
+    def told(solution: Solution) -> Solution:
+        calls = solution.stats.nonlinear_evaluations + spent
+        return bound.told(replace(solution, stats=replace(solution.stats, nonlinear_evaluations=calls)))
+
     try:
-        return bound.told(run())
+        return told(run())
     except BaseException as error:
         if hasattr(error, "solution"):
-            error.solution = bound.told(error.solution)
+            error.solution = told(error.solution)
         raise

@@ -85,7 +85,7 @@ def run_splitting(
     y0 = check_state(y0)
 
     def moved(t: float, duration: float, y: Array) -> Array:
-        return as_state(ask(flow, t, duration, lent(y)), y, "flow(t, τ, y)")
+        return _as_moved(ask(flow, t, duration, lent(y)), y)
 
     times = check_grid(given_grid(grid))
     problem = Problem(None, y0, (float(times[0]), float(times[-1])), linear, flow=moved)
@@ -102,6 +102,21 @@ def run_splitting(
     assert bound.error is not None  # a tolerance was asked for
     control = StepControl(bound.error, controller, *limits.sizes())
     return to_stops(bound, y0, float(times[0]), stops, control, times, shown)
+
+
+def _as_moved(value: Any, y: Array) -> Array:
+    """Return what the flow returned, which is the state from here on: an array of the shape and dtype of ``y``."""
+    if isinstance(value, list | tuple):
+        raise TypeError(
+            f"expected flow(t, τ, y) to return an array like y, received {type(value).__name__}; return an array"
+        )
+    moved = as_state(value, y, "flow(t, τ, y)")
+    if moved.dtype != y.dtype:
+        raise TypeError(
+            f"expected flow(t, τ, y) to return dtype {y.dtype}, that of y, received {moved.dtype}; convert it, as the "
+            "run goes on from there"
+        )
+    return moved
 
 
 def _refuse(**given: object) -> None:

@@ -12,12 +12,19 @@ import numpy as np
 
 from expint.backend import Array, array_namespace, asarray_like, is_complex, is_numpy, to_numpy
 from expint.jacobian.pattern import Pattern
-from expint.jacobian.source import Computed, Place
+from expint.jacobian.source import Before, Computed, Place
+from expint.operators.base import is_sparse
 
 __all__ = ["ComplexStep", "Differences"]
 
 _FLOOR = 1e-2
-"""Increments of small entries are those of entries of this part of the root mean square."""
+"""Increments of small entries are at most those of entries of this part of the root mean square."""
+
+_SMALLEST = 1e-14
+"""Increments of the smallest entries are at least those of entries of this part of the root mean square."""
+
+_CLEAR = 0.1
+"""Increments are so long that rounding is at most this part of √ε of the largest change of N that they cause."""
 
 _TINY = 1e-30
 """The complex step, relative to the argument: its square vanishes beside 1 in double precision."""
@@ -30,8 +37,9 @@ class _ByColumns(Computed):
     Parameters
     ----------
     sparsity
-        Where ∂N/∂y may be other than zero: a matrix or sparse matrix of shape (n, n) over the entries of the state in
-        their order. Columns without common rows are then found by one evaluation, and the matrix is sparse.
+        Where ∂N/∂y may be other than zero: a matrix or sparse matrix of shape (n, n) over the entries of the state,
+        real or complex, in their order. Columns without common rows are then found by one evaluation, and the matrix is
+        sparse.
     form, in_time
         As in ``Source``.
     """
@@ -43,6 +51,18 @@ class _ByColumns(Computed):
         """The pattern, with its columns in groups."""
         return None if self.sparsity is None else Pattern(self.sparsity)
 
+    @cached_property
+    def _of_pairs(self) -> Pattern | None:
+        """The pattern over (Re y_1, Im y_1, Re y_2, …): each entry may move both parts."""
+        if self.pattern is None:
+            return None
+        from scipy import sparse
+
+        return Pattern(sparse.kron(self.pattern.structure, np.ones((2, 2))))
+
+    def _fitting(self, place: Place) -> Pattern | None:
+        return self._of_pairs if place.coordinates.paired else self.pattern
+
     @property
     def sparse(self) -> bool:
         """Whether matrices are sparse."""
@@ -51,9 +71,9 @@ class _ByColumns(Computed):
     def check(self, y0: Array) -> None:
         """Refuse patterns that do not fit."""
         n = math.prod(y0.shape)
-        if self.pattern is not None and (self.pattern.n != n or is_complex(y0)):
+        if self.pattern is not None and self.pattern.n != n:
             raise ValueError(
-                f"expected a real state of {self.pattern.n} entries for a sparsity pattern of shape "
+                f"expected a state of {self.pattern.n} entries for a sparsity pattern of shape "
                 f"({self.pattern.n}, {self.pattern.n}), received y0 of shape {tuple(y0.shape)} and dtype {y0.dtype}"
             )
 
@@ -82,17 +102,15 @@ class Differences(_ByColumns):
     def matrix(self, place: Place) -> Any:
         """Return ∂N/∂x column by column, or group of columns by group."""
         xp, n = array_namespace(place.x), place.x.shape[0]
-        x = to_numpy(place.x)
-        sizes = np.maximum(np.abs(x), _FLOOR * _scale(place))
-        increments = (x + self._unit(place) * np.where(x < 0, -sizes, sizes)) - x  # what is really added
-        if self.pattern is None:
+        increments, pattern = self._increments(place), self._fitting(place)
+        if pattern is None:
             columns = [_unit_vector(n, j, increments[j]) for j in range(n)]
             quotients = [
                 self._difference(place, asarray_like(e, place.x)) / increments[j] for j, e in enumerate(columns)
             ]
             return xp.stack(quotients, axis=-1)
-        along = [self._difference(place, asarray_like(increments * group, place.x)) for group in self.pattern.groups]
-        return self.pattern.fill([to_numpy(change) for change in along], increments)
+        along = [self._difference(place, asarray_like(increments * group, place.x)) for group in pattern.groups]
+        return pattern.fill([to_numpy(change) for change in along], increments)
 
     def product(self, place: Place) -> Callable[[Array], Array]:
         """Return v ↦ ∂N/∂x v by one difference along v."""
@@ -107,8 +125,33 @@ class Differences(_ByColumns):
 
         return along
 
+    def told(self, place: Place, matrix: Any) -> Before:
+        """Return the increments below which rounding would show, seen from ∂N/∂x.
+
+        N_i is a sum of terms of the size of ∂_j N_i x_j, which may cancel: so large is its rounding.
+        """
+        x, known = to_numpy(place.x), matrix if is_sparse(matrix) else to_numpy(matrix)
+        with np.errstate(over="ignore"):
+            terms = np.abs(to_numpy(place.value)) + abs(known) @ np.abs(x)
+        clear, part = _largest(known, terms), math.sqrt(_precision(place)) / _CLEAR
+        return Before(x, np.divide(part, clear, out=np.full(len(x), np.inf), where=clear > 0))
+
+    def _increments(self, place: Place) -> np.ndarray:
+        """Return by which each entry is changed.
+
+        An entry changes by a part of its size, or of how far the last step led it. Small ones may be drowned by what is
+        added to them in N: unless the place before tells how small they may be, they count as a part of the state.
+        """
+        x, unit, scale = to_numpy(place.x), self._unit(place), _scale(place)
+        sizes = unit * np.maximum(np.abs(x), _FLOOR * scale)
+        if place.before is not None:
+            moved = np.abs(x - place.before.x)  # step · N would be far more where it decays within the step
+            own = unit * np.maximum(np.maximum(np.abs(x), moved), _SMALLEST * scale)
+            sizes = np.minimum(sizes, np.maximum(own, place.before.shortest))
+        return (x + np.where(x < 0, -sizes, sizes)) - x  # what is really added
+
     def _unit(self, place: Place) -> float:
-        precision = float(array_namespace(place.x).finfo(place.x.dtype).eps)
+        precision = _precision(place)
         return precision ** (1 / 3) if self.central else math.sqrt(precision)
 
     def _difference(self, place: Place, change: Array) -> Array:
@@ -182,6 +225,20 @@ def _unit_vector(n: int, j: int, size: float) -> np.ndarray:
     vector = np.zeros(n)
     vector[j] = size
     return vector
+
+
+def _precision(place: Place) -> float:
+    return float(array_namespace(place.x).finfo(place.x.dtype).eps)
+
+
+def _largest(matrix: Any, terms: np.ndarray) -> np.ndarray:
+    """Return the largest entry of each column in units of the ``terms`` of its row, of which none is negative."""
+    rows = np.divide(1.0, terms, out=np.zeros(len(terms)), where=terms > np.finfo(float).smallest_normal)
+    with np.errstate(over="ignore"):
+        if not is_sparse(matrix):
+            return np.max(np.abs(matrix) * rows[:, None], axis=0)
+        largest: np.ndarray = abs(matrix).multiply(rows[:, None]).max(axis=0).toarray().reshape(-1)
+    return largest
 
 
 def _size(x: Array) -> float:

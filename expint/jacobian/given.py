@@ -26,7 +26,7 @@ class Given(Source):
         A function (t, y) ↦ ∂f/∂y over the n entries of the state in their order: an array of shape (n, n), a sparse
         matrix of SciPy or a ``LinearOperator``; or one of these itself, where it is constant. For complex states of n
         entries it is complex of shape (n, n), or, where f is not analytic, real of shape (2n, 2n) over
-        (Re y_1, Im y_1, Re y_2, …).
+        (Re y_1, Im y_1, Re y_2, …). For one unknown a number will do.
     form, in_time
         As in ``Source``.
 
@@ -54,6 +54,11 @@ class Given(Source):
     def check(self, y0: Array) -> None:
         """Whatever it returns is checked when it is called."""
 
+    @property
+    def constant(self) -> bool:
+        """Whether it is a matrix, which nothing has to be asked for."""
+        return hasattr(self.jacobian, "shape")
+
     def matrix(self, t: float, y: Array) -> Any:
         """Return ∂f/∂y as given: an array beside ``y``, a sparse matrix or a ``LinearOperator``.
 
@@ -62,11 +67,12 @@ class Given(Source):
         ValueError, TypeError
             If it has no shape that fits the state.
         """
-        known = hasattr(self.jacobian, "shape")
-        found = self.jacobian if known else ask(self.jacobian, t, lent(y))
+        found = self.jacobian if self.constant else ask(self.jacobian, t, lent(y))
         if not (hasattr(found, "matvec") or hasattr(found, "tocsr") or is_array(found)):
             found = np.asarray(found, dtype=complex if np.iscomplexobj(found) else float)
         entries = Coordinates(y, real=False).n
+        if entries == 1 and is_array(found) and tuple(found.shape) in ((), (1,)):
+            found = array_namespace(found).reshape(found, (1, 1))
         sizes = [entries, 2 * entries] if is_complex(y) else [entries]
         if len(found.shape) != 2 or found.shape[0] != found.shape[1] or found.shape[0] not in sizes:
             expected = " or ".join(f"({n}, {n})" for n in sizes)

@@ -12,7 +12,7 @@ from expint.backend import Array, array_namespace, device, is_array, is_jax, to_
 from expint.jacobian.coordinates import Coordinates
 from expint.jacobian.given import Given, Product
 from expint.jacobian.linear_part import LinearPart
-from expint.jacobian.source import Computed, Place, Source, refuse_recorded
+from expint.jacobian.source import Before, Computed, Place, Source, refuse_recorded
 from expint.operators import Dense, Operator
 from expint.operators.base import StoredOperator, is_sparse
 from expint.solution import Stats
@@ -43,6 +43,8 @@ class Linearisation:
         J = L + ∂N/∂y(t_n, y_n).
     derivative
         v ↦ ∂N/∂y v.
+    told
+        What is told to the linearisation after this one.
     """
 
     t: float
@@ -52,6 +54,7 @@ class Linearisation:
     in_time: Array | None
     operator: Operator
     derivative: Callable[[Array], Array]
+    told: Before | None = None
 
     @cached_property
     def evaluate(self) -> Callable[[int, float], Any] | None:
@@ -144,8 +147,10 @@ class Lineariser:
         used = kind.get(self.form, f"applied to vectors of length {n} by Krylov spaces")
         return f"The Jacobian came from {self.source.label}, {used}."
 
-    def __call__(self, t: float, y: Array, value: Array, step: float) -> Linearisation:
+    def __call__(self, t: float, y: Array, value: Array, step: float, before: Before | None = None) -> Linearisation:
         """Return the linearisation at (t, y), where N is ``value``; a step of length ``step`` begins there.
+
+        ``before`` is what the linearisation before told.
 
         Raises
         ------
@@ -156,35 +161,36 @@ class Lineariser:
         """
         refuse_recorded(value)
         flat, stats = self.coordinates.flat, self.stats
-        stats.jacobian_evaluations += 1
-        place = Place(self._function, t, flat(y), flat(value), step, self.coordinates)
+        stats.jacobian_evaluations += not (isinstance(self.source, Given) and self.source.constant)
+        place = Place(self._function, t, flat(y), flat(value), step, self.coordinates, before)
         slope = self._linear.add_product(place.x, place.value)
-        operator, derivative = self._operator(place, y)
+        operator, derivative, told = self._operator(place, y)
         if self._tolerance is not None:
             operator = operator.within(*self._tolerance)
         in_time = self.source.time_derivative(place)
         refuse_recorded(in_time)
-        return Linearisation(t, place.x, place.value, slope, in_time, operator, derivative)
+        return Linearisation(t, place.x, place.value, slope, in_time, operator, derivative, told)
 
     def _function(self, t: Any, x: Array) -> Array:
         self.stats.nonlinear_evaluations += 1
         return self.coordinates.flat(self._nonlinear(t, self.coordinates.back(x)))
 
-    def _operator(self, place: Place, y: Array) -> tuple[Operator, Callable[[Array], Array]]:
-        """Return J and v ↦ ∂N/∂y v."""
+    def _operator(self, place: Place, y: Array) -> tuple[Operator, Callable[[Array], Array], Before | None]:
+        """Return J, v ↦ ∂N/∂y v, and what they tell the place after this one."""
         source, linear = self.source, self._linear
         if isinstance(source, Given):
             whole = source.matrix(place.t, y)
             operator, product = self._of_matrix(whole, place, None)
-            return operator, linear.subtracted(product)
+            return operator, linear.subtracted(product), None
         if isinstance(source, Product):
             product = self._counted(source.product(place))
-            return _matrix_free(product, self.coordinates.n), linear.subtracted(product)
+            return _matrix_free(product, self.coordinates.n), linear.subtracted(product), None
         assert isinstance(source, Computed)
         if self.form == "action":
             product = self._counted(source.product(place))
-            return _matrix_free(linear.added(product), self.coordinates.n), product
-        return self._of_matrix(source.matrix(place), place, linear)
+            return _matrix_free(linear.added(product), self.coordinates.n), product, None
+        matrix = source.matrix(place)
+        return *self._of_matrix(matrix, place, linear), source.told(place, matrix)
 
     def _of_matrix(
         self, matrix: Any, place: Place, linear: LinearPart | None

@@ -21,6 +21,8 @@ class Pattern:
     ----------
     n
         The number of rows and columns.
+    structure
+        The pattern as a sparse matrix.
     groups
         For each group a boolean vector that marks its columns: no two of them have a common row.
 
@@ -41,7 +43,7 @@ class Pattern:
         if structure.ndim != 2 or structure.shape[0] != structure.shape[1]:
             raise ValueError(f"expected a sparsity pattern of shape (n, n), received shape {structure.shape}")
         structure.eliminate_zeros()
-        self.n = structure.shape[0]
+        self.n, self.structure = structure.shape[0], structure
         self._rows, self._columns = structure.nonzero()
         self._group = _colour(structure)
         self.groups = [self._group == colour for colour in range(int(self._group.max(initial=-1)) + 1)]

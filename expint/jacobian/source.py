@@ -8,15 +8,32 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
+import numpy as np
+
 from expint.backend import Array, array_namespace
 from expint.exchange import ask, lent
 from expint.jacobian.coordinates import Coordinates
 
-__all__ = ["Computed", "Place", "Source", "refuse_recorded"]
+__all__ = ["Before", "Computed", "Place", "Source", "refuse_recorded"]
 
 Form = Literal["auto", "dense", "action"]
 
 _FORMS = ("auto", "dense", "action")
+
+
+class Before(NamedTuple):
+    """What the place before tells of how to differentiate by differences, on the host.
+
+    Attributes
+    ----------
+    x
+        Where it was.
+    shortest
+        The increments of the entries of x below which rounding of N would show.
+    """
+
+    x: np.ndarray
+    shortest: np.ndarray
 
 
 class Place(NamedTuple):
@@ -34,6 +51,8 @@ class Place(NamedTuple):
         The step that begins there, with sign: a time over which N changes little.
     coordinates
         How vectors become states.
+    before
+        What the place before tells, None where there is none.
     """
 
     function: Callable[[Any, Array], Array]
@@ -42,6 +61,7 @@ class Place(NamedTuple):
     value: Array
     step: float
     coordinates: Coordinates
+    before: Before | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,6 +141,11 @@ class Computed(Source):
     @abstractmethod
     def product(self, place: Place) -> Callable[[Array], Array]:
         """Return v ↦ ∂N/∂x v."""
+
+    def told(self, place: Place, matrix: Any) -> Before | None:
+        """Return what ∂N/∂x tells the place after this one; None where derivatives are exact."""
+        del place, matrix
+        return None
 
     @property
     def sparse(self) -> bool:

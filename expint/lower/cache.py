@@ -80,13 +80,14 @@ class StepCache:
 
     def step(self, start: float, h: float, memory: tuple[float | None, ...]) -> LoweredStep:
         """Return the step of length ``h`` from ``start`` with slopes in memory as described by ``memory``."""
-        history = tuple(at / h for at in memory if at is not None)
+        history = tuple([at / h for at in memory if at is not None])
         context = StepContext(start, h, history)
         recipe = self.method.recipe(context)
         key = (h, id(recipe), memory)
-        if key in self._steps:
+        known = self._steps.get(key)
+        if known is not None:
             self._steps.move_to_end(key)
-            return self._steps[key][1]
+            return known[1]
         tables, estimate = self._tables_of(h), self.method.error(context)
         slots = tuple(at is not None for at in memory)
         tables.announce(recipe if estimate is None else (*recipe, estimate.stage), slots, self.layout)

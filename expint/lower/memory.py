@@ -98,6 +98,10 @@ class Layout(NamedTuple):
         states, noise, fixed = self.states, self.states + self.noise, self.fixed
         return Parts(tuple(row[:states]), tuple(row[states:noise]), tuple(row[noise:fixed]), tuple(row[fixed:]))
 
+    def values(self, row: Sequence[Any]) -> tuple[Any, ...]:
+        """Return what belongs to values of N in a row, newest first: the last of its parts."""
+        return tuple(row[self.states + self.noise + self.constant :])
+
     def start(self, y: Array, earlier: Sequence[Array] = ()) -> Memory:
         """Return the memory before the first value of N: y_0, and the states before it as far as they are known."""
         states = [y, *earlier, *[None] * (self.states - 1 - len(earlier))]
@@ -213,7 +217,7 @@ class StackedColumns:
     def difference(self, foreseen: np.ndarray, value: Array) -> Array:
         """Return the difference between ``value`` and the sum of the newest past values times ``foreseen``."""
         start = self._first + 1
-        np.dot(foreseen, self._flat[start : start + len(foreseen)], out=self._flat_foreseen)
+        foreseen.dot(self._flat[start : start + len(foreseen)], self._flat_foreseen)
         return value - self._foreseen
 
     def weigh(self, weight: Any, difference: Array) -> Array:

@@ -122,10 +122,8 @@ class PairCache:
 
     def _make(self, h: float, memory: tuple[float, ...], q: int) -> PairRows:
         positions = tuple([round(at / h, 14) for at in memory])
-        taken = spread(positions, 1.0, q + 1, predicted=self.method.mode == "PEC", ramp=True)
-        q = min(q, len(taken))
-        matrix, foreseen = _numbers(tuple([positions[k] for k in taken]), taken, q, self._corrects, self._real)
-        weights, columns = self._weigh(h, matrix), PLAIN.fixed + taken[q - 1] + 1
+        matrix, foreseen, q, last = _numbers(positions, q, self.method.mode, self._real)
+        weights, columns = self._weigh(h, matrix), PLAIN.fixed + last + 1
         return PairRows(
             weights[:columns],
             weights[-1] if self._corrects else None,
@@ -174,14 +172,18 @@ class PairCache:
 
 @lru_cache(maxsize=1024)
 def _numbers(
-    positions: tuple[float, ...], taken: tuple[int, ...], q: int, corrects: bool, real: np.dtype
-) -> tuple[np.ndarray, dict[int, np.ndarray]]:
+    positions: tuple[float, ...], q: int, mode: str, real: np.dtype
+) -> tuple[np.ndarray, dict[int, np.ndarray], int, int]:
     """Return the weights of y_n, of the slopes, of the estimates and of a correction over φ_0, h φ_1, h φ_2, ….
 
-    Beside them, by the orders of the estimates, the numbers by which so many slopes foresee the next. The slopes at
-    ``positions`` have the places ``taken`` in memory; those between have the weight zero.
+    Beside them, by the orders of the estimates, the numbers by which so many slopes foresee the next; how many slopes
+    are looked at; and the place of the last of them. Of the slopes at ``positions`` those that nearly coincide with
+    newer ones are passed over, and have the weight zero.
     """
-    numbers, count, past = pair_numbers(positions, q), len(positions), np.array(taken)
+    taken, corrects = spread(positions, 1.0, q + 1, predicted=mode == "PEC", ramp=True), mode != "PE"
+    count, past = len(taken), np.array(taken)
+    q = min(q, count)
+    numbers = pair_numbers(tuple([positions[k] for k in taken]), q)
     orders = [k for k in (q - 1, q, q + 1) if 1 <= k <= count]
     first = PLAIN.fixed + taken[q - 1] + 1  # of the estimates
     matrix = np.zeros((first + len(orders) + corrects, count + 2))
@@ -194,4 +196,4 @@ def _numbers(
     foreseen = {k: np.zeros(taken[k - 1] + 1, real) for k in orders}
     for k, weights in foreseen.items():
         weights[past[:k]] = numbers.foreseen[k, :k]
-    return matrix, foreseen
+    return matrix, foreseen, q, taken[q - 1]

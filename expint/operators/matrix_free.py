@@ -220,9 +220,10 @@ def _declared(symmetry: str | None, interval: tuple[float, float] | None) -> Spe
     if interval is None:
         return None
     try:
-        low, high = (given_number("interval", end) for end in interval)
-    except ValueError:  # not two of them
-        low = high = math.nan
+        one, other = interval
+    except (TypeError, ValueError):  # not two of them
+        one = other = math.nan
+    low, high = given_number("interval", one), given_number("interval", other)
     if symmetry is None or not (math.isfinite(low) and math.isfinite(high) and low <= high):
         raise ValueError(
             f"expected interval = (a, b) with a ≤ b together with symmetry='symmetric' or 'skew', received {interval} "

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from expint.backend import Array, array_namespace
+from expint.backend import Array, Namespace, array_namespace
 from expint.lower.lower import same_step
 from expint.lower.plan import Plan
 from expint.phi.action import ActionFailure
@@ -27,9 +27,13 @@ from expint.run.stepsize import (
     inside,
     too_many_steps,
 )
-from expint.run.tolerance import ErrorNorm, StepControl
+from expint.run.tolerance import StepControl
 
 __all__ = ["Accepted", "over_plan", "over_times", "to_tolerance"]
+
+
+_Judged = tuple[float, ErrorOf, float, Array | None, Array]
+"""What is said of a step; see ``_judge``."""
 
 
 class Accepted(NamedTuple):
@@ -127,10 +131,12 @@ def over_times(
     """
     evaluations, h, start, end = 0, 0.0, times[0], times[0]
 
-    def slope(at: float, *where: Any) -> Array:
+    def slope(at: float, where: Any, then: Any = None) -> Array:  # of flows a time goes before the state
         nonlocal evaluations
         evaluations += 1
-        return nonlinear(inside(at, start, end), *where)
+        if not (start <= at <= end or end <= at <= start):
+            at = inside(at, start, end)
+        return nonlinear(at, where) if then is None else nonlinear(at, where, then)
 
     at_start = stepper.value(slope, times[0], y) if stepper.starts_with_slope else None
     yield Accepted(times[0], y, evaluations, ahead=at_start)
@@ -179,10 +185,12 @@ def to_tolerance(
     evaluations, rejected, last_error, rests, end = 0, 0, math.nan, False, stops[-1]
     failure: ActionFailure | None = None
 
-    def slope(at: float, *where: Any) -> Array:
+    def slope(at: float, where: Any, then: Any = None) -> Array:  # of flows a time goes before the state
         nonlocal evaluations
         evaluations += 1
-        return nonlinear(inside(at, t, end), *where)
+        if not (t <= at <= end or end <= at <= t):
+            at = inside(at, t, end)
+        return nonlinear(at, where) if then is None else nonlinear(at, where, then)
 
     def value(t: float, y: Array) -> Array:
         return stepper.value(slope, t, y)
@@ -197,8 +205,8 @@ def to_tolerance(
         return first_step(stepper.euler(memory), value, y, first, t, stops[-1], control, **aim)
 
     state, scale = policy.begin(control.first, choose), control.error.scale(y)
-    pending, given = iter(stops), control.first
-    stop = next(pending)
+    pending, given, last = iter(stops), control.first, stops[-1]
+    stop, attempt, judge = next(pending), stepper.attempt, _judge(control, array_namespace(scale))
     for _ in range(control.most):
         state = policy.prepare(state)
         h, lands = approach(state.h, state.rung, t, stop, state.previous) if given is None else begin(given, t, stop)
@@ -207,52 +215,30 @@ def to_tolerance(
             check_step(h, t, span, failure, last_error)
         end = stop if lands else t + direction * h
         try:
-            made = stepper.attempt(memory, slope, t, end, direction * h, state.order)
-            judged, failure = _judged(made, scale, policy.strictness(state, h), control.error, rests), None
+            made = attempt(memory, slope, t, end, direction * h, state.order)
+            error, error_of, change, found, reached = judge(made, scale, policy.strictness(state, h), rests)
+            failure = None
         except ActionFailure as failed:
             failure, last_error, rejected = failed, math.inf, rejected + 1
             state = policy.rejected(state, h, math.inf, state.order, _no_error)
             continue
-        if judged.error > 1.0:
-            rejected, last_error = rejected + 1, judged.error
-            state = policy.rejected(state, h, judged.error, made.order, judged.error_of)
+        if error > 1.0:
+            rejected, last_error = rejected + 1, error
+            state = policy.rejected(state, h, error, made.order, error_of)
             continue
-        left = abs(stops[-1] - end)
-        state = policy.accepted(state, h, judged.error, made.order, judged.error_of, left)
-        rests = judged.change <= QUIET
+        state = policy.accepted(state, h, error, made.order, error_of, abs(last - end))
+        rests = change <= QUIET
         if rests:
             state = policy.watchful(state)
-        memory, ahead = made.commit(judged.found)
-        y, t, scale = made.y, end, judged.scale
+        memory, ahead = made.commit(found)
+        y, t, scale = made.y, end, reached
         yield Accepted(t, y, evaluations, rejected, at_start, ahead, made.local)
         at_start = stepper.newest(memory) if ahead is None else ahead
         if lands:
-            if stop == stops[-1]:
+            if stop == last:
                 return
             stop = next(pending)
     raise too_many_steps(stops[-1], control.most, t, state.h)
-
-
-class _Judged(NamedTuple):
-    """What is to be said of a step.
-
-    Attributes
-    ----------
-    error, error_of
-        Its error in units of what is allowed, inf where there is no way on; by an order that of other estimates.
-    change
-        How much N changes within it in units of the tolerance, inf where it was not looked at.
-    found
-        N at its end, if it was pending and the step is good.
-    scale
-        The tolerance of each component at its end.
-    """
-
-    error: float
-    error_of: ErrorOf
-    change: float = math.inf
-    found: Array | None = None
-    scale: Any = None
 
 
 def _no_error(order: int) -> float:
@@ -261,22 +247,37 @@ def _no_error(order: int) -> float:
     return math.nan
 
 
-def _judged(made: Trial, scale: Array, strictness: float, norm: ErrorNorm, rests: bool) -> _Judged:
-    """Return what is to be said of a step from where the tolerance of each component is ``scale``, and N ``rests``."""
-    reached = norm.scale(made.y)
-    larger, order, found, change = array_namespace(reached).maximum(scale, reached), made.order, None, math.inf
+def _judge(control: StepControl, xp: Namespace) -> Callable[[Trial, Array, float, bool], _Judged]:
+    """Return what judges steps of a run with states of the namespace ``xp``.
 
-    def error_of(order: int) -> float:
-        estimate = made.error(order)
-        return math.nan if estimate is None else strictness * norm.size(estimate, larger)
+    It takes a step, the tolerance of each component where it starts, the policy's strictness, and whether N rests. It
+    returns plain values, since it is asked at every step:
 
-    error = error_of(order)
-    if error <= 1.0:
-        found = made.finish()
-        if found is not None and not finite(found):
-            return _Judged(math.inf, error_of)  # the step after would find no way on
-    if error <= (1.0 if rests else FAINT):
-        change = max((norm.size(change, larger) for change in made.changes(found)), default=math.inf)
-        if rests and change > AWAKE:
-            return _Judged(change / AWAKE, _no_error)
-    return _Judged(error, error_of, change, found, reached)
+    - the error in units of what is allowed, inf where there is no way on, and by an order that of other estimates;
+    - how much N changes within the step in units of the tolerance, inf where it was not looked at;
+    - N at its end, if it was pending and the step is good, and the tolerance of each component there.
+    """
+    norm, looks, maximum = control.error, control.looks, xp.maximum
+    scale_of, size, grows = norm.scale, norm.size, norm.grows
+
+    def judge(made: Trial, scale: Array, strictness: float, rests: bool) -> _Judged:
+        reached, found, change, error_at = scale_of(made.y), None, math.inf, made.error
+        larger = maximum(scale, reached)
+
+        def error_of(order: int) -> float:
+            estimate = error_at(order)
+            return math.nan if estimate is None else strictness * size(estimate, larger)
+
+        own = error_at(made.order)
+        error = math.nan if own is None else strictness * size(own, larger)
+        if error <= 1.0:
+            found = made.finish()
+            if found is not None and not finite(found):
+                return math.inf, error_of, change, None, reached  # the step after would find no way on
+        if looks and error <= (1.0 if rests else FAINT):
+            change = max((size(change, larger) for change in made.changes(found)), default=math.inf)
+            if rests and change > AWAKE:
+                return change / AWAKE, _no_error, change, None, reached
+        return error, error_of, change, found, larger if grows else reached
+
+    return judge

@@ -189,8 +189,8 @@ def _record(
             kept.append(reached)  # a run that fails keeps the last good state, asked for or not
         nothing = xp.empty((0, *y0.shape), dtype=y0.dtype, device=device(y0))
         kept_states = stack([state.y for state in kept]) if kept else nothing
-        stats = Stats(last.evaluations, steps=index, rejected=last.rejected)
-        seen = watch.seen() if watch is not None else {}
+        seen, between = ({}, 0) if watch is None else (watch.seen(), watch.evaluations)
+        stats = Stats(last.evaluations + between, steps=index, rejected=last.rejected)
         return Solution(np.array([state.t for state in kept]), kept_states, status, message, stats, name, **seen)
 
     try:

@@ -97,7 +97,7 @@ def check_step(trial: float, t: float, span: float, failure: Exception | None, e
 
     ``failure`` or ``error`` is what made it so small; ``error`` is nan where none was tried.
     """
-    if trial >= max(_ROUNDING * math.ulp(t), _TINY * span):
+    if trial >= _ROUNDING * math.ulp(t) and trial >= _TINY * span:
         return
     if failure is not None:
         raise AdaptiveFailure(Status.ACTION_FAILED, f"at t = {t:.6g}, with a step of {trial:.3g}: {failure}")
@@ -148,9 +148,15 @@ def first_step(
     second time after a short step by the exponential Euler method, y(t + h) ≈ ``euler(h)``. With τ = ‖N‖/‖N'‖, the time
     in which N changes, the error of a step, ‖N‖ τ (h/τ)^power, is meant to be ``target`` in units of the tolerance. So
     the step is the same whatever the unit of time. Where the change is all there is, τ is the time in which it alone
-    leads as far as the error may.
+    leads as far as the error may. Where y is zero and tells no scale, that is the size of what a short step reaches.
     """
-    span, scale = abs(end - t), control.error.scale(y)
+    span, scale, norm = abs(end - t), control.error.scale(y), control.error
+    if norm.grows:
+        glance = min(_GLANCE * span, control.largest)
+        short = euler(math.copysign(glance, end - t))
+        if norm.size(short, scale) <= 1.0:
+            return glance  # nothing moves yet
+        scale = norm.scale(short)
     least = min(_FIRST * math.ulp(max(abs(t), abs(end))), span)
     size, rate = control.error.size(y, scale), control.error.size(slope, scale)
     guess = 0.01 * size / rate if rate * span > 1e-10 and size > 1e-10 else 1e-6 * span

@@ -39,11 +39,15 @@ class ErrorNorm:
     norm
         A norm of the scaled vector with components |e_i| / w_i, which replaces both. A state spread over processes
         needs only a norm that sums over all of them.
+    grows
+        Whether the size of states is not known at the start, where they are zero: rtol times the root mean square of
+        y and y' is then added to their atol, and w_i never falls along a run.
     """
 
     rtol: float | Array
     atol: float | Array
     norm: Callable[[Array], float] | None = None
+    grows: bool = False
 
     @property
     def tightest(self) -> tuple[float, float]:
@@ -57,12 +61,16 @@ class ErrorNorm:
 
     def scale(self, y: Array) -> Array:
         """Return the tolerance of each component of the state ``y``."""
-        scale = abs(y) * self.rtol
+        size = abs(y)
+        scale = size * self.rtol
         scale += self.atol
-        return scale
+        return scale + self.rtol * _root_mean_square(size) if self.grows else scale
 
     def size(self, error: Array, scale: Array) -> float:
         """Return the norm of ``error`` in units of ``scale``; inf where it is not finite."""
+        if self.norm is None and type(error) is np.ndarray and type(scale) is np.ndarray and error.itemsize >= 4:
+            value = _of_arrays(error, scale)  # first of all: this is asked at every step
+            return value if math.isfinite(value) else math.inf
         if hasattr(error, "detach"):  # steps are constants of a gradient
             error, scale = error.detach(), scale.detach()
         if self.norm is not None:
@@ -73,10 +81,17 @@ class ErrorNorm:
             xp = array_namespace(error)
             value = _of_any(xp.astype(error, xp.float32), xp.astype(scale, xp.float32))
         elif isinstance(error, np.ndarray) and isinstance(scale, np.ndarray):
-            value = _of_arrays(abs(error), scale)
+            value = _of_arrays(error, scale)
         else:
             value = _of_any(error, scale)
         return value if math.isfinite(value) else math.inf
+
+
+def _root_mean_square(size: Array) -> Array:
+    """Return the root mean square of sizes, of which no square overflows or vanishes."""
+    xp = array_namespace(size)
+    unit = xp.max(size) + float(xp.finfo(size.dtype).smallest_normal)
+    return unit * xp.sqrt(xp.mean((size / unit) ** 2))
 
 
 def _least(tolerance: float | Array) -> float:
@@ -87,6 +102,8 @@ def _least(tolerance: float | Array) -> float:
 
 def _of_arrays(error: np.ndarray, scale: np.ndarray) -> float:
     """Return the default norm for NumPy, in few calls: states are often so short that calls are what takes the time."""
+    if error.dtype.kind == "c":
+        error = abs(error)
     scaled = error / scale
     mean = float(np.vdot(scaled, scaled)) / scaled.size  # vdot, unlike dot, overflows without a warning
     whole, square = float(np.vdot(error, error)), float(np.vdot(scale, scale))

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from expint.backend import array_namespace
+from expint.backend import Array, array_namespace
+from expint.run.dense import Counted
 from expint.run.events import Event, EventFinder
 from expint.run.loops import Accepted
 from expint.run.recorder import Recorder
@@ -25,10 +26,17 @@ class Watch:
         run is wanted.
     events
         Functions event(t, y).
+    slope
+        What is evaluated between the steps, counted.
     """
 
-    def __init__(self, recorder: Recorder, events: Sequence[Event]) -> None:
-        self._recorder, self._finder = recorder, EventFinder(events)
+    def __init__(self, recorder: Recorder, events: Sequence[Event], slope: Counted) -> None:
+        self._recorder, self._finder, self._slope = recorder, EventFinder(events), slope
+
+    @property
+    def evaluations(self) -> int:
+        """How often N was evaluated between the steps so far."""
+        return self._slope.evaluations
 
     def look(self, reached: Accepted) -> Accepted | None:
         """Take a new state; return the state of a terminal event in the step that led to it, if there is one."""
@@ -56,7 +64,10 @@ class Watch:
         fields: dict[str, Any] = {"sol": self._recorder.output() if self._recorder.whole else None}
         if self._finder.events:
             fields["t_events"] = [np.array(times) for times in self._finder.times]
-            fields["y_events"] = [
-                array_namespace(states[0]).stack(states) if states else None for states in self._finder.states
-            ]
+            fields["y_events"] = [_stacked(states, self._finder.y) for states in self._finder.states]
         return fields
+
+
+def _stacked(states: list[Array], like: Array) -> Array:
+    """Return states as one array, of shape (0, …) where there are none."""
+    return array_namespace(like).stack([*states, like])[: len(states), ...]

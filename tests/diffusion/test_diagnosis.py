@@ -50,6 +50,16 @@ def test_a_right_prediction_is_not_warned_of_whatever_the_scale_of_the_data(key,
     assert not warned(schedule, network(schedule, kind, scale, mean), kind)
 
 
+@pytest.mark.parametrize("wrong", [0.97, 1.03])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("key", SCHEDULES)
+def test_a_network_that_has_learnt_roughly_is_not_taken_for_another(key, kind, wrong):
+    """Of 3 % of the noise σ/α = 152 at the start of VP makes data of mean square 700, in the direction of the state."""
+    schedule = SCHEDULES[key]
+    exact = network(schedule, kind, 1.0)
+    assert not warned(schedule, lambda x, t: wrong * exact(x, t), kind)
+
+
 @pytest.mark.parametrize("scale", [0.5, 1.0])
 @pytest.mark.parametrize(("truth", "said"), CONFUSED)
 @pytest.mark.parametrize("key", SCHEDULES)

@@ -185,9 +185,9 @@ def test_numbers_and_names_are_values():
 
 
 def test_weights_of_one_plan_are_not_taken_for_those_of_another_that_lies_where_it_lay():
-    affine, columns = diffusion.samplers.dpm_solver_v3.affine.Affine(), [np.ones((2, 3))]
+    affine, columns = diffusion.samplers.dpm_solver_v3.affine.Affine(), [np.ones((2, 3)), 1.0]
     for number in range(200):
-        weights = [None, np.full((1, 3), float(number))]
+        weights = [np.full((1, 3), float(number)), None]
         assert affine.combine(weights, columns)[0, 0] == number
         del weights
         gc.collect(0)

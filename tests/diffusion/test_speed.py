@@ -92,6 +92,7 @@ def test_what_is_evaluated_is_the_prediction_but_for_its_factor(kind, predicts):
                 np.testing.assert_allclose(factor * ready.slope(t, x), expected, rtol=1e-11, atol=1e-11)
 
 
+@pytest.mark.filterwarnings("ignore::diffusion.OffScaleWarning")  # a network that is made up
 @pytest.mark.parametrize("name", ["deis-tab3", "dpmpp-3m", "unipc3", "deis-rho-rk4"])
 def test_a_sample_is_the_same_to_the_last_bit_in_any_batch(name):
     noise = torch.randn(5, 3, 7, generator=torch.Generator().manual_seed(1))  # no multiple of a vector register

@@ -48,7 +48,10 @@ def test_what_is_of_the_wrong_kind_is_refused(call, message):
     ("call", "message"),
     [
         (lambda: derive.collocation([F(1, 2), F(1, 2)]), "expected different nodes, received 1/2 twice among 1/2, 1/2"),
-        (lambda: derive.check_orders(ADAMS, history=(0, -1, -1)), "different nodes, received -1 twice among 0, -1, -1"),
+        (
+            lambda: derive.check_orders(ADAMS, history=(0, -1, -1)),
+            "a history at different nodes, received -1 twice among 0, -1, -1",
+        ),
         (lambda: linearised_ladder("mine", [[F(1, 2)]], estimate=[F(1, 3)]), "mine: expected nodes of the top level"),
         (lambda: linearised_ladder("mine", [], estimate=[F(1, 3)]), "received 1/3 with the levels"),
         (

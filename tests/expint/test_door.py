@@ -54,9 +54,9 @@ def test_intervals_that_are_none_are_refused(t_span: object, received: str) -> N
 
 
 def test_steps_backwards_do_not_lead_forwards() -> None:
-    with pytest.raises(ValueError, match=r"runs forwards but step = -0.1 does not; pass step=0.1 or exchange"):
+    with pytest.raises(ValueError, match=r"runs forwards, .* received step = -0.1; pass step=0.1, or exchange"):
         solve(t_span=(0, 1), step=-0.1)
-    with pytest.raises(ValueError, match=r"runs forwards; to integrate backwards say so"):
+    with pytest.raises(ValueError, match=r"the sign in which t_span = .* runs, .*; exchange the ends"):
         expint.solve_ivp(never, (0, 1), Y0, linear=-1.0, rtol=1e-3, max_step=-0.1)
 
 
@@ -133,7 +133,7 @@ def test_a_method_like_no_other_is_refused_with_where_to_look() -> None:
 
 @pytest.mark.parametrize("steps", [1, 2, 3])
 def test_a_method_that_looks_further_back_than_the_grid_has_steps_is_refused(steps: int) -> None:
-    with pytest.raises(ValueError, match=rf"adams4 looks at 4 slopes and needs at least 4 steps, received {steps};"):
+    with pytest.raises(ValueError, match=rf"at least 4 steps for adams4, which looks at 4 slopes, received {steps};"):
         solve(method="adams4", step=1 / steps)
     assert solve(lambda t, y: y, method="adams4", step=1 / 4).success
 
@@ -224,7 +224,9 @@ def test_tolerances_beside_fixed_steps_are_refused(option: str) -> None:
 
 
 def test_a_method_without_error_estimate_needs_its_steps_given() -> None:
-    with pytest.raises(ValueError, match=r"cox-matthews4 has no error estimate .* expected step= or grid=, or a"):
+    with pytest.raises(
+        ValueError, match=r"an error estimate .* received cox-matthews4, .* pass step= or grid=, take a"
+    ):
         adaptive(method="cox-matthews4")
 
 
@@ -256,8 +258,8 @@ def test_tolerances_and_bounds_that_make_no_sense_are_refused(options: dict, mes
             "expected rtol to be a real number or an array of them, received '1e-3'",
         ),
         (
-            {"norm": "max"},
-            "expected norm to be a function of the scaled error, received 'max'; pass one such as np.max",
+            {"norm": "mean"},
+            "expected norm to be a function of the scaled error, or 'max', received 'mean'; pass one such as np.max",
         ),
         ({"args": 2.0}, r"expected args to be a tuple .*, received float; one argument is passed as args=\(value,\)"),
         ({"t_eval": "noon"}, "expected t_eval to be a sequence of times, received 'noon'"),

@@ -157,7 +157,7 @@ def test_the_default_tolerance_fits_the_precision(make: Callable[[Any], Any], li
     precision = float(torch.finfo(y0.dtype).eps if isinstance(y0, torch.Tensor) else np.finfo(y0.dtype).eps)
     end = expint.backend.to_numpy(solution.y_end)
     assert float(np.max(np.abs(end - EXPONENTIAL))) < (100 if precision < 1e-4 else 20) * precision
-    assert solution.stats.steps + solution.stats.rejected < 60
+    assert solution.stats.steps + solution.stats.rejected < 70  # in half precision N rests, and is looked at 64 times
 
 
 @pytest.mark.parametrize("interrupt", [KeyboardInterrupt, SystemExit, MemoryError])

@@ -219,14 +219,236 @@ def test_the_linear_part_may_be_sparse_or_an_operator(linear: Any) -> None:
     np.testing.assert_allclose(given.y[:, -1], plain.y[:, -1], rtol=1e-4, atol=1e-8)
 
 
-@pytest.mark.parametrize("method", [ETD34, ExponentialAdams, solver_class("adams4"), Rosenbrock43])
-def test_a_run_without_end_is_refused(method: type) -> None:
-    options = {} if method is Rosenbrock43 else {"linear": RATES}
-    with pytest.raises(ValueError, match="expected a finite t_bound, in units of which steps are made, received inf"):
-        method(right_hand_side, 0, Y0, np.inf, **options)
-
-
 def test_exponential_adams_bashforth_is_a_solver_of_scipy(radau: Any) -> None:
     solution = solve(solver_class("adams4"), rtol=1e-6)
     assert solution.nfev < len(solution.t) + 10
     np.testing.assert_allclose(solution.y[:, -1], radau.y[:, -1], rtol=1e-4)
+
+
+ENDLESS = [ETD34, ExponentialAdams, solver_class("adams4"), LawsonDormandPrince, Rosenbrock43, Rosenbrock54]
+
+
+def options_of(method: Any, linear: Any) -> dict[str, Any]:
+    return {} if issubclass(method, LinearisedSolver) else {"linear": linear}
+
+
+@pytest.mark.parametrize("method", ENDLESS, ids=lambda m: m.__name__)
+@pytest.mark.parametrize("direction", [1.0, -1.0])
+def test_a_run_without_end_is_ended_by_an_event(method: type, direction: float) -> None:
+    """y' = ±y², y(0) = 1, is 1/(1 + |t|): it falls to 1/500 at |t| = 499, over many pieces of the run."""
+
+    def low(t: float, y: np.ndarray) -> float:
+        return y[0] - 0.002
+
+    low.terminal = True  # type: ignore[attr-defined]
+    run = scipy.integrate.solve_ivp(
+        lambda t, y: -direction * y**2,
+        (0, direction * np.inf),
+        [1.0],
+        method=method,
+        events=low,
+        dense_output=True,
+        rtol=1e-6,
+        atol=1e-9,
+        **options_of(method, 0.0),
+    )
+    assert run.status == 1
+    np.testing.assert_allclose(run.t_events[0], [direction * 499], rtol=2e-4)
+    times = direction * np.geomspace(0.01, 498, 60)
+    np.testing.assert_allclose(run.sol(times)[0], 1 / (1 + np.abs(times)), rtol=2e-4)
+
+
+def test_an_end_that_is_no_number_is_refused() -> None:
+    with pytest.raises(ValueError, match="expected t_bound to be a number or ±inf, received nan"):
+        Rosenbrock43(right_hand_side, 0, Y0, np.nan)
+
+
+@pytest.mark.parametrize("method", ENDLESS, ids=lambda m: m.__name__)
+@pytest.mark.parametrize("end", [10.0, np.inf])
+def test_a_state_without_entries_is_solved_in_one_step(method: type, end: float) -> None:
+    run = scipy.integrate.solve_ivp(
+        lambda t, y: np.zeros(0), (0, end), np.zeros(0), method=method, dense_output=True, **options_of(method, -1.0)
+    )
+    assert run.success
+    assert run.sol([1.0, 2.0, 3.0]).shape == (0, 3)
+
+
+@pytest.mark.parametrize("method", [Rosenbrock43, Rosenbrock54])
+@pytest.mark.parametrize("one", [float, lambda d: [d], lambda d: np.array(d), lambda d: [[d]]])
+def test_the_jacobian_of_one_unknown_may_be_a_number(method: type, one: Any) -> None:
+    run = scipy.integrate.solve_ivp(
+        lambda t, y: y * (t - 2), (-2, 2), [0.05], method=method, jac=lambda t, y: one(t - 2.0), rtol=1e-6, atol=1e-9
+    )
+    np.testing.assert_allclose(run.y[0, -1], 0.05 * np.exp(-8), rtol=1e-4)
+    own = expint.solve_ivp(
+        lambda t, y: y * (t - 2), (-2, 2), np.array([0.05]), jac=lambda t, y: one(t - 2.0), method="exprb43"
+    )
+    np.testing.assert_allclose(own.y_end, run.y[:, -1], rtol=1e-4)
+
+
+@pytest.mark.parametrize("form", [np.asarray, sparse.csc_matrix, sparse.csr_array])
+def test_a_jacobian_that_is_constant_is_never_evaluated(form: Any) -> None:
+    matrix = np.array([[-1.0, -5.0], [1.0, 1.0]])
+    run = scipy.integrate.solve_ivp(
+        lambda t, y: matrix @ y, (0, 2), [0.0, 2.0], method=Rosenbrock43, jac=form(matrix), rtol=1e-6
+    )
+    assert run.njev == 0
+    np.testing.assert_allclose(run.y[:, -1], [-5 * np.sin(4), 2 * np.cos(4) + np.sin(4)], rtol=1e-9)
+
+
+@pytest.mark.parametrize("conjugated", [0.0, 0.4])
+def test_a_sparsity_pattern_serves_complex_states(conjugated: float) -> None:
+    """A ring of 70 oscillators, each seen by its neighbours, analytic or not; the pattern saves evaluations."""
+    n = 70
+    near = np.abs(np.subtract.outer(np.arange(n), np.arange(n))) <= 1
+    near[0, -1] = near[-1, 0] = True
+
+    def ring(t: float, y: np.ndarray) -> np.ndarray:
+        nonlinear = 0.1j * y * y + conjugated * np.abs(y) ** 2
+        return 5j * (np.roll(y, 1) - 2 * y + np.roll(y, -1)) + nonlinear  # type: ignore[no-any-return]
+
+    y0 = np.exp(1j * np.arange(n)) / 2
+    tolerances = {"rtol": 1e-6, "atol": 1e-8}
+    runs = [
+        scipy.integrate.solve_ivp(ring, (0, 0.5), y0, method=Rosenbrock43, jac_sparsity=pattern, **tolerances)
+        for pattern in (sparse.csr_matrix(near), near, None)
+    ]
+    exact = scipy.integrate.solve_ivp(ring, (0, 0.5), y0, method="DOP853", rtol=1e-11, atol=1e-12)
+    for run in runs:
+        np.testing.assert_allclose(run.y[:, -1], exact.y[:, -1], atol=1e-5)
+    assert runs[0].nfev == runs[1].nfev
+
+
+@pytest.mark.parametrize("rtol", [0.0, 1e-16, [1e-3, 1e-16, 1e-3]])
+@pytest.mark.parametrize("method", [ETD34, Rosenbrock43])
+def test_a_relative_tolerance_below_rounding_is_raised_with_scipys_warning(method: type, rtol: Any) -> None:
+    with pytest.warns(UserWarning, match="At least one element of `rtol` is too small. Setting"):
+        run = scipy.integrate.solve_ivp(
+            right_hand_side, (0, 1e-3), Y0, method=method, rtol=rtol, atol=1e-7, **options_of(method, RATES)
+        )
+    assert run.success
+
+
+@pytest.mark.parametrize("method", [ETD34, Rosenbrock43])
+def test_complex_values_for_a_real_state_are_refused(method: type) -> None:
+    with pytest.raises(TypeError, match=r"expected fun\(t, y\) to return real values for a real y0, received complex"):
+        scipy.integrate.solve_ivp(lambda t, y: 1j * y, (0, 1), [1.0], method=method, **options_of(method, 0.0))
+
+
+@pytest.mark.parametrize("method", ENDLESS, ids=lambda m: m.__name__)
+@pytest.mark.parametrize("largest", [np.inf, 0.004])
+def test_the_first_step_is_the_one_given_and_no_step_is_longer_than_the_largest(method: type, largest: float) -> None:
+    run = scipy.integrate.solve_ivp(
+        right_hand_side,
+        (0, 0.02),
+        Y0,
+        method=method,
+        first_step=1e-3,
+        max_step=largest,
+        rtol=1e-2,
+        **options_of(method, RATES),
+    )
+    assert run.t[1] == pytest.approx(1e-3, rel=1e-12)
+    assert np.max(np.diff(run.t)) <= largest * (1 + 1e-12)
+
+
+@pytest.mark.parametrize("method", [ETD34, ExponentialAdams, Rosenbrock54])
+def test_states_are_lent_and_the_initial_state_is_left_alone(method: type) -> None:
+    def in_place(t: float, y: np.ndarray) -> np.ndarray:
+        y *= -1
+        return y
+
+    with pytest.raises(ValueError, match="read-only"):
+        scipy.integrate.solve_ivp(in_place, (0, 1), Y0, method=method, **options_of(method, RATES))
+    start = Y0.copy()
+    solver: Any = method
+    solver = solver(right_hand_side, 0.0, start, 1.0, **options_of(method, RATES))
+    start[:] = np.nan
+    assert solver.step() is None
+    assert not solver.y.flags.writeable
+    assert np.all(np.isfinite(solver.y))
+
+
+def test_options_of_other_solvers_are_warned_of() -> None:
+    with pytest.warns(UserWarning, match="no effect for a chosen solver: `jac`, `lband`"):
+        solve(ETD34, jac=jacobian, lband=3, rtol=1e-2)
+    with pytest.warns(UserWarning, match="no effect for a chosen solver: `min_step`"):
+        unsplit(Rosenbrock43, min_step=0.1, rtol=1e-2)
+
+
+@pytest.mark.parametrize("method", ENDLESS, ids=lambda m: m.__name__)
+def test_dense_output_goes_on_beyond_its_end_as_scipys_does(method: type) -> None:
+    run = scipy.integrate.solve_ivp(
+        lambda t, y: -y, (0, 1), [1.0, 2.0], method=method, dense_output=True, rtol=1e-6, **options_of(method, -1.0)
+    )
+    for t in (1.05, [0.5, 1.0, 1.05]):
+        np.testing.assert_allclose(run.sol(t), np.multiply.outer([1.0, 2.0], np.exp(-np.asarray(t))), rtol=1e-5)
+
+
+def test_steps_that_grow_too_small_are_told_in_scipys_words() -> None:
+    run = scipy.integrate.solve_ivp(lambda t, y: y**2, (0, 2), [1.0], method=Rosenbrock43)
+    assert run.message.startswith("Required step size is less than spacing between numbers.")
+
+
+def robertson(t: float, s: np.ndarray) -> np.ndarray:
+    x, y, z = s
+    return np.array([-0.04 * x + 1e4 * y * z, 0.04 * x - 1e4 * y * z - 3e7 * y * y, 3e7 * y * y])
+
+
+def of_robertson(t: float, s: np.ndarray) -> np.ndarray:
+    _, y, z = s
+    return np.array([[-0.04, 1e4 * z, 1e4 * y], [0.04, -1e4 * z - 6e7 * y, -1e4 * y], [0, 6e7 * y, 0]])
+
+
+def enzyme(t: float, s: np.ndarray) -> np.ndarray:
+    a, c = s
+    return np.array([-1e4 * a * (1e-6 - c) + 0.5 * c, 1e4 * a * (1e-6 - c) - 1.5 * c])
+
+
+def of_enzyme(t: float, s: np.ndarray) -> np.ndarray:
+    a, c = s
+    return np.array([[-1e4 * (1e-6 - c), 1e4 * a + 0.5], [1e4 * (1e-6 - c), -1e4 * a - 1.5]])
+
+
+def oregonator(t: float, s: np.ndarray) -> np.ndarray:
+    x, y, z = s
+    return np.array([77.27 * (y + x * (1 - 8.375e-6 * x - y)), (z - (1 + x) * y) / 77.27, 0.161 * (x - z)])
+
+
+def of_oregonator(t: float, s: np.ndarray) -> np.ndarray:
+    x, y, _ = s
+    return np.array(
+        [
+            [77.27 * (1 - 2 * 8.375e-6 * x - y), 77.27 * (1 - x), 0],
+            [-y / 77.27, -(1 + x) / 77.27, 1 / 77.27],
+            [0.161, 0, -0.161],
+        ]
+    )
+
+
+TAILS: dict[str, Any] = {
+    "Robertson, large": (robertson, of_robertson, [1e4, 0, 0], 1e8, 1e-6),
+    "Robertson": (robertson, of_robertson, [1, 0, 0], 1e6, 1e-9),
+    "enzyme": (enzyme, of_enzyme, [1.0, 0], 1e6, 1e-12),
+    "Oregonator": (oregonator, of_oregonator, [1, 2, 3], 20, 1e-6),
+}
+
+
+@pytest.mark.parametrize("name", TAILS)
+def test_long_stiff_tails_take_as_few_steps_by_differences_as_by_the_exact_jacobian(name: str) -> None:
+    """Entries of the state differ by many orders: each has increments of its own size."""
+    function, jac, y0, end, atol = TAILS[name]
+    tolerances = {"rtol": 1e-6, "atol": atol, "method": Rosenbrock43}
+    exact = scipy.integrate.solve_ivp(function, (0, end), y0, jac=jac, **tolerances)
+    found = scipy.integrate.solve_ivp(function, (0, end), y0, **tolerances)
+    assert found.success
+    assert found.njev <= 1.1 * exact.njev
+    np.testing.assert_allclose(found.y[:, -1], exact.y[:, -1], rtol=2e-5, atol=10 * atol)
+
+
+@pytest.mark.parametrize("method", [Rosenbrock43, Rosenbrock54])
+def test_robertson_to_1e8_takes_less_than_the_5000_evaluations_of_scipys_test(method: type) -> None:
+    run = scipy.integrate.solve_ivp(robertson, (0, 1e8), [1e4, 0, 0], rtol=1e-6, atol=1e-6, method=method)
+    assert run.nfev < 5000
+    radau = [1.06556239e03, 4.77058442e-07, 8.93443761e03]  # SciPy's at rtol 1e-9, atol 1e-9, with the exact Jacobian
+    np.testing.assert_allclose(run.y[:, -1], radau, rtol=1e-6)

@@ -1,14 +1,16 @@
 """Whatever a cell does, it is a result of this cell: the rest finishes, and nothing that is done is lost."""
 
 import functools
+import multiprocessing
 import os
 import pickle
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +93,8 @@ def test_a_process_that_dies_fails_its_cell_with_the_reason_and_the_rest_finishe
 
 
 def test_a_pool_of_the_user_that_breaks_is_replaced() -> None:
-    with ProcessPoolExecutor(1) as pool:
+    fresh = multiprocessing.get_context("spawn")  # a fork beside the threads of other tests may hang
+    with ProcessPoolExecutor(1, fresh) as pool:
         failed_alone(study({"killed": DEATHS["killed"]}, executor=pool), DEATHS)
 
 
@@ -132,6 +135,7 @@ def rest(t, y):
     return 0 * y
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored by what a shell starts in the background
     problems = {name: functools.partial(make, n) for name, n in (("fast", rest), ("slow", slow))}
     try:
         expint.study.run(problems, ["etd2rk"], steps=[0.5, 1e-4], cache=sys.argv[1])
@@ -141,15 +145,22 @@ if __name__ == "__main__":
 """
 
 
-def started(tmp_path: Path, text: str = SCRIPT, **options: Any) -> subprocess.Popen:
+@contextmanager
+def started(tmp_path: Path, text: str = SCRIPT) -> Iterator[subprocess.Popen]:
+    """Run a script for the time of the context at most: one that a failed test leaves would run for minutes."""
     script = tmp_path / "script.py"
     script.write_text(text)
-    return subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, str(script), str(tmp_path / "cache")],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-    )
+        env=os.environ | {"PYTHONPATH": str(Path(expint.__file__).parents[1])},  # the package that is tested here
+    ) as running:
+        try:
+            yield running
+        finally:
+            running.kill()
 
 
 def descendants(parent: int) -> list[int]:
@@ -181,12 +192,12 @@ def until(condition: Callable[[], bool]) -> None:
 def test_an_interrupted_study_keeps_what_is_done_and_leaves_no_process_behind(
     tmp_path: Path, how: signal.Signals
 ) -> None:
-    running = started(tmp_path)
-    until(lambda: kept(tmp_path) == 5)  # two references, the fast cells and the first slow one
-    workers = descendants(running.pid)
-    assert workers
-    running.send_signal(how)
-    out, _ = running.communicate(timeout=30)
+    with started(tmp_path) as running:
+        until(lambda: kept(tmp_path) == 5)  # two references, the fast cells and the first slow one
+        workers = descendants(running.pid)
+        assert workers
+        running.send_signal(how)
+        out, _ = running.communicate(timeout=30)
     if how == signal.SIGINT:
         assert out.strip() == "[False, False, False, True]"
     until(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers))
@@ -194,8 +205,8 @@ def test_an_interrupted_study_keeps_what_is_done_and_leaves_no_process_behind(
 
 
 def test_a_script_without_a_guard_is_told_of_it(tmp_path: Path) -> None:
-    running = started(tmp_path, SCRIPT.replace('if __name__ == "__main__":', "if True:"))
-    _, err = running.communicate(timeout=60)
+    with started(tmp_path, SCRIPT.replace('if __name__ == "__main__":', "if True:")) as running:
+        _, err = running.communicate(timeout=60)
     assert running.returncode
     assert 'call the study under `if __name__ == "__main__":`' in " ".join(err.split())
 

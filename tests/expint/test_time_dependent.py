@@ -444,7 +444,7 @@ def test_operators_that_change_their_kind_on_the_way_are_refused(later: object, 
         (
             lambda: expint.solve_ivp(None, (0, 1), exact(0), linear=A, method=magnus("cf4"), step=0.1),
             ValueError,
-            "cf4 is made for y' = A",
+            "for cf4, which is made for y' = A",
         ),
     ],
 )

@@ -64,7 +64,7 @@ class PredictorCorrectorOfEqualOrder:
 
     def recipe(self, step: StepContext) -> Sequence[Stage]:
         """Return predictor and corrector for the slopes that there are."""
-        taken = spread(step.history, 1, self.q, predicted=self.correct, ramp=True)
+        taken = spread(step.history, 1, self.q, predicted=True, ramp=True)
         past = tuple(step.history[k] for k in taken)
         weights = _pseudo_terms(past) if self.pseudo_predictor else adams_terms(past, exact=False)
         predictor = _stage((), placed(weights, taken), accept=True)

@@ -39,6 +39,9 @@ from expint.lower import Layout, Plan, Row, Step
 
 __all__ = ["TabulatedGauge", "TabulatedSampler"]
 
+_LOOKBACK = 4
+"""So many times as many slopes as a step looks at are offered: it passes over some of those that nearly coincide."""
+
 _LAYOUT = Layout(constant=True)
 
 
@@ -181,7 +184,7 @@ def _rows(
 ) -> tuple[Row, ...]:
     """Return the rows of step i, for x and N; ``known`` past slopes may be looked at."""
     h = float(lam[i + 1] - lam[i])
-    count = min(known, method.history)
+    count = min(known, _LOOKBACK * method.history)
     history = tuple(float(at - lam[i]) / h for at in lam[i - count + 1 : i + 1][::-1])
     past = _relative(moments, i, count)
     end = (moments[i].growth, moments[i].drift)

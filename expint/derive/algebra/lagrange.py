@@ -6,8 +6,10 @@ import itertools
 from collections.abc import Sequence
 from fractions import Fraction
 from math import factorial
+from numbers import Real
 from typing import Any
 
+from expint.arguments import listed
 from expint.derive.algebra.exact_lists import exact_list
 from expint.derive.algebra.phisum import Exact, PhiSum, exact
 
@@ -23,7 +25,13 @@ def lagrange_coefficients(nodes: Sequence[Any]) -> list[list[Any]]:
     ------
     ValueError
         If a node occurs twice.
+    TypeError
+        If a node is no real number and no sympy expression, or the nodes are no sequence.
     """
+    nodes = nodes if isinstance(nodes, list | tuple) else listed("nodes", nodes, "numbers", least=0)
+    for node in nodes:
+        if not isinstance(node, Real):
+            exact(node)
     result = []
     for j, own in enumerate(nodes):
         one = own * 0 + 1  # of the arithmetic of the nodes
@@ -43,9 +51,16 @@ def collocation_weights(nodes: Sequence[Any], end: Any = 1) -> list[PhiSum]:
     r"""Return the exact weights w_j = ∫_0^c e^{(c-θ)z} ℓ_j(θ) dθ for exact ``nodes``, c = ``end``.
 
     With ℓ_j(θ) = Σ_m a_m θ^m each is Σ_m a_m m! c^{m+1} φ_{m+1}(cz).
+
+    Raises
+    ------
+    ValueError
+        If a node occurs twice.
+    TypeError
+        If a number is a float, or no number.
     """
-    rows = lagrange_coefficients([Fraction(node) if isinstance(node, int) else node for node in nodes])
-    return [_integral(row, end) for row in rows]
+    c = exact(end)
+    return [_integral(row, c) for row in lagrange_coefficients(exact_list("nodes", nodes))]
 
 
 def adams_weights(nodes: Sequence[Exact], clock: Sequence[Exact] = (0, 1), end: Exact = 1) -> tuple[PhiSum, ...]:

@@ -7,7 +7,7 @@ from fractions import Fraction
 from math import isfinite
 from typing import Any, overload
 
-from expint.arguments import number
+from expint.arguments import number, seen
 from expint.derive.algebra.phisum import PhiSum, exact
 from expint.derive.kinds.tableau_checks import REST
 
@@ -36,7 +36,8 @@ def recover(value: Any) -> Any:
     Raises
     ------
     ValueError
-        If no fraction with a denominator up to 10⁶ lies within two units in the last place of a float.
+        If no fraction with a denominator up to 10⁶ lies within two units in the last place of a float, or the keys of
+        terms are no pairs.
 
     Examples
     --------
@@ -46,6 +47,9 @@ def recover(value: Any) -> Any:
     if isinstance(value, PhiSum):
         return value
     if isinstance(value, Mapping):
+        for key in value:
+            if not (isinstance(key, tuple) and len(key) == 2):
+                raise ValueError(f"expected the terms {{(k, c): r}} of Σ r φ_k(cz), received the key {seen(key)}")
         parts = (PhiSum({(k, recover(c)): recover(r)}) for (k, c), r in value.items())
         return sum(parts, PhiSum())  # nodes may coincide once recovered
     if _is_floating(value):

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property, lru_cache
 from math import factorial
-from typing import Any, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
@@ -139,17 +139,19 @@ class Adams(FullStiffOrder, Presented):
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         If the order is not a positive integer.
     """
 
     q: int
     clock: PolynomialClock = field(default=TIME)
     ramp: bool = False
+    predicted: ClassVar[bool] = False
+    """Whether slopes were taken at predicted points; see ``expint.derive.algebra.spread``."""
 
     def __post_init__(self) -> None:
         plain_fields(self)
-        if not isinstance(self.q, int) or self.q < 1:
+        if self.q < 1:
             raise ValueError(f"expected the order of Adams to be an integer ≥ 1, received {self.q!r}")
         few("adams", self.q)
 
@@ -184,7 +186,7 @@ class Adams(FullStiffOrder, Presented):
             return self.starter.recipe(step)
         nodes, rule = self.clock.nodes(step), self.clock.quadrature(step)
         end = 1 if rule is None else max(rule.values, key=lambda value: abs(value - nodes[0]))
-        taken = spread(nodes, end, self.q)
+        taken = spread(nodes, end, self.q, predicted=self.predicted, ramp=self.ramp)
         if len(taken) < self.q and not self.ramp:
             return self.starter.recipe(step)
         seen = tuple(nodes[k] for k in taken)

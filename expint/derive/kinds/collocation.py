@@ -16,6 +16,7 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
+from expint.arguments import integer
 from expint.derive.algebra.lagrange import collocation_weights
 from expint.derive.algebra.phisum import Exact, PhiSum
 from expint.derive.kinds.tableau import Tableau
@@ -60,17 +61,16 @@ def ladder(name: str, levels: Sequence[Sequence[Exact]], **facts: Any) -> Tablea
     return Tableau(name=name, c=tuple(c), a=tuple(a), b=tuple(weights.get(i, PhiSum()) for i in range(len(c))), **facts)
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=32, typed=True)  # 2.0, which is refused, is not 2
 def bootstrap(order: int) -> Tableau:
     """Return the bootstrapped collocation method of the given order (stiff order the same), 1 + p(p-1)/2 stages.
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         If the order is not a positive integer.
     """
-    if not isinstance(order, int) or order < 1:
-        raise ValueError(f"expected the order of bootstrap to be an integer ≥ 1, received {order!r}")
+    order = integer("order", order)
     return ladder(
         f"bootstrap{order}",
         [[Fraction(j, level) for j in range(1, level + 1)] for level in range(1, order)],

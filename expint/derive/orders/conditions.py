@@ -55,12 +55,18 @@ def check_orders(
     Raises
     ------
     ValueError
-        If ``max_order`` is not a positive integer.
+        If ``max_order`` is not a positive integer, or two nodes of ``history`` are the same.
     TypeError
         If the coefficients of the method are floats, or it is no method.
     """
     if not isinstance(max_order, int) or max_order < 1:
         raise ValueError(f"expected max_order to be an integer ≥ 1, received {max_order!r}")
+    nodes = () if history is None else tuple(history)
+    for node in nodes:
+        if nodes.count(node) > 1:
+            raise ValueError(
+                f"expected a history at different nodes, received {node} twice among {', '.join(map(str, nodes))}"
+            )
     if not hasattr(method, "recipe"):
         expect(method, Scheme, "a method or a scheme")
     if isinstance(method, Scheme):

@@ -63,8 +63,11 @@ class Controller:
         product = 1.0
         for beta, error in zip(self.beta, errors):
             if beta:
-                product *= max(error, 1e-10) ** -beta
-        return min(self.largest, max(self.smallest, self.safety * product ** (1 / (order + 1))))
+                product *= (1e-10 if error < 1e-10 else error) ** -beta  # at every step: no call of max and min
+        factor = self.safety * product ** (1 / (order + 1))
+        if self.smallest <= factor <= self.largest:
+            return factor
+        return self.largest if factor > self.largest else self.smallest
 
     def retreat(self, error: float, order: int) -> float:
         """Return the factor, below 1, with which a rejected step is tried again."""

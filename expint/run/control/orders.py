@@ -139,7 +139,9 @@ class OrderPolicy:
 
     def strictness(self, state: Orders, h: float) -> float:
         """Return one over the share of the step in the tolerance."""
-        return min((self.span / max(h, _ALONE * state.usual)) ** _SHARE[self.damps], state.limit)
+        least, limit = _ALONE * state.usual, state.limit
+        strictness = (self.span / (h if h >= least else least)) ** _SHARE[self.damps]
+        return strictness if strictness <= limit else limit
 
     def rejected(self, state: Orders, h: float, error: float, order: int, error_of: ErrorOf) -> Orders:
         """Return the state with a shorter step, and the order below where its error is smaller."""
@@ -152,24 +154,23 @@ class OrderPolicy:
 
     def accepted(self, state: Orders, h: float, error: float, order: int, error_of: ErrorOf, left: float) -> Orders:
         """Return the state with the step and the order that promise most, or the same."""
-        kept, factor = state.kept + 1, self.controller.factor((error,), order)
-        usual, shortened = max(h, state.usual / 2), 2 * h < state.h  # which says little about state.h
-        look = state.climbing or factor < _HOLD[0] or kept > (order if factor > _HOLD[1] else _LOOK * order)
+        wanted, rung, _, _, kept, climbing, limit, usual = state
+        kept, factor, usual = kept + 1, self.controller.factor((error,), order), max(h, usual / 2)
+        shortened = 2 * h < wanted  # which says little about what is wanted
+        look = climbing or factor < _HOLD[0] or kept > (order if factor > _HOLD[1] else _LOOK * order)
         if shortened or not look:
-            kept = 0 if shortened else kept
-            return Orders(state.h, state.rung, order, h, kept, state.climbing, state.limit, usual)
+            return Orders(wanted, rung, order, h, 0 if shortened else kept, climbing, limit, usual)
         others = {k: other for k in (order - 1, order + 1) if not math.isnan(other := error_of(k))}
         following, factor = best_order({order: error} | others, order, self.controller)
         climbing = factor >= _CLIMB
         if climbing and following == order and order + 1 not in others:
             following = min(order + 1, self.highest)  # there is no estimate yet of what is one order higher
         factor = min(factor, _GROWTH if following > 2 else _GROWTH**2)
-        wanted, rung = state.h, state.rung
         raised = min(h * factor, self.largest)
         saved = left * (1 / h - 1 / raised)
         if factor < _HOLD[0] or (factor > _HOLD[1] and saved > _SAVED):
             wanted, rung = raised, on_ladder(raised, self.span, _RUNGS)
-        limit = state.limit if climbing else self.strictest
+        limit = limit if climbing else self.strictest
         return Orders(wanted, rung, following, h, 0, climbing, limit, usual)
 
     def watchful(self, state: Orders) -> Orders:

@@ -1,6 +1,6 @@
 """Dense output: the solution between the steps of a run."""
 
 from expint.run.dense.collocated import DenseOutput
-from expint.run.dense.continuous import Continuous, Interpolation, Reached
+from expint.run.dense.continuous import Continuous, Counted, Interpolation, Reached
 
-__all__ = ["Continuous", "DenseOutput", "Interpolation", "Reached"]
+__all__ = ["Continuous", "Counted", "DenseOutput", "Interpolation", "Reached"]

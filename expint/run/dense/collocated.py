@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from math import factorial
 from typing import Any, NamedTuple
@@ -12,9 +12,9 @@ import numpy as np
 from expint.backend import Array
 from expint.derive.algebra.lagrange import lagrange_coefficients
 from expint.derive.algebra.spread import apart
-from expint.lower.memory import PLAIN
 from expint.operators.base import Operator
-from expint.run.dense.continuous import Continuous, Reached
+from expint.run.dense.bootstrapped import Bootstrapped, Known
+from expint.run.dense.continuous import Counted, Reached
 from expint.run.dense.many_points import states_between
 
 __all__ = ["Collocated", "DenseOutput"]
@@ -23,24 +23,19 @@ _EVEN = 4
 """Where no step is that many times as short as the one looked into, the nearest slopes serve."""
 
 
-class _Step(NamedTuple):
-    """A step: its length, the polynomials through its slopes times their moments, the columns y_n and slopes."""
-
-    h: float
-    polynomials: np.ndarray
-    columns: tuple[Array, ...]
-
-
-class DenseOutput(Continuous):
+class DenseOutput(Bootstrapped):
     r"""The continuous solution of a run, callable at any time in its span.
 
-    On the step from t_n the slopes at the nearest accepted times are interpolated by a polynomial p of degree q - 1,
-    and with z = hL
+    On the step from t_n slopes are interpolated by a polynomial p of degree q - 1, and with z = hL
 
     .. math:: y(t_n + \theta h) = e^{\theta z} y_n + h \int_0^\theta e^{(\theta - s) z} p(s) \, ds + \theta d,
 
-    with d the difference that is left at θ = 1, so that the solution is continuous. The error is O(h^{q+1}) beside
-    that of the steps, for any L: rapidly decaying and rotating parts are followed exactly between the steps.
+    with d the difference that is left at θ = 1, so that the solution is continuous. The error is O(h^{q+1}) beside that
+    of the steps, for any L: rapidly decaying and rotating parts are followed exactly between the steps.
+
+    The slopes are N at the nearest accepted times; or, where the run had a one-step method, N at the ends of the step
+    and at points inside it, for which N is evaluated (q - 1)(q - 2)/2 times where a step is first looked into: 1, 3, 6
+    and 10 times at orders 3, 4, 5 and 6. N at the end of the run, which no step needs, is evaluated where it is wanted.
 
     Parameters
     ----------
@@ -50,44 +45,73 @@ class DenseOutput(Continuous):
         The accepted times, strictly monotone, with the states and the values of N there; N may be missing at the last.
     order
         The number q of slopes that are interpolated (fewer where there are fewer).
+    slope
+        N(t, y), counted; None where it is not to be evaluated any more.
+    bootstraps
+        Whether it is evaluated inside the steps.
     """
 
     def __init__(
-        self, operator: Operator, times: Sequence[float], states: Sequence[Array], slopes: Sequence[Array], order: int
+        self,
+        operator: Operator,
+        times: Sequence[float],
+        states: Sequence[Array],
+        slopes: Sequence[Array],
+        order: int,
+        slope: Counted | None = None,
+        bootstraps: bool = False,
     ) -> None:
-        super().__init__(times, states)
-        self.operator, self.slopes, self.order = operator, slopes, min(order, len(slopes))
+        super().__init__(times, states, slope, range(1, order - 1) if bootstraps else ())
+        self.operator, self.slopes, self._bootstraps = operator, list(slopes), bootstraps
+        self._missing = slope is not None and len(self.slopes) < len(self.times)
+        self.order = order if bootstraps else min(order, len(self.slopes) + self._missing)
 
-    def _follow(self, places: Sequence[tuple[int, float]]) -> Array:
-        """Return the exact flow of the interpolated problem from y_n over θh."""
-        steps = {n: self._step(n) for n in {n for n, _ in places}}
-        q, powers = self.order, np.arange(self.order)
-        first = PLAIN.fixed
-        factors = np.zeros((len(places), first + q, 1 + q))
-        factors[:, :first, 0] = 1.0
-        for i, (n, theta) in enumerate(places):
-            factors[i, first:, 1:] = steps[n].polynomials * theta ** (powers + 1)
-        scales = np.array([theta * steps[n].h for n, theta in places])
-        return states_between(self._for_points, scales, factors, [steps[n].columns for n, _ in places])
-
-    def _step(self, n: int) -> _Step:
-        """Return what all points inside the step from the n-th time share."""
+    def _before(self, n: int) -> Known:
+        """Return the slopes at the nearest times, or at the ends of the step."""
         h = self.times[n + 1] - self.times[n]
-        window, count = self._window(n, h), self.order
-        nodes = [(self.times[j] - self.times[n]) / h for j in window]
-        moments = [h * factorial(m) for m in range(count)]  # of ∫ e^{(θ-s)z} s^m ds = m! θ^{m+1} φ_{m+1}(θz)
+        window = (n, n + 1)[: self.order] if self._bootstraps else self._window(n, h)
+        return Known(
+            tuple((self.times[j] - self.times[n]) / h for j in window), tuple(self._slope_at(j) for j in window)
+        )
+
+    def _slope_at(self, n: int) -> Array:
+        """Return N at the n-th time, evaluated at the last if no step needed it."""
+        if n == len(self.slopes):
+            self.slopes.append(self._asked(self.times[n], self.states[n]))
+        return self.slopes[n]
+
+    def _seen(self, n: int, t: float, y: Array) -> Array:
+        del n
+        return self._asked(t, y)
+
+    def _along(self, places: Sequence[tuple[int, float]], known: Mapping[int, Known]) -> Array:
+        """Return the exact flow of the interpolated problem."""
+        own = {n for n, _ in places}
+        q = max(len(known[n].nodes) for n in own)
+        polynomials, powers = {n: self._polynomials(n, known[n], q) for n in own}, np.arange(q)
+        columns = {n: (self.states[n], *_padded(known[n].values, q)) for n in own}
+        factors = np.zeros((len(places), q + 1, q + 1))
+        factors[:, 0, 0] = 1.0
+        for i, (n, theta) in enumerate(places):
+            factors[i, 1:, 1:] = polynomials[n] * theta ** (powers + 1)
+        scales = np.array([theta * (self.times[n + 1] - self.times[n]) for n, theta in places])
+        return states_between(self._for_points, scales, factors, [columns[n] for n, _ in places])
+
+    def _polynomials(self, n: int, known: Known, count: int) -> np.ndarray:
+        """Return the polynomials through the slopes, times the moments ∫ e^{(θ-s)z} s^m ds = m! θ^{m+1} φ_{m+1}(θz)."""
+        h, own = self.times[n + 1] - self.times[n], len(known.nodes)
         polynomials = np.zeros((count, count))
-        polynomials[: len(nodes), : len(nodes)] = lagrange_coefficients(nodes)
-        slopes = [self.slopes[j] for j in (*window, *[n] * (count - len(window)))]  # the last with the weight zero
-        return _Step(h, polynomials * moments, PLAIN.arrange((self.states[n],), slopes))
+        polynomials[:own, :own] = lagrange_coefficients(known.nodes)
+        return polynomials * [h * factorial(m) for m in range(count)]
 
     def _window(self, n: int, h: float) -> Sequence[int]:
         """Return which slopes are interpolated: the nearest, but of those that nearly coincide one."""
-        first = min(max(n + 1 - (self.order + 1) // 2, 0), len(self.slopes) - self.order)
+        count = len(self.slopes) + (self._missing and len(self.slopes) < len(self.times))
+        first = min(max(n + 1 - (self.order + 1) // 2, 0), count - self.order)
         window = range(first, first + self.order)
         if all(_EVEN * abs(self.times[j + 1] - self.times[j]) >= abs(h) for j in window[:-1]):
             return window
-        reach = range(max(n - 2 * self.order, 0), min(n + 2 * self.order + 2, len(self.slopes)))
+        reach = range(max(n - 2 * self.order, 0), min(n + 2 * self.order + 2, count))
         nodes = {j: (self.times[j] - self.times[n]) / h for j in reach}
         ends = [j for j in (n, n + 1) if j in nodes]
         others = sorted(nodes.keys() - ends, key=lambda j: abs(nodes[j] - 0.5))
@@ -98,10 +122,16 @@ class DenseOutput(Continuous):
         return self.operator.for_points()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "_for_points"}  # made again when asked for
+        kept = super().__getstate__()
+        return {name: value for name, value in kept.items() if name != "_for_points"}  # made again when asked for
 
     def __repr__(self) -> str:
         return f"{super().__repr__()[:-1]}, order {self.order})"
+
+
+def _padded(values: tuple[Array, ...], count: int) -> tuple[Array, ...]:
+    """Return ``count`` values, those that are added to have the weight zero."""
+    return (*values, *values[:1] * (count - len(values)))
 
 
 class Collocated(NamedTuple):
@@ -109,19 +139,22 @@ class Collocated(NamedTuple):
 
     Attributes
     ----------
-    operator, order
+    operator, order, slope, bootstraps
         As in ``DenseOutput``.
     """
 
     operator: Operator
     order: int
+    slope: Counted
+    bootstraps: bool
 
     @property
     def points(self) -> int:
         """How many states the newest step needs: twice as many as are interpolated, since some may nearly coincide."""
-        return 2 * self.order + 1
+        return 2 if self.bootstraps else 2 * self.order + 1
 
     def through(self, reached: Sequence[Reached]) -> DenseOutput:
         """Return the continuous solution through two states or more."""
+        times, states = [own.t for own in reached], [own.y for own in reached]
         values = [own.value for own in reached if own.value is not None]
-        return DenseOutput(self.operator, [own.t for own in reached], [own.y for own in reached], values, self.order)
+        return DenseOutput(self.operator, times, states, values, self.order, self.slope, self.bootstraps)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -12,10 +12,33 @@ import numpy as np
 from expint.backend import Array, array_namespace, asarray_like, device, stack
 from expint.given import refuse_gradients
 
-__all__ = ["Continuous", "Interpolation", "Reached"]
+__all__ = ["Continuous", "Counted", "Interpolation", "Reached"]
 
 _MOST_DEFECTS = 64
 """Of so many steps it is remembered what their rules lack at the end."""
+
+
+class Counted:
+    """What a run evaluates, evaluated again between its steps, and counted.
+
+    Parameters
+    ----------
+    slope
+        N(t, y), for splittings the flow of N.
+
+    Attributes
+    ----------
+    evaluations
+        How often it was evaluated.
+    """
+
+    def __init__(self, slope: Callable[..., Array]) -> None:
+        self._slope, self.evaluations = slope, 0
+
+    def __call__(self, t: float, *where: Any) -> Array:
+        """Return the value, counted."""
+        self.evaluations += 1
+        return self._slope(t, *where)
 
 
 class Continuous(ABC):
@@ -30,13 +53,21 @@ class Continuous(ABC):
         The accepted times, strictly monotone.
     states
         The states there.
+    slope
+        N(t, y), counted; None where it is not evaluated between the steps, or not any more.
     """
 
-    def __init__(self, times: Sequence[float], states: Sequence[Array]) -> None:
+    def __init__(self, times: Sequence[float], states: Sequence[Array], slope: Counted | None = None) -> None:
+        self._slope = slope
         self.times, self.states = [float(t) for t in times], states
         self._direction = 1.0 if self.times[-1] >= self.times[0] else -1.0
         self._keys = [self._direction * t for t in self.times]
         self._defects: dict[int, Array] = {}
+
+    @property
+    def evaluations(self) -> int:
+        """How often N was evaluated between the steps so far, for the events of the run too."""
+        return 0 if self._slope is None else self._slope.evaluations
 
     def __call__(self, t: float | Sequence[float] | np.ndarray) -> Array:
         """Return the state at the time ``t``, or the states at several times along a new first axis.
@@ -57,6 +88,11 @@ class Continuous(ABC):
         if not wanted.size:
             return stack([self.states[0]])[:0, ...]
         return self._at([float(time) for time in wanted])
+
+    def beyond(self, times: Sequence[float]) -> Array:
+        """Return what the rule of the newest step gives at times before or after it, along a new first axis."""
+        start, end = self.times[-2:]
+        return self._inside([(len(self.times) - 2, (t - start) / (end - start)) for t in times])
 
     def _at(self, times: Sequence[float]) -> Array:
         """Return the states at some times along a new first axis."""
@@ -90,7 +126,8 @@ class Continuous(ABC):
         self._defects = dict(list(known.items())[-_MOST_DEFECTS:])
         inside = followed[: len(places), ...]
         shape = (len(places), *(1,) * (inside.ndim - 1))
-        theta = asarray_like(np.array([theta for _, theta in places]).reshape(shape), inside)
+        shares = np.clip([theta for _, theta in places], 0.0, 1.0)
+        theta = asarray_like(shares.reshape(shape), inside)
         return inside + theta * stack([known[n] for n, _ in places])
 
     @abstractmethod

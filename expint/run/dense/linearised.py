@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import islice
+from collections.abc import Mapping, Sequence
 from math import factorial
 from typing import NamedTuple
 
@@ -12,32 +11,27 @@ import numpy as np
 from expint.backend import Array, stack
 from expint.derive.algebra.lagrange import lagrange_coefficients
 from expint.jacobian.coordinates import Coordinates
-from expint.run.dense.continuous import Continuous, Reached
+from expint.run.dense.bootstrapped import Bootstrapped, Known
+from expint.run.dense.continuous import Counted, Reached
 from expint.run.dense.many_points import states_between
 
 __all__ = ["LinearisedOutput", "OfLinearised"]
 
-_MOST = 2
-"""The most remainders that are interpolated: with more, those of distant points may spoil the rest."""
 
-
-_APART = 8
-"""A point before the step is looked at where it is no more than that many times nearer than the step is long: the
-remainder vanishes there like the square of the distance, and drowns in rounding."""
-
-
-class LinearisedOutput(Continuous):
+class LinearisedOutput(Bootstrapped):
     r"""The continuous solution of a run that linearises, callable at any time in its span.
 
-    On the step from t_n the remainder is interpolated, with its zero of second order at t_n, through the end of the
-    step and the point before it, where they are known, and
+    On the step from t_n the remainder R is interpolated, with its zero of second order at t_n, through q - 2 points of
+    the step, its end among them, and
 
     .. math::
         y(t_n + \theta h) = y_n + \theta h \varphi_1(\theta z) F + \theta^2 h^2 \varphi_2(\theta z) \partial_t f
         + h \sum_j w_j(\theta, z) R_j + \theta d, \qquad z = h J_n,
 
-    with d the difference that is left at θ = 1, so that the solution is continuous. The error is O(h^5) beside that of
-    the steps with both points, O(h^4) with one, and decaying parts are followed exactly.
+    with d the difference that is left at θ = 1, so that the solution is continuous. The error is O(h^{q+1}) beside that
+    of the steps, q the order of the method, and decaying parts are followed exactly. Where a step is first looked into
+    N is evaluated inside it, 1, 2 and 4 times at orders 4, 5 and 6; what is wrong there counts with h² only, since R
+    hardly depends on y.
 
     Parameters
     ----------
@@ -46,39 +40,51 @@ class LinearisedOutput(Continuous):
     coordinates
         How states become vectors.
     order
-        The order of the method: no more points are used than it deserves.
+        The order q of the method.
+    slope
+        N(t, y), counted.
     """
 
-    def __init__(self, reached: Sequence[Reached], coordinates: Coordinates, order: int) -> None:
-        super().__init__([own.t for own in reached], [own.y for own in reached])
-        self._reached, self._coordinates, self.order = list(reached), coordinates, min(order, _MOST + 2)
+    def __init__(self, reached: Sequence[Reached], coordinates: Coordinates, order: int, slope: Counted) -> None:
+        super().__init__([own.t for own in reached], [own.y for own in reached], slope, _refinements(order))
+        self._reached, self._coordinates, self.order = list(reached), coordinates, order
 
-    def _follow(self, places: Sequence[tuple[int, float]]) -> Array:
-        """Return the flow over θh of the linearised problem with the interpolated remainder."""
+    def _before(self, n: int) -> Known:
+        """Return the remainder at the end of the step."""
+        if self.order < 3:
+            return Known((), ())
+        end = self._reached[n + 1]
+        if end.value is None:
+            end = self._reached[n + 1] = end._replace(value=self._asked(end.t, end.y))
+        return Known((1.0,), (self._remainder(n, end.t, end.y, end.value),))
+
+    def _seen(self, n: int, t: float, y: Array) -> Array:
+        return self._remainder(n, t, y, self._asked(t, y))
+
+    def _remainder(self, n: int, t: float, y: Array, value: Array) -> Array:
+        flat = self._coordinates.flat
+        return self._reached[n].local.remainder(t, flat(y), flat(value))
+
+    def _along(self, places: Sequence[tuple[int, float]], known: Mapping[int, Known]) -> Array:
+        """Return the flow of the linearised problem with the interpolated remainder."""
         thetas: dict[int, list[float]] = {}
         for n, theta in places:
             thetas.setdefault(n, []).append(theta)
-        found = {n: iter(self._within(n, np.array(own))) for n, own in thetas.items()}
+        found = {n: iter(self._within(n, np.array(own), known[n])) for n, own in thetas.items()}
         return stack([next(found[n]) for n, _ in places])
 
-    def _within(self, n: int, thetas: np.ndarray) -> list[Array]:
+    def _within(self, n: int, thetas: np.ndarray, known: Known) -> list[Array]:
         """Return the flow over each θh from the n-th time."""
         local, h = self._reached[n].local, self.times[n + 1] - self.times[n]
         assert local is not None  # a step begins there
         flat, back = self._coordinates.flat, self._coordinates.back
-        before = (j for j in range(n - 1, -1, -1) if _APART * abs(self.times[j] - self.times[n]) >= abs(h))
-        near = [self._reached[j] for j in (n + 1, *islice(before, 1)) if self._reached[j].value is not None]
-        near = near[: self.order - 2]
-        nodes = [(own.t - local.t) / h for own in near]
         linear = [local.slope] if local.in_time is None else [local.slope, h * local.in_time]
-        columns = [*linear, *(local.remainder(own.t, flat(own.y), flat(own.value)) for own in near)]
-        factors = np.zeros((len(thetas), len(columns), len(near) + 3))
+        columns = [*linear, *known.values]
+        factors = np.zeros((len(thetas), len(columns), len(known.nodes) + 3))
         for k in range(len(linear)):
             factors[:, k, k + 1] = h * thetas ** (k + 1)
-        for j, (node, row) in enumerate(zip(nodes, lagrange_coefficients(nodes)), start=len(linear)):
-            for m, a in enumerate(
-                row
-            ):  # those of expint.derive.kinds.linearised_collocation, in floating-point numbers
+        for j, (node, row) in enumerate(zip(known.nodes, lagrange_coefficients(known.nodes)), start=len(linear)):
+            for m, a in enumerate(row):  # those of linearised collocation, in floating-point numbers
                 factors[:, j, m + 3] = h * a * factorial(m + 2) / node**2 * thetas ** (m + 3)
         increments = states_between(local.operator, h * thetas, factors, [columns] * len(thetas))
         start = flat(self.states[n])
@@ -93,14 +99,20 @@ class OfLinearised(NamedTuple):
 
     Attributes
     ----------
-    coordinates, order
+    coordinates, order, slope
         As in ``LinearisedOutput``.
     """
 
     coordinates: Coordinates
     order: int
-    points: int = _MOST + 1
+    slope: Counted
+    points: int = 2
 
     def through(self, reached: Sequence[Reached]) -> LinearisedOutput:
         """Return the continuous solution through two states or more."""
-        return LinearisedOutput(reached, self.coordinates, self.order)
+        return LinearisedOutput(reached, self.coordinates, self.order, self.slope)
+
+
+def _refinements(order: int) -> list[int]:
+    """Return how many points inside a step are looked at, refinement by refinement: each gains two orders."""
+    return list(range(order - 3, 0, -2))[::-1]

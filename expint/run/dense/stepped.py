@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from expint.backend import Array, stack
-from expint.run.dense.continuous import Continuous, Reached
-from expint.run.steppers.protocol import Slope, Stepper
+from expint.run.dense.continuous import Continuous, Counted, Reached
+from expint.run.steppers.protocol import Stepper
 from expint.run.stepsize import inside
 
 __all__ = ["Stepped", "SteppedOutput"]
@@ -26,12 +26,12 @@ class SteppedOutput(Continuous):
     stepper
         Makes the steps, each from a state and N there.
     slope
-        What the stepper evaluates.
+        What the stepper evaluates, counted.
     """
 
-    def __init__(self, reached: Sequence[Reached], stepper: Stepper[Any], slope: Slope) -> None:
-        super().__init__([own.t for own in reached], [own.y for own in reached])
-        self._reached, self._stepper, self._slope = list(reached), stepper, slope
+    def __init__(self, reached: Sequence[Reached], stepper: Stepper[Any], slope: Counted) -> None:
+        super().__init__([own.t for own in reached], [own.y for own in reached], slope)
+        self._reached, self._stepper = list(reached), stepper
 
     def _follow(self, places: Sequence[tuple[int, float]]) -> Array:
         return stack([self._stepped(n, theta) for n, theta in places])
@@ -41,6 +41,7 @@ class SteppedOutput(Continuous):
         memory, h = self._stepper.start(start.t, start.y, start.value), theta * (end - start.t)
 
         def slope(t: float, *where: Any) -> Array:
+            assert self._slope is not None  # it is kept
             return self._slope(inside(t, start.t, end), *where)
 
         return self._stepper.advance(memory, slope, start.t, start.t + h, h).y
@@ -56,7 +57,7 @@ class Stepped(NamedTuple):
     """
 
     stepper: Stepper[Any]
-    slope: Slope
+    slope: Counted
     points: int = 2
 
     def through(self, reached: Sequence[Reached]) -> SteppedOutput:

@@ -44,11 +44,14 @@ class EventFinder:
         Functions event(t, y) of a real number whose zeros are sought.
     times, states
         What has been found, for each event.
+    y
+        The first state, like which others are.
     """
 
     events: Sequence[Event]
     times: list[list[float]] = field(default_factory=list)
     states: list[list[Array]] = field(default_factory=list)
+    y: Array | None = None
     _last: list[Sample] = field(default_factory=list)
 
     def start(self, t: float, y: Array) -> None:
@@ -60,7 +63,7 @@ class EventFinder:
             If an event does not return a real number.
         """
         self.times, self.states = [[] for _ in self.events], [[] for _ in self.events]
-        self._last = [self._sample(t, y)]
+        self.y, self._last = y, [self._sample(t, y)]
 
     def look(self, start: float, end: float, y: Array, between: Callable[..., Array], turns: bool) -> float | None:
         """Record what happens in a step that ends in ``y`` and return the time of the first terminal event, if any.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import NamedTuple
 
 from expint.backend import Array, array_namespace
 from expint.lower.memory import ListedColumns, StackedColumns
@@ -12,18 +11,15 @@ from expint.lower.pair import PairCache
 from expint.run.control.orders import ELEMENTARY, OrderPolicy
 from expint.run.control.rest import longest_at_rest
 from expint.run.dense.collocated import Collocated
+from expint.run.dense.continuous import Counted
 from expint.run.steppers.protocol import Slope, Trial, no_estimate, nothing_pending
 from expint.run.tolerance import StepControl
 
 __all__ = ["AdamsPairs", "remember"]
 
 
-class _Memory(NamedTuple):
-    """The state and the slopes, in buffers that change only when a step is accepted; where they lie; the newest."""
-
-    columns: ListedColumns | StackedColumns
-    places: tuple[float, ...]
-    newest: Array
+_Memory = tuple[ListedColumns | StackedColumns, tuple[float, ...], Array]
+"""The state and the slopes, in buffers that change only when a step is accepted; where they lie; the newest."""
 
 
 class AdamsPairs:
@@ -59,24 +55,24 @@ class AdamsPairs:
         """Return the memory at the start of a run."""
         del t
         assert slope is not None  # steps look at it
-        return _Memory(remember(self.pairs, y, slope), (0.0,), slope)
+        return remember(self.pairs, y, slope), (0.0,), slope
 
     def newest(self, memory: _Memory) -> Array:
         """Return the newest value of N in memory."""
-        return memory.newest
+        return memory[-1]
 
-    def interpolation(self, slope: Slope) -> Collocated:
+    def interpolation(self, slope: Counted) -> Collocated:
         """Return what makes the solution between the steps."""
-        del slope
-        return Collocated(self.pairs.operator, self.pairs.method.order)
+        return Collocated(self.pairs.operator, self.pairs.method.order, slope, bootstraps=False)
 
     def euler(self, memory: _Memory) -> Callable[[float], Array]:
         """Return h ↦ the state after a short step of the exponential Euler method."""
-        return lambda h: memory.columns.predict(self.pairs.rows(h, memory.places, 1).predict)
+        columns, places, _ = memory
+        return lambda h: columns.predict(self.pairs.rows(h, places, 1).predict)
 
     def advance(self, memory: _Memory, slope: Slope, t: float, end: float, h: float) -> Trial:
         """Return a step of the highest order that the memory allows."""
-        order = min(len(memory.places), self.pairs.method.q)
+        order = min(len(memory[1]), self.pairs.method.q)
         return self.attempt(memory, slope, t, end, h, order)._replace(order=0, error=no_estimate)
 
     def attempt(self, memory: _Memory, slope: Slope, t: float, end: float, h: float, order: int) -> Trial:
@@ -85,27 +81,26 @@ class AdamsPairs:
         There are fewer slopes where some nearly coincide.
         """
         del t
-        columns, places, _ = memory
-        rows = self.pairs.rows(h, places, order)
-        order = rows.order
-        point = columns.predict(rows.predict)
+        columns, places, newest = memory
+        predict, correct, order, estimates, foreseen, following = self.pairs.rows(h, places, order)
+        point = columns.predict(predict)
         found = slope(end, point)
-        difference = columns.difference(rows.foreseen[order], found)
-        after = point if rows.correct is None else point + columns.weigh(rows.correct, difference)
+        difference = columns.difference(foreseen[order], found)
+        after = point if correct is None else point + columns.weigh(correct, difference)
 
         def error(k: int) -> Array | None:
-            if k not in rows.estimates:
+            if k not in estimates:
                 return None
-            own = difference if k == order else columns.difference(rows.foreseen[k], found)
-            return columns.weigh(rows.estimates[k], own)
+            own = difference if k == order else columns.difference(foreseen[k], found)
+            return columns.weigh(estimates[k], own)
 
         def commit(again: Array | None) -> tuple[_Memory, Array]:
-            newest = found if again is None else again
-            columns.accept(after, newest)
-            return _Memory(columns, rows.memory, newest), newest
+            ahead = found if again is None else again
+            columns.accept(after, ahead)
+            return (columns, following, ahead), ahead
 
         def changes(again: Array | None) -> tuple[Array]:
-            return (h * ((found if again is None else again) - memory.newest),)
+            return (h * ((found if again is None else again) - newest),)
 
         finish = (lambda: slope(end, after)) if self._again else nothing_pending
         return Trial(after, order, error, finish, commit, changes)

@@ -8,7 +8,7 @@ from typing import Any
 
 from expint.backend import Array
 from expint.run.control.steps import StepPolicy
-from expint.run.dense.continuous import Interpolation
+from expint.run.dense.continuous import Counted, Interpolation
 from expint.run.steppers.protocol import Slope, Stepper, Trial
 from expint.run.tolerance import AdaptiveFailure, StepControl
 
@@ -49,7 +49,7 @@ class Doubled:
         """Return the newest value of N in memory."""
         return self.inner.newest(memory)
 
-    def interpolation(self, slope: Slope) -> Interpolation:
+    def interpolation(self, slope: Counted) -> Interpolation:
         """Return what makes the solution between the steps."""
         return self.inner.interpolation(slope)
 

@@ -14,6 +14,7 @@ from expint.run.control import Controller
 from expint.run.control.rest import longest_at_rest, widest_gap
 from expint.run.control.steps import GROWTH_OF_MULTISTEP, StepPolicy
 from expint.run.dense.collocated import Collocated
+from expint.run.dense.continuous import Counted
 from expint.run.flow import flow
 from expint.run.steppers.protocol import Slope, Trial, no_estimate, nothing_pending, trusted_order
 from expint.run.tolerance import StepControl
@@ -83,10 +84,10 @@ class FixedLinear:
         """Return the newest value of N in memory."""
         return memory.slopes[0]
 
-    def interpolation(self, slope: Slope) -> Collocated:
+    def interpolation(self, slope: Counted) -> Collocated:
         """Return what makes the solution between the steps."""
-        del slope
-        return Collocated(self.steps.operator, self.steps.method.order)
+        method = self.steps.method
+        return Collocated(self.steps.operator, method.order, slope, bootstraps=method.history == 1)
 
     def euler(self, memory: Remembered) -> Callable[[float], Array]:
         """Return h ↦ the state after a short step of the exponential Euler method."""
@@ -116,10 +117,11 @@ class FixedLinear:
     def _stages(self, memory: Remembered, slope: Slope, t: float, h: float) -> tuple[LoweredStep, Array, Memory]:
         """Return the step, y_{n+1}, and the columns after all stages, y_{n+1} not yet among them and N not there."""
         step, columns, point = self.steps.step(t, h, memory.places), memory.columns, None
-        for c, row in zip(step.c, step.rows):
-            point = self._combine(row.weights, columns)
-            if row.evaluate and not row.accept:
-                columns = self._evaluate(columns, slope(t + c * h, point))
+        combine, take_up = self._combine, self._evaluate
+        for c, (weights, evaluate, accept) in zip(step.c, step.rows):
+            point = combine(weights, columns)
+            if evaluate and not accept:
+                columns = take_up(columns, slope(t + c * h, point))
         return step, point, columns
 
     def _commit(
@@ -128,14 +130,14 @@ class FixedLinear:
         def commit(found: Array | None) -> tuple[Remembered, Array | None]:
             after = columns if found is None else self._evaluate(columns, found)
             after = self._accept(self._layout.keep(after, len(step.memory)), point)
-            slopes = self._layout.parts(after).values
+            slopes = self._layout.values(after)
             return Remembered(after, step.memory, slopes), slopes[0] if step.memory[0] == 0 else None
 
         return commit
 
     def _changes(self, memory: Remembered, columns: Memory, h: float) -> Callable[[Array | None], Sequence[Array]]:
         def changes(found: Array | None) -> Sequence[Array]:
-            values = self._layout.parts(columns if found is None else self._evaluate(columns, found)).values
+            values = self._layout.values(columns if found is None else self._evaluate(columns, found))
             seen = values[: len(values) - len(memory.slopes)]
             return [h * (value - memory.slopes[0]) for value in seen] if memory.places[0] == 0 else ()
 

@@ -10,6 +10,7 @@ from expint.lower.cache import StepCache
 from expint.operators.base import Operator
 from expint.run.control import Controller
 from expint.run.control.steps import StepPolicy
+from expint.run.dense.continuous import Counted
 from expint.run.dense.stepped import Stepped
 from expint.run.flow import flow
 from expint.run.steppers.protocol import Slope, Trial, no_estimate, nothing_pending
@@ -63,7 +64,7 @@ class Flows:
         """Return None: no value of N is kept."""
         del memory
 
-    def interpolation(self, slope: Slope) -> Stepped:
+    def interpolation(self, slope: Counted) -> Stepped:
         """Return what makes the solution between the steps."""
         return Stepped(self, slope)
 

@@ -16,12 +16,14 @@ from expint.derive.kinds.presentation import uniform_step
 from expint.derive.kinds.rosenbrock import increment
 from expint.derive.kinds.stage import Method, Stage, StepContext
 from expint.jacobian import JacobianFailure, Linearisation, Lineariser
+from expint.jacobian.source import Before
 from expint.lower.cache import PhiTables, lower_stage
 from expint.lower.memory import PLAIN
 from expint.operators.base import Operator
 from expint.run.control import Controller
 from expint.run.control.rest import longest_at_rest, widest_gap
 from expint.run.control.steps import StepPolicy
+from expint.run.dense.continuous import Counted
 from expint.run.dense.linearised import OfLinearised
 from expint.run.flow import flow
 from expint.run.steppers.protocol import Slope, Trial, no_estimate, trusted_order
@@ -56,6 +58,8 @@ class _Memory:
         The points before it, newest first, with their positions seen from the state.
     local
         The linearisation there, once a step has asked for it: a step that is tried again keeps it.
+    told
+        What the linearisation before told.
     """
 
     t: float
@@ -63,6 +67,7 @@ class _Memory:
     value: Array | None
     past: Past
     local: Linearisation | None = None
+    told: Before | None = None
 
     @property
     def slopes(self) -> tuple[Array, ...]:
@@ -125,10 +130,9 @@ class LinearisedSteps:
         """Return N at the state."""
         return memory.value
 
-    def interpolation(self, slope: Slope) -> OfLinearised:
+    def interpolation(self, slope: Counted) -> OfLinearised:
         """Return what makes the solution between the steps."""
-        del slope
-        return OfLinearised(self.linearise.coordinates, self.method.order)
+        return OfLinearised(self.linearise.coordinates, self.method.order, slope)
 
     def euler(self, memory: _Memory) -> Callable[[float], Array]:
         """Return h ↦ the state after a short step with the linear part that stays the same."""
@@ -145,7 +149,7 @@ class LinearisedSteps:
         if memory.local is None:
             assert memory.value is not None  # only after the last step of a run it may not be known
             try:
-                memory.local = self.linearise(memory.t, memory.y, memory.value, h)
+                memory.local = self.linearise(memory.t, memory.y, memory.value, h, memory.told)
             except JacobianFailure as failure:
                 raise AdaptiveFailure(Status.NON_FINITE, str(failure)) from failure
         return memory.local
@@ -167,7 +171,7 @@ class LinearisedSteps:
             start = Remembered(t, memory.y, memory.value)
             moved = [(at - h, own) for at, own in ((0.0, start), *memory.past)]
             count = lookback([0.0, *(at for at, _ in moved)], self.method.history) - 1
-            return _Memory(end, point, found, moved[:count]), found
+            return _Memory(end, point, found, moved[:count], told=local.told), found
 
         def changes(found: Array | None) -> list[Array]:
             flat, back = self.linearise.coordinates.flat, self.linearise.coordinates.back

@@ -12,6 +12,7 @@ from expint.operators.base import Operator
 from expint.run.control import Controller
 from expint.run.control.rest import longest_at_rest, widest_gap
 from expint.run.control.steps import StepPolicy
+from expint.run.dense.continuous import Counted
 from expint.run.dense.stepped import Stepped
 from expint.run.flow import flow
 from expint.run.steppers.protocol import Slope, Trial, no_estimate, nothing_pending, trusted_order
@@ -110,7 +111,7 @@ class OneStep(ABC):
         """Return N at the state, None where no step looks at it."""
         return memory.value
 
-    def interpolation(self, slope: Slope) -> Stepped:
+    def interpolation(self, slope: Counted) -> Stepped:
         """Return what makes the solution between the steps."""
         return Stepped(self, slope)
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 from expint.backend import Array
 from expint.run.control import Policy
-from expint.run.dense.continuous import Interpolation
+from expint.run.dense.continuous import Counted, Interpolation
 from expint.run.tolerance import StepControl
 
 __all__ = ["Slope", "Stepper", "Trial", "no_estimate", "nothing_pending", "trusted_order"]
@@ -94,8 +94,8 @@ class Stepper(Protocol[M]):
     def attempt(self, memory: M, slope: Slope, t: float, end: float, h: float, order: int) -> Trial:
         """Return a step with its error estimate, of the given order where there is a choice; raises as ``advance``."""
 
-    def interpolation(self, slope: Slope) -> Interpolation:
-        """Return what makes the solution between the steps; ``slope`` is what the stepper evaluates."""
+    def interpolation(self, slope: Counted) -> Interpolation:
+        """Return what makes the solution between the steps; ``slope`` is what the stepper evaluates, counted."""
 
     def euler(self, memory: M) -> Callable[[float], Array]:
         """Return h ↦ the state after a short step of the exponential Euler method, for the choice of a first step."""
