@@ -65,9 +65,9 @@ def classifier_free(
         real_values("interval", interval)
     if interval is not None and (np.shape(interval) != (2,) or not interval[0] < interval[1]):
         raise ValueError(f"expected an interval (low, high) of times; received {interval!r}; exchange its ends")
-    ends = () if interval is None else (float(interval[0]), float(interval[1]))
-    rule = _ClassifierFree(scale, unconditional, ends or (-float("inf"), float("inf")), rescale)
-    return _guided(denoiser, rule, denoiser.predicts, ends)
+    ends = (-float("inf"), float("inf")) if interval is None else (float(interval[0]), float(interval[1]))
+    rule = _ClassifierFree(scale, unconditional, ends, rescale)
+    return _guided(denoiser, rule, denoiser.predicts, ends if interval is not None else ())
 
 
 def _scale(name: str, value: Any) -> Any:

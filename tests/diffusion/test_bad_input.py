@@ -39,7 +39,6 @@ def test_steps_without_bound_are_refused_at_once(sampler):
         diffusion.sample(NETWORK, np.ones((2, 3)), sampler=sampler, steps=10**9)
 
 
-@pytest.mark.filterwarnings("ignore:.*the old path will go:DeprecationWarning")
 @pytest.mark.parametrize(
     "word",
     [
