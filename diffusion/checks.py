@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,11 @@ from diffusion.process.schedule import NoiseSchedule
 from diffusion.samplers.automatic import Automatic
 from diffusion.samplers.catalogue import sampler as find_sampler
 from diffusion.samplers.sampler import Sampler
-from expint.backend import all_finite, array_namespace, is_array
+from expint.arguments import affordable, flag, function, seen
+from expint.backend import Array, all_finite, array_namespace, is_array
 from expint.given import refuse_each_gradient, refuse_gradients
 
-__all__ = ["check_denoiser", "check_state", "lay_out"]
+__all__ = ["check_denoiser", "check_state", "check_watchers", "has_values", "lay_out"]
 
 
 def lay_out(
@@ -81,6 +83,25 @@ def check_denoiser(denoiser: Any) -> None:
         )
 
 
+def check_watchers(callback: Any, **flags: Any) -> None:
+    """Raise TypeError unless the callback is None or a function, and all flags are truth values."""
+    if callback is not None:
+        function("callback", callback, "(t, x)")
+    for name, value in flags.items():
+        flag(name, value)
+
+
+def has_values(array: Array) -> bool:
+    """Whether an array or tensor is dense and has values, as tensors on the device "meta" have not."""
+    dense = str(getattr(array, "layout", "torch.strided")) == "torch.strided"
+    return dense and str(getattr(array, "device", "cpu")) != "meta"
+
+
+def _on_accelerator(state: Array) -> bool:
+    """Whether the state lies elsewhere than in the memory of this machine."""
+    return str(getattr(state, "device", "cpu")).partition(":")[0] in ("cuda", "mps", "xpu")
+
+
 def check_state(state: Any) -> None:
     """Raise TypeError or ValueError unless the state is a finite real floating array with a batch axis."""
     if not is_array(state):
@@ -92,5 +113,15 @@ def check_state(state: Any) -> None:
         )
     if state.ndim < 1:
         raise ValueError("expected an array of shape (batch, …), received a scalar; add a batch axis: x[None]")
+    if not has_values(state):
+        raise TypeError(
+            f"expected a dense array or tensor with values, received {seen(state)} on the device {state.device}; make "
+            "it dense, on the device of the network"
+        )
+    if 0 in state.shape:
+        raise ValueError(f"expected at least one sample, and one number in each, received shape {tuple(state.shape)}")
+    size = 8 if "64" in str(state.dtype) else 4
+    if not _on_accelerator(state):
+        affordable("the states of a run", 2.0 * size * prod(state.shape))  # a state and what the network makes of it
     if not all_finite(state):
         raise ValueError("expected a finite array, received inf or nan; check how it was made")

@@ -13,6 +13,7 @@ from diffusion.keeping import kept_of_values
 from diffusion.process.prediction import Kind, coefficients, prediction_name
 from diffusion.process.schedule import NoiseSchedule
 from diffusion.process.vp import VP
+from expint.arguments import numbers
 from expint.backend import Array, array_namespace, is_array
 from expint.exchange import ask
 from expint.given import refuse_gradients
@@ -78,7 +79,7 @@ class Denoiser:
             )
         object.__setattr__(self, "network", bound(self.network, self.schedule))
         object.__setattr__(self, "predicts", prediction_name(self.predicts))
-        object.__setattr__(self, "discontinuities", tuple(float(t) for t in self.discontinuities))
+        object.__setattr__(self, "discontinuities", tuple(numbers("discontinuities", self.discontinuities)))
 
     def __call__(self, x: Array, t: Array) -> Array:
         """Return the raw output of the network at the state ``x`` and the time ``t``.

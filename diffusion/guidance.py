@@ -8,17 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from diffusion.checks import check_denoiser
+from diffusion.checks import check_denoiser, has_values
 from diffusion.denoiser import Denoiser, like_input
 from diffusion.process.prediction import Kind, basis
-from expint.backend import Array, array_namespace
+from expint.arguments import number, real_values, seen
+from expint.backend import Array, all_finite, array_namespace, is_array
 
 __all__ = ["classifier_free", "classifier_guided", "thresholded"]
 
 
 def classifier_free(
     denoiser: Denoiser,
-    scale: float,
+    scale: float | Array,
     *,
     unconditional: Mapping[str, Any],
     interval: tuple[float, float] | None = None,
@@ -57,15 +58,31 @@ def classifier_free(
             f"expected the unconditional condition as a mapping; received {type(unconditional).__name__}; pass a dict "
             "such as {'label': None}, or {} for a network called without"
         )
+    scale, rescale = _scale("scale", scale), number("rescale", rescale)
     if not 0.0 <= rescale <= 1.0:
         raise ValueError(f"expected rescale from 0 (not at all) to 1; received {rescale!r}")
+    if interval is not None:
+        real_values("interval", interval)
     if interval is not None and (np.shape(interval) != (2,) or not interval[0] < interval[1]):
         raise ValueError(f"expected an interval (low, high) of times; received {interval!r}; exchange its ends")
-    rule = _ClassifierFree(scale, unconditional, interval or (-float("inf"), float("inf")), rescale)
-    return _guided(denoiser, rule, denoiser.predicts, interval or ())
+    ends = (-float("inf"), float("inf")) if interval is None else (float(interval[0]), float(interval[1]))
+    rule = _ClassifierFree(scale, unconditional, ends, rescale)
+    return _guided(denoiser, rule, denoiser.predicts, ends if interval is not None else ())
 
 
-def classifier_guided(denoiser: Denoiser, gradient: Callable[[Array, float], Array], scale: float = 1.0) -> Denoiser:
+def _scale(name: str, value: Any) -> Any:
+    """Return a number, or an array or tensor of such as it is: it may ask for a gradient, or differ by sample."""
+    if not is_array(value) or isinstance(value, np.generic):
+        return number(name, value)
+    real = array_namespace(value).isdtype(value.dtype, ("real floating", "integral"))
+    if not real or isinstance(value, np.ma.MaskedArray) or not has_values(value) or not all_finite(value):
+        raise TypeError(f"expected {name} as a finite real number, or an array of such, received {seen(value)}")
+    return value
+
+
+def classifier_guided(
+    denoiser: Denoiser, gradient: Callable[[Array, float], Array], scale: float | Array = 1.0
+) -> Denoiser:
     """Return the denoiser whose score is that of ``denoiser`` plus ``scale`` · ∇ₓ log p(c | x).
 
     Parameters
@@ -91,6 +108,7 @@ def classifier_guided(denoiser: Denoiser, gradient: Callable[[Array, float], Arr
         raise TypeError(
             f"expected the gradient as a function of (x, t); received {type(gradient).__name__}; pass ∇ log p(c | x)"
         )
+    scale = _scale("scale", scale)
     return _guided(denoiser, _ClassifierGuided(gradient, scale), denoiser.predicts)
 
 
@@ -106,6 +124,7 @@ def thresholded(denoiser: Denoiser, quantile: float = 0.995, limit: float = 1.0)
         If the quantile lies outside [0, 1] or the limit is not positive.
     """
     check_denoiser(denoiser)
+    quantile, limit = number("quantile", quantile), number("limit", limit, finite=False)
     if not 0.0 <= quantile <= 1.0 or not limit > 0.0:
         raise ValueError(f"expected a quantile in [0, 1] and a limit > 0; received {quantile!r} and {limit!r}")
     return _guided(denoiser, _Thresholded(quantile, limit), "data")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 import expint
-from diffusion.checks import check_state
+from diffusion.checks import check_state, check_watchers
 from diffusion.denoiser import Denoiser
 from diffusion.diagnosis import FirstData, diagnosed, first_data, middle_time
 from diffusion.planning.conversion import Predicted
@@ -55,7 +55,8 @@ def run_sampler(
         If the state is no batch of finite numbers, or ``start`` is unknown.
     """
     check_state(state)
-    if start not in ("noise", "state"):
+    check_watchers(callback, progress=progress)
+    if not isinstance(start, str) or start not in ("noise", "state"):
         raise ValueError(f"expected start to be 'noise' or 'state', received {start!r}")
     start_time = plan.steps[0].times[0]
     x = state * denoiser.schedule.noise_scale(start_time) if start == "noise" else state

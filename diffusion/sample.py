@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 import expint
-from diffusion.checks import lay_out
+from diffusion.checks import check_watchers, lay_out
 from diffusion.denoiser import Denoiser
 from diffusion.dense import with_dense_output
 from diffusion.diagnosis import FirstData, OffScaleWarning, warn_off_scale
@@ -141,6 +141,7 @@ def trajectory(
     ValueError, TypeError
         For arguments that make no sense, before any network call.
     """
+    check_watchers(callback, progress=progress, dense_output=dense_output)
     chosen, times, to_zero = lay_out(denoiser, sampler, steps, grid)
     plan = chosen.plan(denoiser.schedule, times, to_zero=to_zero, edges=denoiser.discontinuities)
     predictions: dict[float, Array] | None = {} if dense_output else None

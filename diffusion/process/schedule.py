@@ -18,6 +18,7 @@ import numpy as np
 
 from diffusion.names import resolve
 from diffusion.process.pointwise import pointwise
+from expint.arguments import plain_fields
 from expint.backend import Array, Namespace, array_namespace
 
 __all__ = ["EDM", "VE", "FlowMatching", "NoiseSchedule"]
@@ -155,6 +156,7 @@ class EDM(_UnitSignal):
     sigma_data: float = 0.5
 
     def __post_init__(self) -> None:
+        plain_fields(self)
         _check_range("sigma_min", self.sigma_min, "sigma_max", self.sigma_max)
         check_positive("sigma_data", self.sigma_data)
 
@@ -198,6 +200,7 @@ class VE(_UnitSignal):
     t_end: float = 0.0
 
     def __post_init__(self) -> None:
+        plain_fields(self)
         _check_range("sigma_min", self.sigma_min, "sigma_max", self.sigma_max)
         check_times(self.t_start, self.t_end, lowest=0.0)
 
@@ -252,6 +255,7 @@ class FlowMatching(NoiseSchedule):
     tells: str = "after"
 
     def __post_init__(self) -> None:
+        plain_fields(self)
         check_positive("shift", self.shift)
         check_times(self.t_start, self.t_end, lowest=0.0, highest=1.0)
         object.__setattr__(self, "tells", resolve(self.tells, dict.fromkeys(("after", "before")), {}, "time to tell"))

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from diffusion.process.pointwise import pointwise
 from diffusion.process.schedule import NoiseSchedule, check_positive, check_times
+from expint.arguments import plain_fields
 from expint.backend import Array, Namespace
 
 if TYPE_CHECKING:
@@ -149,6 +150,7 @@ class VPLinear(_VPFromIntegral):
     t_end: float = 1e-3
 
     def __post_init__(self) -> None:
+        plain_fields(self)
         check_positive("beta_min", self.beta_min)
         check_positive("beta_max", self.beta_max)
         if self.beta_max < self.beta_min:
@@ -185,6 +187,7 @@ class VPCosine(VP):
     t_end: float = 1e-3
 
     def __post_init__(self) -> None:
+        plain_fields(self)
         if not 0.0 <= self.s < float("inf"):
             raise ValueError(f"expected s >= 0; received {self.s!r}; the usual offset is 0.008")
         check_times(self.t_start, self.t_end, lowest=0.0, highest=1.0)

@@ -18,6 +18,7 @@ from diffusion.process.gauge import DATA, GAUGES
 from diffusion.process.schedule import NoiseSchedule
 from diffusion.samplers.ends import End
 from diffusion.samplers.sampler import Sampler
+from expint.arguments import choice, flag, integer, listed, text
 from expint.derive import REST, Method, Stage, StepContext, Tableau, Terms, WithoutEstimate, collocation_weights, phi
 
 __all__ = ["GivenNodes", "SpacedNodes", "orders_for_calls", "singlestep", "singlestep_of_diffusers"]
@@ -219,7 +220,10 @@ def singlestep(
     -----
     Lu et al. 2022, algorithms 1, 2 and 4.
     """
-    table = _COLLOCATED if collocated else _METHODS
+    orders = [integer("every order", order, least=None) for order in listed("orders", orders, "orders", least=0)]
+    table = _COLLOCATED if flag("collocated", collocated) else _METHODS
+    choice("gauge", gauge, GAUGES)
+    text("uniform", uniform)
     if not orders or any(order not in table for order in orders):
         raise ValueError(f"expected one order, 1, 2 or 3, for each step; received {list(orders)}")
     methods = tuple(table[order] for order in orders)
