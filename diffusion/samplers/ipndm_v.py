@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import expint
-from expint.derive import ErrorEstimate, Stage, StepContext, phi
+from expint.derive import ErrorEstimate, Stage, StepContext, phi, placed, spread
 
 __all__ = ["PublishedVariableSteps"]
 
@@ -23,7 +22,8 @@ class PublishedVariableSteps(expint.Adams):
     Raises
     ------
     ValueError
-        If the order is more than 4, or another clock than that of the integration is asked for.
+        If the order is more than 4, or another clock than that of the integration is asked for; for a step, if the
+        lengths of steps change so abruptly that the published weights are far from a mean of the slopes.
 
     Notes
     -----
@@ -60,10 +60,16 @@ class PublishedVariableSteps(expint.Adams):
 
     def recipe(self, step: StepContext) -> Sequence[Stage]:
         """Return the one stage of a step, or the stages of the starter while the history is short."""
-        known = min(self.q, len(step.history))
-        if known < self.q and not self.ramp:
+        taken = spread(step.history, 1, self.q)  # slopes beside another are passed over, as by Adams
+        if len(taken) < self.q and not self.ramp:
             return self.starter.recipe(step)
-        past: list[Any] = [{(1, 1): weight} for weight in _weights(step.history[:known])]
+        weights = _weights([step.history[k] for k in taken])
+        if abs(sum(weights) - 1.0) > 1.0:
+            raise ValueError(
+                "expected steps of ipndm-v whose lengths change gradually, received some for which its published "
+                f"weights sum to {sum(weights):.3g} in place of 1; take 'deis-rhoab3', whose weights are exact"
+            )
+        past = placed([{(1, 1): weight} for weight in weights], taken)
         return (Stage(1, phi(0).terms, (), tuple(past), evaluate=True, accept=True, remember=True),)
 
 

@@ -46,4 +46,8 @@ def test_a_second_time_beside_one_of_the_grid_costs_no_accuracy(name, gap):
     """``gap`` is a part of the step. A last step that loses its older slopes may err by a few times more."""
     for place in (1, 6, 10):
         grid = np.insert(GRID, place + 1, GRID[place] + gap * (GRID[place + 1] - GRID[place]))
+        if name == "ipndm-v" and gap >= 1e-3:  # larger gaps are not passed over, and its published weights grow
+            with pytest.raises(ValueError, match=r"lengths change gradually, received .* take 'deis-rhoab3'"):
+                error(name, grid)
+            continue
         assert error(name, grid) < 4 * usual_error(name)

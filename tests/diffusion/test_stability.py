@@ -8,6 +8,8 @@ import pytest
 import diffusion
 from diffusion.models.mixture import gaussian_mixture
 
+from .golden import mixture
+
 SCHEDULES = {
     "vp": diffusion.VP.linear(),
     "edm": diffusion.EDM(),
@@ -24,7 +26,7 @@ def model(schedule):
 
 @pytest.mark.parametrize("steps", [10, 40])
 @pytest.mark.parametrize(
-    "name", ["ddim", "dpmpp-2m", "dpm2m", "unipc3", "lms4", "deis-rhoab3", "ipndm-v", "deis-rhoab1"]
+    "name", ["ddim", "dpmpp-2m", "dpm2m", "unipc3", "lms4", "deis-rhoab3", "adams4-rho", "deis-rhoab1"]
 )
 @pytest.mark.parametrize("key", SCHEDULES)
 def test_latents_far_too_large_are_warned_of_and_no_others(key, name, steps):
@@ -48,3 +50,9 @@ def test_the_factor_said_is_about_that_of_the_latents():
     with pytest.warns(diffusion.UnstableWarning, match=r"'lms4', whose 9 steps .* up to \d\.\de\+02 times too large"):
         latents = diffusion.encode(model(SCHEDULES["table"]), DATA, sampler="lms4", steps=10)
     assert 100.0 < np.sqrt(np.mean(latents**2)) < 1000.0
+
+
+def test_published_weights_that_are_no_mean_backwards_are_refused():
+    network, data = gaussian_mixture(*mixture()[:3], diffusion.VP.linear()), mixture()[3]
+    with pytest.raises(ValueError, match=r"ipndm-v whose lengths change gradually, received .* take 'deis-rhoab3'"):
+        diffusion.encode(network, data, sampler="ipndm-v", steps=10)
