@@ -9,7 +9,6 @@ from diffusion.checks import check_state, check_watchers
 from diffusion.denoiser import Denoiser
 from diffusion.diagnosis import FirstData, diagnosed, first_data, middle_time
 from diffusion.planning.conversion import Predicted
-from diffusion.process.prediction import convert
 from diffusion.process.schedule import NoiseSchedule
 from diffusion.samplers.sampler import Sampler
 from expint.backend import Array, array_namespace
@@ -171,9 +170,9 @@ def _noted(
     def evaluate(t: float, x: Array) -> Array:
         value = slope(t, x)
         if not first or (t == middle and len(first) == 1):
-            schedule, known = denoiser.schedule, sampler.gauge.predicts
+            schedule = denoiser.schedule
             alpha, sigma = float(schedule.alpha(t)), float(schedule.sigma(t))
-            data = convert(factors.get(t, 1.0) * value, x, alpha, sigma, known, "data", schedule.sigma_data)
+            data = sampler.gauge.data(schedule, t, x, factors.get(t, 1.0) * value)
             first.append(first_data(denoiser, t, alpha, sigma, x, data, from_noise and not first))
         return value
 

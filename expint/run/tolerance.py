@@ -104,9 +104,11 @@ def _of_arrays(error: np.ndarray, scale: np.ndarray) -> float:
     """Return the default norm for NumPy, in few calls: states are often so short that calls are what takes the time."""
     if error.dtype.kind == "c":
         error = abs(error)
+    whole, square = float(np.vdot(error, error)), float(np.vdot(scale, scale))  # unlike dot, without a warning
+    if not square < math.inf and not np.isfinite(scale).all():
+        return math.inf  # the step led to no finite state
     scaled = error / scale
-    mean = float(np.vdot(scaled, scaled)) / scaled.size  # vdot, unlike dot, overflows without a warning
-    whole, square = float(np.vdot(error, error)), float(np.vdot(scale, scale))
+    mean = float(np.vdot(scaled, scaled)) / scaled.size
     if not _SQUARES[0] < square < _SQUARES[1]:
         if not math.isfinite(mean):
             return math.inf

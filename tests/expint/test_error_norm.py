@@ -74,3 +74,10 @@ def test_a_plane_wave_keeps_the_tolerance(rtol: float) -> None:
     solution = expint.solve(problem, t_eval=[problem.t_span[1]], rtol=rtol)
     exact = problem.exact(problem.t_span[1])
     assert np.linalg.norm(solution.y_end - exact) < 10 * rtol * np.linalg.norm(exact)
+
+
+def test_steps_to_states_that_are_not_finite_are_rejected_without_a_warning() -> None:
+    norm, y = ErrorNorm(1e-6, 1e-9), np.ones(3)
+    for value in (np.inf, np.nan):
+        after = np.array([1.0, value, 2.0])
+        assert norm(after, y, after) == np.inf  # warnings are errors here
