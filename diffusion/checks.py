@@ -18,7 +18,7 @@ from expint.arguments import affordable, flag, function, seen
 from expint.backend import Array, all_finite, array_namespace, is_array
 from expint.given import refuse_each_gradient, refuse_gradients
 
-__all__ = ["check_denoiser", "check_state", "check_watchers", "has_values", "lay_out"]
+__all__ = ["check_denoiser", "check_start", "check_state", "check_watchers", "has_values", "lay_out"]
 
 
 def lay_out(
@@ -81,6 +81,12 @@ def check_denoiser(denoiser: Any) -> None:
             f"expected a Denoiser, received {type(denoiser).__name__}; wrap a network, for example "
             'diffusion.Denoiser(network, predicts="noise", schedule=diffusion.VP.linear())'
         )
+
+
+def check_start(start: object) -> None:
+    """Raise ValueError unless a run starts from what there is a word for."""
+    if not isinstance(start, str) or start not in ("noise", "state"):
+        raise ValueError(f"expected start to be 'noise' or 'state', received {start!r}")
 
 
 def check_watchers(callback: Any, **flags: Any) -> None:

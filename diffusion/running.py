@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 import expint
-from diffusion.checks import check_state, check_watchers
+from diffusion.checks import check_start, check_state, check_watchers
 from diffusion.denoiser import Denoiser
 from diffusion.diagnosis import FirstData, diagnosed, first_data, middle_time
 from diffusion.planning.conversion import Predicted
@@ -55,8 +55,7 @@ def run_sampler(
     """
     check_state(state)
     check_watchers(callback, progress=progress)
-    if not isinstance(start, str) or start not in ("noise", "state"):
-        raise ValueError(f"expected start to be 'noise' or 'state', received {start!r}")
+    check_start(start)
     start_time = plan.steps[0].times[0]
     x = state * denoiser.schedule.noise_scale(start_time) if start == "noise" else state
     last = len(plan.steps) - 1

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -192,18 +193,13 @@ def to_tolerance(
             at = inside(at, t, end)
         return nonlinear(at, where) if then is None else nonlinear(at, where, then)
 
-    def value(t: float, y: Array) -> Array:
-        return stepper.value(slope, t, y)
-
+    value = partial(stepper.value, slope)
     first = value(t, y)
     yield Accepted(t, y, evaluations, ahead=first)
     check_first_slope(first, t)
     memory, at_start = stepper.start(t, y, first), first
     span, direction = abs(stops[-1] - t), math.copysign(1.0, stops[-1] - t)
-
-    def choose(**aim: float) -> float:
-        return first_step(stepper.euler(memory), value, y, first, t, stops[-1], control, **aim)
-
+    choose = partial(first_step, stepper.euler(memory), value, y, first, t, stops[-1], control)
     state, scale = policy.begin(control.first, choose), control.error.scale(y)
     pending, given, last = iter(stops), control.first, stops[-1]
     stop, attempt, judge = next(pending), stepper.attempt, _judge(control, array_namespace(scale))
