@@ -309,9 +309,8 @@ def test_events_are_those_of_scipy_side_by_side(options: dict[str, Any], termina
     assert own.status == other.status
     for mine, theirs, states, others in zip(own.t_events, other.t_events, own.y_events, other.y_events):
         np.testing.assert_allclose(mine, theirs, rtol=1e-5)
-        np.testing.assert_allclose(
-            states, others.reshape(-1, 2), atol=1e-5
-        )  # SciPy's are of shape (0,) if there are none
+        # SciPy's are of shape (0,) if there are none
+        np.testing.assert_allclose(states, others.reshape(-1, 2), atol=1e-5)
     if "t_eval" in options:
         np.testing.assert_array_equal(own.t, other.t)
         np.testing.assert_allclose(own.y, other.y.T, atol=1e-5)
