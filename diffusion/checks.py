@@ -14,11 +14,11 @@ from diffusion.process.schedule import NoiseSchedule
 from diffusion.samplers.automatic import Automatic
 from diffusion.samplers.catalogue import sampler as find_sampler
 from diffusion.samplers.sampler import Sampler
-from expint.arguments import affordable, flag, function, seen
-from expint.backend import Array, all_finite, array_namespace, is_array
-from expint.given import refuse_each_gradient, refuse_gradients
+from expint.arguments import choice, flag, function, instance, integer, refuse_gradients, seen
+from expint.arrays import affordable
+from expint.backend import Array, all_finite, array_namespace, has_values, is_array
 
-__all__ = ["check_denoiser", "check_start", "check_state", "check_watchers", "has_values", "lay_out"]
+__all__ = ["check_denoiser", "check_start", "check_state", "check_watchers", "lay_out"]
 
 
 def lay_out(
@@ -39,17 +39,15 @@ def lay_out(
     check_denoiser(denoiser)
     refuse_gradients("grid", grid)
     refuse_gradients("steps", steps)
-    refuse_each_gradient("grid", grid)
     rule, schedule = find_sampler(sampler), denoiser.schedule
     if (steps is None) == (grid is None):
         received = "neither" if steps is None else "both"
         raise ValueError(f"expected either steps= (their number) or grid= (their times), received {received}")
     if grid is None:
-        if not isinstance(steps, (int, np.integer)) or isinstance(steps, bool) or steps < 1:
-            raise ValueError(f"expected steps to be a positive integer, received {steps!r}")
-        chosen = rule.for_run(int(steps), schedule)
+        steps = integer("steps", steps)
+        chosen = rule.for_run(steps, schedule)
         to_zero = chosen.end.zero is not None
-        before = int(steps) - (to_zero and float(schedule.sigma(schedule.t_end)) > 0.0)
+        before = steps - (to_zero and float(schedule.sigma(schedule.t_end)) > 0.0)
         times = chosen.grid(before, schedule) if before else np.array([schedule.t_start])
         times = grids.check(times, schedule, least=1 + bool(before))
         times = grids.through(times, denoiser.discontinuities) if before else times  # one step has no inner time
@@ -76,17 +74,13 @@ def _ends_by_policy(sampler: Sampler, schedule: NoiseSchedule, t: float) -> bool
 
 def check_denoiser(denoiser: Any) -> None:
     """Raise TypeError unless it is a `Denoiser`."""
-    if not isinstance(denoiser, Denoiser):
-        raise TypeError(
-            f"expected a Denoiser, received {type(denoiser).__name__}; wrap a network, for example "
-            'diffusion.Denoiser(network, predicts="noise", schedule=diffusion.VP.linear())'
-        )
+    remedy = 'wrap a network: diffusion.Denoiser(network, predicts="noise", schedule=diffusion.VP.linear())'
+    instance("denoiser", denoiser, Denoiser, "a Denoiser", remedy)
 
 
 def check_start(start: object) -> None:
-    """Raise ValueError unless a run starts from what there is a word for."""
-    if not isinstance(start, str) or start not in ("noise", "state"):
-        raise ValueError(f"expected start to be 'noise' or 'state', received {start!r}")
+    """Raise ValueError or TypeError unless a run starts from what there is a word for."""
+    choice("start", start, ("noise", "state"))
 
 
 def check_watchers(callback: Any, **flags: Any) -> None:
@@ -95,12 +89,6 @@ def check_watchers(callback: Any, **flags: Any) -> None:
         function("callback", callback, "(t, x)")
     for name, value in flags.items():
         flag(name, value)
-
-
-def has_values(array: Array) -> bool:
-    """Whether an array or tensor is dense and has values, as tensors on the device "meta" have not."""
-    dense = str(getattr(array, "layout", "torch.strided")) == "torch.strided"
-    return dense and str(getattr(array, "device", "cpu")) != "meta"
 
 
 def _on_accelerator(state: Array) -> bool:

@@ -13,10 +13,9 @@ from diffusion.keeping import kept_of_values
 from diffusion.process.prediction import Kind, coefficients, prediction_name
 from diffusion.process.schedule import NoiseSchedule
 from diffusion.process.vp import VP
-from expint.arguments import numbers
+from expint.arguments import function, instance, numbers, refuse_gradients
 from expint.backend import Array, array_namespace, is_array
 from expint.exchange import ask
-from expint.given import refuse_gradients
 from expint.operators import Scalar
 
 __all__ = ["Denoiser", "like_input"]
@@ -63,20 +62,9 @@ class Denoiser:
     discontinuities: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        if not callable(self.network):
-            raise TypeError(
-                f"expected a callable network(x, t, **condition); received {type(self.network).__name__}; "
-                "pass a function or a torch module"
-            )
-        if not isinstance(self.schedule, NoiseSchedule):
-            raise TypeError(
-                f"expected a NoiseSchedule; received {type(self.schedule).__name__}; pass VP.linear() or another"
-            )
-        if not isinstance(self.condition, Mapping):
-            raise TypeError(
-                f"expected the condition as a mapping of keyword arguments; received {type(self.condition).__name__}; "
-                "pass a dict such as {'label': labels}"
-            )
+        function("network", self.network, "(x, t, **condition)", "pass a function or a torch module")
+        instance("schedule", self.schedule, NoiseSchedule, "a NoiseSchedule", "pass VP.linear() or another")
+        instance("condition", self.condition, Mapping, "a mapping of arguments, such as {'label': labels}")
         object.__setattr__(self, "network", bound(self.network, self.schedule))
         object.__setattr__(self, "predicts", prediction_name(self.predicts))
         object.__setattr__(self, "discontinuities", tuple(numbers("discontinuities", self.discontinuities)))

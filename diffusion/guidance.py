@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from diffusion.checks import check_denoiser, has_values
+from diffusion.checks import check_denoiser
 from diffusion.denoiser import Denoiser, like_input
 from diffusion.process.prediction import Kind, basis
-from expint.arguments import number, real_values, seen
-from expint.backend import Array, all_finite, array_namespace, is_array
+from expint.arguments import function, number, seen
+from expint.arrays import real_values
+from expint.backend import Array, all_finite, array_namespace, has_values, is_array
 
 __all__ = ["classifier_free", "classifier_guided", "thresholded"]
 
@@ -104,10 +105,7 @@ def classifier_guided(
     Dhariwal & Nichol 2021. ε changes by −σ · scale · gradient while x stays, and any other prediction accordingly.
     """
     check_denoiser(denoiser)
-    if not callable(gradient):
-        raise TypeError(
-            f"expected the gradient as a function of (x, t); received {type(gradient).__name__}; pass ∇ log p(c | x)"
-        )
+    function("gradient", gradient, "(x, t) ↦ ∇ log p(c | x)")
     scale = _scale("scale", scale)
     return _guided(denoiser, _ClassifierGuided(gradient, scale), denoiser.predicts)
 

@@ -1,15 +1,14 @@
-"""What callers write: names, with a suggestion when one is misspelt, and numbers of steps."""
+"""What callers write: names, with a suggestion when one is misspelt."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 from difflib import get_close_matches
-from operator import index
 
-from expint.arguments import seen
+from expint.arguments import seen, text
 
-__all__ = ["fold", "number_of_steps", "resolve"]
+__all__ = ["fold", "resolve"]
 
 _FEW = 12  # names that fit into a message
 _LONGEST = 100  # characters of a name that are looked at
@@ -27,10 +26,7 @@ def resolve(name: str, known: Mapping[str, object], aliases: Mapping[str, str], 
     ValueError
         If neither ``known`` nor ``aliases`` has it; the message names the nearest one.
     """
-    if not isinstance(name, str):
-        raise TypeError(
-            f"expected the name of a {what}, a string; received {type(name).__name__}; use one of {list(known)}"
-        )
+    text(f"the name of a {what}", name, next(iter(known)))
     canonical = aliases.get(name, name)
     if canonical in known:
         return canonical
@@ -48,22 +44,3 @@ def resolve(name: str, known: Mapping[str, object], aliases: Mapping[str, str], 
 def fold(name: str) -> str:
     """Return the name without what does not distinguish names: case, which of hyphen, underscore, space, ++ or pp."""
     return re.sub(r"[\s_-]+", "-", name.strip().lower().replace("++", "pp"))
-
-
-def number_of_steps(steps: int) -> int:
-    """Return a number of steps, of any integer type, as int.
-
-    Raises
-    ------
-    TypeError
-        If it is no integer.
-    ValueError
-        If it is not positive.
-    """
-    try:
-        n = index(steps)
-    except TypeError:
-        raise TypeError(f"expected an integer number of steps; received {steps!r}; pass an int") from None
-    if n < 1:
-        raise ValueError(f"expected at least one step; received steps = {n}; pass a positive integer")
-    return n

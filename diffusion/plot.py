@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from expint.arguments import axes, checked, integer, real_values
+from expint.arguments import axes, checked, integer
+from expint.arrays import real_values
 from expint.backend import Array
 from expint.plot import pyplot
 

@@ -20,7 +20,8 @@ from diffusion.sample import sample, trajectory
 from diffusion.samplers.automatic import Automatic
 from diffusion.samplers.catalogue import sampler as find_sampler
 from diffusion.samplers.sampler import Sampler
-from expint.arguments import affordable, checked, function, integer, listed, real_values, seen, text
+from expint.arguments import checked, function, integer, listed, seen, text
+from expint.arrays import affordable, real_values
 from expint.backend import Array, is_array, to_numpy
 from expint.study import Job, Study, check_result, distinct, packed, run_table, unpacked
 

@@ -1,4 +1,8 @@
-"""Arguments as they are meant: numbers, names, functions, lists and arrays, or a sentence that says what is not."""
+"""Arguments as they are meant, or a sentence that says what is not: the one vocabulary of checks at every door.
+
+Each check takes the name of an argument and its value, and returns the value made plain: ``number("step", step)``.
+Arrays are checked in ``expint.arrays``, times of a run in ``expint.given``.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import inspect
 import math
 import operator
 import os
+import sys
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import fields
 from functools import partial, wraps
@@ -13,33 +18,32 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 
-from expint.backend import Array, is_array, to_numpy
+from expint.backend import is_array
 
 __all__ = [
-    "affordable",
     "axes",
     "checked",
     "choice",
-    "complex_values",
     "flag",
-    "floating",
     "function",
     "instance",
     "integer",
+    "is_traced",
     "listed",
     "number",
     "numbers",
     "one_line",
     "path",
     "plain_fields",
-    "real_values",
+    "refuse_gradients",
+    "refuse_masked",
     "seen",
-    "template",
     "text",
 ]
 
-_NO_NUMBERS = (bool, np.bool_, str, bytes, bytearray)
-_NO_LISTS = (str, bytes, bytearray, Mapping, set, frozenset)
+_NO_NUMBERS = (bool, np.bool_, str, bytes, bytearray, complex, np.complexfloating)
+NO_LISTS = (str, bytes, bytearray, Mapping, set, frozenset, type)
+"""What can be gone through, and is no list of anything."""
 
 
 def seen(value: Any, length: int = 80) -> str:
@@ -75,28 +79,28 @@ def number(
     Raises
     ------
     TypeError
-        If it is no real number: text, truth values, complex numbers and arrays are none.
+        If it is no real number: text, truth values, complex numbers and arrays are none. Or if it is one by which torch
+        or JAX is to differentiate; see ``refuse_gradients``.
     ValueError
         If it is not finite or out of bounds.
     """
+    refuse_gradients(name, value)
     try:
-        if isinstance(value, (*_NO_NUMBERS, complex, np.complexfloating)) or np.ma.is_masked(value):
+        if isinstance(value, _NO_NUMBERS) or np.ma.is_masked(value) or getattr(value, "shape", ()) != ():
             raise TypeError
-        if getattr(value, "shape", ()) != () or "complex" in str(getattr(value, "dtype", "")):
+        if str(getattr(value, "dtype", "")).rpartition(".")[2].startswith(("complex", "bool")):
             raise TypeError
-        if getattr(value, "requires_grad", False):
-            raise TypeError  # whose gradient would be lost
         found = float(value)
     except OverflowError:
-        raise ValueError(f"expected {name} as a finite number, received {seen(value)}") from None
+        raise ValueError(f"expected {name} to be a finite number, received {seen(value)}") from None
     except (TypeError, ValueError, RuntimeError):
-        raise TypeError(f"expected {name} as a real number, received {seen(value)}") from None
+        raise TypeError(f"expected {name} to be a real number, received {seen(value)}") from None
     if not finite and not math.isfinite(found):
         return found
     if not (math.isfinite(found) and above < found < below and least <= found <= most):
         bounds = {"> ": (above, -math.inf), "≥ ": (least, -math.inf), "< ": (below, math.inf), "≤ ": (most, math.inf)}
         said = " and ".join(f"{sign}{bound:g}" for sign, (bound, none) in bounds.items() if bound != none)
-        raise ValueError(f"expected {name} as a finite number{' ' * bool(said)}{said}, received {found}")
+        raise ValueError(f"expected {name} {said or 'to be a finite number'}, received {found}")
     return found
 
 
@@ -115,10 +119,10 @@ def integer(name: str, value: Any, *, least: int | None = 1, most: int | None = 
             raise TypeError
         found = operator.index(value)
     except (TypeError, RuntimeError):
-        raise TypeError(f"expected {name} as an integer, received {seen(value)}") from None
+        raise TypeError(f"expected {name} to be an integer, received {seen(value)}") from None
     if (least is not None and found < least) or (most is not None and found > most):
-        bounds = [f"{word} {bound}" for word, bound in (("at least", least), ("at most", most)) if bound is not None]
-        raise ValueError(f"expected {name} as an integer of {' and '.join(bounds)}, received {seen(found, 40)}")
+        missed = f"≥ {least}" if least is not None and found < least else f"≤ {most}"
+        raise ValueError(f"expected {name} to be an integer {missed}, received {seen(found, 40)}")
     return found
 
 
@@ -132,7 +136,7 @@ def text(name: str, value: Any, example: str = "") -> str:
     """
     if not isinstance(value, str):
         hint = f" such as {example!r}" if example else ""
-        raise TypeError(f"expected {name} as text{hint}, received {seen(value)}")
+        raise TypeError(f"expected {name} to be text{hint}, received {seen(value)}")
     return value
 
 
@@ -151,7 +155,7 @@ def choice(name: str, value: Any, options: Collection[str]) -> str:
     return str(value)
 
 
-def function(name: str, value: Any, signature: str) -> Callable[..., Any]:
+def function(name: str, value: Any, signature: str = "", remedy: str = "") -> Callable[..., Any]:
     """Return a function.
 
     Raises
@@ -160,12 +164,11 @@ def function(name: str, value: Any, signature: str) -> Callable[..., Any]:
         If the value cannot be called.
     """
     if not callable(value):
-        raise TypeError(f"expected {name} as a function {signature}, received {seen(value)}")
-    found: Callable[..., Any] = value
-    return found
+        raise TypeError(f"expected {name} to be {f'a function {signature}'.rstrip()}, received {_seen(value, remedy)}")
+    return cast(Callable[..., Any], value)
 
 
-def instance(name: str, value: Any, kinds: type | tuple[type, ...], what: str = "") -> Any:
+def instance(name: str, value: Any, kinds: Any, what: str = "", remedy: str = "") -> Any:
     """Return an object of one of some kinds.
 
     Raises
@@ -175,8 +178,13 @@ def instance(name: str, value: Any, kinds: type | tuple[type, ...], what: str = 
     """
     if not isinstance(value, kinds):
         said = what or " or ".join(kind.__name__ for kind in (kinds if isinstance(kinds, tuple) else (kinds,)))
-        raise TypeError(f"expected {name} as {said}, received {seen(value)}")
+        raise TypeError(f"expected {name} to be {said}, received {_seen(value, remedy)}")
     return value
+
+
+def _seen(value: Any, remedy: str) -> str:
+    kind = "" if callable(value) else f" of type {type(value).__name__}"
+    return f"{seen(value).removesuffix(kind)}{kind}" + (f"; {remedy}" if remedy else "")
 
 
 def listed(name: str, value: Any, what: str, *, least: int = 1) -> list[Any]:
@@ -190,13 +198,13 @@ def listed(name: str, value: Any, what: str, *, least: int = 1) -> list[Any]:
         If it has fewer entries.
     """
     try:
-        if isinstance(value, (*_NO_LISTS, type)) or not isinstance(value, Iterable):
+        if isinstance(value, NO_LISTS) or not isinstance(value, Iterable):
             raise TypeError
         entries = list(value)
     except TypeError:
-        raise TypeError(f"expected {name} as a list of {what}, received {seen(value)}") from None
+        raise TypeError(f"expected {name} to be a list of {what}, received {seen(value)}") from None
     if len(entries) < least:
-        raise ValueError(f"expected {name} as a list of at least {least} {what}, received {len(entries)}")
+        raise ValueError(f"expected {name} to be a list of at least {least} {what}, received {len(entries)}")
     return entries
 
 
@@ -207,77 +215,46 @@ def numbers(name: str, value: Any, *, least: int = 0, above: float = -math.inf) 
     ]
 
 
-def real_values(name: str, value: Any, *, ndim: int | None = None) -> np.ndarray:
-    """Return numbers as an array of float64 with so many axes; they may be inf or nan.
+def refuse_gradients(name: str, value: Any) -> None:
+    """Refuse a number of a run, or one of a list of them, by which torch is to differentiate, or that JAX traces.
 
     Raises
     ------
     TypeError
-        If they are no real numbers.
-    ValueError
-        If the array has another number of axes.
+        If it is one; under ``torch.no_grad()`` nothing is lost, and tensors are taken as the numbers that they are.
     """
-    try:
-        if isinstance(value, (*_NO_NUMBERS, *_NO_LISTS)) or np.ma.is_masked(value):
-            raise TypeError
-        found = to_numpy(value)
-        if found.dtype.kind not in "fiu":
-            raise TypeError
-        found = found.astype(np.float64)
-    except (TypeError, ValueError, RuntimeError, OverflowError):
-        raise TypeError(f"expected {name} as an array of real numbers, received {seen(value)}") from None
-    if ndim is not None and found.ndim != ndim:
-        raise ValueError(f"expected {name} with {ndim} axes, received shape {found.shape}")
-    return found
+    for one in value if isinstance(value, list | tuple) else (value,):
+        if getattr(one, "requires_grad", False) and _torch_records():
+            raise TypeError(
+                f"expected {name} without a gradient, received a tensor that requires one: times, steps and tolerances "
+                "are constants of a run, and the gradient would be lost; detach it, and let nonlinear hold what is "
+                "learned (dy/dt is the right-hand side: L y + N(t, y) is the derivative of y(t) by t)"
+            )
+        if is_traced(one):
+            raise TypeError(
+                f"expected {name} as a number that is known, received an array that JAX traces: times, steps and "
+                "tolerances are constants of a run; leave it out of what is traced (jax.jit: static_argnames), and let "
+                "nonlinear hold what is differentiated"
+            )
 
 
-def complex_values(name: str, value: Any) -> np.ndarray:
-    """Return real or complex numbers as an array of double precision.
-
-    Raises
-    ------
-    TypeError
-        If they are no numbers.
-    """
-    kind = "complex" if "complex" in str(getattr(value, "dtype", "")) else "real"
-    if kind == "real":
-        return real_values(name, value)
-    return np.asarray(to_numpy(value), dtype=np.complex128)
+def _torch_records() -> bool:
+    torch = sys.modules.get("torch")
+    return torch is not None and bool(torch.is_grad_enabled())
 
 
-def floating(name: str, value: Any) -> Array:
-    """Return a state: an array of floating-point numbers as it is, numbers and lists as one of double precision.
-
-    Raises
-    ------
-    TypeError
-        If it is none.
-    """
-    if is_array(value) and not isinstance(value, np.generic):
-        return template(name, value)
-    return complex_values(
-        name, value if isinstance(value, np.generic) else np.asarray(value) if _is_complex(value) else value
-    )
+def is_traced(value: Any) -> bool:
+    """Whether JAX traces the value, told without importing JAX."""
+    jax = sys.modules.get("jax")
+    return jax is not None and isinstance(value, jax.core.Tracer)
 
 
-def _is_complex(value: Any) -> bool:
-    return isinstance(value, complex) or (isinstance(value, list | tuple) and any(map(_is_complex, value)))
-
-
-def affordable(what: str, size: float) -> None:
-    """Refuse what needs more bytes than this machine has.
-
-    Raises
-    ------
-    ValueError
-        If it does.
-    """
-    known = hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if known else 1 << 40
-    if size > memory:
-        raise ValueError(
-            f"expected {what} to fit into the {memory / 2**30:.3g} GiB of this machine, received a request for "
-            f"{size / 2**30:.3g} GiB; take less at once"
+def refuse_masked(name: str, value: Any) -> None:
+    """Refuse masked arrays, whose mask a run would drop."""
+    if np.ma.is_masked(value):
+        raise TypeError(
+            f"expected {name} without a mask, received a masked array with {int(np.ma.count_masked(value))} masked "
+            "entries, which a run would take for values; fill them: array.filled(0.0)"
         )
 
 
@@ -290,7 +267,7 @@ def path(name: str, value: Any) -> str:
         If it is none.
     """
     if not isinstance(value, str | os.PathLike) or not isinstance(os.fspath(value), str):
-        raise TypeError(f"expected {name} as a path, received {seen(value)}")
+        raise TypeError(f"expected {name} to be a path, received {seen(value)}")
     return os.fspath(value)
 
 
@@ -307,26 +284,6 @@ def flag(name: str, value: Any) -> bool:
     return bool(value)
 
 
-_FLOATING = {"float32", "float64", "complex64", "complex128"}
-
-
-def template(name: str, value: Any) -> Any:
-    """Return an array whose library, precision and device others are to take: one of floating-point numbers.
-
-    Raises
-    ------
-    TypeError
-        If it is none.
-    """
-    kind = str(getattr(value, "dtype", "")).rpartition(".")[2]
-    held = str(getattr(value, "layout", "strided")).endswith("strided") and "meta" not in str(
-        getattr(value, "device", "")
-    )
-    if not is_array(value) or np.ma.isMaskedArray(value) or kind not in _FLOATING or not held:
-        raise TypeError(f"expected {name} as an array of single or double precision, received {seen(value)}")
-    return value
-
-
 def axes(name: str, value: Any) -> Any:
     """Return axes of matplotlib.
 
@@ -336,7 +293,7 @@ def axes(name: str, value: Any) -> Any:
         If they are none.
     """
     if not all(hasattr(value, wanted) for wanted in ("figure", "plot", "set")) or isinstance(value, type):
-        raise TypeError(f"expected {name} as axes of matplotlib, received {seen(value)}")
+        raise TypeError(f"expected {name} to be axes of matplotlib, received {seen(value)}")
     return value
 
 

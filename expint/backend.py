@@ -16,7 +16,9 @@ __all__ = [
     "all_finite",
     "array_namespace",
     "asarray_like",
+    "copied",
     "device",
+    "has_values",
     "is_array",
     "is_complex",
     "is_jax",
@@ -101,6 +103,25 @@ def all_finite(x: Array) -> bool:
 def device(x: Array) -> Any:
     """Return the device on which ``x`` lives."""
     return _compat.device(x)
+
+
+def has_values(x: Array) -> bool:
+    """Whether ``x`` is dense and has values, as tensors on the device "meta" have not."""
+    dense = str(getattr(x, "layout", "torch.strided")) == "torch.strided"
+    return dense and str(getattr(x, "device", "cpu")) != "meta"
+
+
+def copied(x: Array) -> Array:
+    """Return ``x`` in memory of its own; arrays of JAX, which cannot be written to, as they are.
+
+    Gradients of tensors pass through, memory maps become plain arrays, and masks stay.
+    """
+    if isinstance(x, np.ndarray):
+        return np.array(x, subok=hasattr(x, "mask"))
+    if hasattr(x, "clone"):
+        return x.clone()
+    xp = array_namespace(x)
+    return x if is_jax(xp) else xp.asarray(x, copy=True)
 
 
 def to_numpy(x: Any) -> np.ndarray:

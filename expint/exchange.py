@@ -15,9 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from expint.backend import Array, Namespace, array_namespace, asarray_like, device, is_array, is_jax, is_numpy
+from expint.arguments import refuse_masked
+from expint.arrays import NOTHING_MADE, as_numbers
+from expint.backend import Array, Namespace, array_namespace, asarray_like, copied, device, is_array, is_numpy
 
-__all__ = ["as_state", "ask", "asking", "guarded", "lent", "like_state", "noticing", "refuse_masked"]
+__all__ = ["as_state", "ask", "asking", "guarded", "lent", "like_state", "noticing"]
 
 _READ_ONLY = (
     "arguments are read only, so that no function can change what the run remembers: work on a copy, y = y.copy(), and "
@@ -34,7 +36,7 @@ def lent(y: Array) -> Array:
         view = y.view()  # of the attribute, of a keyword and of this the last is fastest: evaluations are many
         view.setflags(False)  # type: ignore[call-arg]
         return view
-    return y if isinstance(y, np.generic) else _copied(y)
+    return y if isinstance(y, np.generic) else copied(y)
 
 
 def ask(function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
@@ -103,7 +105,7 @@ def _ours(value: Any) -> Any:
     """Return what a function returned, but for arrays of NumPy, in memory that nobody else holds."""
     if hasattr(value, "tocsr"):
         return value.copy()
-    return _copied(value) if is_array(value) and not isinstance(value, np.generic) else value
+    return copied(value) if is_array(value) and not isinstance(value, np.generic) else value
 
 
 def guarded(function: Callable[[Array], Array]) -> Callable[[Array], Array]:
@@ -168,10 +170,8 @@ def _as_array(value: Any, y0: Array, what: str) -> Array:
     number = isinstance(value, Number) and math.prod(y0.shape) <= 1
     if number or (is_numpy(xp) and isinstance(value, (list, tuple, memoryview, array))):
         try:
-            host = np.array(value)
-            if host.dtype.kind in "iu" or (host.dtype.kind == "O" and all(isinstance(x, Number) for x in host.flat)):
-                host = host.astype(complex if any(isinstance(x, complex) for x in host.flat) else float)
-        except (TypeError, ValueError, RuntimeError, OverflowError) as error:
+            host = as_numbers(value)
+        except NOTHING_MADE as error:
             raise TypeError(
                 f"expected {what} to return an array like y0, received {type(value).__name__} of which none can be "
                 f"made: {error}"
@@ -194,24 +194,6 @@ def _check_home(slope: Array, y0: Array, xp: Namespace, what: str) -> None:
         )
     if device(slope) != device(y0) and device(slope) is not None:  # JAX knows no device of what it traces
         raise TypeError(f"expected {what} to stay on device {device(y0)}, received one on {device(slope)}")
-
-
-def refuse_masked(name: str, value: Any) -> None:
-    """Refuse masked arrays, whose mask a run would drop."""
-    if np.ma.is_masked(value):
-        raise TypeError(
-            f"expected {name} without a mask, received a masked array with {int(np.ma.count_masked(value))} masked "
-            "entries, which a run would take for values; fill them: array.filled(0.0)"
-        )
-
-
-def _copied(value: Array) -> Array:
-    if isinstance(value, np.ndarray):
-        return np.array(value, subok=hasattr(value, "mask"))  # memory maps become plain arrays; who asks sees a mask
-    if hasattr(value, "clone"):
-        return value.clone()
-    xp = array_namespace(value)
-    return value if is_jax(xp) else xp.asarray(value, copy=True)
 
 
 def _references_to_a_new_array() -> int:

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from expint.arguments import checked, function, integer, number, seen, template
+from expint.arguments import checked, function, integer, number, seen
+from expint.arrays import template
 from expint.backend import Array, array_namespace, asarray_like, device, is_numpy
 
 __all__ = ["Chebyshev", "Fourier"]

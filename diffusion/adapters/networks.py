@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from diffusion.adapted import Adapted, Network, bound, ready
-from diffusion.process.schedule import NoiseSchedule, check_positive
+from diffusion.process.schedule import NoiseSchedule
+from expint.arguments import flag, function, instance, integer, number
 from expint.backend import Array, array_namespace, device
 
 __all__ = [
@@ -39,7 +40,7 @@ def with_scaled_time(network: Network, factor: float = 1000.0) -> Network:
     ValueError
         If the factor is not positive.
     """
-    check_positive("factor", factor)
+    factor = number("factor", factor, above=0.0)
     return _Scaled(_callable(network), factor)
 
 
@@ -59,10 +60,8 @@ def with_index(network: Network, count: int | None = None, *, rounded: bool = Fa
         If there are no times.
     """
     if count is not None:
-        check_positive("count", count)
-        if int(count) != count:
-            raise TypeError(f"expected count as a whole number of times; received {count!r}; pass an int")
-    return _Index(_callable(network), None if count is None else int(count), bool(rounded))
+        count = integer("count", count)
+    return _Index(_callable(network), count, flag("rounded", rounded))
 
 
 def with_sigma(network: Network, schedule: NoiseSchedule) -> Network:
@@ -89,7 +88,7 @@ def with_log_sigma(network: Network, schedule: NoiseSchedule, factor: float = 0.
     ValueError
         If the factor is not positive.
     """
-    check_positive("factor", factor)
+    factor = number("factor", factor, above=0.0)
     return _LogSigma(_callable(network), _schedule(schedule), factor)
 
 
@@ -143,7 +142,7 @@ def in_dtype(network: Network, dtype: Any, *, cast_time: bool = False) -> Networ
     TypeError
         If the network is not callable.
     """
-    return _InDtype(_callable(network), dtype, bool(cast_time))
+    return _InDtype(_callable(network), dtype, flag("cast_time", cast_time))
 
 
 @dataclass(frozen=True, eq=False)
@@ -238,15 +237,8 @@ class _InDtype(Adapted):
 
 
 def _callable(network: Network) -> Network:
-    if callable(network):
-        return network
-    raise TypeError(
-        f"expected a callable network(x, t, **condition); received {type(network).__name__}; pass a function or a "
-        "torch module"
-    )
+    return function("network", network, "(x, t, **condition)", "pass a function or a torch module")
 
 
 def _schedule(schedule: NoiseSchedule) -> NoiseSchedule:
-    if isinstance(schedule, NoiseSchedule):
-        return schedule
-    raise TypeError(f"expected a NoiseSchedule; received {type(schedule).__name__}; pass VP.linear() or another")
+    return instance("schedule", schedule, NoiseSchedule, "a NoiseSchedule", "pass VP.linear() or another")

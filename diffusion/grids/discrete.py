@@ -8,10 +8,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from diffusion.names import number_of_steps, resolve
+from diffusion.names import resolve
 from diffusion.process.schedule import NoiseSchedule
 from diffusion.process.vp import VP
-from expint.arguments import checked, integer, real_values, seen
+from expint.arguments import checked, integer, seen
+from expint.arrays import real_values
 
 __all__ = ["nearest", "rounded", "timesteps"]
 
@@ -103,7 +104,7 @@ def timesteps(
     ValueError
         If the schedule is not variance preserving, a name is unknown, or rounding puts two times together.
     """
-    n = integer("steps", number_of_steps(steps), most=1_000_000)
+    n = integer("steps", steps, most=1_000_000)
     if not isinstance(schedule, VP):
         raise ValueError(
             f"expected a variance-preserving schedule, whose times are (i + 1)/N, received {type(schedule).__name__}; "

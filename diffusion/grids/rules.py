@@ -6,16 +6,16 @@ A grid is plain data. The functions here place it uniformly in a power of a cloc
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from functools import partial
 
 import numpy as np
 
 from diffusion.grids.discrete import nearest, rounded, timesteps
-from diffusion.names import number_of_steps
 from diffusion.process.clock import Clock
 from diffusion.process.clock import clock as clock_of
 from diffusion.process.schedule import NoiseSchedule
-from expint.arguments import checked, instance, integer, numbers, real_values, seen
+from expint.arguments import checked, instance, integer, numbers, seen
+from expint.arrays import real_values
 
 __all__ = ["check", "check_with_zero", "karras", "nearest", "power", "rounded", "through", "timesteps", "uniform"]
 
@@ -24,10 +24,8 @@ _ROUNDING = (1e-5, 0.02)
 rounded: 0.029 for σ = 0.02917 is 1.2 % in the time."""
 
 
-def number_of_times(name: str, value: Any) -> int:
-    """Return a number of steps that a grid can have."""
-    number_of_steps(value)
-    return integer(name, value, most=1_000_000)
+number_of_times = partial(integer, most=1_000_000)
+"""Checks a number of steps that a grid can have."""
 
 
 @checked(steps=number_of_times)
@@ -91,7 +89,6 @@ def power(
         If ``steps`` < 1, ``exponent`` is not positive, the ends are not ``t_start`` > ``t_end``, or the clock is not
         finite, or negative where a root of it is wanted, at an end.
     """
-    n = number_of_steps(steps)
     if not 0.0 < exponent < float("inf"):
         raise ValueError(f"expected an exponent > 0; received {exponent!r}; 1 is uniform, 2 and 7 are usual")
     start, end = _ends(schedule, t_start, t_end)
@@ -110,7 +107,7 @@ def power(
             f"{s[0]} … {s[1]}; use exponent 1 or another clock"
         )
     roots = s ** (1.0 / exponent)
-    times = variable.time(schedule, np.linspace(roots[0], roots[1], n + 1)[1:-1] ** exponent)
+    times = variable.time(schedule, np.linspace(roots[0], roots[1], steps + 1)[1:-1] ** exponent)
     return np.concatenate(([start], times, [end]))
 
 

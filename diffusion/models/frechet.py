@@ -9,7 +9,7 @@ import numpy as np
 
 from diffusion.models.store import CLASSIFIER, WEIGHTS, digit_images
 from diffusion.optional import require
-from expint.arguments import real_values
+from expint.arrays import real_values
 from expint.backend import Array
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from typing import Any
 
 from diffusion.names import resolve
 from diffusion.process.pointwise import pointwise
-from diffusion.process.schedule import NoiseSchedule, check_positive
+from diffusion.process.schedule import NoiseSchedule
+from expint.arguments import number
 from expint.backend import Array
 
 __all__ = ["CLOCKS", "Clock", "StateClock", "TimeClock", "clock", "edm_angle"]
@@ -149,7 +150,7 @@ def edm_angle(sigma_data: float = 0.5) -> StateClock:
     ValueError
         If ``sigma_data`` is not positive.
     """
-    check_positive("sigma_data", sigma_data)
+    sigma_data = number("sigma_data", sigma_data, above=0.0)
     return _edm_angle(float(sigma_data))
 
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from diffusion.names import resolve
 from diffusion.process.pointwise import pointwise
-from expint.arguments import plain_fields
+from expint.arguments import number, plain_fields
 from expint.backend import Array, Namespace, array_namespace
 
 __all__ = ["EDM", "VE", "FlowMatching", "NoiseSchedule"]
@@ -158,7 +158,7 @@ class EDM(_UnitSignal):
     def __post_init__(self) -> None:
         plain_fields(self)
         _check_range("sigma_min", self.sigma_min, "sigma_max", self.sigma_max)
-        check_positive("sigma_data", self.sigma_data)
+        number("sigma_data", self.sigma_data, above=0.0)
 
     @property
     def t_start(self) -> float:
@@ -256,7 +256,7 @@ class FlowMatching(NoiseSchedule):
 
     def __post_init__(self) -> None:
         plain_fields(self)
-        check_positive("shift", self.shift)
+        number("shift", self.shift, above=0.0)
         check_times(self.t_start, self.t_end, lowest=0.0, highest=1.0)
         object.__setattr__(self, "tells", resolve(self.tells, dict.fromkeys(("after", "before")), {}, "time to tell"))
 
@@ -288,11 +288,6 @@ class FlowMatching(NoiseSchedule):
 
     def _time(self, xp: Namespace, lam: Any) -> Any:
         return 1.0 / (1.0 + self.shift * xp.exp(lam))
-
-
-def check_positive(name: str, value: float) -> None:
-    if not 0.0 < value < float("inf"):
-        raise ValueError(f"expected {name} > 0; received {value!r}; pass a positive finite number")
 
 
 def _check_range(low: str, low_value: float, high: str, high_value: float) -> None:

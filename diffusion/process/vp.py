@@ -14,8 +14,8 @@ from math import cos, pi, sin
 from typing import TYPE_CHECKING, Any
 
 from diffusion.process.pointwise import pointwise
-from diffusion.process.schedule import NoiseSchedule, check_positive, check_times
-from expint.arguments import plain_fields
+from diffusion.process.schedule import NoiseSchedule, check_times
+from expint.arguments import number, plain_fields
 from expint.backend import Array, Namespace
 
 if TYPE_CHECKING:
@@ -151,8 +151,8 @@ class VPLinear(_VPFromIntegral):
 
     def __post_init__(self) -> None:
         plain_fields(self)
-        check_positive("beta_min", self.beta_min)
-        check_positive("beta_max", self.beta_max)
+        number("beta_min", self.beta_min, above=0.0)
+        number("beta_max", self.beta_max, above=0.0)
         if self.beta_max < self.beta_min:
             raise ValueError(
                 f"expected beta_min <= beta_max; received beta_min={self.beta_min!r}, beta_max={self.beta_max!r}; "

@@ -21,6 +21,7 @@ from diffusion.process.gauge import DATA, Gauge
 from diffusion.process.schedule import NoiseSchedule
 from diffusion.samplers.citations import bibtex
 from diffusion.samplers.ends import STARTS, STOP, End, capped, predictor
+from expint.arguments import function, instance
 from expint.backend import Array
 from expint.derive import Method, kind_of_method
 
@@ -74,16 +75,9 @@ class Sampler:
     def __post_init__(self) -> None:
         for method in (self.method, *getattr(self.end, "methods", ())):
             _check_method(self.name, method)
-        if not callable(self.grid):
-            raise TypeError(
-                f"{self.name}: expected grid as a function (steps, schedule) ↦ decreasing times, received "
-                f"{type(self.grid).__name__}; give times themselves to diffusion.sample(…, grid=times)"
-            )
-        if not isinstance(self.end, End):
-            raise TypeError(
-                f"{self.name}: expected end as a diffusion.End, received {type(self.end).__name__}; "
-                "for example diffusion.End(zero=1)"
-            )
+        remedy = "give times themselves to diffusion.sample(…, grid=times)"
+        function("grid", self.grid, "(steps, schedule) ↦ decreasing times", remedy)
+        instance("end", self.end, End, "a diffusion.End", "for example diffusion.End(zero=1)")
         if self.start is None:
             return
         object.__setattr__(self, "start", resolve(self.start, STARTS, {}, "start"))

@@ -6,9 +6,10 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
+from expint.arrays import check_state
 from expint.backend import Array
 from expint.derive.kinds.stage import Method
-from expint.given import check_state, given_callback, given_times, with_known_values
+from expint.given import given_callback, given_times, with_known_values
 from expint.ivp.bind import bind, linearises
 from expint.ivp.bound import Problem, Tolerance
 from expint.ivp.breakpoints import solve_in_pieces

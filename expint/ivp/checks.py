@@ -7,10 +7,11 @@ from typing import Any, Literal
 
 import numpy as np
 
+from expint.arguments import choice, function, instance, refuse_gradients, refuse_masked
+from expint.arrays import check_state
 from expint.backend import Array, array_namespace, asarray_like, to_numpy
 from expint.derive.kinds.stage import Method
-from expint.exchange import asking, refuse_masked
-from expint.given import check_state, refuse_gradients
+from expint.exchange import asking
 from expint.run.control import Controller
 from expint.run.tolerance import ErrorNorm
 
@@ -39,15 +40,10 @@ def check_slopes(
     return asking(nonlinear, args, y0, what)
 
 
-def check_function(function: Any, args: Any, what: str) -> None:
+def check_function(given: Any, args: Any, what: str) -> None:
     """Refuse what cannot be called, and further arguments that are no tuple."""
-    if not callable(function):
-        raise TypeError(f"expected {what} to be a function, received {type(function).__name__}")
-    if not isinstance(args, (tuple, list)):
-        raise TypeError(
-            f"expected args to be a tuple of further arguments of {what}, received {type(args).__name__}; one argument "
-            "is passed as args=(value,)"
-        )
+    function(what, given)
+    instance("args", args, (tuple, list), f"a tuple of further arguments of {what}", "args=(value,) passes one")
 
 
 def no_force(t: float, y: Array, *args: Any) -> Array:
@@ -80,10 +76,8 @@ def check_tolerance(
         raise ValueError(f"expected a state with entries to measure errors of, received y0 of shape {tuple(y0.shape)}")
     if isinstance(norm, str) and norm == "max":
         norm = array_namespace(y0).max
-    if norm is not None and not callable(norm):
-        raise TypeError(
-            f"expected norm to be a function of the scaled error, or 'max', received {norm!r}; pass one such as np.max"
-        )
+    if norm is not None:
+        norm = function("norm", norm, "of the scaled error, or 'max'", "pass one such as np.max")
     rtol, xp = check_rtol(rtol, y0), array_namespace(y0)
     if atol is None:
         atol = default_atol(rtol, y0)
@@ -108,18 +102,13 @@ def default_atol(rtol: float | Array, y0: Array) -> float | Array:
 
 def check_controller(controller: Any) -> None:
     """Refuse what is neither a controller nor None."""
-    if not isinstance(controller, Controller | None):
-        raise TypeError(
-            f"expected controller to be an expint.run.Controller, received {type(controller).__name__}; (1, 0, 0) is "
-            "the I controller, (0.7, -0.4, 0) PI, (0.49, -0.34, 0.1) PID: Controller((1, 0, 0))"
-        )
+    remedy = "Controller((1, 0, 0)) is I, (0.7, -0.4, 0) PI, (0.49, -0.34, 0.1) PID"
+    instance("controller", controller, Controller | None, "an expint.run.Controller", remedy)
 
 
 def check_estimate(error: str | None) -> bool:
     """Return whether errors are to be estimated by step doubling."""
-    if error not in (None, "embedded", "doubling"):
-        raise ValueError(f"expected error to be 'embedded' or 'doubling', received {error!r}")
-    return error == "doubling"
+    return error is not None and choice("error", error, ("embedded", "doubling")) == "doubling"
 
 
 def check_rtol(rtol: Any, y0: Array) -> float | Array:

@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from expint.arguments import function
+from expint.arrays import check_state
 from expint.backend import Array
 from expint.derive.kinds.splitting import Splitting
 from expint.exchange import as_state, ask, lent
-from expint.given import check_state, given_callback, given_grid, given_times
+from expint.given import given_callback, given_sequence, given_times
 from expint.ivp.bind import bind
 from expint.ivp.bound import Problem, Tolerance
 from expint.ivp.checks import check_controller
@@ -80,14 +82,13 @@ def run_splitting(
         sense. If ``flow`` raises, its exception is passed on with the states reached so far in its attribute
         ``solution``.
     """
-    if not callable(flow):
-        raise TypeError(f"expected flow(t, τ, y) to be a function, received {type(flow).__name__}")
+    function("flow(t, τ, y)", flow)
     y0 = check_state(y0)
 
     def moved(t: float, duration: float, y: Array) -> Array:
         return _as_moved(ask(flow, t, duration, lent(y)), y)
 
-    times = check_grid(given_grid(grid))
+    times = check_grid(given_sequence("grid", grid))
     problem = Problem(None, y0, (float(times[0]), float(times[-1])), linear, flow=moved)
     shown = Shown(dense_output, check_events(events, ()), given_callback(callback), progress)
     if rtol is None and atol is None:

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from expint.arguments import number
+from expint.arrays import check_state
 from expint.backend import Array
 from expint.derive.kinds.stage import Method
-from expint.given import check_state, given_number
 from expint.ivp.bind import bind, linearises
 from expint.ivp.bound import Problem
 from expint.operators import TimeScaled
@@ -71,10 +72,7 @@ def begin(
     ValueError, TypeError
         As ``solve_ivp``.
     """
-    t0 = given_number("t0", t0)
-    if not math.isfinite(t0):
-        raise ValueError(f"expected a finite time t0, received {t0}")
-    y0 = check_state(y0)
+    t0, y0 = number("t0", t0), check_state(y0)
     if isinstance(linear, TimeScaled):
         raise TypeError(
             f"expected an L that does not depend on time, or TimeDependent, to step by hand, received {linear!r}, "
@@ -109,8 +107,8 @@ def step(state: StepState, h: float) -> StepState:
     -----
     What a step costs is the same as in ``solve_ivp`` with fixed steps; steps of equal length share their φ-functions.
     """
-    h = given_number("h", h)
-    if not math.isfinite(h) or h == 0:
+    h = number("h", h)
+    if h == 0:
         raise ValueError(f"expected a finite step h other than 0, received {h}")
     evaluations, end = state.evaluations, state.t + h
     if end == state.t:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from expint.arguments import refuse_gradients
 from expint.backend import Array
-from expint.given import given_times, refuse_gradients
+from expint.given import given_times
 from expint.ivp.checks import check_slopes, check_state
 from expint.ivp.times import MOST_STEPS, StepLimits, lay_out_stops, lay_out_times
 from expint.operators.over_time.time_scaled import Part, TimeScaled

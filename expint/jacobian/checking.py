@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from expint.arguments import checked, floating, function, integer, real_values, seen
+from expint.arguments import checked, function, integer, seen
+from expint.arrays import check_state, real_values
 from expint.backend import Array, array_namespace, asarray_like, is_jax, is_torch, to_numpy
 from expint.jacobian.autodiff import Autodiff
 from expint.jacobian.differences import Differences
@@ -47,11 +48,8 @@ def as_source(jac: Any, y0: Array) -> Source:
         raise TypeError(f"expected a source of Jacobians, received the class {jac.__name__}; call it: {jac.__name__}()")
     if isinstance(jac, (list, tuple)):
         jac = real_values("jac", jac)
-    if not (callable(jac) or hasattr(jac, "shape")):
-        raise TypeError(
-            f"expected jac to be a function (t, y) ↦ ∂f/∂y, a matrix, or a source of expint.jacobian such as "
-            f"Differences(), received {jac!r}"
-        )
+    if not hasattr(jac, "shape"):
+        function("jac", jac, "(t, y) ↦ ∂f/∂y, a matrix, or a source of expint.jacobian such as Differences()")
     return Given(jac)
 
 
@@ -89,7 +87,7 @@ def check(
         is no direction to look along.
     """
     function("nonlinear", nonlinear, "(t, y)")
-    y = floating("y", y)
+    y = check_state(y)
     if not math.prod(y.shape):
         raise ValueError(f"expected a state y with entries, received shape {tuple(y.shape)}")
     operator = None if linear is None else as_operator(linear, y)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from expint.arguments import function
 from expint.backend import Array, array_namespace, is_array, is_complex, is_numpy
 from expint.exchange import ask, lent
 from expint.jacobian.coordinates import Coordinates
@@ -40,11 +41,8 @@ class Given(Source):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not (callable(self.jacobian) or hasattr(self.jacobian, "shape")):
-            raise TypeError(
-                f"expected the Jacobian as a function (t, y) ↦ ∂f/∂y or a matrix, received "
-                f"{type(self.jacobian).__name__}"
-            )
+        if not hasattr(self.jacobian, "shape"):
+            function("the Jacobian", self.jacobian, "(t, y) ↦ ∂f/∂y or a matrix")
 
     @property
     def label(self) -> str:
@@ -123,8 +121,7 @@ class Product(Source):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not callable(self.function):
-            raise TypeError(f"expected a function (t, y, v) ↦ Jv, received {type(self.function).__name__}")
+        function("the product", self.function, "(t, y, v) ↦ J v")
 
     @property
     def label(self) -> str:

@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from expint.arguments import choice, function
 from expint.backend import Array, array_namespace
 from expint.exchange import ask, lent
 from expint.jacobian.coordinates import Coordinates
@@ -87,14 +88,9 @@ class Source(ABC):
     in_time: Literal["differences", "same"] | Callable[[float, Array], Array] | None = "differences"
 
     def __post_init__(self) -> None:
-        if not isinstance(self.form, str) or self.form not in _FORMS:
-            raise ValueError(f"expected form to be one of {_FORMS}, received {self.form!r}")
-        known = self.in_time is None or (isinstance(self.in_time, str) and self.in_time in ("differences", "same"))
-        if not known and not callable(self.in_time):
-            raise ValueError(
-                f"expected in_time to be 'differences', 'same', None or a function (t, y) ↦ ∂f/∂t, received "
-                f"{self.in_time!r}"
-            )
+        choice("form", self.form, _FORMS)
+        if not (self.in_time is None or self.in_time == "differences" or self.in_time == "same"):
+            function("in_time", self.in_time, "(t, y) ↦ ∂f/∂t, 'differences', 'same' or None")
 
     @property
     @abstractmethod

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
+from expint.arguments import function, number
 from expint.backend import Array, array_namespace, device, is_array, is_complex, is_numpy, is_torch
 from expint.exchange import guarded
-from expint.given import given_number
 from expint.operators.base import check_constant, check_dtype, random_like
 from expint.operators.iterated import IteratedOperator, Spectrum, check_trailing
 from expint.phi.augmented import Matvec, norm
@@ -77,15 +77,11 @@ class MatrixFree(IteratedOperator):
                 raise ValueError(f"expected a shape of {matvec.shape[0]} entries, received {shape}")
             self.function, self.home = matvec.matvec, "numpy"
             shape = matvec.shape[0]
-        elif not callable(matvec):
-            raise TypeError(
-                f"expected a function v ↦ L v or a LinearOperator, received {type(matvec).__name__}; matrices are for "
-                "expint.operators.Dense and expint.operators.Sparse"
-            )
         elif shape is None:
             raise TypeError("expected the length n, or the shape, of the vectors that matvec takes, received none")
         else:
-            self.function, self.home = matvec, "any"
+            remedy = "matrices are for expint.operators.Dense and expint.operators.Sparse"
+            self.function, self.home = function("matvec", matvec, "v ↦ L v or a LinearOperator", remedy), "any"
         self.shape = _as_shape(shape)
 
     @property
@@ -223,7 +219,7 @@ def _declared(symmetry: str | None, interval: tuple[float, float] | None) -> Spe
         one, other = interval
     except (TypeError, ValueError):  # not two of them
         one = other = math.nan
-    low, high = given_number("interval", one), given_number("interval", other)
+    low, high = (number("interval", end, finite=False) for end in (one, other))
     if symmetry is None or not (math.isfinite(low) and math.isfinite(high) and low <= high):
         raise ValueError(
             f"expected interval = (a, b) with a ≤ b together with symmetry='symmetric' or 'skew', received {interval} "

@@ -89,15 +89,10 @@ def _checked(
     matvec: Matvec, vectors: Mapping[tuple[int, float], Array], span: float, accuracy: Accuracy
 ) -> tuple[dict[tuple[int, float], Array], float]:
     """Return vectors of one dtype with numbers as keys, and the span, or refuse what makes no sense."""
-    if not callable(matvec):
-        raise TypeError(
-            f"expected a function v ↦ A v, received {type(matvec).__name__}; of a matrix it is lambda v: matrix @ v"
-        )
+    function("matvec", matvec, "v ↦ A v", "of a matrix it is lambda v: matrix @ v")
     if not (accuracy.relative >= 0 and accuracy.absolute >= 0):
         raise ValueError(f"expected tolerances ≥ 0 as accuracy, received {accuracy.relative} and {accuracy.absolute}")
-    span = number("span", span, finite=False)
-    if not math.isfinite(span):
-        raise ValueError(f"expected a finite span, received {span}; check the step size")
+    span = number("span", span)
     if not vectors:
         raise ValueError("expected vectors to apply φ-functions to, received none: {(k, c): v}")
     given = {_key(key): v if is_array(v) else np.asarray(v) for key, v in vectors.items()}

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from expint.arguments import axes, checked, instance, listed, number, numbers, real_values
+from expint.arguments import axes, checked, instance, listed, number, numbers
+from expint.arrays import real_values
 from expint.plot.figure import pyplot
 
 __all__ = ["curves", "order_triangle", "study"]

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from expint.arguments import axes, checked, function, instance, listed, number, real_values
+from expint.arguments import axes, checked, function, instance, listed, number
+from expint.arrays import real_values
 from expint.backend import Array, to_numpy
 from expint.plot.figure import pyplot
 from expint.problem import SemilinearProblem

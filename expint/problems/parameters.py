@@ -7,7 +7,8 @@ from collections.abc import Callable
 from functools import partial, wraps
 from typing import Any, TypeVar, cast
 
-from expint.arguments import checked, integer, number, template
+from expint.arguments import checked, integer, number
+from expint.arrays import template
 from expint.problem import SemilinearProblem, made_by
 
 __all__ = ["parameters", "square_parameters"]

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from expint.arguments import complex_values, seen
+from expint.arguments import seen
+from expint.arrays import complex_values
 from expint.backend import Array
 from expint.problem import SemilinearProblem
 from expint.problems.parameters import parameters

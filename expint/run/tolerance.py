@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from expint.arguments import number
 from expint.backend import Array, array_namespace, to_numpy
-from expint.given import given_number
 from expint.run.control import Controller
 from expint.solution import Status
 
@@ -74,7 +74,7 @@ class ErrorNorm:
         if hasattr(error, "detach"):  # steps are constants of a gradient
             error, scale = error.detach(), scale.detach()
         if self.norm is not None:
-            value = given_number("norm", self.norm(abs(error / scale)))
+            value = number("the value of norm", self.norm(abs(error / scale)), finite=False)
             if value < 0:
                 raise ValueError(f"expected norm to return a number ≥ 0, received {value}; take its absolute value")
         elif getattr(error.dtype, "itemsize", 8) < 4:  # squares leave half precision

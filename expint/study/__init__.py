@@ -18,7 +18,8 @@ from typing import Any, TypeAlias
 import numpy as np
 
 import expint
-from expint.arguments import checked, complex_values, function, instance, listed, number, seen, text
+from expint.arguments import checked, function, instance, listed, number, seen, text
+from expint.arrays import complex_values
 from expint.backend import to_numpy
 from expint.derive.kinds.stage import Method
 from expint.study.cells import Cache, Job, Outcome, run_jobs, workers

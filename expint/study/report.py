@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from expint.arguments import choice, instance, integer, listed, number, one_line, real_values, text
+from expint.arguments import choice, instance, integer, listed, number, one_line, text
+from expint.arrays import real_values
 
 __all__ = ["Cell", "Slope", "Study", "fit_slope"]
 

@@ -116,7 +116,7 @@ def test_times_rounded_together_are_refused():
 def test_adapters_that_cannot_be_are_refused():
     with pytest.raises(ValueError, match="expected factor > 0"):
         with_scaled_time(abs, 0.0)
-    with pytest.raises(ValueError, match="expected count > 0"):
+    with pytest.raises(ValueError, match="expected count to be an integer ≥ 1"):
         with_index(abs, 0)
 
 

@@ -59,9 +59,9 @@ def test_gradients_flow_unless_the_caller_forbids_them():
 @pytest.mark.parametrize(
     ("build", "error", "message"),
     [
-        (lambda: Denoiser("unet"), TypeError, "callable network.*received str"),
-        (lambda: Denoiser(abs, schedule="vp"), TypeError, "expected a NoiseSchedule; received str"),
-        (lambda: Denoiser(abs, condition=[1]), TypeError, "mapping of keyword arguments; received list"),
+        (lambda: Denoiser("unet"), TypeError, "network to be a function.*received .* of type str"),
+        (lambda: Denoiser(abs, schedule="vp"), TypeError, "schedule to be a NoiseSchedule, received .* of type str"),
+        (lambda: Denoiser(abs, condition=[1]), TypeError, "mapping of arguments.*received .* of type list"),
         (lambda: Denoiser(abs, predicts="nose"), ValueError, "did you mean 'noise'"),
     ],
 )

@@ -97,10 +97,10 @@ def test_a_sampler_with_the_statistics_of_a_network_is_better_at_few_calls():
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"noise": np.zeros((2, 2))}, TypeError, "torch tensor, received ndarray"),
+        ({"noise": np.zeros((2, 2))}, TypeError, "noise to be a torch tensor, received an array"),
         ({"noise": noise(1)}, ValueError, "at least two samples, received 1"),
-        ({"probes": 0}, ValueError, "probes to be a positive integer, received 0"),
-        ({"batch": 1.5}, ValueError, r"batch to be a positive integer, received 1\.5"),
+        ({"probes": 0}, ValueError, "probes to be an integer ≥ 1, received 0"),
+        ({"batch": 1.5}, TypeError, r"batch to be an integer, received 1\.5"),
         ({"steps": None}, ValueError, "either steps= .* received neither"),
     ],
 )

@@ -71,8 +71,8 @@ def test_bounded_clocks_reach_infinite_noise():
 @pytest.mark.parametrize(
     ("build", "error", "message"),
     [
-        (lambda: grids.uniform(0, schedule=SCHEDULE), ValueError, "at least one step"),
-        (lambda: grids.uniform(2.5, schedule=SCHEDULE), TypeError, "integer number of steps"),
+        (lambda: grids.uniform(0, schedule=SCHEDULE), ValueError, "steps to be an integer ≥ 1"),
+        (lambda: grids.uniform(2.5, schedule=SCHEDULE), TypeError, "steps to be an integer, received 2.5"),
         (lambda: grids.uniform(2, schedule="vp"), TypeError, "expected a NoiseSchedule; received str"),
         (lambda: grids.uniform(2, "lamda", schedule=SCHEDULE), ValueError, "did you mean 'lambda'"),
         (lambda: grids.uniform(2, schedule=SCHEDULE, t_start=0.1, t_end=0.2), ValueError, "t_start > t_end"),

@@ -164,7 +164,9 @@ def test_guidance_that_cannot_be_is_refused():
         lambda net: classifier_guided(net, lambda x, t: x),
         thresholded,
     ):
-        with pytest.raises(TypeError, match=r"expected a Denoiser, received function; wrap a network"):
+        with pytest.raises(
+            TypeError, match=r"expected denoiser to be a Denoiser, received a function .*; wrap a network"
+        ):
             guide(conditional().network)
     with pytest.raises(ValueError, match="quantile in"):
         thresholded(conditional(), 1.5)

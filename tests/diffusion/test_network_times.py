@@ -176,11 +176,15 @@ def test_adapted_networks_can_be_sent_to_another_process(adapted):
 @pytest.mark.parametrize(
     ("build", "error", "message"),
     [
-        (lambda: adapters.with_scaled_time("net"), TypeError, r"callable network\(x, t, \*\*condition\); received str"),
-        (lambda: adapters.in_dtype(None, torch.float32), TypeError, "callable network.* received NoneType"),
-        (lambda: adapters.with_sigma(abs, "vp"), TypeError, "expected a NoiseSchedule; received str"),
-        (lambda: adapters.with_log_sigma(abs, TABLE, float("nan")), ValueError, "expected factor > 0; received nan"),
-        (lambda: adapters.with_index(abs, 999.5), TypeError, "expected count as a whole number"),
+        (
+            lambda: adapters.with_scaled_time("net"),
+            TypeError,
+            r"network to be a function \(x, t, \*\*condition\), received .* of type str",
+        ),
+        (lambda: adapters.in_dtype(None, torch.float32), TypeError, "network to be a function .* received None"),
+        (lambda: adapters.with_sigma(abs, "vp"), TypeError, "schedule to be a NoiseSchedule, received .* of type str"),
+        (lambda: adapters.with_log_sigma(abs, TABLE, float("nan")), ValueError, "expected factor > 0, received nan"),
+        (lambda: adapters.with_index(abs, 999.5), TypeError, "expected count to be an integer"),
     ],
 )
 def test_what_cannot_be_adapted_is_refused(build, error, message):

@@ -114,7 +114,7 @@ def test_aliases_resolve(alias, name):
 def test_an_unknown_kind_is_refused_with_the_nearest_name():
     with pytest.raises(ValueError, match="received 'velocty'; did you mean 'velocity'"):
         prediction_name("velocty")
-    with pytest.raises(TypeError, match="a string; received int"):
+    with pytest.raises(TypeError, match="to be text such as 'noise', received 3"):
         prediction_name(3)
 
 

@@ -166,8 +166,8 @@ def test_an_exception_of_the_network_passes_with_the_states_reached():
 REFUSED = [
     ({}, ValueError, "either steps= .* or grid= .* received neither"),
     ({"steps": 4, "grid": [1.0, 0.5]}, ValueError, "received both"),
-    ({"steps": 0}, ValueError, "steps to be a positive integer, received 0"),
-    ({"steps": 2.5}, ValueError, "steps to be a positive integer, received 2.5"),
+    ({"steps": 0}, ValueError, "steps to be an integer ≥ 1, received 0"),
+    ({"steps": 2.5}, TypeError, "steps to be an integer, received 2.5"),
     ({"steps": 4, "sampler": "deis-tab33"}, ValueError, "did you mean 'deis-tab3'"),
     ({"grid": [0.1, 0.5, 1.0]}, ValueError, "strictly decreasing .* at index 0"),
     ({"grid": [1.0, 0.5, 0.5, 0.1]}, ValueError, "received 0.5 followed by 0.5 at index 1"),
@@ -175,7 +175,7 @@ REFUSED = [
     ({"grid": [1.5, 0.5, 0.1]}, ValueError, "within the schedule's range"),
     ({"grid": [1.0, float("nan"), 0.1]}, ValueError, "finite times; received nan at index 1"),
     ({"grid": [1.0]}, ValueError, "at least two times"),
-    ({"steps": 4, "start": "middle"}, ValueError, "start to be 'noise' or 'state', received 'middle'"),
+    ({"steps": 4, "start": "middle"}, ValueError, "start to be one of 'noise', 'state', received 'middle'"),
 ]
 
 
@@ -226,7 +226,7 @@ def test_a_network_may_write_each_output_over_the_one_before(make, name):
 
 @pytest.mark.parametrize("door", [diffusion.sample, diffusion.trajectory, diffusion.encode])
 def test_a_network_in_place_of_a_denoiser_is_refused(door):
-    with pytest.raises(TypeError, match=r"expected a Denoiser, received function; wrap a network"):
+    with pytest.raises(TypeError, match=r"expected denoiser to be a Denoiser, received a function .*; wrap a network"):
         door(lambda x, t: x, np.zeros((2, 4)), steps=4)
 
 

@@ -411,9 +411,11 @@ def test_a_start_for_a_method_without_history_is_refused():
 
 
 def test_a_grid_or_an_end_of_the_wrong_kind_is_refused():
-    with pytest.raises(TypeError, match=r"expected grid as a function .* received list; give times themselves"):
+    with pytest.raises(
+        TypeError, match=r"expected grid to be a function .* received .* of type list; give times themselves"
+    ):
         diffusion.sampler("ddim", grid=[1.0, 0.5])
-    with pytest.raises(TypeError, match=r"expected end as a diffusion.End, received str"):
+    with pytest.raises(TypeError, match=r"expected end to be a diffusion.End, received .* of type str"):
         diffusion.sampler("ddim", end="zero")
 
 
@@ -467,7 +469,7 @@ def test_a_misspelt_sampler_gets_a_suggestion(name, near):
 
 
 def test_a_sampler_that_is_no_name_is_refused():
-    with pytest.raises(TypeError, match=r"expected the name of a sampler.*received int"):
+    with pytest.raises(TypeError, match=r"expected the name of a sampler.*received 3"):
         diffusion.sampler(3)
 
 

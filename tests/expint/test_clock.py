@@ -68,13 +68,13 @@ def test_an_interval_of_rate_zero_does_not_hinder_the_integral() -> None:
         (lambda t: t, None, ValueError, "rate of one sign, received 0 at t = 0 "),
         (lambda t: 0.0, None, ValueError, "rate of one sign, received 0"),
         (lambda t: math.exp(-20 * t), None, ValueError, "rate of one sign, received .* at t = 1"),
-        (lambda t: math.inf if t > 0.5 else 1.0, None, ValueError, r"rate\(t\) to be finite, received inf at t"),
-        (lambda t: 1j, None, TypeError, r"rate\(t\) to return a real number, received 1j"),
-        (lambda t: np.ones(2), None, TypeError, r"rate\(t\) to return a real number, received array"),
-        (lambda t: None, None, TypeError, "received NoneType"),
+        (lambda t: math.inf if t > 0.5 else 1.0, None, ValueError, r"rate\(.*\) to be a finite number, received inf"),
+        (lambda t: 1j, None, TypeError, r"rate\(.*\) to be a real number, received 1j"),
+        (lambda t: np.ones(2), None, TypeError, r"rate\(.*\) to be a real number, received an array"),
+        (lambda t: None, None, TypeError, "received None"),
         (lambda t: 2 + math.sin(1e7 * t), None, ValueError, "smooth between few points"),
         (lambda t: 1.0, lambda t: 2 * t, ValueError, "integral to be an antiderivative of the rate, received"),
-        (lambda t: 1.0, lambda t: math.nan, ValueError, r"integral\(t\) to be finite"),
+        (lambda t: 1.0, lambda t: math.nan, ValueError, r"integral\(.*\) to be a finite number"),
     ],
 )
 def test_rates_that_make_no_clock_are_refused(rate: object, exact: object, error: type, message: str) -> None:

@@ -259,9 +259,9 @@ def test_tolerances_and_bounds_that_make_no_sense_are_refused(options: dict, mes
         ),
         (
             {"norm": "mean"},
-            "expected norm to be a function of the scaled error, or 'max', received 'mean'; pass one such as np.max",
+            "expected norm to be a function of the scaled error, or 'max', received 'mean' of type str; pass one such as np.max",
         ),
-        ({"args": 2.0}, r"expected args to be a tuple .*, received float; one argument is passed as args=\(value,\)"),
+        ({"args": 2.0}, r"expected args to be a tuple .*, received 2.0 of type float; args=\(value,\) passes one"),
         ({"t_eval": "noon"}, "expected t_eval to be a sequence of times, received 'noon'"),
     ],
 )
@@ -271,7 +271,7 @@ def test_options_of_the_wrong_kind_are_refused(options: dict, message: str) -> N
 
 
 def test_a_nonlinear_term_must_be_a_function() -> None:
-    with pytest.raises(TypeError, match=r"expected nonlinear\(t, y\) to be a function, received float"):
+    with pytest.raises(TypeError, match=r"expected nonlinear\(t, y\) to be a function, received 3.0 of type float"):
         solve(3.0)
 
 

@@ -199,7 +199,9 @@ def test_events_that_return_no_number_are_refused(wrong: Any, error: type[Except
 
 
 def test_events_must_be_functions() -> None:
-    with pytest.raises(TypeError, match=r"expected events to be functions event\(t, y\), received int"):
+    with pytest.raises(
+        TypeError, match=r"expected events to be a function event\(t, y\) or a list of them, received 3"
+    ):
         circle([3])
 
 

@@ -61,7 +61,7 @@ def test_a_short_history_is_bridged_by_a_starter():
 
 
 def test_impossible_requests_are_refused():
-    with pytest.raises(ValueError, match="number q of slopes to be an integer ≥ 1, received 0"):
+    with pytest.raises(ValueError, match="q to be an integer ≥ 1, received 0"):
         GeneralisedLawson(BUTCHER["rk4"], 0)
     with pytest.raises(ValueError, match=r"last node is 1, received heun3 with c = .* leave modified=False"):
         GeneralisedLawson(BUTCHER["heun3"], 2, modified=True)

@@ -242,9 +242,9 @@ def test_jacobians_of_the_wrong_kind_are_refused() -> None:
         end(Differences)
     with pytest.raises(TypeError, match="expected jac to be a function"):
         end("differences")
-    with pytest.raises(TypeError, match=r"expected a function \(t, y, v\)"):
+    with pytest.raises(TypeError, match=r"expected the product to be a function \(t, y, v\)"):
         Product(3.0)  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match="expected the Jacobian as a function"):
+    with pytest.raises(TypeError, match="expected the Jacobian to be a function"):
         Given("matrix")
     with pytest.raises(ValueError, match="expected form to be one of"):
         Differences(form="banded")  # type: ignore[arg-type]

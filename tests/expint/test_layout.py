@@ -20,8 +20,8 @@ MAY_IMPORT = {
     "problem": {"backend"},
     "spectral": {"backend"},
     "derive": set(),
-    "exchange": {"backend"},
-    "given": {"backend", "exchange"},
+    "exchange": {"arrays", "backend"},
+    "given": {"arrays", "backend", "exchange"},
     "methods": {"derive"},
     "phi": {"backend"},
     "operators": {"backend", "derive", "exchange", "given", "phi"},
@@ -44,8 +44,11 @@ MAY_IMPORT = {
 MAY_IMPORT["ivp"] = MAY_IMPORT["run"] | {"methods", "problem", "run"}
 MAY_IMPORT["scipy"] = MAY_IMPORT["ivp"] | {"ivp"}
 MAY_IMPORT["arguments"] = {"backend"}
-for name in ("derive", "jacobian", "methods", "operators", "phi", "problems", "spectral"):
+MAY_IMPORT["arrays"] = {"backend"}
+for name in MAY_IMPORT.keys() - {"arguments", "backend"}:
     MAY_IMPORT[name] |= {"arguments"}
+for name in ("ivp", "jacobian", "problems", "spectral"):
+    MAY_IMPORT[name] |= {"arrays"}
 MAY_IMPORT["moved"] = set()
 GUESTS = ("study", "plot", "cli", "__main__", "__init__")  # on top of everything; nobody inside imports them
 # A method answers questions (its citation, its proved orders, its values) by asking upwards when it is asked.

@@ -228,7 +228,7 @@ def test_unknown_names_are_refused_with_the_nearest_ones(name, message):
 
 
 def test_order_zero_of_a_family_is_refused():
-    with pytest.raises(ValueError, match="order of Adams to be an integer ≥ 1, received 0"):
+    with pytest.raises(ValueError, match="q to be an integer ≥ 1, received 0"):
         method("adams0")
 
 

@@ -121,7 +121,7 @@ def test_functions_that_return_something_else_are_refused(function: object, erro
             "symmetric or skew-symmetric operator with a known interval",
         ),
         (lambda: MatrixFree(lambda v: v), TypeError, "length n, or the shape"),
-        (lambda: MatrixFree(np.eye(2), 2), TypeError, "received ndarray; matrices are for"),
+        (lambda: MatrixFree(np.eye(2), 2), TypeError, "received an array .*; matrices are for"),
         (lambda: MatrixFree(lambda v: v, 0), ValueError, "shape of positive integers, received 0"),
         (lambda: MatrixFree(lambda v: v, 2, symmetry="odd"), ValueError, "'symmetric', 'skew' or None"),
         (lambda: MatrixFree(lambda v: v, 2, interval=(0, 1)), ValueError, "together with symmetry="),

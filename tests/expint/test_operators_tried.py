@@ -142,7 +142,7 @@ def test_a_kronecker_sum_becomes_what_it_is_applied_by() -> None:
     ("directions", "error"), [(0, ValueError), (-1, ValueError), (1.5, TypeError), (True, TypeError)]
 )
 def test_a_check_along_no_direction_is_refused(directions: object, error: type) -> None:
-    with pytest.raises(error, match="expected directions as an integer"):
+    with pytest.raises(error, match="expected directions to be an integer"):
         jacobian.check(lambda t, y: -y, 0.0, np.ones(2), -np.eye(2), directions=directions)
 
 

@@ -282,7 +282,7 @@ def test_products_that_would_be_broadcast_or_lose_their_imaginary_part_are_refus
         ({(0, 1.0): A_REAL}, {}, r"received shapes \[\(3, 3\)\]"),
         ({(0, 1.0): V_REAL}, {"accuracy": -1.0}, "tolerances ≥ 0"),
         ({(0, 1.0): V_REAL}, {"accuracy": np.nan}, "tolerances ≥ 0"),
-        ({(0, 1.0): V_REAL}, {"span": np.inf}, "finite span, received inf"),
+        ({(0, 1.0): V_REAL}, {"span": np.inf}, "span to be a finite number, received inf"),
     ],
 )
 def test_arguments_that_make_no_sense_are_refused(vectors: object, options: dict[str, float], message: str) -> None:
@@ -291,7 +291,7 @@ def test_arguments_that_make_no_sense_are_refused(vectors: object, options: dict
 
 
 def test_what_is_no_function_or_has_no_numbers_is_refused() -> None:
-    with pytest.raises(TypeError, match=r"a function v ↦ A v, received ndarray; .*lambda v: matrix @ v"):
+    with pytest.raises(TypeError, match=r"a function v ↦ A v, received an array .*lambda v: matrix @ v"):
         phi_action(A_REAL, {(0, 1.0): V_REAL})
     with pytest.raises(TypeError, match="vectors of numbers, received dtype bool"):
         of_a_real_matrix({(0, 1.0): V_REAL > 1})

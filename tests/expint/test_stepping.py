@@ -108,12 +108,12 @@ def test_steps_by_hand_are_refused_where_they_need_the_whole_span() -> None:
 
 @pytest.mark.parametrize("h", [0.0, math.nan, math.inf])
 def test_steps_without_length_are_refused(h: float) -> None:
-    with pytest.raises(ValueError, match="expected a finite step h other than 0"):
+    with pytest.raises(ValueError, match="expected (a finite step h other than 0|h to be a finite number), received"):
         step(started("etd34")[1], h)
 
 
 def test_a_start_at_no_time_is_refused() -> None:
-    with pytest.raises(ValueError, match="expected a finite time t0, received nan"):
+    with pytest.raises(ValueError, match="expected t0 to be a finite number, received nan"):
         begin(lambda t, y: y, math.nan, np.ones(2), linear=-1.0)
 
 
@@ -156,7 +156,7 @@ def test_step_doubling_is_refused_where_it_makes_no_sense() -> None:
     problem = problems.riccati()
     with pytest.raises(ValueError, match=r"expected a one-step method for error='doubling', received adams3"):
         expint.solve(problem, "adams3", rtol=1e-6, error="doubling")
-    with pytest.raises(ValueError, match=r"expected error to be 'embedded' or 'doubling', received 'guess'"):
+    with pytest.raises(ValueError, match=r"expected error to be one of 'embedded', 'doubling', received 'guess'"):
         expint.solve(problem, rtol=1e-6, error="guess")
     with pytest.raises(ValueError, match=r"received error beside fixed steps"):
         expint.solve(problem, step=0.1, error="doubling")

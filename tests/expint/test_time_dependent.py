@@ -413,8 +413,12 @@ def test_operators_that_change_their_kind_on_the_way_are_refused(later: object, 
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
-        (lambda: TimeDependent(A), TypeError, "functions of time as operator and forcing, received ndarray"),
-        (lambda: TimeDependent(turning, forcing=exact(0)), TypeError, "operator and forcing, received ndarray"),
+        (lambda: TimeDependent(A), TypeError, "operator to be a function of time, received an array"),
+        (
+            lambda: TimeDependent(turning, forcing=exact(0)),
+            TypeError,
+            "forcing to be a function of time, received an array",
+        ),
         (
             lambda: as_operator(TimeDependent(turning), exact(0)),
             TypeError,

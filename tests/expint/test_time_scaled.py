@@ -266,8 +266,8 @@ def test_failures_keep_what_was_reached_and_say_which_clock() -> None:
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
-        (lambda: TimeScaled(1.0, 2.0), TypeError, "functions of time as rate and integral, received float"),
-        (lambda: TimeScaled(rate, 2.0, integral=3.0), TypeError, "rate and integral, received float"),
+        (lambda: TimeScaled(1.0, 2.0), TypeError, "rate to be a function of time, received 1.0"),
+        (lambda: TimeScaled(rate, 2.0, integral=3.0), TypeError, "integral to be a function of time, received 3.0"),
         (lambda: as_operator(LINEAR, np.ones(3)), TypeError, "which solve_ivp and solve understand alone"),
         (lambda: expint.begin(nonlinear, 0.0, exact(0), linear=LINEAR), TypeError, "does not depend on time"),
         (lambda: solve(jac=lambda t, y: np.eye(3)), ValueError, r"no jac= beside TimeScaled"),
@@ -290,7 +290,7 @@ def test_failures_keep_what_was_reached_and_say_which_clock() -> None:
             ValueError,
             r"expected parts that commute, received .*; take TimeDependent",
         ),
-        (lambda: solve(events=[3]), TypeError, "events to be functions"),
+        (lambda: solve(events=[3]), TypeError, "events to be a function"),
     ],
 )
 def test_what_makes_no_sense_is_refused_in_terms_of_t(make: object, error: type, message: str) -> None:

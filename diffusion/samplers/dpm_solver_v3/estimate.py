@@ -15,6 +15,7 @@ from diffusion.process.prediction import convert
 from diffusion.sample import SamplingError, trajectory
 from diffusion.samplers.dpm_solver_v3.statistics import Statistics
 from diffusion.samplers.sampler import Sampler
+from expint.arguments import instance, integer
 from expint.backend import Array
 
 __all__ = ["estimate_statistics"]
@@ -81,11 +82,8 @@ def estimate_statistics(
     Zheng, Lu, Chen & Zhu, *DPM-Solver-v3*, 2023, §3.1 and appendix C.
     """
     torch = require("torch")
-    if not isinstance(noise, torch.Tensor):
-        raise TypeError(f"expected noise as a torch tensor, received {type(noise).__name__}; derivatives need torch")
-    for name, value in (("probes", probes), ("batch", batch)):
-        if not isinstance(value, int) or value < 1:
-            raise ValueError(f"expected {name} to be a positive integer, received {value!r}")
+    instance("noise", noise, torch.Tensor, "a torch tensor", "derivatives need torch")
+    probes, batch = integer("probes", probes), integer("batch", batch)
     if len(noise) < 2:
         raise ValueError(f"expected at least two samples, received {len(noise)}: statistics need a variance")
     _, times, _ = lay_out(denoiser, sampler, steps, grid)

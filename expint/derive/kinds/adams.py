@@ -18,16 +18,15 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
-from expint.arguments import plain_fields
+from expint.arguments import integer, plain_fields
 from expint.derive.algebra.lagrange import collocation_weights, lagrange_coefficients
 from expint.derive.algebra.phisum import Terms, phi
 from expint.derive.algebra.printing import latex_array, latex_phisum, markdown_table, text_phisum
 from expint.derive.algebra.spread import placed, spread
-from expint.derive.expect import few
 from expint.derive.kinds.collocation import bootstrap
 from expint.derive.kinds.facts import FullStiffOrder
 from expint.derive.kinds.presentation import Presented
-from expint.derive.kinds.stage import ErrorEstimate, Method, Stage, StepContext
+from expint.derive.kinds.stage import MOST_SLOPES, ErrorEstimate, Method, Stage, StepContext
 
 __all__ = [
     "INDEX",
@@ -151,9 +150,7 @@ class Adams(FullStiffOrder, Presented):
 
     def __post_init__(self) -> None:
         plain_fields(self)
-        if self.q < 1:
-            raise ValueError(f"expected the order of Adams to be an integer ≥ 1, received {self.q!r}")
-        few("adams", self.q)
+        integer("q", self.q, most=MOST_SLOPES)
 
     @property
     def name(self) -> str:

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
+from expint.arguments import instance
 from expint.derive.algebra.exact_lists import exact_list, indices
 from expint.derive.algebra.lagrange import collocation_weights
 from expint.derive.algebra.phisum import Exact, PhiSum, exact, phi
-from expint.derive.expect import expect
+from expint.derive.kinds.stage import BY_NAME
 from expint.derive.kinds.tableau import Tableau
 from expint.derive.orders.scheme import Scheme, scheme_of_tableau
 
@@ -40,7 +41,7 @@ def dense_weights(tableau: Tableau, theta: object, stages: Sequence[int] | None 
     ValueError
         If two of the stages share a node.
     """
-    expect(tableau, Tableau, "a tableau")
+    instance("tableau", tableau, Tableau, "a tableau", BY_NAME)
     if stages is None:
         used = [0, *(i for i, weight in enumerate(tableau.b) if weight and i)]
         used += [tableau.stages - 1] if tableau.is_fsal else []
@@ -91,8 +92,8 @@ def compose(first: Tableau, second: Tableau, theta: object = Fraction(1, 2)) -> 
     TypeError
         If one of the methods is no tableau.
     """
-    for method in (first, second):
-        expect(method, Tableau, "tableaux to compose")
+    for name, method in (("first", first), ("second", second)):
+        instance(name, method, Tableau, "a tableau", BY_NAME)
     part = exact(theta)
     rest = exact(1 - part)
     if part == 0 or rest == 0:
@@ -137,7 +138,7 @@ def adjoint(method: Tableau | Scheme) -> Scheme:
         c^*_i = 1 - c_{i'}, \qquad b^*_i(z) = e^{z} b_{i'}(-z), \qquad
         a^*_{ij}(z) = e^{c^*_i z} b_{j'}(-z) - a_{i'j'}(-z).
     """
-    expect(method, Tableau | Scheme, "a tableau or a scheme")
+    instance("method", method, Tableau | Scheme, "a tableau or a scheme", BY_NAME)
     scheme = scheme_of_tableau(method, method.b) if isinstance(method, Tableau) else method
     s = len(scheme.c)
     rows = [row or () for row in scheme.a]

@@ -14,16 +14,15 @@ from fractions import Fraction
 from functools import cached_property, lru_cache
 from typing import Any
 
-from expint.arguments import listed, plain_fields
+from expint.arguments import integer, listed, plain_fields
 from expint.derive.algebra.exact_lists import exact_list
 from expint.derive.algebra.lagrange import collocation_weights
 from expint.derive.algebra.phisum import Exact, PhiSum, phi
 from expint.derive.algebra.spread import placed, spread
-from expint.derive.expect import few
 from expint.derive.kinds.collocation import bootstrap
 from expint.derive.kinds.facts import Proved
 from expint.derive.kinds.presentation import Presented
-from expint.derive.kinds.stage import Method, Stage, StepContext, WithoutEstimate
+from expint.derive.kinds.stage import MOST_SLOPES, Method, Stage, StepContext, WithoutEstimate
 
 __all__ = ["HistoryLadder"]
 
@@ -68,9 +67,7 @@ class HistoryLadder(Proved, WithoutEstimate, Presented):
 
     def __post_init__(self) -> None:
         plain_fields(self)
-        if not isinstance(self.q, int) or self.q < 1:
-            raise ValueError(f"{self.name}: expected the number q of slopes to be an integer ≥ 1, received {self.q!r}")
-        few(self.name, self.q)
+        integer("q", self.q, most=MOST_SLOPES)
         levels = tuple(
             tuple(exact_list("a level", level)) for level in listed("levels", self.levels, "levels", least=0)
         )

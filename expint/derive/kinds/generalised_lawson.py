@@ -20,15 +20,14 @@ from fractions import Fraction
 from functools import cached_property, lru_cache
 from typing import Any
 
-from expint.arguments import plain_fields
+from expint.arguments import instance, integer, plain_fields
 from expint.derive.algebra.lagrange import collocation_weights, lagrange_coefficients
 from expint.derive.algebra.phisum import Exact, PhiSum, phi
-from expint.derive.expect import expect, few
 from expint.derive.kinds.butcher import Butcher
 from expint.derive.kinds.collocation import bootstrap
 from expint.derive.kinds.facts import DeclaredOrders
 from expint.derive.kinds.presentation import Presented
-from expint.derive.kinds.stage import Method, Stage, StepContext, WithoutEstimate
+from expint.derive.kinds.stage import MOST_SLOPES, Method, Stage, StepContext, WithoutEstimate
 
 __all__ = ["GeneralisedLawson"]
 
@@ -72,10 +71,8 @@ class GeneralisedLawson(DeclaredOrders, WithoutEstimate, Presented):
 
     def __post_init__(self) -> None:
         plain_fields(self)
-        expect(self.butcher, Butcher, "a classical method, a Butcher(…)")
-        if not isinstance(self.q, int) or self.q < 1:
-            raise ValueError(f"{self.name}: expected the number q of slopes to be an integer ≥ 1, received {self.q!r}")
-        few(self.name, self.q)
+        instance("butcher", self.butcher, Butcher, "a classical method, a Butcher(…)")
+        integer("q", self.q, most=MOST_SLOPES)
         if self.modified and self.butcher.c[-1] != 1:
             raise ValueError(
                 f"{self.name}: expected a method whose last node is 1, received {self.butcher.name} with c = "

@@ -8,10 +8,10 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
+from expint.arguments import instance
 from expint.derive.algebra.lagrange import lagrange_coefficients
 from expint.derive.algebra.phisum import Exact, PhiSum, Terms, phi
 from expint.derive.algebra.spread import placed, spread
-from expint.derive.expect import expect
 from expint.derive.kinds.adams import Adams, is_exact
 from expint.derive.kinds.butcher import Butcher
 from expint.derive.kinds.stage import Stage, StepContext, WithoutEstimate
@@ -37,7 +37,7 @@ def lawson(butcher: Butcher) -> Tableau:
     butcher
         The classical method, with or without embedded weights.
     """
-    expect(butcher, Butcher, "a classical method, a Butcher(…)")
+    instance("butcher", butcher, Butcher, "a classical method, a Butcher(…)")
     c = butcher.c
 
     def weights(values: Sequence[Exact]) -> tuple[PhiSum, ...]:

@@ -18,15 +18,14 @@ from functools import cached_property, lru_cache
 from math import factorial
 from typing import Any
 
-from expint.arguments import plain_fields
+from expint.arguments import integer, plain_fields
 from expint.derive.algebra.lagrange import lagrange_coefficients
 from expint.derive.algebra.phisum import Exact, PhiSum, phi
 from expint.derive.algebra.spread import placed, spread
-from expint.derive.expect import few
 from expint.derive.kinds.facts import FullStiffOrder
 from expint.derive.kinds.presentation import Presented
 from expint.derive.kinds.rosenbrock import Linearised, Rosenbrock
-from expint.derive.kinds.stage import Stage, StepContext, WithoutEstimate
+from expint.derive.kinds.stage import MOST_SLOPES, Stage, StepContext, WithoutEstimate
 from expint.derive.kinds.tableau import REST
 
 __all__ = ["EpiMultistep", "LinearisedAdams", "linearised_ladder", "linearised_weights"]
@@ -111,9 +110,7 @@ class LinearisedAdams(FullStiffOrder, Linearised, WithoutEstimate, Presented):
 
     def __post_init__(self) -> None:
         plain_fields(self)
-        if not isinstance(self.q, int) or self.q < 1:
-            raise ValueError(f"expected the number q of slopes to be an integer ≥ 1, received {self.q!r}")
-        few("linearised-adams", self.q)
+        integer("q", self.q, most=MOST_SLOPES)
 
     @property
     def name(self) -> str:

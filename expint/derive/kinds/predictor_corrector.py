@@ -19,17 +19,16 @@ from fractions import Fraction
 from functools import cached_property, lru_cache
 from typing import Any, Literal
 
-from expint.arguments import plain_fields
+from expint.arguments import choice, integer, plain_fields
 from expint.derive.algebra.lagrange import collocation_weights
 from expint.derive.algebra.phisum import Terms, phi
 from expint.derive.algebra.printing import latex_array, markdown_table
 from expint.derive.algebra.spread import placed, spread
-from expint.derive.expect import few
 from expint.derive.kinds.adams import TIME, PolynomialClock, adams_terms, difference, is_exact, quadrature_terms
 from expint.derive.kinds.collocation import bootstrap
 from expint.derive.kinds.facts import FullStiffOrder
 from expint.derive.kinds.presentation import Presented
-from expint.derive.kinds.stage import ErrorEstimate, Method, Stage, StepContext
+from expint.derive.kinds.stage import MOST_SLOPES, ErrorEstimate, Method, Stage, StepContext
 
 __all__ = ["PredictorCorrector"]
 
@@ -65,11 +64,8 @@ class PredictorCorrector(FullStiffOrder, Presented):
 
     def __post_init__(self) -> None:
         plain_fields(self)
-        if not isinstance(self.mode, str) or self.mode not in ("PEC", "PECE"):
-            raise ValueError(f"expected the mode 'PEC' or 'PECE', received {self.mode!r}")
-        if not isinstance(self.q, int) or self.q < 1:
-            raise ValueError(f"expected the number q of past slopes to be an integer ≥ 1, received {self.q!r}")
-        few(self.mode.lower(), self.q)
+        choice("mode", self.mode, ("PEC", "PECE"))
+        integer("q", self.q, most=MOST_SLOPES)
 
     @property
     def name(self) -> str:

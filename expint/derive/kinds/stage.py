@@ -8,7 +8,22 @@ from typing import Any, NamedTuple, Protocol
 
 from expint.derive.algebra.phisum import Terms
 
-__all__ = ["ErrorEstimate", "Method", "Stage", "StepContext", "WithoutEstimate", "kind_of_method"]
+__all__ = [
+    "BY_NAME",
+    "MOST_SLOPES",
+    "ErrorEstimate",
+    "Method",
+    "Stage",
+    "StepContext",
+    "WithoutEstimate",
+    "kind_of_method",
+]
+
+BY_NAME = "expint.method(name) finds methods by their names"
+"""What is said where something else stands for a method."""
+
+MOST_SLOPES = 32
+"""The most slopes that are interpolated: weights of more leave double precision."""
 
 
 class StepContext(NamedTuple):

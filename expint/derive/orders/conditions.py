@@ -8,9 +8,9 @@ from fractions import Fraction
 from math import sqrt
 from typing import Any, NamedTuple
 
+from expint.arguments import instance
 from expint.derive.algebra.phisum import Exact, PhiSum, phi
-from expint.derive.expect import expect
-from expint.derive.kinds.stage import Method
+from expint.derive.kinds.stage import BY_NAME, Method
 from expint.derive.orders.classical import ElementaryWeights, classical_statement
 from expint.derive.orders.linearised import LinearisedResiduals, linearised_classical_trees, linearised_stiff_trees
 from expint.derive.orders.report import PROVED_UP_TO, Condition, OrderReport
@@ -68,7 +68,7 @@ def check_orders(
                 f"expected a history at different nodes, received {node} twice among {', '.join(map(str, nodes))}"
             )
     if not hasattr(method, "recipe"):
-        expect(method, Scheme, "a method or a scheme")
+        instance("method", method, Scheme, "a method or a scheme", BY_NAME)
     if isinstance(method, Scheme):
         return _report("scheme", method, max_order, _ANY_L)
     schemes = schemes_of(method, history)

@@ -13,12 +13,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from expint.arguments import checked, listed, seen
+from expint.arguments import checked, instance, listed, seen
 from expint.derive.algebra.algebraic import Algebraic
 from expint.derive.algebra.exact_lists import functions_list, indices
 from expint.derive.algebra.phisum import Exact, PhiSum
 from expint.derive.algebra.printing import latex_number
-from expint.derive.expect import expect
 from expint.derive.kinds.tableau import REST, Tableau
 from expint.derive.orders.conditions import Condition, stiff_violations
 from expint.derive.search.open_coefficients import ansatz
@@ -175,7 +174,7 @@ def symbols(name: str, values: Any) -> list[Any]:
 
 
 def _check_tableau(tableau: Tableau, what: str) -> None:
-    expect(tableau, Tableau, what)
+    instance("tableau", tableau, Tableau, what)
     numbers = (*tableau.c, *(r for row in (*tableau.a, tableau.b) for entry in row for _, r in entry))
     if any(isinstance(number, Algebraic) for number in numbers):
         raise TypeError(f"{tableau.name}: expected rational coefficients beside unknowns, received roots; round them")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from expint.arguments import function
 from expint.backend import Array
 
 __all__ = ["TimeDependent"]
@@ -36,12 +37,10 @@ class TimeDependent:
     depends_on_time = True
 
     def __init__(self, operator: Callable[[float], Any], forcing: Callable[[float], Array] | None = None) -> None:
-        if not callable(operator) or not (forcing is None or callable(forcing)):
-            given = operator if not callable(operator) else forcing
-            raise TypeError(
-                f"expected functions of time as operator and forcing, received {type(given).__name__}; "
-                "TimeDependent(lambda t: A(t)), or the operator itself as linear= if it does not depend on time"
-            )
+        remedy = "TimeDependent(lambda t: A(t)), or the operator itself as linear= if it does not depend on time"
+        function("operator", operator, "of time", remedy)
+        if forcing is not None:
+            function("forcing", forcing, "of time")
         self.operator, self.forcing = operator, forcing
 
     def __repr__(self) -> str:

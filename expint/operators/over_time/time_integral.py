@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.polynomial import chebyshev
 
-from expint.given import refuse_gradients
+from expint.arguments import number
 
 __all__ = ["Clock", "Integral"]
 
@@ -216,14 +216,4 @@ def _series(coefficients: list[float], x: float) -> float:
 
 def _number(function: Callable[[float], Any], t: float, name: str) -> float:
     """Return the finite real value of a function of time."""
-    value = function(t)
-    refuse_gradients(f"{name}(t)", value)
-    if getattr(value, "shape", ()) != () or isinstance(value, (complex, np.complexfloating)):
-        raise TypeError(f"expected {name}(t) to return a real number, received {value!r} at t = {t:.6g}")
-    try:
-        number = float(value)
-    except (TypeError, ValueError) as error:
-        raise TypeError(f"expected {name}(t) to return a real number, received {type(value).__name__}") from error
-    if not math.isfinite(number):
-        raise ValueError(f"expected {name}(t) to be finite, received {number} at t = {t:.6g}")
-    return number
+    return number(f"{name}({t:.6g})", function(t))

@@ -6,8 +6,8 @@ import copy
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from expint.arguments import function, number
 from expint.backend import is_array
-from expint.given import given_number
 
 __all__ = ["Part", "TimeScaled"]
 
@@ -55,12 +55,9 @@ class TimeScaled:
     def __init__(
         self, rate: Callable[[float], float], operator: Any, integral: Callable[[float], float] | None = None
     ) -> None:
-        if not callable(rate) or not (integral is None or callable(integral)):
-            given = rate if not callable(rate) else integral
-            raise TypeError(
-                f"expected functions of time as rate and integral, received {type(given).__name__}; "
-                "TimeScaled(lambda t: 1 + t, operator)"
-            )
+        function("rate", rate, "of time", "TimeScaled(lambda t: 1 + t, operator)")
+        if integral is not None:
+            function("integral", integral, "of time")
         self.parts: tuple[Part, ...] = (Part(rate, operator, integral),)
 
     def __add__(self, other: object) -> TimeScaled:
@@ -78,7 +75,7 @@ class TimeScaled:
         TypeError
             If operators are mixed with arrays.
         """
-        factors = [given_number("rate(t)", part.rate(t)) for part in self.parts]
+        factors = [number("rate(t)", part.rate(t)) for part in self.parts]
         operators = [part.operator for part in self.parts]
         if all(is_array(own) for own in operators) and len({tuple(own.shape) for own in operators}) == 1:
             return sum(factor * own for factor, own in zip(factors, operators))

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from expint.arguments import refuse_gradients
 from expint.backend import Array, array_namespace, asarray_like, device, stack
-from expint.given import refuse_gradients
 
 __all__ = ["Continuous", "Counted", "Interpolation", "Reached"]
 

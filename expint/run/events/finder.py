@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from expint.arguments import function, is_traced
 from expint.backend import Array, is_complex
 from expint.exchange import ask, lent
-from expint.given import is_traced
 from expint.run.events.moving import state_at_event
 from expint.run.events.samples import PLACE, Sample, confirms, foreseen, samples_inside
 
@@ -114,14 +114,9 @@ def check_events(events: Any, args: tuple[Any, ...] = ()) -> tuple[Event, ...]:
     """Return events as a tuple of functions event(t, y) with ``args`` bound, or say what is wrong with them."""
     if events is None:
         return ()
-    if not callable(events) and not isinstance(events, (list, tuple)):
-        raise TypeError(
-            f"expected events to be a function event(t, y) or a list of them, received {type(events).__name__}"
-        )
-    listed = (events,) if callable(events) else tuple(events)
-    for event in listed:
-        if not callable(event):
-            raise TypeError(f"expected events to be functions event(t, y), received {type(event).__name__}")
+    watched = tuple(events) if isinstance(events, (list, tuple)) else (events,)
+    for event in watched:
+        function("events", event, "event(t, y) or a list of them")
         terminal, direction = getattr(event, "terminal", False), getattr(event, "direction", 0)
         if not isinstance(terminal, Integral | np.bool_) or terminal < 0:
             raise ValueError(
@@ -133,7 +128,7 @@ def check_events(events: Any, args: tuple[Any, ...] = ()) -> tuple[Event, ...]:
                 "expected event.direction to be positive for rising zeros, negative for falling ones, 0 for both, "
                 f"received {direction!r}"
             )
-    return tuple(_bound(event, args) for event in listed)
+    return tuple(_bound(event, args) for event in watched)
 
 
 def _bound(event: Callable[..., float], args: tuple[Any, ...]) -> Event:

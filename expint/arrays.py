@@ -1,0 +1,165 @@
+"""Arrays as they are meant: real or complex numbers on the host, states and templates of any library, and what fits."""
+
+from __future__ import annotations
+
+import os
+from numbers import Number
+from typing import Any
+
+import numpy as np
+
+from expint.arguments import NO_LISTS, refuse_masked, seen
+from expint.backend import Array, all_finite, array_namespace, copied, has_values, is_array, is_numpy, to_numpy
+
+__all__ = ["affordable", "as_numbers", "check_state", "complex_values", "real_values", "template"]
+
+NOTHING_MADE = (TypeError, ValueError, RuntimeError, OverflowError)
+"""What NumPy raises where it makes no array."""
+
+
+def as_numbers(values: Any) -> np.ndarray:
+    """Return values as an array of their own on the host; Python's numbers and integers in double precision.
+
+    Raises
+    ------
+    TypeError, ValueError, RuntimeError, OverflowError
+        If NumPy makes no array of them.
+    """
+    host = np.array(to_numpy(values), subok=False)
+    if host.dtype.kind == "O" and all(isinstance(entry, Number) and not isinstance(entry, bool) for entry in host.flat):
+        return host.astype(complex if any(isinstance(entry, complex) for entry in host.flat) else float)
+    return host.astype(np.float64) if host.dtype.kind in "iu" else host
+
+
+def real_values(
+    name: str, value: Any, *, ndim: int | None = None, what: str = "an array of real numbers"
+) -> np.ndarray:
+    """Return numbers as an array of float64 with so many axes; they may be inf or nan.
+
+    Raises
+    ------
+    TypeError
+        If they are no real numbers.
+    ValueError
+        If the array has another number of axes.
+    """
+    found = _values(name, value, what, "f").astype(np.float64, copy=False)
+    if ndim is not None and found.ndim != ndim:
+        raise ValueError(f"expected {name} with {ndim} axes, received shape {found.shape}")
+    return found
+
+
+def complex_values(name: str, value: Any) -> np.ndarray:
+    """Return real or complex numbers as an array of double precision.
+
+    Raises
+    ------
+    TypeError
+        If they are no numbers.
+    """
+    found = _values(name, value, "an array of numbers", "fc")
+    return found.astype(np.complex128 if found.dtype.kind == "c" else np.float64, copy=False)
+
+
+def _values(name: str, value: Any, what: str, kinds: str) -> np.ndarray:
+    try:
+        if isinstance(value, (bool, *NO_LISTS)) or np.ma.is_masked(value):
+            raise TypeError
+        found = as_numbers(value)
+        if found.dtype.kind not in kinds:
+            raise TypeError
+    except NOTHING_MADE:
+        raise TypeError(f"expected {name} to be {what}, received {seen(value)}") from None
+    return found
+
+
+def check_state(y0: Any) -> Array:
+    """Return the initial state as an array of floating-point numbers in memory of its own, unless JAX made it.
+
+    Numbers, lists and integer arrays of NumPy become arrays of double precision, as in SciPy, and bytes are put into
+    the order of the machine.
+
+    Raises
+    ------
+    TypeError
+        If it holds no real or complex numbers of at most double precision.
+    ValueError
+        If it is not finite.
+    """
+    refuse_masked("y0", y0)
+    y0 = copied(_with_values(y0)) if is_array(y0) and not is_numpy(array_namespace(y0)) else _of_numpy(y0)
+    xp = array_namespace(y0)
+    if not xp.isdtype(y0.dtype, ("real floating", "complex floating")):
+        remedy = "1.0 * y0" if xp.isdtype(y0.dtype, ("integral", "bool")) else "make numbers of it"
+        raise TypeError(f"expected a floating-point or complex state, received dtype {y0.dtype}; convert it: {remedy}")
+    if xp.finfo(y0.dtype).bits > 64:  # of a complex number: of its parts
+        raise TypeError(
+            f"expected a state of at most double precision, as φ-functions are, received dtype {y0.dtype}; convert it "
+            "to float64 or complex128"
+        )
+    if not all_finite(y0):
+        raise ValueError("expected a finite initial state, received inf or nan in y0; check how it was made")
+    return y0
+
+
+def _with_values(y0: Array) -> Array:
+    if not has_values(y0):
+        raise TypeError(
+            f"expected a dense state with values, received {seen(y0)} of layout {getattr(y0, 'layout', None)} on the "
+            f"device {y0.device}; take y0.to_dense(), where its values are"
+        )
+    return y0
+
+
+def _of_numpy(y0: Any) -> np.ndarray:
+    """Return numbers, lists and arrays of NumPy as an array; what it would make of anything else nobody meant."""
+    if y0 is None or isinstance(y0, NO_LISTS) or callable(y0):
+        what = "None" if y0 is None else type(y0).__name__
+        raise TypeError(f"expected y0 to be an array of numbers, received {what}; pass a number, a list or an array")
+    if isinstance(y0, (list, tuple)) and any(
+        is_array(entry) and not isinstance(entry, np.ndarray | np.generic) for entry in y0
+    ):
+        raise TypeError(
+            f"expected y0 to be one array, received a {type(y0).__name__} of arrays of another library; stack them, "
+            "for example torch.stack(y0)"
+        )
+    try:
+        host = as_numbers(y0)
+    except NOTHING_MADE as error:
+        raise TypeError(
+            f"expected y0 to be an array of numbers, received {type(y0).__name__} that makes none: {error}; lists must "
+            "have one shape, and tensors be stacked"
+        ) from error
+    return host if host.dtype.isnative else host.astype(host.dtype.newbyteorder("="))
+
+
+def affordable(what: str, size: float) -> None:
+    """Refuse what needs more bytes than this machine has.
+
+    Raises
+    ------
+    ValueError
+        If it does.
+    """
+    known = hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if known else 1 << 40
+    if size > memory:
+        raise ValueError(
+            f"expected {what} to fit into the {memory / 2**30:.3g} GiB of this machine, received a request for "
+            f"{size / 2**30:.3g} GiB; take less at once"
+        )
+
+
+def template(name: str, value: Any) -> Any:
+    """Return an array whose library, precision and device others are to take: one of floating-point numbers.
+
+    Raises
+    ------
+    TypeError
+        If it is none.
+    """
+    kind = str(getattr(value, "dtype", "")).rpartition(".")[2]
+    known = kind in ("float32", "float64", "complex64", "complex128")
+    if not is_array(value) or np.ma.isMaskedArray(value) or not known or not has_values(value):
+        raise TypeError(f"expected {name} to be an array of single or double precision, received {seen(value)}")
+    return value
