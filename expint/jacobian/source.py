@@ -89,7 +89,9 @@ class Source(ABC):
 
     def __post_init__(self) -> None:
         choice("form", self.form, _FORMS)
-        if not (self.in_time is None or self.in_time == "differences" or self.in_time == "same"):
+        if isinstance(self.in_time, str):
+            choice("in_time", self.in_time, ("differences", "same"))
+        elif self.in_time is not None:
             function("in_time", self.in_time, "(t, y) ↦ ∂f/∂t, 'differences', 'same' or None")
 
     @property

@@ -193,9 +193,9 @@ def test_adams_of_order_one_is_the_exponential_euler_method() -> None:
     ("q", "error"), [(0, ValueError), (-1, ValueError), (2.0, TypeError), ("3", TypeError), (True, TypeError)]
 )
 def test_an_order_that_is_no_positive_integer_is_refused(q: object, error: type) -> None:
-    with pytest.raises(error, match="expected q to be an integer( ≥ 1)?, received"):
+    with pytest.raises(error, match=r"expected q to be an integer( ≥ 1)?, received"):
         Adams(q)
-    with pytest.raises(error, match="expected order to be an integer( ≥ 1)?, received"):
+    with pytest.raises(error, match=r"expected order to be an integer( ≥ 1)?, received"):
         expint.bootstrap(q)
 
 

@@ -108,7 +108,7 @@ def test_steps_by_hand_are_refused_where_they_need_the_whole_span() -> None:
 
 @pytest.mark.parametrize("h", [0.0, math.nan, math.inf])
 def test_steps_without_length_are_refused(h: float) -> None:
-    with pytest.raises(ValueError, match="expected (a finite step h other than 0|h to be a finite number), received"):
+    with pytest.raises(ValueError, match=r"expected (a finite step h other than 0|h to be a finite number), received"):
         step(started("etd34")[1], h)
 
 
