@@ -1,4 +1,4 @@
-"""The flow of y' = A y + b with constant A and b."""
+"""The flow of y' = A y + b + t c with constant A, b and c."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from expint.operators.base import Operator
 __all__ = ["flow"]
 
 
-def flow(operator: Operator, h: float, y: Array, force: Array | None = None) -> Array:
-    """Return the solution after a time ``h`` of y' = A y + b with constant A and b: e^{hA} y + h φ_1(hA) b."""
-    forces = [] if force is None else [force]
-    of_forces: list[Terms] = [{(1, 1): 1} for _ in forces]
+def flow(operator: Operator, h: float, y: Array, force: Array | None = None, ramp: Array | None = None) -> Array:
+    """Return the solution after a time ``h`` of y' = A y + b + t c: e^{hA} y + h φ_1(hA) b + h² φ_2(hA) c."""
+    given = [(k, own) for k, own in ((1, force), (2, None if ramp is None else h * ramp)) if own is not None]
+    of_forces: list[Terms] = [{(k, 1): 1} for k, _ in given]
     sums = PLAIN.arrange(({(0, 1): 1},), of_forces)
     weights = operator.row(sums, PLAIN.factors(1.0, h, len(sums)), PhiTables(operator, h), y)
-    return operator.combine(weights, PLAIN.arrange((y,), forces))
+    return operator.combine(weights, PLAIN.arrange((y,), [own for _, own in given]))

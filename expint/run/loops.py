@@ -16,7 +16,7 @@ from expint.lower.lower import same_step
 from expint.lower.plan import Plan
 from expint.phi.action import ActionFailure
 from expint.run.control import ErrorOf, Policy
-from expint.run.control.rest import AWAKE, FAINT, QUIET
+from expint.run.control.rest import ASLEEP, AWAKE, FAINT, LOOKS, QUIET, look_ahead
 from expint.run.steppers import Stepper, Trial
 from expint.run.stepsize import (
     approach,
@@ -183,7 +183,7 @@ def to_tolerance(
     ActionFailure
         If φ-functions cannot be applied to the first state. Later such a failure rejects the step.
     """
-    evaluations, rejected, last_error, rests, end = 0, 0, math.nan, False, stops[-1]
+    evaluations, rejected, last_error, rests, asleep, end = 0, 0, math.nan, False, False, stops[-1]
     failure: ActionFailure | None = None
 
     def slope(at: float, where: Any, then: Any = None) -> Array:  # of flows a time goes before the state
@@ -201,7 +201,7 @@ def to_tolerance(
     span, direction = abs(stops[-1] - t), math.copysign(1.0, stops[-1] - t)
     choose = partial(first_step, stepper.euler(memory), value, y, first, t, stops[-1], control)
     state, scale = policy.begin(control.first, choose), control.error.scale(y)
-    pending, given, last = iter(stops), control.first, stops[-1]
+    pending, given, last, rest_ahead = iter(stops), control.first, stops[-1], _rest_ahead(control, span)
     stop, attempt, judge = next(pending), stepper.attempt, _judge(control, array_namespace(scale))
     for _ in range(control.most):
         state = policy.prepare(state)
@@ -211,6 +211,8 @@ def to_tolerance(
             check_step(h, t, span, failure, last_error)
         end = stop if lands else t + direction * h
         try:
+            if asleep and (seen := rest_ahead(stepper, memory, slope, t, direction * h)) < h:
+                state, h, lands, end = policy.watchful(state), seen, False, t + direction * seen
             made = attempt(memory, slope, t, end, direction * h, state.order)
             error, error_of, change, found, reached = judge(made, scale, policy.strictness(state, h), rests)
             failure = None
@@ -223,9 +225,8 @@ def to_tolerance(
             state = policy.rejected(state, h, error, made.order, error_of)
             continue
         state = policy.accepted(state, h, error, made.order, error_of, abs(last - end))
-        rests = change <= QUIET
-        if rests:
-            state = policy.watchful(state)
+        rests, asleep = change <= QUIET, change <= ASLEEP and stepper.foretells
+        state = policy.watchful(state) if rests and not asleep else state
         memory, ahead = made.commit(found)
         y, t, scale = made.y, end, reached
         yield Accepted(t, y, evaluations, rejected, at_start, ahead, made.local)
@@ -235,6 +236,24 @@ def to_tolerance(
                 return
             stop = next(pending)
     raise too_many_steps(stops[-1], control.most, t, state.h)
+
+
+def _rest_ahead(
+    control: StepControl, span: float
+) -> Callable[[Stepper[Any], Any, Callable[..., Array], float, float], float]:
+    """Return what tells how long a step is in which N is seen to rest, at most |h|; see ``look_ahead``."""
+    norm, apart = control.error, span / LOOKS
+
+    def rest_ahead(stepper: Stepper[Any], memory: Any, slope: Callable[..., Array], t: float, h: float) -> float:
+        foretold, direction = stepper.foretold(memory, slope, t, h), math.copysign(1.0, h)
+
+        def change(ahead: float) -> float:
+            y, deviation = foretold(direction * ahead)
+            return norm.size(apart * deviation, norm.scale(y))
+
+        return look_ahead(change, abs(h), span)
+
+    return rest_ahead
 
 
 def _no_error(order: int) -> float:

@@ -93,7 +93,7 @@ def test_orders_change_by_one_and_stay_between_their_bounds(policy: OrderPolicy,
 class Scripted:
     """A stepper without an equation: its errors are told, its state is the time reached."""
 
-    name, order, repeats, starts_with_slope = "scripted", 2, True, True
+    name, order, repeats, starts_with_slope, foretells = "scripted", 2, True, True, False
 
     def __init__(self, told: Sequence[float]) -> None:
         self.coming = iter(told)
@@ -106,6 +106,9 @@ class Scripted:
 
     def newest(self, memory: Any) -> None:
         return None
+
+    def foretold(self, memory: Any, slope: Any, t: float, h: float) -> Any:
+        raise AssertionError("expected no look inside steps of a stepper that foretells nothing")
 
     def euler(self, memory: Any) -> Callable[[float], Any]:
         return lambda h: memory

@@ -9,7 +9,7 @@ import expint
 from benchmarks import pulses
 from expint.run.control import Controller
 from expint.run.control.orders import OrderPolicy
-from expint.run.control.rest import longest_at_rest, widest_gap
+from expint.run.control.rest import LOOKS, longest_at_rest, look_ahead, widest_gap
 from expint.run.control.steps import StepPolicy
 
 METHODS = ("auto", "adams4", "pec5", "pece4", "expint43", "lawson-dormand-prince54", "exprb43", "pexprb54s4")
@@ -66,8 +66,53 @@ def test_of_a_fuzz_of_pulses_no_more_are_missed_than_by_runge_kutta_of_scipy() -
 
 
 def test_a_run_in_which_nothing_happens_takes_a_few_dozen_evaluations() -> None:
-    assert pulses.idle("auto", 1e-6, -1.0) <= 80
-    assert pulses.idle("expint43", 1e-6, -1.0) <= 160
+    assert pulses.idle("auto", 1e-6, -1.0) <= 75
+    assert max(pulses.idle(method, 1e-6, -1.0) for method in ("pece4", "expint43", "exprb43")) <= 100
+    assert pulses.idle("lawson-dormand-prince54", 1e-6, -1.0) <= 120
+
+
+def test_while_n_rests_a_look_inside_a_long_step_costs_one_evaluation() -> None:
+    looks: list[float] = []
+
+    def nothing(t: float, y: np.ndarray) -> np.ndarray:
+        looks.append(t)
+        return 0 * y
+
+    run = expint.solve_ivp(nothing, (0, 64), np.ones(1), linear=-1.0, method="expint43")
+    assert len(run.t) < 10
+    assert np.max(np.diff(np.sort([0.0, *looks]))) <= 1.0
+
+
+@pytest.mark.parametrize("method", ["exprb43", "expint43", "pece4"])
+@pytest.mark.parametrize("end", [10.0, -10.0])
+def test_a_pulse_far_below_the_state_at_first_and_far_above_it_later_is_met(method: str, end: float) -> None:
+    away = math.copysign(1.0, end)  # y' = -y + pulse, followed in the direction of the run
+    run = expint.solve_ivp(
+        lambda t, y: 1e-3 * away * pulse(away * t, 7.0, 0.5) + 0 * y,
+        (0, end),
+        np.ones(1),
+        linear=-away,
+        method=method,
+        rtol=1e-6,
+        atol=1e-12,
+    )
+    expected = math.exp(-10) + 5e-3 * (math.exp(-2.5) - math.exp(-3.0))
+    assert abs(run.y_end[0] / expected - 1) < 1e-4
+
+
+def test_looking_ahead_ends_before_the_first_change_and_goes_one_look_at_least() -> None:
+    apart = 64.0 / LOOKS
+    asked: list[float] = []
+
+    def change(ahead: float, wakes: float) -> float:
+        asked.append(ahead)
+        return 0.0 if ahead < wakes else math.nan
+
+    assert look_ahead(lambda ahead: change(ahead, 99.0), 10.5 * apart, 64.0) == 10.5 * apart
+    assert asked == [k * apart for k in range(1, 11)]
+    assert look_ahead(lambda ahead: change(ahead, 4.5 * apart), 10.5 * apart, 64.0) == 4 * apart
+    assert look_ahead(lambda ahead: change(ahead, 0.5 * apart), 10.5 * apart, 64.0) == apart
+    assert look_ahead(lambda ahead: change(ahead, 0.0), 0.7 * apart, 64.0) == 0.7 * apart
 
 
 def test_steps_are_bounded_while_n_rests_and_free_while_it_moves() -> None:

@@ -12,7 +12,7 @@ from expint.run.control.orders import ELEMENTARY, OrderPolicy
 from expint.run.control.rest import longest_at_rest
 from expint.run.dense.collocated import Collocated
 from expint.run.dense.continuous import Counted
-from expint.run.steppers.protocol import Slope, Trial, no_estimate, nothing_pending
+from expint.run.steppers.protocol import Foretold, Slope, Trial, foretold, no_estimate, nothing_pending
 from expint.run.tolerance import StepControl
 
 __all__ = ["AdamsPairs", "remember"]
@@ -35,7 +35,7 @@ class AdamsPairs:
 
     def __init__(self, pairs: PairCache) -> None:
         self.pairs, self.name, self._again = pairs, pairs.method.name, pairs.method.mode == "PECE"
-        self.order = pairs.method.order
+        self.order, self.foretells = pairs.method.order, self._again
 
     def policy(self, control: StepControl, span: float) -> OrderPolicy:
         """Return the policy that chooses steps and orders."""
@@ -64,6 +64,11 @@ class AdamsPairs:
     def interpolation(self, slope: Counted) -> Collocated:
         """Return what makes the solution between the steps."""
         return Collocated(self.pairs.operator, self.pairs.method.order, slope, bootstraps=False)
+
+    def foretold(self, memory: _Memory, slope: Slope, t: float, h: float) -> Foretold:
+        """Return what tells how far N is from what it is now, along the exponential Euler method."""
+        del h
+        return foretold(self, memory, slope, t)
 
     def euler(self, memory: _Memory) -> Callable[[float], Array]:
         """Return h ↦ the state after a short step of the exponential Euler method."""

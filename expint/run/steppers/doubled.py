@@ -9,7 +9,7 @@ from typing import Any
 from expint.backend import Array
 from expint.run.control.steps import StepPolicy
 from expint.run.dense.continuous import Counted, Interpolation
-from expint.run.steppers.protocol import Slope, Stepper, Trial
+from expint.run.steppers.protocol import Foretold, Slope, Stepper, Trial
 from expint.run.tolerance import AdaptiveFailure, StepControl
 
 __all__ = ["Doubled"]
@@ -30,6 +30,7 @@ class Doubled:
     def __init__(self, inner: Stepper[Any]) -> None:
         self.inner, self.name, self.order = inner, inner.name, inner.order
         self.repeats, self.starts_with_slope = inner.repeats, inner.starts_with_slope
+        self.foretells = inner.foretells
 
     def policy(self, control: StepControl, span: float) -> StepPolicy:
         """Return the policy that chooses steps."""
@@ -52,6 +53,10 @@ class Doubled:
     def interpolation(self, slope: Counted) -> Interpolation:
         """Return what makes the solution between the steps."""
         return self.inner.interpolation(slope)
+
+    def foretold(self, memory: Any, slope: Slope, t: float, h: float) -> Foretold:
+        """Return what tells how far N is from what it is if it goes on resting."""
+        return self.inner.foretold(memory, slope, t, h)
 
     def euler(self, memory: Any) -> Callable[[float], Array]:
         """Return h ↦ the state after a short step of the exponential Euler method."""

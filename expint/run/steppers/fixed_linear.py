@@ -16,7 +16,7 @@ from expint.run.control.steps import GROWTH_OF_MULTISTEP, StepPolicy
 from expint.run.dense.collocated import Collocated
 from expint.run.dense.continuous import Counted
 from expint.run.flow import flow
-from expint.run.steppers.protocol import Slope, Trial, no_estimate, nothing_pending, trusted_order
+from expint.run.steppers.protocol import Foretold, Slope, Trial, foretold, no_estimate, nothing_pending, trusted_order
 from expint.run.tolerance import StepControl
 
 __all__ = ["FixedLinear", "Remembered"]
@@ -49,7 +49,7 @@ class FixedLinear:
         Lowers the steps.
     """
 
-    repeats = starts_with_slope = True
+    repeats = starts_with_slope = foretells = True
 
     def __init__(self, steps: StepCache) -> None:
         self.steps, self.name, self._combine = steps, steps.method.name, steps.operator.combiner()
@@ -88,6 +88,11 @@ class FixedLinear:
         """Return what makes the solution between the steps."""
         method = self.steps.method
         return Collocated(self.steps.operator, method.order, slope, bootstraps=method.history == 1)
+
+    def foretold(self, memory: Remembered, slope: Slope, t: float, h: float) -> Foretold:
+        """Return what tells how far N is from what it is now, along the exponential Euler method."""
+        del h
+        return foretold(self, memory, slope, t)
 
     def euler(self, memory: Remembered) -> Callable[[float], Array]:
         """Return h ↦ the state after a short step of the exponential Euler method."""

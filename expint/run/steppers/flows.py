@@ -13,7 +13,7 @@ from expint.run.control.steps import StepPolicy
 from expint.run.dense.continuous import Counted
 from expint.run.dense.stepped import Stepped
 from expint.run.flow import flow
-from expint.run.steppers.protocol import Slope, Trial, no_estimate, nothing_pending
+from expint.run.steppers.protocol import Foretold, Slope, Trial, foretold, no_estimate, nothing_pending
 from expint.run.tolerance import StepControl
 
 __all__ = ["Flows"]
@@ -36,7 +36,7 @@ class Flows:
         A short time: the flow over it tells N, by which the first step is chosen.
     """
 
-    repeats, starts_with_slope = True, False
+    repeats, starts_with_slope, foretells = True, False, False
 
     def __init__(self, method: Splitting, operator: Operator, like: Array, short: float = 1e-6) -> None:
         self.name, self.order, self._short = method.name, method.order, short
@@ -67,6 +67,11 @@ class Flows:
     def interpolation(self, slope: Counted) -> Stepped:
         """Return what makes the solution between the steps."""
         return Stepped(self, slope)
+
+    def foretold(self, memory: Array, slope: Slope, t: float, h: float) -> Foretold:
+        """Return what tells how far N is from what it is now, along the exponential Euler method."""
+        del h
+        return foretold(self, memory, slope, t)
 
     def euler(self, memory: Array) -> Callable[[float], Array]:
         """Return h ↦ the state after a short time of the flow of L alone."""

@@ -26,7 +26,7 @@ from expint.run.control.steps import StepPolicy
 from expint.run.dense.continuous import Counted
 from expint.run.dense.linearised import OfLinearised
 from expint.run.flow import flow
-from expint.run.steppers.protocol import Slope, Trial, no_estimate, trusted_order
+from expint.run.steppers.protocol import Foretold, Slope, Trial, no_estimate, trusted_order
 from expint.run.stepsize import finite
 from expint.run.tolerance import AdaptiveFailure, StepControl
 from expint.solution import Status
@@ -97,7 +97,7 @@ class LinearisedSteps:
         The one-step method of the first steps of a multistep method.
     """
 
-    repeats, starts_with_slope = False, True
+    repeats, starts_with_slope, foretells = False, True, True
 
     def __init__(
         self, method: Method, operator: Operator, linearise: Lineariser, like: Array, starter: Method | None = None
@@ -133,6 +133,17 @@ class LinearisedSteps:
     def interpolation(self, slope: Counted) -> OfLinearised:
         """Return what makes the solution between the steps."""
         return OfLinearised(self.linearise.coordinates, self.method.order, slope)
+
+    def foretold(self, memory: _Memory, slope: Slope, t: float, h: float) -> Foretold:
+        """Return what tells the remainder of N along the solution of the linearised equation."""
+        local, flat, back = self.at(memory, h), self.linearise.coordinates.flat, self.linearise.coordinates.back
+
+        def after(ahead: float) -> tuple[Array, Array]:
+            x = local.x + flow(local.operator, ahead, 0 * local.x, local.slope, local.in_time)
+            y = back(x)
+            return y, back(local.remainder(t + ahead, x, flat(slope(t + ahead, y))))
+
+        return after
 
     def euler(self, memory: _Memory) -> Callable[[float], Array]:
         """Return h ↦ the state after a short step with the linear part that stays the same."""

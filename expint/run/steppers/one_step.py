@@ -15,7 +15,7 @@ from expint.run.control.steps import StepPolicy
 from expint.run.dense.continuous import Counted
 from expint.run.dense.stepped import Stepped
 from expint.run.flow import flow
-from expint.run.steppers.protocol import Slope, Trial, no_estimate, nothing_pending, trusted_order
+from expint.run.steppers.protocol import Foretold, Slope, Trial, foretold, no_estimate, nothing_pending, trusted_order
 from expint.run.tolerance import StepControl
 
 __all__ = ["OneStep"]
@@ -60,7 +60,7 @@ class OneStep(ABC):
         Whether a step looks at N where it starts.
     """
 
-    repeats = False
+    repeats = foretells = False
     operator: Operator
     operators: int = 0
 
@@ -114,6 +114,11 @@ class OneStep(ABC):
     def interpolation(self, slope: Counted) -> Stepped:
         """Return what makes the solution between the steps."""
         return Stepped(self, slope)
+
+    def foretold(self, memory: _Memory, slope: Slope, t: float, h: float) -> Foretold:
+        """Return what tells how far N is from what it is now, along the exponential Euler method."""
+        del h
+        return foretold(self, memory, slope, t)
 
     def euler(self, memory: _Memory) -> Callable[[float], Array]:
         """Return h ↦ the state after a short step of the exponential Euler method."""

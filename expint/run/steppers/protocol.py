@@ -10,10 +10,13 @@ from expint.run.control import Policy
 from expint.run.dense.continuous import Counted, Interpolation
 from expint.run.tolerance import StepControl
 
-__all__ = ["Slope", "Stepper", "Trial", "no_estimate", "nothing_pending", "trusted_order"]
+__all__ = ["Foretold", "Slope", "Stepper", "Trial", "foretold", "no_estimate", "nothing_pending", "trusted_order"]
 
 Slope = Callable[..., Array]
 """N(t, y), counted; for splittings the flow of N."""
+
+Foretold = Callable[[float], tuple[Array, Array]]
+"""By a time ahead, the state then if N goes on resting, and how far N(t, y) there is from that; N is evaluated once."""
 
 M = TypeVar("M")
 
@@ -97,8 +100,29 @@ class Stepper(Protocol[M]):
     def interpolation(self, slope: Counted) -> Interpolation:
         """Return what makes the solution between the steps; ``slope`` is what the stepper evaluates, counted."""
 
+    @property
+    def foretells(self) -> bool:
+        """Whether N is looked at inside long steps while it rests: where a short step takes several evaluations."""
+
+    def foretold(self, memory: M, slope: Slope, t: float, h: float) -> Foretold:
+        """Return what tells how far N is from what it is if it goes on resting; asked only where it ``foretells``.
+
+        A step of length ``h`` at most begins at ``t``.
+        """
+
     def euler(self, memory: M) -> Callable[[float], Array]:
         """Return h ↦ the state after a short step of the exponential Euler method, for the choice of a first step."""
+
+
+def foretold(stepper: Stepper[Any], memory: Any, slope: Slope, t: float) -> Foretold:
+    """Return ``Stepper.foretold`` for an N that rests where it stays as it is."""
+    newest, euler = stepper.newest(memory), stepper.euler(memory)
+
+    def after(ahead: float) -> tuple[Array, Array]:
+        y = euler(ahead)
+        return y, slope(t + ahead, y) - newest
+
+    return after
 
 
 def no_estimate(order: int) -> None:
