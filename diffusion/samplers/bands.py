@@ -199,7 +199,7 @@ def pixels(shape: Sequence[int], count: int) -> Bands:
     """
     shape = _shape(shape)
     place = [np.arange(length) - (length - 1) / 2 for length in shape[-2:]]
-    return Bands(shape, _rings(sum(part**2 for part in np.ix_(*place)), count))
+    return Bands(shape, _rings(_squares(place), count))
 
 
 def frequencies(shape: Sequence[int], count: int) -> Bands:
@@ -216,7 +216,7 @@ def frequencies(shape: Sequence[int], count: int) -> Bands:
     shape = _shape(shape)
     axes = min(2, len(shape))
     waves = [np.fft.fftfreq(length) for length in shape[-axes:-1]] + [np.fft.rfftfreq(shape[-1])]
-    return Bands(shape, _rings(sum(part**2 for part in np.ix_(*waves)), count), axes)
+    return Bands(shape, _rings(_squares(waves), count), axes)
 
 
 def channels(shape: Sequence[int]) -> Bands:
@@ -290,6 +290,14 @@ def _transformed(shape: tuple[int, ...], axes: int) -> tuple[int, ...]:
     return (*shape[:-1], shape[-1] // 2 + 1) if axes else shape
 
 
+def _squares(axes: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the squared distance of each place, given its coordinates along each axis."""
+    total = np.zeros([len(axis) for axis in axes])
+    for axis in np.ix_(*axes):
+        total += axis**2
+    return total
+
+
 def _rings(square: np.ndarray, count: int) -> np.ndarray:
     """Return the ring of each entry by its squared distance; entries at one distance lie in one ring."""
     sizes, ring, counts = np.unique(np.round(square, 12), return_inverse=True, return_counts=True)
@@ -319,5 +327,3 @@ def _check_symmetric(numbers: np.ndarray, shape: tuple[int, ...], axes: int) -> 
                 "expected a frequency and its negative in one band, received numbers that tell them apart at the last "
                 f"frequency {last}; number by |k|"
             )
-
-

@@ -86,9 +86,10 @@ class Layout(NamedTuple):
             If there are more or fewer than the layout says.
         """
         found = (len(states), len(noise), len(constant))
-        if found != (self.states, self.noise, self.constant + self.first):
+        wanted = (self.states, self.noise, self.constant + self.first)
+        if found != wanted:
             raise ValueError(
-                f"expected {self.states} states, {self.noise} columns of noise and {self.constant + self.first} constants, "
+                f"expected {wanted[0]} states, {wanted[1]} columns of noise and {wanted[2]} constants, "
                 f"received {found[0]}, {found[1]} and {found[2]}; give one entry for each column of the layout"
             )
         return (*states, *noise, *constant, *values)

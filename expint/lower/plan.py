@@ -115,7 +115,7 @@ class Plan:
         return self._canonical
 
     def influence(self) -> np.ndarray:
-        r"""Return how much an error of each call reaches the result: |∂x_n/∂f_j| for later calls that do not answer to it.
+        r"""Return how much an error of each call reaches the result, if later calls do not answer to it.
 
         With the canonical form x_i = c_i x_0 + Σ_{j<i} D_ij f_j of the plan, these are the sizes of the weights in its
         last row,
@@ -250,7 +250,7 @@ class Plan:
         return tuple(tuple(function(t) for t in step.times) for step in self.steps)
 
     def require_numbers(self, *, one_each: bool = False) -> None:
-        """Raise TypeError if the weights are no numbers, one for each band, or with ``one_each`` not one number each."""
+        """Raise TypeError if the weights are no numbers, or with ``one_each`` given for bands of coordinates."""
         if not (isinstance(self.operator, Scalar) if one_each else self.operator.numeric):
             several = self.operator.numeric
             raise TypeError(

@@ -145,7 +145,7 @@ def scattered_states(plan: Plan, nonlinear: Callable[[float, Array], Array], y0:
     point, add_multiples = y, sums.addcmul_
     for done, (weights, group, (clear, parts)) in enumerate(zip(every, scattered.groups, slots), 1):
         add_multiples(weights, nonlinear(told, point))
-        for (t, told, weight, accept), part in zip(group, parts):
+        for (t, told, weight, accept), part in zip(group, parts):  # noqa: B007  (what is told at the last of them)
             point = xp.asarray(part, copy=True) if weight is None else part.add(y, alpha=weight)
             if accept:
                 y = point
