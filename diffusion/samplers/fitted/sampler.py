@@ -92,8 +92,8 @@ class FittedSampler:
     Raises
     ------
     TypeError, ValueError
-        If arrays are not finite or do not fit each other, the times of states do not decrease, a row looks at what is not there yet, or A at
-        an inner stage.
+        If arrays are not finite or do not fit each other, the times of states do not decrease, a row looks at what is
+        not there yet, or A at an inner stage.
 
     Examples
     --------
