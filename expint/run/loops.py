@@ -11,7 +11,7 @@ from functools import partial
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from expint.backend import Array, array_namespace
+from expint.backend import Array, all_finite, array_namespace
 from expint.lower.lower import same_step
 from expint.lower.plan import Plan
 from expint.phi.action import ActionFailure
@@ -23,7 +23,6 @@ from expint.run.stepsize import (
     begin,
     check_first_slope,
     check_step,
-    finite,
     first_step,
     inside,
     too_many_steps,
@@ -283,7 +282,7 @@ class _Judge:
         error = math.nan if own is None else strictness * size(own, larger)
         if error <= 1.0:
             found = made.finish()
-            if found is not None and not finite(found):
+            if found is not None and not all_finite(found):
                 return math.inf, change, None, reached  # the step after would find no way on
         if self._looks and error <= (1.0 if rests else FAINT):
             change = max([size(change, larger) for change in made.changes(found)], default=math.inf)

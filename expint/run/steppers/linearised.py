@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from expint.backend import Array
+from expint.backend import Array, all_finite
 from expint.derive.algebra.phisum import Terms
 from expint.derive.algebra.spread import lookback
 from expint.derive.kinds.presentation import uniform_step
@@ -27,7 +27,6 @@ from expint.run.dense.continuous import Counted
 from expint.run.dense.linearised import OfLinearised
 from expint.run.flow import flow
 from expint.run.steppers.protocol import Slope, Trial, no_estimate, trusted_order
-from expint.run.stepsize import finite
 from expint.run.tolerance import AdaptiveFailure, StepControl
 from expint.solution import Status
 
@@ -227,7 +226,7 @@ class LinearisedSteps:
         with np.errstate(all="ignore"):  # what overflows on trial is rejected, or ends the run by name
             for form in recipe:
                 x = local.x + combined(form)
-                if form.accept or not finite(x):
+                if form.accept or not all_finite(x):
                     break
                 t = local.t + form.c * h
                 inner.insert(0, local.remainder(t, x, flat(slope(t, back(x)))))
