@@ -16,7 +16,7 @@ from expint.lower.plan import Row
 from expint.operators.base import Operator, StoredOperator
 from expint.operators.columns import Columns
 
-__all__ = ["ErrorRow", "LoweredStep", "StepCache"]
+__all__ = ["ErrorRow", "LoweredStep", "PhiTables", "StepCache", "columns_of"]
 
 Evaluate = Callable[[int, float], Sequence[Any]]
 """p, s ↦ [φ_0(s L), …, φ_p(s L)]."""
@@ -167,7 +167,7 @@ class PhiTables:
         for c in sorted(needed, key=abs, reverse=True):  # on the way to c some find c/2
             k = max(needed[c], self.least)
             if k >= len(self._values.get(c, ())):
-                self._values[c] = np.stack(self.evaluate(k, c * self.step))
+                self._values[c] = np.array(self.evaluate(k, c * self.step))
 
     def values(self, c: float) -> np.ndarray:
         """Return φ_k(c h L), as far as they were required, as one array whose first axis counts k."""

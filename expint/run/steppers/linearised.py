@@ -17,7 +17,7 @@ from expint.derive.kinds.rosenbrock import increment
 from expint.derive.kinds.stage import Method, Stage, StepContext
 from expint.jacobian import JacobianFailure, Linearisation, Lineariser
 from expint.jacobian.source import Before
-from expint.lower.cache import PhiTables, lower_stage
+from expint.lower.cache import PhiTables, columns_of
 from expint.lower.memory import PLAIN
 from expint.operators.base import Operator
 from expint.run.control import Controller
@@ -215,13 +215,12 @@ class LinearisedSteps:
         ]
         slots = (True,) * len(base)
         tables.announce(forms, slots)
-        combine, inner = local.operator.combiner(), list[Array]()
+        act, inner = local.operator.acting(), list[Array]()
 
         def combined(form: Stage) -> Array:
             columns = PLAIN.arrange((local.x,), (*inner, *base))
-            row = lower_stage(form, local.operator, h, slots, local.x, tables)
-            weights = [None if column is None else weight for weight, column in zip(row.weights, columns)]
-            return combine(weights, columns)
+            sums = columns_of(form, slots, PLAIN)
+            return act(sums, PLAIN.factors(1.0, h, len(sums)), tables, columns)
 
         with np.errstate(all="ignore"):  # what overflows on trial is rejected, or ends the run by name
             for form in recipe:
