@@ -35,7 +35,7 @@ class Coordinates:
         """Return the state ``y`` as a vector."""
         xp = array_namespace(y)
         if not self.paired:
-            return xp.reshape(y, (-1,))
+            return y.reshape(-1) if type(y) is np.ndarray else xp.reshape(y, (-1,))
         if isinstance(y, np.ndarray):
             return np.ascontiguousarray(y).reshape(-1).view(y.real.dtype)
         return xp.reshape(xp.stack([xp.real(y), xp.imag(y)], axis=-1), (-1,))
@@ -44,7 +44,7 @@ class Coordinates:
         """Return the vector ``x`` as a state."""
         xp = array_namespace(x)
         if not self.paired:
-            return xp.reshape(x, self.shape)
+            return x.reshape(self.shape) if type(x) is np.ndarray else xp.reshape(x, self.shape)
         if isinstance(x, np.ndarray):
             return np.ascontiguousarray(x).view(self._dtype).reshape(self.shape)
         pairs = xp.reshape(x, (*self.shape, 2))

@@ -16,7 +16,7 @@ from expint.lower.plan import Row
 from expint.operators.base import Operator, StoredOperator
 from expint.operators.columns import Columns
 
-__all__ = ["ErrorRow", "LoweredStep", "StepCache"]
+__all__ = ["ErrorRow", "LoweredStep", "PhiTables", "StepCache", "columns_of"]
 
 Evaluate = Callable[[int, float], Sequence[Any]]
 """p, s ↦ [φ_0(s L), …, φ_p(s L)]."""
@@ -74,20 +74,29 @@ class StepCache:
     def __init__(self, method: Method, operator: Operator, like: Array | None, size: int = 32) -> None:
         self.method, self.operator, self.like, self.size = method, operator, like, size
         self.layout = Layout.of(method)
+        alike = getattr(method, "steps_alike", False)
+        self._always = method.recipe(_context(0.0, 1.0, self.START)) if alike else None
         self._evaluate = operator.evaluator() if isinstance(operator, StoredOperator) else None
         self._tables: OrderedDict[float, PhiTables] = OrderedDict()
         self._steps: OrderedDict[Any, tuple[Any, LoweredStep]] = OrderedDict()
 
     def step(self, start: float, h: float, memory: tuple[float | None, ...]) -> LoweredStep:
         """Return the step of length ``h`` from ``start`` with slopes in memory as described by ``memory``."""
-        history = tuple([at / h for at in memory if at is not None])
-        context = StepContext(start, h, history)
-        recipe = self.method.recipe(context)
+        recipe = self._always
+        if recipe is None:
+            recipe = self.method.recipe(_context(start, h, memory))
         key = (h, id(recipe), memory)
         known = self._steps.get(key)
-        if known is not None:
+        if known is None:
+            lowered = self._lower(_context(start, h, memory), recipe, memory)
+            known = self._steps[key] = (recipe, lowered)  # holding the recipe keeps its id unique
+            _trim(self._steps, 4 * self.size)
+        else:
             self._steps.move_to_end(key)
-            return known[1]
+        return known[1]
+
+    def _lower(self, context: StepContext, recipe: Sequence[Stage], memory: tuple[float | None, ...]) -> LoweredStep:
+        h = context.step
         tables, estimate = self._tables_of(h), self.method.error(context)
         slots = tuple(at is not None for at in memory)
         tables.announce(recipe if estimate is None else (*recipe, estimate.stage), slots, self.layout)
@@ -99,10 +108,7 @@ class StepCache:
             at_end = recipe[-1].evaluate and len(estimate.stage.stages) == evaluated
             error = ErrorRow(row.weights, estimate.order, at_end)
         c = tuple(float(stage.c) for stage in recipe)
-        lowered = LoweredStep(c, rows, error, _advance(memory, recipe, h, self.method.history))
-        self._steps[key] = (recipe, lowered)  # holding the recipe keeps its id unique
-        _trim(self._steps, 4 * self.size)
-        return lowered
+        return LoweredStep(c, rows, error, _advance(memory, recipe, h, self.method.history))
 
     def start(self) -> Row:
         """Return the row of y_0 itself, where N is evaluated for the first time."""
@@ -119,6 +125,10 @@ class StepCache:
             self._tables[h] = PhiTables(self.operator, h, least, self._evaluate)
             _trim(self._tables, self.size)
         return self._tables[h]
+
+
+def _context(start: float, h: float, memory: tuple[float | None, ...]) -> StepContext:
+    return StepContext(start, h, tuple([at / h for at in memory if at is not None]))
 
 
 class PhiTables:
@@ -157,7 +167,7 @@ class PhiTables:
         for c in sorted(needed, key=abs, reverse=True):  # on the way to c some find c/2
             k = max(needed[c], self.least)
             if k >= len(self._values.get(c, ())):
-                self._values[c] = np.stack(self.evaluate(k, c * self.step))
+                self._values[c] = np.array(self.evaluate(k, c * self.step))
 
     def values(self, c: float) -> np.ndarray:
         """Return φ_k(c h L), as far as they were required, as one array whose first axis counts k."""

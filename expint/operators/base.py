@@ -15,6 +15,7 @@ from expint.operators.columns import Columns
 from expint.phi import phi_functions
 
 __all__ = [
+    "Act",
     "Operator",
     "PhiTable",
     "StoredOperator",
@@ -42,6 +43,10 @@ class PhiTable(Protocol):
 
     def values(self, c: float) -> np.ndarray:
         """Return φ_k(c h L), as far as they were required, as one host array whose first axis counts k."""
+
+
+Act = Callable[[Sequence[Terms], Sequence[float], PhiTable, Sequence[Array | None]], Array]
+"""What applies a row whose weights are not kept; see ``Operator.acting``."""
 
 
 class Operator(ABC):
@@ -90,6 +95,22 @@ class Operator(ABC):
         not be mutated in place while the run lasts.
         """
         return self.combine
+
+    def acting(self) -> Act:
+        """Return (columns, factors, table, vectors) ↦ Σ_j (Σ_k,c r φ_k(c h L)) v_j for rows of one step only.
+
+        The arguments are those of ``row``, and the v_j, of which the first is an array and None stands for zero. Weights
+        that serve no other step need not be formed.
+        """
+        combine = self.combiner()
+
+        def act(
+            columns: Sequence[Terms], factors: Sequence[float], table: PhiTable, vectors: Sequence[Array | None]
+        ) -> Array:
+            weights = self.row(columns, factors, table, vectors[0])
+            return combine([None if v is None else w for w, v in zip(weights, vectors)], vectors)
+
+        return act
 
     def reduced(self) -> Operator:
         """Return the operator that runs work with: this one, or one of a simpler kind to which it amounts."""

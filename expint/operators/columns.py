@@ -36,3 +36,8 @@ class Columns(tuple[Terms, ...]):
             for (k, c), r in self[j].items():
                 numbers[float(c)][i, k] = float(r)
         return numbers
+
+    @cached_property
+    def transposed(self) -> dict[float, np.ndarray]:
+        """The same with one line for each φ_k."""
+        return {c: np.ascontiguousarray(numbers.T) for c, numbers in self.numbers.items()}

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 
 from expint.backend import Array, asarray_like, is_complex
-from expint.operators.base import Operator, StoredOperator, check_dtype, host_numbers, is_sparse
+from expint.derive.algebra.phisum import Terms
+from expint.operators.base import Act, Operator, PhiTable, StoredOperator, check_dtype, host_numbers, is_sparse
+from expint.operators.columns import Columns
 from expint.phi import phi_matrices
 from expint.phi.multiples import Multiples
 
@@ -142,6 +144,26 @@ class Dense(StoredOperator):
         if like is None:
             return transposed
         return asarray_like(transposed.astype(np.complex128) if is_complex(like) else transposed, like)
+
+    def acting(self) -> Act:
+        """Return what applies a row by one vector Σ_j r v_j for each φ_k, and forms no weights."""
+        by_weights = super().acting()
+
+        def act(
+            columns: Sequence[Terms], factors: Sequence[float], table: PhiTable, vectors: Sequence[Array | None]
+        ) -> Array:
+            like = vectors[0]
+            if type(like) is not np.ndarray or like.ndim != 1 or not isinstance(columns, Columns):
+                return by_weights(columns, factors, table, vectors)
+            table.require(columns.highest)
+            nothing, total = np.zeros(len(like), like.dtype), None
+            held = np.array([nothing if (v := vectors[j]) is None else factors[j] * v for j in columns.held])
+            for c, numbers in columns.transposed.items():
+                terms = table.values(c)[: len(numbers)] @ (numbers @ held)[..., None]
+                total = np.add.reduce(terms, 0) if total is None else total + np.add.reduce(terms, 0)
+            return nothing if total is None else total[:, 0].astype(like.dtype, copy=False)
+
+        return act
 
     def combine(self, weights: Sequence[Any], columns: Sequence[Array]) -> Array:
         """Return Σ weights_j columns_j along the last axis."""

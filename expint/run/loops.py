@@ -11,19 +11,18 @@ from functools import partial
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from expint.backend import Array, Namespace, array_namespace
+from expint.backend import Array, all_finite, array_namespace
 from expint.lower.lower import same_step
 from expint.lower.plan import Plan
 from expint.phi.action import ActionFailure
-from expint.run.control import ErrorOf, Policy
+from expint.run.control import Policy
 from expint.run.control.rest import ASLEEP, AWAKE, FAINT, LOOKS, QUIET, look_ahead
-from expint.run.steppers import Stepper, Trial
+from expint.run.steppers import Attempt, Stepper
 from expint.run.stepsize import (
     approach,
     begin,
     check_first_slope,
     check_step,
-    finite,
     first_step,
     inside,
     too_many_steps,
@@ -33,8 +32,8 @@ from expint.run.tolerance import StepControl
 __all__ = ["Accepted", "over_plan", "over_times", "to_tolerance"]
 
 
-_Judged = tuple[float, ErrorOf, float, Array | None, Array]
-"""What is said of a step; see ``_judge``."""
+_Judged = tuple[float, float, Array | None, Array]
+"""What is said of a step; see ``_Judge``."""
 
 
 class Accepted(NamedTuple):
@@ -202,7 +201,7 @@ def to_tolerance(
     choose = partial(first_step, stepper.euler(memory), value, y, first, t, stops[-1], control)
     state, scale = policy.begin(control.first, choose), control.error.scale(y)
     pending, given, last, rest_ahead = iter(stops), control.first, stops[-1], _rest_ahead(control, span)
-    stop, attempt, judge = next(pending), stepper.attempt, _judge(control, array_namespace(scale))
+    stop, attempt, judge = next(pending), stepper.attempt, _Judge(control, y)
     for _ in range(control.most):
         state = policy.prepare(state)
         h, lands = approach(state.h, state.rung, t, stop, state.previous) if given is None else begin(given, t, stop)
@@ -214,7 +213,7 @@ def to_tolerance(
             if asleep and (seen := rest_ahead(stepper, memory, slope, t, direction * h)) < h:
                 state, h, lands, end = policy.watchful(state), seen, False, t + direction * seen
             made = attempt(memory, slope, t, end, direction * h, state.order)
-            error, error_of, change, found, reached = judge(made, scale, policy.strictness(state, h), rests)
+            error, change, found, reached = judge(made, scale, policy.strictness(state, h), rests)
             failure = None
         except ActionFailure as failed:
             failure, last_error, rejected = failed, math.inf, rejected + 1
@@ -222,11 +221,12 @@ def to_tolerance(
             continue
         if error > 1.0:
             rejected, last_error = rejected + 1, error
-            state = policy.rejected(state, h, error, made.order, error_of)
+            state = policy.rejected(state, h, error, made.order, judge.error_of)
             continue
-        state = policy.accepted(state, h, error, made.order, error_of, abs(last - end))
+        state = policy.accepted(state, h, error, made.order, judge.error_of, abs(last - end))
         rests, asleep = change <= QUIET, change <= ASLEEP and stepper.foretells
-        state = policy.watchful(state) if rests and not asleep else state
+        if rests and not asleep:
+            state = policy.watchful(state)
         memory, ahead = made.commit(found)
         y, t, scale = made.y, end, reached
         yield Accepted(t, y, evaluations, rejected, at_start, ahead, made.local)
@@ -262,37 +262,56 @@ def _no_error(order: int) -> float:
     return math.nan
 
 
-def _judge(control: StepControl, xp: Namespace) -> Callable[[Trial, Array, float, bool], _Judged]:
-    """Return what judges steps of a run with states of the namespace ``xp``.
+class _Judge:
+    """Judges the steps of a run with states like ``like``, one after the other.
 
-    It takes a step, the tolerance of each component where it starts, the policy's strictness, and whether N rests. It
-    returns plain values, since it is asked at every step:
-
-    - the error in units of what is allowed, inf where there is no way on, and by an order that of other estimates;
-    - how much N changes within the step in units of the tolerance, inf where it was not looked at;
-    - N at its end, if it was pending and the step is good, and the tolerance of each component there.
+    It is asked at every step, so that it returns plain values and remembers the step in question instead of making
+    functions of it.
     """
-    norm, looks, maximum = control.error, control.looks, xp.maximum
-    scale_of, size, grows = norm.scale, norm.size, norm.grows
 
-    def judge(made: Trial, scale: Array, strictness: float, rests: bool) -> _Judged:
-        reached, found, change, error_at = scale_of(made.y), None, math.inf, made.error
-        larger = maximum(scale, reached)
+    __slots__ = ("_grows", "_larger", "_looks", "_made", "_maximum", "_scale_of", "_size", "_strictness")
 
-        def error_of(order: int) -> float:
-            estimate = error_at(order)
-            return math.nan if estimate is None else strictness * size(estimate, larger)
+    def __init__(self, control: StepControl, like: Array) -> None:
+        self._looks, self._grows, self._maximum = control.looks, control.error.grows, array_namespace(like).maximum
+        self._scale_of, self._size = control.error.measures(like)
 
-        own = error_at(made.order)
+    def __call__(self, made: Attempt, scale: Array, strictness: float, rests: bool) -> _Judged:
+        """Judge a step.
+
+        Parameters
+        ----------
+        made
+            The step.
+        scale
+            The tolerance of each component where it starts.
+        strictness
+            That of the policy.
+        rests
+            Whether N rests.
+
+        Returns
+        -------
+        tuple
+            The error in units of what is allowed, inf where there is no way on; how much N changes within the step in
+            units of the tolerance, inf where it was not looked at; N at its end, if it was pending and the step is
+            good; and the tolerance of each component there.
+        """
+        size, reached = self._size, self._scale_of(made.y)
+        self._made, self._strictness, self._larger = made, strictness, self._maximum(scale, reached)
+        larger, found, change, own = self._larger, None, math.inf, made.error(made.order)
         error = math.nan if own is None else strictness * size(own, larger)
         if error <= 1.0:
             found = made.finish()
-            if found is not None and not finite(found):
-                return math.inf, error_of, change, None, reached  # the step after would find no way on
-        if looks and error <= (1.0 if rests else FAINT):
-            change = max((size(change, larger) for change in made.changes(found)), default=math.inf)
+            if found is not None and not all_finite(found):
+                return math.inf, change, None, reached  # the step after would find no way on
+        if self._looks and error <= (1.0 if rests else FAINT):
+            change = max([size(change, larger) for change in made.changes(found)], default=math.inf)
             if rests and change > AWAKE:
-                return change / AWAKE, _no_error, change, None, reached
-        return error, error_of, change, found, larger if grows else reached
+                self._strictness = math.nan  # no estimate has seen it
+                return change / AWAKE, change, None, reached
+        return error, change, found, larger if self._grows else reached
 
-    return judge
+    def error_of(self, order: int) -> float:
+        """Return the error of the step in question by its estimate of another order, nan where there is none."""
+        estimate = self._made.error(order)
+        return math.nan if estimate is None else self._strictness * self._size(estimate, self._larger)

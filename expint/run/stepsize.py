@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from expint.backend import Array, array_namespace
+from expint.backend import Array, all_finite
 from expint.run.tolerance import AdaptiveFailure, StepControl
 from expint.solution import Status
 
@@ -14,7 +14,6 @@ __all__ = [
     "begin",
     "check_first_slope",
     "check_step",
-    "finite",
     "first_step",
     "inside",
     "on_ladder",
@@ -38,12 +37,6 @@ _GLANCE = 1e-3
 
 _SAME = 4
 """Step sizes that differ by less, in units in the last place of t, are the same: times asked for carry rounding."""
-
-
-def finite(slope: Array) -> bool:
-    """Whether all values are finite."""
-    xp = array_namespace(slope)
-    return bool(xp.all(xp.isfinite(slope)))
 
 
 def on_ladder(h: float, unit: float, rungs: int) -> float:
@@ -85,7 +78,7 @@ def inside(at: float, start: float, end: float) -> float:
 
 def check_first_slope(slope: Array, t: float) -> None:
     """Raise AdaptiveFailure if N is not finite at the initial state."""
-    if not finite(slope):
+    if not all_finite(slope):
         raise AdaptiveFailure(
             Status.NON_FINITE,
             f"expected nonlinear to be finite at the initial state, received inf or nan at t = {t:.6g}; check y0",

@@ -33,7 +33,8 @@ from diffusion.samplers.fitted.fingerprint import Fingerprint
 from diffusion.samplers.fitted.number_file import read_numbers, write_numbers
 from diffusion.samplers.fitted.report import Report
 from diffusion.samplers.fitted.stored import arrays_of, facts_of, parts_of
-from expint.arguments import instance, real_values, seen, text
+from expint.arguments import instance, seen, text
+from expint.arrays import real_values
 from expint.backend import Array
 from expint.operators import Scalar
 

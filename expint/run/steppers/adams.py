@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
+from typing import NamedTuple
 
 from expint.backend import Array, array_namespace
 from expint.lower.memory import ListedColumns, StackedColumns
-from expint.lower.pair import PairCache
+from expint.lower.pair import PairCache, PairRows
 from expint.run.control.orders import ELEMENTARY, OrderPolicy
 from expint.run.control.rest import longest_at_rest
 from expint.run.dense.collocated import Collocated
@@ -77,38 +79,66 @@ class AdamsPairs:
 
     def advance(self, memory: _Memory, slope: Slope, t: float, end: float, h: float) -> Trial:
         """Return a step of the highest order that the memory allows."""
-        order = min(len(memory[1]), self.pairs.method.q)
-        return self.attempt(memory, slope, t, end, h, order)._replace(order=0, error=no_estimate)
+        made = self.attempt(memory, slope, t, end, h, min(len(memory[1]), self.pairs.method.q))
+        return Trial(made.y, 0, no_estimate, made.finish, made.commit, made.changes)
 
-    def attempt(self, memory: _Memory, slope: Slope, t: float, end: float, h: float, order: int) -> Trial:
+    def attempt(self, memory: _Memory, slope: Slope, t: float, end: float, h: float, order: int) -> _Step:
         """Return a step from ``order`` past slopes, with the error estimates of that order and its neighbours.
 
         There are fewer slopes where some nearly coincide.
         """
         del t
-        columns, places, newest = memory
-        predict, correct, order, estimates, foreseen, following = self.pairs.rows(h, places, order)
+        columns, places, _ = memory
+        rows = self.pairs.rows(h, places, order)
+        predict, correct, order, _, foreseen, _ = rows
         point = columns.predict(predict)
         found = slope(end, point)
         difference = columns.difference(foreseen[order], found)
         after = point if correct is None else point + columns.weigh(correct, difference)
+        finish = partial(slope, end, after) if self._again else nothing_pending
+        return _Step(after, order, finish, memory, h, rows, found, difference)
 
-        def error(k: int) -> Array | None:
-            if k not in estimates:
-                return None
-            own = difference if k == order else columns.difference(foreseen[k], found)
-            return columns.weigh(estimates[k], own)
 
-        def commit(again: Array | None) -> tuple[_Memory, Array]:
-            ahead = found if again is None else again
-            columns.accept(after, ahead)
-            return (columns, following, ahead), ahead
+class _Step(NamedTuple):
+    """A step that is not yet accepted, as ``Attempt``: a tuple is made in less time than functions.
 
-        def changes(again: Array | None) -> tuple[Array]:
-            return (h * ((found if again is None else again) - newest),)
+    Attributes
+    ----------
+    y, order, finish, local
+        As in ``Trial``.
+    memory, h, rows
+        The memory, the length of the step and its numbers.
+    found, difference
+        N at the point that was predicted, and how far it is from what was foreseen.
+    """
 
-        finish = (lambda: slope(end, after)) if self._again else nothing_pending
-        return Trial(after, order, error, finish, commit, changes)
+    y: Array
+    order: int
+    finish: Callable[[], Array | None]
+    memory: _Memory
+    h: float
+    rows: PairRows
+    found: Array
+    difference: Array
+    local: None = None
+
+    def error(self, k: int) -> Array | None:
+        """Return the estimate of order ``k`` of the local error, None where there is none."""
+        columns, estimates = self.memory[0], self.rows.estimates
+        if k not in estimates:
+            return None
+        own = self.difference if k == self.order else columns.difference(self.rows.foreseen[k], self.found)
+        return columns.weigh(estimates[k], own)
+
+    def commit(self, again: Array | None) -> tuple[_Memory, Array]:
+        """Return the memory after the step, and N there."""
+        columns, ahead = self.memory[0], self.found if again is None else again
+        columns.accept(self.y, ahead)
+        return (columns, self.rows.memory, ahead), ahead
+
+    def changes(self, again: Array | None) -> tuple[Array]:
+        """Return how much N changes from one end of the step to the other."""
+        return (self.h * ((self.found if again is None else again) - self.memory[2]),)
 
 
 def remember(pairs: PairCache, y: Array, value: Array) -> ListedColumns | StackedColumns:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from expint.backend import Array
@@ -20,6 +21,10 @@ from expint.run.steppers.protocol import Foretold, Slope, Trial, foretold, no_es
 from expint.run.tolerance import StepControl
 
 __all__ = ["FixedLinear", "Remembered"]
+
+
+Finish = Callable[[], Array | None]
+"""That of ``Trial``."""
 
 
 class Remembered(NamedTuple):
@@ -47,14 +52,18 @@ class FixedLinear:
     ----------
     steps
         Lowers the steps.
+
+    Attributes
+    ----------
+    layout, accept, evaluate
+        The order of the columns, and what changes them; see ``Layout.moves``.
     """
 
     repeats = starts_with_slope = foretells = True
 
     def __init__(self, steps: StepCache) -> None:
         self.steps, self.name, self._combine = steps, steps.method.name, steps.operator.combiner()
-        self._layout = steps.layout
-        self._accept, self._evaluate = steps.layout.moves()
+        self.layout, (self.accept, self.evaluate) = steps.layout, steps.layout.moves()
 
     @property
     def order(self) -> int:
@@ -78,7 +87,7 @@ class FixedLinear:
         """Return the memory at the start of a run."""
         del t
         assert slope is not None  # steps look at it
-        return Remembered(self._evaluate(self._layout.start(y), slope), self.steps.START, (slope,))
+        return Remembered(self.evaluate(self.layout.start(y), slope), self.steps.START, (slope,))
 
     def newest(self, memory: Remembered) -> Array:
         """Return the newest value of N in memory."""
@@ -100,50 +109,75 @@ class FixedLinear:
 
     def advance(self, memory: Remembered, slope: Slope, t: float, end: float, h: float) -> Trial:
         """Return a step from ``t`` to ``end``, without error estimate."""
-        step, point, columns = self._stages(memory, slope, t, h)
-        finish = (lambda: slope(end, point)) if step.rows[-1].evaluate else nothing_pending
-        return Trial(
-            point, 0, no_estimate, finish, self._commit(step, point, columns), self._changes(memory, columns, h)
-        )
+        made = self._step(memory, slope, t, end, h, estimates=False)
+        return Trial(made.y, 0, no_estimate, made.finish, made.commit, made.changes)
 
-    def attempt(self, memory: Remembered, slope: Slope, t: float, end: float, h: float, order: int) -> Trial:
+    def attempt(self, memory: Remembered, slope: Slope, t: float, end: float, h: float, order: int) -> _Step:
         """Return a step with the error estimate of its method, None if it has none."""
         del order
-        step, point, columns = self._stages(memory, slope, t, h)
-        finish = (lambda: slope(end, point)) if step.rows[-1].evaluate else nothing_pending
-        if step.error is None:
-            return Trial(point, 0, no_estimate, finish, self._commit(step, point, columns))
-        if step.error.at_end:
-            columns, finish = self._evaluate(columns, slope(end, point)), nothing_pending
-        error = self._combine(step.error.weights, columns)
-        changes = self._changes(memory, columns, h)
-        return Trial(point, step.error.order, lambda _: error, finish, self._commit(step, point, columns), changes)
+        return self._step(memory, slope, t, end, h, estimates=True)
 
-    def _stages(self, memory: Remembered, slope: Slope, t: float, h: float) -> tuple[LoweredStep, Array, Memory]:
-        """Return the step, y_{n+1}, and the columns after all stages, y_{n+1} not yet among them and N not there."""
-        step, columns, point = self.steps.step(t, h, memory.places), memory.columns, None
-        combine, take_up = self._combine, self._evaluate
-        for c, row in zip(step.c, step.rows):
-            point = combine(row.weights, columns)
-            if row.evaluate and not row.accept:
+    def _step(self, memory: Remembered, slope: Slope, t: float, end: float, h: float, estimates: bool) -> _Step:
+        lowered, columns, point = self.steps.step(t, h, memory.places), memory.columns, None
+        combine, take_up, error = self._combine, self.evaluate, None
+        for c, (weights, evaluate, accept, _) in zip(lowered.c, lowered.rows):
+            point = combine(weights, columns)
+            if evaluate and not accept:
                 columns = take_up(columns, slope(t + c * h, point))
-        return step, point, columns
+        finish: Finish = partial(slope, end, point) if lowered.rows[-1].evaluate else nothing_pending
+        estimate = lowered.error if estimates else None
+        if estimate is None:
+            return _Step(point, 0, finish, None, self, memory, h, lowered, columns)
+        if estimate.at_end:
+            columns, finish = take_up(columns, slope(end, point)), nothing_pending
+        return _Step(
+            point, estimate.order, finish, combine(estimate.weights, columns), self, memory, h, lowered, columns
+        )
 
-    def _commit(
-        self, step: LoweredStep, point: Array, columns: Memory
-    ) -> Callable[[Array | None], tuple[Remembered, Array | None]]:
-        def commit(found: Array | None) -> tuple[Remembered, Array | None]:
-            after = columns if found is None else self._evaluate(columns, found)
-            after = self._accept(self._layout.keep(after, len(step.memory)), point)
-            slopes = self._layout.values(after)
-            return Remembered(after, step.memory, slopes), slopes[0] if step.memory[0] == 0 else None
 
-        return commit
+class _Step(NamedTuple):
+    """A step that is not yet accepted, as ``Attempt``: a tuple is made in less time than functions.
 
-    def _changes(self, memory: Remembered, columns: Memory, h: float) -> Callable[[Array | None], Sequence[Array]]:
-        def changes(found: Array | None) -> Sequence[Array]:
-            values = self._layout.values(columns if found is None else self._evaluate(columns, found))
-            seen = values[: len(values) - len(memory.slopes)]
-            return [h * (value - memory.slopes[0]) for value in seen] if memory.places[0] == 0 else ()
+    Attributes
+    ----------
+    y, order, finish, local
+        As in ``Trial``.
+    estimate
+        The error estimate, None if there is none.
+    stepper, memory, h, lowered
+        What made the step, where it starts, its length and its numbers.
+    columns
+        The columns after all stages, y_{n+1} not yet among them.
+    """
 
-        return changes
+    y: Array
+    order: int
+    finish: Finish
+    estimate: Array | None
+    stepper: FixedLinear
+    memory: Remembered
+    h: float
+    lowered: LoweredStep
+    columns: Memory
+    local: None = None
+
+    def error(self, order: int) -> Array | None:
+        """Return the error estimate, the only one."""
+        del order
+        return self.estimate
+
+    def _taken_up(self, found: Array | None) -> Memory:
+        return self.columns if found is None else self.stepper.evaluate(self.columns, found)
+
+    def commit(self, found: Array | None) -> tuple[Remembered, Array | None]:
+        """Return the memory after the step, and N at its end as far as it is known."""
+        layout, places = self.stepper.layout, self.lowered.memory
+        columns = self.stepper.accept(layout.keep(self._taken_up(found), len(places)), self.y)
+        slopes = layout.values(columns)
+        return Remembered(columns, places, slopes), slopes[0] if places[0] == 0 else None
+
+    def changes(self, found: Array | None) -> Sequence[Array]:
+        """Return how much the values of N that the step has seen differ from that where it starts."""
+        (_, places, slopes), values = self.memory, self.stepper.layout.values(self._taken_up(found))
+        seen = values[: len(values) - len(slopes)]
+        return [self.h * (value - slopes[0]) for value in seen] if places[0] == 0 else ()

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from expint.backend import Array
+from expint.backend import Array, all_finite
 from expint.derive.algebra.phisum import Terms
 from expint.derive.algebra.spread import lookback
 from expint.derive.kinds.presentation import uniform_step
@@ -17,7 +17,7 @@ from expint.derive.kinds.rosenbrock import increment
 from expint.derive.kinds.stage import Method, Stage, StepContext
 from expint.jacobian import JacobianFailure, Linearisation, Lineariser
 from expint.jacobian.source import Before
-from expint.lower.cache import PhiTables, lower_stage
+from expint.lower.cache import PhiTables, columns_of
 from expint.lower.memory import PLAIN
 from expint.operators.base import Operator
 from expint.run.control import Controller
@@ -27,7 +27,6 @@ from expint.run.dense.continuous import Counted
 from expint.run.dense.linearised import OfLinearised
 from expint.run.flow import flow
 from expint.run.steppers.protocol import Foretold, Slope, Trial, no_estimate, trusted_order
-from expint.run.stepsize import finite
 from expint.run.tolerance import AdaptiveFailure, StepControl
 from expint.solution import Status
 
@@ -227,18 +226,17 @@ class LinearisedSteps:
         ]
         slots = (True,) * len(base)
         tables.announce(forms, slots)
-        combine, inner = local.operator.combiner(), list[Array]()
+        act, inner = local.operator.acting(), list[Array]()
 
         def combined(form: Stage) -> Array:
             columns = PLAIN.arrange((local.x,), (*inner, *base))
-            row = lower_stage(form, local.operator, h, slots, local.x, tables)
-            weights = [None if column is None else weight for weight, column in zip(row.weights, columns)]
-            return combine(weights, columns)
+            sums = columns_of(form, slots, PLAIN)
+            return act(sums, PLAIN.factors(1.0, h, len(sums)), tables, columns)
 
         with np.errstate(all="ignore"):  # what overflows on trial is rejected, or ends the run by name
             for form in recipe:
                 x = local.x + combined(form)
-                if form.accept or not finite(x):
+                if form.accept or not all_finite(x):
                     break
                 t = local.t + form.c * h
                 inner.insert(0, local.remainder(t, x, flat(slope(t, back(x)))))

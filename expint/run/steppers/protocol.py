@@ -10,7 +10,17 @@ from expint.run.control import Policy
 from expint.run.dense.continuous import Counted, Interpolation
 from expint.run.tolerance import StepControl
 
-__all__ = ["Foretold", "Slope", "Stepper", "Trial", "foretold", "no_estimate", "nothing_pending", "trusted_order"]
+__all__ = [
+    "Attempt",
+    "Foretold",
+    "Slope",
+    "Stepper",
+    "Trial",
+    "foretold",
+    "no_estimate",
+    "nothing_pending",
+    "trusted_order",
+]
 
 Slope = Callable[..., Array]
 """N(t, y), counted; for splittings the flow of N."""
@@ -21,8 +31,40 @@ Foretold = Callable[[float], tuple[Array, Array]]
 M = TypeVar("M")
 
 
+class Attempt(Protocol):
+    """A step that is not yet accepted; the attributes are those of ``Trial``."""
+
+    @property
+    def y(self) -> Array:
+        """y_{n+1}."""
+
+    @property
+    def order(self) -> int:
+        """The order of the error estimate."""
+
+    @property
+    def local(self) -> Any:
+        """What interpolation asks for."""
+
+    @property
+    def error(self) -> Callable[[int], Array | None]:
+        """The error estimate by its order."""
+
+    @property
+    def finish(self) -> Callable[[], Array | None]:
+        """Evaluates N where that is pending."""
+
+    @property
+    def commit(self) -> Callable[[Array | None], tuple[Any, Array | None]]:
+        """Makes the memory after the step."""
+
+    @property
+    def changes(self) -> Callable[[Array | None], Sequence[Array]]:
+        """Tells how much N changed within the step."""
+
+
 class Trial(NamedTuple):
-    """A step that is not yet accepted.
+    """A step that is not yet accepted, of functions. Steppers whose steps cost little make tuples with methods instead.
 
     Attributes
     ----------
@@ -83,7 +125,7 @@ class Stepper(Protocol[M]):
     def newest(self, memory: M) -> Array | None:
         """Return the newest value of N in memory, None where it keeps none."""
 
-    def advance(self, memory: M, slope: Slope, t: float, end: float, h: float) -> Trial:
+    def advance(self, memory: M, slope: Slope, t: float, end: float, h: float) -> Attempt:
         """Return a step of length ``h`` from ``t`` to ``end``, without error estimate.
 
         Raises
@@ -94,7 +136,7 @@ class Stepper(Protocol[M]):
             If there is no way on from where the step starts, however short it is.
         """
 
-    def attempt(self, memory: M, slope: Slope, t: float, end: float, h: float, order: int) -> Trial:
+    def attempt(self, memory: M, slope: Slope, t: float, end: float, h: float, order: int) -> Attempt:
         """Return a step with its error estimate, of the given order where there is a choice; raises as ``advance``."""
 
     def interpolation(self, slope: Counted) -> Interpolation:

@@ -1,0 +1,182 @@
+"""What a step on a short state costs: microseconds of processor time, beside another checkout of the library.
+
+    python -m benchmarks.step_speed [OTHER] [--only NAME …] [--repeats N] [--quick]
+
+Every checkout is a process of its own that does nothing but run, one run at a time; they take turns, and of each the
+shortest counts, so that what else the machine does meanwhile hardly shows. A step is an attempt, accepted or rejected;
+evaluations of N, which are cheap here, are counted in. ``OTHER`` is the root of another checkout, compared as this one
+over the other: below 1 this one is faster.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+SPAN, REPEATS = 20.0, 15
+QUICK_SPAN = 0.5
+SAMPLED = 100
+
+Run = Callable[[], float]
+"""Runs once and returns how many steps were tried."""
+
+
+def worker(only: Sequence[str], span: float) -> None:
+    """Answer each line of input, the name of a run, with seconds a step."""
+    runs = all_runs(span)
+    for name in only:
+        runs[name]()  # what is made once is made now
+    for line in sys.stdin:
+        run = runs[line.strip()]
+        start = time.process_time()
+        steps = run()
+        print((time.process_time() - start) / steps, flush=True)
+
+
+def all_runs(span: float) -> dict[str, Run]:
+    """Return the runs by name."""
+    import numpy as np
+
+    import expint
+
+    diagonal, start = np.array([-10.0, -1.0, -8.0 / 3.0]), np.array([1.0, 2.0, 20.0])
+
+    def coupling(t: float, y: Any) -> Any:
+        x, v, z = y.tolist()
+        return np.array([10.0 * v, x * (28.0 - z), x * v])
+
+    def lorenz(t: float, y: Any) -> Any:
+        x, v, z = y.tolist()
+        return np.array([10.0 * (v - x), x * (28.0 - z) - v, x * v - 8.0 / 3.0 * z])
+
+    def waves(t: float, y: Any) -> Any:
+        return y * 0.5
+
+    def adaptive(method: str, nonlinear: Any = coupling, rtol: float = 1e-6, span: float = span, **options: Any) -> Run:
+        def run() -> float:
+            solution = expint.solve_ivp(nonlinear, (0.0, span), start, method=method, rtol=rtol, **options)
+            return solution.stats.steps + solution.stats.rejected
+
+        return run
+
+    def given(method: str, nonlinear: Any, y0: Any, steps: int, **options: Any) -> Run:
+        def run() -> float:
+            step, end = {"step": span / SPAN / 100}, steps * span / SPAN / 100
+            return expint.solve_ivp(nonlinear, (0.0, end), y0, method=method, **step, **options).stats.steps
+
+        return run
+
+    symbol, modes = -1j * np.arange(65.0), np.ones(65, complex)
+    diagonally = {"linear": diagonal}
+    return {
+        "auto": adaptive("auto", **diagonally),
+        "auto, short runs": adaptive("auto", span=span / 20, **diagonally),
+        "auto, dense output": adaptive("auto", dense_output=True, **diagonally),
+        "pec5": adaptive("pec5", **diagonally),
+        "expint43": adaptive("expint43", **diagonally),
+        "etd34": adaptive("etd34", **diagonally),
+        "lawson-dormand-prince54": adaptive("lawson-dormand-prince54", **diagonally),
+        "exprb43": adaptive("exprb43", lorenz, span=span / 5),
+        "exprb43, given steps": given("exprb43", lorenz, start, 200),
+        "etdrk4, given steps": given("etdrk4", coupling, start, 2000, **diagonally),
+        "etdrk4, given steps, 65 complex": given("etdrk4", waves, modes, 2000, linear=symbol),
+        "ipndm": sampled("ipndm"),
+    }
+
+
+def sampled(sampler: str) -> Run:
+    """Return the runs of a sampler on three numbers, with a network that costs nothing."""
+
+    def run() -> float:
+        import torch
+
+        import diffusion
+
+        x = torch.zeros(1, 3)
+        diffusion.sample(diffusion.Denoiser(lambda x, t: x), x, sampler=sampler, steps=SAMPLED)
+        return SAMPLED
+
+    return run
+
+
+NAMES = (
+    "auto",
+    "auto, short runs",
+    "auto, dense output",
+    "pec5",
+    "expint43",
+    "etd34",
+    "lawson-dormand-prince54",
+    "exprb43",
+    "exprb43, given steps",
+    "etdrk4, given steps",
+    "etdrk4, given steps, 65 complex",
+    "ipndm",
+)
+
+
+def begun(root: Path, names: Sequence[str], span: float) -> subprocess.Popen[str]:
+    """Start the process that runs a checkout."""
+    single = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    command = [sys.executable, __file__, "--worker", str(span), *names]
+    environment = {**os.environ, **single, "PYTHONPATH": str(root), "PYTHONSAFEPATH": "1"}
+    return subprocess.Popen(
+        command, cwd=root, env=environment, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+
+
+def asked(process: subprocess.Popen[str], name: str) -> float:
+    """Return the seconds a step of one run of a checkout."""
+    assert process.stdin is not None  # both are pipes
+    assert process.stdout is not None
+    process.stdin.write(f"{name}\n")
+    process.stdin.flush()
+    answer = process.stdout.readline()
+    if not answer:
+        raise RuntimeError(f"expected the seconds a step of {name}, received nothing; run that checkout alone")
+    return float(answer)
+
+
+def shortest(roots: Sequence[Path], names: Sequence[str], repeats: int, span: float) -> dict[str, list[float]]:
+    """Return, by the name of a run, the least seconds a step of each checkout."""
+    processes = [begun(root, names, span) for root in roots]
+    try:
+        return {
+            name: [min(times) for times in zip(*[[asked(p, name) for p in processes] for _ in range(repeats)])]
+            for name in names
+        }
+    finally:
+        for process in processes:
+            process.terminate()
+            process.wait()
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Print the table."""
+    from benchmarks import parser
+
+    made = parser("benchmarks.step_speed", __doc__)
+    made.add_argument("other", nargs="?", type=Path, help="the root of another checkout")
+    made.add_argument("--only", nargs="+", choices=NAMES, default=NAMES, metavar="NAME", help="these runs alone")
+    made.add_argument("--repeats", type=int, default=REPEATS, help="how often each run is made")
+    arguments = made.parse_args(argv)
+    roots = [ROOT] if arguments.other is None else [ROOT, arguments.other.resolve()]
+    repeats, span = (1, QUICK_SPAN) if arguments.quick else (arguments.repeats, SPAN)
+    print("| µs a step | this checkout | the other | this over the other |\n|---|---|---|---|")
+    for name, times in shortest(roots, arguments.only, repeats, span).items():
+        figures = [f"{1e6 * seconds:.1f}" for seconds in times]
+        ratio = [f"{times[0] / times[1]:.2f}"] if len(times) > 1 else ["", ""]
+        print("|", " | ".join([name, *figures, *ratio]), "|")
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--worker"]:
+        worker(sys.argv[3:], float(sys.argv[2]))
+    else:
+        main()
