@@ -225,8 +225,7 @@ def to_tolerance(
             continue
         state = policy.accepted(state, h, error, made.order, judge.error_of, abs(last - end))
         rests, asleep = change <= QUIET, change <= ASLEEP and stepper.foretells
-        if rests and not asleep:
-            state = policy.watchful(state)
+        state = policy.watchful(state) if rests and not asleep else state
         memory, ahead = made.commit(found)
         y, t, scale = made.y, end, reached
         yield Accepted(t, y, evaluations, rejected, at_start, ahead, made.local)
