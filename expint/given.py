@@ -121,11 +121,11 @@ def given_number(name: str, value: Any) -> float:
         raise wrong from error
 
 
-def given_grid(values: Any) -> np.ndarray:
+def given_grid(values: Any, name: str = "grid") -> np.ndarray:
     """Return a grid as an array of plain numbers."""
-    grid = _several("grid", values)
+    grid = _several(name, values)
     if grid is None:
-        raise TypeError("expected grid to be a sequence of times, received None")
+        raise TypeError(f"expected {name} to be a sequence of times, received None")
     return grid
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from expint.backend import Array, array_namespace, to_numpy
-from expint.given import check_state
+from expint.given import check_state, given_grid, given_times
 from expint.ivp.checks import check_rtol, default_atol
 from expint.operators.over_time.time_dependent import TimeDependent
 from expint.operators.over_time.time_scaled import TimeScaled
@@ -47,7 +47,7 @@ def solve_in_pieces(
         options["atol"] = atol if np.any(to_numpy(atol)) else None
     watched, found = check_events(events, args), list[Solution]()
     on_grid = None if grid is None else _divided(grid, times)
-    asked = None if t_eval is None else np.asarray(t_eval, dtype=np.float64)
+    asked = None if t_eval is None else given_grid(t_eval, "t_eval")
     most = options.pop("max_steps", 1_000_000)
     for n, (start, end) in enumerate(pairwise(times)):
         sees = _Sides(start, end)
@@ -150,11 +150,8 @@ class PiecewiseOutput:
 
 def _check(breakpoints: Sequence[float], t_span: tuple[float, float]) -> list[float]:
     """Return the ends of all pieces."""
-    start, end = (float(t) for t in t_span)
-    try:
-        inner = np.asarray(breakpoints, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise TypeError(f"expected breakpoints to be a sequence of times, received {breakpoints!r}") from error
+    start, end = given_times(t_span, None, None, None, None, math.inf, 1).span
+    inner = given_grid(breakpoints, "breakpoints")
     if inner.ndim != 1:
         raise ValueError(f"expected breakpoints to be a sequence of times, received an array of shape {inner.shape}")
     low, high = min(start, end), max(start, end)
@@ -166,7 +163,7 @@ def _check(breakpoints: Sequence[float], t_span: tuple[float, float]) -> list[fl
 
 def _divided(grid: Sequence[float], times: Sequence[float]) -> list[np.ndarray]:
     """Return the parts of the grid between the times, which must lie on it."""
-    given = np.asarray(grid, dtype=np.float64)
+    given = given_grid(grid)
     places = [int(np.argmin(np.abs(given - t))) for t in times]
     missing = [t for t, place in zip(times, places) if given[place] != t]
     if missing:
