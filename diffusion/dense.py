@@ -25,6 +25,7 @@ from diffusion.planning.plan import slopes_since
 from diffusion.planning.signal_rule import lagrange_basis, signal_rule
 from diffusion.process.schedule import NoiseSchedule
 from expint.backend import Array, all_finite, array_namespace
+from expint.given import refuse_each_gradient, refuse_gradients
 
 __all__ = ["DensePath", "with_dense_output"]
 
@@ -73,7 +74,11 @@ class DensePath:
         ------
         ValueError
             If a time lies outside the run.
+        TypeError
+            If a gradient by the time is asked for.
         """
+        refuse_gradients("the time of sol(t)", t)
+        refuse_each_gradient("the time of sol(t)", t)
         times = np.asarray(t, dtype=float)
         outside = times[~((times >= self._times[-1]) & (times <= self._times[0]))]
         if outside.size:

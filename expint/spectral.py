@@ -11,7 +11,7 @@ import numpy as np
 
 from expint.arguments import checked, function, integer, number, seen
 from expint.arrays import template
-from expint.backend import Array, array_namespace, asarray_like, device, is_numpy
+from expint.backend import Array, array_namespace, asarray_like, device, is_complex, is_numpy
 
 __all__ = ["Chebyshev", "Fourier"]
 
@@ -95,11 +95,16 @@ class Fourier:
         Raises
         ------
         TypeError
-            If ``u`` is no array of the library for which the grid was made.
+            If ``u`` is no array of the library for which the grid was made, or complex on a real grid.
         ValueError
             If its last axis has not the n points of the grid.
         """
         self._check(u, self.n, "values on the grid")
+        if self.real and is_complex(u):
+            raise TypeError(
+                f"expected real values on a real grid, received {seen(u)}; make the grid with Fourier(…, real=False), "
+                "or transform the real and the imaginary part apart"
+            )
         return self._forward(u)
 
     def ifft(self, v: Array) -> Array:

@@ -115,7 +115,7 @@ class Lineariser:
         refuse_recorded(y0)
         real = source.is_real(t0, y0) if isinstance(source, Given) else True
         self.source, self.coordinates, self.stats = source, Coordinates(y0, real), stats
-        self._nonlinear, self._tolerance = nonlinear, tolerance
+        self._nonlinear, self._tolerance, self._newest = nonlinear, tolerance, dict[str, Any]()
         self._linear = LinearPart(linear, y0, self.coordinates)
         self.form = self._choose(t0, y0)
         if self.form == "action" and is_jax(array_namespace(y0)):
@@ -180,6 +180,10 @@ class Lineariser:
         source, linear = self.source, self._linear
         if isinstance(source, Given):
             whole = source.matrix(place.t, y)
+            if hasattr(whole, "matvec") and not source.constant:
+                own = _AsOf(source, place.t, y, self._newest, self.stats)
+                self._newest.update(operator=whole, place=own)
+                whole = own
             operator, product = self._of_matrix(whole, place, None)
             return operator, linear.subtracted(product), None
         if isinstance(source, Product):
@@ -226,6 +230,24 @@ class Lineariser:
             return along
 
         return counted
+
+
+@dataclass(frozen=True)
+class _AsOf:
+    """What ``jac`` returned at (t, y): it may be changed by the next call, so that it is asked again after that."""
+
+    source: Given
+    t: float
+    y: Array
+    newest: dict[str, Any]
+    stats: Stats
+
+    def matvec(self, v: Array) -> Array:
+        """Return the product as of (t, y)."""
+        if self.newest["place"] is not self:
+            self.stats.jacobian_evaluations += 1
+            self.newest.update(operator=self.source.matrix(self.t, self.y), place=self)
+        return self.newest["operator"].matvec(v)
 
 
 def _matrix_free(product: Callable[[Array], Array], n: int) -> Operator:

@@ -328,3 +328,14 @@ def test_rotations_that_go_round_from_step_to_step_hide_no_zero(method: str, rat
     )
     zeros = (np.arange(int(200 * rate / np.pi + 0.5)) + 0.5) * np.pi / rate
     np.testing.assert_allclose(run.t_events[0], zeros, rtol=1e-9)
+
+
+@pytest.mark.parametrize("power", [1 / 5, 3, 9])
+@pytest.mark.parametrize("size", [1e-100, 1.0, 1e100])
+def test_zeros_are_located_however_flat_or_steep(power, size):
+    def event(t, y):
+        return size * math.copysign(abs(t - 0.3) ** power, t - 0.3)
+
+    run = expint.solve_ivp(lambda t, y: -(y**2), (0, 1), [1.0], linear=-1.0, events=event)
+    assert len(run.t_events[0]) == 1
+    assert abs(run.t_events[0][0] - 0.3) < 1e-15

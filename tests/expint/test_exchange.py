@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from scipy.sparse.linalg import LinearOperator
 
 import expint
 from expint.exchange import ask, lent
@@ -179,6 +180,37 @@ def test_a_jacobian_may_write_into_one_array(options: dict[str, float]) -> None:
     np.testing.assert_array_equal(got[0], expected[0])
     by_products = outcome(fresh, Y0, jac=Product(lambda t, y, v: jacobian(t, y) @ v), **options)
     np.testing.assert_array_equal(outcome(fresh, Y0, jac=Product(along), **options)[0], by_products[0])
+
+
+class Shared(LinearOperator):
+    """Products with the matrix that was set last."""
+
+    def __init__(self, matrix: np.ndarray) -> None:
+        super().__init__(float, matrix.shape)
+        self.matrix = matrix
+
+    def _matvec(self, v: np.ndarray) -> np.ndarray:
+        return self.matrix @ v
+
+
+@pytest.mark.parametrize("method", ["exprb43", "pexprb54s4", "rosenbrock-ladder5"])
+@pytest.mark.parametrize("one_object", [True, False])
+def test_an_operator_that_jac_changes_later_is_between_the_steps_what_it_was(method: str, one_object: bool) -> None:
+    kept = Shared(np.zeros((3, 3)))
+
+    def reused(t: float, y: np.ndarray) -> LinearOperator:
+        kept.matrix = jacobian(t, y)
+        return kept if one_object else LinearOperator((3, 3), matvec=lambda v: kept.matrix @ v, dtype=float)
+
+    def crosses(t: float, y: np.ndarray) -> float:
+        return y[0] - 0.9
+
+    options: dict[str, Any] = {"method": method, "rtol": 1e-8, "dense_output": True, "events": crosses}
+    expected = expint.solve_ivp(fresh, (0, 0.4), Y0, jac=lambda t, y: Shared(jacobian(t, y)), **options)
+    got = expint.solve_ivp(fresh, (0, 0.4), Y0, jac=reused, **options)
+    times = np.linspace(0.0, 0.4, 33)
+    np.testing.assert_array_equal(got.sol(times), expected.sol(times))
+    np.testing.assert_array_equal(got.t_events, expected.t_events)
 
 
 def test_products_and_flows_may_use_their_memory_again() -> None:

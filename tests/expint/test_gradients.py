@@ -46,6 +46,9 @@ REFUSED: dict[str, Callable[[torch.Tensor], Any]] = {
     "sol(t)": lambda q: solve(dense_output=True, **FIXED).sol(q),  # type: ignore[misc]
     "sol of several": lambda q: solve(dense_output=True, **FIXED).sol(torch.stack([q, q])),  # type: ignore[misc]
     "t0": lambda q: expint.begin(react, q, START, linear=-1.0),  # type: ignore[arg-type]
+    "breakpoints": lambda q: solve(breakpoints=[q]),
+    "t_eval between breakpoints": lambda q: solve(breakpoints=[0.5], t_eval=[q, 1.0]),
+    "t_span with breakpoints": lambda q: solve(breakpoints=[0.05], t_span=(0, q)),
     "h": lambda q: expint.step(expint.begin(react, 0, START, linear=-1.0), q),  # type: ignore[arg-type]
     "grid of a splitting": lambda q: expint.run_splitting(
         expint.method("strang"), -1.0, lambda t, tau, y: y, START, [0, q]

@@ -175,3 +175,10 @@ def test_grids_say_what_they_are() -> None:
     assert repr(Fourier(128, 2.0, -1.0)) == "Fourier(128 points on [-1, 1), real)"
     assert repr(Fourier(16, 1.0, real=False)) == "Fourier(16 points on [0, 1), complex)"
     assert repr(Chebyshev(8)) == "Chebyshev(9 points on [-1, 1])"
+
+
+@pytest.mark.parametrize("make", [np.asarray, torch.asarray])
+def test_complex_values_on_a_real_grid_are_refused_by_name(make):
+    grid = Fourier(8, like=make(np.zeros(1)))
+    with pytest.raises(TypeError, match=r"expected real values on a real grid, received .*complex128; make the grid"):
+        grid.fft(make(np.ones(8) * 1j))

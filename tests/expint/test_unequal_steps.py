@@ -20,9 +20,11 @@ HISTORY = [
     *(f"adams{q}" for q in range(2, 9)),
     *(f"pec{p}" for p in range(2, 7)),
     *(f"pece{p}" for p in range(2, 7)),
-    *("pecece4", "eglm322", "eglm432", "eglm433", "eglm533", "eglm634"),
+    *(f"pecece{p}" for p in range(3, 7)),
+    *("eglm322", "eglm332", "eglm432", "eglm433", "eglm433-parallel", "eglm533", "eglm634"),
     *(f"lawson-adams{q}" for q in range(2, 6)),
     *(f"linearised-adams{p}" for p in range(3, 7)),
+    *(f"{kind}generalised-lawson4{q}" for kind in ("", "modified-") for q in range(2, 6)),
 ]
 TO_A_TOLERANCE = ["adams4", "adams8", "pec2", "pec5", "pece4", "auto", "exprb43", "lawson-dormand-prince54", "etd34"]
 
@@ -70,11 +72,25 @@ def test_two_times_that_nearly_coincide_cost_no_accuracy(method):
         assert_as_good(method, step=STEP, t_eval=[0.5, 0.5 + gap, 1.0])
 
 
-@pytest.mark.parametrize("method", ["adams5", "pec4", "pece4", "eglm533", "lawson-adams4", "linearised-adams5"])
+@pytest.mark.parametrize(
+    "method",
+    ["adams5", "pec4", "pece4", "eglm533", "lawson-adams4", "linearised-adams5", "modified-generalised-lawson44"],
+)
 def test_clusters_of_any_size_cost_no_accuracy(method):
     for width, count in ((1e-6, 3), (1e-6, 30), (1e-10, 8), (1e-3, 12)):
         cluster = 0.5 + width * np.arange(count)
         assert_as_good(method, step=STEP, t_eval=[0.2, *cluster, *(cluster + 0.3), 1.0])
+
+
+def test_every_method_that_looks_back_is_tried_here_or_asks_for_uniform_steps():
+    looking_back = {name for name in expint.method_names() if getattr(expint.method(name), "history", 1) > 1}
+    assert looking_back - set(HISTORY) <= {"epi3", "epi4"}
+
+
+@pytest.mark.parametrize("method", [name for name in HISTORY if not name.startswith("linearised")])
+def test_several_clusters_on_one_grid_do_not_multiply_what_is_wrong(method):
+    clusters = [k * STEP + gaps for k in (4, 9, 14) for gaps in (1e-6, 1e-6 + 3e-13, 1e-3, 1e-3 + 1e-9)]
+    assert_as_good(method, grid=np.unique([*np.linspace(0, 1, 21), *clusters]))
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])

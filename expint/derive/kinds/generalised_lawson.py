@@ -9,13 +9,14 @@ and the Runge–Kutta method with coefficients α, β behind the integrating fac
         + h \sum_k \alpha_{ik} e^{(c_i - c_k) z} (N(Y_k) - p(c_k)).
 
 In the modified methods the last stage joins the nodes of the polynomial that is integrated for y_{n+1}, which gains one
-order of quadrature. Krogstad (2005); on any grid, since the nodes of p are the positions of the remembered slopes.
+order of quadrature. Krogstad (2005); on any grid, since the nodes of p are the positions of the remembered slopes; of those that nearly
+coincide p takes one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property, lru_cache
 from typing import Any
@@ -23,6 +24,7 @@ from typing import Any
 from expint.arguments import instance, integer, plain_fields
 from expint.derive.algebra.lagrange import collocation_weights, lagrange_coefficients
 from expint.derive.algebra.phisum import Exact, PhiSum, phi
+from expint.derive.algebra.spread import placed, spread
 from expint.derive.kinds.butcher import Butcher
 from expint.derive.kinds.collocation import bootstrap
 from expint.derive.kinds.facts import DeclaredOrders
@@ -96,13 +98,14 @@ class GeneralisedLawson(DeclaredOrders, WithoutEstimate, Presented):
 
     def recipe(self, step: StepContext) -> Sequence[Stage]:
         """Return the stages of one step, those of the starter while the history is short."""
-        if len(step.history) < self.q:
+        taken = spread(step.history, 1, self.q)
+        if len(taken) < self.q:
             return self.starter.recipe(step)
-        return _recipe(self.butcher, self.modified, step.history[: self.q])
+        return _recipe(self.butcher, self.modified, tuple(step.history[k] for k in taken), taken)
 
 
 @lru_cache(maxsize=256)
-def _recipe(butcher: Butcher, modified: bool, positions: tuple[Any, ...]) -> tuple[Stage, ...]:
+def _recipe(butcher: Butcher, modified: bool, positions: tuple[Any, ...], taken: tuple[int, ...]) -> tuple[Stage, ...]:
     """Return the step for given positions of the slopes; floats are binary fractions, so nothing is lost."""
     past = [Fraction(position) for position in positions]
     c = butcher.c
@@ -117,7 +120,7 @@ def _recipe(butcher: Butcher, modified: bool, positions: tuple[Any, ...]) -> tup
     else:
         known, inner = _weights(Fraction(1), past, c[1:], butcher.b[1:])
         stages.append(_stage(Fraction(1), known, inner, accept=True))
-    return tuple(stages)
+    return tuple(replace(stage, past=placed(stage.past, taken)) for stage in stages)
 
 
 def _weights(

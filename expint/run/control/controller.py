@@ -8,6 +8,11 @@ from dataclasses import dataclass
 
 __all__ = ["Controller", "best_order"]
 
+_NEWEST, _EARLIER = 1e-10, 1e-4
+"""Errors below these count as these: the newest, and those before it, as in DOPRI5 of Hairer and Wanner. Where a step
+changes nothing, as a short one in half precision does, its estimate is zero: a rounding in the next would else be taken
+for an error that has grown by many powers of ten, and steps would stay so short for ever."""
+
 
 @dataclass(frozen=True)
 class Controller:
@@ -60,10 +65,11 @@ class Controller:
         order
             The order p of the error estimate.
         """
-        product = 1.0
+        product, least = 1.0, _NEWEST
         for beta, error in zip(self.beta, errors):
             if beta:
-                product *= (1e-10 if error < 1e-10 else error) ** -beta  # at every step: no call of max and min
+                product *= (least if error < least else error) ** -beta  # at every step: no call of max and min
+            least = _EARLIER
         factor = self.safety * product ** (1 / (order + 1))
         if self.smallest <= factor <= self.largest:
             return factor
