@@ -13,7 +13,7 @@ from expint.derive.algebra.phisum import Terms
 from expint.derive.algebra.spread import spread
 from expint.derive.kinds.adams import Adams
 from expint.derive.kinds.predictor_corrector import PredictorCorrector
-from expint.lower.cache import PhiTables
+from expint.lower.cache import PhiTables, weigh
 from expint.lower.memory import PLAIN
 from expint.lower.pair_numbers import pair_numbers
 from expint.operators.base import StoredOperator, real_product
@@ -139,7 +139,7 @@ class PairCache:
         if not isinstance(self.operator, StoredOperator):
             terms: list[Terms] = [{(m, 1): r for m, r in enumerate(row) if r} for row in matrix.tolist()]
             factors = PLAIN.factors(1.0, h, rows)
-            return self.operator.row(terms, factors, PhiTables(self.operator, h), self.like)
+            return weigh(self.operator, terms, factors, PhiTables(self.operator, h), self.like)
         table = self._table(h)
         weights = real_product(matrix, table.reshape(len(table), -1)[:columns])
         self._most = min(max(_BYTES // weights.nbytes, _ENTRIES[0]), _ENTRIES[1])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 
@@ -18,6 +18,7 @@ __all__ = [
     "Operator",
     "PhiTable",
     "StoredOperator",
+    "Use",
     "check_constant",
     "check_dtype",
     "host_numbers",
@@ -31,17 +32,38 @@ _PIECE = 8192
 
 
 class PhiTable(Protocol):
-    """Values of φ-functions of one operator at one step size, computed once each."""
+    """Values of φ-functions of one operator at one step size, computed before a row reads them."""
 
     @property
     def step(self) -> float:
         """The step size h."""
 
-    def require(self, highest: Mapping[float, int]) -> None:
-        """Compute φ_0(c h L), …, φ_k(c h L) for each c and its highest index k."""
-
     def values(self, c: float) -> np.ndarray:
-        """Return φ_k(c h L), as far as they were required, as one host array whose first axis counts k."""
+        """Return φ_k(c h L), as far as ``needs`` asked, as one host array whose first axis counts k."""
+
+
+class Use(NamedTuple):
+    """What an operator is prepared for.
+
+    Attributes
+    ----------
+    steps
+        "equal"; "changing", where φ-functions are computed again and again; "between", states at many times between
+        the steps; None where it is not known.
+    tolerance
+        (rtol, atol) of a run whose errors are measured against atol + rtol |y|. Operators that are applied by
+        iterations end them in keeping with it.
+    whole
+        Whether sums along the axes of a grid stay what they are, so that they can be added factor by factor.
+    """
+
+    steps: Literal["equal", "changing", "between"] | None = None
+    tolerance: tuple[float, float] | None = None
+    whole: bool = False
+
+
+USE = Use()
+"""Nothing is known of the run."""
 
 
 class Operator(ABC):
@@ -53,6 +75,11 @@ class Operator(ABC):
     @abstractmethod
     def check(self, y0: Array) -> None:
         """Raise ValueError or TypeError if L cannot act on states like ``y0``."""
+
+    def needs(self, columns: Columns) -> Mapping[float, int]:
+        """Return what ``row`` reads of its table: for each c the highest index k of φ_k(c h L)."""
+        del columns
+        return {}
 
     @abstractmethod
     def row(
@@ -67,7 +94,7 @@ class Operator(ABC):
         factors
             The number that multiplies each of them (1 for states, h for slopes).
         table
-            φ_k(c h L).
+            φ_k(c h L), computed as far as ``needs`` says.
         like
             A state whose namespace, precision and device the weights take; None leaves them on the host.
         """
@@ -88,32 +115,29 @@ class Operator(ABC):
         """
         return self.combine
 
-    def reduced(self) -> Operator:
-        """Return the operator that runs work with: this one, or one of a simpler kind to which it amounts."""
+    def prepare(self, use: Use = USE) -> Operator:
+        """Return the operator that a run works with.
+
+        It is this one, a simpler one to which it amounts, or a form whose φ-functions cost less for the purpose.
+        """
+        del use
         return self
+
+    def reduced(self) -> Operator:
+        """Return ``prepare()``, of which this is an earlier name."""
+        return self.prepare()
 
     def for_steps(self, changing: bool) -> Operator:
-        """Return the operator for a run: this one, or a form of it whose φ-functions cost less.
-
-        Parameters
-        ----------
-        changing
-            Whether step sizes change, so that φ-functions are computed again and again.
-        """
-        del changing
-        return self
+        """Return ``prepare`` for steps, of which this is an earlier name."""
+        return self.prepare(Use("changing" if changing else "equal"))
 
     def for_points(self) -> Operator:
-        """Return the operator for states at many times: this one, or a form of it whose φ-functions cost less."""
-        return self.for_steps(changing=True)
+        """Return ``prepare`` for times between the steps, of which this is an earlier name."""
+        return self.prepare(Use("between"))
 
     def within(self, rtol: float, atol: float) -> Operator:
-        """Return the operator for a run whose errors are measured against atol + rtol |y|.
-
-        Operators that are applied by iterations end them in keeping with the run; others return themselves.
-        """
-        del rtol, atol
-        return self
+        """Return ``prepare`` for a tolerance, of which this is an earlier name."""
+        return self.prepare(Use(tolerance=(rtol, atol)))
 
     def damps(self, span: float) -> bool:
         """Whether some mode decays by a factor e or more within a time of the signed length ``span``.
@@ -170,6 +194,10 @@ class StoredOperator(Operator):
     def cast(self, weight: Any, like: Array | None) -> Any:
         """Return a host weight in the form in which ``combine`` wants it."""
 
+    def needs(self, columns: Columns) -> Mapping[float, int]:
+        """Return the highest index k that occurs with each c."""
+        return columns.highest
+
     def row(
         self, columns: Sequence[Terms], factors: Sequence[float], table: PhiTable, like: Array | None
     ) -> tuple[Any, ...]:
@@ -177,7 +205,6 @@ class StoredOperator(Operator):
         known = columns if isinstance(columns, Columns) else Columns(columns)
         weights: list[Any] = [None] * len(known)
         if known.held:
-            table.require(known.highest)
             scales = np.array([[factors[j]] for j in known.held])
             products = [(scales * rs, table.values(c)[: rs.shape[1]]) for c, rs in known.numbers.items()]
             for j, weight in zip(known.held, self.cast_all(_sum_of_products(products), like)):

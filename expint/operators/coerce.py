@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from expint.backend import Array, is_array
-from expint.operators.base import Operator, is_sparse
+from expint.operators.base import Operator, Use, is_sparse
 from expint.operators.dense import Dense
 from expint.operators.diagonal import Diagonal
 from expint.operators.scalar import Scalar
@@ -38,7 +38,7 @@ def as_operator(linear: Any, y0: Array, whole: bool = False) -> Operator:
     """
     operator = coerce(linear, tuple(y0.shape))
     operator.check(y0)
-    return operator if whole and hasattr(operator, "with_factors") else operator.reduced()
+    return operator.prepare(Use(whole=whole))
 
 
 def as_part(part: Any) -> Operator:

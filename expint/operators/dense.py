@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from expint.backend import Array, asarray_like, is_complex
-from expint.operators.base import Operator, StoredOperator, check_dtype, host_numbers, is_sparse
+from expint.operators.base import USE, Operator, StoredOperator, Use, check_dtype, host_numbers, is_sparse
 from expint.phi import phi_matrices
 from expint.phi.multiples import Multiples
 
@@ -19,8 +19,8 @@ __all__ = ["Dense"]
 _MOST_BYTES = 2**30
 """The most memory for the matrix."""
 
-_EIGENBASIS = {True: 48, False: 256}
-"""The fewest rows of a Hermitian matrix that works in its eigenbasis, where step sizes change and where they do not.
+_EIGENBASIS = {"changing": 48, "equal": 256}
+"""The fewest rows of a Hermitian matrix that works in its eigenbasis, where step sizes change and where they are equal.
 Measured: a step then costs no more than one by matrices for any method, and a new step size a hundredth."""
 
 _WELL_CONDITIONED = 1e4
@@ -100,29 +100,20 @@ class Dense(StoredOperator):
             return Multiples(self.matrix)
         return lambda p, scale: phi_matrices(scale * self.matrix, p)  # each has doublings of its own
 
-    def for_steps(self, changing: bool) -> Operator:
-        """Return a Hermitian matrix that is not small in its orthonormal eigenbasis.
+    def prepare(self, use: Use = USE) -> Operator:
+        """Return the matrix in its eigenbasis where that costs less: n numbers for a new step size or time.
 
-        A new step size then costs n numbers in place of matrices, with rounding errors of the same size: those of a
-        Hermitian matrix that differs from A by a few ε‖A‖.
+        For steps a Hermitian matrix that is not small is taken there, with rounding errors of the same size: those of a
+        Hermitian matrix that differs from A by a few ε‖A‖. Between the steps any matrix is whose eigenvectors are well
+        conditioned: no more digits than those of the condition number are lost.
         """
-        if self.matrix.ndim > 2 or len(self.matrix) < _EIGENBASIS[changing]:
+        if use.steps is None or self.matrix.ndim > 2:
             return self
-        return self._in_eigenbasis or self
-
-    def for_points(self) -> Operator:
-        """Return a matrix whose eigenvectors are well conditioned in their basis.
-
-        There a time costs n numbers in place of matrices, at the loss of no more than the digits of the condition.
-        """
-        if self.matrix.ndim > 2:
-            return self
-        bases, condition = self._eigenbasis
-        return bases if condition <= _WELL_CONDITIONED else self
-
-    @property
-    def _in_eigenbasis(self) -> Operator | None:
-        return self._eigenbasis[0] if np.array_equal(self.matrix, self.matrix.conj().T) else None
+        if use.steps == "between":
+            basis, condition = self._eigenbasis
+            return basis if condition <= _WELL_CONDITIONED else self
+        small = len(self.matrix) < _EIGENBASIS[use.steps]
+        return self if small or not np.array_equal(self.matrix, self.matrix.conj().T) else self._eigenbasis[0]
 
     @cached_property
     def _eigenbasis(self) -> tuple[Operator, float]:
