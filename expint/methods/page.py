@@ -69,12 +69,7 @@ def methods_page() -> str:
         "## Tableaux",
         "Those of the Lawson methods are α_ij e^((c_i - c_j)z) and β_i e^((1 - c_i)z) for a classical method α, β.",
     ]
-    shown = [
-        entry
-        for _, entries in families()
-        for entry in entries
-        if hasattr(entry, "points") or hasattr(entry, "row_sums") or type(entry) is Tableau
-    ]
+    shown = [entry for _, own in families() for entry in own if hasattr(entry, "points") or hasattr(entry, "b")]
     sections += [_tableau(entry) for entry in shown if entry.reference != "lawson1967"]
     return "\n\n".join(sections) + "\n"
 
