@@ -62,6 +62,11 @@ class Denoiser:
     condition: Mapping[str, Any] = field(default_factory=dict)
     discontinuities: tuple[float, ...] = ()
 
+    def __repr__(self) -> str:
+        network = getattr(self.network, "__name__", type(self.network).__name__)
+        predicts = self.predicts if isinstance(self.predicts, str) else "a formula"
+        return f"{type(self).__name__}({network:.30} predicts {predicts}, {type(self.schedule).__name__})"
+
     def __post_init__(self) -> None:
         if not callable(self.network):
             raise TypeError(

@@ -195,6 +195,9 @@ class _Guided(Denoiser):
     source: Denoiser = field(kw_only=True)
     rule: Callable[[Denoiser, Array, float], Array] = field(kw_only=True)
 
+    def __repr__(self) -> str:
+        return f"{type(self.rule).__name__.lstrip('_')}({self.source!r:.90})"
+
     def __call__(self, x: Array, t: Any) -> Array:
         if getattr(t, "ndim", 0):
             raise ValueError(

@@ -46,6 +46,10 @@ class StepState:
     _stepper: Stepper[Any] = field(repr=False)
     _memory: Any = field(repr=False)
 
+    def __repr__(self) -> str:
+        shape = tuple(self.y.shape)
+        return f"StepState(t = {self.t:g}, y of shape {shape}, {self.y.dtype}, {self.evaluations} evaluations)"
+
 
 def begin(
     nonlinear: Callable[..., Array],

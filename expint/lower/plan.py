@@ -36,12 +36,18 @@ class Row(NamedTuple):
     evaluate: bool
     accept: bool
 
+    def __repr__(self) -> str:
+        return f"Row({len(self.weights)} weights, evaluate={self.evaluate}, accept={self.accept})"
+
 
 class Step(NamedTuple):
     """One step: its rows, and the time at which the point of each row lies. Steps of equal length share their rows."""
 
     times: tuple[float, ...]
     rows: tuple[Row, ...]
+
+    def __repr__(self) -> str:
+        return f"Step({len(self.rows)} rows, to t = {self.times[-1]:g})"
 
 
 @dataclass(frozen=True, eq=False)

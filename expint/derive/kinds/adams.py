@@ -80,6 +80,9 @@ class PolynomialClock(Protocol):
 class _Time:
     """The clock of the integration itself."""
 
+    def __repr__(self) -> str:
+        return "TIME"
+
     def __reduce__(self) -> str:
         return "TIME"  # there is one, in any process
 
@@ -97,6 +100,9 @@ class _Time:
 @dataclass(frozen=True)
 class _Index:
     """The number of the step: every step counts as one, whatever its length."""
+
+    def __repr__(self) -> str:
+        return "INDEX"
 
     def __reduce__(self) -> str:
         return "INDEX"

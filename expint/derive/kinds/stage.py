@@ -66,6 +66,10 @@ class Stage:
     earlier: tuple[Terms, ...] = ()
     noise: tuple[Terms, ...] = ()
 
+    def __repr__(self) -> str:
+        ends = "".join(said for said, is_so in ((", N evaluated", self.evaluate), (", accepted", self.accept)) if is_so)
+        return f"Stage(c = {self.c}, values of N: {len(self.stages)} of this step, {len(self.past)} past{ends})"
+
 
 class ErrorEstimate(NamedTuple):
     """The combination of slopes that estimates the local error, and the order p for which its size is O(h^{p+1})."""

@@ -17,7 +17,7 @@ from expint.operators.iterated import Applier, IteratedOperator, Spectrum
 from expint.operators.scalar import Scalar
 from expint.phi.augmented import Accuracy, Matvec, norm
 
-__all__ = ["Commuting", "Products", "check_commuting"]
+__all__ = ["Commuting", "Products", "check_commuting", "listed"]
 
 _ROUNDINGS = 1e5
 """Parts commute if AB and BA agree to this many units of rounding on random vectors."""
@@ -116,7 +116,7 @@ class Commuting(Products):
         return apply
 
     def __repr__(self) -> str:
-        return f"Commuting({', '.join(map(repr, self.parts))})"
+        return listed("Commuting", self.parts)
 
 
 def check_commuting(parts: Sequence[Operator], y0: Array, remedy: str) -> None:
@@ -137,6 +137,13 @@ def check_commuting(parts: Sequence[Operator], y0: Array, remedy: str) -> None:
                 f"expected parts that commute, received {a!r} and {b!r} with |ABv - BAv| = {difference / size:.3g} "
                 f"(|ABv| + |BAv|) for a random v; {remedy}"
             )
+
+
+def listed(name: str, parts: Sequence[Operator]) -> str:
+    """Return an operator of parts in one line: the parts, or how many there are."""
+    whole = f"{name}({', '.join(map(repr, parts))})"
+    kinds = ", ".join(sorted({type(part).__name__ for part in parts}))
+    return whole if len(whole) <= 120 else f"{name}({len(parts)} parts: {kinds})"
 
 
 def _spectrum(factors: Sequence[float], parts: Sequence[Operator]) -> Spectrum | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from expint.backend import Array
 from expint.operators.addition.combination import merge
-from expint.operators.addition.commuting import Commuting, Products
+from expint.operators.addition.commuting import Commuting, Products, listed
 from expint.operators.base import Operator
 from expint.operators.coerce import as_part
 from expint.operators.routed import Routed
@@ -70,7 +70,7 @@ class Sum(Routed):
         return Products([1.0] * len(self.parts), self.parts).product(like)
 
     def __repr__(self) -> str:
-        return f"Sum({', '.join(map(repr, self.parts))})"
+        return listed("Sum", self.parts)
 
 
 def _operators(part: Any) -> tuple[Operator, ...]:

@@ -93,4 +93,5 @@ class TimeScaled:
             repr(part.operator) if shape is None else f"{type(part.operator).__name__} of shape {tuple(shape)}"
             for part, shape in zip(self.parts, shapes)
         )
-        return f"TimeScaled({' + '.join(f'g(t) × {name}' for name in names)})"
+        whole = f"TimeScaled({' + '.join(f'g(t) × {name}' for name in names)})"
+        return whole if len(whole) <= 120 else f"TimeScaled({len(self.parts)} parts)"
