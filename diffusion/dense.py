@@ -28,7 +28,7 @@ from expint.backend import Array, all_finite, array_namespace
 
 __all__ = ["DensePath", "with_dense_output"]
 
-_MOST_NODES = 4  # more predictions interpolate no better at the few steps of a sampler
+_MOST_NODES = 4  # a higher order does not help at so few steps
 _AMPLIFICATION = 2.0  # the most by which interpolation may enlarge predictions: 1.63 on equal steps, at their ends
 
 

@@ -152,6 +152,11 @@ def sampler(
     ------
     ValueError
         If no sampler has this name; the message gives the nearest.
+
+    Examples
+    --------
+    >>> sampler("deis-tab3").method
+    Adams(q=4, clock=TIME, ramp=True)
     """
     found = name if isinstance(name, Sampler | Automatic) else _find(name)
     changes: dict[str, Any] = {"grid": grid, "start": start, "end": end}

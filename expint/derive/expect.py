@@ -8,7 +8,7 @@ _MOST = 32
 
 
 def expect(value: object, kinds: Any, what: str) -> None:
-    """Refuse a value that is none of ``kinds``, a type or a union of types, which is called ``what``.
+    """Raise TypeError unless a value, called ``what``, is of ``kinds``, a type or a union of types.
 
     Raises
     ------

@@ -74,6 +74,14 @@ def begin(
     ------
     ValueError, TypeError
         As ``solve_ivp``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import expint
+    >>> state = expint.begin(lambda t, y: -(y**2), 0.0, np.ones(1), linear=0.0)
+    >>> expint.step(state, 0.5)
+    StepState(t = 0.5, y of shape (1,), float64, 6 evaluations)
     """
     t0 = given_number("t0", t0)
     if not math.isfinite(t0):

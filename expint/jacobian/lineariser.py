@@ -44,7 +44,7 @@ class Linearisation:
     derivative
         v ↦ ∂N/∂y v.
     told
-        What is told to the linearisation after this one.
+        What the next linearisation uses of this one.
     """
 
     t: float
@@ -150,7 +150,7 @@ class Lineariser:
     def __call__(self, t: float, y: Array, value: Array, step: float, before: Before | None = None) -> Linearisation:
         """Return the linearisation at (t, y), where N is ``value``; a step of length ``step`` begins there.
 
-        ``before`` is what the linearisation before told.
+        ``before`` is what it uses of the linearisation before.
 
         Raises
         ------

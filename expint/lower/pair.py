@@ -31,7 +31,7 @@ _ENTRIES = (4, 128)
 
 _DOUBLINGS = (4, 1024)
 """So often φ-functions of at most so many numbers are doubled to reach a longer step, those of more only once.
-Measured: that many doublings cost what evaluating them anew does, as does one of long arrays of complex numbers."""
+Measured: beyond these limits doubling costs as much as evaluating φ-functions again."""
 
 
 class PairRows(NamedTuple):
@@ -42,7 +42,7 @@ class PairRows(NamedTuple):
     predict
         The weights of y_n and of q past slopes, newest first: a tuple, or one array whose first axis counts them.
     correct
-        The weight of the difference d_q between the slope found and the slope foreseen; None in the mode PE, which
+        The weight of d_q, the evaluated minus the extrapolated value of N; None in the mode PE, which
         stays with what is predicted.
     order
         q: how many slopes are looked at. Of slopes that nearly coincide it is one.

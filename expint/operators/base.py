@@ -108,7 +108,7 @@ class Operator(ABC):
         """Return v ↦ L v for arrays of the shape, precision and device of ``like``."""
 
     def combiner(self) -> Callable[[Sequence[Any], Sequence[Array]], Array]:
-        """Return what combines columns during one run: ``combine``, or a form of it that works faster.
+        """Return the function that combines columns during one run: ``combine``, or a faster form.
 
         The function caches transforms by column identity during the run and reuses its working memory. Columns must
         not be mutated in place while the run lasts.
@@ -316,5 +316,5 @@ def linear_combination(weights: Sequence[Any], columns: Sequence[Array]) -> Arra
 
 
 def is_sparse(matrix: Any) -> bool:
-    """Whether ``matrix`` is a sparse matrix of SciPy or torch, told without importing either."""
+    """Whether ``matrix`` is a sparse matrix of SciPy or torch, recognised without importing either."""
     return hasattr(matrix, "tocsr") or (is_array(matrix) and "sparse" in str(getattr(matrix, "layout", "")))

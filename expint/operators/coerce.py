@@ -34,7 +34,7 @@ def as_operator(linear: Any, y0: Array, whole: bool = False) -> Operator:
     ValueError
         If a 2-D array could be both a symbol and a matrix, or fits the state as neither.
     TypeError
-        If ``linear`` is none of these.
+        If ``linear`` is not one of these.
     """
     operator = coerce(linear, tuple(y0.shape))
     operator.check(y0)

@@ -43,6 +43,12 @@ class Dense(StoredOperator):
         If the matrix is not square, not finite or larger than 1 GiB.
     TypeError
         If it is sparse.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> Dense(np.array([[0.0, 1.0], [-1.0, 0.0]]))
+    Dense(matrix of shape (2, 2))
     """
 
     rungs = 2

@@ -254,7 +254,7 @@ class IteratedOperator(Operator):
         )
 
     def applier(self, like: Array) -> Applier:
-        """Return what applies φ-functions to flattened states like ``like``, with working memory of its own."""
+        """Return the function that applies φ-functions to flattened states like ``like``."""
         matvec, ways = self.matvec(like), self.propagators(like)
         return lambda vectors, step, accuracy: phi_action(
             matvec, vectors, step, accuracy=accuracy, propagate=ways[self.choice(step)]

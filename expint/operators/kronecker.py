@@ -52,6 +52,16 @@ class KroneckerSum(Routed):
     -----
     For real factors with real eigenvalues all arithmetic is real. Factors are filled in for their eigenvectors; L
     itself, with the product of all n rows, never is.
+
+    Examples
+    --------
+    The Laplacian on a grid of 4 × 3 points with values zero beyond:
+
+    >>> import numpy as np
+    >>> def second(n):
+    ...     return np.diag(np.full(n, -2.0)) + np.diag(np.ones(n - 1), 1) + np.diag(np.ones(n - 1), -1)
+    >>> KroneckerSum(second(4), second(3))
+    KroneckerSum(factors of length (4, 3), action='eigen')
     """
 
     def __init__(self, *factors: Any, action: str = "auto", tolerance: float | None = None, basis: int = 100) -> None:

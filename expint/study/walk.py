@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 __all__ = ["Account", "NotKeyed", "Walk", "digest", "leaf"]
 
 Account: TypeAlias = Iterable[bytes | str]
-"""What is told of a value: texts, and digests of its parts."""
+"""The account of a value: texts, and digests of its parts."""
 
 
 class NotKeyed(ValueError):
@@ -45,7 +45,7 @@ def leaf(value: Any) -> bytes | None:
 class Walk:
     """One walk through what a result depends on; every object is visited once, so that its time is linear.
 
-    Objects that contain themselves are told by number: the order in which they were met again.
+    Objects that contain themselves are numbered in the order in which they are met again.
 
     Parameters
     ----------

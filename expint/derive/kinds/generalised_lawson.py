@@ -35,14 +35,14 @@ __all__ = ["GeneralisedLawson"]
 
 @dataclass(frozen=True, repr=False)
 class GeneralisedLawson(DeclaredOrders, WithoutEstimate, Presented):
-    """The generalised Lawson form of a classical method, with q remembered slopes.
+    """The generalised Lawson form of a classical method, with q remembered values of N.
 
     Parameters
     ----------
     butcher
         The classical method.
     q
-        How many slopes are remembered, N(y_n) included; at least 1.
+        The number of remembered values of N, that at y_n included; at least 1.
     modified
         Whether the last stage, which must lie at c = 1, joins the nodes of the final quadrature.
     name

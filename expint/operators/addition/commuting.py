@@ -88,7 +88,7 @@ class Commuting(Products):
         )
 
     def applier(self, like: Array) -> Applier:
-        """Return what applies φ-functions; where all are φ_0, those of the stored parts come first."""
+        """Return the function that applies φ-functions; where all are φ_0, the stored parts come first."""
         jointly = super().applier(like)
         routes = [getattr(part, "route", part) for part in self.parts]
         stored = [route for route in routes if isinstance(route, StoredOperator)]

@@ -48,6 +48,15 @@ class TimeScaled:
     ------
     TypeError
         If ``rate`` or ``integral`` is no function.
+
+    Examples
+    --------
+    >>> import math
+    >>> import numpy as np
+    >>> import expint
+    >>> decay = TimeScaled(lambda t: 1 + t, -1.0)
+    >>> bool(np.isclose(expint.solve_ivp(None, (0, 1), [1.0], linear=decay).y_end[0], math.exp(-1.5)))
+    True
     """
 
     depends_on_time = True

@@ -51,7 +51,7 @@ class LieGroupSteps(OneStep):
     operator_at
         t ↦ A(t), checked against the state.
     forced
-        Whether there is an N at all.
+        Whether the problem has an N.
     like, start
         The first state and time.
     accuracy
