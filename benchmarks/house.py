@@ -8,29 +8,22 @@
 from __future__ import annotations
 
 import ast
-import re
 import sys
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("expint", "diffusion")
-STEP_NAMES = {"steps", "grid", "stops", "times", "timesteps", "sigmas", "lambdas", "rows"}
-"""What loops over steps run over; also a loop as often as ``most``, the largest number of steps."""
+COMBINERS = {"combine", "_combine", "combiner", "linear_combination", "row", "Row"}
+"""What takes the columns of a row."""
 
-KINDS = {
-    "Adams",
-    "FlowPoints",
-    "LieGroupMethod",
-    "Linearised",
-    "LinearisedAdams",
-    "PredictorCorrector",
-    "ProvedInWords",
-    "Rosenbrock",
-    "Splitting",
-    "Tableau",
-}
+STEPS_ARE_MADE_BY = {"advance", "attempt"}
+"""The methods of steppers; they take the memory, N and times, at least four arguments."""
+
+SAY_OTHERWISE = {"AttributeError", "ImportError", "SystemExit", "AdaptiveFailure"}
+"""Errors with words of their own: of the language, an install line, or how a run ended."""
 
 
 class Function(NamedTuple):
@@ -72,7 +65,7 @@ def functions(path: Path) -> Iterator[Function]:
     """Yield the functions of a file with their lines of code, those of nested functions included."""
     code = code_lines(path)
     for node in ast.walk(parsed(path)):
-        if isinstance(node, ast.FunctionDef):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             own = code & set(range(node.lineno, (node.end_lineno or node.lineno) + 1))
             yield Function(path, node.name, node.lineno, len(own))
 
@@ -136,77 +129,168 @@ def circles(root: Path = ROOT) -> list[list[str]]:
     return found
 
 
+@cache
+def kinds(root: Path = ROOT) -> frozenset[str]:
+    """Return the classes that a method can be of, read off ``expint/derive/kinds``: those with a recipe, and mixins."""
+    classes = [
+        node
+        for path in sorted((root / "expint" / "derive" / "kinds").glob("*.py"))
+        for node in parsed(path).body
+        if isinstance(node, ast.ClassDef) and "Protocol" not in {getattr(base, "id", "") for base in node.bases}
+    ]
+    bases = {node.name: {base.id for base in node.bases if isinstance(base, ast.Name)} for node in classes}
+    found = {
+        node.name
+        for node in classes
+        if any(isinstance(own, ast.FunctionDef) and own.name == "recipe" for own in node.body)
+    }
+    while more := {base for name in found for base in bases[name] if base in bases} - found:
+        found |= more
+    while more := {name for name in bases if bases[name] & found} - found:
+        found |= more
+    return frozenset(found)
+
+
 def asked_for_kinds(path: Path) -> list[int]:
-    """Return the lines that test by ``isinstance`` which kind of method a value is."""
-    return [
-        node.lineno
-        for node in ast.walk(parsed(path))
-        if isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Name)
-        and node.func.id == "isinstance"
-        and {inner.id for inner in ast.walk(node.args[1]) if isinstance(inner, ast.Name)} & KINDS
-    ]
-
-
-def builds_columns(path: Path) -> list[int]:
-    """Return the lines that put a state before a row of slopes, ``(y, *slopes)``."""
-    return [
-        node.lineno
-        for node in ast.walk(parsed(path))
-        if isinstance(node, ast.Tuple)
-        and len(node.elts) >= 2
-        and isinstance(node.elts[0], ast.Name)
-        and node.elts[0].id in {"y", "state", "x", "point"}
-        and any(isinstance(element, ast.Starred) for element in node.elts[1:])
-    ]
-
-
-def loops_over_steps(path: Path) -> list[int]:
-    """Return the loops that advance a state: they run over steps and evaluate or combine on the way."""
+    """Return the lines that ask of which kind a method is: by ``isinstance``, by its type, or by a pattern."""
     found = []
     for node in ast.walk(parsed(path)):
-        if not isinstance(node, ast.For | ast.While):
+        called = getattr(node.func, "id", "") if isinstance(node, ast.Call) else ""
+        if called in {"isinstance", "issubclass"}:
+            asked = _names(node.args[1])
+        elif isinstance(node, ast.Compare) and getattr(getattr(node.left, "func", None), "id", "") == "type":
+            asked = set().union(*map(_names, node.comparators))
+        elif isinstance(node, ast.MatchClass):
+            asked = _names(node.cls)
+        else:
             continue
-        source = node.iter if isinstance(node, ast.For) else node.test
-        names = {inner.id for inner in ast.walk(source) if isinstance(inner, ast.Name)}
-        names |= {inner.attr for inner in ast.walk(source) if isinstance(inner, ast.Attribute)}
-        yields = any(isinstance(inner, ast.Yield) for inner in ast.walk(node))
-        if yields and names & (STEP_NAMES | {"most", "pairwise"}):
+        if asked & kinds():
             found.append(node.lineno)
     return found
 
 
-def behind_the_faces(root: Path = ROOT) -> dict[str, set[str]]:
-    """Return {submodule of expint: files of diffusion that import it}; faces of rooms and single files are left out."""
-    faces = {module_name(path, root) for path in files(root) if path.name == "__init__.py"}
-    found: dict[str, set[str]] = {}
-    modules = {module_name(path, root) for path in files(root)}
-    for path in sorted((root / "diffusion").rglob("*.py")):
-        for full in imported(path, root):
-            if full.split(".")[0] != "expint":
-                continue
-            target = full if full in modules else full.rpartition(".")[0]
-            if target.count(".") > 1 and target not in faces:
-                found.setdefault(target, set()).add(module_name(path, root))
+def _names(node: ast.AST) -> set[str]:
+    """Return the names and attributes in an expression."""
+    named = {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)}
+    return named | {inner.attr for inner in ast.walk(node) if isinstance(inner, ast.Attribute)}
+
+
+def builds_columns(path: Path) -> list[int]:
+    """Return the lines that give what combines columns a row made there, as ``(y, *values)`` or ``[y] + values``.
+
+    A row that has a name first is found by the assignments of its function.
+    """
+    found = []
+    for function in [node for node in ast.walk(parsed(path)) if isinstance(node, ast.FunctionDef | ast.Module)]:
+        assigned = {
+            target.id: node.value
+            for node in ast.walk(function)
+            if isinstance(node, ast.Assign)
+            for target in node.targets
+            if isinstance(target, ast.Name)
+        }
+        for call in ast.walk(function):
+            if isinstance(call, ast.Call) and _called(call) in COMBINERS:
+                given = [assigned.get(own.id, own) if isinstance(own, ast.Name) else own for own in call.args]
+                found += [call.lineno for own in given if _is_made_up(own)]
+    return sorted(set(found))
+
+
+def _called(call: ast.Call) -> str:
+    return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+
+
+def _is_made_up(row: ast.AST) -> bool:
+    """Whether an expression puts something before the entries of a sequence."""
+    if isinstance(row, ast.BinOp) and isinstance(row.op, ast.Add):
+        return isinstance(row.left, ast.Tuple | ast.List)
+    several = isinstance(row, ast.Tuple | ast.List) and len(row.elts) > 1
+    return several and any(isinstance(entry, ast.Starred) for entry in row.elts)  # type: ignore[attr-defined]
+
+
+def loops_over_steps(path: Path) -> dict[str, int]:
+    """Return the functions with a loop that advances a state: {name: line of the outermost loop}.
+
+    Within the loop a step is accepted, or asked of a stepper.
+    """
+    found: dict[str, int] = {}
+    for function in ast.walk(parsed(path)):
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+            for loop in [node for node in ast.walk(function) if isinstance(node, ast.For | ast.AsyncFor | ast.While)]:
+                calls = [node for node in ast.walk(loop) if isinstance(node, ast.Call)]
+                accepted = any(_called(call) == "Accepted" for call in calls)
+                asked = any(_called(call) in STEPS_ARE_MADE_BY and len(call.args) >= 4 for call in calls)
+                if accepted or asked:
+                    found.setdefault(function.name, loop.lineno)
     return found
 
 
-def silent_raises(path: Path) -> list[int]:
-    """Return the lines that raise ValueError or TypeError without saying what was expected and what was received.
+def behind_the_faces(root: Path = ROOT, paths: Sequence[Path] | None = None) -> dict[str, set[str]]:
+    """Return {submodule of expint: files of diffusion that reach it}; faces of rooms and single files are left out.
 
-    Those that pass on what another error says, ``raise … from error``, are left out.
+    A file reaches what it imports, what it names as an attribute of ``expint``, and what it names in a text.
+    """
+    faces = {module_name(path, root) for path in files(root) if path.name == "__init__.py"}
+    found: dict[str, set[str]] = {}
+    modules = {module_name(path, root) for path in files(root)}
+    for path in sorted((root / "diffusion").rglob("*.py")) if paths is None else paths:
+        for full in reached(path):
+            parts = full.split(".")
+            target = next((own for n in range(len(parts), 0, -1) if (own := ".".join(parts[:n])) in modules), "")
+            if target.startswith("expint.") and target.count(".") > 1 and target not in faces:
+                found.setdefault(target, set()).add(path.stem)
+    return found
+
+
+def reached(path: Path) -> Iterator[str]:
+    """Yield the dotted names that a file imports, or writes as attributes of a name or as a text."""
+    for node in ast.walk(parsed(path)):
+        if isinstance(node, ast.Attribute):
+            yield ast.unparse(node)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def silent_raises(path: Path) -> list[int]:
+    """Return the lines that make an error in words without saying what was expected and what was received.
+
+    Errors are looked at where they are raised and where a function returns them. Those that pass on what another error
+    says, ``raise … from error``, and those in ``SAY_OTHERWISE`` are left out.
     """
     text = path.read_text(encoding="utf-8").split("\n")
     found = []
     for node in ast.walk(parsed(path)):
-        if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call) and isinstance(node.exc.func, ast.Name):
-            said = "\n".join(text[node.lineno - 1 : node.end_lineno])
-            literal = any(isinstance(inner, ast.Constant | ast.JoinedStr) for inner in ast.walk(node.exc))
-            passed_on = isinstance(node.cause, ast.Name) and "{" + node.cause.id + "}" in said
-            named = node.exc.func.id in {"ValueError", "TypeError"} and not passed_on
-            if named and literal and not (re.search("expected", said) and re.search("received", said)):
-                found.append(node.lineno)
+        made = node.exc if isinstance(node, ast.Raise) else node.value if isinstance(node, ast.Return) else None
+        if not isinstance(made, ast.Call) or not isinstance(made.func, ast.Name) or made.func.id in SAY_OTHERWISE:
+            continue
+        if made.func.id.lstrip("_")[0].islower():
+            continue  # a function that returns the error is looked at itself
+        said = "\n".join(text[node.lineno - 1 : node.end_lineno])
+        literal = any(isinstance(inner, ast.Constant | ast.JoinedStr) for inner in ast.walk(made))
+        error = isinstance(node, ast.Raise) or made.func.id.endswith(("Error", "Failure"))
+        cause = getattr(node, "cause", None)
+        passed_on = isinstance(cause, ast.Name) and "{" + cause.id + "}" in said
+        if error and literal and not passed_on and not ("expected" in said and "received" in said):
+            found.append(node.lineno)
     return found
+
+
+def hidden_bases(path: Path) -> list[int]:
+    """Return the lines of classes whose bases, or whose header, tell the type checker to look away."""
+    text = path.read_text(encoding="utf-8").split("\n")
+    return [
+        node.lineno
+        for node in ast.walk(parsed(path))
+        if isinstance(node, ast.ClassDef)
+        and any(
+            "type: ignore" in line
+            for line in text[node.lineno - 1 : node.body[0].lineno - 1] or [text[node.lineno - 1]]
+        )
+    ]
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -216,7 +300,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     paths = files(root)
     every = [function for path in paths for function in functions(path)]
     columns = [path for path in paths if builds_columns(path)]
-    loops = {path: lines for path in paths if (lines := loops_over_steps(path))}
+    loops = {path: found for path in paths if "compiled" not in path.parts and (found := loops_over_steps(path))}
     rooms = {path.parent for path in paths}
     largest = max(rooms, key=lambda room: len(list(room.glob("*.py"))))
     figures = {
@@ -226,7 +310,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "functions": len(every),
         "functions over 60 lines of code": sum(function.code > 60 for function in every),
         "circles of imports": len(circles(root)),
-        "loops over steps": sum(map(len, loops.values())),
+        "loops over steps outside run/compiled": sum(map(len, loops.values())),
         "tests for a kind of method": sum(len(asked_for_kinds(path)) for path in paths),
         "files that build columns": len(columns),
         "submodules of expint behind its faces, imported by diffusion": len(behind_the_faces(root)),
@@ -235,8 +319,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     }
     for what, figure in figures.items():
         print(f"{what:62} {figure}")
-    for path, lines in loops.items():
-        print(f"loop over steps: {path.relative_to(root)}:{lines}")
+    for path, found in loops.items():
+        print(f"loops over steps: {path.relative_to(root)}: {', '.join(found)}")
     for group in circles(root):
         print("circle:", " ⇄ ".join(group))
 

@@ -1,4 +1,4 @@
-"""What a network is told: its times, exact on the host, and networks that take another time, scale or precision."""
+"""The times that networks receive, exact on the host, and networks that take another time, scale or precision."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def ready(network: Network, told: Mapping[float, float], like: Array) -> Callabl
     network
         Called as network(x, told, **condition), with an array of one time for each state.
     told
-        What the network is told at each t, in double precision. All arrays are made here, at once.
+        The time that the network receives at each t, in double precision. All arrays are made here, at once.
     like
         A state: its batch, namespace, device and precision. Times are single precision at least, and whole numbers
         stay whole.
@@ -69,11 +69,11 @@ class Adapted:
     sign = 1.0
 
     def time(self, t: Array) -> Array:
-        """Return what the network is told at ``t``."""
+        """Return the time that the network receives at ``t``."""
         return t
 
     def divisor(self, t: Array) -> Array | None:
-        """Return what states are divided by at ``t``, None for 1."""
+        """Return the divisor of states at ``t``, None for 1."""
         del t
         return None
 
@@ -109,7 +109,7 @@ class Adapted:
 
 
 def _arrays(told: Mapping[float, float], like: Array) -> dict[float, Array]:
-    """Return for each key an array of what is told there, one for each of the states ``like``."""
+    """Return for each key an array of the times there, one for each of the states ``like``."""
     unique = list(dict.fromkeys(told.values()))
     host = np.repeat(np.array(unique)[:, None], like.shape[0], axis=1)
     xp = array_namespace(like)

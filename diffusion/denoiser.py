@@ -1,4 +1,4 @@
-"""What a network is to us: a function of state and time, the kind of its output, and the schedule it was trained on."""
+"""Denoiser: a network with the kind of its output and the schedule on which it was trained."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ __all__ = ["Denoiser", "like_input"]
 
 @dataclass(frozen=True, eq=False)
 class Denoiser:
-    """A network together with what it predicts and the schedule of its training.
+    """A network with the kind of its output and the schedule on which it was trained.
 
     Parameters
     ----------
     network
         Called as ``network(x, t, **condition)`` with x of shape (B, …) and t of shape (B,), on x's device and of its
-        dtype, but single precision at least. t is what the schedule tells networks, ``schedule.network_time``: its own
+        dtype, but single precision at least. t is ``schedule.network_time``: the schedule's own
         time, for flow matching the time after the shift. The network returns an array of x's shape and dtype (single
         precision is rounded to a half), and leaves x and t as they are.
     predicts
@@ -39,8 +39,8 @@ class Denoiser:
     condition
         Further keyword arguments of the network, such as class labels.
     discontinuities
-        Times at which the network changes abruptly (guidance switched off, another expert), its output at such a time
-        being that of earlier times. No multistep sampler remembers slopes across them.
+        Breakpoints in time of the network, where guidance is switched off or another expert takes over. At such a time
+        the network acts as at earlier times. Multistep samplers drop their history there.
 
     Raises
     ------
@@ -51,8 +51,13 @@ class Denoiser:
 
     Notes
     -----
-    Whether a call records gradients is the caller's choice: ``torch.no_grad`` around it works as usual. Outputs may lie
-    in the same memory again and again, as those of compiled networks do.
+    Whether a call records gradients is the caller's choice: ``torch.no_grad`` around it works as usual. The
+    network may reuse the memory of its output, as compiled networks do.
+
+    Examples
+    --------
+    >>> Denoiser(lambda x, t: 0 * x, predicts="noise")
+    Denoiser(<lambda> predicts noise, VPLinear)
     """
 
     network: Callable[..., Array]
@@ -60,6 +65,11 @@ class Denoiser:
     schedule: NoiseSchedule = field(default_factory=VP.linear)
     condition: Mapping[str, Any] = field(default_factory=dict)
     discontinuities: tuple[float, ...] = ()
+
+    def __repr__(self) -> str:
+        network = getattr(self.network, "__name__", type(self.network).__name__)
+        predicts = self.predicts if isinstance(self.predicts, str) else "a formula"
+        return f"{type(self).__name__}({network:.30} predicts {predicts}, {type(self.schedule).__name__})"
 
     def __post_init__(self) -> None:
         function("network", self.network, "(x, t, **condition)", "pass a function or a torch module")
@@ -117,7 +127,7 @@ class Denoiser:
         return call
 
     def _told(self, times: Iterable[float]) -> dict[float, float]:
-        """Return by time of the schedule what the network is told."""
+        """Return by time of the schedule the time that the network receives."""
         unique = list(dict.fromkeys(times))
         return dict(zip(unique, np.asarray(self.schedule.network_time(np.array(unique))).tolist(), strict=True))
 

@@ -24,12 +24,12 @@ import expint
 from diffusion.planning.plan import slopes_since
 from diffusion.planning.signal_rule import lagrange_basis, signal_rule
 from diffusion.process.schedule import NoiseSchedule
+from expint.arguments import refuse_gradients
 from expint.backend import Array, all_finite, array_namespace
-from expint.given import refuse_each_gradient, refuse_gradients
 
 __all__ = ["DensePath", "with_dense_output"]
 
-_MOST_NODES = 4  # more predictions interpolate no better at the few steps of a sampler
+_MOST_NODES = 4  # a higher order does not help at so few steps
 _AMPLIFICATION = 2.0  # the most by which interpolation may enlarge predictions: 1.63 on equal steps, at their ends
 
 
@@ -78,7 +78,6 @@ class DensePath:
             If a gradient by the time is asked for.
         """
         refuse_gradients("the time of sol(t)", t)
-        refuse_each_gradient("the time of sol(t)", t)
         times = np.asarray(t, dtype=float)
         outside = times[~((times >= self._times[-1]) & (times <= self._times[0]))]
         if outside.size:

@@ -20,7 +20,7 @@ from expint.backend import Array, array_namespace, is_jax, to_numpy
 __all__ = ["FirstData", "OffScaleWarning", "diagnosed", "first_data", "warn_off_scale"]
 
 _SHOWN = 8  # samples that a message lists
-_OF_NO_PREDICTION = 0.5  # of the data that a noise prediction of zero implies
+_SUSPICIOUS = 0.5  # times ρ: a network whose noise prediction is zero implies data of size ρ
 _LARGER = 5.0  # times the scale of the samples; guidance makes the first prediction larger than they are
 _DEVIATIONS = 6.0  # of a mean over the elements of all samples
 _ALIGNED = 0.4  # cosine of state and noise: 1/√(1 + s²/ρ²) at least for data of scale s
@@ -32,7 +32,7 @@ _OFF_SCALE = 20.0  # root mean square of samples; a prediction taken for another
 
 
 class OffScaleWarning(UserWarning):
-    """What the network predicts at first fits no data, or none of the scale of the samples.
+    """The first prediction of the network implies data of a scale that the samples do not have.
 
     Usually the kind of prediction is wrong.
     """
@@ -59,7 +59,7 @@ class FirstData(NamedTuple):
 def first_data(
     denoiser: Denoiser, t: float, alpha: float, sigma: float, x: Array, data: Array, from_noise: bool
 ) -> FirstData:
-    """Return what is kept of a state ``x`` and the ``data`` that the ``denoiser`` implies at ``t``, of scales α, σ."""
+    """Return the statistics of a state ``x`` at ``t``, of scales α and σ, and of the ``data`` that it implies."""
     known = denoiser.schedule.sigma_data
     of_state = coefficients(denoiser.predicts, "data", alpha, sigma, known)[0] if alpha * sigma else 0.0
     products = (_mean_product(x, x), _mean_product(x, data), _mean_product(data, data))
@@ -113,13 +113,13 @@ def _number(value: Array) -> float:
 
 
 def _complaint(call: FirstData, state: float, both: float, data: float, samples: float) -> str:
-    """Return what is wrong with the first call, given mean products and the mean square of the ``samples``."""
+    """Return the diagnosis of the first call, given mean products and the mean square of the ``samples``."""
     if call.alpha == 0.0 or call.sigma == 0.0:
         return ""
     rho, at = call.sigma / call.alpha, f"at t = {call.t:.6g}"
     noise = (state - 2.0 * call.alpha * both + call.alpha**2 * data) / call.sigma**2
     aligned = (state - call.alpha * both) / call.sigma / max(state * noise, 1e-30) ** 0.5
-    if data > samples * _LARGER**2 and data**0.5 > _OF_NO_PREDICTION * rho and data > 1.0:
+    if data > samples * _LARGER**2 and data**0.5 > _SUSPICIOUS * rho and data > 1.0:
         return (
             f"data, as the first call, {at}, implies them, of about the scale of the samples, {samples**0.5:.3g}, "
             f"received a root mean square of {data**0.5:.3g}"

@@ -38,20 +38,28 @@ def classifier_free(
         The condition of u, such as {"label": None}.
     interval
         Times (low, high): guidance acts where low < t ≤ high, and costs a second call only there. Its ends are declared
-        as discontinuities, across which no multistep sampler remembers slopes.
+        as discontinuities, across which no multistep sampler keeps its history.
     rescale
         From 0 to 1: how far the standard deviation of the output, over a sample, is brought back to that of c.
 
     Raises
     ------
     TypeError
-        If the denoiser is none, or ``unconditional`` no mapping.
+        If the denoiser is no `Denoiser`, or ``unconditional`` no mapping.
     ValueError
         If ``rescale`` lies outside [0, 1] or the interval is empty.
 
     Notes
     -----
     Ho & Salimans 2022; the interval: Kynkäänniemi et al. 2024; the rescaling: Lin et al. 2023, §3.4.
+
+    Examples
+    --------
+    >>> def network(x, t, label=None):
+    ...     return 0 * x
+    >>> labelled = Denoiser(network, predicts="noise", condition={"label": 7})
+    >>> classifier_free(labelled, scale=3.0, unconditional={"label": None})
+    ClassifierFree(Denoiser(network predicts noise, VPLinear))
     """
     check_denoiser(denoiser)
     if not isinstance(unconditional, Mapping):
@@ -192,6 +200,9 @@ class _Guided(Denoiser):
 
     source: Denoiser = field(kw_only=True)
     rule: Callable[[Denoiser, Array, float], Array] = field(kw_only=True)
+
+    def __repr__(self) -> str:
+        return f"{type(self.rule).__name__.lstrip('_')}({self.source!r:.90})"
 
     def __call__(self, x: Array, t: Any) -> Array:
         if getattr(t, "ndim", 0):

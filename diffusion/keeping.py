@@ -24,7 +24,7 @@ def is_value(thing: Any) -> bool:
     """Whether ``thing`` cannot change: numbers, names, and what this library freezes, down to its last part.
 
     A class or function of the caller's own may do what it likes between two runs, and its hash may not tell. The grid
-    rule of a sampler does not count: it makes times, and these are given beside it.
+    rule of a sampler does not count: it makes times, and these are given separately.
     """
     kind = type(thing)
     if kind in _FIXED or kind.__dict__.get("_never_changes", False):  # asked of the class itself: heirs may change

@@ -72,7 +72,7 @@ def run_sampler(
             middle = middle_time(plan, denoiser.schedule)
             evaluate = _noted(evaluate, factors, sampler, denoiser, first, start == "noise", middle)
         if scattered and keep == [last] and callback is None:
-            plan_run = without_corrected(plan_run)  # nothing looks at the states between, but where the network raises
+            plan_run = without_corrected(plan_run)  # intermediate states are unobserved unless the network raises
         return (scattered_states if scattered else over_plan)(plan_run, evaluate, x)
 
     def states() -> Iterator[Accepted]:

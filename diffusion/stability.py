@@ -1,4 +1,4 @@
-"""Whether a plan is stable: what it makes of data whose denoiser is linear and known, beside what the equation does."""
+"""Whether a plan is stable: its growth for a linear, known denoiser, compared with the growth of the equation."""
 
 from __future__ import annotations
 

@@ -115,7 +115,7 @@ def run(
     ValueError
         For names that are unknown or occur twice, empty lists, or numbers of steps that are not positive integers.
     TypeError
-        For models, samplers, measures, executors and paths that are none.
+        For arguments of a wrong type.
     expint.study.StudyInterrupted
         At Ctrl-C; a KeyboardInterrupt whose ``study`` holds the cells that are done.
     """

@@ -17,7 +17,7 @@ __all__ = ["read_whole", "whole_file"]
 def whole_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """Yield a file to be written, which takes the place of ``path`` once it is complete.
 
-    It is written beside the place and renamed. If anything fails on the way (a full disk, an interrupt), what was there
+    It is written in the same folder and renamed. If anything fails (a full disk, an interrupt), what was there
     before stays as it was. A link stays a link; its target is replaced. The file has the permissions of the one that it
     replaces, or those of any new file.
 

@@ -51,7 +51,7 @@ _KINDS = (
 )
 _ORDERS = "classical conditions forcing linearised report rounded scheme stiff time_words trees words"
 _SEARCH = "open_coefficients unknowns"
-_ADDITION = "combination commuting merge sum"
+_ADDITION = "combination commuting sum"
 
 MOVED = {
     **{f"expint.derive.{name}": f"expint.derive.algebra.{name}" for name in _ALGEBRA.split()},
@@ -73,6 +73,7 @@ MOVED = {
     "expint.door": "expint.ivp.checks",
     "expint.nonautonomous": "expint.ivp.over_time",
     **{f"expint.operators.{name}": f"expint.operators.addition.{name}" for name in _ADDITION.split()},
+    "expint.operators.merge": "expint.operators.addition.combination",
     "expint.operators.axes": "expint.operators.in_basis",
     "expint.operators.clock": "expint.operators.over_time.time_integral",
     "expint.operators.placed": "expint.operators.on_device",

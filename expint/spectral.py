@@ -59,6 +59,13 @@ class Fourier:
         If n is smaller than 4 or larger than 2²⁷, the length is not positive, or the first point not finite.
     TypeError
         If they are no numbers, or ``like`` is no array of floating-point numbers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> grid = Fourier(8)
+    >>> bool(np.allclose(grid.ifft(grid.derivative * grid.fft(np.sin(grid.x))), np.cos(grid.x)))
+    True
     """
 
     @checked(n=partial(integer, least=None, most=1 << 28), length=partial(number, finite=False), like=template)

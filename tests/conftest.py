@@ -18,3 +18,15 @@ def jax() -> Iterator[ModuleType]:
     jax.config.update("jax_enable_x64", True)
     yield jax
     jax.config.update("jax_enable_x64", before)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Refuse names of tests that are whole tables: give ``ids=`` a function that returns names."""
+    long = [item.nodeid for item in items if len(item.name) > 200]
+    if long:
+        raise pytest.UsageError(f"expected names of tests of at most 200 characters, received {long[0]!r}")
+
+
+def name_of(value: object) -> str:
+    """The name of a method for the name of a test."""
+    return str(getattr(value, "name", value))

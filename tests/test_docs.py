@@ -1,9 +1,14 @@
 """What the pages in docs/ show is run."""
 
+import doctest
 import re
+import sys
 from pathlib import Path
 
 import pytest
+
+import diffusion
+import expint
 
 DOCS = Path(__file__).parent.parent / "docs"
 
@@ -68,3 +73,29 @@ def test_the_code_of_the_page_on_reports_runs_as_pasted() -> None:
     namespace: dict[str, object] = {}
     for block in blocks:
         exec(compile(block, "reports.md", "exec"), namespace)
+
+
+FACES = (
+    expint,
+    expint.derive,
+    expint.operators,
+    expint.phi,
+    expint.spectral,
+    diffusion,
+    *(diffusion.guidance, diffusion.grids),
+)
+SHOWN = {
+    f"{face.__name__}.{name}": (face, getattr(face, name))
+    for face in FACES
+    for name in face.__all__
+    if ">>> " in str(getattr(getattr(face, name), "__doc__", ""))
+}
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_examples_in_docstrings_give_what_they_show(name: str) -> None:
+    face, value = SHOWN[name]
+    names = {**vars(face), **vars(sys.modules[value.__module__])}
+    (found,) = [test for test in doctest.DocTestFinder(recurse=False).find(value, name, globs=names) if test.examples]
+    said: list[str] = []
+    assert not doctest.DocTestRunner().run(found, out=said.append).failed, "".join(said)

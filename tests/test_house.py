@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from benchmarks import house
 
 ROOT = house.ROOT
+loops = house.loops_over_steps
 FILES = house.files()
 CATALOGUES = {"expint/methods", "expint/problems"}  # lists of data, one file a subject
 AUTODIFF = ["expint.phi.elementwise", "expint.phi.jax_rule", "expint.phi.torch_rule"]
@@ -34,6 +36,22 @@ def test_diffusion_meets_expint_at_its_faces() -> None:
     assert not house.behind_the_faces()
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        "from expint.lower.plan import Plan",
+        "import expint.run.loops as own",
+        "def f():\n    from expint.derive.kinds import adams",
+        "import expint\nplan = expint.lower.plan.Plan",
+        "from importlib import import_module\nplan = import_module('expint.lower.plan')",
+    ],
+)
+def test_the_search_finds_what_goes_behind_a_face(source: str, tmp_path: Path) -> None:
+    file = tmp_path / "file.py"
+    file.write_text(source + "\n", encoding="utf-8")
+    assert house.behind_the_faces(paths=[file])
+
+
 def test_only_bind_and_the_order_conditions_ask_which_kind_a_method_is() -> None:
     rooms = ("expint/derive/kinds", "expint/derive/orders", "expint/ivp/bind.py")
     asked = list(where(house.asked_for_kinds, [path for path in FILES if not label(path).startswith(rooms)]))
@@ -55,6 +73,74 @@ def test_every_error_says_what_was_expected_and_what_was_received() -> None:
 
 
 def test_no_base_class_hides_a_type_error() -> None:
-    for path in FILES:
-        for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
-            assert not (line.startswith("class ") and "# type: ignore" in line), f"{label(path)}:{number}"
+    assert not list(where(house.hidden_bases))
+
+
+def test_there_are_three_loops_over_steps_and_guests() -> None:
+    """Guests take a plan and are held equal to the loop over plans by tests of their own."""
+    found = {label(path): list(own) for path in FILES if "compiled" not in path.parts if (own := loops(path))}
+    assert found == {"expint/run/loops.py": ["over_plan", "over_times", "to_tolerance"]}
+
+
+def test_rows_of_columns_are_built_in_one_place() -> None:
+    assert {label(path) for path in FILES if house.builds_columns(path)} <= {"expint/lower/memory.py"}
+
+
+EVASIONS: dict[str, tuple[Callable[[Path], Any], list[str]]] = {
+    "a loop over steps": (
+        house.loops_over_steps,
+        [
+            "def f(y):\n    for step in plan:\n        y = step(y)\n        yield Accepted(t, y, 1)",
+            "def f(y):\n    found = []\n    while t < 1:\n        found.append(Accepted(t, y, 1))",
+            "def f(m):\n    for a, b in pairs:\n        m = stepper.advance(m, slope, a, b, h).commit(None)",
+            "def f(m):\n    for _ in range(9):\n        trial = own.attempt(m, slope, t, end, h, 3)",
+        ],
+    ),
+    "a row of columns": (
+        house.builds_columns,
+        [
+            "p = combine(row.weights, (y, *slopes))",
+            "e = self._combine(w, [y, *slopes])",
+            "Row((a, *b), True, True)",
+            "def f(y, past):\n    columns = (y, *past)\n    return combine(w, columns)",
+            "e = linear_combination(w, [y] + past)",
+            "e = linear_combination(w, (y,) + past)",
+        ],
+    ),
+    "a test for a kind of method": (
+        house.asked_for_kinds,
+        [
+            "isinstance(method, Adams)",
+            "isinstance(method, (int, expint.derive.Rosenbrock))",
+            "issubclass(type(m), Tableau)",
+            "type(m) is Splitting",
+            "match m:\n    case GeneralisedLawson():\n        pass",
+            "isinstance(m, HistoryLadder | EpiMultistep)",
+        ],
+    ),
+    "an error in few words": (
+        house.silent_raises,
+        [
+            "raise ValueError('no')",
+            "raise RuntimeError(f'expected {a}')",
+            "raise KeyError('received b')",
+            "def f():\n    return TypeError('wrong')",
+            "try:\n    f()\nexcept ValueError as error:\n    raise ValueError('wrong') from error",
+        ],
+    ),
+    "a base that hides a type error": (
+        house.hidden_bases,
+        [
+            "class A(B):  # type: ignore\n    pass",
+            "if x:\n    class A(\n        B,  # type: ignore[misc]\n    ):\n        pass",
+        ],
+    ),
+}
+CASES = [(search, source) for search, sources in EVASIONS.values() for source in sources]
+
+
+@pytest.mark.parametrize(("search", "source"), CASES, ids=[source.split("\n")[0] for _, source in CASES])
+def test_the_searches_find_what_they_look_for(search: Callable[[Path], Any], source: str, tmp_path: Path) -> None:
+    file = tmp_path / "file.py"
+    file.write_text(source + "\n", encoding="utf-8")
+    assert search(file)

@@ -1,4 +1,4 @@
-"""The files shipped beside this module, and how they are read: safetensors only, nothing is unpickled."""
+"""The files shipped with this module, and how they are read: safetensors only, nothing is unpickled."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from itertools import pairwise
 from math import ceil
@@ -52,7 +52,7 @@ class ScheduleClock:
     schedule: NoiseSchedule
     integration: Clock
     polynomial: Clock
-    ends: tuple[float, ...]
+    ends: tuple[float, ...] = field(repr=False)
     flat: bool = False
 
     def nodes(self, step: StepContext) -> tuple[float, ...]:

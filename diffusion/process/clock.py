@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -73,9 +73,9 @@ class StateClock(Clock):
     """
 
     name: str
-    of_state: Callable[[Any, Any, Any], Any]
-    half_log_snr: Callable[[Any, Any], Any]
-    slope: Callable[[Any], Any]
+    of_state: Callable[[Any, Any, Any], Any] = field(repr=False)
+    half_log_snr: Callable[[Any, Any], Any] = field(repr=False)
+    slope: Callable[[Any], Any] = field(repr=False)
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         """Return how to find a clock of ours again: by name, or by the σ_data it was made with."""

@@ -63,6 +63,10 @@ class Gauge:
         """Return how to make it again; functions without a name, of which gauges consist, cannot be sent."""
         return super().__reduce_ex__(protocol) if self.made_by is None else (self.made_by[0], self.made_by[1:])
 
+    def __repr__(self) -> str:
+        predicts = self.predicts if isinstance(self.predicts, str) else "a formula"
+        return f"Gauge({self.name!r}, clock {self.clock.name}, predicts {predicts})"
+
     @property
     def linear(self) -> Fraction:
         """L, the exact constant in dy/ds = L y + n · prediction.

@@ -32,7 +32,7 @@ class NoiseSchedule(ABC):
     [t_end, t_start]; the grid check does. A subclass gives the formulas ``_alpha``, ``_sigma``, ``_half_log_snr``,
     ``_rate`` (of t) and ``_time`` (of λ). They hold at `t_clean` too, where σ = 0 and λ = ∞, for a run may end there.
 
-    A network is told `network_time` of t: t itself, unless the schedule says otherwise.
+    A network receives `network_time` of t: t itself, unless the schedule says otherwise.
     """
 
     sigma_data: float = 0.5
@@ -63,7 +63,7 @@ class NoiseSchedule(ABC):
         return 0.0 if self.t_end > 0.0 else -inf
 
     def network_time(self, t: Array) -> Array:
-        """Return the time that networks are told at the time t of the schedule: t."""
+        """Return the time that networks receive at the time t of the schedule: t."""
         return t
 
     def time_of_network(self, told: Array) -> Array:
@@ -137,7 +137,7 @@ class _UnitSignal(NoiseSchedule):
 
 @dataclass(frozen=True)
 class EDM(_UnitSignal):
-    """The process x = x₀ + σ ε with the noise level itself as time, and the time that networks are told: α = 1, σ = t.
+    """The process x = x₀ + σ ε with the noise level itself as time, and the time that networks receive: α = 1, σ = t.
 
     Parameters
     ----------
@@ -190,7 +190,7 @@ class VE(_UnitSignal):
     Notes
     -----
     Song et al., *Score-based generative modeling through stochastic differential equations*, 2021, appendix C. Since
-    λ is linear in t, a grid uniform in t is uniform in λ. σ = 0 lies at t = −∞. Networks are told t; those of score_sde
+    λ is linear in t, a grid uniform in t is uniform in λ. σ = 0 lies at t = −∞. Networks receive t; those of score_sde
     want log σ or σ, which `adapters.with_log_sigma` and `adapters.with_sigma` give them.
     """
 
@@ -235,7 +235,7 @@ class FlowMatching(NoiseSchedule):
     t_start, t_end
         The range of sampling, before the shift.
     tells
-        Which time networks are told: "after" the shift, τ = σ, as Stable Diffusion 3, FLUX, Wan, AuraFlow and others
+        Which time networks receive: "after" the shift, τ = σ, as Stable Diffusion 3, FLUX, Wan, AuraFlow and others
         are trained with it (some on 1000 τ: `adapters.with_scaled_time`), or "before" it, t.
 
     Raises
@@ -265,7 +265,7 @@ class FlowMatching(NoiseSchedule):
         return self.sigma(t) if self.tells == "after" else t
 
     def time_of_network(self, told: Array) -> Array:
-        """Return the t at which networks are told ``told``: τ / (m − (m − 1) τ), or ``told`` itself."""
+        """Return the t at which networks receive ``told``: τ / (m − (m − 1) τ), or ``told`` itself."""
         return pointwise(self._unshifted, told) if self.tells == "after" else told
 
     def _unshifted(self, xp: Namespace, tau: Any) -> Any:

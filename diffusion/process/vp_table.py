@@ -73,6 +73,11 @@ class VPTable(VP):
 
     _never_changes = True
 
+    def __repr__(self) -> str:
+        lam = self.half_log_snrs
+        said = f"VPTable({len(lam)} values of λ from {lam[0]:.4g} to {lam[-1]:.4g}, {self.interpolation!r}"
+        return f"{said}, t_start={self.t_start!r}, t_end={self.t_end!r})"
+
     def __post_init__(self) -> None:
         object.__setattr__(self, "half_log_snrs", tuple(float(lam) for lam in self.half_log_snrs))
         resolve(self.interpolation, INTERPOLATIONS, {}, "interpolation")

@@ -157,6 +157,11 @@ def sampler(
     ValueError
         If no sampler has this name; the message gives the nearest. Or if something of a `FittedSampler`, whose rows
         are numbers, is to be changed.
+
+    Examples
+    --------
+    >>> sampler("deis-tab3").method
+    Adams(q=4, clock=TIME, ramp=True)
     """
     found = name if isinstance(name, AnySampler) else _find(name)
     changes: dict[str, Any] = {"grid": grid, "start": start, "end": end}

@@ -112,7 +112,7 @@ def _euler(method: Any, known: int) -> Method:
 
 def _corrected(method: Any, known: int) -> Method:
     """Let a step with too few slopes be corrected by the slope that the next one needs anyway."""
-    if isinstance(method, expint.Adams) and known < method.q:
+    if getattr(method, "mode", "") == "PE" and known < method.q:
         return PredictorCorrector(method.q - 1, ramp=True, clock=method.clock)
     return _euler(method, known)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import expint
 from diffusion.samplers.ends import capped
 from diffusion.samplers.presets import RiemannClock, TaperBelow
 from diffusion.samplers.sampler import Sampler
@@ -21,7 +20,7 @@ def order_of_runs(sampler: Sampler) -> int:
     """
     method = sampler.method
     order = 1 if issubclass(sampler.history, RiemannClock) else method.order  # a left sum over each step
-    if isinstance(method, expint.Adams) and method.clock is INDEX:
+    if getattr(method, "clock", None) is INDEX:
         order = min(order, 2)  # its weights are those of uniform steps in the clock of the gauge
     first = [_order_when(sampler, known) + 1 for known in range(1, method.history)]
     on_short_runs = isinstance(sampler.end, TaperBelow) and sampler.end.below is not None
@@ -35,4 +34,4 @@ def _order_when(sampler: Sampler, known: int) -> int:
     ramped = getattr(method, "ramp", not hasattr(method, "starter"))  # else a one-step method of its own starts it
     if sampler.start == "runge-kutta" or (sampler.start is None and not ramped):
         return int(method.order)
-    return capped(method, known).order + (sampler.start == "corrected" and isinstance(method, expint.Adams))
+    return capped(method, known).order + (sampler.start == "corrected" and getattr(method, "mode", "") == "PE")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, is_dataclass, replace
 from functools import partial
 from math import isfinite
 from typing import Any
@@ -86,6 +86,16 @@ class Sampler:
                 f"{self.name}: expected a multistep method to start by {self.start!r}, received {self.method.name}, "
                 "which needs no start; leave start out"
             )
+
+    def __repr__(self) -> str:
+        grid = str(self.grid) if is_dataclass(self.grid) else getattr(self.grid, "__name__", type(self.grid).__name__)
+        own = (
+            ""
+            if self.interpolate_in is None
+            else f", history in {getattr(self.interpolate_in, 'name', self.interpolate_in)}"
+        )
+        own += "" if self.end == STOP else ", an end of its own"
+        return f"Sampler({self.name!r}: {self.method.name} in the {self.gauge.name} gauge, grid {grid:.30}{own})"
 
     def methods(
         self, schedule: NoiseSchedule, s: Sequence[float], known: Sequence[int], *, to_zero: bool = False

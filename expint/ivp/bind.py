@@ -21,6 +21,7 @@ from expint.lower.cache import StepCache
 from expint.lower.pair import PairCache
 from expint.methods import method as find_method
 from expint.operators import Operator, TimeDependent, TimeScaled, as_operator
+from expint.operators.base import Use
 from expint.run import ErrorNorm
 from expint.run.steppers.adams import AdamsPairs
 from expint.run.steppers.doubled import Doubled
@@ -149,10 +150,10 @@ def _fixed_linear(
     nonlinear, y0 = no_force if problem.nonlinear is None else problem.nonlinear, problem.y0
     slope = check_slopes(nonlinear, problem.args, y0)
     if norm is None:
-        prepared = operator.for_steps(changing=False)
+        prepared = operator.prepare(Use("equal"))
         make = partial(_lowered, method, operator, y0)
         return Bound(method, slope, make, None, partial(lower, method, prepared, like=y0), operator)
-    prepared = operator.for_steps(changing=True).within(*norm.tightest)
+    prepared = operator.prepare(Use("changing", norm.tightest))
     if _chooses_orders(method) and not doubling:
         adams: Any = method
         return Bound(method, slope, lambda: AdamsPairs(PairCache(adams, prepared, y0)), norm)
@@ -176,7 +177,7 @@ def _flows(problem: Problem, operator: Operator | None, method: Any, norm: Error
     """Bind a splitting to the flow of N; errors are estimated by doubling."""
     assert operator is not None  # a flow comes beside it
     assert problem.flow is not None
-    prepared = operator if norm is None else operator.for_steps(changing=True).within(*norm.tightest)
+    prepared = operator if norm is None else operator.prepare(Use("changing", norm.tightest))
     stepper = Flows(method, prepared, problem.y0, _SHORT * (problem.span[1] - problem.span[0]))
     return Bound(method, problem.flow, lambda: Doubled(stepper) if doubling else stepper, norm)
 

@@ -47,6 +47,10 @@ class StepState:
     _stepper: Stepper[Any] = field(repr=False)
     _memory: Any = field(repr=False)
 
+    def __repr__(self) -> str:
+        shape = tuple(self.y.shape)
+        return f"StepState(t = {self.t:g}, y of shape {shape}, {self.y.dtype}, {self.evaluations} evaluations)"
+
 
 def begin(
     nonlinear: Callable[..., Array],
@@ -71,6 +75,14 @@ def begin(
     ------
     ValueError, TypeError
         As ``solve_ivp``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import expint
+    >>> state = expint.begin(lambda t, y: -(y**2), 0.0, np.ones(1), linear=0.0)
+    >>> expint.step(state, 0.5)
+    StepState(t = 0.5, y of shape (1,), float64, 6 evaluations)
     """
     t0, y0 = number("t0", t0), check_state(y0)
     if isinstance(linear, TimeScaled):

@@ -37,7 +37,7 @@ def as_source(jac: Any, y0: Array) -> Source:
     Raises
     ------
     TypeError
-        If it is none of these.
+        If it is not one of these.
     """
     if isinstance(jac, Source):
         return jac

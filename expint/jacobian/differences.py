@@ -27,7 +27,7 @@ _CLEAR = 0.1
 """Increments are so long that rounding is at most this part of √ε of the largest change of N that they cause."""
 
 _TINY = 1e-30
-"""The complex step, relative to the argument: its square vanishes beside 1 in double precision."""
+"""The complex step, relative to the argument: its square vanishes against 1 in double precision."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -94,7 +94,7 @@ class Given(Source):
         return found
 
     def is_real(self, t: float, y: Array) -> bool:
-        """Whether complex states are to become real vectors, told by calling it once."""
+        """Whether complex states are to become real vectors, found by calling it once."""
         entries = Coordinates(y, real=False).n
         return bool(self.matrix(t, y).shape[0] == 2 * entries)
 

@@ -14,7 +14,7 @@ from expint.jacobian.given import Given, Product
 from expint.jacobian.linear_part import LinearPart
 from expint.jacobian.source import Before, Computed, Place, Source, refuse_recorded
 from expint.operators import Dense, Operator
-from expint.operators.base import StoredOperator, is_sparse
+from expint.operators.base import StoredOperator, Use, is_sparse
 from expint.solution import Stats
 
 __all__ = ["JacobianFailure", "Linearisation", "Lineariser"]
@@ -44,7 +44,7 @@ class Linearisation:
     derivative
         v ↦ ∂N/∂y v.
     told
-        What is told to the linearisation after this one.
+        What the next linearisation uses of this one.
     """
 
     t: float
@@ -150,7 +150,7 @@ class Lineariser:
     def __call__(self, t: float, y: Array, value: Array, step: float, before: Before | None = None) -> Linearisation:
         """Return the linearisation at (t, y), where N is ``value``; a step of length ``step`` begins there.
 
-        ``before`` is what the linearisation before told.
+        ``before`` is what it uses of the linearisation before.
 
         Raises
         ------
@@ -165,8 +165,7 @@ class Lineariser:
         place = Place(self._function, t, flat(y), flat(value), step, self.coordinates, before)
         slope = self._linear.add_product(place.x, place.value)
         operator, derivative, told = self._operator(place, y)
-        if self._tolerance is not None:
-            operator = operator.within(*self._tolerance)
+        operator = operator.prepare(Use(tolerance=self._tolerance))
         in_time = self.source.time_derivative(place)
         refuse_recorded(in_time)
         return Linearisation(t, place.x, place.value, slope, in_time, operator, derivative, told)

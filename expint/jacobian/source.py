@@ -53,7 +53,7 @@ class Place(NamedTuple):
     coordinates
         How vectors become states.
     before
-        What the place before tells, None where there is none.
+        What is known of the place before, None at the first.
     """
 
     function: Callable[[Any, Array], Array]
@@ -81,7 +81,7 @@ class Source(ABC):
     Raises
     ------
     ValueError
-        If ``form`` or ``in_time`` is none of these.
+        If ``form`` or ``in_time`` is not one of these.
     """
 
     form: Form = "auto"
@@ -141,7 +141,7 @@ class Computed(Source):
         """Return v ↦ ∂N/∂x v."""
 
     def told(self, place: Place, matrix: Any) -> Before | None:
-        """Return what ∂N/∂x tells the place after this one; None where derivatives are exact."""
+        """Return what the next place uses of ∂N/∂x; None where derivatives are exact."""
         del place, matrix
         return None
 
@@ -164,7 +164,7 @@ def refuse_recorded(array: Array | None) -> None:
 def _time_difference(place: Place) -> Array | None:
     """Return the difference quotient of second order from N at t, t + δ, t + 2δ, all within the step.
 
-    The rounding of N is balanced against the error of the quotient; so is that of t, where t is large beside the step.
+    The rounding of N, and of t where it is large compared with the step, is balanced against the error of the quotient.
     """
     xp = array_namespace(place.x)
     rounding = max(float(xp.finfo(place.x.dtype).eps), math.ulp(place.t) / abs(place.step))

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from expint.backend import Array
+from expint.derive.algebra.phisum import Terms
 from expint.derive.algebra.spread import lookback
 from expint.derive.kinds.stage import Method, Stage, StepContext
 from expint.lower.memory import PLAIN, Layout
@@ -16,7 +17,7 @@ from expint.lower.plan import Row
 from expint.operators.base import Operator, StoredOperator
 from expint.operators.columns import Columns
 
-__all__ = ["ErrorRow", "LoweredStep", "PhiTables", "StepCache", "columns_of"]
+__all__ = ["ErrorRow", "LoweredStep", "PhiTables", "StepCache", "columns_of", "weigh"]
 
 Evaluate = Callable[[int, float], Sequence[Any]]
 """p, s ↦ [φ_0(s L), …, φ_p(s L)]."""
@@ -189,7 +190,16 @@ def lower_stage(
     """Return the row of one stage in a step whose memory holds remembered slopes where ``slots`` is true."""
     columns = columns_of(stage, slots, layout)
     factors = layout.factors(1.0, h, len(columns))
-    return Row(operator.row(columns, factors, tables, like), stage.evaluate, stage.accept)
+    return Row(weigh(operator, columns, factors, tables, like), stage.evaluate, stage.accept)
+
+
+def weigh(
+    operator: Operator, columns: Sequence[Terms], factors: Sequence[float], tables: PhiTables, like: Array | None
+) -> tuple[Any, ...]:
+    """Return the weights of one row: the tables compute what the operator reads, then it reads them."""
+    known = columns if isinstance(columns, Columns) else Columns(columns)
+    tables.require(operator.needs(known))
+    return operator.row(known, factors, tables, like)
 
 
 _COLUMNS: OrderedDict[tuple[int, tuple[bool, ...], Layout], tuple[Stage, Columns]] = OrderedDict()

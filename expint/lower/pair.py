@@ -13,7 +13,7 @@ from expint.derive.algebra.phisum import Terms
 from expint.derive.algebra.spread import spread
 from expint.derive.kinds.adams import Adams
 from expint.derive.kinds.predictor_corrector import PredictorCorrector
-from expint.lower.cache import PhiTables
+from expint.lower.cache import PhiTables, weigh
 from expint.lower.memory import PLAIN
 from expint.lower.pair_numbers import pair_numbers
 from expint.operators.base import StoredOperator, real_product
@@ -31,7 +31,7 @@ _ENTRIES = (4, 128)
 
 _DOUBLINGS = (4, 1024)
 """So often φ-functions of at most so many numbers are doubled to reach a longer step, those of more only once.
-Measured: that many doublings cost what evaluating them anew does, as does one of long arrays of complex numbers."""
+Measured: beyond these limits doubling costs as much as evaluating φ-functions again."""
 
 
 class PairRows(NamedTuple):
@@ -42,7 +42,7 @@ class PairRows(NamedTuple):
     predict
         The weights of y_n and of q past slopes, newest first: a tuple, or one array whose first axis counts them.
     correct
-        The weight of the difference d_q between the slope found and the slope foreseen; None in the mode PE, which
+        The weight of d_q, the evaluated minus the extrapolated value of N; None in the mode PE, which
         stays with what is predicted.
     order
         q: how many slopes are looked at. Of slopes that nearly coincide it is one.
@@ -139,7 +139,7 @@ class PairCache:
         if not isinstance(self.operator, StoredOperator):
             terms: list[Terms] = [{(m, 1): r for m, r in enumerate(row) if r} for row in matrix.tolist()]
             factors = PLAIN.factors(1.0, h, rows)
-            return self.operator.row(terms, factors, PhiTables(self.operator, h), self.like)
+            return weigh(self.operator, terms, factors, PhiTables(self.operator, h), self.like)
         table = self._table(h)
         weights = real_product(matrix, table.reshape(len(table), -1)[:columns])
         self._most = min(max(_BYTES // weights.nbytes, _ENTRIES[0]), _ENTRIES[1])

@@ -6,7 +6,7 @@ and
 .. math:: C_k(z) = \frac{1}{ω_k(1)} \int_0^1 e^{(1-θ)z} ω_k(θ) \, dθ = \sum_m C_{km} φ_{m+1}(z).
 
 With q past slopes the predictor integrates their interpolation polynomial P_q; with the difference
-d_q = N(t_{n+1}, ỹ) - P_q(1) of the slope found from the slope foreseen, the corrector is
+d_q = N(t_{n+1}, ỹ) - P_q(1) of the evaluated from the extrapolated value of N, the corrector is
 
 .. math:: y_{n+1} = \tilde y + h C_q(z) d_q,
 

@@ -43,12 +43,18 @@ class Row(NamedTuple):
         """Return the time that N is told at the point, which lies at ``t``."""
         return t if self.time is None else self.time
 
+    def __repr__(self) -> str:
+        return f"Row({len(self.weights)} weights, evaluate={self.evaluate}, accept={self.accept})"
+
 
 class Step(NamedTuple):
     """One step: its rows, and the time at which the point of each row lies. Steps of equal length share their rows."""
 
     times: tuple[float, ...]
     rows: tuple[Row, ...]
+
+    def __repr__(self) -> str:
+        return f"Step({len(self.rows)} rows, to t = {self.times[-1]:g})"
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""Plans that leave out corrected states which nothing looks at: one point a step where there were two."""
+"""Plans without the corrected states that no later row reads: one point a step instead of two."""
 
 from __future__ import annotations
 

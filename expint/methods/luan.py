@@ -1,4 +1,4 @@
-"""The methods of Luan (2021) and their kin, whose stages come in groups that can be computed side by side."""
+"""The methods of Luan (2021) and related ones, whose stages come in groups that can be computed in parallel."""
 
 from fractions import Fraction as F
 

@@ -41,7 +41,7 @@ All others keep their order for any L, so also where L is only near the Jacobian
 `expint.method(name)` finds a method by its name or an alias, `method.orders` gives the full report."""
 
 _ANY_ORDER = """`adams<p>` is exponential Adams–Bashforth, `lawson-adams<p>` the classical method behind the integrating
-factor, `linearised-adams<p>` a kin with L = J_n; `pec<p>` and `pece<p>` are predictor–corrector pairs, `pecece<p>`
+factor, `linearised-adams<p>` the same with L = J_n; `pec<p>` and `pece<p>` are predictor–corrector pairs, `pecece<p>`
 corrects twice, all on any grid. To a tolerance `adams<p>`, `pec<p>` and `pece<p>` choose their order, up to p.
 `bootstrap<p>` is collocation level upon level."""
 
@@ -69,12 +69,7 @@ def methods_page() -> str:
         "## Tableaux",
         "Those of the Lawson methods are α_ij e^((c_i - c_j)z) and β_i e^((1 - c_i)z) for a classical method α, β.",
     ]
-    shown = [
-        entry
-        for _, entries in families()
-        for entry in entries
-        if hasattr(entry, "points") or hasattr(entry, "row_sums") or type(entry) is Tableau
-    ]
+    shown = [entry for _, own in families() for entry in own if hasattr(entry, "points") or hasattr(entry, "b")]
     sections += [_tableau(entry) for entry in shown if entry.reference != "lawson1967"]
     return "\n\n".join(sections) + "\n"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 
@@ -19,6 +19,7 @@ __all__ = [
     "Operator",
     "PhiTable",
     "StoredOperator",
+    "Use",
     "check_constant",
     "check_dtype",
     "host_numbers",
@@ -32,7 +33,7 @@ _PIECE = 8192
 
 
 class PhiTable(Protocol):
-    """Values of φ-functions of one operator at one step size, computed once each."""
+    """Values of φ-functions of one operator at one step size, computed before a row reads them."""
 
     @property
     def step(self) -> float:
@@ -42,10 +43,34 @@ class PhiTable(Protocol):
         """Compute φ_0(c h L), …, φ_k(c h L) for each c and its highest index k."""
 
     def values(self, c: float) -> np.ndarray:
-        """Return φ_k(c h L), as far as they were required, as one host array whose first axis counts k."""
+        """Return φ_k(c h L), as far as ``needs`` asked, as one host array whose first axis counts k."""
 
 
-Act = Callable[[Sequence[Terms], Sequence[float], PhiTable, Sequence[Array | None]], Array]
+class Use(NamedTuple):
+    """What an operator is prepared for.
+
+    Attributes
+    ----------
+    steps
+        "equal"; "changing", where φ-functions are computed again and again; "between", states at many times between
+        the steps; None where it is not known.
+    tolerance
+        (rtol, atol) of a run whose errors are measured against atol + rtol |y|. Operators that are applied by
+        iterations end them in keeping with it.
+    whole
+        Whether sums along the axes of a grid stay what they are, so that they can be added factor by factor.
+    """
+
+    steps: Literal["equal", "changing", "between"] | None = None
+    tolerance: tuple[float, float] | None = None
+    whole: bool = False
+
+
+USE = Use()
+"""Nothing is known of the run."""
+
+
+Act = Callable[[Columns, Sequence[float], PhiTable, Sequence[Array | None]], Array]
 """What applies a row whose weights are not kept; see ``Operator.acting``."""
 
 
@@ -62,6 +87,11 @@ class Operator(ABC):
     def check(self, y0: Array) -> None:
         """Raise ValueError or TypeError if L cannot act on states like ``y0``."""
 
+    def needs(self, columns: Columns) -> Mapping[float, int]:
+        """Return what ``row`` reads of its table: for each c the highest index k of φ_k(c h L)."""
+        del columns
+        return {}
+
     @abstractmethod
     def row(
         self, columns: Sequence[Terms], factors: Sequence[float], table: PhiTable, like: Array | None
@@ -75,7 +105,7 @@ class Operator(ABC):
         factors
             The number that multiplies each of them (1 for states, h for slopes).
         table
-            φ_k(c h L).
+            φ_k(c h L), computed as far as ``needs`` says.
         like
             A state whose namespace, precision and device the weights take; None leaves them on the host.
         """
@@ -89,7 +119,7 @@ class Operator(ABC):
         """Return v ↦ L v for arrays of the shape, precision and device of ``like``."""
 
     def combiner(self) -> Callable[[Sequence[Any], Sequence[Array]], Array]:
-        """Return what combines columns during one run: ``combine``, or a form of it that works faster.
+        """Return the function that combines columns during one run: ``combine``, or a faster form.
 
         The function caches transforms by column identity during the run and reuses its working memory. Columns must
         not be mutated in place while the run lasts.
@@ -99,45 +129,41 @@ class Operator(ABC):
     def acting(self) -> Act:
         """Return (columns, factors, table, vectors) ↦ Σ_j (Σ_k,c r φ_k(c h L)) v_j for rows of one step only.
 
-        The arguments are those of ``row``, and the v_j, of which the first is an array and None stands for zero. Weights
-        that serve no other step need not be formed.
+        The arguments are those of ``row``, and the v_j, of which the first is an array and None stands for zero. The
+        table computes what it lacks. Weights that serve no other step need not be formed.
         """
         combine = self.combiner()
 
-        def act(
-            columns: Sequence[Terms], factors: Sequence[float], table: PhiTable, vectors: Sequence[Array | None]
-        ) -> Array:
+        def act(columns: Columns, factors: Sequence[float], table: PhiTable, vectors: Sequence[Array | None]) -> Array:
+            table.require(self.needs(columns))
             weights = self.row(columns, factors, table, vectors[0])
             return combine([None if v is None else w for w, v in zip(weights, vectors)], vectors)
 
         return act
 
-    def reduced(self) -> Operator:
-        """Return the operator that runs work with: this one, or one of a simpler kind to which it amounts."""
+    def prepare(self, use: Use = USE) -> Operator:
+        """Return the operator that a run works with.
+
+        It is this one, a simpler one to which it amounts, or a form whose φ-functions cost less for the purpose.
+        """
+        del use
         return self
+
+    def reduced(self) -> Operator:
+        """Return ``prepare()``, of which this is an earlier name."""
+        return self.prepare()
 
     def for_steps(self, changing: bool) -> Operator:
-        """Return the operator for a run: this one, or a form of it whose φ-functions cost less.
-
-        Parameters
-        ----------
-        changing
-            Whether step sizes change, so that φ-functions are computed again and again.
-        """
-        del changing
-        return self
+        """Return ``prepare`` for steps, of which this is an earlier name."""
+        return self.prepare(Use("changing" if changing else "equal"))
 
     def for_points(self) -> Operator:
-        """Return the operator for states at many times: this one, or a form of it whose φ-functions cost less."""
-        return self.for_steps(changing=True)
+        """Return ``prepare`` for times between the steps, of which this is an earlier name."""
+        return self.prepare(Use("between"))
 
     def within(self, rtol: float, atol: float) -> Operator:
-        """Return the operator for a run whose errors are measured against atol + rtol |y|.
-
-        Operators that are applied by iterations end them in keeping with the run; others return themselves.
-        """
-        del rtol, atol
-        return self
+        """Return ``prepare`` for a tolerance, of which this is an earlier name."""
+        return self.prepare(Use(tolerance=(rtol, atol)))
 
     def damps(self, span: float) -> bool:
         """Whether some mode decays by a factor e or more within a time of the signed length ``span``.
@@ -194,6 +220,10 @@ class StoredOperator(Operator):
     def cast(self, weight: Any, like: Array | None) -> Any:
         """Return a host weight in the form in which ``combine`` wants it."""
 
+    def needs(self, columns: Columns) -> Mapping[float, int]:
+        """Return the highest index k that occurs with each c."""
+        return columns.highest
+
     def row(
         self, columns: Sequence[Terms], factors: Sequence[float], table: PhiTable, like: Array | None
     ) -> tuple[Any, ...]:
@@ -201,7 +231,6 @@ class StoredOperator(Operator):
         known = columns if isinstance(columns, Columns) else Columns(columns)
         weights: list[Any] = [None] * len(known)
         if known.held:
-            table.require(known.highest)
             scales = np.array([[factors[j]] for j in known.held])
             products = [(scales * rs, table.values(c)[: rs.shape[1]]) for c, rs in known.numbers.items()]
             for j, weight in zip(known.held, self.cast_all(_sum_of_products(products), like)):
@@ -313,5 +342,5 @@ def linear_combination(weights: Sequence[Any], columns: Sequence[Array]) -> Arra
 
 
 def is_sparse(matrix: Any) -> bool:
-    """Whether ``matrix`` is a sparse matrix of SciPy or torch, told without importing either."""
+    """Whether ``matrix`` is a sparse matrix of SciPy or torch, recognised without importing either."""
     return hasattr(matrix, "tocsr") or (is_array(matrix) and "sparse" in str(getattr(matrix, "layout", "")))

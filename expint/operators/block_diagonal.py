@@ -93,7 +93,7 @@ class BlockDiagonal(StoredOperator):
         return [np.moveaxis(value, (-2, -1), (1, 2)) for value in phi_matrices(np.multiply.outer(scales, last), p)]
 
     def cast(self, weight: Any, like: Array | None) -> Any:
-        """Return the weight as an array beside the state."""
+        """Return the weight as an array on the device of the state."""
         return weight if like is None else asarray_like(weight, like)
 
     def combine(self, weights: Sequence[Any], columns: Sequence[Array]) -> Array:

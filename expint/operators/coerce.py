@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from expint.backend import Array, is_array
-from expint.operators.base import Operator, is_sparse
+from expint.operators.base import Operator, Use, is_sparse
 from expint.operators.dense import Dense
 from expint.operators.diagonal import Diagonal
 from expint.operators.scalar import Scalar
@@ -34,11 +34,11 @@ def as_operator(linear: Any, y0: Array, whole: bool = False) -> Operator:
     ValueError
         If a 2-D array could be both a symbol and a matrix, or fits the state as neither.
     TypeError
-        If ``linear`` is none of these.
+        If ``linear`` is not one of these.
     """
     operator = coerce(linear, tuple(y0.shape))
     operator.check(y0)
-    return operator if whole and hasattr(operator, "with_factors") else operator.reduced()
+    return operator.prepare(Use(whole=whole))
 
 
 def as_part(part: Any) -> Operator:

@@ -10,8 +10,17 @@ from typing import Any
 import numpy as np
 
 from expint.backend import Array, asarray_like, is_complex
-from expint.derive.algebra.phisum import Terms
-from expint.operators.base import Act, Operator, PhiTable, StoredOperator, check_dtype, host_numbers, is_sparse
+from expint.operators.base import (
+    USE,
+    Act,
+    Operator,
+    PhiTable,
+    StoredOperator,
+    Use,
+    check_dtype,
+    host_numbers,
+    is_sparse,
+)
 from expint.operators.columns import Columns
 from expint.phi import phi_matrices
 from expint.phi.multiples import Multiples
@@ -21,8 +30,8 @@ __all__ = ["Dense"]
 _MOST_BYTES = 2**30
 """The most memory for the matrix."""
 
-_EIGENBASIS = {True: 48, False: 256}
-"""The fewest rows of a Hermitian matrix that works in its eigenbasis, where step sizes change and where they do not.
+_EIGENBASIS = {"changing": 48, "equal": 256}
+"""The fewest rows of a Hermitian matrix that works in its eigenbasis, where step sizes change and where they are equal.
 Measured: a step then costs no more than one by matrices for any method, and a new step size a hundredth."""
 
 _WELL_CONDITIONED = 1e4
@@ -45,6 +54,12 @@ class Dense(StoredOperator):
         If the matrix is not square, not finite or larger than 1 GiB.
     TypeError
         If it is sparse.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> Dense(np.array([[0.0, 1.0], [-1.0, 0.0]]))
+    Dense(matrix of shape (2, 2))
     """
 
     rungs = 2
@@ -102,29 +117,20 @@ class Dense(StoredOperator):
             return Multiples(self.matrix)
         return lambda p, scale: phi_matrices(scale * self.matrix, p)  # each has doublings of its own
 
-    def for_steps(self, changing: bool) -> Operator:
-        """Return a Hermitian matrix that is not small in its orthonormal eigenbasis.
+    def prepare(self, use: Use = USE) -> Operator:
+        """Return the matrix in its eigenbasis where that costs less: n numbers for a new step size or time.
 
-        A new step size then costs n numbers in place of matrices, with rounding errors of the same size: those of a
-        Hermitian matrix that differs from A by a few ε‖A‖.
+        For steps a Hermitian matrix that is not small is taken there, with rounding errors of the same size: those of a
+        Hermitian matrix that differs from A by a few ε‖A‖. Between the steps any matrix is whose eigenvectors are well
+        conditioned: no more digits than those of the condition number are lost.
         """
-        if self.matrix.ndim > 2 or len(self.matrix) < _EIGENBASIS[changing]:
+        if use.steps is None or self.matrix.ndim > 2:
             return self
-        return self._in_eigenbasis or self
-
-    def for_points(self) -> Operator:
-        """Return a matrix whose eigenvectors are well conditioned in their basis.
-
-        There a time costs n numbers in place of matrices, at the loss of no more than the digits of the condition.
-        """
-        if self.matrix.ndim > 2:
-            return self
-        bases, condition = self._eigenbasis
-        return bases if condition <= _WELL_CONDITIONED else self
-
-    @property
-    def _in_eigenbasis(self) -> Operator | None:
-        return self._eigenbasis[0] if np.array_equal(self.matrix, self.matrix.conj().T) else None
+        if use.steps == "between":
+            basis, condition = self._eigenbasis
+            return basis if condition <= _WELL_CONDITIONED else self
+        small = len(self.matrix) < _EIGENBASIS[use.steps]
+        return self if small or not np.array_equal(self.matrix, self.matrix.conj().T) else self._eigenbasis[0]
 
     @cached_property
     def _eigenbasis(self) -> tuple[Operator, float]:
@@ -149,13 +155,11 @@ class Dense(StoredOperator):
         """Return what applies a row by one vector Σ_j r v_j for each φ_k, and forms no weights."""
         by_weights = super().acting()
 
-        def act(
-            columns: Sequence[Terms], factors: Sequence[float], table: PhiTable, vectors: Sequence[Array | None]
-        ) -> Array:
+        def act(columns: Columns, factors: Sequence[float], table: PhiTable, vectors: Sequence[Array | None]) -> Array:
             like = vectors[0]
-            if type(like) is not np.ndarray or like.ndim != 1 or not isinstance(columns, Columns):
+            if type(like) is not np.ndarray or like.ndim != 1:
                 return by_weights(columns, factors, table, vectors)
-            table.require(columns.highest)
+            table.require(self.needs(columns))
             nothing, total = np.zeros(len(like), like.dtype), None
             held = np.array([nothing if (v := vectors[j]) is None else factors[j] * v for j in columns.held])
             for c, numbers in columns.transposed.items():

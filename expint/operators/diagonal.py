@@ -28,6 +28,15 @@ class Diagonal(StoredOperator):
     ------
     ValueError
         If the symbol is not finite.
+
+    Examples
+    --------
+    The heat equation in Fourier space:
+
+    >>> import expint
+    >>> grid = expint.spectral.Fourier(16)
+    >>> Diagonal(-(grid.k**2))
+    Diagonal(real symbol of shape (9,))
     """
 
     elementwise = True
@@ -67,7 +76,7 @@ class Diagonal(StoredOperator):
         return phi_functions(scale * self.symbol, p)
 
     def cast(self, weight: Any, like: Array | None) -> Any:
-        """Return the weight as an array beside the state."""
+        """Return the weight as an array on the device of the state."""
         if like is None:
             return weight
         if is_complex(like) and (isinstance(like, np.ndarray) or hasattr(like, "addcmul_")):

@@ -20,7 +20,7 @@ from expint.phi.augmented import Matvec
 __all__ = ["Axiswise", "Eigenbasis"]
 
 _BESIDE = 4
-"""So many transforms are kept beside those of the longest row's columns: what is combined between two such."""
+"""The number of transforms kept in addition to those of the longest row's columns."""
 
 
 class Eigenbasis(StoredOperator):
@@ -71,7 +71,7 @@ class Eigenbasis(StoredOperator):
         return super().product(like) if self.factors is None else Axiswise(self.factors).product(like)
 
     def cast(self, weight: Any, like: Array | None) -> Any:
-        """Return the weight as an array beside the state."""
+        """Return the weight as an array on the device of the state."""
         return weight if like is None else asarray_like(weight, like)
 
     def combine(self, weights: Sequence[Any], columns: Sequence[Array]) -> Array:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from expint.backend import Array, array_namespace, is_jax, is_torch
 from expint.derive.algebra.phisum import Terms
-from expint.operators.base import Operator, PhiTable
+from expint.operators.base import USE, Operator, PhiTable, Use
 from expint.phi.action import Propagator, phi_action
 from expint.phi.augmented import Accuracy, Matvec, norm
 from expint.phi.chebyshev import Chebyshev
@@ -168,10 +168,12 @@ class IteratedOperator(Operator):
                 f"{self.tolerance}"
             )
 
-    def within(self, rtol: float, atol: float) -> IteratedOperator:
+    def prepare(self, use: Use = USE) -> IteratedOperator:
         """Return the operator for a run to a tolerance, whose one hundredth it keeps unless it was given its own."""
+        if use.tolerance is None:
+            return self
         tied = copy.copy(self)
-        tied._run = (rtol, atol)
+        tied._run = use.tolerance
         return tied
 
     def row(
@@ -252,7 +254,7 @@ class IteratedOperator(Operator):
         )
 
     def applier(self, like: Array) -> Applier:
-        """Return what applies φ-functions to flattened states like ``like``, with working memory of its own."""
+        """Return the function that applies φ-functions to flattened states like ``like``."""
         matvec, ways = self.matvec(like), self.propagators(like)
         return lambda vectors, step, accuracy: phi_action(
             matvec, vectors, step, accuracy=accuracy, propagate=ways[self.choice(step)]

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from expint.backend import Array, array_namespace, is_complex
-from expint.derive.algebra.phisum import Terms
-from expint.operators.base import Operator, PhiTable, check_constant, check_dtype, host_numbers
+from expint.operators.base import USE, Operator, Use, check_constant, check_dtype, host_numbers
 from expint.operators.eigen import eigen
 from expint.operators.in_basis import Axiswise, Eigenbasis
+from expint.operators.routed import Routed
 from expint.operators.sparse import is_sparse
 
 __all__ = ["WORST_CONDITION", "KroneckerSum"]
@@ -25,7 +25,7 @@ WORST_CONDITION = 1e6
 """Eigenvectors of a larger condition number may lose more than six of sixteen digits and are not used."""
 
 
-class KroneckerSum(Operator):
+class KroneckerSum(Routed):
     r"""The operator A ⊗ I ⊗ … + I ⊗ B ⊗ … + …: A acts along the first axis of a grid, B along the second, ….
 
     With the eigenvalues α, β, … of the factors the φ-functions of L are those of the numbers α_i + β_j + … in the basis
@@ -52,6 +52,16 @@ class KroneckerSum(Operator):
     -----
     For real factors with real eigenvalues all arithmetic is real. Factors are filled in for their eigenvectors; L
     itself, with the product of all n rows, never is.
+
+    Examples
+    --------
+    The Laplacian on a grid of 4 × 3 points with values zero beyond:
+
+    >>> import numpy as np
+    >>> def second(n):
+    ...     return np.diag(np.full(n, -2.0)) + np.diag(np.ones(n - 1), 1) + np.diag(np.ones(n - 1), -1)
+    >>> KroneckerSum(second(4), second(3))
+    KroneckerSum(factors of length (4, 3), action='eigen')
     """
 
     def __init__(self, *factors: Any, action: str = "auto", tolerance: float | None = None, basis: int = 100) -> None:
@@ -105,37 +115,14 @@ class KroneckerSum(Operator):
         if self._asked == "krylov" or self._options["tolerance"] is not None or _is_half(y0):
             self.route.check(y0)
 
-    def phi(self, p: int, scale: float) -> Sequence[Any]:
-        """Return φ-functions of the sums of eigenvalues."""
-        return self.route.phi(p, scale)  # type: ignore[union-attr]
-
-    def row(
-        self, columns: Sequence[Terms], factors: Sequence[float], table: PhiTable, like: Array | None
-    ) -> tuple[Any, ...]:
-        """Return the weights in the eigenbasis, or φ-sums to be applied by iterations."""
-        return self.route.row(columns, factors, table, like)
-
-    def combine(self, weights: Sequence[Any], columns: Sequence[Array]) -> Array:
-        """Return Σ weights_j columns_j."""
-        return self.route.combine(weights, columns)
-
-    def reduced(self) -> Operator:
-        """Return what the sum is applied by."""
-        return self.route
-
     def product(self, like: Array) -> Callable[[Array], Array]:
         """Return v ↦ L v, by products along each axis."""
         return Axiswise(self.factors).product(like)
 
-    def combiner(self) -> Callable[[Sequence[Any], Sequence[Array]], Array]:
-        """Return ``combine`` for one run, which takes each column into the eigenbasis once."""
-        return self.route.combiner()
-
-    def within(self, rtol: float, atol: float) -> Operator:
-        """Return the operator for a run to a tolerance."""
-        if isinstance(self.route, Eigenbasis):
-            return self
-        return self.route.within(rtol, atol)
+    def prepare(self, use: Use = USE) -> Operator:
+        """Return what the sum is applied by; the sum where it is to stay whole and is not applied by iterations."""
+        stays = use.whole and (use.tolerance is None or isinstance(self.route, Eigenbasis))
+        return self if stays else super().prepare(use)
 
     def __repr__(self) -> str:
         return f"KroneckerSum(factors of length {tuple(f.shape[0] for f in self.factors)}, action={self.action!r})"

@@ -210,7 +210,7 @@ def _as_shape(shape: Any) -> tuple[int, ...]:
 
 
 def _declared(symmetry: str | None, interval: tuple[float, float] | None) -> Spectrum | None:
-    """Return what is declared about the spectrum."""
+    """Return the declared interval of the spectrum."""
     if symmetry not in (None, "symmetric", "skew"):
         raise ValueError(f"expected symmetry to be 'symmetric', 'skew' or None, received {symmetry!r}")
     if interval is None:

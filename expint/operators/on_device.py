@@ -1,4 +1,4 @@
-"""Host data copied beside the states they meet, once for each library, precision and device."""
+"""Copies of host data on the devices of states, one for each library, precision and device."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Placed:
         self._made: dict[tuple[str, str, str], Any] = {}
 
     def like(self, array: Array) -> Any:
-        """Return the data as arrays beside ``array``."""
+        """Return the data as arrays on the device of ``array``."""
         if is_jax(array_namespace(array)):
             return self._make(self._data, array)  # a constant of one compiled function is none of another
         key = (array_namespace(array).__name__, str(array.dtype), str(device(array)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from expint.backend import Array, to_numpy
 from expint.derive.algebra.phisum import Terms
 from expint.operators.base import PhiTable, StoredOperator, check_constant, check_dtype, linear_combination
+from expint.operators.columns import Columns
 from expint.phi import phi_functions
 
 __all__ = ["Scalar"]
@@ -56,10 +57,14 @@ class Scalar(StoredOperator):
             return [1.0 / math.factorial(k) for k in range(p + 1)]
         return phi_functions(scale * self.value, p)
 
+    def needs(self, columns: Columns) -> Mapping[float, int]:
+        """Return the highest index k that occurs with each c; for l = 0 nothing, since φ_k = 1/k!."""
+        return columns.highest if self.value else {}
+
     def row(
         self, columns: Sequence[Terms], factors: Sequence[float], table: PhiTable, like: Array | None
     ) -> tuple[Any, ...]:
-        """Return the weights of one row; for l = 0, where φ_k = 1/k! whatever the argument, no table is needed."""
+        """Return the weights of one row."""
         if self.value != 0:
             return super().row(columns, factors, table, like)
         return tuple(

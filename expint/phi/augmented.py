@@ -60,7 +60,7 @@ def check_rounding(rounding: float, size: float, accuracy: Accuracy, like: Array
 
 
 def no_gradient(what: str) -> TypeError:
-    """Return what to raise for coefficients or vectors that torch differentiates."""
+    """Return the error for coefficients or vectors that torch differentiates."""
     return TypeError(
         f"expected constants, received {what} that requires a gradient, which iterations would lose; solve with "
         "expint.operators.Sparse or MatrixFree, whose gradients are pulled back by the adjoint, or take torch.no_grad()"

@@ -23,7 +23,7 @@ _AHEAD = 30.0
 """Errors are kept smaller by e to the growth that is still ahead, up to this: by then they are at rounding."""
 
 _LOOK = 5
-"""Every so many terms their size is looked at."""
+"""The number of terms between two looks at their size."""
 
 _GROWTH = 1e8
 """Polynomials may grow by this much (powers of the time make them grow a little) before the interval is disbelieved."""

@@ -33,7 +33,7 @@ def phi_matrices(matrix: Any, p: int) -> list[Array]:
     .. math:: 2^k φ_k(2B) = e^B φ_k(B) + \sum_{j=1}^{k} \frac{φ_j(B)}{(k-j)!} .
 
     What is carried is M = e^B − I, begun as φ_1(B) B and doubled as 2M + M², as long as e^B does not decay: the slow
-    modes of a stiff A, which after scaling are tiny beside I, keep their digits.
+    modes of a stiff A, which after scaling are tiny compared with I, keep their digits.
 
     Parameters
     ----------
@@ -60,6 +60,13 @@ def phi_matrices(matrix: Any, p: int) -> list[Array]:
     The scaling follows the idea of A. H. Al-Mohy and N. J. Higham, SIAM J. Matrix Anal. Appl. 31 (2009) 970–989, that
     norms of powers, not powers of norms, decide; here of powers of \|A\|, which bound rounding errors as well. Doubling
     of all φ-functions: B. Skaflestad and W. M. Wright, Appl. Numer. Math. 59 (2009) 783–799.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> phi_matrices(np.zeros((2, 2)), 1)[1]
+    array([[1., 0.],
+           [0., 1.]])
     """
     p = checked_index(p)
     matrix = matrix if is_array(matrix) else np.asarray(matrix)
@@ -75,7 +82,7 @@ def phi_matrices(matrix: Any, p: int) -> list[Array]:
 
 
 def _check(xp: Namespace, matrix: Array) -> None:
-    """Refuse what is not a finite square matrix or a batch of them."""
+    """Raise ValueError or TypeError unless the argument is a finite square matrix, or a batch of such."""
     if matrix.ndim < 2 or matrix.shape[-1] != matrix.shape[-2]:
         raise ValueError(
             f"expected square matrices of shape (…, n, n), received shape {tuple(matrix.shape)}; "

@@ -77,6 +77,14 @@ def phi_functions(z: Any, p: int) -> list[Any]:
 
     The integral representation and the recurrence are those of M. Hochbruck and A. Ostermann, Exponential integrators,
     Acta Numerica 19 (2010), section 2.
+
+    Examples
+    --------
+    >>> phi_functions(0.0, 2)
+    [1.0, 1.0, 0.5]
+    >>> import numpy as np
+    >>> [value.shape for value in phi_functions(np.linspace(-1, 1, 5), 1)]
+    [(5,), (5,)]
     """
     p = checked_index(p)
     if type(z) in (int, float, complex):

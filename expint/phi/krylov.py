@@ -15,7 +15,7 @@ from expint.phi.small_flow import Reached, SmallFlow
 __all__ = ["Krylov"]
 
 _FULL_BELOW = 1024
-"""Below this length vectors are orthogonalised against all others: it costs nothing beside the overhead of calls."""
+"""Below this length vectors are orthogonalised against all others, which costs little compared with the calls."""
 
 _FIRST, _GROWTH = 8, 1.4
 """Sizes of the basis at which its accuracy is looked at."""
@@ -203,7 +203,7 @@ class _Space:
     def _good(self, reached: Reached, remaining: float, u: Array, accuracy: Accuracy) -> bool:
         """Whether u(x) is within the accuracy at the end, its share of it where x is a part of the time.
 
-        Less than the rounding of the start is not asked for: it may be large beside u at first, and not in the end.
+        Less than the rounding of the start is not asked for, which may exceed u at first and not in the end.
         """
         least = self.rounding(np.zeros(1))
         error = self.beta * abs(self.system.span * self._h[self.m, self.m - 1]) * reached.total

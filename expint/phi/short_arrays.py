@@ -41,7 +41,7 @@ def phi_of_few(z: np.ndarray, p: int) -> np.ndarray | None:
     flat, size, exp = flat[order], size[order], np.exp(flat)
     values = np.empty((p + 1, len(flat)), z.dtype)
     values[0] = exp[order]
-    turns = size.searchsorted(_turns(p)).tolist()  # φ_k of so many numbers is computed downwards
+    turns = size.searchsorted(_turns(p)).tolist()  # the count of numbers for which φ_k is computed downwards
     near, rest = turns[0], slice(turns[0], None)
     for k in range(p):
         value = np.subtract(values[k, rest], inverse_factorial(k), out=values[k + 1, rest])

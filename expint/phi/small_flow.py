@@ -66,18 +66,18 @@ class SmallFlow:
         self.times = longest / 2.0 ** np.arange(squarings, -1, -1.0)
         scaled = bordered * self.times[0]
         with np.errstate(all="ignore"):
-            minus_one = phi_matrices(scaled, 1)[1] @ scaled  # e^B − I, before anything is lost beside 1
+            minus_one = phi_matrices(scaled, 1)[1] @ scaled  # e^B − I, before digits are lost against 1
             self._minus_one = [minus_one]
             for _ in range(squarings):
                 minus_one = 2 * minus_one + minus_one @ minus_one
                 self._minus_one.append(minus_one)
 
     def at_longest(self) -> Reached:
-        """Return what there is at the longest time."""
+        """Return the result at the longest time."""
         return self._all[-1]
 
     def longest_time(self, accept: Callable[[Reached], bool]) -> Reached | None:
-        """Return what there is at the longest time that is accepted, to within an eighth; None if none is."""
+        """Return the result at the longest accepted time, to within an eighth; None if there is no such time."""
         level = next((i for i in range(len(self.times) - 1, -1, -1) if accept(self._all[i])), None)
         if level is None or level == len(self.times) - 1:
             return None if level is None else self._all[level]
@@ -106,7 +106,7 @@ class SmallFlow:
 
 
 def _next(before: Reached, time: float, columns: np.ndarray) -> Reached:
-    """Return what there is at a time after another, between which the last entry is taken for a power of the time."""
+    """Return the result at a time after another, between which the last entry is taken for a power of the time."""
     column, integral = columns[:-1, 0], columns[-2, 1]
     here, there = float(abs(column[-1])), float(abs(before.column[-1])) if before.time else 0.0
     ratio = time / before.time if before.time else math.inf

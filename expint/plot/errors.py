@@ -127,7 +127,7 @@ def study(result: Any, problem: str, ax: Any = None, *, over: str = "value", ord
     Raises
     ------
     ValueError
-        If the study has no such problem, or the abscissa is none of these.
+        If the study has no such problem, or the abscissa is not one of these.
     TypeError
         If ``result`` is no study, or the axes no axes.
     """

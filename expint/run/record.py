@@ -1,4 +1,4 @@
-"""Runs to Solutions: keep the states that are wanted, and look for non-finite values on the way."""
+"""Turn a run into a Solution: keep the requested states, and detect those that are not finite."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run leaves behind for dense output and events: the accepted states, as far as they are needed."""
+"""Record the accepted steps that dense output and events interpolate."""
 
 from __future__ import annotations
 

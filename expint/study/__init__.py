@@ -135,7 +135,7 @@ def run(
         For names that are unknown or occur twice, empty lists, values that are not positive, or both or neither of
         ``steps`` and ``tolerances``.
     TypeError
-        For problems, methods, measures, executors and paths that are none.
+        For arguments of a wrong type.
     StudyInterrupted
         At Ctrl-C; a KeyboardInterrupt whose ``study`` holds the cells that are done.
     """

@@ -64,12 +64,12 @@ class Cache:
             ) from error
 
     def get(self, key: str) -> dict[str, Any] | None:
-        """Return what is kept under a key, or None."""
+        """Return the stored result of a key, or None."""
         kept = self.find(key)
         return None if kept is None else kept.result
 
     def find(self, key: str) -> Kept | None:
-        """Return what is kept under a key with the time at which it was computed, or None."""
+        """Return the stored result of a key with the time at which it was computed, or None."""
         if self.folder is None:
             return None
         text = read_whole(self._file(key), _LIMIT)

@@ -1,4 +1,4 @@
-"""Cells of a study: run side by side by any executor, kept on disk by content, failures kept beside results."""
+"""Cells of a study: run in parallel by any executor and kept on disk by content, failures included."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def run_jobs(
                     "expected worker processes that start and stay alive, received a broken pool; in a script call "
                     'the study under `if __name__ == "__main__":`, or pass executor=ThreadPoolExecutor()'
                 ) from error
-            with workers(None) as fresh:  # which tells the job whose process died from those that ran beside it
+            with workers(None) as fresh:  # which tells the job whose process died from those that ran in parallel
                 run.on(fresh, tick)
         except KeyboardInterrupt:
             raise Interrupted([outcome or Outcome({}, UNDONE) for outcome in run.outcomes]) from None

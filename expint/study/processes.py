@@ -1,4 +1,4 @@
-"""Worker processes whose deaths are told apart: the job that was running fails, the others go on."""
+"""Worker processes: where one dies, its job fails and the others go on."""
 
 from __future__ import annotations
 

@@ -139,7 +139,7 @@ class Study:
         return list(dict.fromkeys(cell.method for cell in self.cells))
 
     def records(self) -> list[dict[str, Any]]:
-        """Return one flat mapping for each cell, as ``pandas.DataFrame`` and its kin take them."""
+        """Return one flat mapping for each cell, as ``pandas.DataFrame`` takes them."""
         return [
             {self.parameter if key == "value" else key: v for key, v in asdict(cell).items()} for cell in self.cells
         ]
@@ -150,7 +150,7 @@ class Study:
         Raises
         ------
         ValueError
-            If the study has no such problem or method, or the abscissa is none of these.
+            If the study has no such problem or method, or the abscissa is not one of these.
         """
         choice("problem", problem, self.problems())
         choice("method", method, self.methods())

@@ -89,7 +89,7 @@ def _placed(places: Sequence[Any], truths: Mapping[str, Outcome], done: Iterator
 
 
 def _remarks(outcomes: Sequence[Outcome]) -> list[str]:
-    """Return what there is to say: how many results come from the cache and from when, which are not kept and why."""
+    """Return the remarks: how many results come from the cache and from when, which are not kept and why."""
     remarks = []
     times = sorted(outcome.kept for outcome in outcomes if outcome.kept)
     if times:

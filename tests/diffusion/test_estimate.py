@@ -1,6 +1,7 @@
 """The estimated statistics of networks for which they are known."""
 
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -124,3 +125,11 @@ def test_the_page_on_samplers_runs_as_pasted(tmp_path, monkeypatch):
     exec(compile(block, "samplers.md", "exec"), namespace)
     assert namespace["statistics"].linear.shape == (13, 1, 8, 8)
     assert 0.3 < float(namespace["images"].std()) < 1.0
+
+
+def test_a_missing_torch_is_named_with_the_line_that_installs_it(monkeypatch):
+    network, start = diffusion.Denoiser(lambda x, t: x, "noise"), noise(4)
+    monkeypatch.setitem(sys.modules, "torch", None)  # as if it were not installed
+    with pytest.raises(ImportError, match=r"this needs torch, .* pip install") as failed:
+        diffusion.estimate_statistics(network, start, steps=3)
+    assert "digits" not in str(failed.value)

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from expint.derive.algebra.phisum import Terms
-from expint.lower.cache import PhiTables
+from expint.lower.cache import PhiTables, weigh
 from expint.operators import BlockDiagonal, Dense, KroneckerSum, MatrixFree, Operator, Sparse
 
 
@@ -21,7 +21,7 @@ class Form(NamedTuple):
 
 def apply_row(operator: Operator, columns: list[np.ndarray], sums: list[Terms], h: float) -> np.ndarray:
     """Return Σ_j (Σ r φ_k(c h L)) v_j as a run would."""
-    row = operator.row(sums, [1.0] * len(sums), PhiTables(operator, h), columns[0])
+    row = weigh(operator, sums, [1.0] * len(sums), PhiTables(operator, h), columns[0])
     return operator.combine(row, columns)
 
 

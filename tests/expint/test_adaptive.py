@@ -12,6 +12,7 @@ import expint
 from expint import Status, problems
 from expint.derive.kinds.predictor_corrector import PredictorCorrector
 from expint.run import Controller
+from tests.conftest import name_of
 
 ADAPTIVE = ["etd34", "expint43", "zoto-bowman43", "adams4", "pec4", PredictorCorrector(4, ramp=True), "pece4"]
 LAWSON = "lawson-dormand-prince54"
@@ -38,7 +39,7 @@ class Counted:
         return self.nonlinear(t, y)
 
 
-@pytest.mark.parametrize("method", ADAPTIVE, ids=str)
+@pytest.mark.parametrize("method", ADAPTIVE, ids=name_of)
 @pytest.mark.parametrize("rtol", [1e-3, 1e-6, 1e-9])
 @pytest.mark.parametrize(
     "spectrum", [[-1000.0, -30.0, -1.0, 0.5], [300j, -40j, -1 + 5j, 2j]], ids=["stiff", "rotating"]
@@ -53,7 +54,7 @@ def test_the_error_stays_near_the_tolerance(method: Any, rtol: float, spectrum: 
     assert max(errors) < 10 * rtol
 
 
-@pytest.mark.parametrize("method", [*ADAPTIVE, LAWSON], ids=str)
+@pytest.mark.parametrize("method", [*ADAPTIVE, LAWSON], ids=name_of)
 def test_problems_without_stiffness_are_solved_by_every_family(method: Any) -> None:
     problem = problems.riccati()
     for rtol in (1e-4, 1e-8):
@@ -61,7 +62,7 @@ def test_problems_without_stiffness_are_solved_by_every_family(method: Any) -> N
         assert abs(solution.y_end - problem.exact(0.8)) < 2 * rtol * abs(solution.y_end)
 
 
-@pytest.mark.parametrize("method", [*ADAPTIVE, LAWSON], ids=str)
+@pytest.mark.parametrize("method", [*ADAPTIVE, LAWSON], ids=name_of)
 def test_smaller_tolerances_give_smaller_errors_for_more_evaluations(method: Any) -> None:
     problem = problems.riccati()
     runs = [expint.solve(problem, method, rtol=rtol) for rtol in (1e-4, 1e-7, 1e-10)]
@@ -70,7 +71,7 @@ def test_smaller_tolerances_give_smaller_errors_for_more_evaluations(method: Any
     assert runs[0].calls < runs[1].calls < runs[2].calls
 
 
-@pytest.mark.parametrize("method", ADAPTIVE, ids=str)
+@pytest.mark.parametrize("method", ADAPTIVE, ids=name_of)
 @pytest.mark.parametrize("direction", [1, -1])
 def test_times_asked_for_are_hit_exactly(method: Any, direction: int) -> None:
     problem = problems.riccati()
@@ -98,7 +99,7 @@ def test_the_ends_are_the_first_and_last_times_by_default() -> None:
     np.testing.assert_array_equal(solution.y[0], Y0)
 
 
-@pytest.mark.parametrize("method", ["etd34", PredictorCorrector(4, ramp=True)], ids=str)
+@pytest.mark.parametrize("method", ["etd34", PredictorCorrector(4, ramp=True)], ids=name_of)
 def test_step_sizes_repeat_so_that_phi_functions_are_reused(method: Any) -> None:
     problem = problems.hochbruck_ostermann(n=49)
     solution = expint.solve(problem, method, rtol=1e-9)
@@ -144,7 +145,7 @@ def test_a_state_at_rest_at_zero_is_no_trouble() -> None:
     np.testing.assert_array_equal(solution.y_end, np.zeros(3))
 
 
-@pytest.mark.parametrize("method", ADAPTIVE, ids=str)
+@pytest.mark.parametrize("method", ADAPTIVE, ids=name_of)
 def test_components_that_stay_zero_need_no_absolute_tolerance(method: Any) -> None:
     y0 = np.array([1.0, 0.0, 0.2])
     solution = solve(method, lambda t, y: 0.3 * y * y, y0=y0, rtol=1e-6, atol=0.0)
@@ -224,7 +225,7 @@ def test_a_tolerance_below_the_precision_of_the_state_is_refused() -> None:
         solve(rtol=1e-8, y0=Y0.astype(np.float32))
 
 
-@pytest.mark.parametrize("method", ADAPTIVE, ids=str)
+@pytest.mark.parametrize("method", ADAPTIVE, ids=name_of)
 def test_nan_beyond_some_argument_shrinks_the_step_and_then_ends_the_run_by_name(method: Any) -> None:
     """y' = -y/2 has y(1.2) = 0.5488; N is not defined for y below that."""
 
@@ -246,7 +247,7 @@ def test_nan_beyond_some_argument_shrinks_the_step_and_then_ends_the_run_by_name
     assert solution.sol(1.0) == pytest.approx(math.exp(-0.5), rel=1e-5)
 
 
-@pytest.mark.parametrize("method", ["etd34", PredictorCorrector(2, ramp=True)], ids=str)
+@pytest.mark.parametrize("method", ["etd34", PredictorCorrector(2, ramp=True)], ids=name_of)
 def test_nan_in_a_trial_alone_is_stepped_around(method: Any) -> None:
     """A step too long leaves the domain of N; shorter ones do not."""
 
@@ -279,7 +280,7 @@ def test_blow_up_ends_with_a_step_too_small_and_the_states_before() -> None:
     assert "near t = 1" in solution.message or "at t = 1" in solution.message
 
 
-@pytest.mark.parametrize("method", ADAPTIVE[1:], ids=str)
+@pytest.mark.parametrize("method", ADAPTIVE[1:], ids=name_of)
 def test_a_jump_in_time_is_seen_and_crossed(method: Any) -> None:
     """The estimate of etd34 compares two slopes at one time and cannot see N(t); those of the others do.
 
@@ -296,7 +297,7 @@ def test_a_jump_in_time_is_seen_and_crossed(method: Any) -> None:
     assert solution.stats.rejected > 3
 
 
-@pytest.mark.parametrize("method", ADAPTIVE[1:], ids=str)
+@pytest.mark.parametrize("method", ADAPTIVE[1:], ids=name_of)
 def test_a_nonlinear_term_of_time_alone_is_integrated_to_the_tolerance(method: Any) -> None:
     solution = expint.solve_ivp(
         lambda t, y: np.array([math.sin(20 * t)]), (0, 3), np.zeros(1), linear=-1.0, method=method, rtol=1e-6, atol=1e-6
@@ -394,7 +395,7 @@ def test_single_precision_stays_single() -> None:
     np.testing.assert_allclose(solution.y_end, solve(rtol=1e-9).y_end, rtol=2e-3)
 
 
-@pytest.mark.parametrize("method", [*ADAPTIVE, LAWSON], ids=str)
+@pytest.mark.parametrize("method", [*ADAPTIVE, LAWSON], ids=name_of)
 def test_torch_takes_the_same_steps_as_numpy(method: Any) -> None:
     with_numpy = solve(method, rtol=1e-6, end=0.3)
     with_torch = solve(method, rtol=1e-6, end=0.3, y0=torch.asarray(Y0), atol=torch.full((3,), 1e-6).numpy())

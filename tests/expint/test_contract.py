@@ -1,7 +1,10 @@
 """Every stepper: with steps that are given and to a tolerance, with dense output and with events, against formulas."""
 
+import inspect
 import math
 from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,6 +13,7 @@ import pytest
 import expint
 from expint import Solution
 from expint.operators import TimeDependent, TimeScaled
+from expint.run import steppers
 
 Y0 = np.array([0.3, 0.5])
 END = 2.0
@@ -180,3 +184,28 @@ def test_a_splitting_to_a_tolerance_refuses_what_makes_no_sense(
 ) -> None:
     with pytest.raises(error, match=message):
         splitting("strang")(**{"rtol": 1e-3} | wrong)
+
+
+def test_every_stepper_is_in_this_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    classes = {
+        found
+        for file in Path(steppers.__file__).parent.glob("*.py")
+        for found in vars(import_module(f"expint.run.steppers.{file.stem}")).values()
+        if inspect.isclass(found) and found.__module__.endswith(file.stem) and "advance" in dir(found)
+    }
+    made = set()
+
+    def noted(found: Any) -> Callable[..., None]:
+        make = found.__init__
+
+        def init(self: Any, *given: Any, **named: Any) -> None:
+            made.add(type(self))
+            make(self, *given, **named)
+
+        return init
+
+    for found in classes:
+        monkeypatch.setattr(found, "__init__", noted(found))
+    for case in CASES.values():
+        assert case.run(rtol=1e-2).success
+    assert {found.__name__ for found in classes - made} <= {"OneStep", "Stepper"}  # abstract

@@ -21,6 +21,7 @@ from expint.jacobian import Differences
 from expint.operators import BlockDiagonal, Dense, Diagonal, KroneckerSum, Scalar, Sparse
 from expint.phi import phi_matrices
 from expint.run.dense.collocated import DenseOutput
+from tests.conftest import name_of
 
 SPECTRA = {
     "mild": [-1.0, -0.3, 0.5],
@@ -79,7 +80,7 @@ def test_a_run_keeps_its_order_between_its_steps(method: str, spectrum: str) -> 
 
 
 @pytest.mark.parametrize("rtol", [1e-4, 1e-7])
-@pytest.mark.parametrize("method", ["etd34", "zoto-bowman43", "adams4", PredictorCorrector(4, ramp=True)], ids=str)
+@pytest.mark.parametrize("method", ["etd34", "zoto-bowman43", "adams4", PredictorCorrector(4, ramp=True)], ids=name_of)
 def test_a_run_to_a_tolerance_keeps_it_between_its_steps(method: str | PredictorCorrector, rtol: float) -> None:
     problem = problems.prescribed_spectrum(SPECTRA["stiff"])
     solution = expint.solve(problem, method, rtol=rtol, atol=rtol, dense_output=True)

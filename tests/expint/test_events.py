@@ -13,6 +13,7 @@ import expint
 from expint import Status, problems
 from expint.derive.kinds.predictor_corrector import PredictorCorrector
 from expint.operators import TimeScaled
+from tests.conftest import name_of
 
 METHODS = ["etd34", "zoto-bowman43", "adams4", PredictorCorrector(4, ramp=True)]
 
@@ -84,7 +85,7 @@ def test_several_events_are_kept_apart_and_those_after_the_end_are_dropped() -> 
     assert solution.y_events[2].shape == (0, 1)
 
 
-@pytest.mark.parametrize("method", METHODS, ids=str)
+@pytest.mark.parametrize("method", METHODS, ids=name_of)
 @pytest.mark.parametrize("rate", [-1.0, -1e4])
 def test_events_of_stiff_problems_are_located_to_the_tolerance(method: Any, rate: float) -> None:
     """y = cos t is the slow solution of y' = λ(y - cos t) - sin t, at any stiffness."""
@@ -230,7 +231,7 @@ def test_further_arguments_reach_events_as_in_scipy(linear: Any) -> None:
     np.testing.assert_allclose(solution.t[-1], 0.25, rtol=1e-12)
 
 
-@pytest.mark.parametrize("method", [*METHODS, "exprb43"], ids=str)
+@pytest.mark.parametrize("method", [*METHODS, "exprb43"], ids=name_of)
 def test_zeros_are_found_in_steps_that_are_longer_than_their_distance(method: Any) -> None:
     """Without N nothing limits the steps: the rotation is exact, however long they are."""
     if method == "exprb43":

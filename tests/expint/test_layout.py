@@ -180,64 +180,7 @@ def test_no_file_of_diffusion_loops_over_steps(path: Path) -> None:
         assert not names & STEPS, f"{label(path)}:{line}: a loop over {names & STEPS}; declare a plan instead"
 
 
-def runs(source: str) -> set[str]:
-    """The functions that advance a state: they yield what is accepted from within a loop."""
-    found = set()
-    for function in ast.walk(ast.parse(source)):
-        if isinstance(function, ast.FunctionDef):
-            loops = [node for node in ast.walk(function) if isinstance(node, (ast.For, ast.While))]
-            yielded = [node for loop in loops for node in ast.walk(loop) if isinstance(node, ast.Yield)]
-            found |= {function.name for node in yielded if "Accepted" in ast.dump(node)}
-    return found
-
-
-def test_there_are_three_loops_over_steps_and_guests() -> None:
-    """Guests take a plan and are held equal to the loop over plans by tests of their own."""
-    found = {
-        (label(path), name)
-        for package in ("expint", "diffusion")
-        for path in files(package)
-        if "compiled" not in path.parts
-        for name in runs(path.read_text(encoding="utf-8"))
-    }
-    assert found == {("expint/run/loops.py", name) for name in ("over_plan", "over_times", "to_tolerance")}
-
-
 KINDS = ("expint.derive", "expint.methods", "expint.operators")
-COMBINERS = {"combine", "_combine", "combiner", "linear_combination", "row", "Row"}
-
-
-def columns_built(source: str) -> list[int]:
-    """The lines at which a row of columns, (y, *values), is made for a combiner or put into a row."""
-    found = []
-    for call in ast.walk(ast.parse(source)):
-        if isinstance(call, ast.Call):
-            name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
-            rows = [own for own in call.args if isinstance(own, (ast.Tuple, ast.List))]
-            starred = [own for own in rows if any(isinstance(entry, ast.Starred) for entry in own.elts)]
-            found += [call.lineno for _ in starred if name in COMBINERS]
-    return found
-
-
-def test_rows_of_columns_are_built_in_one_place() -> None:
-    for package in ("expint", "diffusion"):
-        for path in files(package):
-            lines = columns_built(path.read_text(encoding="utf-8"))
-            assert not lines or label(path) == "expint/lower/memory.py", f"{label(path)}: {lines}"
-
-
-@pytest.mark.parametrize(
-    "source",
-    ["p = combine(row.weights, (y, *slopes))", "e = self._combine(w, [y, *slopes])", "Row((a, *b), True, True)"],
-)
-def test_the_search_finds_rows_that_are_built(source: str) -> None:
-    assert columns_built(source) == [1]
-
-
-def test_the_search_finds_loops_that_advance_a_state() -> None:
-    loop = "def f(y):\n    for step in plan:\n        y = step(y)\n        yield Accepted(t, y, 1)\n"
-    assert runs(loop) == {"f"}
-    assert not runs("def f(y):\n    yield Accepted(0, y, 1)\n    yield from g(y)\n")
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "expint/run/control").glob("*.py")), ids=label)

@@ -27,7 +27,8 @@ from expint.operators import (
     TimeScaled,
     as_operator,
 )
-from expint.operators.addition.combination import Products, combination, for_single_use
+from expint.operators.addition.combination import combination, for_single_use
+from expint.operators.addition.commuting import Products
 
 A = np.array([[-1.0, 2.0], [0.5, -3.0]])
 B = np.array([[0.3, -1.0], [1.0, 0.2]])

@@ -21,7 +21,7 @@ from expint.backend import Array
 __all__ = ["estimate_statistics"]
 
 _STEEPEST = 5.0  # |s|: beyond it lies noise of few samples; that of a prediction is 1 at most
-_FLAT = 1e-12  # of the mean squares it is a difference of: a variance below it is rounding
+_FLAT = 1e-12  # relative to the mean squares that are subtracted: a variance below is rounding
 
 
 def estimate_statistics(
@@ -51,8 +51,8 @@ def estimate_statistics(
         A torch network with its schedule; its time must be differentiable (no rounding to an index). Guided denoisers,
         which take one time for a whole batch, have to be written as one network.
     noise
-        A tensor of standard normal noise, (K, …): K samples are followed from noise to data. Hundreds are plenty where
-        statistics may be smooth, published are 1024 and more.
+        A tensor of standard normal noise, (K, …): K samples are followed from noise to data. Hundreds suffice for
+        smooth statistics; the paper takes 1024 and more.
     steps, grid
         The tables have entries at the times of this run, made as by ``diffusion.sample``.
     sampler

@@ -69,6 +69,10 @@ class Statistics:
         if not all(np.all(np.isfinite(getattr(self, name))) for name in _FIELDS):
             raise ValueError("expected finite tables; received inf or nan; check how they were estimated")
 
+    def __repr__(self) -> str:
+        lam = self.half_log_snr
+        return f"Statistics({lam.size} values of λ from {lam[0]:.4g} to {lam[-1]:.4g}, shape {self.linear.shape[1:]})"
+
     @classmethod
     def of_prediction(cls, kind: str) -> Statistics:
         """Return the constant statistics with which a run is that of a predictor in the gauge of this kind.

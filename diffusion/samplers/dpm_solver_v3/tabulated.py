@@ -100,7 +100,7 @@ class TabulatedGauge:
         return Beside()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TabulatedSampler(Sampler):
     """A multistep sampler in a `TabulatedGauge`; its parameters are those of a `Sampler`.
 

@@ -147,7 +147,7 @@ class Algebraic:
 def root(polynomial: Sequence[int | Fraction], low: int | Fraction, high: int | Fraction) -> Algebraic:
     """Return the only root in [low, high] of an irreducible polynomial, coefficients from the lowest power on.
 
-    That the polynomial is irreducible is not checked here; sums are told from zero by it.
+    That the polynomial is irreducible is not checked here; sums are recognised as zero by it.
 
     Raises
     ------

@@ -11,7 +11,7 @@ __all__ = ["exact_list", "functions_list", "indices"]
 
 
 def exact_list(name: str, values: Any) -> list[Exact]:
-    """Return exact numbers, or refuse what is no sequence of them."""
+    """Return exact numbers; raise TypeError unless they form a sequence."""
     entries = values if isinstance(values, list | tuple) else listed(name, values, "exact numbers", least=0)
     return [exact(entry) for entry in entries]
 

@@ -81,6 +81,13 @@ class PhiSum:
         (0, 0), since φ_k(0) = 1/k!; terms with r = 0 are dropped.
 
     Sums are added, multiplied (products of φ-functions are again sums of such), divided by exact numbers and compared.
+
+    Examples
+    --------
+    >>> phi(1) - 2 * phi(2)
+    PhiSum(φ₁ - 2φ₂)
+    >>> phi(0, 2) * phi(1)  # products are sums again
+    PhiSum(-2φ₁(2z) + 3φ₁(3z))
     """
 
     __slots__ = ("_terms",)

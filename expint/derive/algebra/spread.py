@@ -53,7 +53,7 @@ def spread(
     ramp: bool = False,
     double: bool = False,
 ) -> tuple[int, ...]:
-    """Return the places of the slopes that a step interpolates, the newest of them first.
+    """Return the indices of the values of N that a step interpolates, newest first.
 
     Parameters
     ----------

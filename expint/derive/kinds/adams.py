@@ -79,6 +79,9 @@ class PolynomialClock(Protocol):
 class _Time:
     """The clock of the integration itself."""
 
+    def __repr__(self) -> str:
+        return "TIME"
+
     def __reduce__(self) -> str:
         return "TIME"  # there is one, in any process
 
@@ -96,6 +99,9 @@ class _Time:
 @dataclass(frozen=True)
 class _Index:
     """The number of the step: every step counts as one, whatever its length."""
+
+    def __repr__(self) -> str:
+        return "INDEX"
 
     def __reduce__(self) -> str:
         return "INDEX"
@@ -120,11 +126,13 @@ INDEX: PolynomialClock = _Index()
 
 @dataclass(frozen=True)
 class Adams(FullStiffOrder, Presented):
-    """Exponential Adams–Bashforth of a given order; one evaluation of N per step.
+    r"""Exponential Adams–Bashforth of a given order; one evaluation of N per step.
 
-    On given steps the order is kept; a run to a tolerance climbs from order 1 by short first steps, chooses the order
-    anew on the way, up to this one, and estimates errors as Milne did: by what the slope at the new point, which the
-    next step needs anyway, would correct.
+    .. math:: y_{n+1} = e^{z} y_n + h \int_0^1 e^{(1-\theta)z} p(\theta) \, d\theta, \quad z = hL,
+
+    where the polynomial p interpolates the q newest values of N. Both stiff orders equal the order q. Runs with given
+    steps keep the order. Runs to a tolerance begin at order 1 with short steps and choose the order, at most q. The
+    error estimate is Milne's: the corrector of the next order, whose value of N the next step needs anyway.
 
     Parameters
     ----------
@@ -140,6 +148,15 @@ class Adams(FullStiffOrder, Presented):
     ------
     TypeError, ValueError
         If the order is not a positive integer.
+
+    References
+    ----------
+    S. P. Nørsett (1969); M. Hochbruck and A. Ostermann, Acta Numerica 19 (2010), section 2.5.
+
+    Examples
+    --------
+    >>> Adams(2).recipe(StepContext(0.0, 1.0, (0, -1)))[0]
+    Stage(c = 1, values of N: 0 of this step, 2 past, N evaluated, accepted)
     """
 
     q: int

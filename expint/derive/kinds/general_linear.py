@@ -29,14 +29,14 @@ __all__ = ["HistoryLadder"]
 
 @dataclass(frozen=True, repr=False)
 class HistoryLadder(Proved, WithoutEstimate, Presented):
-    """A general linear method with q remembered slopes and levels of stages; the step collocates at the top level.
+    """A general linear method with q remembered values of N and levels of stages; the top level collocates the step.
 
     Parameters
     ----------
     name
         The name of the method.
     q
-        How many slopes are remembered, N(y_n) included; at least 1.
+        The number of remembered values of N, that at y_n included; at least 1.
     levels
         The nodes of each level, bottom up: exact positive numbers, different within a level.
     joined

@@ -9,8 +9,8 @@ and the Runge–Kutta method with coefficients α, β behind the integrating fac
         + h \sum_k \alpha_{ik} e^{(c_i - c_k) z} (N(Y_k) - p(c_k)).
 
 In the modified methods the last stage joins the nodes of the polynomial that is integrated for y_{n+1}, which gains one
-order of quadrature. Krogstad (2005); on any grid, since the nodes of p are the positions of the remembered slopes; of those that nearly
-coincide p takes one.
+order of quadrature. Krogstad (2005); on any grid, since the nodes of p are the
+positions of the remembered values of N; of those that nearly coincide p takes one.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ __all__ = ["GeneralisedLawson"]
 
 @dataclass(frozen=True, repr=False)
 class GeneralisedLawson(DeclaredOrders, WithoutEstimate, Presented):
-    """The generalised Lawson form of a classical method, with q remembered slopes.
+    """The generalised Lawson form of a classical method, with q remembered values of N.
 
     Parameters
     ----------
     butcher
         The classical method.
     q
-        How many slopes are remembered, N(y_n) included; at least 1.
+        The number of remembered values of N, that at y_n included; at least 1.
     modified
         Whether the last stage, which must lie at c = 1, joins the nodes of the final quadrature.
     name

@@ -36,6 +36,12 @@ def lawson(butcher: Butcher) -> Tableau:
     ----------
     butcher
         The classical method, with or without embedded weights.
+
+    Examples
+    --------
+    >>> euler = Butcher("euler", order=1, a=((),), b=(1,), reference="kutta1901")
+    >>> lawson(euler).b
+    (PhiSum(e^z),)
     """
     instance("butcher", butcher, Butcher, "a classical method, a Butcher(…)")
     c = butcher.c

@@ -101,7 +101,7 @@ class LieGroupMethod(ProvedInWords, WithoutEstimate, Presented):
 
     @property
     def history(self) -> int:
-        """How many remembered slopes a step looks at: N(y_n) only."""
+        """How many remembered values of N a step looks at: N(y_n) only."""
         return 1
 
     @property

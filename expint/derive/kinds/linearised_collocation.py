@@ -91,14 +91,14 @@ def _row(c: Sequence[Exact], below: Sequence[int], end: Exact) -> tuple[PhiSum, 
 
 @dataclass(frozen=True)
 class LinearisedAdams(FullStiffOrder, Linearised, WithoutEstimate, Presented):
-    """The linearised exponential Adams method with q remembered values of N_n, of order q + 1; EPI methods are kin.
+    """The linearised exponential Adams method with q remembered values of N_n, of order q + 1, as are EPI methods.
 
-    The remembered slopes are N_n at past points, f_j - J_n y_j - (t_j - t_n) ∂f/∂t, so a run keeps past states too.
+    It remembers N_n at past points, f_j - J_n y_j - (t_j - t_n) ∂f/∂t. So a run keeps the past states too.
 
     Parameters
     ----------
     q
-        The number of remembered slopes, N_n(y_n) included, at least 1; q = 1 is exponential Rosenbrock–Euler.
+        The number of remembered values, N_n(y_n) included, at least 1; q = 1 is exponential Rosenbrock–Euler.
 
     Raises
     ------

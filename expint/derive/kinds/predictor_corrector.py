@@ -37,17 +37,17 @@ __all__ = ["PredictorCorrector"]
 class PredictorCorrector(FullStiffOrder, Presented):
     """Exponential Adams predictor of order q with the corrector of order q + 1.
 
-    On given steps the order is kept; a run to a tolerance chooses it anew on the way, up to this one.
+    Runs with given steps keep the order q + 1. Runs to a tolerance choose the order, at most this one.
 
     Parameters
     ----------
     q
-        The number of past slopes, at least 1: the order of the predictor. The corrector has order q + 1.
+        The number of past values of N, at least 1: the order of the predictor. The corrector has order q + 1.
     mode
-        "PEC": one evaluation of N a step. "PECE": two, with the better stability of the corrector.
+        "PEC": one evaluation of N a step. "PECE": two, with the larger stability region of the corrector.
     ramp
         How the first q - 1 steps are made. False: by a one-step method of order q. True: by the pairs of order
-        1, 2, …, which costs nothing and is what runs with error control do, their first steps being short.
+        1, 2, …, which costs nothing. Runs to a tolerance always start so, with short first steps.
     clock
         The variable in which predictor and corrector interpolate, as of ``Adams``.
 

@@ -130,5 +130,5 @@ def tableau_markdown(tableau: Any) -> str:
 
 
 def _columns(tableau: Any) -> int:
-    """Return the number of slopes; the embedded solution may use that of the new value."""
+    """Return the number of values of N; the embedded solution may use the one at the new state."""
     return max(tableau.stages, len(tableau.embedded or ()))

@@ -85,7 +85,7 @@ class Splitting(ProvedInWords, WithoutEstimate, Presented):
 
     @property
     def history(self) -> int:
-        """How many remembered slopes a step knows of, as all methods that of y_n; a splitting has no use for it."""
+        """How many remembered values of N a step knows of: 1, as for all one-step methods; splittings do not use it."""
         return 1
 
     @property

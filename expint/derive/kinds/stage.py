@@ -36,7 +36,7 @@ class StepContext(NamedTuple):
     step
         Its length h, with sign.
     history
-        Positions (t_j - t_n)/h of the slopes N_j that are remembered, newest first; the first is 0.
+        Positions (t_j - t_n)/h of the remembered values N_j, newest first; the first is 0.
     """
 
     start: float
@@ -46,7 +46,7 @@ class StepContext(NamedTuple):
 
 @dataclass(frozen=True)
 class Stage:
-    """The exact recipe of one point: y = state(z) y_n + h Σ_j slopes_j(z) N_j with z = hL.
+    """The exact recipe of one point: y = state(z) y_n + h Σ_j w_j(z) N_j with z = hL.
 
     Attributes
     ----------
@@ -57,13 +57,13 @@ class Stage:
     stages
         The coefficients of h N at the points evaluated earlier in this step, newest first.
     past
-        The coefficients of h N at the remembered slopes, newest first (the first belongs to y_n).
+        The coefficients of h times the remembered values of N, newest first (the first is N(y_n)).
     evaluate
         Whether N is evaluated at the point.
     accept
         Whether the point is y_{n+1}.
     remember
-        Whether the slope evaluated here joins the history of later steps.
+        Whether this value of N joins the history of later steps.
     earlier
         The coefficients of y_{n-1}, y_{n-2}, …, for methods that look at several states: their attribute ``states``
         says at how many.
@@ -81,9 +81,13 @@ class Stage:
     earlier: tuple[Terms, ...] = ()
     noise: tuple[Terms, ...] = ()
 
+    def __repr__(self) -> str:
+        ends = "".join(said for said, is_so in ((", N evaluated", self.evaluate), (", accepted", self.accept)) if is_so)
+        return f"Stage(c = {self.c}, values of N: {len(self.stages)} of this step, {len(self.past)} past{ends})"
+
 
 class ErrorEstimate(NamedTuple):
-    """The combination of slopes that estimates the local error, and the order p for which its size is O(h^{p+1})."""
+    """The combination of values of N that estimates the local error, and its order p: the size is O(h^{p+1})."""
 
     stage: Stage
     order: int

@@ -66,6 +66,12 @@ class Tableau(DeclaredOrders, Presented):
         Σ_i b_i(0) ≠ 1).
     TypeError
         If a coefficient is a float, or a row no sequence.
+
+    Examples
+    --------
+    >>> etd2 = Tableau("my-etd2", c=(0, 1), a=((), (REST,)), b=(REST, phi(2)))
+    >>> etd2.b[0], etd2.order, etd2.stiff_order
+    (PhiSum(φ₁ - φ₂), 2, 2)
     """
 
     steps_alike = True
@@ -118,7 +124,7 @@ class Tableau(DeclaredOrders, Presented):
 
     @property
     def history(self) -> int:
-        """How many remembered slopes a step looks at: N(y_n) only."""
+        """How many remembered values of N a step looks at: N(y_n) only."""
         return 1
 
     def recipe(self, step: StepContext) -> tuple[Stage, ...]:

@@ -43,12 +43,12 @@ def completed(row: Sequence[Any], total: PhiSum, label: str) -> tuple[PhiSum, ..
 
 
 def check_rows(name: str, a: Any, **rows: Any) -> None:
-    """Refuse rows that are no sequences, as (x) is none where (x,) was meant.
+    """Raise TypeError unless rows are sequences: (x) is a number where (x,) was meant.
 
     Raises
     ------
     TypeError
-        With the row that is none.
+        Naming the row that is no sequence.
     """
     _check_sequence(name, "a", a)
     for label, row in [*((f"row {i + 1} of a", row) for i, row in enumerate(a)), *rows.items()]:
@@ -81,7 +81,7 @@ def check_shape(
 
 
 def check_consistency(name: str, rows: Iterable[tuple[str, Sequence[PhiSum], Exact]]) -> None:
-    """Refuse what is no consistent method even for L = 0; each row comes with its label and the sum it should have."""
+    """Raise ValueError naming the row unless the method is consistent at L = 0: each row has its label and its sum."""
     for label, row, expected in rows:
         total = PhiSum({(0, 0): sum((entry.at_zero() for entry in row), Fraction(0))}).at_zero()
         if total != PhiSum({(0, 0): expected}).at_zero():

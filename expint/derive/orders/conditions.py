@@ -58,6 +58,13 @@ def check_orders(
         If ``max_order`` is not a positive integer, or two nodes of ``history`` are the same.
     TypeError
         If the coefficients of the method are floats, or it is no method.
+
+    Examples
+    --------
+    >>> import expint
+    >>> report = check_orders(expint.method("krogstad4"))
+    >>> report.order, report.stiff_order, report.weak_stiff_order
+    (4, 3, 3)
     """
     if not isinstance(max_order, int) or max_order < 1:
         raise ValueError(f"expected max_order to be an integer ≥ 1, received {max_order!r}")

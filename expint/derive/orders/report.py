@@ -87,6 +87,10 @@ class OrderReport:
     max_order: int
     embedded: OrderReport | None = None
 
+    def __repr__(self) -> str:
+        said = f"OrderReport({self.name!r}: order {self.order}, stiff {self.stiff_order}, weak {self.weak_stiff_order}"
+        return f"{said})" if self.embedded is None else f"{said}; embedded {self.embedded.order})"
+
     def markdown(self) -> str:
         """Return the report as Markdown."""
         rows = [(kind, str(order), _listing(violated)) for kind, order, violated in self._kinds()]

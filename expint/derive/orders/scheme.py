@@ -130,7 +130,7 @@ def scheme_of_tableau(tableau: Rows, weights: Sequence[PhiSum]) -> Scheme:
 
 
 def scheme_of_recipe(recipe: Sequence[Stage], history: Sequence[Exact]) -> Scheme:
-    """Return what a recipe does after remembered slopes at the exact nodes ``history``, newest first.
+    """Return the scheme of a recipe after values of N at the exact nodes ``history``, newest first.
 
     Raises
     ------

@@ -132,7 +132,7 @@ def solve_weights(
     new_slope: bool = False,
     weak: bool = True,
 ) -> Family:
-    """Return all weights with which the stages of a tableau make a solution of a stiff order: embedded solutions.
+    """Return all weights that give the stages of a tableau a solution of a stiff order: embedded solutions.
 
     Parameters
     ----------
@@ -143,7 +143,7 @@ def solve_weights(
     functions
         The pairs (k, c) of the φ_k(cz) that each weight may hold.
     stages
-        The stages that get a weight beside the first one, counted from 0; by default all.
+        The stages that get a weight in addition to the first one, counted from 0; by default all.
     new_slope
         Whether N(y_{n+1}) is one stage more, the last one.
 
@@ -165,7 +165,7 @@ def solve_weights(
 
 
 def symbols(name: str, values: Any) -> list[Any]:
-    """Return sympy expressions, or refuse what is no sequence of them."""
+    """Return sympy expressions; raise TypeError unless they form a sequence."""
     entries = listed(name, values, "sympy expressions", least=0)
     for entry in entries:
         if not hasattr(entry, "free_symbols"):
@@ -177,7 +177,9 @@ def _check_tableau(tableau: Tableau, what: str) -> None:
     instance("tableau", tableau, Tableau, what)
     numbers = (*tableau.c, *(r for row in (*tableau.a, tableau.b) for entry in row for _, r in entry))
     if any(isinstance(number, Algebraic) for number in numbers):
-        raise TypeError(f"{tableau.name}: expected rational coefficients beside unknowns, received roots; round them")
+        raise TypeError(
+            f"{tableau.name}: expected rational coefficients together with unknowns, received roots; round them"
+        )
 
 
 def _solve(
@@ -242,7 +244,7 @@ def _solutions(conditions: Iterable[Condition], unknowns: Sequence[Any]) -> Iter
 
 
 def _values(condition: Condition) -> Iterable[Any]:
-    """Return what should be zero for a condition to hold."""
+    """Return the residual of a condition."""
     residual = condition.residual
     if isinstance(residual, PhiSum):
         return residual.terms.values()

@@ -1,28 +1,68 @@
-"""A sum of parts that commute but are no one operator: products with all of them, exponentials of each."""
+"""Combinations of operators that stay apart: by products with all; where they commute, exponentials of each."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from expint.backend import Array, array_namespace
+from expint.operators.addition.table import Commutators, options
 from expint.operators.base import Operator, StoredOperator, random_like
 from expint.operators.diagonal import Diagonal
 from expint.operators.iterated import Applier, IteratedOperator, Spectrum
 from expint.operators.scalar import Scalar
 from expint.phi.augmented import Accuracy, Matvec, norm
 
-__all__ = ["Commuting", "check_commuting", "sum_of_products"]
+__all__ = ["Commuting", "Products", "check_commuting", "listed"]
 
 _ROUNDINGS = 1e5
 """Parts commute if AB and BA agree to this many units of rounding on random vectors."""
 
 
-class Commuting(IteratedOperator):
+class Products(IteratedOperator):
+    r"""Σ f_i A_i + Σ β [A_i, A_j] by products with the operators A_i.
+
+    Parameters
+    ----------
+    factors, parts, commutators
+        f_i, A_i, and the triples (i, j, β).
+    """
+
+    def __init__(self, factors: Sequence[float], parts: Sequence[Operator], commutators: Commutators = ()) -> None:
+        spectrum = None if commutators else _spectrum(factors, parts)
+        super().__init__(**(options(parts) | {"action": "auto"}), spectrum=spectrum)
+        self.factors, self.parts, self.commutators = tuple(factors), tuple(parts), tuple(commutators)
+
+    def check(self, y0: Array) -> None:
+        """Refuse what iterations cannot work with; the operators have been checked."""
+        self.check_tolerance(y0)
+
+    def matvec(self, like: Array) -> Matvec:
+        """Return v ↦ Σ f_i A_i v + Σ β (A_i A_j v - A_j A_i v) for flattened states."""
+        xp, shape = array_namespace(like), like.shape
+        used = {i for i, factor in enumerate(self.factors) if factor} | {i for c in self.commutators for i in c[:2]}
+        products = {i: self.parts[i].product(like) for i in sorted(used)}
+
+        def product(v: Array) -> Array:
+            y = xp.reshape(v, shape)
+            once = {i: multiply(y) for i, multiply in products.items()}
+            weighed = [(self.factors[i], own) for i, own in once.items() if self.factors[i]]
+            terms = [own if factor == 1.0 else factor * own for factor, own in weighed] or [0 * y]
+            for i, j, beta in self.commutators:
+                terms += [beta * products[i](once[j]), -beta * products[j](once[i])]
+            return xp.reshape(sum(terms[1:], start=terms[0]), (-1,))
+
+        return product
+
+    def __repr__(self) -> str:
+        return f"Products({len(self.parts)} operators, {len(self.commutators)} commutators)"
+
+
+class Commuting(Products):
     r"""The operator A_1 + A_2 + … of parts that commute.
 
     An exponential is the product of those of the parts, of which stored ones cost a multiplication:
@@ -35,16 +75,7 @@ class Commuting(IteratedOperator):
     """
 
     def __init__(self, parts: Sequence[Operator]) -> None:
-        iterated = [part for part in parts if isinstance(part, IteratedOperator)]
-        tolerances = [part.tolerance for part in iterated if part.tolerance is not None]
-        spectra = [_spectrum(part) for part in parts]
-        super().__init__(
-            "auto",
-            min(tolerances, default=None),
-            max((part.basis for part in iterated), default=100),
-            _sum_of_spectra(spectra),
-        )
-        self.parts = tuple(parts)
+        super().__init__([1.0] * len(parts), parts)
 
     def check(self, y0: Array) -> None:
         """Refuse what iterations cannot work with, and parts that do not commute on random vectors."""
@@ -56,14 +87,8 @@ class Commuting(IteratedOperator):
             "(MatrixFree(lambda v: A(v) + B(v), shape)), or leave one of them to nonlinear",
         )
 
-    def matvec(self, like: Array) -> Matvec:
-        """Return v ↦ A_1 v + A_2 v + … for flattened states."""
-        xp, shape = array_namespace(like), like.shape
-        product = sum_of_products(self.parts, like)
-        return lambda v: xp.reshape(product(xp.reshape(v, shape)), (-1,))
-
     def applier(self, like: Array) -> Applier:
-        """Return what applies φ-functions; where all are φ_0, those of the stored parts come first."""
+        """Return the function that applies φ-functions; where all are φ_0, the stored parts come first."""
         jointly = super().applier(like)
         routes = [getattr(part, "route", part) for part in self.parts]
         stored = [route for route in routes if isinstance(route, StoredOperator)]
@@ -91,7 +116,7 @@ class Commuting(IteratedOperator):
         return apply
 
     def __repr__(self) -> str:
-        return f"Commuting({', '.join(map(repr, self.parts))})"
+        return listed("Commuting", self.parts)
 
 
 def check_commuting(parts: Sequence[Operator], y0: Array, remedy: str) -> None:
@@ -114,20 +139,24 @@ def check_commuting(parts: Sequence[Operator], y0: Array, remedy: str) -> None:
             )
 
 
-def sum_of_products(parts: Sequence[Operator], like: Array) -> Callable[[Array], Array]:
-    """Return v ↦ A_1 v + A_2 v + … for arrays like ``like``."""
-    products = [part.product(like) for part in parts]
-
-    def product(v: Array) -> Array:
-        total = products[0](v)
-        for multiply in products[1:]:
-            total = total + multiply(v)
-        return total
-
-    return product
+def listed(name: str, parts: Sequence[Operator]) -> str:
+    """Return an operator of parts in one line: the parts, or how many there are."""
+    whole = f"{name}({', '.join(map(repr, parts))})"
+    kinds = ", ".join(sorted({type(part).__name__ for part in parts}))
+    return whole if len(whole) <= 120 else f"{name}({len(parts)} parts: {kinds})"
 
 
-def _spectrum(part: Operator) -> Spectrum | None:
+def _spectrum(factors: Sequence[float], parts: Sequence[Operator]) -> Spectrum | None:
+    """Return an interval for a combination of Hermitian operators, or of skew ones, from those of the parts (Weyl)."""
+    own = [(factor, _interval(part)) for factor, part in zip(factors, parts) if factor]
+    known = [(factor, spectrum) for factor, spectrum in own if spectrum is not None]
+    if len(known) < len(own) or len({spectrum.imaginary for _, spectrum in known}) != 1:
+        return None  # or all factors are zero
+    ends = [sorted((factor * spectrum.low, factor * spectrum.high)) for factor, spectrum in known]
+    return Spectrum(sum(low for low, _ in ends), sum(high for _, high in ends), known[0][1].imaginary)
+
+
+def _interval(part: Operator) -> Spectrum | None:
     """Return an interval that holds the spectrum of a part that is symmetric or skew, where it is known at once."""
     if isinstance(part, IteratedOperator):
         return part.spectrum
@@ -139,11 +168,3 @@ def _spectrum(part: Operator) -> Spectrum | None:
     if not np.any(values.real):
         return Spectrum(float(np.min(values.imag)), float(np.max(values.imag)), True)
     return None
-
-
-def _sum_of_spectra(spectra: Sequence[Spectrum | None]) -> Spectrum | None:
-    """Return an interval for the sum of Hermitian parts, or of skew ones, from those of the parts (Weyl)."""
-    known = [spectrum for spectrum in spectra if spectrum is not None]
-    if len(known) < len(spectra) or len({spectrum.imaginary for spectrum in known}) != 1:
-        return None
-    return Spectrum(sum(s.low for s in known), sum(s.high for s in known), known[0].imaginary)

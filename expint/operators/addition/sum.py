@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 from expint.backend import Array
-from expint.derive.algebra.phisum import Terms
-from expint.operators.addition.commuting import Commuting, sum_of_products
-from expint.operators.addition.merge import merge
-from expint.operators.base import Operator, PhiTable
+from expint.operators.addition.combination import merge
+from expint.operators.addition.commuting import Commuting, Products, listed
+from expint.operators.base import Operator
 from expint.operators.coerce import as_part
+from expint.operators.routed import Routed
 
 __all__ = ["Sum"]
 
 
-class Sum(Operator):
+class Sum(Routed):
     """The operator A + B + … of operators that act on the same states.
 
     Where the sum is itself an operator of one kind it becomes that one: symbols add up, matrices of one size add up, a
@@ -50,8 +51,13 @@ class Sum(Operator):
         if not parts:
             raise ValueError("expected parts to add, received none; Sum(A, B)")
         self.parts: tuple[Operator, ...] = tuple(own for part in parts for own in _operators(part))
+        _ = self.route  # refusals belong here
+
+    @cached_property
+    def route(self) -> Operator:
+        """The operator that the sum simplifies to."""
         merged = merge(self.parts)
-        self.route: Operator = merged[0] if len(merged) == 1 else Commuting(merged)
+        return merged[0] if len(merged) == 1 else Commuting(merged)
 
     def check(self, y0: Array) -> None:
         """Refuse states on which a part cannot act, and parts that do not commute."""
@@ -59,38 +65,12 @@ class Sum(Operator):
             part.check(y0)
         self.route.check(y0)
 
-    def phi(self, p: int, scale: float) -> Sequence[Any]:
-        """Return the φ-functions of what the sum has become, if that stores them."""
-        return self.route.phi(p, scale)  # type: ignore[attr-defined]
-
-    def row(
-        self, columns: Sequence[Terms], factors: Sequence[float], table: PhiTable, like: Array | None
-    ) -> tuple[Any, ...]:
-        """Return the weights of one row."""
-        return self.route.row(columns, factors, table, like)
-
-    def combine(self, weights: Sequence[Any], columns: Sequence[Array]) -> Array:
-        """Return Σ weights_j columns_j."""
-        return self.route.combine(weights, columns)
-
     def product(self, like: Array) -> Callable[[Array], Array]:
         """Return v ↦ A v + B v + …."""
-        return sum_of_products(self.parts, like)
-
-    def combiner(self) -> Callable[[Sequence[Any], Sequence[Array]], Array]:
-        """Return ``combine`` for one run."""
-        return self.route.combiner()
-
-    def reduced(self) -> Operator:
-        """Return what the sum has become."""
-        return self.route
-
-    def within(self, rtol: float, atol: float) -> Operator:
-        """Return the operator for a run to a tolerance."""
-        return self.route.within(rtol, atol)
+        return Products([1.0] * len(self.parts), self.parts).product(like)
 
     def __repr__(self) -> str:
-        return f"Sum({', '.join(map(repr, self.parts))})"
+        return listed("Sum", self.parts)
 
 
 def _operators(part: Any) -> tuple[Operator, ...]:

@@ -19,7 +19,7 @@ _POINTS = 20
 """Chebyshev points in each panel."""
 
 _RESOLVED = 1e-14
-"""A panel is fine enough when the last coefficients are that small beside the largest."""
+"""A panel is fine enough when its last coefficients are that small relative to the largest."""
 
 _MOST_PANELS = 4096
 
@@ -89,7 +89,7 @@ class Integral:
         return float(self._totals[n] + _series(panel.integral, _place(panel, t)))
 
     def _compare(self, exact: Callable[[float], float]) -> None:
-        """Refuse an antiderivative that is none."""
+        """Raise ValueError unless the antiderivative has the rate as its derivative."""
         size = sum(float(np.mean(np.abs(p.values))) * (p.right - p.left) for p in self._panels)
         for t, total in zip(self._edges, self._totals):
             other = _number(exact, t, "integral") - _number(exact, self.start, "integral")

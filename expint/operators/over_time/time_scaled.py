@@ -48,6 +48,15 @@ class TimeScaled:
     ------
     TypeError
         If ``rate`` or ``integral`` is no function.
+
+    Examples
+    --------
+    >>> import math
+    >>> import numpy as np
+    >>> import expint
+    >>> decay = TimeScaled(lambda t: 1 + t, -1.0)
+    >>> bool(np.isclose(expint.solve_ivp(None, (0, 1), [1.0], linear=decay).y_end[0], math.exp(-1.5)))
+    True
     """
 
     depends_on_time = True
@@ -90,4 +99,5 @@ class TimeScaled:
             repr(part.operator) if shape is None else f"{type(part.operator).__name__} of shape {tuple(shape)}"
             for part, shape in zip(self.parts, shapes)
         )
-        return f"TimeScaled({' + '.join(f'g(t) × {name}' for name in names)})"
+        whole = f"TimeScaled({' + '.join(f'g(t) × {name}' for name in names)})"
+        return whole if len(whole) <= 120 else f"TimeScaled({len(self.parts)} parts)"

@@ -12,7 +12,7 @@ import numpy as np
 from expint.backend import Array
 from expint.derive.algebra.lagrange import lagrange_coefficients
 from expint.derive.algebra.spread import apart
-from expint.operators.base import Operator
+from expint.operators.base import Operator, Use
 from expint.run.dense.bootstrapped import Bootstrapped, Known
 from expint.run.dense.continuous import Counted, Reached
 from expint.run.dense.many_points import states_between
@@ -119,7 +119,7 @@ class DenseOutput(Bootstrapped):
 
     @cached_property
     def _for_points(self) -> Operator:
-        return self.operator.for_points()
+        return self.operator.prepare(Use("between"))
 
     def __getstate__(self) -> dict[str, Any]:
         kept = super().__getstate__()

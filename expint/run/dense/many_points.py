@@ -8,7 +8,7 @@ import numpy as np
 
 from expint.backend import Array, array_namespace, asarray_like, stack
 from expint.derive.algebra.phisum import Terms
-from expint.lower.cache import PhiTables
+from expint.lower.cache import PhiTables, weigh
 from expint.operators import Diagonal, Operator, Scalar
 from expint.operators.base import StoredOperator, linear_combination, real_product
 
@@ -50,7 +50,7 @@ def states_between(
 def _applied(operator: Operator, scale: float, factors: Sequence[Sequence[float]], columns: Sequence[Array]) -> Array:
     """Return one state, the φ-functions applied to its columns."""
     sums: list[Terms] = [{(k, 1): factor for k, factor in enumerate(row) if factor} for row in factors]
-    weights = operator.row(sums, [1.0] * len(sums), PhiTables(operator, scale), columns[0])
+    weights = weigh(operator, sums, [1.0] * len(sums), PhiTables(operator, scale), columns[0])
     return operator.combine(weights, columns)
 
 

@@ -33,7 +33,7 @@ class Sample(NamedTuple):
 
 
 def foreseen(last: Sequence[Sample]) -> bool:
-    """Whether the ends of steps tell all that happens in the newest.
+    """Whether the newest step can be trusted not to hide a sign change.
 
     They do where values run smoothly through them, with one change of sign at most.
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from expint.backend import Array
 from expint.derive.kinds.lie_group import LieGroupMethod, Motion
 from expint.operators.addition.combination import combination
-from expint.operators.base import Operator
+from expint.operators.base import Operator, Use
 from expint.operators.over_time.time_integral import Integral
 from expint.run.flow import flow
 from expint.run.steppers.one_step import OneStep
@@ -41,7 +41,7 @@ class ExactSteps(OneStep):
     ) -> None:
         super().__init__(EXACT, like, forced=False)
         self.integrals = tuple(integrals)
-        self._parts = [own if accuracy is None else own.within(*accuracy) for own in operators]
+        self._parts = [own.prepare(Use(tolerance=accuracy)) for own in operators]
         self._accuracy, self.operator = accuracy, operators[0]
 
     def reach(self, slope: Slope, t: float, h: float, y: Array, first: Array | None = None) -> Array:
@@ -54,4 +54,4 @@ class ExactSteps(OneStep):
         if len(used) == 1:
             return flow(used[0][1], used[0][0], y)
         whole = combination([span for span, _ in used], [part for _, part in used])
-        return flow(whole if self._accuracy is None else whole.within(*self._accuracy), 1.0, y)
+        return flow(whole.prepare(Use(tolerance=self._accuracy)), 1.0, y)

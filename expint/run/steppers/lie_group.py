@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from expint.backend import Array
 from expint.derive.kinds.lie_group import LieGroupMethod, Motion
 from expint.operators.addition.combination import combination, for_single_use
-from expint.operators.base import Operator, StoredOperator, random_like
+from expint.operators.base import Operator, StoredOperator, Use, random_like
 from expint.phi.augmented import norm
 from expint.run.flow import flow
 from expint.run.steppers.doubled import Doubled
@@ -51,7 +51,7 @@ class LieGroupSteps(OneStep):
     operator_at
         t ↦ A(t), checked against the state.
     forced
-        Whether there is an N at all.
+        Whether the problem has an N.
     like, start
         The first state and time.
     accuracy
@@ -84,7 +84,7 @@ class LieGroupSteps(OneStep):
             return self._kept[t]
         self.operators += 1
         operator = for_single_use(self._made(t), self.like)
-        self._kept[t] = operator if self._accuracy is None else operator.within(*self._accuracy)
+        self._kept[t] = operator.prepare(Use(tolerance=self._accuracy, whole=True))
         if len(self._kept) > _KEPT:
             self._kept.popitem(last=False)
         return self._kept[t]
@@ -165,7 +165,7 @@ class LieGroupSteps(OneStep):
         factors = dict(field.linear)
         commutators = [(nodes.index(i), nodes.index(j), h * b) for i, j, b in field.commutators]
         whole = combination([factors.get(j, 0.0) for j in nodes], operators, commutators)
-        return flow(whole if self._accuracy is None else whole.within(*self._accuracy), h, y, force)
+        return flow(whole.prepare(Use(tolerance=self._accuracy)), h, y, force)
 
 
 class DoubledLieGroup(Doubled):

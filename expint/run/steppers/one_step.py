@@ -48,7 +48,7 @@ class OneStep(ABC):
     like
         A state.
     forced
-        Whether there is an N at all.
+        Whether the problem has an N.
 
     Attributes
     ----------
