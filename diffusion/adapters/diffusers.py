@@ -25,6 +25,7 @@ from diffusion.adapters import diffusers_grids as spacing
 from diffusion.adapters.diffusers_config import defaults, translated
 from diffusion.adapters.diffusers_process import Process, kind_of_process, process_of
 from diffusion.adapters.diffusers_run import Layout, Run, laid_out
+from diffusion.grids.published import Timesteps
 from diffusion.optional import require
 from diffusion.process.schedule import NoiseSchedule
 from diffusion.samplers.automatic import Automatic
@@ -175,7 +176,7 @@ clip_sample, clip_sample_range
 
     def _end(self, sampler: Sampler | Automatic) -> End | None:
         """Return the end that the configuration asks for instead of that of the ``sampler``."""
-        final = self.config.final_sigmas_type
+        final = self.config["final_sigmas_type"]
         if final not in (None, "zero", "sigma_min"):
             raise ValueError(f"expected final_sigmas_type to be 'zero' or 'sigma_min'; received {final!r}; leave it out")
         if final is None:
@@ -353,15 +354,15 @@ clip_sample, clip_sample_range
             grid = np.append(starts, 0.0 if self._to_zero() else self._last(starts))
         else:
             steps, grid = self._own_or_spaced(n)
-        limit = self._limit if self.config.thresholding or self.config.clip_sample else None
+        limit = self._limit if self.config["thresholding"] or self.config["clip_sample"] else None
         self._layout = laid_out(process, self._rule_for(process, grid), steps, grid, limit)
         self._publish(n, device)
         self._forget()
 
     def _to_zero(self) -> bool:
         """Whether a run goes on to σ = 0."""
-        final = self.config.final_sigmas_type
-        return not self._refuses_zero and (self.config.set_alpha_to_one is not False if final is None else final == "zero")
+        final = self.config["final_sigmas_type"]
+        return not self._refuses_zero and (self.config["set_alpha_to_one"] is not False if final is None else final == "zero")
 
     def _last(self, starts: np.ndarray) -> list[float]:
         """Return the time at which a run to the least noise level ends, unless its last step starts there."""
@@ -370,11 +371,17 @@ clip_sample, clip_sample_range
 
     def _own_or_spaced(self, n: int) -> tuple[int | None, np.ndarray | None]:
         """Return the number of steps for the grid of the sampler, or the grid of the configuration."""
-        asked = spacing.spacing_of(self.config)
-        if self._grid == "sampler" or (self._grid is None and asked is None):
+        asked, rule, config = spacing.spacing_of(self.config), self._rule.grid, self.config
+        preset = isinstance(rule, Timesteps)  # laid out as a scheduler of diffusers does, whose options these are
+        own = self._grid == "sampler" or (self._grid is None and asked is None)
+        if own and not (preset and (self._process.kind != "betas" or config["set_alpha_to_one"] is False)):
             return n, None
+        if isinstance(rule, Timesteps):
+            config = {**config, "spare_timesteps": rule.spare, "whole": rule.whole}
+            if config["timestep_spacing"] is None:
+                config |= {"timestep_spacing": rule.spacing, "steps_offset": config["steps_offset"] or rule.offset}
         asked = asked or ("karras" if self._process.kind == "edm" else "timesteps")
-        return None, spacing.grid_of_config(self.config, self._process, asked, n, to_zero=self._to_zero())
+        return None, spacing.grid_of_config(config, self._process, asked, n, to_zero=self._to_zero())
 
     def _flow_grid(
         self, n: int, given: np.ndarray | None, levels: np.ndarray | None, mu: float | None
@@ -383,7 +390,7 @@ clip_sample, clip_sample_range
         shift = spacing.shift_of(self.config, mu)
         if self._grid == "sampler" and given is None and (levels is None or spacing.is_even(levels)):
             shifted = process_of(self.config, shift)
-            return replace(shifted, schedule=replace(shifted.schedule, t_start=0.9999)), n, None
+            return shifted.between(0.9999), n, None
         process = process_of(self.config)
         if given is not None:
             level = np.asarray(process.times(given))
@@ -392,7 +399,7 @@ clip_sample, clip_sample_range
         if not (np.all(level > 0.0) and np.all(level <= 1.0 + 1e-6)):
             raise ValueError(f"expected noise levels in (0, 1]; received {level.min()} … {level.max()}; correct them")
         level = np.minimum(level, 1.0)
-        process = replace(process, schedule=replace(process.schedule, t_end=min(1e-3, float(level[-1]))))
+        process = process.between(1.0, min(1e-3, float(level[-1])))
         return process, None, np.append(level, 0.0) if self._to_zero() else level
 
     def _rule_for(self, process: Process, grid: np.ndarray | None) -> Sampler | Automatic:
@@ -512,11 +519,11 @@ clip_sample, clip_sample_range
 
     def _limit(self, data: torch.Tensor) -> torch.Tensor:
         """Return the ``data`` brought back into the range that the configuration gives them."""
-        if not self.config.thresholding:
-            return data.clamp(-self.config.clip_sample_range, self.config.clip_sample_range)
+        if not self.config["thresholding"]:
+            return data.clamp(-self.config["clip_sample_range"], self.config["clip_sample_range"])
         size = data.abs().flatten(1)
-        most = torch.quantile(size, self.config.dynamic_thresholding_ratio, dim=1)
-        most = most.clamp(1.0, self.config.sample_max_value).reshape(-1, *[1] * (data.ndim - 1))
+        most = torch.quantile(size, self.config["dynamic_thresholding_ratio"], dim=1)
+        most = most.clamp(1.0, self.config["sample_max_value"]).reshape(-1, *[1] * (data.ndim - 1))
         return torch.minimum(torch.maximum(data, -most), most) / most
 
     def add_noise(self, original_samples: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor) -> torch.Tensor:

@@ -98,6 +98,7 @@ def grid_of_config(
             offset=int(config.get("steps_offset") or 0),
             final="zero" if to_zero else "sigma_min",
             spare=1 if config.get("spare_timesteps") is None else int(config["spare_timesteps"]),
+            whole=bool(config.get("whole", True)),
         )
     low, high = (float(schedule.rho(t)) for t in (schedule.t_end, schedule.t_start))
     low, high = (float(config.get(key) or usual) for key, usual in (("sigma_min", low), ("sigma_max", high)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 
@@ -48,7 +48,7 @@ def from_diffusers(
     process = process_of(config)
     if process.kind == "flow":
         shifted = process_of(config, shift_of(config, mu))
-        process = replace(shifted, schedule=replace(shifted.schedule, t_start=0.9999))  # type: ignore[type-var]
+        process = shifted.between(0.9999)
     scale = None if guidance_scale is None else number("guidance_scale", guidance_scale)
     called = _Model(model, _name_of_time(model), unconditional, scale)
     return _Told(called, process), process.predicts, process.schedule
@@ -146,7 +146,7 @@ def _joined(without: Mapping[str, Any], condition: Mapping[str, Any], batch: int
 def _both(key: str, without: Any, value: Any, batch: int, xp: Any) -> Any:
     if isinstance(value, Mapping) and isinstance(without, Mapping):
         return _joined(without, value, batch, xp)
-    if is_array(value) and is_array(without) and getattr(value, "ndim", 0):
+    if is_array(value) and is_array(without) and getattr(value, "ndim", 0) > 0:
         return xp.concat([_repeated(without, batch, xp), _repeated(value, batch, xp)])
     if is_array(value) or is_array(without) or value != without:
         raise ValueError(

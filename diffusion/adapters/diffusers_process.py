@@ -57,6 +57,11 @@ class Process:
     reverses: bool = False
     scale: float | None = None
 
+    def between(self, t_start: float, t_end: float = 1e-3) -> Process:
+        """Return the process with its schedule, one of flow matching, between these times."""
+        schedule: Any = self.schedule
+        return replace(self, schedule=replace(schedule, t_start=t_start, t_end=t_end))
+
     def timesteps(self, times: np.ndarray) -> np.ndarray:
         """Return the timesteps that networks are told at ``times`` of the schedule; near whole ones these."""
         if self.kind == "edm":
@@ -169,6 +174,7 @@ def _edm(config: Mapping[str, Any], predicts: Kind, count: int) -> Process:
 
 def _table(config: Mapping[str, Any], count: int) -> NoiseSchedule:
     betas, interpolation = _betas(config, count), str(config.get("interpolation") or "log-alpha")
+    table: Any
     shift = config.get("snr_shift_scale")
     if config.get("rescale_betas_zero_snr"):
         table = VP.zero_terminal_snr(betas)
@@ -177,18 +183,19 @@ def _table(config: Mapping[str, Any], count: int) -> NoiseSchedule:
     if shift is None or shift == 1.0:
         return _clipped(table, config.get("lambda_min_clipped"))
     alphas = np.asarray(table.alpha(np.arange(1, count + 1) / count)) ** 2
-    return VP.from_alphas_cumprod(alphas / (shift + (1.0 - shift) * alphas), table.interpolation)  # type: ignore[attr-defined]
+    return VP.from_alphas_cumprod(alphas / (shift + (1.0 - shift) * alphas), table.interpolation)
 
 
-def _clipped(table: VP, least: float | None) -> NoiseSchedule:
+def _clipped(table: Any, least: float | None) -> NoiseSchedule:
     """Return the ``table`` started at the noisiest of its times with a half-log-SNR of ``least`` or more."""
-    lam = np.asarray(table.half_log_snrs)  # type: ignore[attr-defined]
-    if least is None or not least > lam[-1]:
-        return table
-    return replace(table, t_start=float(np.count_nonzero(lam >= least) / lam.size))  # type: ignore[type-var]
+    lam = np.asarray(table.half_log_snrs)
+    if least is not None and least > lam[-1]:
+        table = replace(table, t_start=float(np.count_nonzero(lam >= least) / lam.size))
+    found: NoiseSchedule = table
+    return found
 
 
-def _betas(config: Mapping[str, Any], count: int) -> np.ndarray:
+def _betas(config: Mapping[str, Any], count: int) -> Any:
     """Return the betas in double precision."""
     if config.get("trained_betas") is not None:
         return np.asarray(config["trained_betas"], dtype=np.float64)

@@ -129,7 +129,7 @@ class Layout:
         to_data: tuple[tuple[float, float], ...] = ()
         if self.limit is not None:
             scales = [(float(schedule.alpha(t)), float(schedule.sigma(t))) for t in expected]
-            to_data = tuple(coefficients(source, "data", *both, schedule.sigma_data) for both in scales)  # type: ignore[misc]
+            to_data = tuple(coefficients(source, "data", a, s, schedule.sigma_data) for a, s in scales)
         return Run(call, pushed(folded), tuple(by_time[t] for t in expected), to_data, self.limit)
 
     @property
