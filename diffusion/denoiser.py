@@ -79,6 +79,57 @@ class Denoiser:
         object.__setattr__(self, "predicts", prediction_name(self.predicts))
         object.__setattr__(self, "discontinuities", tuple(numbers("discontinuities", self.discontinuities)))
 
+    @classmethod
+    def from_diffusers(
+        cls,
+        model: Callable[..., Any],
+        scheduler: Any,
+        *,
+        condition: Mapping[str, Any] | None = None,
+        unconditional: Mapping[str, Any] | None = None,
+        guidance_scale: float | None = None,
+        mu: float | None = None,
+    ) -> Denoiser:
+        """Return the denoiser of a ``model`` of diffusers, its schedule and prediction those of a ``scheduler``.
+
+        The model is told timesteps, i for the time (i + 1)/N of a table, and given scaled states if it is one of EDM's.
+        Output objects and tuples are unpacked, a learned variance is left out, and states are cast to the precision of
+        the model and back.
+
+        Parameters
+        ----------
+        model
+            Called as model(sample, timestep, **condition), such as ``pipe.unet``.
+        scheduler
+            A scheduler of diffusers, its config, or a ``diffusion.adapters.diffusers.Scheduler``.
+        condition
+            Further arguments of the model, such as {"encoder_hidden_states": embeddings} or {"class_labels": labels}.
+        unconditional
+            The same without a condition, for guidance.
+        guidance_scale
+            w of the output u + w (c − u), made in one call with twice the batch.
+        mu
+            By what the times of flow matching are shifted where the config says ``use_dynamic_shifting``.
+
+        Raises
+        ------
+        TypeError
+            If the model is not callable, or the scheduler has no config.
+        ValueError
+            If the process of the config is unknown, or one of ``unconditional`` and ``guidance_scale`` is missing.
+
+        Examples
+        --------
+        >>> net = Denoiser.from_diffusers(pipe.unet, pipe.scheduler)  # doctest: +SKIP
+        >>> images = diffusion.sample(net, noise, steps=8)  # doctest: +SKIP
+        """
+        from diffusion.adapters.diffusers_networks import from_diffusers
+
+        network, predicts, schedule = from_diffusers(
+            model, scheduler, unconditional=unconditional, guidance_scale=guidance_scale, mu=mu
+        )
+        return cls(network, predicts, schedule, dict(condition or {}))
+
     def __call__(self, x: Array, t: Array) -> Array:
         """Return the raw output of the network at the state ``x`` and the time ``t``.
 

@@ -8,8 +8,8 @@ from types import ModuleType
 __all__ = ["require"]
 
 
-def require(module: str) -> ModuleType:
-    """Import an optional module.
+def require(module: str, install: str = "expint[diffusion]") -> ModuleType:
+    """Import an optional module; ``install`` is what pip installs it by.
 
     Raises
     ------
@@ -19,6 +19,4 @@ def require(module: str) -> ModuleType:
     try:
         return import_module(module)
     except ModuleNotFoundError as error:
-        raise ImportError(
-            f'this needs {error.name}, which is not installed; run: pip install "expint[diffusion]"'
-        ) from error
+        raise ImportError(f'this needs {error.name}, which is not installed; run: pip install "{install}"') from error

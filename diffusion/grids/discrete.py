@@ -11,7 +11,7 @@ import numpy as np
 from diffusion.names import resolve
 from diffusion.process.schedule import NoiseSchedule
 from diffusion.process.vp import VP
-from expint.arguments import checked, integer, seen
+from expint.arguments import checked, flag, integer, seen
 from expint.arrays import real_values
 
 __all__ = ["nearest", "rounded", "timesteps"]
@@ -77,6 +77,7 @@ def timesteps(
     offset: int = 0,
     final: Literal["zero", "sigma_min"] = "zero",
     spare: int = 1,
+    whole: bool = True,
 ) -> np.ndarray:
     """Return the grid of diffusers' schedulers: the times (i + 1)/N of whole timesteps i, and the time of the end.
 
@@ -98,6 +99,8 @@ def timesteps(
         Where the last step leads: "zero" is σ = 0, which the grid says by a last time 0, and "sigma_min" timestep 0.
     spare
         1 as in the multistep schedulers (DPM-Solver, DEIS, UniPC), 0 as in those of DDIM and Euler.
+    whole
+        Whether "linspace" is rounded to whole timesteps; the schedulers of Euler, Heun and KDPM2 do not.
 
     Raises
     ------
@@ -113,8 +116,9 @@ def timesteps(
     resolve(spacing, dict.fromkeys(("linspace", "leading", "trailing")), {}, "spacing")
     resolve(final, dict.fromkeys(("zero", "sigma_min")), {}, "final")
     count, points = len(getattr(schedule, "half_log_snrs", range(1000))), n + spare
+    even = np.linspace(0, count - 1, points)[::-1]
     indices = {
-        "linspace": np.round(np.linspace(0, count - 1, points))[::-1],
+        "linspace": np.round(even) if flag("whole", whole) else even,
         "leading": np.arange(points)[::-1] * (count // points) + offset,
         "trailing": np.round(np.arange(count, 0, -count / n)) - 1,
     }[spacing][:n]

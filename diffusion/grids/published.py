@@ -12,7 +12,7 @@ from diffusion import grids
 from diffusion.keeping import kept_of_values
 from diffusion.process.schedule import NoiseSchedule
 
-__all__ = ["GridRule", "diffusers", "karras", "quadratic_in_t", "uniform_in", "uniform_in_lambda", "uniform_in_t"]
+__all__ = ["GridRule", "Timesteps", "diffusers", "karras", "quadratic_in_t", "uniform_in", "uniform_in_lambda", "uniform_in_t"]
 
 GridRule = Callable[[int, NoiseSchedule], np.ndarray]
 
@@ -37,16 +37,26 @@ def _kept(exponent: float, clock: str, steps: int, schedule: NoiseSchedule) -> n
 
 
 @dataclass(frozen=True)
-class _Timesteps:
-    """The rule of the timesteps of diffusers."""
+class Timesteps:
+    """The rule of the timesteps of diffusers; see `grids.timesteps`."""
 
     spacing: Any
-    final: Any
-    spare: int
+    final: Any = "zero"
+    spare: int = 1
+    offset: int = 0
+    whole: bool = True
 
     def __call__(self, steps: int, schedule: NoiseSchedule) -> np.ndarray:
         to_zero = self.final == "zero"
-        times = grids.timesteps(steps + to_zero, self.spacing, schedule=schedule, final=self.final, spare=self.spare)
+        times = grids.timesteps(
+            steps + to_zero,
+            self.spacing,
+            schedule=schedule,
+            offset=self.offset,
+            final=self.final,
+            spare=self.spare,
+            whole=self.whole,
+        )
         return times[:-1] if to_zero else times
 
     def __str__(self) -> str:
@@ -58,12 +68,14 @@ def uniform_in(clock: str) -> GridRule:
     return _Power(1.0, clock)
 
 
-def diffusers(spacing: str, final: str = "zero", spare: int = 1) -> GridRule:
+def diffusers(
+    spacing: str, final: str = "zero", spare: int = 1, offset: int = 0, *, whole: bool = True
+) -> GridRule:
     """Return the rule of the timesteps of a scheduler of diffusers; see `grids.timesteps`.
 
     A step to σ = 0 is that of the sampler's end, so that the rule leaves it out.
     """
-    return _Timesteps(spacing, final, spare)
+    return Timesteps(spacing, final, spare, offset, whole)
 
 
 uniform_in_t = uniform_in("t")

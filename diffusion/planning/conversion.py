@@ -21,7 +21,7 @@ from diffusion.process.prediction import Kind, coefficients
 from diffusion.process.schedule import NoiseSchedule
 from expint.backend import Array, array_namespace
 
-__all__ = ["Evaluation", "Predicted"]
+__all__ = ["Conversion", "Evaluation", "Predicted", "fold"]
 
 
 class Conversion(NamedTuple):
@@ -61,7 +61,7 @@ class Predicted:
         ValueError
             If x and the output do not determine the prediction at one of the times.
         """
-        folded, conversions = _fold(plan, self.denoiser.schedule, self.denoiser.predicts, self.kind)
+        folded, conversions = fold(plan, self.denoiser.schedule, self.denoiser.predicts, self.kind)
         factors = {t: conversion.factor for t, conversion in conversions.items()}
         network = self.denoiser.at_times(conversions, x)
         if not any(conversion.ratio for conversion in conversions.values()):
@@ -76,7 +76,7 @@ class Predicted:
 
 
 @kept_of_values(maxsize=128)
-def _fold(
+def fold(
     plan: expint.Plan, schedule: NoiseSchedule, source: Kind, target: Kind
 ) -> tuple[expint.Plan, dict[float, Conversion]]:
     """Return the ``plan`` for evaluations without the factors of the conversions, and the conversions by time."""

@@ -22,7 +22,7 @@ from diffusion.samplers.fitted import FittedSampler
 from diffusion.samplers.ipndm_v import PublishedVariableSteps
 from diffusion.samplers.presets import PRESETS
 from diffusion.samplers.sampler import Sampler
-from diffusion.samplers.singlestep import SpacedNodes
+from diffusion.samplers.singlestep import SpacedNodes, grouped_of_diffusers
 from expint.derive import INDEX, Butcher, PredictorCorrector, lawson
 
 __all__ = ["SAMPLERS", "AnySampler", "sampler", "sampler_names"]
@@ -74,6 +74,7 @@ _FAMILIES = {
     "unipc#-noise": _unipc_noise,
     "sa#": _sa,
     "lms#": _lms,
+    "singlestep#@diffusers": grouped_of_diffusers,
 }
 """Samplers of any order, # standing for it, up to 8 by name; the catalogue lists the usual ones."""
 

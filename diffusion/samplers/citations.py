@@ -25,6 +25,13 @@ _ENTRIES: dict[str, _Entry] = {
         2022,
         "2206.00364",
     ),
+    "liu2022": _Entry(
+        "Liu, Luping and Ren, Yi and Lin, Zhijie and Zhao, Zhou",
+        "Pseudo numerical methods for diffusion models on manifolds",
+        "International Conference on Learning Representations",
+        2022,
+        "2202.09778",
+    ),
     "lu2022": _Entry(
         "Lu, Cheng and Zhou, Yuhao and Bao, Fan and Chen, Jianfei and Li, Chongxuan and Zhu, Jun",
         "{DPM-Solver}: A fast {ODE} solver for diffusion probabilistic model sampling in around 10 steps",

@@ -19,6 +19,7 @@ from diffusion.planning.interpolation import ScheduleClock
 from diffusion.process.gauge import DATA, NOISE, RHO
 from diffusion.samplers.deviating import BH1, DPM_SOLVER, HALVED, MIDPOINT, Deviating, Replaced
 from diffusion.samplers.ends import End, taper
+from diffusion.samplers.pndm import HeunThenAdams
 from diffusion.samplers.sampler import Sampler
 from expint.derive import Method, PredictorCorrector, Quadrature, lagrange_coefficients
 
@@ -127,6 +128,8 @@ _SA: tuple[tuple[str, GridRule, AtZero], ...] = (
     ("diffusers", diffusers("linspace", "sigma_min"), "refused"),
 )
 
+_UNROUNDED = diffusers("linspace", spare=0, whole=False)
+
 PRESETS: tuple[Sampler, ...] = (
     *(
         Sampler(
@@ -176,6 +179,16 @@ PRESETS: tuple[Sampler, ...] = (
     ),
     Sampler(
         "ddim@diffusers", expint.Adams(1), RHO, diffusers("leading", spare=0), end=End(zero=1), reference="song2021"
+    ),
+    Sampler("heun@diffusers", expint.method("lawson-heun2"), RHO, _UNROUNDED, end=End(zero=1), reference="karras2022"),
+    Sampler("kdpm2@diffusers", expint.method("etd2rk-weak"), NOISE, _UNROUNDED, end=End(zero=1), reference="lu2022"),
+    Sampler(
+        "pndm@diffusers",
+        HeunThenAdams(4),
+        RHO,
+        diffusers("leading", spare=0, offset=1),
+        end=TaperBelow((1,), below=2, zero=4, at_zero="counted"),
+        reference="liu2022",
     ),
     *(
         _SOLVER(

@@ -12,7 +12,7 @@ import numpy as np
 
 import expint
 from diffusion.grids import timesteps
-from diffusion.grids.published import uniform_in, uniform_in_lambda
+from diffusion.grids.published import diffusers, uniform_in, uniform_in_lambda
 from diffusion.process.clock import clock
 from diffusion.process.gauge import DATA, GAUGES
 from diffusion.process.schedule import NoiseSchedule
@@ -21,7 +21,15 @@ from diffusion.samplers.sampler import Sampler
 from expint.arguments import choice, flag, integer, listed, text
 from expint.derive import REST, Method, Stage, StepContext, Tableau, Terms, WithoutEstimate, collocation_weights, phi
 
-__all__ = ["GivenNodes", "SpacedNodes", "orders_for_calls", "singlestep", "singlestep_of_diffusers"]
+__all__ = [
+    "GivenNodes",
+    "Grouped",
+    "SpacedNodes",
+    "grouped_of_diffusers",
+    "orders_for_calls",
+    "singlestep",
+    "singlestep_of_diffusers",
+]
 
 _COLLOCATED3 = Tableau(
     "dpm3-collocated",
@@ -243,12 +251,62 @@ def singlestep(
     return Sampler(name, methods[0], GAUGES[gauge], uniform_in_lambda, end=End(methods=methods), reference=reference)
 
 
-def singlestep_of_diffusers(calls: int, order: int, schedule: NoiseSchedule) -> Sampler:
-    """Return the sampler of ``DPMSolverSinglestepScheduler`` of diffusers with its defaults, for so many ``calls``.
+def _groups(s: np.ndarray, order: int) -> tuple[np.ndarray, tuple[Method, ...]]:
+    """Return where the groups of ``order`` times start, what is left over a group of its own, and their methods."""
+    whole, rest = divmod(s.size - 1, order)
+    starts = np.cumsum([0, *[order] * whole, *[rest] * (rest > 0)])
+    spans = pairwise(starts.tolist())
+    return starts, tuple(GivenNodes(tuple(((s[a + 1 : b] - s[a]) / (s[b] - s[a])).tolist())) for a, b in spans)
+
+
+@dataclass(frozen=True)
+class Grouped(Sampler):
+    """A sampler whose steps lead over several times of the grid: one call at each of them.
+
+    ``method.order`` times make a group, and what is left over one of its own; so does a step to σ = 0. A step starts at
+    the first of its group and ends at that of the next, and the times between are its nodes.
+    """
+
+    def plan(
+        self, schedule: NoiseSchedule, times: np.ndarray, *, to_zero: bool = False, edges: tuple[float, ...] = ()
+    ) -> expint.Plan:
+        """Return the plan over ``times``, those of all calls."""
+        times = np.asarray(times, dtype=float)
+        with np.errstate(divide="ignore"):
+            starts, methods = _groups(np.asarray(self.gauge.clock.value(schedule, times)), self.method.order)
+        steps = Sampler(
+            self.name, self.method, self.gauge, self.grid, end=End(methods=methods, zero=1), reference=self.reference
+        )
+        return steps.plan(schedule, times[starts], to_zero=to_zero, edges=edges)
+
+
+def grouped_of_diffusers(order: int) -> Sampler:
+    """Return the sampler of ``DPMSolverSinglestepScheduler`` of diffusers with its defaults, "singlestep3@diffusers".
 
     The scheduler goes back to the start of a group of timesteps for each of them: a step of order 2 or 3 ends the
-    group, and its nodes are the timesteps within. The last step leads to σ = 0. Run it with
-    ``steps=len(sampler.end.methods) + 1``, the number of groups.
+    group, and its nodes are the timesteps within. The last step leads to σ = 0. So ``steps`` of a run, or the times of a
+    grid, are its network calls.
+
+    Parameters
+    ----------
+    order
+        1, 2 or 3, ``solver_order``.
+
+    Raises
+    ------
+    ValueError
+        If the order is not 1, 2 or 3.
+    """
+    if order not in _METHODS:
+        raise ValueError(f"expected a singlestep order of 1, 2 or 3, received {order!r}")
+    name = f"singlestep{order}@diffusers"
+    return Grouped(name, _METHODS[order], DATA, diffusers("linspace"), end=End(zero=1), reference="lu2022pp")
+
+
+def singlestep_of_diffusers(calls: int, order: int, schedule: NoiseSchedule) -> Sampler:
+    """Return the sampler "singlestep3@diffusers", or of another order, made for so many ``calls``.
+
+    Run it with ``steps=len(sampler.end.methods) + 1``, the number of groups; the sampler of that name counts calls.
 
     Parameters
     ----------
@@ -269,14 +327,7 @@ def singlestep_of_diffusers(calls: int, order: int, schedule: NoiseSchedule) -> 
             f"expected an order of 1, 2 or 3 and a positive number of calls, received {order!r}, {calls!r}"
         )
     times = timesteps(calls, "linspace", schedule=schedule)[:-1]
-    whole, rest = divmod(calls - 1, order)  # the step to zero is a group of its own, as what is left over before it
-    groups = [order] * whole + [rest] * (rest > 0) + [1]
-    starts = np.cumsum([0, *groups[:-1]])
-    lam = schedule.half_log_snr(times)
-    methods = tuple(
-        GivenNodes(tuple(((lam[a + 1 : b] - lam[a]) / (lam[b] - lam[a])).tolist()))
-        for a, b in pairwise(starts.tolist())
-    )
+    starts, methods = _groups(np.asarray(schedule.half_log_snr(times)), order)
     rule = _Given(tuple(times[starts].tolist()))
     name = f"singlestep{order}@diffusers"
     return Sampler(name, _METHODS[order], DATA, rule, end=End(methods=methods, zero=1), reference="lu2022pp")

@@ -139,6 +139,10 @@ class Layout(NamedTuple):
 
         return accept_alone if states == 1 else accept, evaluate_alone if fixed == 1 else evaluate
 
+    def with_state(self, memory: Memory, point: Array) -> Memory:
+        """Return the memory with another newest state."""
+        return (point,) + memory[1:]
+
     def draw(self, memory: Memory, noise: Sequence[Array]) -> Memory:
         """Return the memory with the random columns of a new step."""
         states, _, constant, values = self.parts(memory)

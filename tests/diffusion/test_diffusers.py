@@ -142,13 +142,70 @@ def test_singlestep_runs_are_those_of_its_scheduler(order, calls):
     scheduler = made("DPMSolverSinglestepScheduler", solver_order=order)
     expected, x = run(scheduler, lambda x, i: EPS(x, (i + 1) / 1000), calls)
     denoiser, asked = recording(EPS)
-    sampler = diffusion.samplers.singlestep.singlestep_of_diffusers(calls, order, VP)
-    steps = len(sampler.end.methods) + 1
-    found = diffusion.sample(denoiser, torch.from_numpy(NOISE), sampler=sampler, steps=steps)
+    found = diffusion.sample(denoiser, torch.from_numpy(NOISE), sampler=f"singlestep{order}@diffusers", steps=calls)
     assert asked == expected
     np.testing.assert_allclose(found.numpy(), x, rtol=0, atol=3e-5)
+    sampler = diffusion.samplers.singlestep.singlestep_of_diffusers(calls, order, VP)
+    steps = len(sampler.end.methods) + 1
+    same = diffusion.sample(EPS, torch.from_numpy(NOISE), sampler=sampler, steps=steps)
+    np.testing.assert_allclose(same.numpy(), found.numpy(), rtol=0, atol=1e-12)
     with pytest.raises(ValueError, match=rf"expected steps = {steps}, that of the groups"):
         diffusion.sample(denoiser, torch.from_numpy(NOISE), sampler=sampler, steps=steps + 1)
+
+
+def run_multistage(name, steps, **options):
+    """Return what a scheduler with a state in x/α makes of NOISE, and its timesteps."""
+    scheduler = made(name, **options)
+    scheduler.set_timesteps(steps)
+    alphas = {float(t): float(LINEAR.alpha((float(t) + 1) / 1000)) for t in scheduler.timesteps}
+    x = torch.from_numpy(NOISE) / alphas[float(scheduler.timesteps[0])]
+    for t in scheduler.timesteps:
+        x = scheduler.step(EPS(alphas[float(t)] * x, (float(t) + 1) / 1000), t, x, return_dict=False)[0]
+    return scheduler.timesteps.numpy(), x.numpy()
+
+
+LINEAR = diffusion.VP.from_betas(BETAS, interpolation="rho")
+
+
+@pytest.mark.parametrize("steps", [5, 10, 20])
+@pytest.mark.parametrize(
+    ("preset", "name"), [("heun@diffusers", "HeunDiscreteScheduler"), ("kdpm2@diffusers", "KDPM2DiscreteScheduler")]
+)
+def test_schedulers_with_two_calls_a_step_are_their_presets(preset, name, steps):
+    """Between timesteps they interpolate σ linearly; the timestep of a σ they take from log σ."""
+    expected, x = run_multistage(name, steps)
+    asked = []
+
+    def network(x, t):
+        asked.append(1000 * float(t[0]) - 1)
+        return EPS(x, float(t[0]))
+
+    denoiser = diffusion.Denoiser(network, "noise", LINEAR)
+    found = diffusion.sample(denoiser, torch.from_numpy(NOISE), sampler=preset, steps=steps)
+    np.testing.assert_allclose(asked, expected, rtol=0, atol=0.5)
+    np.testing.assert_allclose(found.numpy(), x, rtol=0, atol=1e-5 if "heun" in preset else 5e-3)
+
+
+def test_one_step_starts_from_noise_where_theirs_starts_at_the_last_timestep():
+    scheduler = made("HeunDiscreteScheduler")
+    scheduler.set_timesteps(1)
+    assert scheduler.timesteps.tolist() == [0.0]
+    denoiser, asked = recording(EPS)
+    diffusion.sample(denoiser, torch.from_numpy(NOISE), sampler="heun@diffusers", steps=1)
+    assert asked == [999]
+
+
+@pytest.mark.parametrize("clean", [False, True])
+@pytest.mark.parametrize("steps", [1, 2, 4, 5, 10])
+def test_pndm_without_its_runge_kutta_steps_is_its_preset(steps, clean):
+    scheduler = made("PNDMScheduler", skip_prk_steps=True, steps_offset=1, set_alpha_to_one=clean)
+    expected, x = run(scheduler, lambda x, i: EPS(x, (i + 1) / 1000), steps)
+    denoiser, asked = recording(EPS)
+    final = "zero" if clean else "sigma_min"
+    grid = diffusion.grids.timesteps(steps, "leading", schedule=VP, offset=1, spare=0, final=final)
+    found = diffusion.sample(denoiser, torch.from_numpy(NOISE), sampler="pndm@diffusers", grid=grid)
+    assert asked == expected
+    np.testing.assert_allclose(found.numpy(), x, rtol=0, atol=1e-5)
 
 
 SPACED = [("linspace", 0), ("leading", 0), ("leading", 1), ("trailing", 0)]

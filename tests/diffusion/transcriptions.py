@@ -118,6 +118,24 @@ def ipndm(eps, schedule, grid, x):
     return np.array(states)
 
 
+def pndm(eps, schedule, grid, x):
+    """PNDM in its "plms" form: ε is a mean of those at both ends in the first step, then as in iPNDM."""
+    table = [[1], [3 / 2, -1 / 2], [23 / 12, -16 / 12, 5 / 12], [55 / 24, -59 / 24, 37 / 24, -9 / 24]]
+
+    def transfer(x, noise, s, t):
+        return schedule.alpha(t) * (x - schedule.sigma(s) * noise) / schedule.alpha(s) + schedule.sigma(t) * noise
+
+    states, past = [x], []
+    for s, t in pairwise(grid):
+        past = [eps(x, s), *past][:4]
+        noise = sum(w * e for w, e in zip(table[len(past) - 1], past))
+        if len(past) == 1:
+            noise = (past[0] + eps(transfer(x, noise, s, t), t)) / 2
+        x = transfer(x, noise, s, t)
+        states.append(x)
+    return np.array(states)
+
+
 def ipndm_v(eps, schedule, grid, x):
     """iPNDM_v of diff-sampler, on σ standing for σ/α: its weights for steps of different length, brackets as they are.
 
