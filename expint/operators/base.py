@@ -96,7 +96,7 @@ class Operator(ABC):
     def acting(self) -> Act:
         """Return (columns, factors, table, vectors) ↦ Σ_j (Σ_k,c r φ_k(c h L)) v_j for rows of one step only.
 
-        The arguments are those of ``row``, and the v_j, of which the first is an array and None stands for zero. Weights
+        The arguments are those of ``row``, and the v_j, of which the first is an array; None stands for zero. Weights
         that serve no other step need not be formed.
         """
         combine = self.combiner()
