@@ -42,7 +42,7 @@ def ready(network: Network, told: Mapping[float, float], like: Array) -> Callabl
     at, asked = _arrays(told, like), untouching(network)
 
     def call(t: float, x: Array, **condition: Any) -> Array:
-        return asked(x, at[t], **condition)
+        return asked(x, at[t], **condition) if condition else asked(x, at[t])
 
     return call
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -166,11 +167,12 @@ class Denoiser:
 
         The arrays of times that the network is given are made here, all at once, from times in double precision.
         """
-        network, condition = ready(self.network, self._told(times), like), self.condition
-        shape, dtype = like.shape, like.dtype
+        network, shape, dtype = ready(self.network, self._told(times), like), like.shape, like.dtype
+        if self.condition:
+            network = partial(network, **self.condition)
 
         def call(t: float, x: Array) -> Array:
-            output = network(t, x, **condition)
+            output = network(t, x)
             if getattr(output, "shape", None) == shape and output.dtype == dtype:  # looked at here: a call less
                 return output
             return _like_state(output, x)

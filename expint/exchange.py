@@ -121,14 +121,14 @@ def noticing(function: Callable[..., Any], what: str) -> Callable[..., Any]:
 
     def noticed(x: Array, t: Array, **condition: Any) -> Any:
         try:
-            before = x._version, t._version
+            of_x, of_t = x._version, t._version
         except (AttributeError, RuntimeError):  # no tensors, or tensors of inference mode, which count no versions
             return function(lent(x), lent(t), **condition)
-        value = function(x, t, **condition)
-        if (x._version, t._version) != before:
+        value = function(x, t, **condition) if condition else function(x, t)
+        if x._version != of_x or t._version != of_t:
             raise ValueError(
                 f"expected {what} to leave its arguments as they are, received "
-                f"{'the state' if x._version != before[0] else 'the times'} changed in place, which the sampler still "
+                f"{'the state' if x._version != of_x else 'the times'} changed in place, which the sampler still "
                 "needs; work on a copy: x = x.clone(), t = 1000 * t"
             )
         return value

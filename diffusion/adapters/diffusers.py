@@ -178,7 +178,9 @@ clip_sample, clip_sample_range
         """Return the end that the configuration asks for instead of that of the ``sampler``."""
         final = self.config["final_sigmas_type"]
         if final not in (None, "zero", "sigma_min"):
-            raise ValueError(f"expected final_sigmas_type to be 'zero' or 'sigma_min'; received {final!r}; leave it out")
+            raise ValueError(
+                f"expected final_sigmas_type to be 'zero' or 'sigma_min'; received {final!r}; leave it out"
+            )
         if final is None:
             return None
         if final == "zero" and self._refuses_zero:
@@ -362,7 +364,9 @@ clip_sample, clip_sample_range
     def _to_zero(self) -> bool:
         """Whether a run goes on to σ = 0."""
         final = self.config["final_sigmas_type"]
-        return not self._refuses_zero and (self.config["set_alpha_to_one"] is not False if final is None else final == "zero")
+        return not self._refuses_zero and (
+            self.config["set_alpha_to_one"] is not False if final is None else final == "zero"
+        )
 
     def _last(self, starts: np.ndarray) -> list[float]:
         """Return the time at which a run to the least noise level ends, unless its last step starts there."""
@@ -595,5 +599,3 @@ def _without_variance(output: torch.Tensor, sample: torch.Tensor) -> torch.Tenso
         f"expected an output of the shape {wanted} of the state, or with twice its channels; received {found}; pass "
         "what the network returns for this state"
     )
-
-

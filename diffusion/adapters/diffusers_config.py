@@ -75,7 +75,8 @@ _REASONS = {
         _STEP,
     ),
     **dict.fromkeys(
-        ("stochastic_sampling", "tau_func", "noise_sampler_seed", "eta"), "the samplers here solve the ODE without noise"
+        ("stochastic_sampling", "tau_func", "noise_sampler_seed", "eta"),
+        "the samplers here solve the ODE without noise",
     ),
     "interpolation_type": "noise levels between two timesteps are said by interpolation=",
     "variance_type": "",  # of outputs with twice the channels the first half is taken

@@ -158,5 +158,3 @@ def _both(key: str, without: Any, value: Any, batch: int, xp: Any) -> Any:
 
 def _repeated(value: Any, batch: int, xp: Any) -> Any:
     return xp.broadcast_to(value, (batch, *value.shape[1:])) if value.shape[0] == 1 else value
-
-

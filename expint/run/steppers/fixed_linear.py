@@ -119,7 +119,7 @@ class FixedLinear:
 
     def _step(self, memory: Remembered, slope: Slope, t: float, end: float, h: float, estimates: bool) -> _Step:
         lowered, columns, point = self.steps.step(t, h, memory.places), memory.columns, None
-        combine, take_up, error = self._combine, self.evaluate, None
+        combine, take_up = self._combine, self.evaluate
         for c, (weights, evaluate, accept, _) in zip(lowered.c, lowered.rows):
             point = combine(weights, columns)
             if evaluate and not accept:
