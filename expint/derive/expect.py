@@ -21,7 +21,7 @@ def expect(value: object, kinds: Any, what: str) -> None:
 
 
 def few(name: str, q: int) -> None:
-    """Refuse more past slopes than double precision bears.
+    """Refuse more past values of N than double precision bears.
 
     Raises
     ------
@@ -29,4 +29,4 @@ def few(name: str, q: int) -> None:
         If they are more than 32.
     """
     if q > _MOST:
-        raise ValueError(f"{name}: expected at most {_MOST} past slopes, whose weights leave digits, received {q}")
+        raise ValueError(f"{name}: expected at most {_MOST} past values of N, whose weights leave digits, received {q}")

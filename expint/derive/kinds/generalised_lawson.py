@@ -1,7 +1,7 @@
 r"""Generalised Lawson methods: the history is integrated exactly, a Lawson method acts on the remainder.
 
-With the polynomial p through the remembered slopes, y' = Ly + p + (N - p). The flow of the first two terms is known,
-and the Runge–Kutta method with coefficients α, β behind the integrating factor integrates the rest:
+With the polynomial p through the remembered values of N, y' = Ly + p + (N - p). The flow of the first two terms is
+known, and the Runge–Kutta method with coefficients α, β behind the integrating factor integrates the rest:
 
 .. math::
 
@@ -9,7 +9,7 @@ and the Runge–Kutta method with coefficients α, β behind the integrating fac
         + h \sum_k \alpha_{ik} e^{(c_i - c_k) z} (N(Y_k) - p(c_k)).
 
 In the modified methods the last stage joins the nodes of the polynomial that is integrated for y_{n+1}, which gains one
-order of quadrature. Krogstad (2005); on any grid, since the nodes of p are the positions of the remembered slopes.
+order of quadrature. Krogstad (2005); on any grid, since the nodes of p are the positions of the remembered values of N.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class GeneralisedLawson(DeclaredOrders, WithoutEstimate, Presented):
 
     @property
     def history(self) -> int:
-        """How many remembered slopes a step looks at, N(y_n) included."""
+        """How many remembered values of N a step looks at, N(y_n) included."""
         return self.q
 
     @property
