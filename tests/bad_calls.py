@@ -289,6 +289,8 @@ SPECIAL: dict[str, dict[str, Callable[[], Any]]] = {
     "expint.derive.collocation": {"nodes": lambda: (Fraction(1, 2),)},
     "expint.derive.compose": {"first": lambda: expint.lawson(RK4), "second": lambda: expint.lawson(RK4)},
     "expint.derive.phi": {"k": lambda: 1},
+    "expint.derive.GeneralLinear": {"levels": lambda: ((1,),), "order": lambda: 3, "stiff_order": lambda: 3}
+    | {"weak_stiff_order": lambda: 3},
     "expint.derive.HistoryLadder": {"levels": lambda: ((1,),), "order": lambda: 3, "stiff_order": lambda: 3}
     | {"weak_stiff_order": lambda: 3},
     "expint.jacobian.as_source": {"jac": _matrix},

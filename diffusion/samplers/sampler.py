@@ -89,11 +89,8 @@ class Sampler:
 
     def __repr__(self) -> str:
         grid = str(self.grid) if is_dataclass(self.grid) else getattr(self.grid, "__name__", type(self.grid).__name__)
-        own = (
-            ""
-            if self.interpolate_in is None
-            else f", history in {getattr(self.interpolate_in, 'name', self.interpolate_in)}"
-        )
+        clock = getattr(self.interpolate_in, "name", self.interpolate_in)
+        own = "" if clock is None else f", history in {clock}"
         own += "" if self.end == STOP else ", an end of its own"
         return f"Sampler({self.name!r}: {self.method.name} in the {self.gauge.name} gauge, grid {grid:.30}{own})"
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from expint.derive.kinds.adams import INDEX, Quadrature, adams_terms
     from expint.derive.kinds.butcher import Butcher
     from expint.derive.kinds.composition import adjoint, collocation, compose, dense_weights
-    from expint.derive.kinds.general_linear import HistoryLadder
+    from expint.derive.kinds.general_linear import GeneralLinear, HistoryLadder
     from expint.derive.kinds.generalised_lawson import GeneralisedLawson
     from expint.derive.kinds.lawson import lawson
     from expint.derive.kinds.lie_group import LieGroupMethod
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 _WHEN_ASKED = {  # imported when it is asked for
     "Algebraic": "algebra.algebraic",
     "Butcher": "kinds.butcher",
+    "GeneralLinear": "kinds.general_linear",
     "GeneralisedLawson": "kinds.generalised_lawson",
     "HistoryLadder": "kinds.general_linear",
     "INDEX": "kinds.adams",
@@ -68,6 +69,7 @@ __all__ = [
     "Algebraic",
     "Butcher",
     "ErrorEstimate",
+    "GeneralLinear",
     "GeneralisedLawson",
     "HistoryLadder",
     "LieGroupMethod",

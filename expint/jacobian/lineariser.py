@@ -35,8 +35,8 @@ class Linearisation:
     ----------
     t, x, value
         t_n, y_n and N(t_n, y_n).
-    slope
-        F = f(t_n, y_n), the whole right-hand side.
+    rhs
+        f(t_n, y_n), the whole right-hand side.
     in_time
         ∂f/∂t(t_n, y_n), None where it vanishes.
     operator
@@ -50,7 +50,7 @@ class Linearisation:
     t: float
     x: Array
     value: Array
-    slope: Array
+    rhs: Array
     in_time: Array | None
     operator: Operator
     derivative: Callable[[Array], Array]

@@ -71,9 +71,9 @@ def _pece(order: int) -> Method:
 
 
 def _pecece(order: int) -> Method:
-    from expint.derive.kinds.general_linear import HistoryLadder
+    from expint.derive.kinds.general_linear import GeneralLinear
 
-    return HistoryLadder(f"pecece{order}", order - 1, ((1,), (1,)), order, order, order)
+    return GeneralLinear(f"pecece{order}", order - 1, ((1,), (1,)), order, order, order)
 
 
 def _lawson_adams(order: int) -> Method:

@@ -2,7 +2,7 @@
 
 from fractions import Fraction as F
 
-from expint.derive.kinds.collocation import ladder
+from expint.derive.kinds.collocation import levelled_collocation
 from expint.derive.kinds.tableau import Tableau
 
 __all__ = ["METHODS"]
@@ -11,7 +11,7 @@ QUARTER, HALF = F(1, 4), F(1, 2)
 BOOLE = (QUARTER, HALF, F(3, 4), F(1))
 
 METHODS: tuple[Tableau, ...] = (
-    ladder(
+    levelled_collocation(
         "luan4",
         [[F(1, 2)], [F(1, 2), F(1, 3)], [F(5, 6), F(1, 3)]],
         declared_order=4,
@@ -21,7 +21,7 @@ METHODS: tuple[Tableau, ...] = (
         aliases=("expRK4s6",),
         remarks="Three groups of stages after the first, so that it costs four evaluations side by side.",
     ),
-    ladder(
+    levelled_collocation(
         "luan5",
         [[F(1, 2)], [F(1, 2), F(1, 3)], [F(1, 2), F(1, 3), F(1, 4)], [F(3, 10), F(3, 4), 1]],
         declared_order=5,
@@ -31,7 +31,7 @@ METHODS: tuple[Tableau, ...] = (
         aliases=("expRK5s10",),
         remarks="Four groups of stages after the first, so that it costs five evaluations side by side.",
     ),
-    ladder(
+    levelled_collocation(
         "ladder6",
         [[HALF], [HALF, QUARTER], [QUARTER, HALF, F(3, 4)], BOOLE, BOOLE],
         declared_order=6,

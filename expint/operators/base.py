@@ -75,7 +75,11 @@ Act = Callable[[Columns, Sequence[float], PhiTable, Sequence[Array | None]], Arr
 
 
 class Operator(ABC):
-    """A linear operator L acting on states of the shape of y0."""
+    """A linear operator L acting on states of the shape of y0.
+
+    A subclass gives ``check``, ``row``, ``combine`` and ``product``. ``needs`` says which φ-functions a row reads;
+    they are in the table before ``row`` is called. ``prepare`` may return a form that costs less in a run.
+    """
 
     rungs = 8
     """How many step sizes within a factor of two adaptive runs choose from: each new one costs new φ-functions."""

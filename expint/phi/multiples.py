@@ -18,7 +18,7 @@ _MOST_BYTES = 2**28
 class Multiples:
     r"""s ↦ [φ_0(s A), …, φ_p(s A)] where multiples s whose ratio is a power of two share one chain of doublings.
 
-    The stages of a step look at φ-functions of hA and hA/2, and adaptive runs at a ladder of step sizes: each costs one
+    The stages of a step look at φ-functions of hA and hA/2, and adaptive runs at quantised step sizes: each costs one
     doubling where the one below is known. The numbers are those of ``phi_matrices``, whose chains pass through the same
     multiples.
 

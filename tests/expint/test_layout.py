@@ -55,12 +55,8 @@ GUESTS = ("study", "plot", "cli", "__main__", "__init__")  # on top of everythin
 WHEN_ASKED = {"derive": {"methods", "phi"}}
 
 INSTALLED = {"numpy", "scipy"}
-RULES = {  # derivatives, told to a library or asked of it when its arrays arrive
-    ("phi", "torch_rule.py"),
-    ("phi", "jax_rule.py"),
-    ("jacobian", "torch_source.py"),
-    ("jacobian", "jax_source.py"),
-}
+LIBRARIES = ("torch", "jax")  # their derivatives are told to them, or asked of them, when their arrays arrive
+RULES = {(room, f"{own}_{kind}.py") for room, kind in (("phi", "rule"), ("jacobian", "source")) for own in LIBRARIES}
 LAZY = {"sympy": "derive", "tqdm": "progress", "matplotlib": "plot", "click": "cli"}
 BEHIND_THE_DOOR = "cli"  # its files are imported only after its door has found click
 

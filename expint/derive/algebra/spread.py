@@ -1,6 +1,6 @@
-r"""Which remembered slopes a step may interpolate: any grid has times that nearly coincide, seen from a longer step.
+r"""Which remembered values of N a step may interpolate: on any grid times nearly coincide, relative to a longer step.
 
-The polynomial through slopes N_j at the nodes s_j, newest first, in Newton's form Σ_k N[s_0 … s_k] ω_k, takes N_k with
+The polynomial through values N_j at the nodes s_j, newest first, in Newton's form Σ_k N[s_0 … s_k] ω_k, takes N_k with
 
 .. math:: a_k = \prod_{i<k} \left| \frac{x - s_i}{s_k - s_i} \right|
 
@@ -58,7 +58,7 @@ def spread(
     Parameters
     ----------
     nodes
-        The positions of all remembered slopes, newest first, in any variable.
+        The positions of all remembered values of N, newest first, in any variable.
     end
         The end of the step in that variable.
     most

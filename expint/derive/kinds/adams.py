@@ -1,6 +1,6 @@
 r"""Exponential Adams–Bashforth of any order, on any grid, in any polynomial clock.
 
-The slopes N_j at the remembered times are interpolated by a polynomial p, and
+The values N_j at the remembered times are interpolated by a polynomial p, and
 
 .. math:: y_{n+1} = e^{z} y_n + h \int_0^1 e^{(1-\theta) z} p(\theta) \, d\theta, \qquad z = hL.
 
@@ -63,7 +63,7 @@ class PolynomialClock(Protocol):
     """The variable in which the history is interpolated."""
 
     def nodes(self, step: StepContext) -> tuple[Any, ...]:
-        """Return the values of the clock at the remembered slopes, newest first."""
+        """Return the values of the clock at the remembered values of N, newest first."""
 
     def end(self, step: StepContext) -> Any:
         """Return the value of the clock at the end of the step."""
@@ -186,7 +186,7 @@ class Adams(FullStiffOrder, Presented):
 
     @property
     def history(self) -> int:
-        """How many remembered slopes a step looks at, N(y_n) included."""
+        """How many remembered values of N a step looks at, N(y_n) included."""
         return self.q
 
     @cached_property

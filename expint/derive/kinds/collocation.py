@@ -21,10 +21,10 @@ from expint.derive.algebra.lagrange import collocation_weights
 from expint.derive.algebra.phisum import Exact, PhiSum
 from expint.derive.kinds.tableau import Tableau
 
-__all__ = ["bootstrap", "ladder"]
+__all__ = ["bootstrap", "ladder", "levelled_collocation"]
 
 
-def ladder(name: str, levels: Sequence[Sequence[Exact]], **facts: Any) -> Tableau:
+def levelled_collocation(name: str, levels: Sequence[Sequence[Exact]], **facts: Any) -> Tableau:
     """Return the method whose stages are the nodes of ``levels``, bottom up; the step collocates at the top level.
 
     Parameters
@@ -71,7 +71,7 @@ def bootstrap(order: int) -> Tableau:
         If the order is not a positive integer.
     """
     order = integer("order", order)
-    return ladder(
+    return levelled_collocation(
         f"bootstrap{order}",
         [[Fraction(j, level) for j in range(1, level + 1)] for level in range(1, order)],
         declared_order=order,
@@ -80,3 +80,7 @@ def bootstrap(order: int) -> Tableau:
         reference="hochbruck2010",
         remarks="Bootstrapped collocation; derived, of any order.",
     )
+
+
+ladder = levelled_collocation
+"""The earlier name."""

@@ -40,6 +40,11 @@ class ProvedInWords(ABC):
     def orders(self) -> OrderReport:
         """The order, with the words in which the next one fails."""
 
+    @property
+    def history(self) -> int:
+        """The number of remembered values of N that a step may look at: N(y_n) only."""
+        return 1
+
     def schemes(self, history: Any = None) -> None:
         """Return None: the conditions of trees do not apply."""
         del history

@@ -1,9 +1,9 @@
-r"""Exponential general linear methods (EGLM) by collocation: stages, level upon level, on top of remembered slopes.
+r"""Exponential general linear methods (EGLM) by collocation: levels of stages on top of remembered values of N.
 
 All stages of a level integrate the polynomial through N at the q remembered points and at the nodes of the level below
 exactly against the exponential. A level over m nodes then has the stage order q + m for arbitrary operators, on any
 grid, and the step likewise. Ostermann, Thalhammer and Wright (2006); without levels it is exponential Adams–Bashforth,
-without history the ladder of ``expint.derive.kinds.collocation``.
+without history the levelled collocation of ``expint.derive.kinds.collocation``.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from expint.derive.kinds.facts import Proved
 from expint.derive.kinds.presentation import Presented
 from expint.derive.kinds.stage import MOST_SLOPES, Method, Stage, StepContext, WithoutEstimate
 
-__all__ = ["HistoryLadder"]
+__all__ = ["GeneralLinear", "HistoryLadder"]
 
 
 @dataclass(frozen=True, repr=False)
-class HistoryLadder(Proved, WithoutEstimate, Presented):
+class GeneralLinear(Proved, WithoutEstimate, Presented):
     """A general linear method with q remembered values of N and levels of stages; the top level collocates the step.
 
     Parameters
@@ -80,7 +80,7 @@ class HistoryLadder(Proved, WithoutEstimate, Presented):
 
     @property
     def history(self) -> int:
-        """How many remembered slopes a step looks at, N(y_n) included."""
+        """How many remembered values of N a step looks at, N(y_n) included."""
         return self.q
 
     @property
@@ -142,3 +142,7 @@ def _widened(stage: Stage, before: int) -> Stage:
     return Stage(
         stage.c, stage.state, (*missing, *stage.stages), stage.past, stage.evaluate, stage.accept, stage.remember
     )
+
+
+HistoryLadder = GeneralLinear
+"""The earlier name."""

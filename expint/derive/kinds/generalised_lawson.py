@@ -1,7 +1,7 @@
 r"""Generalised Lawson methods: the history is integrated exactly, a Lawson method acts on the remainder.
 
-With the polynomial p through the remembered slopes, y' = Ly + p + (N - p). The flow of the first two terms is known,
-and the Runge–Kutta method with coefficients α, β behind the integrating factor integrates the rest:
+With the polynomial p through the remembered values of N, y' = Ly + p + (N - p). The flow of the first two terms is
+known, and the Runge–Kutta method with coefficients α, β behind the integrating factor integrates the rest:
 
 .. math::
 
@@ -83,7 +83,7 @@ class GeneralisedLawson(DeclaredOrders, WithoutEstimate, Presented):
 
     @property
     def history(self) -> int:
-        """How many remembered slopes a step looks at, N(y_n) included."""
+        """How many remembered values of N a step looks at, N(y_n) included."""
         return self.q
 
     @property

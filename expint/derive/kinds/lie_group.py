@@ -100,11 +100,6 @@ class LieGroupMethod(ProvedInWords, WithoutEstimate, Presented):
                 raise ValueError(f"{self.name}: expected a motion from a point that is known, received {motion.start}")
 
     @property
-    def history(self) -> int:
-        """How many remembered values of N a step looks at: N(y_n) only."""
-        return 1
-
-    @property
     def stages(self) -> int:
         """Evaluations of N per step; of A there are no more."""
         return len(self.c)

@@ -129,7 +129,7 @@ class LinearisedAdams(FullStiffOrder, Linearised, WithoutEstimate, Presented):
 
     @property
     def history(self) -> int:
-        """How many remembered slopes a step looks at."""
+        """How many remembered values of N a step looks at."""
         return self.q
 
     def recipe(self, step: StepContext) -> Sequence[Stage]:
@@ -228,7 +228,7 @@ class EpiMultistep(LinearisedAdams):
         Raises
         ------
         ValueError
-            If the remembered slopes are too few or not uniform.
+            If the remembered values of N are too few or not uniform.
         """
         history = step.history[: self.q]
         if len(history) < self.q or any(abs(node + j) > 1e-9 for j, node in enumerate(history)):

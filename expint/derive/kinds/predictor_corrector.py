@@ -89,7 +89,7 @@ class PredictorCorrector(FullStiffOrder, Presented):
 
     @property
     def history(self) -> int:
-        """How many remembered slopes a step looks at."""
+        """How many remembered values of N a step looks at."""
         return self.q
 
     @cached_property
@@ -148,7 +148,7 @@ class PredictorCorrector(FullStiffOrder, Presented):
 
 @lru_cache(maxsize=256)
 def _pair(past: tuple[Any, ...], taken: tuple[int, ...], exact: bool, mode: str) -> tuple[Stage, ...]:
-    """Return predictor and corrector for past slopes at the positions ``past`` and the places ``taken`` in memory."""
+    """Return predictor and corrector for values of N at the positions ``past`` and the places ``taken`` in memory."""
     return _stages(adams_terms(past, exact), adams_terms((1, *past), exact), taken, mode)
 
 
@@ -181,7 +181,7 @@ def _stages(
 
 @lru_cache(maxsize=256)
 def _estimate(past: tuple[Any, ...], taken: tuple[int, ...], exact: bool) -> ErrorEstimate:
-    """Return the corrector on k past slopes minus that on one fewer, which has order k."""
+    """Return the corrector on k past values of N minus that on one fewer, which has order k."""
     fine, coarse = adams_terms((1, *past), exact), adams_terms((1, *past[:-1]), exact)
     weights = [difference(w, coarse[j] if j < len(coarse) else {}) for j, w in enumerate(fine)]
     own = placed(weights[1:], taken)

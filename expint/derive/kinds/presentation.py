@@ -32,7 +32,7 @@ class Presented(ABC):
         """The BibTeX key of the source in ``expint.methods.citations``."""
 
     def latex(self) -> str:
-        """Return the weights of all points for uniform steps in LaTeX: past slopes, then stages."""
+        """Return the weights of all points for uniform steps in LaTeX: past values of N, then stages."""
         return recipe_latex(_uniform_recipe(self))
 
     def markdown(self) -> str:
@@ -64,13 +64,13 @@ class Presented(ABC):
 
 
 def uniform_step(count: int) -> StepContext:
-    """Return the step of length 1 from 0 with ``count`` remembered slopes at 0, -1, -2, …, exact."""
+    """Return the step of length 1 from 0 with ``count`` remembered values of N at 0, -1, -2, …, exact."""
     history: tuple[Any, ...] = tuple(Fraction(-j) for j in range(count))
     return StepContext(0.0, 1.0, history)
 
 
 def recipe_latex(recipe: Sequence[Stage]) -> str:
-    """Return the weights of all points in LaTeX: node | past slopes, newest first, then stages in their order."""
+    """Return the weights of all points in LaTeX: node | past values of N, newest first, then stages in their order."""
     rows = [[latex_number(stage.c), *(latex_phisum(terms) for terms in _entries(stage))] for stage in recipe]
     return latex_array(_filled([*rows[:-1], [], rows[-1]]), "c|" + "c" * (max(map(len, rows)) - 1))
 

@@ -84,11 +84,6 @@ class Splitting(ProvedInWords, WithoutEstimate, Presented):
                 raise ValueError(f"{self.name}: expected the parts {label} to sum to 1, received {sum(parts)}")
 
     @property
-    def history(self) -> int:
-        """How many remembered values of N a step knows of: 1, as for all one-step methods; splittings do not use it."""
-        return 1
-
-    @property
     def stages(self) -> int:
         """Flows of N per step."""
         return len(self.b)

@@ -106,7 +106,7 @@ class Method(Protocol):
 
     @property
     def history(self) -> int:
-        """How many remembered slopes a step looks at, N(y_n) included."""
+        """How many remembered values of N a step looks at, N(y_n) included."""
 
     def recipe(self, step: StepContext) -> Sequence[Stage]:
         """Return the stages of one step; the last is accepted."""

@@ -49,7 +49,7 @@ def check_orders(
     max_order
         Up to which order to look.
     history
-        For multistep methods the positions of the remembered slopes in units of the step, newest first; by default
+        For multistep methods the positions of the remembered values of N in units of the step, newest first; by default
         those of uniform steps, 0, -1, -2, …
 
     Raises

@@ -66,7 +66,7 @@ class LinearisedResiduals(StiffResiduals):
     """What is left of the stiff conditions where L = J_n; a defect -q is the number τ_q."""
 
     def stage_defect(self, q: int, i: int) -> PhiSum:
-        """Return ψ_{q,i}, or τ_{-q,i}, of slope i, counted from 0; remembered slopes have none."""
+        """Return ψ_{q,i}, or τ_{-q,i}, of slope i, counted from 0; remembered values of N have none."""
         row = self._a[i]
         if row is None:
             return PhiSum()

@@ -32,7 +32,7 @@ class Scheme(NamedTuple):
     b: tuple[PhiSum, ...]
 
     def latex(self) -> str:
-        """Return nodes | a, weights below the line, in LaTeX; remembered slopes have dots for a row."""
+        """Return nodes | a, weights below the line, in LaTeX; remembered values of N have dots for a row."""
         rows = [[latex_number(c), *self._cells(row, r"\cdot", PhiSum.latex)] for c, row in zip(self.c, self.a)]
         return latex_array([*rows, [], ["", *(weight.latex() for weight in self.b)]], "c|" + "c" * len(self.c))
 
@@ -95,7 +95,7 @@ def schemes_of(method: Any, history: Sequence[Exact] | None = None) -> Schemes |
     method
         The method.
     history
-        The positions of the remembered slopes, newest first; by default those of uniform steps, 0, -1, -2, ….
+        The positions of the remembered values of N, newest first; by default those of uniform steps, 0, -1, -2, ….
     """
     if hasattr(method, "schemes"):
         own: Schemes | None = method.schemes(history)

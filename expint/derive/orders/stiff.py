@@ -45,7 +45,7 @@ class StiffResiduals:
         self._known: dict[StiffTree, list[Tensor]] = {}
 
     def stage_defect(self, q: int, i: int) -> PhiSum:
-        """Return ψ_{q,i} of slope i, counted from 0; remembered slopes have none."""
+        """Return ψ_{q,i} of slope i, counted from 0; remembered values of N have none."""
         row = self._a[i]
         return PhiSum() if row is None else self._c[i] ** q * phi(q, self._c[i]) - self._moment(q, row)
 

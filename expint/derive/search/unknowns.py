@@ -177,9 +177,7 @@ def _check_tableau(tableau: Tableau, what: str) -> None:
     instance("tableau", tableau, Tableau, what)
     numbers = (*tableau.c, *(r for row in (*tableau.a, tableau.b) for entry in row for _, r in entry))
     if any(isinstance(number, Algebraic) for number in numbers):
-        raise TypeError(
-            f"{tableau.name}: expected rational coefficients together with unknowns, received roots; round them"
-        )
+        raise TypeError(f"{tableau.name}: expected rational coefficients beside unknowns, received roots; round them")
 
 
 def _solve(

@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import groupby
+from typing import Any
 
 import numpy as np
 
 from expint.backend import Array
 from expint.operators.addition.commuting import Products
-from expint.operators.addition.table import Commutators, rule
+from expint.operators.addition.rules import Commutators
+from expint.operators.addition.table import rule
 from expint.operators.base import Operator
 from expint.operators.dense import Dense
 from expint.operators.diagonal import Diagonal
-from expint.operators.kronecker import KroneckerSum
 from expint.operators.scalar import Scalar
 
 __all__ = ["combination", "for_single_use", "merge"]
@@ -81,6 +82,7 @@ def _add(a: Operator, b: Operator) -> Operator | None:
         return adding.with_number(b, a.value)
     if isinstance(a, Diagonal):
         return adding.with_symbol(b, a.symbol)
-    if isinstance(a, Dense) and isinstance(b, KroneckerSum) and a.matrix.ndim == 2:
-        a, place = KroneckerSum(*(np.zeros(len(factor)) for factor in b.factors[:-1]), a.matrix), other
+    whole: Any = b
+    if isinstance(a, Dense) and a.matrix.ndim == 2 and hasattr(b, "with_factors"):
+        a, place = whole.with_factors(*(np.zeros(len(factor)) for factor in whole.factors[:-1]), a.matrix), other
     return adding.combine((1.0, 1.0), (a, b), ()) if place == other else None

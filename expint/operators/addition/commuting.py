@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from expint.backend import Array, array_namespace
-from expint.operators.addition.table import Commutators, options
+from expint.operators.addition.rules import Commutators, options
 from expint.operators.base import Operator, StoredOperator, random_like
 from expint.operators.diagonal import Diagonal
 from expint.operators.iterated import Applier, IteratedOperator, Spectrum

@@ -78,7 +78,7 @@ class LinearisedOutput(Bootstrapped):
         local, h = self._reached[n].local, self.times[n + 1] - self.times[n]
         assert local is not None  # a step begins there
         flat, back = self._coordinates.flat, self._coordinates.back
-        linear = [local.slope] if local.in_time is None else [local.slope, h * local.in_time]
+        linear = [local.rhs] if local.in_time is None else [local.rhs, h * local.in_time]
         columns = [*linear, *known.values]
         factors = np.zeros((len(thetas), len(columns), len(known.nodes) + 3))
         for k in range(len(linear)):

@@ -220,7 +220,7 @@ class LinearisedSteps:
         tables = PhiTables(local.operator, h, evaluate=local.evaluate)
         known = [flat(point.y) for _, point in past]
         base: list[Array | None] = [
-            local.slope,
+            local.rhs,
             None if local.in_time is None else h * local.in_time,
             *(local.remainder(p.t, x, flat(p.value)) for x, (_, p) in zip(known, past)),
         ]
