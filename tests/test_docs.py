@@ -99,3 +99,21 @@ def test_examples_in_docstrings_give_what_they_show(name: str) -> None:
     (found,) = [test for test in doctest.DocTestFinder(recurse=False).find(value, name, globs=names) if test.examples]
     said: list[str] = []
     assert not doctest.DocTestRunner().run(found, out=said.append).failed, "".join(said)
+
+
+def test_the_code_of_the_pages_on_plans_and_grids_runs_as_pasted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for page, count in (("plans.md", 4), ("grids.md", 3)):
+        blocks = re.findall(r"```python\n(.*?)```", (DOCS / page).read_text(), flags=re.DOTALL)
+        assert len(blocks) == count
+        namespace: dict[str, object] = {}
+        for block in blocks:
+            exec(compile(block, page, "exec"), namespace)
+
+
+def test_the_page_on_grids_lists_every_name() -> None:
+    table = "".join(line for line in (DOCS / "grids.md").read_text().split("\n") if line.startswith("| `"))
+    listed = {name.replace("`-", "optimal-steps-").strip("`") for name in re.findall(r"`-?[a-z0-9-]+`", table)}
+    assert listed == set(diffusion.grids.NAMED)

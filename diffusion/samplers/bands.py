@@ -77,6 +77,10 @@ class Bands:
         for name, value in (("shape", shape), ("axes", axes), ("numbers", numbers)):
             object.__setattr__(self, name, value)
 
+    def __reduce__(self) -> Any:
+        """Return how to make it again, its numbers no less protected."""
+        return Bands, (self.shape, self.numbers, self.axes)
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Bands):
             return NotImplemented

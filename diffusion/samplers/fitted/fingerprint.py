@@ -51,6 +51,18 @@ class Fingerprint:
 
     _never_changes = True
 
+    def __post_init__(self) -> None:
+        for part in fields(self):
+            value = getattr(self, part.name)
+            if isinstance(value, np.ndarray):
+                kept = value.copy()
+                kept.flags.writeable = False
+                object.__setattr__(self, part.name, kept)
+
+    def __reduce__(self) -> Any:
+        """Return how to make it again, its arrays no less protected."""
+        return Fingerprint, tuple(getattr(self, part.name) for part in fields(self))
+
     @classmethod
     def of(cls, schedule: Any, nodes: np.ndarray, times: np.ndarray, *, with_sigma_data: bool = False) -> Fingerprint:
         """Return the fingerprint of a ``schedule`` at ``nodes`` and ``times``; a fingerprint is returned as it is."""

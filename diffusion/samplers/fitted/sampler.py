@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from typing import Any
 
@@ -33,7 +33,7 @@ from diffusion.samplers.fitted.fingerprint import Fingerprint
 from diffusion.samplers.fitted.number_file import read_numbers, write_numbers
 from diffusion.samplers.fitted.report import Report
 from diffusion.samplers.fitted.stored import arrays_of, facts_of, parts_of
-from expint.arguments import instance, seen, text
+from expint.arguments import instance, integer, seen, text
 from expint.arrays import real_values
 from expint.backend import Array
 from expint.operators import Scalar
@@ -148,6 +148,10 @@ class FittedSampler:
         if self.report is not None:
             instance("report", self.report, Report)
 
+    def __reduce__(self) -> Any:
+        """Return how to make it again, its arrays no less protected."""
+        return type(self), tuple(getattr(self, part.name) for part in fields(self))
+
     def _keep(self, **values: Any) -> None:
         """Take over checked values, arrays as copies that cannot be written to."""
         for name, value in values.items():
@@ -229,7 +233,7 @@ class FittedSampler:
         ValueError
             If steps or times are asked for that are not its own, or the schedule is another one.
         """
-        if steps is not None and steps != self.steps:
+        if steps is not None and integer("steps", steps) != self.steps:
             raise ValueError(
                 f"{self.name}: expected steps = {self.steps}, which its rows are for, or none given; received {steps}; "
                 "fit a sampler for that number"
