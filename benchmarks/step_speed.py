@@ -18,6 +18,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -151,16 +152,12 @@ def asked(process: subprocess.Popen[str], name: str) -> float:
 
 def shortest(roots: Sequence[Path], names: Sequence[str], repeats: int, span: float) -> dict[str, list[float]]:
     """Return, by the name of a run, the least seconds a step of each checkout."""
-    processes = [begun(root, names, span) for root in roots]
-    try:
+    with ExitStack() as running:  # which end where their input does
+        processes = [running.enter_context(begun(root, names, span)) for root in roots]
         return {
             name: [min(times) for times in zip(*[[asked(p, name) for p in processes] for _ in range(repeats)])]
             for name in names
         }
-    finally:
-        for process in processes:
-            process.terminate()
-            process.wait()
 
 
 def main(argv: Sequence[str] | None = None) -> None:

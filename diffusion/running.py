@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import expint
 from diffusion.checks import check_start, check_state, check_watchers
@@ -84,7 +84,7 @@ def run_sampler(
         known: list[Array] = []
         chosen = states_by(True, known)
         next(chosen)  # all numbers are on the device before the first call
-        value = _evaluation(sampler, denoiser, plan, x)[1](start_time, x)
+        value = _evaluation(sampler, denoiser, plan, x, only=(start_time,))[1](start_time, x)
         known.append(value)
         if value.requires_grad:  # what the network learns asks for a gradient
             chosen = states_by(False, known)
@@ -137,11 +137,17 @@ def _once_known(
 
 
 def _evaluation(
-    sampler: Sampler | FittedSampler, denoiser: Denoiser, plan: expint.Plan, x: Array, *, keep: bool = True
+    sampler: Sampler | FittedSampler,
+    denoiser: Denoiser,
+    plan: expint.Plan,
+    x: Array,
+    *,
+    keep: bool = True,
+    only: Sequence[float] = (),
 ) -> tuple[expint.Plan, Callable[[float, Array], Array], Mapping[float, float]]:
     """Return the plan to run, what evaluates its rows, and by time its factor to the prediction of the gauge."""
     slope = sampler.slope(denoiser)
-    return slope.for_run(plan, x, keep=keep) if isinstance(slope, Predicted) else (plan, slope, {})
+    return slope.for_run(plan, x, keep=keep, only=only) if isinstance(slope, Predicted) else (plan, slope, {})
 
 
 def _kept(

@@ -7,7 +7,7 @@ that is left out, A or B, multiplies the weights of the plan.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
@@ -51,10 +51,11 @@ class Predicted:
         """Return the prediction."""
         return self.denoiser.predict(x, t, self.kind)
 
-    def for_run(self, plan: expint.Plan, x: Array, *, keep: bool = True) -> Evaluation:
+    def for_run(self, plan: expint.Plan, x: Array, *, keep: bool = True, only: Sequence[float] = ()) -> Evaluation:
         """Return a ``plan`` that is evaluated by this prediction made ready for a run from states like ``x``.
 
-        With ``keep`` false, for tensors, an evaluation may lie where the one before it lay.
+        With ``keep`` false, for tensors, an evaluation may lie where the one before it lay. With ``only`` nothing is
+        made ready for other times than these.
 
         Raises
         ------
@@ -63,7 +64,7 @@ class Predicted:
         """
         folded, conversions = fold(plan, self.denoiser.schedule, self.denoiser.predicts, self.kind)
         factors = {t: conversion.factor for t, conversion in conversions.items()}
-        network = self.denoiser.at_times(conversions, x)
+        network = self.denoiser.at_times(only or conversions, x)
         if not any(conversion.ratio for conversion in conversions.values()):
             return Evaluation(folded, _copied(network) if keep else network, factors)
         plus = _plus_multiple if keep else _into(array_namespace(x).empty_like(x))

@@ -13,7 +13,7 @@ import numpy as np
 
 import expint
 from diffusion.keeping import kept_of_values
-from diffusion.process.gauge import Gauge
+from diffusion.process.gauge import Gauge, StateGauge
 from diffusion.process.prediction import Kind, coefficients
 from diffusion.process.schedule import NoiseSchedule
 from diffusion.samplers.ends import Programme
@@ -31,8 +31,8 @@ class Declared(Protocol):
         """Its name."""
 
     @property
-    def gauge(self) -> Gauge:
-        """The scaled state and the clock in which the linear part is constant."""
+    def gauge(self) -> StateGauge:
+        """The scaled state, its clock and its equation."""
 
     def methods(
         self, schedule: NoiseSchedule, s: Sequence[float], known: Sequence[int], *, to_zero: bool = False
@@ -64,7 +64,7 @@ def plan_sampler(
     sampler: Declared, schedule: NoiseSchedule, times: tuple[float, ...], to_zero: bool, edges: tuple[float, ...]
 ) -> expint.Plan:
     """Return the plan in x and t: the method is lowered in the gauge, whose scales are folded into the weights."""
-    gauge, t = sampler.gauge, np.array(times)
+    gauge, t = _with_constants(sampler), np.array(times)
     if t[0] < t[-1]:
         t = np.where(np.isin(t, edges), np.nextafter(t, np.inf), t)  # the slope at an edge is that of the step after it
     if gauge.predicts == "edm" and float(gauge.sigma_data) != schedule.sigma_data:
@@ -108,9 +108,19 @@ def slopes_since(edges: tuple[float, ...], t: np.ndarray) -> list[int]:
     return (step - np.maximum.accumulate(first) + 1).tolist()
 
 
+def _with_constants(sampler: Declared) -> Gauge:
+    """Return the gauge of a sampler whose plan is made here: by φ-functions of a constant L."""
+    if isinstance(sampler.gauge, Gauge):
+        return sampler.gauge
+    raise TypeError(
+        f"{sampler.name}: expected a diffusion.Gauge, whose linear part is constant, received "
+        f"{type(sampler.gauge).__name__}; take one of diffusion.gauge, or a sampler with a plan of its own"
+    )
+
+
 def _plan_with_limit(sampler: Declared, schedule: NoiseSchedule, ends: _Ends, edges: tuple[float, ...]) -> expint.Plan:
     """Return the plan whose last step is the limit of the exponential Euler step as σ → 0: in every gauge x = x₀."""
-    gauge, t = sampler.gauge, ends.t[-1]
+    gauge, t = _with_constants(sampler), ends.t[-1]
     before = ends.s[-2] if len(ends.s) > 1 else ends.s[-1] - 1.0
     beyond = ends.and_zero(2 * ends.s[-1] - before, schedule.t_clean)  # any finite step: its row is replaced
     beyond.alpha[-1], beyond.sigma[-1] = ends.alpha[-1], ends.sigma[-1]

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 
 from diffusion.keeping import kept_of_values
 from diffusion.process.clock import ANGLE, LAMBDA, LOG_FLOW, StateClock, edm_angle
@@ -28,7 +28,42 @@ from diffusion.process.prediction import interpolated as interpolated_prediction
 from diffusion.process.schedule import NoiseSchedule
 from expint.backend import Array
 
-__all__ = ["DATA", "FLOW", "FLOW_DATA", "GAUGES", "NOISE", "RHO", "SIGNAL", "VELOCITY", "Gauge", "edm", "interpolated"]
+__all__ = [
+    "DATA",
+    "FLOW",
+    "FLOW_DATA",
+    "GAUGES",
+    "NOISE",
+    "RHO",
+    "SIGNAL",
+    "VELOCITY",
+    "Gauge",
+    "StateGauge",
+    "edm",
+    "interpolated",
+]
+
+
+class StateGauge(Protocol):
+    """What a run asks of a gauge: a scaled state, its clock, and what the network is to predict for its equation.
+
+    Where the equation has a constant linear part it is a `Gauge`.
+    """
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+    @property
+    def clock(self) -> StateClock:
+        """The clock s as a function of α and σ."""
+
+    @property
+    def predicts(self) -> Kind:
+        """The kind of prediction that the equation contains."""
+
+    def data(self, schedule: NoiseSchedule, t: float, x: Array, slope: Array) -> Array:
+        """Return x₀ where the prediction is ``slope`` at the state ``x`` and the time t of the ``schedule``."""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from diffusion.planning.conversion import Predicted
 from diffusion.planning.interpolation import ScheduleClock
 from diffusion.planning.plan import plan_sampler
 from diffusion.process.clock import Clock, clock
-from diffusion.process.gauge import DATA, Gauge
+from diffusion.process.gauge import DATA, Gauge, StateGauge
 from diffusion.process.schedule import NoiseSchedule
 from diffusion.samplers.citations import bibtex
 from diffusion.samplers.ends import STARTS, STOP, End, capped, predictor
@@ -64,7 +64,7 @@ class Sampler:
 
     name: str
     method: Method
-    gauge: Gauge
+    gauge: StateGauge
     grid: Callable[[int, NoiseSchedule], np.ndarray]
     interpolate_in: str | Clock | None = None
     start: str | None = None
@@ -180,9 +180,8 @@ class Sampler:
                 f"{self.name}: expected a multistep method to interpolate in {self.interpolate_in!r}, received "
                 f"{method.name}, whose history has no clock of its own; leave interpolate_in out"
             )
-        history = self.history(
-            schedule, self.gauge.clock, clock(self.interpolate_in), tuple(s), self.gauge.constants[0] == 0
-        )
+        flat = isinstance(self.gauge, Gauge) and self.gauge.constants[0] == 0
+        history = self.history(schedule, self.gauge.clock, clock(self.interpolate_in), tuple(s), flat)
         bound: Method = replace(method, clock=history)
         return bound
 

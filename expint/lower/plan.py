@@ -6,13 +6,13 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from expint.backend import Array
 from expint.lower.canonical import Canonical, canonical, same_map
 from expint.lower.memory import PLAIN, Layout
-from expint.operators.base import Operator
 from expint.operators.scalar import Scalar
 
 __all__ = ["Plan", "Row", "Step"]
@@ -57,6 +57,13 @@ class Step(NamedTuple):
         return f"Step({len(self.rows)} rows, to t = {self.times[-1]:g})"
 
 
+class Combining(Protocol):
+    """What a plan asks of its operator."""
+
+    def combiner(self) -> Callable[[Sequence[Any], Sequence[Array]], Array]:
+        """Return what combines columns by the weights of a row, during one run."""
+
+
 @dataclass(frozen=True, eq=False)
 class Plan:
     """All rows of a run on a fixed grid.
@@ -81,7 +88,7 @@ class Plan:
     follow rounding, so a plan is hashed by its identity.
     """
 
-    operator: Operator
+    operator: Combining
     steps: tuple[Step, ...]
     depth: int
     layout: Layout = PLAIN

@@ -34,7 +34,7 @@ class Recorder:
         if self.reached:
             start = self.reached[-1]
             value = start.value if accepted.slope is None else accepted.slope
-            self.reached[-1] = start._replace(value=value, local=accepted.local)
+            self.reached[-1] = Reached(start.t, start.y, value, accepted.local)
         self.reached.append(Reached(accepted.t, accepted.y, accepted.ahead))
         if not self.whole:
             del self.reached[: -self._interpolation.points]

@@ -274,3 +274,12 @@ def test_what_has_no_tabulated_form_is_refused():
         dpm_solver_v3("digits.safetensors")
     with pytest.raises(ValueError, match="integer ≥ 1, received 0"):
         dpm_solver_v3(smooth_statistics(3), 0)
+
+
+def test_each_kind_of_gauge_has_its_kind_of_sampler() -> None:
+    method = expint.Adams(2, ramp=True)
+    with pytest.raises(TypeError, match="expected a TabulatedGauge, received Gauge"):
+        TabulatedSampler("no", method, DATA, uniform_in_lambda)
+    plain = diffusion.Sampler("no", method, TabulatedGauge(smooth_statistics(11)), uniform_in_lambda)
+    with pytest.raises(TypeError, match=r"expected a diffusion\.Gauge, whose linear part is constant, received Tab"):
+        diffusion.sample(NET, NOISE_STATE, sampler=plain, steps=6)

@@ -29,6 +29,29 @@ def test_the_norm_is_the_larger_of_the_mean_and_of_the_whole(vectors: Any, rtol:
         assert measured == pytest.approx(by_hand(norm, vectors[0], *vectors[1:]), rel=1e-12, abs=1e-140)
 
 
+@given(VECTORS, st.sampled_from([1e-200, 1.0, 1e200]), st.sampled_from([np.float64, np.float32]))
+def test_what_a_run_asks_of_few_numbers_is_the_norm(vectors: Any, unit: float, kind: Any) -> None:
+    unit = unit if kind is np.float64 else 1.0
+    error, before, after = (unit * vectors).astype(kind)
+    norm, plain = ErrorNorm(1e-3, 1e-2 * unit), ErrorNorm(1e-3, 1e-2)
+    scale, size = norm.measures(before)
+    assert scale(before) == pytest.approx(norm.scale(before), rel=1e-6)
+    assert scale(before).dtype == kind
+    expected = by_hand(plain, vectors[0], *vectors[1:])
+    measured = size(error, np.maximum(scale(before), scale(after)))
+    assert measured == pytest.approx(expected, rel=1e-12 if kind is np.float64 else 1e-4, abs=1e-30)
+
+
+@pytest.mark.filterwarnings("ignore:divide by zero:RuntimeWarning", "ignore:invalid value:RuntimeWarning")
+@pytest.mark.parametrize("spoilt", [np.nan, np.inf, -np.inf])
+def test_few_numbers_that_are_none_and_tolerances_of_zero_are_refused(spoilt: float) -> None:
+    _, size = ErrorNorm(1e-3, 0.0).measures(np.zeros(2))
+    assert size(np.array([spoilt, 0.0]), np.ones(2)) == np.inf
+    assert size(np.ones(2), np.array([1.0, abs(spoilt)])) == np.inf
+    assert size(np.ones(2), np.array([1.0, 0.0])) == np.inf
+    assert size(np.zeros(2), np.ones(2)) == 0.0
+
+
 @given(VECTORS)
 def test_numpy_and_torch_measure_the_same(vectors: Any) -> None:
     norm = ErrorNorm(1e-4, 1e-6)

@@ -9,8 +9,14 @@ from hypothesis import strategies as st
 
 import expint
 from expint import Plan, Tableau
+from expint.ivp.bind import bind
+from expint.ivp.bound import Problem
+from expint.lower import cache as cache_module
+from expint.lower.cache import StepCache
+from expint.lower.pair import PairCache
 from expint.methods.butcher import CLASSICAL
 from expint.operators import Dense, Diagonal, Scalar
+from expint.run.loops import over_times
 from tests.expint.catalogue import FIXED_L
 
 TABLEAUX = [name for name in FIXED_L if isinstance(expint.method(name), Tableau)]
@@ -202,3 +208,35 @@ def test_each_argument_of_a_step_is_evaluated_once_for_all_rows(name: str) -> No
     expint.lower(expint.method(name), Counting(np.array([-1.0, 2.0])), (0.0, 0.5, 1.0))
     steps = [argument for argument in Counting.arguments if argument]
     assert len(steps) == len(set(steps)) > 1
+
+
+def test_a_run_makes_no_cache_of_steps_that_it_does_not_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+
+    def noting(kind: type) -> None:
+        plain = kind.__init__
+        monkeypatch.setattr(kind, "__init__", lambda self, *a, **k: made.append(kind.__name__) or plain(self, *a, **k))
+
+    noting(StepCache)
+    noting(PairCache)
+    symbol = np.array([-1.0, -10.0, -0.1])
+    for method, kind in (("auto", "PairCache"), ("pec3", "PairCache"), ("expint43", "StepCache")):
+        for dense in (False, True):
+            made.clear()
+            expint.solve_ivp(nonlinear, (0.0, 0.5), Y0, linear=symbol, method=method, rtol=1e-5, dense_output=dense)
+            assert made == [kind]
+
+
+def test_caches_hold_what_their_keys_are_the_identities_of() -> None:
+    cache = StepCache(expint.method("adams3"), Diagonal(-np.ones(3)), Y0)
+    memory = StepCache.START
+    for start, h in ((0.0, 0.1), (0.1, 0.1), (0.2, 0.05), (0.25, 0.05)):
+        memory = cache.step(start, h, memory).memory
+    assert [id(recipe) for recipe, _ in cache._steps.values()] == [recipe for _, recipe, _ in cache._steps]
+    assert [id(stage) for stage, _ in cache_module._COLUMNS.values()] == [
+        stage for stage, _, _ in cache_module._COLUMNS
+    ]
+    steps = bind(Problem(nonlinear, Y0, (0.0, 1.0)), "exprb43").stepper
+    list(over_times(steps, nonlinear, Y0, [0.0, 0.1, 0.2]))
+    assert steps._forms
+    assert [id(stage) for stage, _ in steps._forms.values()] == list(steps._forms)

@@ -5,7 +5,12 @@ import numpy as np
 import pytest
 import torch
 
-from expint.operators import Dense, Diagonal, Operator, Scalar, as_operator
+import expint
+from expint.lower.cache import PhiTables
+from expint.lower.memory import PLAIN
+from expint.operators import Dense, Diagonal, KroneckerSum, Operator, Scalar, Sparse, as_operator
+from expint.operators.base import StoredOperator
+from expint.operators.columns import Columns
 
 STATE = np.zeros(3)
 BATCH = np.zeros((5, 3))
@@ -150,3 +155,42 @@ def test_what_decays_within_a_time_is_damped(operator: Operator, forwards: bool,
     assert operator.damps(1.0) == forwards
     assert operator.damps(-1.0) == backwards
     assert not operator.damps(1e-9) or isinstance(operator, Dense)
+
+
+def test_a_kronecker_sum_runs_as_what_it_is_applied_by() -> None:
+    matrix, state = np.array([[-2.0, 1.0], [1.0, -2.0]]), np.arange(4.0).reshape(2, 2)
+    own = as_operator(KroneckerSum(matrix, matrix), state)
+    assert isinstance(own, StoredOperator)
+    assert own.elementwise  # which every fast path asks for
+    whole = np.kron(matrix, np.eye(2)) + np.kron(np.eye(2), matrix)
+    flat, grid = (
+        expint.solve_ivp(lambda t, y: -(y**3), (0.0, 1.0), y0, linear=linear, method="auto", rtol=1e-10).y_end
+        for y0, linear in ((state.reshape(-1), whole), (state, KroneckerSum(matrix, matrix)))
+    )
+    np.testing.assert_allclose(grid.reshape(-1), flat, rtol=1e-8)
+
+
+@pytest.mark.parametrize("kind", ["real", "complex", "single", "tensor"])
+@pytest.mark.parametrize(
+    "make", [Dense, Sparse, lambda matrix: Diagonal(np.diag(matrix))], ids=["dense", "krylov", "φ"]
+)
+def test_a_row_applied_once_is_the_row_combined(make: object, kind: str) -> None:
+    from scipy import sparse
+
+    rng = np.random.default_rng(3)
+    matrix, numbers = rng.standard_normal((4, 4)), rng.standard_normal((4, 4))
+    operator = make(sparse.csr_array(matrix) if make is Sparse else matrix)  # type: ignore[operator]
+    columns = Columns(({(0, 1): 1}, {(1, 1): 2, (2, 0.5): -1}, {}, {(3, 1): 1.5}))
+    vectors = {
+        "real": list(numbers),
+        "complex": list(numbers + 1j * numbers[::-1]),
+        "single": list(numbers.astype(np.float32)),
+        "tensor": [torch.as_tensor(own) for own in numbers],
+    }[kind]
+    table, factors = PhiTables(operator, 0.3), PLAIN.factors(1.0, 0.3, 4)
+    for given in (vectors, [vectors[0], None, *vectors[2:]], [vectors[0], None, vectors[2], None]):
+        weights = operator.row(columns, factors, table, vectors[0])
+        whole = operator.combine([None if v is None else w for w, v in zip(weights, given)], given)
+        once = operator.acting()(columns, factors, table, given)
+        assert once.dtype == whole.dtype
+        np.testing.assert_allclose(once, whole, rtol=2e-5 if kind == "single" else 1e-12, atol=1e-6)

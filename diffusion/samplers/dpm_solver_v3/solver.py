@@ -164,7 +164,7 @@ def dpm_solver_v3(
     return TabulatedSampler(
         f"dpmv3-{order}m",
         method,
-        TabulatedGauge(statistics),  # type: ignore[arg-type]
+        TabulatedGauge(statistics),
         uniform_in_lambda,
         end=replace(taper(order), correct=False) if end is None else end,
         reference="zheng2023",

@@ -106,10 +106,26 @@ class TabulatedSampler(Sampler):
 
     Raises
     ------
+    TypeError
+        If the gauge is another.
     ValueError
         When it is planned: if a method has inner stages, or interpolates in another clock than λ, if a time has λ
         beyond that of the statistics, or if the statistics do not fit the shape of the samples.
     """
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _ = self.tables  # a refusal belongs here
+
+    @property
+    def tables(self) -> TabulatedGauge:
+        """The gauge."""
+        if isinstance(self.gauge, TabulatedGauge):
+            return self.gauge
+        raise TypeError(
+            f"{self.name}: expected a TabulatedGauge, received {type(self.gauge).__name__}; take diffusion.Sampler for "
+            "gauges whose linear part is constant"
+        )
 
     def plan(
         self, schedule: NoiseSchedule, times: np.ndarray, *, to_zero: bool = False, edges: tuple[float, ...] = ()
@@ -119,7 +135,7 @@ class TabulatedSampler(Sampler):
 
     def slope(self, denoiser: Denoiser) -> Callable[[float, Array], Array]:
         """Return N as a function of (t, x)."""
-        gauge: Any = self.gauge
+        gauge = self.tables
         schedule, source = denoiser.schedule, denoiser.predicts
         kept = is_value(schedule) and is_value(source)
 
@@ -155,7 +171,7 @@ def _plan(
     methods = sampler.methods(schedule, lam.tolist(), known) if len(t) > 1 else ()
     if to_zero and methods:  # N of the state itself, which is what gives its x₀
         methods = (*methods[:-1], predictor(methods[-1]))
-    statistics: Statistics = sampler.gauge.statistics  # type: ignore[attr-defined]
+    statistics = sampler.tables.statistics
     highest = 1 + max((method.history for method in methods), default=0)
     with np.errstate(over="ignore", invalid="ignore"):
         moments = [step_moments(statistics, *pair, highest) for pair in pairwise(lam.tolist())]
@@ -176,7 +192,7 @@ def _plan(
         last = steps[-1].rows
         steps[-1] = steps[-1]._replace(rows=(*last[:-1], last[-1]._replace(evaluate=False)))
     depth = max(1, *(len(row.weights) - _LAYOUT.fixed for step in steps for row in step.rows))
-    return Plan(Affine(), tuple(steps), depth, _LAYOUT)  # type: ignore[arg-type]
+    return Plan(Affine(), tuple(steps), depth, _LAYOUT)
 
 
 def _rows(

@@ -14,7 +14,7 @@ from expint.run.control.orders import ELEMENTARY, OrderPolicy
 from expint.run.control.rest import longest_at_rest
 from expint.run.dense.collocated import Collocated
 from expint.run.dense.continuous import Counted
-from expint.run.steppers.protocol import Foretold, Slope, Trial, foretold, no_estimate, nothing_pending
+from expint.run.steppers.protocol import Foretold, Slope, Trial, foretold, no_estimate
 from expint.run.tolerance import StepControl
 
 __all__ = ["AdamsPairs", "remember"]
@@ -95,8 +95,8 @@ class AdamsPairs:
         found = slope(end, point)
         difference = columns.difference(foreseen[order], found)
         after = point if correct is None else point + columns.weigh(correct, difference)
-        finish = partial(slope, end, after) if self._again else nothing_pending
-        return _Step(after, order, finish, memory, h, rows, found, difference)
+        pending = partial(slope, end, after) if self._again else None
+        return _Step(after, order, pending, memory, h, rows, found, difference)
 
 
 class _Step(NamedTuple):
@@ -104,8 +104,10 @@ class _Step(NamedTuple):
 
     Attributes
     ----------
-    y, order, finish, local
+    y, order, local
         As in ``Trial``.
+    pending
+        Evaluates N at the end, where that is to be done once more.
     memory, h, rows
         The memory, the length of the step and its numbers.
     found, difference
@@ -114,7 +116,7 @@ class _Step(NamedTuple):
 
     y: Array
     order: int
-    finish: Callable[[], Array | None]
+    pending: Callable[[], Array] | None
     memory: _Memory
     h: float
     rows: PairRows
@@ -129,6 +131,10 @@ class _Step(NamedTuple):
             return None
         own = self.difference if k == self.order else columns.difference(self.rows.foreseen[k], self.found)
         return columns.weigh(estimates[k], own)
+
+    def finish(self) -> Array | None:
+        """Return N at the end, if it is evaluated there once more."""
+        return None if self.pending is None else self.pending()
 
     def commit(self, again: Array | None) -> tuple[_Memory, Array]:
         """Return the memory after the step, and N there."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from expint.backend import Array
 from expint.run.control.steps import StepPolicy
 from expint.run.dense.continuous import Counted, Interpolation
-from expint.run.steppers.protocol import Foretold, Slope, Stepper, Trial
+from expint.run.steppers.protocol import Attempt, Foretold, Slope, Stepper, Trial
 from expint.run.tolerance import AdaptiveFailure, StepControl
 
 __all__ = ["Doubled"]
@@ -62,7 +63,7 @@ class Doubled:
         """Return h ↦ the state after a short step of the exponential Euler method."""
         return self.inner.euler(memory)
 
-    def advance(self, memory: Any, slope: Slope, t: float, end: float, h: float) -> Trial:
+    def advance(self, memory: Any, slope: Slope, t: float, end: float, h: float) -> Attempt:
         """Return one step of the whole length."""
         return self.inner.advance(memory, slope, t, end, h)
 
@@ -77,10 +78,10 @@ class Doubled:
         try:
             second = inner.advance(between, slope, middle, end, half if inner.repeats else end - t - half)
         except AdaptiveFailure:  # no way on from a state that is not accepted yet
-            return first._replace(order=self.order, error=lambda _: whole.y * float("nan"))
+            return Trial(first.y, self.order, lambda _: whole.y * math.nan, first.finish, first.commit)
         error = (second.y - whole.y) / (2**self.order - 1)
 
         def changes(reached: Array | None) -> list[Array]:
             return [2 * change for change in (*second.changes(reached), *first.changes(found))]
 
-        return second._replace(order=self.order, error=lambda _: error, changes=changes, local=whole.local)
+        return Trial(second.y, self.order, lambda _: error, second.finish, second.commit, changes, whole.local)

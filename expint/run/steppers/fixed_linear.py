@@ -17,14 +17,10 @@ from expint.run.control.steps import GROWTH_OF_MULTISTEP, StepPolicy
 from expint.run.dense.collocated import Collocated
 from expint.run.dense.continuous import Counted
 from expint.run.flow import flow
-from expint.run.steppers.protocol import Foretold, Slope, Trial, foretold, no_estimate, nothing_pending, trusted_order
+from expint.run.steppers.protocol import Foretold, Slope, Trial, foretold, no_estimate, trusted_order
 from expint.run.tolerance import StepControl
 
 __all__ = ["FixedLinear", "Remembered"]
-
-
-Finish = Callable[[], Array | None]
-"""That of ``Trial``."""
 
 
 class Remembered(NamedTuple):
@@ -124,14 +120,14 @@ class FixedLinear:
             point = combine(weights, columns)
             if evaluate and not accept:
                 columns = take_up(columns, slope(t + c * h, point))
-        finish: Finish = partial(slope, end, point) if lowered.rows[-1].evaluate else nothing_pending
+        pending = partial(slope, end, point) if lowered.rows[-1].evaluate else None
         estimate = lowered.error if estimates else None
         if estimate is None:
-            return _Step(point, 0, finish, None, self, memory, h, lowered, columns)
+            return _Step(point, 0, pending, None, self, memory, h, lowered, columns)
         if estimate.at_end:
-            columns, finish = take_up(columns, slope(end, point)), nothing_pending
+            columns, pending = take_up(columns, slope(end, point)), None
         return _Step(
-            point, estimate.order, finish, combine(estimate.weights, columns), self, memory, h, lowered, columns
+            point, estimate.order, pending, combine(estimate.weights, columns), self, memory, h, lowered, columns
         )
 
 
@@ -140,8 +136,10 @@ class _Step(NamedTuple):
 
     Attributes
     ----------
-    y, order, finish, local
+    y, order, local
         As in ``Trial``.
+    pending
+        Evaluates N at the end, where that is still to be done.
     estimate
         The error estimate, None if there is none.
     stepper, memory, h, lowered
@@ -152,7 +150,7 @@ class _Step(NamedTuple):
 
     y: Array
     order: int
-    finish: Finish
+    pending: Callable[[], Array] | None
     estimate: Array | None
     stepper: FixedLinear
     memory: Remembered
@@ -165,6 +163,10 @@ class _Step(NamedTuple):
         """Return the error estimate, the only one."""
         del order
         return self.estimate
+
+    def finish(self) -> Array | None:
+        """Return N at the end, where it is still to be evaluated."""
+        return None if self.pending is None else self.pending()
 
     def _taken_up(self, found: Array | None) -> Memory:
         return self.columns if found is None else self.stepper.evaluate(self.columns, found)
