@@ -111,7 +111,7 @@ class _Driven(OdeSolver):
         assert bound.error is not None  # a tolerance was asked for
         reached = None
         while True:
-            control = StepControl(bound.error, None, first, largest)
+            control = StepControl(bound.error, None, first, largest, strides=False)  # SciPy may watch events
             policy = bound.stepper.policy(control, end - t)
             self._recorder = Recorder(bound.interpolation(Counted(bound.slope)), whole=False)
             states = to_tolerance(bound.stepper, policy, bound.slope, y, t, [end], control)

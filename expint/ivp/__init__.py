@@ -181,7 +181,7 @@ def solve_ivp(
     bound = bind(problem, method, error, Tolerance(rtol, atol, norm))
     assert bound.error is not None  # a tolerance was asked for
     forced = nonlinear is not None or isinstance(linear, TimeDependent)
-    control = StepControl(bound.error, controller, *limits.sizes(), looks=forced)
+    control = StepControl(bound.error, controller, *limits.sizes(), looks=forced, strides=not watched)
     return to_stops(bound, y0, times.span[0], stops, control, times.t_eval, shown)
 
 

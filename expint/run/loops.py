@@ -224,7 +224,7 @@ def to_tolerance(
             state = policy.rejected(state, h, error, made.order, judge.error_of)
             continue
         state = policy.accepted(state, h, error, made.order, judge.error_of, abs(last - end))
-        rests, asleep = change <= QUIET, change <= ASLEEP and stepper.foretells
+        rests, asleep = change <= QUIET, change <= ASLEEP and control.strides and stepper.foretells
         state = policy.watchful(state) if rests and not asleep else state
         memory, ahead = made.commit(found)
         y, t, scale = made.y, end, reached

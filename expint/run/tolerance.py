@@ -175,6 +175,8 @@ class StepControl:
         The most steps, accepted and rejected together.
     looks
         Whether steps are bounded while N rests; see ``expint.run.control.rest``. Not where there is no N.
+    strides
+        Whether N may then be looked at inside long steps. Not where events are watched, whose zeros long steps hide.
     """
 
     error: ErrorNorm
@@ -183,6 +185,7 @@ class StepControl:
     largest: float = math.inf
     most: int = 1_000_000
     looks: bool = True
+    strides: bool = True
 
 
 class AdaptiveFailure(Exception):

@@ -53,7 +53,8 @@ def linearised_ladder(
         The nodes of each level, exact numbers other than 0, different within a level. Stages of the first level are
         made by the exponential Rosenbrock–Euler method; no level makes that method itself.
     estimate
-        Nodes of the top level at which the embedded solution collocates, fewer than all; by default there is none.
+        Nodes of the top level at which the embedded solution collocates, fewer than all; by default there is none. At
+        the end it takes N(y_{n+1}), where there is one.
     facts
         Further fields of ``Rosenbrock``.
 
@@ -79,9 +80,24 @@ def linearised_ladder(
         below = list(range(first, len(c)))
     a = [(REST, *row[1:], *[PhiSum()] * (i - len(row))) if i else () for i, row in enumerate(rows)]
     if estimate:
-        kept = [i for i in below if c[i] in estimate]
-        facts["embedded"] = (REST, *_row(c, kept, Fraction(1))[1:])
+        facts["embedded"] = _embedded(c, below, estimate)
     return Rosenbrock(name=name, c=tuple(c), a=tuple(a), b=(REST, *_row(c, below, Fraction(1))[1:]), **facts)
+
+
+def _embedded(c: Sequence[Exact], top: Sequence[int], estimate: Sequence[Exact]) -> tuple[Any, ...]:
+    """Return the weights of the embedded solution, R(t_{n+1}, y_{n+1}) last if a node of ``estimate`` is the end.
+
+    Fewer nodes tell the error of the quadrature. How far the levels are from agreeing they do not tell, which each make
+    the values at their nodes from those of the level below: where that does not contract, as in long steps over an
+    explosion that J does not foresee, all levels are wrong alike and smooth in θ. So the value at the end is one level
+    further up, made from y_{n+1} itself.
+    """
+    weights = _row(c, [i for i in top if c[i] in estimate], Fraction(1))
+    last = [i for i in top if c[i] == 1 and c[i] in estimate]
+    if not last:
+        return (REST, *weights[1:])
+    (end,) = last
+    return (REST, *weights[1:end], PhiSum(), *weights[end + 1 :], weights[end])
 
 
 def _row(c: Sequence[Exact], below: Sequence[int], end: Exact) -> tuple[PhiSum, ...]:

@@ -166,16 +166,19 @@ class LinearisedSteps:
 
     def advance(self, memory: _Memory, slope: Slope, t: float, end: float, h: float) -> Trial:
         """Return a step from ``t`` to ``end``, without error estimate."""
-        return self.attempt(memory, slope, t, end, h, 0)._replace(order=0, error=no_estimate)
+        return self._made(memory, slope, t, end, h, estimated=False)._replace(order=0, error=no_estimate)
 
     def attempt(self, memory: _Memory, slope: Slope, t: float, end: float, h: float, order: int) -> Trial:
         """Return a step with the error estimate of its method, None if it has none."""
         del order
+        return self._made(memory, slope, t, end, h, estimated=True)
+
+    def _made(self, memory: _Memory, slope: Slope, t: float, end: float, h: float, estimated: bool) -> Trial:
         looked_at, method = _seen(self.method, memory.past, h), self.method
         if self._starter is not None and len(looked_at) + 1 < method.history:
             looked_at, method = (), self._starter
         local = self.at(memory, h)
-        point, error, error_order, inner = self.reach(local, slope, h, looked_at, method)
+        point, error, error_order, inner, ended = self.reach(local, slope, h, looked_at, method, estimated)
 
         def commit(found: Array | None) -> tuple[_Memory, Array | None]:
             start = Remembered(t, memory.y, memory.value)
@@ -188,7 +191,8 @@ class LinearisedSteps:
             last = [] if found is None else [local.remainder(end, flat(point), flat(found))]
             return [h * back(remainder) for remainder in (*last, *inner)]
 
-        return Trial(point, error_order, lambda _: error, lambda: slope(end, point), commit, changes, local)
+        finish = (lambda: slope(end, point)) if ended is None else lambda: ended
+        return Trial(point, error_order, lambda _: error, finish, commit, changes, local)
 
     def reach(
         self,
@@ -197,8 +201,11 @@ class LinearisedSteps:
         h: float,
         past: Past,
         method: Method | None = None,
-    ) -> tuple[Array, Array | None, int, list[Array]]:
+        estimated: bool = False,
+    ) -> tuple[Array, Array | None, int, list[Array], Array | None]:
         """Return the state after a step of length ``h``, its error estimate, the order of that, and the remainders.
+
+        N at the end comes last, where the estimate looks at it.
 
         Parameters
         ----------
@@ -212,10 +219,13 @@ class LinearisedSteps:
             The points that the method looks back to.
         method
             Another method than that of the run.
+        estimated
+            Whether the error estimate is asked for.
         """
         method, flat, back = method or self.method, self.linearise.coordinates.flat, self.linearise.coordinates.back
         context = StepContext(local.t, h, (0.0, *(at / h for at, _ in past)))
-        recipe, estimate = [self._form(stage) for stage in method.recipe(context)], method.error(context)
+        recipe = [self._form(stage) for stage in method.recipe(context)]
+        estimate, ended = method.error(context) if estimated else None, None
         forms = recipe if estimate is None else [*recipe, self._form(estimate.stage)]
         tables = PhiTables(local.operator, h, evaluate=local.evaluate)
         known = [flat(point.y) for _, point in past]
@@ -241,9 +251,13 @@ class LinearisedSteps:
                 t = local.t + form.c * h
                 inner.insert(0, local.remainder(t, x, flat(slope(t, back(x)))))
             if estimate is None:
-                return back(x), None, 0, inner
-            error = combined(forms[-1]) if form.accept else math.nan * x
-            return back(x), back(error), estimate.order, inner
+                return back(x), None, 0, inner, None
+            if not (form.accept and finite(x)):
+                return back(x), back(math.nan * x), estimate.order, inner, None
+            if len(estimate.stage.stages) > len(inner):
+                ended = slope(local.t + h, back(x))
+                inner.insert(0, local.remainder(local.t + h, x, flat(ended)))
+            return back(x), back(combined(forms[-1])), estimate.order, inner, ended
 
     def _form(self, stage: Stage) -> Stage:
         """Return the stage for increments, made once."""
