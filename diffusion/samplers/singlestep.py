@@ -180,10 +180,8 @@ def orders_for_calls(calls: int, order: int) -> list[int]:
     ValueError
         If the order is not 1, 2 or 3, or there are fewer calls than the order.
     """
-    if order not in _METHODS:
-        raise ValueError(f"expected a singlestep order of 1, 2 or 3, received {order!r}")
-    if calls < order:
-        raise ValueError(f"expected at least {order} calls for a step of order {order}, received {calls}")
+    order = integer("order", order, most=max(_METHODS))
+    calls = integer("calls", calls, least=order, most=1_000_000)
     whole, rest = divmod(calls, order)
     if rest:
         return [order] * whole + [rest]
@@ -264,10 +262,7 @@ def singlestep_of_diffusers(calls: int, order: int, schedule: NoiseSchedule) -> 
     ValueError
         If the order is not 1, 2 or 3, or there are no calls.
     """
-    if order not in _METHODS or not isinstance(calls, int) or isinstance(calls, bool) or calls < 1:
-        raise ValueError(
-            f"expected an order of 1, 2 or 3 and a positive number of calls, received {order!r}, {calls!r}"
-        )
+    order, calls = integer("order", order, most=max(_METHODS)), integer("calls", calls, most=1_000_000)
     times = timesteps(calls, "linspace", schedule=schedule)[:-1]
     whole, rest = divmod(calls - 1, order)  # the step to zero is a group of its own, as what is left over before it
     groups = [order] * whole + [rest] * (rest > 0) + [1]
