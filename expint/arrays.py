@@ -8,10 +8,19 @@ from typing import Any
 
 import numpy as np
 
-from expint.arguments import NO_LISTS, refuse_masked, seen
+from expint.arguments import NO_LISTS, number, refuse_masked, seen
 from expint.backend import Array, all_finite, array_namespace, copied, has_values, is_array, is_numpy, to_numpy
 
-__all__ = ["affordable", "as_numbers", "check_state", "complex_values", "real_values", "template"]
+__all__ = [
+    "affordable",
+    "as_numbers",
+    "check_state",
+    "complex_values",
+    "numeric",
+    "real_values",
+    "template",
+    "together",
+]
 
 NOTHING_MADE = (TypeError, ValueError, RuntimeError, OverflowError)
 """What NumPy raises where it makes no array."""
@@ -59,6 +68,36 @@ def complex_values(name: str, value: Any) -> np.ndarray:
     """
     found = _values(name, value, "an array of numbers", "fc")
     return found.astype(np.complex128 if found.dtype.kind == "c" else np.float64, copy=False)
+
+
+def numeric(name: str, value: Any) -> Any:
+    """Return a real number, or an array of numbers of any library as it is: it may ask for a gradient.
+
+    Raises
+    ------
+    TypeError
+        If it is neither, or a masked array, or an array without values.
+    """
+    if not is_array(value) or isinstance(value, np.generic):
+        return number(name, value, finite=False)
+    if not array_namespace(value).isdtype(value.dtype, "numeric") or np.ma.is_masked(value) or not has_values(value):
+        raise TypeError(f"expected {name} to be a number or an array of numbers, received {seen(value)}")
+    return value
+
+
+def together(names: str, *values: Any) -> tuple[int, ...]:
+    """Return the shape to which numbers and arrays broadcast.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
+    shapes = [tuple(getattr(value, "shape", ())) for value in values]
+    try:
+        return np.broadcast_shapes(*shapes)
+    except ValueError:
+        raise ValueError(f"expected {names} to be of shapes that broadcast, received {shapes}") from None
 
 
 def _values(name: str, value: Any, what: str, kinds: str) -> np.ndarray:

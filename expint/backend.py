@@ -45,7 +45,7 @@ def _numpy() -> Namespace:
 
 def is_array(x: object) -> bool:
     """Whether ``x`` is an array of a namespace we can compute with (Python scalars are not)."""
-    return type(x) is np.ndarray or bool(_compat.is_array_api_obj(x))
+    return type(x) is np.ndarray or (not isinstance(x, type) and bool(_compat.is_array_api_obj(x)))
 
 
 def array_namespace(*arrays: object) -> Namespace:
@@ -62,25 +62,32 @@ def array_namespace(*arrays: object) -> Namespace:
     return _compat.array_namespace(*found, *[a for a in arrays if type(a) is np.ndarray])
 
 
+def _array(x: Any) -> Array:
+    """Return an array as it is, or refuse what is none."""
+    if is_array(x):
+        return x
+    raise TypeError(f"expected an array, received {type(x).__name__}; numpy.asarray makes one of numbers and lists")
+
+
 def is_numpy(xp: Namespace) -> bool:
     """Whether ``xp`` is NumPy's namespace."""
-    return bool(_compat.is_numpy_namespace(xp))
+    return hasattr(xp, "__name__") and bool(_compat.is_numpy_namespace(xp))
 
 
 def is_jax(xp: Namespace) -> bool:
     """Whether ``xp`` is the array namespace of JAX."""
-    return bool(_compat.is_jax_namespace(xp))
+    return hasattr(xp, "__name__") and bool(_compat.is_jax_namespace(xp))
 
 
 def is_torch(xp: Namespace) -> bool:
     """Whether ``xp`` is the array namespace of torch."""
-    return bool(_compat.is_torch_namespace(xp))
+    return hasattr(xp, "__name__") and bool(_compat.is_torch_namespace(xp))
 
 
 def is_complex(x: Any) -> bool:
     """Whether ``x`` (an array of any namespace, or a Python number) has a complex dtype."""
     if type(x) is np.ndarray or not is_array(x):
-        return isinstance(x, complex) or np.iscomplexobj(x)
+        return isinstance(x, complex) or np.iscomplexobj(x if type(x) is np.ndarray else to_numpy(x))
     return bool(array_namespace(x).isdtype(x.dtype, "complex floating"))
 
 
@@ -91,20 +98,20 @@ def all_finite(x: Array) -> bool:
     """
     if type(x) is np.ndarray and x.dtype.char in "fdFD" and math.isfinite(np.vdot(x, x).real):
         return True  # a finite sum of squares has finite terms; this is asked at every step
-    xp = array_namespace(x)
+    xp = array_namespace(_array(x))
     try:
         if is_complex(x) or 0 in x.shape:
             return bool(xp.all(xp.isfinite(x)))
         return bool(xp.max(xp.abs(x)) < math.inf)  # a maximum passes nan on, in a third of the time
-    except TypeError:
+    except (TypeError, RuntimeError) as error:
         if not is_jax(xp):
-            raise
+            raise TypeError(f"expected a dense array of numbers, received dtype {x.dtype}: {error}") from error
         return True
 
 
 def device(x: Array) -> Any:
     """Return the device on which ``x`` lives."""
-    return _compat.device(x)
+    return _compat.device(_array(x))
 
 
 def has_values(x: Array) -> bool:
@@ -127,11 +134,23 @@ def copied(x: Array) -> Array:
 
 
 def to_numpy(x: Any) -> np.ndarray:
-    """Return ``x`` as a NumPy array on the host, detached from any graph."""
+    """Return ``x`` as a NumPy array on the host, detached from any graph.
+
+    Raises
+    ------
+    TypeError
+        If it is a tensor without values, or not dense, or lists of different lengths.
+    """
     if hasattr(x, "detach"):
+        if not has_values(x):
+            where = f"a tensor of layout {getattr(x, 'layout', None)} on the device {x.device}"
+            raise TypeError(f"expected a dense array with values, received {where}; take x.to_dense(), where they are")
         x = x.detach().cpu()
         x = x.float() if "bfloat16" in str(x.dtype) else x  # NumPy does not know it
-    return np.asarray(x)
+    try:
+        return np.asarray(x)
+    except ValueError as error:
+        raise TypeError(f"expected an array, or lists of one shape, received {type(x).__name__}: {error}") from error
 
 
 def asarray_like(values: np.ndarray, like: Array) -> Array:
@@ -142,7 +161,7 @@ def asarray_like(values: np.ndarray, like: Array) -> Array:
     """
     if isinstance(like, np.ndarray) and like.dtype.itemsize == (16 if like.dtype.kind == "c" else 8):
         return np.ascontiguousarray(values)  # double precision on the host already
-    xp = array_namespace(like)
+    xp, values = array_namespace(_array(like)), to_numpy(values)
     kind = "complex" if np.iscomplexobj(values) else "real"
     host = np.ascontiguousarray(values)
     if is_torch(xp) and not host.flags.writeable:
@@ -155,7 +174,9 @@ def stack(arrays: Sequence[Array]) -> Array:
 
     Many arrays of JAX are joined in parts: the time to compile one stack grows with the square of their number.
     """
-    xp = array_namespace(arrays[0])
+    if not isinstance(arrays, list | tuple) or not arrays:
+        raise TypeError(f"expected a list of arrays to stack, at least one, received {type(arrays).__name__}")
+    xp = array_namespace(*map(_array, arrays))
     if not is_jax(xp) or len(arrays) <= _PART:
         return xp.stack(list(arrays))
     return xp.concat([xp.stack(list(arrays[start : start + _PART])) for start in range(0, len(arrays), _PART)])

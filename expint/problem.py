@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from expint.arguments import function, listed, plain_fields
 from expint.backend import Array
 
 __all__ = ["SemilinearProblem"]
@@ -53,6 +54,13 @@ class SemilinearProblem:
     equation: str = ""
     source: str = ""
     remarks: str = field(default="", repr=False)
+
+    def __post_init__(self) -> None:
+        plain_fields(self)
+        for name in _FUNCTIONS:
+            if name == "nonlinear" or getattr(self, name) is not None:
+                function(name, getattr(self, name))
+        listed("t_span", self.t_span, "times", least=2)
 
     def __repr__(self) -> str:
         shape = "×".join(str(n) for n in np.shape(self.y0)) or "scalar"

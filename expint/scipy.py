@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 from scipy.integrate import DenseOutput, OdeSolver
 
+from expint.arguments import flag, function, number, seen
+from expint.arrays import complex_values, real_values
 from expint.derive.kinds.predictor_corrector import PredictorCorrector
-from expint.derive.kinds.stage import Method
+from expint.derive.kinds.stage import BY_NAME, Method
 from expint.exchange import lent
 from expint.ivp.bind import bind, linearises
 from expint.ivp.bound import Bound, Problem, Tolerance
@@ -57,6 +59,17 @@ class _Driven(OdeSolver):
     _states: Iterator[Accepted]
     _recorder: Recorder
 
+    def _open(self, fun: Any, t0: Any, y0: Any, t_bound: Any, vectorized: Any) -> None:
+        """Begin as every solver of SciPy does, with arguments that are what they are meant to be."""
+        function("fun", fun, "(t, y)")
+        state = complex_values("y0", y0)
+        if state.ndim != 1 or not np.isfinite(state).all():
+            raise ValueError(f"expected y0 to be a vector of finite numbers, received {seen(state)}")
+        span = number("t0", t0), number("t_bound", t_bound, finite=False)
+        super().__init__(
+            _of_kind(fun, state), span[0], state, span[1], flag("vectorized", vectorized), support_complex=True
+        )
+
     def _begin(
         self,
         nonlinear: Callable[..., Any],
@@ -74,7 +87,7 @@ class _Driven(OdeSolver):
             If a tolerance or a bound makes no sense.
         """
         for label, limit in (("first_step", first_step), ("max_step", max_step)):
-            if limit is not None and not limit > 0:
+            if (limit is not None or label == "max_step") and not number(label, limit, finite=False) > 0:
                 raise ValueError(f"expected {label} to be a positive number, received {limit}")
         reach = abs(self.t_bound - self.t)
         if first_step is not None and first_step > reach > 0:
@@ -186,17 +199,17 @@ class ExponentialSolver(_Driven):
         vectorized: bool = False,
         *,
         linear: Any,
-        rtol: float = 1e-3,
+        rtol: Any = 1e-3,
         atol: Any = 1e-6,
         first_step: float | None = None,
         max_step: float = math.inf,
         **extraneous: Any,
     ) -> None:
         _warn_of(extraneous)
-        super().__init__(_of_kind(fun, y0), t0, y0, t_bound, vectorized, support_complex=True)
+        self._open(fun, t0, y0, t_bound, vectorized)
         if self.n == 0:
             return  # SciPy makes the one step that there is
-        whole = as_operator(np.asarray(linear) if isinstance(linear, list) else linear, self.y)
+        whole = as_operator(linear, self.y)
         product = whole.product(self.y)
 
         def nonlinear(t: float, y: np.ndarray) -> np.ndarray:
@@ -241,14 +254,14 @@ class LinearisedSolver(_Driven):
         *,
         jac: Any = None,
         jac_sparsity: Any = None,
-        rtol: float = 1e-3,
+        rtol: Any = 1e-3,
         atol: Any = 1e-6,
         first_step: float | None = None,
         max_step: float = math.inf,
         **extraneous: Any,
     ) -> None:
         _warn_of(extraneous)
-        super().__init__(_of_kind(fun, y0), t0, y0, t_bound, vectorized, support_complex=True)
+        self._open(fun, t0, y0, t_bound, vectorized)
         if jac is None and jac_sparsity is not None:
             jac = Differences(sparsity=jac_sparsity)
         self._begin(self.fun, None, jac, Tolerance(rtol, atol), first_step, max_step)
@@ -262,7 +275,7 @@ class LinearisedSolver(_Driven):
 def _as_scipy(tolerance: Tolerance) -> Tolerance:
     """Return the tolerance, raised as SciPy raises it to what double precision can keep, with its warning."""
     least = 100 * np.finfo(float).eps
-    rtol = np.asarray(tolerance.rtol)
+    rtol = real_values("rtol", tolerance.rtol)
     if np.all(rtol >= 0) and np.any(rtol < least):
         warnings.warn(
             f"At least one element of `rtol` is too small. Setting `rtol = np.maximum(rtol, {least})`.", stacklevel=5
@@ -325,6 +338,8 @@ def solver_class(method: str | Method) -> type[OdeSolver]:
         If the name is unknown.
     """
     chosen = find_method(method) if isinstance(method, str) else method
+    if isinstance(chosen, type) or not hasattr(chosen, "error_order"):
+        raise TypeError(f"expected method to be a name or a method, received {seen(method)}; {BY_NAME}")
     base = LinearisedSolver if linearises(chosen) else ExponentialSolver
     return type(chosen.name, (base,), {"integrator": chosen, "__doc__": base.__doc__})
 

@@ -499,10 +499,10 @@ def _judged(error: BaseException) -> str:
         word in message for word in ("expected", "received")
     ):
         return ""
-    if isinstance(error, TypeError) and "<lambda>() " in message:
+    if isinstance(error, TypeError) and ("<lambda>() " in message or "positional argument" in message):
         return ""  # a user's function of another signature, which Python tells best
     frames = [frame.f_code.co_filename for frame, _ in traceback.walk_tb(error.__traceback__)]
-    if frames[-1] == __file__ or "int() " in message or "scalar arrays can be converted" in message:
+    if frames[-1] == __file__ or "int() " in message or "arrays can be converted to" in message:
         return ""  # raised by what the caller gave, or by ``int`` given as a function
     return f"depth: {type(error).__name__}: {message[:150]}"
 

@@ -11,7 +11,7 @@ from diffusion.denoiser import Denoiser
 from diffusion.models.store import NETWORK, WEIGHTS
 from diffusion.optional import require
 from diffusion.process.vp import VP
-from expint.backend import is_array, to_numpy
+from expint.backend import to_numpy
 
 if TYPE_CHECKING:
     from diffusion.models.unet import UNet
@@ -67,7 +67,7 @@ def digits_network() -> UNet:
 
 def _checked(labels: Any) -> np.ndarray:
     """Return the labels as an int64 array of shape () or (B,)."""
-    array = to_numpy(labels) if is_array(labels) else np.asarray(labels)
+    array = to_numpy(labels)
     if array.dtype.kind not in "iu" or array.ndim > 1 or array.size == 0 or array.min() < 0 or array.max() > 9:
         raise ValueError(
             f"expected labels as whole numbers from 0 to 9, one for the batch or one for each sample; "

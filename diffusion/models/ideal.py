@@ -13,7 +13,8 @@ from diffusion.models.store import digit_images
 from diffusion.process.pointwise import in_double
 from diffusion.process.schedule import NoiseSchedule
 from diffusion.process.vp import VP
-from expint.backend import Array, array_namespace, asarray_like, is_array, to_numpy
+from expint.arrays import real_values
+from expint.backend import Array, array_namespace, asarray_like, is_array
 
 __all__ = ["IdealNetwork", "ideal", "ideal_digits"]
 
@@ -134,7 +135,7 @@ def ideal(data: Array, schedule: NoiseSchedule) -> Denoiser:
     ValueError
         If the data are empty, have no sample axis or are not finite.
     """
-    network = IdealNetwork(to_numpy(data).astype(np.float64), schedule)
+    network = IdealNetwork(real_values("data", data), schedule)
     return Denoiser(network, predicts="data", schedule=schedule)
 
 

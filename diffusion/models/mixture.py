@@ -13,6 +13,7 @@ from diffusion.process.pointwise import in_double
 from diffusion.process.prediction import Kind, basis, prediction_name
 from diffusion.process.schedule import NoiseSchedule
 from diffusion.process.vp import VP
+from expint.arrays import real_values
 from expint.backend import Array, array_namespace, asarray_like, is_array
 
 __all__ = ["MixtureNetwork", "gaussian_mixture"]
@@ -117,7 +118,7 @@ def gaussian_mixture(
     ValueError
         If shapes do not fit, weights are not positive, or a covariance is not symmetric positive semidefinite.
     """
-    w, mu, cov = (np.asarray(values, dtype=np.float64) for values in (weights, means, covariances))
+    w, mu, cov = real_values("weights", weights), real_values("means", means), real_values("covariances", covariances)
     if mu.ndim != 2 or w.shape != mu.shape[:1] or cov.shape != (*mu.shape, mu.shape[-1]):
         raise ValueError(
             f"expected weights (K,), means (K, d) and covariances (K, d, d); received {w.shape}, {mu.shape} and "

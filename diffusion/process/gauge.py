@@ -26,6 +26,7 @@ from diffusion.process.pointwise import pointwise
 from diffusion.process.prediction import Kind, convert, formula
 from diffusion.process.prediction import interpolated as interpolated_prediction
 from diffusion.process.schedule import NoiseSchedule
+from expint.arguments import number
 from expint.backend import Array
 
 __all__ = [
@@ -211,7 +212,7 @@ FLOW_DATA = _named("flow-data", LOG_FLOW, a=lambda m, s, d: 1 - m.exp(-s), b=lam
 
 def edm(sigma_data: float = 0.5) -> Gauge:
     """Return the gauge of EDM's preconditioned network F: y = x/√(σ² + σ_data²) for α = 1, clock arctan(ρ/σ_data)."""
-    return _edm(float(sigma_data))
+    return _edm(number("sigma_data", sigma_data, above=0.0))
 
 
 @lru_cache(maxsize=64)
@@ -227,7 +228,6 @@ def _edm(sigma_data: float) -> Gauge:
     )
 
 
-@lru_cache(maxsize=64)
 def interpolated(linear: Fraction | float) -> Gauge:
     """Return the gauge between the data gauge, L = −1, and the noise gauge, L = 1: y = (α/σ)^{(1+L)/2} x/α, clock λ.
 
@@ -236,22 +236,25 @@ def interpolated(linear: Fraction | float) -> Gauge:
     ValueError
         If L lies outside [−1, 1].
     """
-    exact = Fraction(linear)
-    if not -1 <= exact <= 1:
-        raise ValueError(f"expected L in [-1, 1], from the data gauge to the noise gauge; received {linear!r}")
+    number("linear, from that of the data gauge to that of the noise gauge,", linear, least=-1, most=1)
+    return _interpolated(linear if isinstance(linear, Fraction) else Fraction(float(linear)))
+
+
+@lru_cache(maxsize=64)
+def _interpolated(exact: Fraction) -> Gauge:
     ends = {Fraction(-1): DATA, Fraction(1): NOISE}
     if exact in ends:
         return ends[exact]
     c = (1 + exact) / 2
 
-    def number(m: Any, value: Fraction) -> Any:
+    def as_number(m: Any, value: Fraction) -> Any:
         return m.Rational(value.numerator, value.denominator) if hasattr(m, "Rational") else float(value)
 
     return Gauge(
         f"interpolated({float(exact):g})",
         LAMBDA,
-        a=lambda m, s, d: m.exp(number(m, c) * s),
-        b=lambda m, s, d: m.exp(number(m, c - 1) * s),
+        a=lambda m, s, d: m.exp(as_number(m, c) * s),
+        b=lambda m, s, d: m.exp(as_number(m, c - 1) * s),
         predicts=interpolated_prediction(exact),
         made_by=(interpolated, exact),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from expint.arrays import numeric
 from expint.backend import array_namespace, is_array
 
 __all__ = ["in_double", "pointwise"]
@@ -22,9 +23,9 @@ def pointwise(formula: Callable[..., Any], *values: Any) -> Any:
 
 
 def _floating(xp: Any, value: Any) -> Any:
-    if not is_array(value) or not xp.isdtype(value.dtype, ("integral", "bool")):
-        return value
-    return xp.astype(value, xp.asarray(0.0).dtype)
+    value = numeric("t", value)
+    whole = is_array(value) and xp.isdtype(value.dtype, "integral")
+    return xp.astype(value, xp.asarray(0.0).dtype) if whole else value
 
 
 def in_double(value: Any) -> Any:

@@ -15,6 +15,8 @@ from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
 from diffusion.names import resolve
+from expint.arguments import number
+from expint.arrays import numeric, together
 from expint.backend import Array, array_namespace
 
 __all__ = [
@@ -188,5 +190,9 @@ def convert(
     >>> round(convert(1.0, 1.4, 0.6, 0.8, source="noise", target="data"), 12)
     1.0
     """
+    output, x = numeric("output", output), numeric("x", x)
+    alpha, sigma = numeric("alpha", alpha), numeric("sigma", sigma)
+    sigma_data = number("sigma_data", sigma_data, above=0.0)
+    together("output, x, alpha and sigma", output, x, alpha, sigma)
     of_state, of_output = coefficients(source, target, alpha, sigma, sigma_data)
     return of_state * x + of_output * output

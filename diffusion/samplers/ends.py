@@ -8,6 +8,7 @@ from functools import cached_property, singledispatch
 from typing import Any, ClassVar
 
 import expint
+from expint.arguments import integer
 from expint.derive import ErrorEstimate, Method, PredictorCorrector, Stage, StepContext
 
 __all__ = ["STARTS", "STOP", "End", "Programme", "capped", "predictor", "taper"]
@@ -69,7 +70,7 @@ STOP = End()
 
 def taper(order: int) -> End:
     """Return the end at which a method of the given order is replaced by those of order …, 2, 1."""
-    return End(orders=tuple(range(order - 1, 0, -1)))
+    return End(orders=tuple(range(integer("order", order, most=1_000_000) - 1, 0, -1)))
 
 
 class AfterPairs(expint.Adams):

@@ -188,10 +188,8 @@ def orders_for_calls(calls: int, order: int) -> list[int]:
     ValueError
         If the order is not 1, 2 or 3, or there are fewer calls than the order.
     """
-    if order not in _METHODS:
-        raise ValueError(f"expected a singlestep order of 1, 2 or 3, received {order!r}")
-    if calls < order:
-        raise ValueError(f"expected at least {order} calls for a step of order {order}, received {calls}")
+    order = integer("order", order, most=max(_METHODS))
+    calls = integer("calls", calls, least=order, most=1_000_000)
     whole, rest = divmod(calls, order)
     if rest:
         return [order] * whole + [rest]
@@ -322,10 +320,7 @@ def singlestep_of_diffusers(calls: int, order: int, schedule: NoiseSchedule) -> 
     ValueError
         If the order is not 1, 2 or 3, or there are no calls.
     """
-    if order not in _METHODS or not isinstance(calls, int) or isinstance(calls, bool) or calls < 1:
-        raise ValueError(
-            f"expected an order of 1, 2 or 3 and a positive number of calls, received {order!r}, {calls!r}"
-        )
+    order, calls = integer("order", order, most=max(_METHODS)), integer("calls", calls, most=1_000_000)
     times = timesteps(calls, "linspace", schedule=schedule)[:-1]
     starts, methods = _groups(np.asarray(schedule.half_log_snr(times)), order)
     rule = _Given(tuple(times[starts].tolist()))

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
+from expint.arguments import flag, instance
 from expint.arrays import check_state
 from expint.backend import Array
 from expint.derive.kinds.stage import Method
@@ -45,7 +46,7 @@ def solve_ivp(
     atol: float | Array | None = None,
     first_step: float | None = None,
     max_step: float = math.inf,
-    max_steps: int = MOST_STEPS,
+    max_steps: float = MOST_STEPS,
     norm: Callable[[Array], float] | Literal["max"] | None = None,
     error: Literal["embedded", "doubling"] | None = None,
     controller: Controller | None = None,
@@ -171,6 +172,7 @@ def solve_ivp(
         bounds = StepLimits(first_step, max_step, max_steps).given()
         refuse_tolerances(rtol=rtol, atol=atol, norm=norm, error=error, controller=controller, **bounds)
     check_controller(controller)
+    dense_output, progress = flag("dense_output", dense_output), flag("progress", progress)
     shown = Shown(dense_output, watched, given_callback(callback), progress)
     problem = Problem(nonlinear, y0, times.span, linear, jac, args)
     if fixed:
@@ -195,8 +197,9 @@ def solve(problem: SemilinearProblem, method: str | Method = "auto", **options: 
     ValueError, TypeError
         As ``solve_ivp``.
     """
+    instance("problem", problem, SemilinearProblem, "a SemilinearProblem", "expint.problems.make(name) makes one")
     t_span = options.pop("t_span", problem.t_span)
     found = find_method(method) if isinstance(method, str) and method != "auto" else method
-    if problem.jacobian is not None and (linearises(found) or problem.linear is None):
+    if problem.jacobian is not None and (problem.linear is None or linearises(found)):
         options.setdefault("jac", problem.jacobian)
     return solve_ivp(problem.nonlinear, t_span, problem.y0, linear=problem.linear, method=method, **options)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import lru_cache, partial
 from typing import Any
 
+from expint.arguments import seen
 from expint.backend import Array
 from expint.derive.kinds.adams import Adams
 from expint.derive.kinds.predictor_corrector import PredictorCorrector
@@ -58,6 +59,11 @@ def bind(problem: Problem, method: str | Method, error: str | None = None, toler
     ValueError, TypeError
         If no method of this kind solves problems of this kind, or a tolerance makes no sense.
     """
+    if not isinstance(method, str) and (isinstance(method, type) or not hasattr(method, "error_order")):
+        raise TypeError(
+            f"expected method to be a name of expint.method_names() or a method, received {seen(method)}; "
+            "expint.derive.Tableau makes one"
+        )
     kind = _kind_of_problem(problem)
     if kind in ("over time", "integral"):
         from expint.ivp.over_time import bind_exact, bind_over_time  # few problems need it
@@ -119,13 +125,7 @@ def _chosen(
         assert operator is not None  # that makes it a split problem
         rtol = None if tolerance is None else ErrorNorm(check_rtol(tolerance.rtol, y0), 0.0).tightest[0]
         return choose(operator, y0, rtol)
-    found = find_method(method) if isinstance(method, str) else method
-    if not hasattr(found, "error_order"):
-        raise TypeError(
-            f"expected method to be a name of expint.method_names() or a method, received {type(method).__name__}; "
-            "expint.derive.Tableau makes one"
-        )
-    return found, ""
+    return find_method(method) if isinstance(method, str) else method, ""
 
 
 def _refusal(problem: Problem, method: Any) -> Exception:

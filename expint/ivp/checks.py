@@ -80,6 +80,8 @@ def check_tolerance(
         norm = function("norm", norm, "of the scaled error, or 'max'", "pass one such as np.max")
     rtol, xp = check_rtol(rtol, y0), array_namespace(y0)
     if atol is None:
+        if np.any(_on_host(rtol) == 0):
+            raise ValueError(f"expected tolerances ≥ 0, not both 0, received rtol = {rtol} and no atol; pass atol=")
         atol = default_atol(rtol, y0)
         if not np.any(_on_host(atol)):  # y_0 = 0 has no size
             return ErrorNorm(rtol, float(xp.finfo(y0.dtype).smallest_normal), norm, grows=True)

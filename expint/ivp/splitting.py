@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from expint.arguments import function
+from expint.arguments import flag, function
 from expint.arrays import check_state
 from expint.backend import Array
 from expint.derive.kinds.splitting import Splitting
@@ -40,7 +40,7 @@ def run_splitting(
     norm: Any = None,
     first_step: float | None = None,
     max_step: float = math.inf,
-    max_steps: int = MOST_STEPS,
+    max_steps: float = MOST_STEPS,
     controller: Controller | None = None,
     dense_output: bool = False,
     events: Event | Sequence[Event] | None = None,
@@ -89,14 +89,17 @@ def run_splitting(
         return _as_moved(ask(flow, t, duration, lent(y)), y)
 
     times = check_grid(given_sequence("grid", grid))
+    if linear is None:
+        raise TypeError("expected linear= to be the L of y' = L y + N(t, y), received None; take 0.0 if there is none")
     problem = Problem(None, y0, (float(times[0]), float(times[-1])), linear, flow=moved)
+    dense_output, progress = flag("dense_output", dense_output), flag("progress", progress)
     shown = Shown(dense_output, check_events(events, ()), given_callback(callback), progress)
+    given = given_times(problem.span, None, None, None, first_step, max_step, max_steps)
     if rtol is None and atol is None:
         bounds = StepLimits(first_step, max_step, max_steps).given()
         _refuse(norm=norm, controller=controller, **bounds)
         return over(bind(problem, method), y0, times, None, shown)
     check_controller(controller)
-    given = given_times(problem.span, None, None, None, first_step, max_step, max_steps)
     limits = StepLimits(given.first, given.largest, given.most)
     stops = lay_out_stops(problem.span, times, limits)
     bound = bind(problem, method, tolerance=Tolerance(rtol, atol, norm))

@@ -53,7 +53,7 @@ class StepState:
 
 
 def begin(
-    nonlinear: Callable[..., Array],
+    nonlinear: Callable[..., Array] | None,
     t0: float,
     y0: Array,
     *,

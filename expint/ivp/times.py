@@ -23,11 +23,11 @@ class StepLimits(NamedTuple):
 
     first: float | None
     largest: float
-    most: int
+    most: float
 
     def sizes(self) -> tuple[float | None, float, int]:
         """Return the bounds without signs."""
-        return None if self.first is None else abs(self.first), abs(self.largest), self.most
+        return None if self.first is None else abs(self.first), abs(self.largest), int(self.most)
 
     def given(self) -> dict[str, float | None]:
         """Return the bounds by their names, None for those that were left as they are."""

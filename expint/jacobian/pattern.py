@@ -6,6 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from expint.arguments import seen
+from expint.backend import to_numpy
+
 __all__ = ["Pattern"]
 
 
@@ -39,9 +42,10 @@ class Pattern:
     def __init__(self, sparsity: Any) -> None:
         from scipy import sparse  # slow to import, and few runs have a pattern
 
-        structure = sparse.csc_array(sparsity if sparse.issparse(sparsity) else np.asarray(sparsity))
-        if structure.ndim != 2 or structure.shape[0] != structure.shape[1]:
-            raise ValueError(f"expected a sparsity pattern of shape (n, n), received shape {structure.shape}")
+        given = sparsity if sparse.issparse(sparsity) else to_numpy(sparsity)
+        if given.ndim != 2 or given.shape[0] != given.shape[1] or given.dtype.kind not in "biufc":
+            raise ValueError(f"expected a sparsity pattern of shape (n, n), received {seen(sparsity)}")
+        structure = sparse.csc_array(given)
         structure.eliminate_zeros()
         self.n, self.structure = structure.shape[0], structure
         self._rows, self._columns = structure.nonzero()

@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from expint.arguments import instance, seen
+from expint.arrays import real_values
 from expint.backend import Array
-from expint.derive.kinds.stage import Method
+from expint.derive.kinds.stage import BY_NAME, Method
 from expint.lower.cache import StepCache
 from expint.lower.plan import Plan, Step
 from expint.operators.base import Operator
@@ -53,6 +55,9 @@ def lower(method: Method, operator: Operator, grid: Sequence[float] | np.ndarray
             f"expected a method for a fixed L, received {method.name}, whose L is the Jacobian at every step; take "
             "expint.solve_ivp"
         )
+    instance("operator", operator, Operator, "an operator of expint.operators")
+    if not hasattr(method, "recipe") or isinstance(method, type):
+        raise TypeError(f"expected method to be a tableau or a multistep method, received {seen(method)}; {BY_NAME}")
     times = check_grid(grid)
     cache = StepCache(method, operator, like)
     start_row = cache.start()
@@ -90,13 +95,13 @@ def _one_by_one(cache: StepCache, times: np.ndarray) -> Iterator[Step]:
 
 def check_grid(grid: Sequence[float] | np.ndarray) -> np.ndarray:
     """Return the grid as a float64 array, or raise ValueError saying where it is not strictly monotone."""
-    times = np.asarray(grid, dtype=np.float64)
+    times = real_values("grid", grid, what="a sequence of times")
     if times.ndim != 1 or len(times) < 2:
         raise ValueError(f"expected a grid of at least two times, received an array of shape {times.shape}")
     if not np.all(np.isfinite(times)):
         raise ValueError(f"expected finite times, received {times[~np.isfinite(times)][0]} in the grid")
     steps = np.diff(times)
-    wrong = np.flatnonzero(np.sign(steps) != np.sign(times[-1] - times[0]))
+    wrong = np.flatnonzero((np.sign(steps) != np.sign(times[-1] - times[0])) | (steps == 0))
     if len(wrong):
         i = int(wrong[0])
         raise ValueError(

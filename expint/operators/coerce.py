@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from expint.arguments import flag, seen
 from expint.backend import Array, is_array
 from expint.operators.base import Operator, Use, is_sparse
 from expint.operators.dense import Dense
@@ -36,9 +37,11 @@ def as_operator(linear: Any, y0: Array, whole: bool = False) -> Operator:
     TypeError
         If ``linear`` is not one of these.
     """
+    if not is_array(y0):
+        raise TypeError(f"expected y0 to be an array, received {seen(y0)}; a state is one, as it is to solve_ivp")
     operator = coerce(linear, tuple(y0.shape))
     operator.check(y0)
-    return operator.prepare(Use(whole=whole))
+    return operator.prepare(Use(whole=flag("whole", whole)))
 
 
 def as_part(part: Any) -> Operator:
@@ -74,7 +77,7 @@ def coerce(linear: Any, shape: tuple[int, ...]) -> Operator:
             "a function; if it returns L v for a vector v of length n, pass expint.operators.MatrixFree(function, n)"
         )
     if isinstance(linear, (list, tuple, np.matrix)):
-        linear = np.asarray(linear)
+        linear = to_numpy(linear)
     if isinstance(linear, (int, float, complex, np.number, np.bool_)) or (is_array(linear) and linear.ndim == 0):
         return Scalar(linear)
     if not is_array(linear):

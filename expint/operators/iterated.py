@@ -9,6 +9,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
+from expint.arguments import choice
 from expint.backend import Array, array_namespace, is_jax, is_torch
 from expint.derive.algebra.phisum import Terms
 from expint.operators.base import USE, Operator, PhiTable, Use
@@ -85,8 +86,7 @@ class IteratedOperator(Operator):
         return math.inf
 
     def __init__(self, action: str, tolerance: float | None, basis: int, spectrum: Spectrum | None = None) -> None:
-        if action not in (*self.actions, "auto"):
-            raise ValueError(f"expected action to be one of {(*self.actions, 'auto')}, received {action!r}")
+        choice("action", action, (*self.actions, "auto"))
         if action == "chebyshev" and spectrum is None:
             raise ValueError(
                 "expected a symmetric or skew-symmetric operator with a known interval of its spectrum for "

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from expint.arguments import choice
 from expint.backend import Array, array_namespace, is_complex
 from expint.operators.base import USE, Operator, Use, check_constant, check_dtype, host_numbers
 from expint.operators.eigen import eigen
@@ -65,8 +66,7 @@ class KroneckerSum(Routed):
     """
 
     def __init__(self, *factors: Any, action: str = "auto", tolerance: float | None = None, basis: int = 100) -> None:
-        if action not in ("auto", "eigen", "krylov"):
-            raise ValueError(f"expected action to be 'auto', 'eigen' or 'krylov', received {action!r}")
+        choice("action", action, ("auto", "eigen", "krylov"))
         if not factors:
             raise ValueError("expected a matrix for each axis, received none; KroneckerSum(A, B) for two axes")
         self.factors = tuple(_factor(factor, axis) for axis, factor in enumerate(factors))

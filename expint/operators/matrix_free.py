@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
-from expint.arguments import function, number
+from expint.arguments import choice, function, number
 from expint.backend import Array, array_namespace, device, is_array, is_complex, is_numpy, is_torch
 from expint.exchange import guarded
 from expint.operators.base import check_constant, check_dtype, random_like
@@ -211,8 +211,8 @@ def _as_shape(shape: Any) -> tuple[int, ...]:
 
 def _declared(symmetry: str | None, interval: tuple[float, float] | None) -> Spectrum | None:
     """Return the declared interval of the spectrum."""
-    if symmetry not in (None, "symmetric", "skew"):
-        raise ValueError(f"expected symmetry to be 'symmetric', 'skew' or None, received {symmetry!r}")
+    if symmetry is not None:
+        choice("symmetry", symmetry, ("symmetric", "skew"))
     if interval is None:
         return None
     try:

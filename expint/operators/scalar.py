@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from expint.arguments import seen
 from expint.backend import Array, to_numpy
 from expint.derive.algebra.phisum import Terms
 from expint.operators.base import PhiTable, StoredOperator, check_constant, check_dtype, linear_combination
@@ -38,9 +39,12 @@ class Scalar(StoredOperator):
             raise TypeError(
                 f"expected a number as linear operator, received {value!r}; arrays are for Diagonal and Dense"
             )
-        self.value: complex = float(number.real) if number.imag == 0.0 else number
+        try:
+            self.value: complex = float(number.real) if number.imag == 0.0 else number
+        except OverflowError:
+            self.value = math.inf
         if not np.isfinite(self.value):
-            raise ValueError(f"expected a finite number as linear operator, received {value!r}")
+            raise ValueError(f"expected a finite number as linear operator, received {seen(value)}")
 
     def check(self, y0: Array) -> None:
         """Accept any shape; refuse a complex number on a real state."""

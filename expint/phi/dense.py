@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from expint.arrays import numeric
 from expint.backend import Array, Namespace, array_namespace, asarray_like, device, is_array, is_complex, to_numpy
 from expint.phi.elementwise import checked_index, working_dtypes
 
@@ -69,7 +70,7 @@ def phi_matrices(matrix: Any, p: int) -> list[Array]:
            [0., 1.]])
     """
     p = checked_index(p)
-    matrix = matrix if is_array(matrix) else np.asarray(matrix)
+    matrix = numeric("matrix", matrix if is_array(matrix) else to_numpy(matrix))
     xp = array_namespace(matrix)
     working, result = working_dtypes(xp, matrix)
     _check(xp, matrix)

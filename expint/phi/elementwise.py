@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from expint.backend import Array, Namespace, array_namespace, device, is_array, is_jax, is_numpy, is_torch
+from expint.arguments import number
+from expint.arrays import numeric
+from expint.backend import Array, Namespace, array_namespace, device, is_array, is_jax, is_numpy, is_torch, to_numpy
 from expint.phi.recurrences import (
     FAR_RIGHT,
     direct,
@@ -88,12 +90,13 @@ def phi_functions(z: Any, p: int) -> list[Any]:
     """
     p = checked_index(p)
     if type(z) in (int, float, complex):
-        return _of_number(z, p)
+        return _of_number(number("z", z) if type(z) is int else z, p)
     if not is_array(z):
-        values = phi_functions(np.asarray(z), p)
+        values = phi_functions(to_numpy(z), p)
         return [value.item() for value in values] if np.isscalar(z) else values
     xp = array_namespace(z)
     if is_torch(xp):
+        numeric("z", z)
         from expint.phi.torch_rule import PhiFunctions
 
         return list(PhiFunctions.apply(z, p))

@@ -44,8 +44,7 @@ def korteweg_de_vries(
     ----------
     Kassam and Trefethen (2005), SIAM J. Sci. Comput. 26, 1214.
     """
-    period = 2 * np.pi / speed
-    number("speed", speed, above=0.0)
+    period = 2 * np.pi / number("speed", speed, above=0.0)
     grid = Fourier(n, length=2 * np.pi, start=-np.pi, like=like)
     xp = array_namespace(grid.x)
 

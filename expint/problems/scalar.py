@@ -45,10 +45,8 @@ def prescribed_spectrum(symbol: Sequence[complex], t_end: float = 1.0) -> Semili
     t_end
         End of the time interval.
     """
-    eigenvalues = (
-        np.asarray(symbol) if isinstance(symbol, list | tuple | np.ndarray) else complex_values("symbol", symbol)
-    )
-    if eigenvalues.ndim != 1 or not eigenvalues.size or eigenvalues.dtype.kind not in "fciu":
+    eigenvalues = complex_values("symbol", symbol)
+    if eigenvalues.ndim != 1 or not eigenvalues.size:
         raise ValueError(f"expected symbol as a list of numbers, received {seen(symbol)}")
     real = not np.iscomplexobj(eigenvalues)
     j = np.arange(len(eigenvalues))

@@ -47,7 +47,7 @@ MAY_IMPORT["arguments"] = {"backend"}
 MAY_IMPORT["arrays"] = {"backend"}
 for name in MAY_IMPORT.keys() - {"arguments", "backend"}:
     MAY_IMPORT[name] |= {"arguments"}
-for name in ("ivp", "jacobian", "problems", "spectral"):
+for name in ("ivp", "jacobian", "lower", "phi", "problems", "scipy", "spectral"):
     MAY_IMPORT[name] |= {"arrays"}
 MAY_IMPORT["moved"] = set()
 GUESTS = ("study", "plot", "cli", "__main__", "__init__")  # on top of everything; nobody inside imports them

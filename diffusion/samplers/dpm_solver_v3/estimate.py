@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from diffusion.checks import lay_out
+from diffusion.checks import check_state, lay_out
 from diffusion.denoiser import Denoiser
 from diffusion.optional import require
 from diffusion.process.prediction import convert
@@ -83,7 +83,8 @@ def estimate_statistics(
     """
     torch = require("torch")
     instance("noise", noise, torch.Tensor, "a torch tensor", "derivatives need torch")
-    probes, batch = integer("probes", probes), integer("batch", batch)
+    check_state(noise)
+    probes, batch = integer("probes", probes, most=10_000), integer("batch", batch)
     if len(noise) < 2:
         raise ValueError(f"expected at least two samples, received {len(noise)}: statistics need a variance")
     _, times, _ = lay_out(denoiser, sampler, steps, grid)

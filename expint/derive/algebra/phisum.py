@@ -14,7 +14,7 @@ from math import factorial
 from numbers import Rational
 from typing import Any, TypeAlias
 
-from expint.arguments import integer
+from expint.arguments import instance, integer
 from expint.derive.algebra.algebraic import Algebraic
 from expint.derive.algebra.printing import latex_phisum, text_phisum
 
@@ -94,7 +94,9 @@ class PhiSum:
 
     def __init__(self, terms: Terms | None = None) -> None:
         collected: dict[tuple[int, Exact], Exact] = {}
-        for (k, c), r in (terms or {}).items():
+        given = {} if terms is None else instance("terms", terms, Mapping, "a mapping {(k, c): r}")
+        for key, r in given.items():
+            k, c = key if isinstance(key, tuple) and len(key) == 2 else (key, None)
             if not isinstance(k, int) or k < 0:
                 raise ValueError(f"expected the index k of φ_k to be an integer ≥ 0, received {k!r}")
             c, r = _normal(exact(c)), exact(r)

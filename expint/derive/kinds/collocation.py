@@ -19,6 +19,7 @@ from typing import Any
 from expint.arguments import integer
 from expint.derive.algebra.lagrange import collocation_weights
 from expint.derive.algebra.phisum import Exact, PhiSum
+from expint.derive.kinds.stage import MOST_SLOPES
 from expint.derive.kinds.tableau import Tableau
 
 __all__ = ["bootstrap", "ladder", "levelled_collocation"]
@@ -70,7 +71,7 @@ def bootstrap(order: int) -> Tableau:
     TypeError, ValueError
         If the order is not a positive integer.
     """
-    order = integer("order", order)
+    order = integer("order", order, most=MOST_SLOPES)
     return levelled_collocation(
         f"bootstrap{order}",
         [[Fraction(j, level) for j in range(1, level + 1)] for level in range(1, order)],
