@@ -118,7 +118,7 @@ def translated(
         if not (key.startswith("_") or key in untouched or (key in usual and _same(usual[key], value)))
     }
     if {"sampler", "grid", "spare_timesteps"} <= config.keys():  # one of ours
-        arguments = {key: value for key, value in config.items() if key in known}
+        arguments, asked = {key: value for key, value in config.items() if key in known}, {}
     else:
         arguments = {key: config[key] for key in _PROCESS if config.get(key) is not None}
         arguments |= {key: value for key, value in asked.items() if key in known}
