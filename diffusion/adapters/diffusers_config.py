@@ -70,7 +70,6 @@ _REASONS = {
             "solver_p",
             "lower_order_final",
             "euler_at_final",
-            "skip_prk_steps",
         ),
         _STEP,
     ),
@@ -78,6 +77,7 @@ _REASONS = {
         ("stochastic_sampling", "tau_func", "noise_sampler_seed", "eta"), "the samplers here solve the ODE without noise"
     ),
     "interpolation_type": "noise levels between two timesteps are said by interpolation=",
+    "skip_prk_steps": "",
     "variance_type": "",  # of outputs with twice the channels the first half is taken
     "sigma_schedule": "",
 }
