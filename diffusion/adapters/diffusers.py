@@ -376,16 +376,21 @@ clip_sample, clip_sample_range
     def _own_or_spaced(self, n: int) -> tuple[int | None, np.ndarray | None]:
         """Return the number of steps for the grid of the sampler, or the grid of the configuration."""
         asked, rule, config = spacing.spacing_of(self.config), self._rule.grid, self.config
-        preset = isinstance(rule, Timesteps)  # laid out as a scheduler of diffusers does, whose options these are
-        own = self._grid == "sampler" or (self._grid is None and asked is None)
-        if own and not (preset and (self._process.kind != "betas" or config["set_alpha_to_one"] is False)):
-            return n, None
-        if isinstance(rule, Timesteps):
+        if isinstance(rule, Timesteps):  # laid out as a scheduler of diffusers does, whose options these are
             config = {**config, "spare_timesteps": rule.spare, "whole": rule.whole}
-            if config["timestep_spacing"] is None:
+            if config["timestep_spacing"] is None or self._grid == "sampler":
                 config |= {"timestep_spacing": rule.spacing, "steps_offset": config["steps_offset"] or rule.offset}
+        elif self._grid is None and asked is None and self._starts_pure():
+            asked, config = "timesteps", {**config, "timestep_spacing": "trailing"}  # which starts there
+        elif self._grid == "sampler" or (self._grid is None and asked is None):
+            return n, None
         asked = asked or ("karras" if self._process.kind == "edm" else "timesteps")
         return None, spacing.grid_of_config(config, self._process, asked, n, to_zero=self._to_zero())
+
+    def _starts_pure(self) -> bool:
+        """Whether a table ends in α = 0, where the clocks of most grids are infinite."""
+        schedule = self._process.schedule
+        return not isinstance(self._rule, Automatic) and float(schedule.alpha(schedule.t_start)) == 0.0
 
     def _flow_grid(
         self, n: int, given: np.ndarray | None, levels: np.ndarray | None, mu: float | None

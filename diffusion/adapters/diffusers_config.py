@@ -70,7 +70,6 @@ _REASONS = {
             "solver_p",
             "lower_order_final",
             "euler_at_final",
-            "skip_prk_steps",
         ),
         _STEP,
     ),
@@ -79,6 +78,7 @@ _REASONS = {
         "the samplers here solve the ODE without noise",
     ),
     "interpolation_type": "noise levels between two timesteps are said by interpolation=",
+    "skip_prk_steps": "",
     "variance_type": "",  # of outputs with twice the channels the first half is taken
     "sigma_schedule": "",
 }
@@ -119,7 +119,7 @@ def translated(
         if not (key.startswith("_") or key in untouched or (key in usual and _same(usual[key], value)))
     }
     if {"sampler", "grid", "spare_timesteps"} <= config.keys():  # one of ours
-        arguments = {key: value for key, value in config.items() if key in known}
+        arguments, asked = {key: value for key, value in config.items() if key in known}, {}
     else:
         arguments = {key: config[key] for key in _PROCESS if config.get(key) is not None}
         arguments |= {key: value for key, value in asked.items() if key in known}

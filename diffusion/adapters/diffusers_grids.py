@@ -91,13 +91,15 @@ def grid_of_config(
     """Return the times of ``steps`` steps in the ``spacing`` of a configuration, the last 0 for a step to σ = 0."""
     schedule = process.schedule
     if spacing == "timesteps" and process.kind == "betas":
+        spare = config.get("spare_timesteps")
+        lone = steps == 1 and spare == 0  # one timestep of the others would be the cleanest: there is no step from it
         return spaced_timesteps(
             steps,
-            config.get("timestep_spacing") or "linspace",
+            "trailing" if lone else config.get("timestep_spacing") or "linspace",
             schedule=schedule,
             offset=int(config.get("steps_offset") or 0),
             final="zero" if to_zero else "sigma_min",
-            spare=1 if config.get("spare_timesteps") is None else int(config["spare_timesteps"]),
+            spare=1 if spare is None else int(spare),
             whole=bool(config.get("whole", True)),
         )
     low, high = (float(schedule.rho(t)) for t in (schedule.t_end, schedule.t_start))

@@ -111,12 +111,13 @@ class Layout:
         ValueError
             If no step starts there, or the steps from there on make other calls than those after others.
         """
-        if not 0 <= call < len(self.calls) or not self.calls[call][1]:
+        each = len(self.calls) == self.times.size - 1 + self.to_zero  # time is a call, and may be one of a first step
+        if not 0 <= call < len(self.calls) or not (each or self.calls[call][1]):
             raise ValueError(
                 f"expected to begin where a step starts, at one of {self.starts}; received {call}; "
                 f"timesteps[k * scheduler.order:] start there where order = {self.order} is that of all steps"
             )
-        plan = self._pushed_from(self.starts.index(call))
+        plan = self._pushed_from(self.starts.index(call)) if self.calls[call][1] else self._pushed_at(call)
         expected = [t for t, _ in self.calls[call:]]
         if [evaluation.t for evaluation in plan.evaluations] != expected:
             raise ValueError(
@@ -139,15 +140,20 @@ class Layout:
     def _pushed_from(self, step: int) -> Pushed:
         return pushed(without_corrected(self._plan_from(step)))
 
+    def _pushed_at(self, call: int) -> Pushed:
+        return pushed(self.chosen.plan(self.process.schedule, self.times[call:], to_zero=self.to_zero))
+
     def _plan_from(self, step: int) -> expint.Plan:
         """Return the plan from the start of a step on: a new history begins there, as at an edge."""
         schedule, to_zero, t = self.process.schedule, self.to_zero, self.times
+        whole = self.chosen.plan(schedule, t, to_zero=to_zero)
         if not step:
-            return self.chosen.plan(schedule, t, to_zero=to_zero)
+            return whole
         if isinstance(self.rule, Automatic):  # what is best from here on
             return self.rule.on(schedule, t[step:], to_zero=to_zero).plan(schedule, t[step:], to_zero=to_zero)
-        whole = self.chosen.plan(schedule, t, to_zero=to_zero, edges=(float(t[step]),))
-        first = Step((float(t[step]),), (Row(whole.layout.arrange((1.0,), ()), evaluate=True, accept=True),))
+        start = whole.steps[step].times[-1]
+        whole = self.chosen.plan(schedule, t, to_zero=to_zero, edges=(start,))
+        first = Step((start,), (Row(whole.layout.arrange((1.0,), ()), evaluate=True, accept=True),))
         return replace(whole, steps=(first, *whole.steps[step + 1 :]))
 
 
