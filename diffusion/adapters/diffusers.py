@@ -17,7 +17,7 @@ import inspect
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
@@ -101,7 +101,7 @@ clip_sample, clip_sample_range
     _compatibles = [entry.name for entry in KarrasDiffusionSchedulers]  # noqa: RUF012
 
     @register_to_config
-    def __init__(  # noqa: PLR0913
+    def __init__(
         self,
         num_train_timesteps: int = 1000,
         beta_start: float = 1e-4,

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-
 from diffusion.adapted import Adapted
 from diffusion.adapters.diffusers_grids import shift_of
 from diffusion.adapters.diffusers_process import Process, process_of

@@ -13,7 +13,8 @@ from diffusion.grids.rules import number_of_times
 from diffusion.process.clock import Clock
 from diffusion.process.clock import clock as clock_of
 from diffusion.process.schedule import FlowMatching, NoiseSchedule
-from expint.arguments import checked, instance, number, real_values, seen
+from expint.arguments import checked, instance, number, seen
+from expint.arrays import real_values
 
 __all__ = ["inside", "native", "shift_of_tokens", "shifted", "sigmas"]
 

@@ -9,6 +9,7 @@ import numpy as np
 
 import expint
 from diffusion.planning.rows import Rows
+from diffusion.process.gauge import Gauge
 from diffusion.process.prediction import coefficients
 from diffusion.process.schedule import NoiseSchedule
 from diffusion.samplers.catalogue import AnySampler
@@ -77,7 +78,7 @@ def freeze(
     rows, kind = _transcribed(plan), chosen.gauge.predicts
     if not isinstance(kind, str) or kind not in SLOPES:
         rows, kind = _in_data(rows, kind, schedule), "data"
-    if kind == "edm" and float(chosen.gauge.sigma_data) != schedule.sigma_data:
+    if kind == "edm" and isinstance(chosen.gauge, Gauge) and float(chosen.gauge.sigma_data) != schedule.sigma_data:
         rows, kind = _in_data(rows, kind, schedule), "data"
     reference = chosen.reference
     return FittedSampler(

@@ -60,6 +60,10 @@ class Step(NamedTuple):
 class Combining(Protocol):
     """What a plan asks of its operator."""
 
+    @property
+    def numeric(self) -> bool:
+        """Whether weights are numbers, one each or one for each band of coordinates."""
+
     def combiner(self) -> Callable[[Sequence[Any], Sequence[Array]], Array]:
         """Return what combines columns by the weights of a row, during one run."""
 

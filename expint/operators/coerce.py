@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from expint.arguments import flag, seen
-from expint.backend import Array, is_array
+from expint.backend import Array, is_array, to_numpy
 from expint.operators.base import Operator, Use, is_sparse
 from expint.operators.dense import Dense
 from expint.operators.diagonal import Diagonal

@@ -138,7 +138,7 @@ class LinearisedSteps:
         local, flat, back = self.at(memory, h), self.linearise.coordinates.flat, self.linearise.coordinates.back
 
         def after(ahead: float) -> tuple[Array, Array]:
-            x = local.x + flow(local.operator, ahead, 0 * local.x, local.slope, local.in_time)
+            x = local.x + flow(local.operator, ahead, 0 * local.x, local.rhs, local.in_time)
             y = back(x)
             return y, back(local.remainder(t + ahead, x, flat(slope(t + ahead, y))))
 
@@ -252,7 +252,7 @@ class LinearisedSteps:
                 inner.insert(0, local.remainder(t, x, flat(slope(t, back(x)))))
             if estimate is None:
                 return back(x), None, 0, inner, None
-            if not (form.accept and finite(x)):
+            if not (form.accept and all_finite(x)):
                 return back(x), back(math.nan * x), estimate.order, inner, None
             if len(estimate.stage.stages) > len(inner):
                 ended = slope(local.t + h, back(x))
