@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from expint.arguments import seen
 from expint.backend import Array
 from expint.derive.kinds.stage import Method
 from expint.given import check_state, given_number
@@ -56,6 +57,7 @@ def begin(
     method: str | Method = "expint43",
     jac: Any = None,
     args: tuple[Any, ...] = (),
+    breakpoints: Any = None,
 ) -> StepState:
     """Return the state from which ``step`` goes on; N is evaluated at (t0, y0).
 
@@ -65,12 +67,20 @@ def begin(
         As for ``solve_ivp``; of the methods that linearise, those of one step.
     t0
         The first time.
+    breakpoints
+        Refused: who steps by hand lands on times where N jumps, and begins anew there.
 
     Raises
     ------
     ValueError, TypeError
         As ``solve_ivp``.
     """
+    if breakpoints is not None:
+        raise TypeError(
+            f"expected no breakpoints to step by hand, received {seen(breakpoints)}; choose the steps so that one "
+            "ends at each of them, and go on from there by expint.begin(nonlinear, state.t, state.y, …), which forgets "
+            "the values of N before, or take expint.solve_ivp"
+        )
     t0 = given_number("t0", t0)
     if not math.isfinite(t0):
         raise ValueError(f"expected a finite time t0, received {t0}")
