@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from expint.arguments import number
+from expint.arguments import number, seen
 from expint.arrays import check_state
 from expint.backend import Array
 from expint.derive.kinds.stage import Method
@@ -61,6 +61,7 @@ def begin(
     method: str | Method = "expint43",
     jac: Any = None,
     args: tuple[Any, ...] = (),
+    breakpoints: Any = None,
 ) -> StepState:
     """Return the state from which ``step`` goes on; N is evaluated at (t0, y0).
 
@@ -70,6 +71,8 @@ def begin(
         As for ``solve_ivp``; of the methods that linearise, those of one step.
     t0
         The first time.
+    breakpoints
+        Refused: who steps by hand lands on times where N jumps, and begins anew there.
 
     Raises
     ------
@@ -84,6 +87,12 @@ def begin(
     >>> expint.step(state, 0.5)
     StepState(t = 0.5, y of shape (1,), float64, 6 evaluations)
     """
+    if breakpoints is not None:
+        raise TypeError(
+            f"expected no breakpoints to step by hand, received {seen(breakpoints)}; choose the steps so that one "
+            "ends at each of them, and go on from there by expint.begin(nonlinear, state.t, state.y, …), which forgets "
+            "the values of N before, or take expint.solve_ivp"
+        )
     t0, y0 = number("t0", t0), check_state(y0)
     if isinstance(linear, TimeScaled):
         raise TypeError(

@@ -83,6 +83,23 @@ def test_while_n_rests_a_look_inside_a_long_step_costs_one_evaluation() -> None:
     assert np.max(np.diff(np.sort([0.0, *looks]))) <= 1.0
 
 
+@pytest.mark.parametrize("method", ["exprb43", "pexprb54s4", "expint43", "pece4", "lawson-dormand-prince54"])
+def test_long_steps_are_as_exact_inside_and_short_where_zeros_of_events_are_sought(method: str) -> None:
+    turn = np.array([[0.0, 1.0], [-1.0, 0.0]])
+    whole = "expr" in method
+    options = {"method": method} if whole else {"method": method, "linear": turn}
+    times = np.linspace(0, 1000, 777)
+
+    def nonlinear(t: float, y: np.ndarray) -> np.ndarray:
+        return turn @ y if whole else 0 * y
+
+    long = expint.solve_ivp(nonlinear, (0, 1000), np.array([1.0, 0.0]), dense_output=True, **options)
+    assert len(long.t) < 20
+    assert np.max(np.abs(long.sol(times)[:, 0] - np.cos(times))) < 1e-10
+    short = expint.solve_ivp(nonlinear, (0, 300), np.array([1.0, 0.0]), events=lambda t, y: y[0], **options)
+    np.testing.assert_allclose(short.t_events[0], np.pi * (0.5 + np.arange(95)), rtol=1e-8)
+
+
 @pytest.mark.parametrize("method", ["exprb43", "expint43", "pece4"])
 @pytest.mark.parametrize("end", [10.0, -10.0])
 def test_a_pulse_far_below_the_state_at_first_and_far_above_it_later_is_met(method: str, end: float) -> None:

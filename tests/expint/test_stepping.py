@@ -112,6 +112,25 @@ def test_steps_without_length_are_refused(h: float) -> None:
         step(started("etd34")[1], h)
 
 
+def test_breakpoints_are_refused_by_name_and_beginning_anew_there_is_what_they_do() -> None:
+    with pytest.raises(TypeError, match=r"expected no breakpoints to step by hand, received \[1.0\]; choose the steps"):
+        begin(lambda t, y: y, 0.0, np.ones(1), linear=-1.0, breakpoints=[1.0])
+
+    def force(t: float, y: np.ndarray, after: bool) -> np.ndarray:
+        return (2.0 if after else 1.0) + 0 * y
+
+    state = begin(force, 0.0, np.ones(1), linear=-1.0, method="adams3", args=(False,))
+    for _ in range(10):
+        state = step(state, 0.1)
+    state = begin(force, state.t, state.y, linear=-1.0, method="adams3", args=(True,))
+    for _ in range(10):
+        state = step(state, 0.1)
+    expected = expint.solve_ivp(
+        lambda t, y: (2.0 if t > 1 else 1.0) + 0 * y, (0, 2), np.ones(1), linear=-1.0, breakpoints=[1.0], rtol=1e-10
+    )
+    assert abs(state.y[0] - expected.y_end[0]) < 1e-9
+
+
 def test_a_start_at_no_time_is_refused() -> None:
     with pytest.raises(ValueError, match="expected t0 to be a finite number, received nan"):
         begin(lambda t, y: y, math.nan, np.ones(2), linear=-1.0)
