@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -29,35 +30,41 @@ class Recorder:
 
     def __init__(self, interpolation: Interpolation, whole: bool) -> None:
         self.whole, self._interpolation = whole, interpolation
-        self.reached: list[Reached] = []
+        self._accepted: list[Accepted] = []
 
     @property
     def end(self) -> float | None:
         """The time of the newest state, None before the first."""
-        return self.reached[-1].t if self.reached else None
+        return self._accepted[-1].t if self._accepted else None
 
     def add(self, accepted: Accepted) -> None:
-        """Add a state, and what is known now of the one before."""
-        if self.reached:
-            start = self.reached[-1]
-            value = start.value if accepted.slope is None else accepted.slope
-            self.reached[-1] = Reached(start.t, start.y, value, accepted.local)
-        self.reached.append(Reached(accepted.t, accepted.y, accepted.ahead))
+        """Add a state."""
+        self._accepted.append(accepted)
         if not self.whole:
-            del self.reached[: -self._interpolation.points]
+            del self._accepted[: -self._interpolation.points]
 
     def cut(self, t: float, y: Array) -> None:
         """Let the run end at ``t`` inside its newest step."""
-        self.reached[-1] = Reached(t, y, None)
+        self._accepted[-1] = self._accepted[-1]._replace(t=t, y=y, ahead=None)
 
     def output(self) -> Continuous | None:
         """Return the continuous solution of what is kept, None if there is no step yet."""
-        return self._interpolation.through(self.reached) if len(self.reached) > 1 else None
+        return self._through(self._accepted)
 
     def newest(self) -> Continuous | None:
         """Return the continuous solution on the newest step, at a cost that does not grow with the run."""
-        last = self.reached[-self._interpolation.points :]
-        return self._interpolation.through(last) if len(last) > 1 else None
+        return self._through(self._accepted[-self._interpolation.points :])
+
+    def _through(self, accepted: Sequence[Accepted]) -> Continuous | None:
+        """Return the continuous solution through states, of each of which the next one knows more."""
+        if len(accepted) < 2:
+            return None
+        reached = [
+            Reached(start.t, start.y, start.ahead if end.slope is None else end.slope, end.local)
+            for start, end in pairwise(accepted)
+        ]
+        last = accepted[-1]
+        return self._interpolation.through([*reached, Reached(last.t, last.y, last.ahead)])
 
 
 class Watch:
