@@ -83,6 +83,7 @@ MOVED = {
     "expint.run.adaptive": "expint.run.loops",
     "expint.run.dense_output": "expint.run.dense.collocated",
     "expint.run.fixed": "expint.run.loops",
+    "expint.run.recorder": "expint.run.watch",
     "expint.run.scattered": "expint.run.compiled.tensors",
     "expint.run.split": "expint.ivp.splitting",
     "expint.run.variable_order": "expint.run.control.orders",

@@ -23,8 +23,8 @@ from expint.operators import as_operator
 from expint.run import StepControl
 from expint.run.dense import Counted
 from expint.run.loops import Accepted, to_tolerance
-from expint.run.recorder import Recorder
 from expint.run.tolerance import AdaptiveFailure
+from expint.run.watch import Recorder
 from expint.solution import Status
 
 __all__ = [

@@ -18,9 +18,8 @@ from expint.run.dense import Counted
 from expint.run.events import Event
 from expint.run.loops import over_plan, over_times
 from expint.run.record import run_adaptive, run_states
-from expint.run.recorder import Recorder
 from expint.run.steppers import Stepper
-from expint.run.watch import Watch
+from expint.run.watch import Recorder, Watch
 from expint.solution import Solution
 
 __all__ = ["Shown", "over", "to_stops"]

@@ -1,19 +1,70 @@
-"""What is watched along a run: dense output and events."""
+"""What is watched along a run: the states that dense output and events need, and the events."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from expint.backend import Array, array_namespace
 from expint.run.dense import Counted
+from expint.run.dense.continuous import Continuous, Interpolation, Reached
 from expint.run.events import Event, EventFinder
 from expint.run.loops import Accepted
-from expint.run.recorder import Recorder
 
-__all__ = ["Watch"]
+__all__ = ["Recorder", "Watch"]
+
+
+class Recorder:
+    """Records accepted steps for interpolation.
+
+    Parameters
+    ----------
+    interpolation
+        Makes the solution between the recorded states.
+    whole
+        Whether all of the run is kept, or only what the newest step needs.
+    """
+
+    def __init__(self, interpolation: Interpolation, whole: bool) -> None:
+        self.whole, self._interpolation = whole, interpolation
+        self._accepted: list[Accepted] = []
+
+    @property
+    def end(self) -> float | None:
+        """The time of the newest state, None before the first."""
+        return self._accepted[-1].t if self._accepted else None
+
+    def add(self, accepted: Accepted) -> None:
+        """Add a state."""
+        self._accepted.append(accepted)
+        if not self.whole:
+            del self._accepted[: -self._interpolation.points]
+
+    def cut(self, t: float, y: Array) -> None:
+        """Let the run end at ``t`` inside its newest step."""
+        self._accepted[-1] = self._accepted[-1]._replace(t=t, y=y, ahead=None)
+
+    def output(self) -> Continuous | None:
+        """Return the continuous solution of what is kept, None if there is no step yet."""
+        return self._through(self._accepted)
+
+    def newest(self) -> Continuous | None:
+        """Return the continuous solution on the newest step, at a cost that does not grow with the run."""
+        return self._through(self._accepted[-self._interpolation.points :])
+
+    def _through(self, accepted: Sequence[Accepted]) -> Continuous | None:
+        """Return the continuous solution through states, of each of which the next one knows more."""
+        if len(accepted) < 2:
+            return None
+        reached = [
+            Reached(start.t, start.y, start.ahead if end.slope is None else end.slope, end.local)
+            for start, end in pairwise(accepted)
+        ]
+        last = accepted[-1]
+        return self._interpolation.through([*reached, Reached(last.t, last.y, last.ahead)])
 
 
 class Watch:
