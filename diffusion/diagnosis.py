@@ -104,7 +104,7 @@ def warn_off_scale(
         last = run.y[-1, ...]
         samples = _number(_mean_product(last, last))
         called = [call._replace(**{part: _number(getattr(call, part)) for part in _PRODUCTS}) for call in first]
-        complaints = [_complaint(call, call.state, call.both, call.data, samples) for call in called[:2]]
+        complaints = [_complaint(call, samples, first=call is called[0]) for call in called[:2]]
         complaints += [_off_noise(call, samples, _steps(denoiser.schedule, plan, call.t)) for call in called[1:]]
     except TypeError:
         if not is_jax(array_namespace(run.y)):
@@ -125,14 +125,18 @@ def _number(value: Array) -> float:
     return float(to_numpy(value))
 
 
-def _complaint(call: FirstData, state: float, both: float, data: float, samples: float) -> str:
-    """Return what is wrong with the first call, given mean products and the mean square of the ``samples``."""
+def _complaint(call: FirstData, samples: float, first: bool) -> str:
+    """Return what is wrong with the first call or another one, given the mean square of the ``samples``.
+
+    Guidance makes later predictions of data larger than the samples.
+    """
+    state, both, data = call.state, call.both, call.data
     if call.alpha == 0.0 or call.sigma == 0.0:
         return ""
     rho, at = call.sigma / call.alpha, f"at t = {call.t:.6g}"
     noise = (state - 2.0 * call.alpha * both + call.alpha**2 * data) / call.sigma**2
     aligned = (state - call.alpha * both) / call.sigma / max(state * noise, 1e-30) ** 0.5
-    if data > samples * _LARGER**2 and data**0.5 > _OF_NO_PREDICTION * rho and data > 1.0:
+    if first and data > samples * _LARGER**2 and data**0.5 > _OF_NO_PREDICTION * rho and data > 1.0:
         return (
             f"data, as the first call, {at}, implies them, of about the scale of the samples, {samples**0.5:.3g}, "
             f"received a root mean square of {data**0.5:.3g}"

@@ -172,7 +172,9 @@ def _noted(
             schedule = denoiser.schedule
             alpha, sigma = float(schedule.alpha(t)), float(schedule.sigma(t))
             data = sampler.gauge.data(schedule, t, x, factors.get(t, 1.0) * value)
-            if len(first) > 1 and first[-1].t == t:  # of calls at one time the last stays, nearest to the accepted state
+            if (
+                len(first) > 1 and first[-1].t == t
+            ):  # of calls at one time the last stays, nearest to the accepted state
                 first.pop()
             first.append(first_data(denoiser, t, alpha, sigma, x, data, from_noise and not first))
         return value

@@ -68,3 +68,12 @@ def test_the_code_of_the_page_on_reports_runs_as_pasted() -> None:
     namespace: dict[str, object] = {}
     for block in blocks:
         exec(compile(block, "reports.md", "exec"), namespace)
+
+
+def test_every_row_of_the_page_on_reports_names_a_test_that_exists() -> None:
+    rows = re.findall(r"^\| .* \| (\S+) \|$", (DOCS / "reports.md").read_text(), flags=re.MULTILINE)
+    named = [row.split("::") for row in rows if "::" in row]
+    assert len(named) == len([row for row in rows if row not in ("test", "---")]) > 50
+    for file, test in named:
+        found = [path for path in DOCS.parent.glob("tests/**/*.py") if f"/{path.as_posix()}".endswith(f"/{file}.py")]
+        assert any(f"def {test}(" in path.read_text() for path in found), f"{file}::{test}"

@@ -108,9 +108,7 @@ class GeneralisedLawson(DeclaredOrders, WithoutEstimate, Presented):
 
 
 @lru_cache(maxsize=256)
-def _recipe(
-    butcher: Butcher, modified: bool, positions: tuple[Any, ...], taken: tuple[int, ...]
-) -> tuple[Stage, ...]:
+def _recipe(butcher: Butcher, modified: bool, positions: tuple[Any, ...], taken: tuple[int, ...]) -> tuple[Stage, ...]:
     """Return the step for given positions of the slopes; floats are binary fractions, so nothing is lost."""
     past = [Fraction(position) for position in positions]
     c = butcher.c
