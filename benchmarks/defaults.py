@@ -115,7 +115,7 @@ def denoiser(chosen: Sequence[Model], schedule: diffusion.NoiseSchedule) -> diff
     ]
 
     def network(x: np.ndarray, t: np.ndarray) -> np.ndarray:
-        return np.stack([each(x[i], float(t[i])) for i, each in enumerate(networks)])
+        return np.stack([each.network(x[i], np.full(len(x[i]), t[i])) for i, each in enumerate(networks)])
 
     return diffusion.Denoiser(network, "velocity", schedule)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from math import prod
 from typing import NamedTuple
 
@@ -24,9 +25,15 @@ _SUSPICIOUS = 0.5  # times ρ: a network whose noise prediction is zero implies 
 _LARGER = 5.0  # times the scale of the samples; guidance makes the first prediction larger than they are
 _DEVIATIONS = 6.0  # of a mean over the elements of all samples
 _ALIGNED = 0.4  # cosine of state and noise: 1/√(1 + s²/ρ²) at least for data of scale s
-_MOST_NOISE = 25.0  # mean square of E[ε|x], which is 1 at most; guidance and long steps make it larger
+_MOST_NOISE = 400.0  # mean square of E[ε|x], which is 1 at most; guidance and long steps make it larger
 _NOISY = 5.0  # ρ from which on that is said
 _CLEAN = 0.2  # ρ below which states tell nothing of the noise: what a long step does wrong is larger than it
+_LOOKED_AT = (1.0, 0.1, 0.03, 0.01)  # ρ at which calls are remembered, beside the first
+_TURNS = 5.7  # times the scale of the data: ρ below which states tell of them, the noise being 97 % of the mean square
+_FINE = 0.85  # the longest step in λ below that, of a run whose states are right but for a few percent
+_TELLING = (1e-4, 0.1)  # the part of the noise in the mean square of a state, between which it is judged by that
+_OFF = 0.8  # how far x·E[ε|x]/σ may be from 1, times the root of that part; see _off_noise
+_GUIDED = 40.0  # how far guidance may move it, which adds a gradient of log p(c|x) whatever the noise
 _INEXACT = 0.05  # of the output of a network that has learnt but roughly, and all samples in one direction
 _OFF_SCALE = 20.0  # root mean square of samples; a prediction taken for another kind usually gives some 50 or more
 
@@ -41,8 +48,8 @@ class OffScaleWarning(UserWarning):
 class FirstData(NamedTuple):
     """The first state x, of n elements, and the data x₀ that the first call implies: mean products, where they are.
 
-    They are read when the run has ended, so that nothing waits for them. Another is kept at ρ = 1. ``from_noise`` says
-    whether the state was made of noise alone; ``of_state`` is A in x₀ = A x + B output.
+    They are read when the run has ended, so that nothing waits for them. Others are kept at some smaller ρ.
+    ``from_noise`` says whether the state was made of noise alone; ``of_state`` is A in x₀ = A x + B output.
     """
 
     t: float
@@ -67,10 +74,14 @@ def first_data(
 
 
 @kept_of_values(maxsize=128)
-def middle_time(plan: expint.Plan, schedule: NoiseSchedule) -> float:
-    """Return the time of the evaluation that lies nearest to ρ = 1, where state and data tell most of each other."""
+def times_looked_at(plan: expint.Plan, schedule: NoiseSchedule) -> tuple[float, ...]:
+    """Return the times of evaluations at which state and data tell of each other: those nearest to some ρ from 1 on."""
     times = np.array([row.told(t) for t, row in plan.rows if row.evaluate])
-    return float(times[np.argmin(np.abs(schedule.half_log_snr(times)))])
+    lam = schedule.half_log_snr(times)
+    return tuple(float(times[np.argmin(np.abs(lam + np.log(rho)))]) for rho in _LOOKED_AT)
+
+
+_PRODUCTS = ("state", "both", "data")
 
 
 def _mean_product(a: Array, b: Array) -> Array:
@@ -79,20 +90,22 @@ def _mean_product(a: Array, b: Array) -> Array:
     return xp.mean(xp.astype(a, xp.float32) * xp.astype(b, xp.float32))
 
 
-def warn_off_scale(run: expint.Solution, denoiser: Denoiser, first: Sequence[FirstData]) -> expint.Solution:
-    """Return the run, with a warning if its ``first`` call fits no data, or none of the scale of its samples.
+def warn_off_scale(
+    run: expint.Solution, denoiser: Denoiser, first: Sequence[FirstData], plan: expint.Plan
+) -> expint.Solution:
+    """Return the run of a ``plan``, with a warning if its ``first`` calls fit no data, or none like its samples.
 
-    Nothing is taken for granted about that scale. For data x₀ and noise ε a denoiser that is right obeys, in the mean,
-    x · E[x₀|x] = α x₀², x · E[ε|x] = σ and E[x₀|x]² ≤ x₀². Values that JAX traces are not known, and pass.
+    Nothing is taken for granted about the scale of data. For data x₀ and noise ε a denoiser that is right obeys, in the
+    mean, x · E[x₀|x] = α x₀², x · E[ε|x] = σ and E[x₀|x]² ≤ x₀². Values that JAX traces are not known, and pass.
     """
     if not run.success:
         return run
     try:
         last = run.y[-1, ...]
         samples = _number(_mean_product(last, last))
-        complaints = [
-            _complaint(call, _number(call.state), _number(call.both), _number(call.data), samples) for call in first
-        ]
+        called = [call._replace(**{part: _number(getattr(call, part)) for part in _PRODUCTS}) for call in first]
+        complaints = [_complaint(call, samples, first=call is called[0]) for call in called[:2]]
+        complaints += [_off_noise(call, samples, _steps(denoiser.schedule, plan, call.t)) for call in called[1:]]
     except TypeError:
         if not is_jax(array_namespace(run.y)):
             raise
@@ -112,14 +125,18 @@ def _number(value: Array) -> float:
     return float(to_numpy(value))
 
 
-def _complaint(call: FirstData, state: float, both: float, data: float, samples: float) -> str:
-    """Return the diagnosis of the first call, given mean products and the mean square of the ``samples``."""
+def _complaint(call: FirstData, samples: float, first: bool) -> str:
+    """Return what is wrong with the first call or another one, given the mean square of the ``samples``.
+
+    Guidance makes later predictions of data larger than the samples.
+    """
+    state, both, data = call.state, call.both, call.data
     if call.alpha == 0.0 or call.sigma == 0.0:
         return ""
     rho, at = call.sigma / call.alpha, f"at t = {call.t:.6g}"
     noise = (state - 2.0 * call.alpha * both + call.alpha**2 * data) / call.sigma**2
     aligned = (state - call.alpha * both) / call.sigma / max(state * noise, 1e-30) ** 0.5
-    if data > samples * _LARGER**2 and data**0.5 > _SUSPICIOUS * rho and data > 1.0:
+    if first and data > samples * _LARGER**2 and data**0.5 > _SUSPICIOUS * rho and data > 1.0:
         return (
             f"data, as the first call, {at}, implies them, of about the scale of the samples, {samples**0.5:.3g}, "
             f"received a root mean square of {data**0.5:.3g}"
@@ -142,6 +159,38 @@ def _complaint(call: FirstData, state: float, both: float, data: float, samples:
             f"{samples**0.5:.3g}"
         )
     return ""
+
+
+def _steps(schedule: NoiseSchedule, plan: expint.Plan, last: float) -> list[tuple[float, float]]:
+    """Return the steps of a plan up to the time ``last``: log ρ at the end of each, and by how much it falls."""
+    times = np.array([t for t, row in plan.rows if row.accept and t >= last])
+    with np.errstate(divide="ignore"):
+        logs = [-float(lam) for lam in np.asarray(schedule.half_log_snr(times))]
+    return [(end, start - end) for start, end in pairwise(logs)]
+
+
+def _off_noise(call: FirstData, samples: float, steps: Sequence[tuple[float, float]]) -> str:
+    """Return what is wrong with a later call, whose state is made of data and noise.
+
+    In the mean, x · E[ε|x] = σ. A state that is wrong by a part of itself changes x · E[ε|x]/σ by that part times
+    x²/σ² at most, and by the root of x²/σ² mostly: so much is allowed on runs whose steps are short.
+    """
+    if call.alpha == 0.0 or call.sigma == 0.0 or samples <= 0.0:
+        return ""
+    part = call.sigma**2 / max(call.state, 1e-300)
+    longest = max((fall for end, fall in steps if end < np.log(_TURNS * samples**0.5)), default=np.inf)
+    if not _TELLING[0] < part < _TELLING[1] or not longest < _FINE:
+        return ""
+    of_output = max(call.data - 2.0 * call.of_state * call.both + call.of_state**2 * call.state, 0.0)
+    uncertain = _INEXACT * call.alpha * (call.state * of_output) ** 0.5 / call.sigma**2
+    uncertain += _DEVIATIONS * (2.0 / call.elements) ** 0.5
+    off = (call.state - call.alpha * call.both) / call.sigma**2 - 1.0
+    if abs(off) <= uncertain + _GUIDED + _OFF * part**-0.5:
+        return ""
+    return (
+        f"noise of which the state holds as much as σ = {call.sigma:.3g}, as the call at t = {call.t:.6g} implies it, "
+        f"received {1.0 + off:.3g} times as much"
+    )
 
 
 class _NonFiniteOutput(FloatingPointError):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import expint
 from diffusion.checks import check_start, check_state, check_watchers
 from diffusion.denoiser import Denoiser
-from diffusion.diagnosis import FirstData, diagnosed, first_data, middle_time
+from diffusion.diagnosis import FirstData, diagnosed, first_data, times_looked_at
 from diffusion.planning.conversion import Predicted
 from diffusion.process.schedule import NoiseSchedule
 from diffusion.samplers.fitted import FittedSampler
@@ -69,8 +69,8 @@ def run_sampler(
         if predictions is not None:
             evaluate = _kept(evaluate, factors, sampler, denoiser.schedule, predictions, plan)
         if first is not None:
-            middle = middle_time(plan, denoiser.schedule)
-            evaluate = _noted(evaluate, factors, sampler, denoiser, first, start == "noise", middle)
+            later = times_looked_at(plan, denoiser.schedule)
+            evaluate = _noted(evaluate, factors, sampler, denoiser, first, start == "noise", later)
         if scattered and keep == [last] and callback is None:
             plan_run = without_corrected(plan_run)  # intermediate states are unobserved unless the network raises
         return (scattered_states if scattered else over_plan)(plan_run, evaluate, x)
@@ -176,16 +176,20 @@ def _noted(
     denoiser: Denoiser,
     first: list[FirstData],
     from_noise: bool,
-    middle: float,
+    later: tuple[float, ...],
 ) -> Callable[[float, Array], Array]:
-    """Return the ``slope``, with what its first value and that at ``middle`` say of the data appended to ``first``."""
+    """Return the ``slope``, with what its first value and those at ``later`` times say of the data in ``first``."""
 
     def evaluate(t: float, x: Array) -> Array:
         value = slope(t, x)
-        if not first or (t == middle and len(first) == 1):
+        if not first or t in later:
             schedule = denoiser.schedule
             alpha, sigma = float(schedule.alpha(t)), float(schedule.sigma(t))
             data = sampler.gauge.data(schedule, t, x, factors.get(t, 1.0) * value)
+            if (
+                len(first) > 1 and first[-1].t == t
+            ):  # of calls at one time the last stays, nearest to the accepted state
+                first.pop()
             first.append(first_data(denoiser, t, alpha, sigma, x, data, from_noise and not first))
         return value
 

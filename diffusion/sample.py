@@ -119,7 +119,7 @@ def sample(
     last = [len(plan.steps) - 1]
     first: list[FirstData] = []
     run = run_sampler(denoiser, noise, plan, chosen, start, last, callback, progress, first=first)
-    return _final(warn_off_scale(run, denoiser, first))
+    return _final(warn_off_scale(run, denoiser, first, plan))
 
 
 def trajectory(
@@ -159,7 +159,7 @@ def trajectory(
     predictions: dict[float, Array] | None = {} if dense_output else None
     first: list[FirstData] = []
     run = run_sampler(denoiser, noise, plan, chosen, start, None, callback, progress, predictions, first)
-    run = warn_off_scale(run, denoiser, first)
+    run = warn_off_scale(run, denoiser, first, plan)
     if not predictions or len(run.t) < 2:
         return run
     reached_zero = to_zero and len(run.t) == len(times) + 1

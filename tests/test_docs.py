@@ -117,3 +117,12 @@ def test_the_page_on_grids_lists_every_name() -> None:
     table = "".join(line for line in (DOCS / "grids.md").read_text().split("\n") if line.startswith("| `"))
     listed = {name.replace("`-", "optimal-steps-").strip("`") for name in re.findall(r"`-?[a-z0-9-]+`", table)}
     assert listed == set(diffusion.grids.NAMED)
+
+
+def test_every_row_of_the_page_on_reports_names_a_test_that_exists() -> None:
+    rows = re.findall(r"^\| .* \| (\S+) \|$", (DOCS / "reports.md").read_text(), flags=re.MULTILINE)
+    named = [row.split("::") for row in rows if "::" in row]
+    assert len(named) == len([row for row in rows if row not in ("test", "---")]) > 50
+    for file, test in named:
+        found = [path for path in DOCS.parent.glob("tests/**/*.py") if f"/{path.as_posix()}".endswith(f"/{file}.py")]
+        assert any(f"def {test}(" in path.read_text() for path in found), f"{file}::{test}"

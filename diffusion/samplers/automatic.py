@@ -50,8 +50,8 @@ class _Choice(NamedTuple):
 
 
 _CHOICES = (
-    _Choice(2, 1.75, 2, 4.0),
-    _Choice(3, 1.75, 3, 4.0),
+    _Choice(2, 1.8, 2, 4.0),
+    _Choice(3, 1.75, 2, 4.0),
     _Choice(4, 2.0, 2, 4.0),
     _Choice(6, 2.25, 2, 4.0),
     _Choice(10, 2.25, 5, 4.0),

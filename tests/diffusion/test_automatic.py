@@ -58,15 +58,26 @@ def test_it_converges_to_the_exact_flow_faster_than_at_order_two(name):
     assert fine < coarse / 5 or fine < 1e-8
 
 
-@pytest.mark.parametrize("label", ["VP", "EDM", "flow from pure noise to σ = 0"])
+def test_the_models_that_it_is_measured_on_are_told_the_time_of_their_schedule():
+    """Flow matching with a shift tells networks another time than that of the schedule."""
+    for case in defaults.cases().values():
+        schedule = case.schedule
+        chosen = list(defaults.models("tuning").values())
+        start = defaults.noise(chosen)
+        together = defaults.denoiser(chosen, schedule).predict(start, 0.4, "data")
+        for i, (weights, means, variances) in enumerate(chosen):
+            alone = gaussian_mixture(weights, means, [np.diag(v) for v in variances], schedule)
+            np.testing.assert_allclose(together[i], alone.predict(start[i], 0.4, "data"), rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("label", ["VP", "VE", "EDM", "flow, shift 3", "flow from pure noise to σ = 0"])
 def test_it_is_never_worse_than_euler_and_far_better_than_what_is_usual(label):
     """On models that it was not chosen on, and on those it was."""
-    found = list(defaults.cells((1, 2, 5, 8, 20), [label], ("deis-tab2", "dpmpp-2m", "unipc3"), fine=100))
+    found = list(defaults.cells((1, 2, 3, 4, 5, 8, 20), [label], ("deis-tab2", "dpmpp-2m", "unipc3"), fine=100))
     for cell in found:
-        assert cell.auto <= 1.001 * cell.same_grid or cell.calls == 2, cell
+        assert cell.auto <= 1.01 * cell.same_grid, cell
     for half in defaults.HALVES:
         own = [cell for cell in found if cell.half == half]
-        assert defaults.mean([cell.auto / cell.same_grid for cell in own if cell.calls == 2]) < 1.001
         assert defaults.mean([cell.auto / cell.best for cell in own]) < 0.75
 
 
@@ -190,7 +201,7 @@ def test_it_is_a_rule_and_no_sampler():
     assert not isinstance(auto, diffusion.Sampler)
     assert auto is diffusion.sampler("AUTO")
     orders = [auto.on(SCHEDULES["vp"], np.linspace(1, 0.01, n + 1)).method.q for n in (1, 3, 6, 10, 50)]
-    assert orders == [2, 3, 2, 5, 5]
+    assert orders == [2, 2, 2, 5, 5]
     assert "@" in auto.cite()
     chosen = auto.on(SCHEDULES["vp"], np.linspace(1, 0.01, 6))
     assert pickle.loads(pickle.dumps(auto)) == auto

@@ -88,6 +88,36 @@ def test_guidance_is_not_taken_for_another_prediction(name):
         diffusion.sample(guided, NOISE, sampler=name, steps=20)
 
 
+@pytest.mark.parametrize("scale", [2.0, 7.5])
+@pytest.mark.parametrize("kind", ["noise", "velocity", "data"])
+@pytest.mark.parametrize("key", SCHEDULES)
+def test_guidance_inside_the_network_is_not_taken_for_another_prediction(key, kind, scale):
+    """As pipelines guide: for one of many classes, and for data of which the class is a shifted part."""
+    schedule, rng = SCHEDULES[key], np.random.default_rng(1)
+    means, spectrum = 0.7 * rng.standard_normal((8, SIZE)), np.diag(1.0 / np.arange(1, SIZE + 1))
+    classes = gaussian_mixture(np.ones(8), means, [0.05 * spectrum] * 8, schedule, kind).network
+    one = gaussian_mixture([1.0], means[:1], [0.05 * spectrum], schedule, kind).network
+    broad = gaussian_mixture([1.0], np.zeros((1, SIZE)), [spectrum], schedule, kind).network
+    shifted = gaussian_mixture([1.0], 0.4 * means[1:2], [0.6 * spectrum], schedule, kind).network
+
+    def guided(conditional, both):
+        return lambda x, t: both(x, t) + scale * (conditional(x, t) - both(x, t))
+
+    for net in (guided(one, classes), guided(shifted, broad)):
+        for name in ("dpmpp-2m", "auto"):
+            assert not warned(schedule, net, kind, name)
+
+
+@pytest.mark.parametrize(
+    ("truth", "said"), [("noise", "data"), ("velocity", "data"), ("edm", "data"), ("edm", "velocity"), ("flow", "data")]
+)
+@pytest.mark.parametrize("key", ["vp", "table"])
+def test_predictions_that_only_later_calls_tell_apart_are_warned_of(key, truth, said):
+    schedule = SCHEDULES[key]
+    messages = warned(schedule, network(schedule, truth, 1.0), said)
+    assert len(messages) == 1
+
+
 @pytest.mark.filterwarnings("ignore::diffusion.OffScaleWarning")  # a network of no schedule
 @pytest.mark.parametrize("name", ["ddim", "dpmpp-2m", "unipc3"])
 def test_sampling_is_traced_by_jax(jax, name):

@@ -205,3 +205,20 @@ def test_an_interrupt_keeps_what_was_reached(where: str, interrupt: type[BaseExc
     assert solution.t[-1] > 0
     assert solution.y.shape == (len(solution.t), 2)
     assert interrupt.__name__ in solution.message
+
+
+@pytest.mark.parametrize("method", ["magnus2", "magnus4", "cf4"])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_steps_in_half_precision_grow_beyond_its_rounding(method: str, dtype: torch.dtype) -> None:
+    """Steps so short that each changes the state by a rounding lead nowhere: 2460 of them, and 0.78 for 0."""
+
+    def rates(t: float) -> torch.Tensor:
+        return torch.diag(torch.tensor([-1.0, -2.0])).to(dtype) * (1 + t)
+
+    linear = expint.operators.TimeDependent(rates)
+    run = expint.solve_ivp(None, (0, 1), torch.ones(2, dtype=dtype), linear=linear, method=method)
+    assert run.success
+    assert run.stats.steps < 60
+    np.testing.assert_allclose(
+        run.y_end.double().numpy(), np.exp([-1.5, -3.0]), rtol=0, atol=20 * torch.finfo(dtype).eps
+    )

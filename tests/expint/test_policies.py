@@ -149,3 +149,27 @@ def test_a_run_that_is_always_rejected_ends_by_name(policy: Any, first: float) -
     run = to_tolerance(Scripted([1e9] * 10_000), policy, lambda t, y: 0 * y, np.zeros(1), 1.0, [1.0 + SPAN], control)
     with pytest.raises(AdaptiveFailure, match="as small as the precision of t allows"):
         list(run)
+
+
+@pytest.mark.parametrize("controller", [Controller(), Controller((1.0, 0.0, 0.0)), Controller((0.49, -0.34, 0.1))])
+@pytest.mark.parametrize("rungs", [1, 2, 8])
+@pytest.mark.parametrize("order", [1, 3, 5])
+def test_steps_of_one_small_error_grow_to_where_the_controller_leads(
+    controller: Controller, rungs: int, order: int
+) -> None:
+    """Steps of the error C h^{p+1} reach, but for one rung and the dead band, the one that the controller holds."""
+    policy = StepPolicy(controller, order, SPAN, rungs)
+    settled = controller.safety ** ((order + 1) / sum(controller.beta))
+    state = policy.begin(1e-3, lambda **aim: math.nan)
+    for _ in range(200):
+        state = policy.prepare(state)
+        h = state.rung
+        error = settled * h ** (order + 1)  # the step that the controller holds is 1
+        state = policy.accepted(state, h, error, order, lambda _: math.nan, SPAN)
+    assert 2.0 ** (-1 / rungs) / 1.2 < policy.prepare(state).h <= 1.2
+
+
+def test_an_error_of_zero_before_makes_no_step_shorter() -> None:
+    """A step that changes nothing, as a short one in half precision, has the estimate zero."""
+    for errors in ((1e-3, 0.0, 1.0), (1e-2, 0.0, 0.0), (1e-3, 1e-3, 0.0)):
+        assert Controller().factor(errors, 4) > 1.0

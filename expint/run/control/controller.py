@@ -75,6 +75,15 @@ class Controller:
             return factor
         return self.largest if factor > self.largest else self.smallest
 
+    def settled(self, error: float, order: int) -> float:
+        """Return the factor after steps of one length with one ``error``, to where ``factor`` leads step by step.
+
+        That is a step of the error s^{k/(β₁+β₂+β₃)}, which ``factor`` leaves as it is.
+        """
+        total = sum(self.beta)
+        factor = self.safety ** (1 / total) * max(error, _NEWEST) ** (-1 / (order + 1))
+        return min(max(factor, self.smallest), self.largest)
+
     def retreat(self, error: float, order: int) -> float:
         """Return the factor, below 1, with which a rejected step is tried again."""
         if not math.isfinite(error):

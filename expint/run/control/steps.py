@@ -96,7 +96,10 @@ class StepPolicy:
         """Return the state with the step that the controller advises, or the same step."""
         del error_of, left
         errors, wanted = (error, *state.errors[:2]), state.h
-        factor = min(self.controller.factor(errors, order), self.growth)
+        factor = self.controller.factor(errors, order)
+        if h == state.previous:  # the small factors by which it would grow step by step are lost on the ladder
+            factor = max(factor, self.controller.settled(max(errors[:2]), order))
+        factor = min(factor, self.growth)
         if h < state.h:
             wanted = max(h * factor, state.h)  # a step shortened to land says little about h
         elif not _HOLD[0] <= factor <= _HOLD[1]:
