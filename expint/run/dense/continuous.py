@@ -11,6 +11,7 @@ import numpy as np
 
 from expint.arguments import refuse_gradients
 from expint.backend import Array, array_namespace, asarray_like, device, stack
+from expint.exchange import asking
 
 __all__ = ["Continuous", "Counted", "Interpolation", "Reached"]
 
@@ -35,10 +36,21 @@ class Counted:
     def __init__(self, slope: Callable[..., Array]) -> None:
         self._slope, self.evaluations = slope, 0
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return how to make it again, from the function of the user that it asks."""
+        made_of = getattr(self._slope, "made_of", None)
+        return _counted, (self._slope if made_of is None else None, made_of, self.evaluations)
+
     def __call__(self, t: float, *where: Any) -> Array:
         """Return the value, counted."""
         self.evaluations += 1
         return self._slope(t, *where)
+
+
+def _counted(slope: Callable[..., Array] | None, made_of: Any, evaluations: int) -> Counted:
+    counted = Counted(asking(*made_of) if slope is None else slope)
+    counted.evaluations = evaluations
+    return counted
 
 
 class Continuous(ABC):
