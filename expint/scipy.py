@@ -353,7 +353,7 @@ def solver_class(method: str | Method) -> type[OdeSolver]:
     chosen = find_method(method) if isinstance(method, str) else method
     if isinstance(chosen, type) or not hasattr(chosen, "error_order"):
         raise TypeError(f"expected method to be a name or a method, received {seen(method)}; {BY_NAME}")
-    return _class_of(chosen, method)
+    return _class_of(chosen, method)  # type: ignore[arg-type]  # methods are frozen
 
 
 @lru_cache(maxsize=256)
