@@ -82,13 +82,19 @@ def solve_in_pieces(
             y = piece.y_end
         return _joined(found, asked)
     except BaseException as error:  # whichever moment it comes at, between the pieces, too
-        own: Any = getattr(error, "solution", None)
-        if own is None and found:
-            why = f"{type(error).__name__} raised after t = {found[-1].t[-1]:.6g}: {error}".rstrip(": ")
-            found[-1] = replace(found[-1], status=Status.RAISED, message=why)
-        if own is not None or found:
-            error.solution = _joined(found if own is None else [*found, own], asked)  # type: ignore[attr-defined]
+        _keep(error, found, asked)
         raise
+
+
+def _keep(error: Any, found: list[Solution], asked: np.ndarray | None) -> None:
+    """Let an exception hold what was reached: the pieces before, and what of its own piece it holds already."""
+    pieces = [*found, error.solution] if hasattr(error, "solution") else found
+    if not pieces:
+        return
+    if pieces is found:
+        why = f"{type(error).__name__} raised after t = {found[-1].t[-1]:.6g}: {error}".rstrip(": ")
+        pieces = [*found[:-1], replace(found[-1], status=Status.RAISED, message=why)]
+    error.solution = _joined(pieces, asked)
 
 
 class _Sides:
