@@ -12,7 +12,7 @@ import numpy as np
 
 from expint.arrays import check_state
 from expint.backend import Array, array_namespace, to_numpy
-from expint.given import given_sequence, given_span
+from expint.given import given_moments, given_sequence, given_span
 from expint.ivp.checks import check_rtol, default_atol
 from expint.operators.over_time.time_dependent import TimeDependent
 from expint.operators.over_time.time_scaled import TimeScaled
@@ -144,7 +144,7 @@ class PiecewiseOutput:
         ValueError
             If a time lies outside the span of the run.
         """
-        times = np.asarray(t, dtype=np.float64)
+        times = given_moments(t)
         if times.ndim == 0:
             return self._piece(float(times))(float(times))
         states = [self._piece(time)(time) for time in times.tolist()]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from expint.arguments import number
+from expint.arguments import instance, number
 from expint.arrays import check_state
 from expint.backend import Array
 from expint.derive.kinds.stage import Method
@@ -120,6 +120,7 @@ def step(state: StepState, h: float) -> StepState:
     -----
     What a step costs is the same as in ``solve_ivp`` with fixed steps; steps of equal length share their φ-functions.
     """
+    instance("state", state, StepState, "a state of expint.begin or expint.step")
     h = number("h", h)
     if h == 0:
         raise ValueError(f"expected a finite step h other than 0, received {h}")

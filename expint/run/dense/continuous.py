@@ -9,9 +9,9 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from expint.arguments import refuse_gradients
 from expint.backend import Array, array_namespace, asarray_like, device, stack
 from expint.exchange import asking
+from expint.given import given_moments
 
 __all__ = ["Continuous", "Counted", "Interpolation", "Reached"]
 
@@ -91,15 +91,10 @@ class Continuous(ABC):
         ValueError
             If a time lies outside the span of the run, or the times are not in a row.
         """
-        refuse_gradients("the time of sol(t)", t)
-        if np.ndim(t) == 0:
-            return self._at([float(t)])[0, ...]  # type: ignore[arg-type]
-        wanted = np.asarray(t)
-        if wanted.ndim != 1:
-            raise ValueError(f"expected a time or a sequence of times, received an array of shape {wanted.shape}")
+        wanted = given_moments(t)
         if not wanted.size:
             return stack([self.states[0]])[:0, ...]
-        return self._at([float(time) for time in wanted])
+        return self._at(wanted.tolist()) if wanted.ndim else self._at([wanted.item()])[0, ...]
 
     def beyond(self, times: Sequence[float]) -> Array:
         """Return what the rule of the newest step gives at times before or after it, along a new first axis."""
