@@ -366,7 +366,6 @@ METHODS: dict[str, Callable[[], Any]] = {
     "expint.derive.Tableau(…).schemes": lambda: ETD.schemes,
     **{f"expint.PhiSum(…).{name}": lambda name=name: getattr(expint.derive.phi(1), name) for name in PHISUM},
     "expint.Solution(…).sol": lambda: DENSE.sol.__call__,
-    "expint.step": lambda: expint.step,
     "diffusion.VP.linear": lambda: diffusion.VP.linear,
     "diffusion.VP.cosine": lambda: diffusion.VP.cosine,
     "diffusion.VP.from_betas": lambda: diffusion.VP.from_betas,
@@ -412,7 +411,7 @@ SPECIAL |= {
 }
 
 LEFT_OUT = {
-    *("Plan", "Solution", "Stats", "Status", "StepState", "step", "run_plan"),  # made by the library
+    *("Plan", "Solution", "Stats", "Status", "StepState", "run_plan"),  # made by the library
     *("Method", "Stage", "StepContext", "Algebraic", "LieGroupMethod", "adjoint", "Linearisation", "Lineariser"),
     *("Source", "PhiTable", "Operator", "Row", "Step", "Array", "JacobianFailure", "ActionFailure", "Reference"),
     *("Job", "NotKeptWarning", "NotKeyed", "Outcome", "Slope", "StudyInterrupted", "run_jobs", "Processes"),
