@@ -14,7 +14,7 @@ from diffusion.keeping import kept_of_values
 from diffusion.process.prediction import Kind, coefficients, prediction_name
 from diffusion.process.schedule import NoiseSchedule
 from diffusion.process.vp import VP
-from expint.arguments import function, instance, numbers, refuse_gradients
+from expint.arguments import function, instance, number, numbers
 from expint.backend import Array, array_namespace, is_array
 from expint.exchange import ask
 from expint.operators import Scalar
@@ -75,7 +75,7 @@ class Denoiser:
     def __post_init__(self) -> None:
         function("network", self.network, "(x, t, **condition)", "pass a function or a torch module")
         instance("schedule", self.schedule, NoiseSchedule, "a NoiseSchedule", "pass VP.linear() or another")
-        instance("condition", self.condition, Mapping, "a mapping of arguments, such as {'label': labels}")
+        _mapping(self.condition)
         object.__setattr__(self, "network", bound(self.network, self.schedule))
         object.__setattr__(self, "predicts", prediction_name(self.predicts))
         object.__setattr__(self, "discontinuities", tuple(numbers("discontinuities", self.discontinuities)))
@@ -154,8 +154,7 @@ class Denoiser:
         if x.ndim == 0:
             raise ValueError("expected a state of shape (B, …); received a scalar; add a batch axis")
         if isinstance(t, (int, float)) or not is_array(t) or t.ndim == 0:
-            refuse_gradients("t", t)
-            t = float(t)
+            t = number("t", t, finite=False)
             output = ask(ready(self.network, self._told([t]), x), t, x, **self.condition)
         else:
             told = self.schedule.network_time(at_least_single(t))
@@ -186,7 +185,7 @@ class Denoiser:
 
     def with_condition(self, condition: Mapping[str, Any]) -> Denoiser:
         """Return the denoiser with another condition."""
-        return replace(self, condition=dict(condition))
+        return replace(self, condition=dict(_mapping(condition)))
 
     def predict(self, x: Array, t: float, kind: Kind) -> Array:
         """Return the network's output at ``x`` and the time ``t``, converted to another ``kind`` of prediction.
@@ -196,11 +195,18 @@ class Denoiser:
         TypeError, ValueError
             As a call does; also if the kind is unknown or x and the output do not determine it at ``t``.
         """
-        t = float(t)
+        t, kind = number("t", t, finite=False), prediction_name(kind)
         if kind == self.predicts:
             return self(x, t)
         of_state, of_output = _conversion(self.schedule, self.predicts, kind, t)
         return _COMBINE((of_output, of_state or None), (self(x, t), x))
+
+
+def _mapping(condition: Any) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = instance(
+        "condition", condition, Mapping, "a mapping of arguments, such as {'label': labels}"
+    )
+    return found
 
 
 _COMBINE = Scalar(0.0).combine  # one operation for each array where the library has one

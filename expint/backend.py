@@ -125,7 +125,7 @@ def copied(x: Array) -> Array:
 
     Gradients of tensors pass through, memory maps become plain arrays, and masks stay.
     """
-    if isinstance(x, np.ndarray):
+    if isinstance(_array(x), np.ndarray):
         return np.array(x, subok=hasattr(x, "mask"))
     if hasattr(x, "clone"):
         return x.clone()
@@ -160,7 +160,7 @@ def asarray_like(values: np.ndarray, like: Array) -> Array:
     half-precision states the weights are rounded once, here.
     """
     if isinstance(like, np.ndarray) and like.dtype.itemsize == (16 if like.dtype.kind == "c" else 8):
-        return np.ascontiguousarray(values)  # double precision on the host already
+        return np.ascontiguousarray(to_numpy(values))  # double precision on the host already
     xp, values = array_namespace(_array(like)), to_numpy(values)
     kind = "complex" if np.iscomplexobj(values) else "real"
     host = np.ascontiguousarray(values)

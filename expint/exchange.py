@@ -92,6 +92,7 @@ def asking(
         known = value.dtype
         return value
 
+    asked.made_of = function, args, y0, what  # type: ignore[attr-defined]  # for copies, which are made by ``asking``
     return asked
 
 

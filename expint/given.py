@@ -15,7 +15,15 @@ from expint.arrays import real_values
 from expint.backend import Array
 from expint.exchange import ask, lent
 
-__all__ = ["Times", "given_callback", "given_sequence", "given_span", "given_times", "with_known_values"]
+__all__ = [
+    "Times",
+    "given_callback",
+    "given_moments",
+    "given_sequence",
+    "given_span",
+    "given_times",
+    "with_known_values",
+]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -85,6 +93,20 @@ def given_span(t_span: Any) -> tuple[float, float]:
         return number("t_span", start, finite=False), number("t_span", end, finite=False)
     except TypeError as error:
         raise wrong from error
+
+
+def given_moments(t: Any) -> np.ndarray:
+    """Return the time, or the sequence of times, at which a continuous solution is asked for.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If it is neither, or masked, differentiated or traced.
+    """
+    moments = given_sequence("t", t)
+    if moments.ndim > 1:
+        raise ValueError(f"expected a time or a sequence of times, received an array of shape {moments.shape}")
+    return moments
 
 
 def _size(name: str, value: Any) -> float | None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copyreg
 import math
 import warnings
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -149,6 +151,13 @@ class _Driven(OdeSolver):
     def _advance(self) -> None:
         reached = next(self._states)
         self.t, self.y = reached.t, lent(reached.y)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """Say that a solver on its way is no value: it is a loop that waits, as those of SciPy wrap local functions."""
+        raise TypeError(
+            f"expected a solution to copy or to pickle, received a {type(self).__name__} in the middle of its run; "
+            "begin another from its t and y, or step by expint.begin and expint.step, whose states are values"
+        )
 
     def _step_impl(self) -> tuple[bool, str | None]:
         try:
@@ -324,6 +333,10 @@ class _Between(DenseOutput):
         return values[0] if np.ndim(t) == 0 else values.T
 
 
+class _OfMethod(type):
+    """The class of the solver classes that ``solver_class`` makes, which are pickled as what made them."""
+
+
 def solver_class(method: str | Method) -> type[OdeSolver]:
     """Return the solver class for any method with an error estimate: a ``LinearisedSolver`` if it linearises.
 
@@ -340,8 +353,20 @@ def solver_class(method: str | Method) -> type[OdeSolver]:
     chosen = find_method(method) if isinstance(method, str) else method
     if isinstance(chosen, type) or not hasattr(chosen, "error_order"):
         raise TypeError(f"expected method to be a name or a method, received {seen(method)}; {BY_NAME}")
+    return _class_of(chosen, method)  # type: ignore[arg-type]  # methods are frozen
+
+
+@lru_cache(maxsize=256)
+def _class_of(chosen: Method, made_for: str | Method) -> type[OdeSolver]:
     base = LinearisedSolver if linearises(chosen) else ExponentialSolver
-    return type(chosen.name, (base,), {"integrator": chosen, "__doc__": base.__doc__})
+    return _OfMethod(chosen.name, (base,), {"integrator": chosen, "made_for": made_for, "__doc__": base.__doc__})
+
+
+def _as_asked(made: Any) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+    return solver_class, (made.made_for,)
+
+
+copyreg.pickle(_OfMethod, _as_asked)
 
 
 class ETD34(ExponentialSolver):

@@ -339,6 +339,21 @@ SPECIAL: dict[str, dict[str, Callable[[], Any]]] = {
 }
 """Good values where the name alone does not tell."""
 
+DENSE = expint.solve_ivp(_rest, (0.0, 1.0), _state(), linear=-1.0, method="krogstad4", step=0.25, dense_output=True)
+PHISUM = ("series", "scaled", "raised", "evaluate", "subs", "latex")
+SCHEDULES: dict[str, Callable[[], Any]] = {
+    "VP": diffusion.VP.linear,
+    "VPCosine": diffusion.VP.cosine,
+    "VPTable": lambda: diffusion.VP.from_betas(np.linspace(1e-4, 0.02, 100)),
+    "VE": diffusion.VE,
+    "EDM": diffusion.EDM,
+    "FlowMatching": diffusion.FlowMatching,
+}
+OF_TIME = (
+    *("alpha", "sigma", "rho", "half_log_snr", "half_log_snr_rate", "time", "noise_scale"),
+    *("network_time", "time_of_network"),
+)
+
 METHODS: dict[str, Callable[[], Any]] = {
     "expint.spectral.Fourier(…).fft": lambda: expint.spectral.Fourier(8).fft,
     "expint.spectral.Fourier(…).ifft": lambda: expint.spectral.Fourier(8).ifft,
@@ -349,8 +364,23 @@ METHODS: dict[str, Callable[[], Any]] = {
     "expint.study.Cache(…).get": lambda: expint.study.Cache(_folder()).get,
     "expint.derive.Tableau.from_floats": lambda: Tableau.from_floats,
     "expint.derive.Tableau(…).subs": lambda: ETD.subs,
+    "expint.derive.Butcher.low_storage": lambda: expint.derive.Butcher.low_storage,
+    "expint.derive.Tableau(…).schemes": lambda: ETD.schemes,
+    **{f"expint.PhiSum(…).{name}": lambda name=name: getattr(expint.derive.phi(1), name) for name in PHISUM},
+    "expint.Solution(…).sol": lambda: DENSE.sol.__call__,
     "diffusion.VP.linear": lambda: diffusion.VP.linear,
     "diffusion.VP.cosine": lambda: diffusion.VP.cosine,
+    "diffusion.VP.from_betas": lambda: diffusion.VP.from_betas,
+    **{
+        f"diffusion.{kind}(…).{name}": lambda make=make, name=name: getattr(make(), name)
+        for kind, make in SCHEDULES.items()
+        for name in OF_TIME
+    },
+    "diffusion.Denoiser(…)": lambda: diffusion.Denoiser(_net).__call__,
+    "diffusion.Denoiser(…).predict": lambda: diffusion.Denoiser(_net).predict,
+    "diffusion.Denoiser(…).with_condition": lambda: diffusion.Denoiser(_net).with_condition,
+    "diffusion.Sampler(…).plan": lambda: diffusion.sampler("ddim").plan,
+    "diffusion.Sampler(…).grid": lambda: diffusion.sampler("ddim").grid,
 }
 SPECIAL |= {
     "expint.spectral.Fourier(…).fft": {"u": lambda: np.ones(8)},
@@ -360,10 +390,30 @@ SPECIAL |= {
     "expint.study.Cache(…).get": {"key": lambda: "key"},
     "expint.derive.Tableau.from_floats": {"c": lambda: [0, 0.5], "a": lambda: [[], [0.5]], "b": lambda: [0, 1]},
     "expint.derive.Tableau(…).subs": {"values": dict},
+    "expint.derive.Butcher.low_storage": {"a": lambda: (0,), "b": lambda: (1,), "order": lambda: 1},
+    "expint.PhiSum(…).series": {"count": lambda: 3},
+    "expint.PhiSum(…).raised": {"m": lambda: 1},
+    "expint.PhiSum(…).evaluate": {"z": lambda: 0.5},
+    "expint.PhiSum(…).subs": {"values": dict},
+    "expint.Solution(…).sol": {"t": lambda: 0.3},
+    "expint.step": {"state": lambda: expint.begin(_rest, 0.0, _state(), linear=-1.0), "h": lambda: 0.1},
+    "diffusion.VP.from_betas": {"betas": lambda: np.linspace(1e-4, 0.02, 100)},
+    **{
+        f"diffusion.{kind}(…).{name}": dict.fromkeys(("t", "half_log_snr", "told"), lambda: 0.5)
+        for kind in SCHEDULES
+        for name in OF_TIME
+    },
+    "diffusion.Denoiser(…)": {"x": lambda: np.ones((2, 2)), "t": lambda: 0.5},
+    "diffusion.Denoiser(…).predict": {"x": lambda: np.ones((2, 2)), "t": lambda: 0.5, "kind": lambda: "data"},
+    "diffusion.Denoiser(…).with_condition": {"condition": dict},
+    "diffusion.Sampler(…).plan": {
+        "times": lambda: np.array([1.0, 0.5, 0.1]),
+        "grid": lambda: np.array([1.0, 0.5, 0.1]),
+    },
 }
 
 LEFT_OUT = {
-    *("Plan", "Solution", "Stats", "Status", "StepState", "step", "run_plan"),  # made by the library
+    *("Plan", "Solution", "Stats", "Status", "StepState", "run_plan"),  # made by the library
     *("Method", "Stage", "StepContext", "Algebraic", "LieGroupMethod", "adjoint", "Linearisation", "Lineariser"),
     *("Source", "PhiTable", "Operator", "Row", "Step", "Array", "JacobianFailure", "ActionFailure", "Reference"),
     *("Job", "NotKeptWarning", "NotKeyed", "Outcome", "Slope", "StudyInterrupted", "run_jobs", "Processes"),

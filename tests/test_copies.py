@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.sparse
 import torch
 
 import expint
+import expint.scipy
 import expint.study
 from expint.study import Cell, Outcome, Study, StudyInterrupted, fit_slope
 
@@ -132,3 +134,79 @@ def test_records_and_exceptions(value: Any, way: str) -> None:
     again = WAYS[way](value)
     assert type(again) is type(value)
     assert str(again) == str(value) or " at 0x" in str(value)
+
+
+def flow(t: float, duration: float, y: np.ndarray) -> np.ndarray:
+    return y * np.exp(-0.1 * duration)
+
+
+def forcing(t: float) -> np.ndarray:
+    return np.full(3, 0.1 * t)
+
+
+def vanishes(t: float, y: np.ndarray) -> float:
+    return y[0] - 0.6
+
+
+def minus(v: np.ndarray) -> np.ndarray:
+    return -v
+
+
+BEGUN: dict[str, dict[str, Any]] = {
+    "etd34": {"linear": -1.0, "method": "etd34"},
+    "adams4": {"linear": np.array([-1.0, -2.0, -3.0]), "method": "adams4"},
+    "matrix": {"linear": -np.diag([1.0, 2.0, 3.0])},
+    "sparse": {"linear": scipy.sparse.diags_array([-1.0, -2.0, -3.0]).tocsr()},
+    "matrix-free": {"linear": expint.operators.MatrixFree(minus, 3)},
+    "over time": {"linear": expint.operators.TimeDependent(linear, forcing), "method": "cfree4"},
+    "exprb43": {"method": "exprb43"},
+}
+
+
+@ways
+@pytest.mark.parametrize("kind", BEGUN)
+@pytest.mark.parametrize("make", [np.ones, torch.ones], ids=["numpy", "torch"])
+def test_a_copied_state_steps_on_as_the_state_does(make: Callable[..., Any], kind: str, way: str) -> None:
+    y0 = make(3)
+    if make is torch.ones and kind in ("matrix-free", "over time"):
+        pytest.skip("the functions here are of NumPy")
+    state = expint.step(expint.begin(slope, 0.0, y0, **BEGUN[kind]), 0.1)
+    again = WAYS[way](state)
+    assert (again.t, again.evaluations, again.memory) == (state.t, state.evaluations, state.memory)
+    for _ in range(3):
+        state, again = expint.step(state, 0.05), expint.step(again, 0.05)
+        assert np.array_equal(again.y, state.y)
+    assert again.evaluations == state.evaluations
+
+
+RUNS: dict[str, Callable[[], expint.Solution]] = {
+    "events": lambda: solved("auto", rtol=1e-5, dense_output=True, events=vanishes),
+    "breakpoints": lambda: solved("auto", rtol=1e-5, dense_output=True, breakpoints=[0.5]),
+    "doubling": lambda: solved("krogstad4", rtol=1e-4, dense_output=True, error="doubling"),
+    "over time": lambda: solved("cfree4", step=0.1, dense_output=True, linear=BEGUN["over time"]["linear"]),
+    "in a clock": lambda: solved("auto", dense_output=True, linear=expint.operators.TimeScaled(linear, -1.0)),
+    "splitting": lambda: expint.run_splitting(
+        expint.method("strang"), -1.0, flow, np.ones(3), [0.0, 0.5, 1.0], dense_output=True
+    ),
+}
+
+
+@ways
+@pytest.mark.parametrize("run", RUNS)
+def test_dense_output_of_every_kind_of_run(run: str, way: str) -> None:
+    solution = RUNS[run]()
+    again = WAYS[way](solution)
+    assert np.array_equal(again.sol(0.37), solution.sol(0.37))
+    assert np.array_equal(again.y, solution.y)
+
+
+@ways
+def test_solver_classes(way: str) -> None:
+    for made in (expint.scipy.ETD34, expint.scipy.solver_class("pec4"), expint.scipy.solver_class("exprb43")):
+        assert WAYS[way](made) is made
+
+
+@ways
+def test_a_solver_in_the_middle_of_its_run_is_refused(way: str) -> None:
+    with pytest.raises(TypeError, match=r"expected a solution to copy .* received a Rosenbrock43 in the middle"):
+        WAYS[way](expint.scipy.Rosenbrock43(slope, 0.0, np.ones(3), 1.0))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from expint.arguments import number
 from expint.arrays import numeric
 from expint.backend import array_namespace, is_array
 
@@ -18,7 +19,7 @@ def pointwise(formula: Callable[..., Any], *values: Any) -> Any:
     """
     xp = array_namespace(*values)
     if all(isinstance(value, (int, float)) for value in values):
-        return float(formula(xp, *(float(value) for value in values)))
+        return float(formula(xp, *(number("t", value, finite=False) for value in values)))
     return formula(xp, *(_floating(xp, value) for value in values))
 
 

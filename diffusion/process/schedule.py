@@ -121,6 +121,7 @@ def _with_limits(formula: Any, value: Array) -> Array:
     """Return ``formula`` of ``value``, infinite where σ = 0 or α = 0 without a warning of NumPy's."""
     with np.errstate(divide="ignore", over="ignore"):
         if isinstance(value, (int, float)):
+            value = number("t", value, finite=False)
             return float(formula(array_namespace(), np.float64(value)))  # Python's numbers would raise
         return pointwise(formula, value)
 

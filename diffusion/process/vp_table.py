@@ -15,6 +15,8 @@ import numpy as np
 from diffusion.names import resolve
 from diffusion.process.schedule import check_times
 from diffusion.process.vp import VP, half_log_snr_of_integral, integral_of_half_log_snr
+from expint.arguments import number
+from expint.arrays import real_values
 from expint.backend import Array, Namespace, asarray_like, is_array
 
 __all__ = ["INTERPOLATIONS", "VPTable", "from_alphas_cumprod", "from_betas", "zero_terminal_snr"]
@@ -79,7 +81,8 @@ class VPTable(VP):
         return f"{said}, t_start={self.t_start!r}, t_end={self.t_end!r})"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "half_log_snrs", tuple(float(lam) for lam in self.half_log_snrs))
+        table = real_values("half_log_snrs", self.half_log_snrs, ndim=1)
+        object.__setattr__(self, "half_log_snrs", tuple(table.tolist()))
         resolve(self.interpolation, INTERPOLATIONS, {}, "interpolation")
         if len(self.half_log_snrs) < 2 or any(not b < a for a, b in pairwise(self.half_log_snrs)):
             raise ValueError(
@@ -91,6 +94,8 @@ class VPTable(VP):
                 f"expected interpolation='angle' for a table that ends in α = 0, received {self.interpolation!r}, "
                 "which is infinite there"
             )
+        for name in ("t_start", "t_end"):
+            object.__setattr__(self, name, number(name, getattr(self, name)))
         check_times(self.t_start, self.t_end, lowest=0.0)
         values = self._quantity.of_half_log_snr(np, np.array(self.half_log_snrs))
         object.__setattr__(self, "_values", values)
@@ -205,7 +210,7 @@ def _array(xp: Namespace, value: Any) -> Array:
 
 
 def _column(name: str, values: Sequence[float], last: float | None = None) -> np.ndarray:
-    column = np.asarray(values, dtype=np.float64)
+    column = real_values(name, values)
     inside = (column > 0.0) & (column < 1.0)
     if last is not None and column.ndim == 1 and column.size:
         inside[-1] |= column[-1] == last

@@ -21,7 +21,7 @@ from diffusion.process.gauge import DATA, Gauge, StateGauge
 from diffusion.process.schedule import NoiseSchedule
 from diffusion.samplers.citations import bibtex
 from diffusion.samplers.ends import STARTS, STOP, End, capped, predictor
-from expint.arguments import function, instance
+from expint.arguments import flag, function, instance, numbers
 from expint.backend import Array
 from expint.derive import Method, kind_of_method
 
@@ -130,7 +130,9 @@ class Sampler:
         The plan is for the state x and for outputs of the kind ``gauge.predicts``, in double precision. No slope is
         remembered across the ``edges``, which are times. The plan of the same arguments is made once.
         """
-        return plan_sampler(self, schedule, tuple(float(t) for t in times), to_zero, edges)
+        instance("schedule", schedule, NoiseSchedule, "a NoiseSchedule", "pass VP.linear() or another")
+        at = tuple(numbers("times", times, least=1))
+        return plan_sampler(self, schedule, at, flag("to_zero", to_zero), tuple(numbers("edges", edges)))
 
     def slope(self, denoiser: Denoiser) -> Callable[[float, Array], Array]:
         """Return what the plan's rows are evaluated by, as a function of (t, x): the prediction of the gauge."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from expint.arrays import check_state
 from expint.backend import Array, array_namespace, to_numpy
-from expint.given import given_sequence, given_span
+from expint.given import given_moments, given_sequence, given_span
 from expint.ivp.checks import check_rtol, default_atol
 from expint.operators.over_time.time_dependent import TimeDependent
 from expint.operators.over_time.time_scaled import TimeScaled
@@ -50,21 +50,21 @@ def solve_in_pieces(
     on_grid = None if grid is None else _divided(grid, times)
     asked = None if t_eval is None else given_sequence("t_eval", t_eval)
     most = options.pop("max_steps", 1_000_000)
-    for n, (start, end) in enumerate(pairwise(times)):
-        sees = _Sides(start, end)
-        own: dict[str, Any] = dict(options)
-        if on_grid is not None:
-            own["grid"] = on_grid[n]
-        if asked is not None:
-            low, high = min(start, end), max(start, end)
-            inside = asked[(asked > low) & (asked < high)].tolist()
-            own["t_eval"] = [*([start] if n == 0 and start in asked else []), *inside, end]
-        if n and own.get("first_step") is not None:
-            own["first_step"] = math.copysign(min(abs(own["first_step"]), abs(end - start)), own["first_step"])
-        if options.get("step") is None and grid is None:
-            spent = sum(piece.stats.steps + piece.stats.rejected for piece in found)
-            own["max_steps"] = max(1, most - spent)
-        try:
+    try:
+        for n, (start, end) in enumerate(pairwise(times)):
+            sees = _Sides(start, end)
+            own: dict[str, Any] = dict(options)
+            if on_grid is not None:
+                own["grid"] = on_grid[n]
+            if asked is not None:
+                low, high = min(start, end), max(start, end)
+                inside = asked[(asked > low) & (asked < high)].tolist()
+                own["t_eval"] = [*([start] if n == 0 and start in asked else []), *inside, end]
+            if n and own.get("first_step") is not None:
+                own["first_step"] = math.copysign(min(abs(own["first_step"]), abs(end - start)), own["first_step"])
+            if options.get("step") is None and grid is None:
+                spent = sum(piece.stats.steps + piece.stats.rejected for piece in found)
+                own["max_steps"] = max(1, most - spent)
             piece = solve(
                 None if nonlinear is None else sees.function(nonlinear),
                 (start, end),
@@ -76,15 +76,25 @@ def solve_in_pieces(
                 callback=callback if callback is None or n == 0 else _from_second(callback),
                 **own,
             )
-        except BaseException as error:
-            if hasattr(error, "solution"):
-                error.solution = _joined([*found, error.solution], asked)
-            raise
-        found.append(piece)
-        if piece.status != Status.SUCCESS:
-            break
-        y = piece.y_end
-    return _joined(found, asked)
+            found.append(piece)
+            if piece.status != Status.SUCCESS:
+                break
+            y = piece.y_end
+        return _joined(found, asked)
+    except BaseException as error:  # whichever moment it comes at, between the pieces, too
+        _keep(error, found, asked)
+        raise
+
+
+def _keep(error: Any, found: list[Solution], asked: np.ndarray | None) -> None:
+    """Let an exception hold what was reached: the pieces before, and what of its own piece it holds already."""
+    pieces = [*found, error.solution] if hasattr(error, "solution") else found
+    if not pieces:
+        return
+    if pieces is found:
+        why = f"{type(error).__name__} raised after t = {found[-1].t[-1]:.6g}: {error}".rstrip(": ")
+        pieces = [*found[:-1], replace(found[-1], status=Status.RAISED, message=why)]
+    error.solution = _joined(pieces, asked)
 
 
 class _Sides:
@@ -134,7 +144,7 @@ class PiecewiseOutput:
         ValueError
             If a time lies outside the span of the run.
         """
-        times = np.asarray(t, dtype=np.float64)
+        times = given_moments(t)
         if times.ndim == 0:
             return self._piece(float(times))(float(times))
         states = [self._piece(time)(time) for time in times.tolist()]

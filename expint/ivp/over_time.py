@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from expint.backend import Array
 from expint.derive.kinds.lie_group import LieGroupMethod
+from expint.exchange import asking
 from expint.ivp.bound import Bound, Problem, Tolerance
 from expint.ivp.checks import check_slopes, check_tolerance, no_force
 from expint.methods.magnus import magnus
@@ -41,9 +43,7 @@ def bind_over_time(problem: Problem, method: Any, error: str | None, tolerance: 
     slope = _slope(problem.nonlinear, linear.forcing, problem.args, y0)
     forced = problem.nonlinear is not None or linear.forcing is not None
 
-    def operator_at(t: float) -> Operator:
-        return _operator_at(linear, inside(t, start, end), y0)
-
+    operator_at = partial(_operator_at, linear, start, end, y0)
     steps = LieGroupSteps(chosen, operator_at, forced, y0, start, None if norm is None else norm.tightest)
     return replace(_bound(problem, steps, slope, norm, DoubledLieGroup), why=why)
 
@@ -113,14 +113,43 @@ def _slope(
     own = no_force if nonlinear is None else check_slopes(nonlinear, args, y0)
     if forcing is None:
         return own
-    given = check_slopes(lambda t, _: forcing(t), (), y0, what="forcing(t)")
-    return given if nonlinear is None else (lambda t, y: own(t, y) + given(t, y))
+    given = check_slopes(_OfTime(forcing), (), y0, what="forcing(t)")
+    return given if nonlinear is None else check_slopes(_Added(own, given), (), y0)
 
 
-def _operator_at(linear: TimeDependent, t: float, y0: Array) -> Operator:
-    """Return A(t), refusing what cannot act on states like ``y0``."""
+@dataclass(frozen=True)
+class _OfTime:
+    """b(t) as a function of the state, too."""
+
+    forcing: Callable[[float], Array]
+
+    def __call__(self, t: float, y: Array) -> Array:
+        del y
+        return self.forcing(t)
+
+
+@dataclass(frozen=True)
+class _Added:
+    """N(t, y) + b(t)."""
+
+    own: Slope
+    given: Slope
+
+    def __call__(self, t: float, y: Array) -> Array:
+        return self.own(t, y) + self.given(t, y)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _added, (self.own.made_of, self.given.made_of)  # type: ignore[attr-defined]
+
+
+def _added(own: tuple[Any, ...], given: tuple[Any, ...]) -> _Added:
+    return _Added(asking(*own), asking(*given))
+
+
+def _operator_at(linear: TimeDependent, start: float, end: float, y0: Array, t: float) -> Operator:
+    """Return A(t), t between the ends of a run, refusing what cannot act on states like ``y0``."""
     try:
-        return as_operator(linear.operator(t), y0, whole=True)
+        return as_operator(linear.operator(inside(t, start, end)), y0, whole=True)
     except (TypeError, ValueError) as error:
         error.add_note(f"this was A(t) of TimeDependent at t = {t:.6g}")
         raise

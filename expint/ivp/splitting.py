@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -84,14 +85,10 @@ def run_splitting(
     """
     function("flow(t, τ, y)", flow)
     y0 = check_state(y0)
-
-    def moved(t: float, duration: float, y: Array) -> Array:
-        return _as_moved(ask(flow, t, duration, lent(y)), y)
-
     times = check_grid(given_sequence("grid", grid))
     if linear is None:
         raise TypeError("expected linear= to be the L of y' = L y + N(t, y), received None; take 0.0 if there is none")
-    problem = Problem(None, y0, (float(times[0]), float(times[-1])), linear, flow=moved)
+    problem = Problem(None, y0, (float(times[0]), float(times[-1])), linear, flow=_Asked(flow))
     dense_output, progress = flag("dense_output", dense_output), flag("progress", progress)
     shown = Shown(dense_output, check_events(events, ()), given_callback(callback), progress)
     given = given_times(problem.span, None, None, None, first_step, max_step, max_steps)
@@ -106,6 +103,16 @@ def run_splitting(
     assert bound.error is not None  # a tolerance was asked for
     control = StepControl(bound.error, controller, *limits.sizes())
     return to_stops(bound, y0, float(times[0]), stops, control, times, shown)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """The flow of the user, to which states are lent, and whose values are ours."""
+
+    flow: Callable[[float, float, Array], Array]
+
+    def __call__(self, t: float, duration: float, y: Array) -> Array:
+        return _as_moved(ask(self.flow, t, duration, lent(y)), y)
 
 
 def _as_moved(value: Any, y: Array) -> Array:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from expint.arguments import number, seen
+from expint.arguments import instance, number, seen
 from expint.arrays import check_state
 from expint.backend import Array
 from expint.derive.kinds.stage import Method
@@ -46,10 +46,22 @@ class StepState:
     _nonlinear: Callable[[float, Array], Array] = field(repr=False)
     _stepper: Stepper[Any] = field(repr=False)
     _memory: Any = field(repr=False)
+    _begun: tuple[Problem, str | Method] = field(repr=False)
 
     def __repr__(self) -> str:
         shape = tuple(self.y.shape)
         return f"StepState(t = {self.t:g}, y of shape {shape}, {self.y.dtype}, {self.evaluations} evaluations)"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return how to make it again: the problem is bound to the method anew, all else is numbers."""
+        numbers = (self.t, self.y, self.slopes, self.memory, self.error, self.evaluations)
+        return _resumed, (self._begun, numbers, self._memory)
+
+
+def _resumed(begun: tuple[Problem, str | Method], numbers: tuple[Any, ...], memory: Any) -> StepState:
+    bound = bind(*begun)
+    t, y, slopes, places, error, evaluations = numbers
+    return StepState(t, y, slopes, places, error, evaluations, bound.slope, bound.stepper, memory, begun)
 
 
 def begin(
@@ -99,14 +111,15 @@ def begin(
             f"expected an L that does not depend on time, or TimeDependent, to step by hand, received {linear!r}, "
             "whose steps need the whole span; take expint.solve_ivp"
         )
-    bound = bind(Problem(nonlinear, y0, (t0, t0), linear, jac, args), method)
+    problem = Problem(nonlinear, y0, (t0, t0), linear, jac, args)
+    bound = bind(problem, method)
     if linearises(bound.method) and bound.method.history > 1:
         raise ValueError(
             f"expected a method of one step to step by hand with a Jacobian, received {bound.method.name}, which looks "
             f"at {bound.method.history} slopes; take exprb43"
         )
-    memory = bound.stepper.start(t0, y0, bound.slope(t0, y0))
-    return StepState(t0, y0, memory.slopes, memory.places, None, 1, bound.slope, bound.stepper, memory)
+    memory, begun = bound.stepper.start(t0, y0, bound.slope(t0, y0)), (problem, method)
+    return StepState(t0, y0, memory.slopes, memory.places, None, 1, bound.slope, bound.stepper, memory, begun)
 
 
 def step(state: StepState, h: float) -> StepState:
@@ -128,6 +141,7 @@ def step(state: StepState, h: float) -> StepState:
     -----
     What a step costs is the same as in ``solve_ivp`` with fixed steps; steps of equal length share their φ-functions.
     """
+    instance("state", state, StepState, "a state of expint.begin or expint.step")
     h = number("h", h)
     if h == 0:
         raise ValueError(f"expected a finite step h other than 0, received {h}")

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from expint.arguments import refuse_gradients
 from expint.backend import Array
-from expint.given import given_times
+from expint.given import given_moments, given_times
 from expint.ivp.checks import check_slopes, check_state
 from expint.ivp.times import MOST_STEPS, StepLimits, lay_out_stops, lay_out_times
 from expint.operators.over_time.time_scaled import Part, TimeScaled
@@ -184,10 +183,8 @@ class ClockedOutput:
         ValueError
             If a time lies outside the span of the run.
         """
-        refuse_gradients("the time of sol(t)", t)
-        first, last = self.times[0], self.times[-1]
-        times = np.asarray(t, dtype=np.float64)
-        outside = times[(times < min(first, last)) | (times > max(first, last))]
+        times, first, last = given_moments(t), self.times[0], self.times[-1]
+        outside = times[~((times >= min(first, last)) & (times <= max(first, last)))]
         if outside.size:
             raise ValueError(f"expected a time between {first} and {last}, received {outside.flat[0]}")
         ends = sorted((self._states.times[0], self._states.times[-1]))

@@ -130,3 +130,14 @@ def test_what_is_no_time_within_the_span_is_refused(given: Any) -> None:
 def test_a_multistep_method_refuses_pieces_shorter_than_its_history() -> None:
     with pytest.raises(ValueError, match="expected at least 3 steps for adams3, which looks at 3 slopes, received 1"):
         expint.solve_ivp(force, (0, 4), np.ones(1), linear=-1.0, method="adams3", step=0.1, breakpoints=[START, END])
+
+
+def test_what_stops_a_run_between_two_pieces_keeps_the_pieces_before() -> None:
+    rest = lambda t, y: -(y**3)  # noqa: E731
+    with pytest.raises(ValueError, match="at least 4 steps for adams4") as raised:
+        expint.solve_ivp(rest, (0, 1), np.ones(2), linear=-1.0, method="adams4", step=0.1, breakpoints=[0.8])
+    kept = raised.value.solution
+    assert kept.t[-1] == 0.8
+    assert len(kept.t) == 9
+    assert kept.status == expint.Status.RAISED
+    assert "ValueError raised after t = 0.8" in kept.message

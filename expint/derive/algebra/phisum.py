@@ -14,7 +14,8 @@ from math import factorial
 from numbers import Rational
 from typing import Any, TypeAlias
 
-from expint.arguments import instance, integer
+from expint.arguments import instance, integer, text
+from expint.arrays import numeric
 from expint.derive.algebra.algebraic import Algebraic
 from expint.derive.algebra.printing import latex_phisum, text_phisum
 
@@ -208,7 +209,7 @@ class PhiSum:
             _normal(
                 sum((r * c**m * Fraction(1, factorial(m + k)) for (k, c), r in self if c != 0 or m == 0), Fraction(0))
             )
-            for m in range(count)
+            for m in range(integer("count", count, least=0, most=10_000))
         )
 
     def scaled(self, theta: object) -> PhiSum:
@@ -218,6 +219,7 @@ class PhiSum:
 
     def raised(self, m: int) -> PhiSum:
         """Return z ↦ (a(z) - its Taylor polynomial of degree m - 1) / z^m, which maps φ_k(cz) to c^m φ_{k+m}(cz)."""
+        m = integer("m", m, least=0, most=10_000)
         return PhiSum({(k + m, c): r * c**m for (k, c), r in self if m == 0 or c != 0})
 
     def times_z(self) -> PhiSum:
@@ -246,6 +248,7 @@ class PhiSum:
         """Return the value at numbers ``z``: a Python scalar, or an array of any namespace and shape."""
         from expint.phi import phi_functions
 
+        z = z if isinstance(z, complex) else numeric("z", z)
         total = 0.0 * z
         for c in {c for _, c in self._terms}:
             indices = {k: r for (k, d), r in self if d == c}
@@ -256,7 +259,7 @@ class PhiSum:
 
     def latex(self, argument: str = "z") -> str:
         """Return the sum in LaTeX, φ-functions written as the papers write them."""
-        return latex_phisum(self._terms, argument)
+        return latex_phisum(self._terms, text("argument", argument, "z"))
 
     def _repr_latex_(self) -> str:
         return f"${self.latex()}$"

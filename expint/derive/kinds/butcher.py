@@ -10,6 +10,7 @@ from itertools import accumulate
 from typing import Any
 
 from expint.arguments import plain_fields
+from expint.derive.algebra.exact_lists import exact_list
 from expint.derive.algebra.phisum import Exact, exact
 from expint.derive.algebra.printing import latex_array, latex_number
 from expint.derive.kinds.tableau_checks import check_rows
@@ -98,7 +99,7 @@ class Butcher:
         If b has one entry less than a, the last one is what makes the weights sum to 1, as it has to be where others
         are rounded.
         """
-        factors = [exact(factor) for factor in b]
+        a, factors = exact_list("a", a), list(exact_list("b", b))
         if len(factors) == len(a) - 1:
             sums = accumulate(a, lambda before, carry: carry * before + 1, initial=exact(0))
             *others, last = list(sums)[1:]

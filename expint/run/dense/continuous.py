@@ -9,8 +9,9 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from expint.arguments import refuse_gradients
 from expint.backend import Array, array_namespace, asarray_like, device, stack
+from expint.exchange import asking
+from expint.given import given_moments
 
 __all__ = ["Continuous", "Counted", "Interpolation", "Reached"]
 
@@ -35,10 +36,21 @@ class Counted:
     def __init__(self, slope: Callable[..., Array]) -> None:
         self._slope, self.evaluations = slope, 0
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return how to make it again, from the function of the user that it asks."""
+        made_of = getattr(self._slope, "made_of", None)
+        return _counted, (self._slope if made_of is None else None, made_of, self.evaluations)
+
     def __call__(self, t: float, *where: Any) -> Array:
         """Return the value, counted."""
         self.evaluations += 1
         return self._slope(t, *where)
+
+
+def _counted(slope: Callable[..., Array] | None, made_of: Any, evaluations: int) -> Counted:
+    counted = Counted(asking(*made_of) if slope is None else slope)
+    counted.evaluations = evaluations
+    return counted
 
 
 class Continuous(ABC):
@@ -79,15 +91,10 @@ class Continuous(ABC):
         ValueError
             If a time lies outside the span of the run, or the times are not in a row.
         """
-        refuse_gradients("the time of sol(t)", t)
-        if np.ndim(t) == 0:
-            return self._at([float(t)])[0, ...]  # type: ignore[arg-type]
-        wanted = np.asarray(t)
-        if wanted.ndim != 1:
-            raise ValueError(f"expected a time or a sequence of times, received an array of shape {wanted.shape}")
+        wanted = given_moments(t)
         if not wanted.size:
             return stack([self.states[0]])[:0, ...]
-        return self._at([float(time) for time in wanted])
+        return self._at(wanted.tolist()) if wanted.ndim else self._at([wanted.item()])[0, ...]
 
     def beyond(self, times: Sequence[float]) -> Array:
         """Return what the rule of the newest step gives at times before or after it, along a new first axis."""

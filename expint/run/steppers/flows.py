@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from expint.backend import Array
 from expint.derive.kinds.splitting import Splitting
@@ -40,11 +41,16 @@ class Flows:
 
     def __init__(self, method: Splitting, operator: Operator, like: Array, short: float = 1e-6) -> None:
         self.name, self.order, self._short = method.name, method.order, short
+        self._made_of = method, operator, like, short
         self._steps = StepCache(method.points, operator, like)
         self._operator, self._combine, self._layout = operator, operator.combiner(), self._steps.layout
         self._evaluate = self._layout.moves()[1]
         self._durations = [float(part) for part in method.b]
         self._starts = [float(sum(method.b[:j])) for j in range(len(method.b))]
+
+    def __reduce__(self) -> tuple[type[Flows], tuple[Any, ...]]:
+        """Return how to make it again: what it keeps are functions made here."""
+        return type(self), self._made_of
 
     def policy(self, control: StepControl, span: float) -> StepPolicy:
         """Return the policy that chooses steps."""
