@@ -35,6 +35,7 @@ __all__ = [
 
 _POSITIVE = float(np.nextafter(0.0, 1.0))
 _COUNT = 1000  # of the levels of a model without a table
+_BEYOND = 0.01  # relative: where a model's noisiest level is 1, a cosine schedule starts at 0.9946
 _door = partial(checked, steps=number_of_times)
 
 
@@ -262,7 +263,7 @@ def _of_places(places: np.ndarray, schedule: NoiseSchedule) -> np.ndarray:
             f"expected times that stay apart on the {count} levels of a model, received level {places[same[0]]:g} "
             "twice; take fewer steps"
         )
-    return np.append(inside(_level(places / (count - 1), schedule), schedule), schedule.t_clean)
+    return np.append(inside(_level(places / (count - 1), schedule), schedule, _BEYOND), schedule.t_clean)
 
 
 def _between(parts: np.ndarray, schedule: NoiseSchedule) -> np.ndarray:
@@ -273,7 +274,7 @@ def _between(parts: np.ndarray, schedule: NoiseSchedule) -> np.ndarray:
         times = 1.0 + parts * (cleanest - 1.0)
     else:
         times = _level(1.0 - parts, schedule)
-    return np.append(inside(times, schedule), schedule.t_clean)
+    return np.append(inside(times, schedule, _BEYOND), schedule.t_clean)
 
 
 def _level(place: np.ndarray, schedule: NoiseSchedule) -> np.ndarray:

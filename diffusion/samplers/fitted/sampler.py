@@ -250,7 +250,7 @@ class FittedSampler:
         given = np.asarray(times, dtype=float)
         if ends_clean and not to_zero and given.size == own.size + 1 and float(schedule.sigma(given[-1])) == 0.0:
             given, to_zero = given[:-1], True
-        if to_zero != ends_clean or given.shape != own.shape or not np.allclose(given, own, rtol=1e-4, atol=0.0):
+        if to_zero != ends_clean or given.shape != own.shape or not np.allclose(given, own, rtol=1e-9, atol=0.0):
             raise ValueError(
                 f"{self.name}: expected the times that its rows are for, {seen(self.nodes)}, received "
                 f"{seen(np.append(given, schedule.t_clean) if to_zero else given)}; leave the grid out, or fit a "
