@@ -44,7 +44,7 @@ LACKING: dict[str, set[str]] = {  # the process has not their levels, or one of 
     "flow 1": set(),
     "edm": {"ays-svd", *_OPTIMAL},
     "VP": {"ays-svd", "optimal-steps-flux", "optimal-steps-wan"},
-    "cosine": {"optimal-steps-flux", "optimal-steps-wan"},
+    "cosine": {"ays-svd", "optimal-steps-flux", "optimal-steps-wan"},
     "zero terminal": {"linear-quadratic", *_RATIO},
     "VE": {"ays-svd", *_GITS, *_OPTIMAL},
     "sub-VP": {"ays-svd", "optimal-steps-flux", "optimal-steps-wan"},
