@@ -137,18 +137,29 @@ def shifted(
     return sigmas(np.append(levels, 0.0), schedule=schedule, clock="flow")
 
 
-def mu_of_tokens(tokens: int, *, few: tuple[int, float] = (256, 0.5), many: tuple[int, float] = (4096, 1.15)) -> float:
-    """Return FLUX's ``mu`` for so many image tokens: linear between (256, 0.5) and (4096, 1.15), and beyond them.
+@checked(tokens=partial(number, above=0.0))
+def mu_of_tokens(
+    tokens: float, *, few: float = 256.0, many: float = 4096.0, at_few: float = 0.5, at_many: float = 1.15
+) -> float:
+    """Return FLUX's ``mu`` for so many image tokens: linear between two numbers of them, and beyond.
 
     Parameters
     ----------
     tokens
         The number of tokens: of FLUX height · width / 256, in pixels.
     few, many
-        Two numbers of tokens with their ``mu``.
+        Two numbers of tokens.
+    at_few, at_many
+        ``mu`` there.
+
+    Raises
+    ------
+    ValueError
+        If the two numbers of tokens are the same.
     """
-    (low, at_low), (high, at_high) = few, many
-    return float(at_low + (number("tokens", tokens, above=0.0) - low) * (at_high - at_low) / (high - low))
+    if few == many:
+        raise ValueError(f"expected two numbers of tokens, received few = many = {few:g}")
+    return float(at_few + (tokens - few) * (at_many - at_few) / (many - few))
 
 
 def loglinear(levels: Sequence[float], count: int) -> np.ndarray:

@@ -183,6 +183,7 @@ def beta(steps: int, a: float = 0.6, b: float = 0.6, *, schedule: NoiseSchedule,
     return _of_places(np.rint(quantiles * (_count(schedule) - 1)), schedule)
 
 
+@_door()
 def _karras(steps: int, *, schedule: NoiseSchedule) -> np.ndarray:
     """Return k-diffusion's karras: n levels uniform in σ^(1/7), and then 0."""
     first, last = _ends(schedule)
@@ -207,6 +208,7 @@ NAMED: dict[str, Callable[..., np.ndarray]] = {
 """The grids by the names by which ``diffusion.sample(…, grid=name, steps=n)`` finds them."""
 
 
+@_door()
 def named(name: str, steps: int, *, schedule: NoiseSchedule) -> np.ndarray:
     """Return the grid called ``name`` of so many steps, the last to σ = 0.
 

@@ -26,7 +26,7 @@ from diffusion.planning.rows import Rows, plan_rows, used
 from diffusion.process.gauge import DATA, FLOW, NOISE, VELOCITY, edm
 from diffusion.process.prediction import Kind, prediction_name
 from diffusion.process.schedule import NoiseSchedule
-from diffusion.samplers.bands import Banded, Bands
+from diffusion.samplers.bands import Banded, Bands, sample_shape
 from diffusion.samplers.citations import bibtex
 from diffusion.samplers.ends import STOP, End
 from diffusion.samplers.fitted.fingerprint import Fingerprint
@@ -34,7 +34,7 @@ from diffusion.samplers.fitted.number_file import read_numbers, write_numbers
 from diffusion.samplers.fitted.report import Report
 from diffusion.samplers.fitted.stored import arrays_of, facts_of, parts_of
 from expint.arguments import instance, integer, real_values, seen, text
-from expint.backend import Array
+from expint.backend import Array, to_numpy
 from expint.operators import Scalar
 
 __all__ = ["SLOPES", "FittedSampler", "load_sampler"]
@@ -124,6 +124,7 @@ class FittedSampler:
 
     def __post_init__(self) -> None:
         text("name", self.name)
+        text("reference", self.reference)
         nodes = real_values("nodes", self.nodes, ndim=1)
         n = nodes.size - 1
         if n < 1 or not np.all(np.isfinite(nodes[:-1])) or np.isnan(nodes[-1]):
@@ -140,7 +141,7 @@ class FittedSampler:
         gauge = edm(schedule.sigma_data or 0.5) if kind == "edm" else SLOPES[kind]
         predicts = None if self.predicts is None else prediction_name(self.predicts)
         shape = self.shape if self.shape is not None or bands is None else bands.shape
-        shape = None if shape is None else tuple(int(length) for length in shape)
+        shape = None if shape is None else sample_shape(shape)
         self._keep(schedule=schedule, gauge=gauge, predicts=predicts, shape=shape)
         if bands is not None and self.shape != bands.shape:
             raise ValueError(f"{self.name}: expected the shape of the bands, {bands.shape}, received {self.shape}")
@@ -355,7 +356,10 @@ def _finite(name: str, values: Any, shape: tuple[int, ...], bands: Bands | None)
 
 
 def _flags(values: Any, n: int) -> np.ndarray:
-    flags = np.asarray(values)
+    try:
+        flags = to_numpy(values)
+    except (TypeError, ValueError, RuntimeError):
+        flags = np.empty(0)
     if flags.shape != (n,) or flags.dtype.kind != "b":
         raise ValueError(f"expected accepted as {n} truth values, received {seen(values)}")
     return flags
