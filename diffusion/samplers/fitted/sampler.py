@@ -26,7 +26,7 @@ from diffusion.planning.rows import Rows, plan_rows, used
 from diffusion.process.gauge import DATA, FLOW, NOISE, VELOCITY, edm
 from diffusion.process.prediction import Kind, prediction_name
 from diffusion.process.schedule import NoiseSchedule
-from diffusion.samplers.bands import Banded, Bands
+from diffusion.samplers.bands import Banded, Bands, sample_shape
 from diffusion.samplers.citations import bibtex
 from diffusion.samplers.ends import STOP, End
 from diffusion.samplers.fitted.fingerprint import Fingerprint
@@ -35,7 +35,7 @@ from diffusion.samplers.fitted.report import Report
 from diffusion.samplers.fitted.stored import arrays_of, facts_of, parts_of
 from expint.arguments import instance, integer, seen, text
 from expint.arrays import real_values
-from expint.backend import Array
+from expint.backend import Array, to_numpy
 from expint.operators import Scalar
 
 __all__ = ["SLOPES", "FittedSampler", "load_sampler"]
@@ -125,6 +125,7 @@ class FittedSampler:
 
     def __post_init__(self) -> None:
         text("name", self.name)
+        text("reference", self.reference)
         nodes = real_values("nodes", self.nodes, ndim=1)
         n = nodes.size - 1
         if n < 1 or not np.all(np.isfinite(nodes[:-1])) or np.isnan(nodes[-1]):
@@ -141,7 +142,7 @@ class FittedSampler:
         gauge = edm(schedule.sigma_data or 0.5) if kind == "edm" else SLOPES[kind]
         predicts = None if self.predicts is None else prediction_name(self.predicts)
         shape = self.shape if self.shape is not None or bands is None else bands.shape
-        shape = None if shape is None else tuple(int(length) for length in shape)
+        shape = None if shape is None else sample_shape(shape)
         self._keep(schedule=schedule, gauge=gauge, predicts=predicts, shape=shape)
         if bands is not None and self.shape != bands.shape:
             raise ValueError(f"{self.name}: expected the shape of the bands, {bands.shape}, received {self.shape}")
@@ -251,7 +252,7 @@ class FittedSampler:
         given = np.asarray(times, dtype=float)
         if ends_clean and not to_zero and given.size == own.size + 1 and float(schedule.sigma(given[-1])) == 0.0:
             given, to_zero = given[:-1], True
-        if to_zero != ends_clean or given.shape != own.shape or not np.allclose(given, own, rtol=1e-4, atol=0.0):
+        if to_zero != ends_clean or given.shape != own.shape or not np.allclose(given, own, rtol=1e-9, atol=0.0):
             raise ValueError(
                 f"{self.name}: expected the times that its rows are for, {seen(self.nodes)}, received "
                 f"{seen(np.append(given, schedule.t_clean) if to_zero else given)}; leave the grid out, or fit a "
@@ -356,7 +357,10 @@ def _finite(name: str, values: Any, shape: tuple[int, ...], bands: Bands | None)
 
 
 def _flags(values: Any, n: int) -> np.ndarray:
-    flags = np.asarray(values)
+    try:
+        flags = to_numpy(values)
+    except (TypeError, ValueError, RuntimeError):
+        flags = np.empty(0)
     if flags.shape != (n,) or flags.dtype.kind != "b":
         raise ValueError(f"expected accepted as {n} truth values, received {seen(values)}")
     return flags
