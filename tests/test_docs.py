@@ -68,3 +68,13 @@ def test_the_code_of_the_page_on_reports_runs_as_pasted() -> None:
     namespace: dict[str, object] = {}
     for block in blocks:
         exec(compile(block, "reports.md", "exec"), namespace)
+
+
+@pytest.mark.filterwarnings("ignore::diffusion.diagnosis.OffScaleWarning")  # random weights are no denoiser
+def test_the_code_of_the_page_on_diffusers_runs_as_pasted() -> None:
+    pytest.importorskip("diffusers")
+    blocks = re.findall(r"```python\n(.*?)```", (DOCS / "hosts" / "diffusers.md").read_text(), flags=re.DOTALL)
+    namespace: dict[str, object] = {}
+    for block in blocks:
+        exec(compile(block, "diffusers.md", "exec"), namespace)
+    assert namespace["images"].shape == (1, 8, 8, 3)  # type: ignore[attr-defined]

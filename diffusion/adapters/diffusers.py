@@ -6,10 +6,12 @@
 
     pipe.scheduler = Scheduler.from_config(pipe.scheduler.config, sampler="unipc3")
 
-A pipeline owns the loop and the network, and hands the outputs in one by one. `set_timesteps` makes the plan of the run,
-the same that ``diffusion.sample`` runs, and turns it inside out (`expint.run.compiled.Pushed`); a step then multiplies
-and adds, with numbers that lie on the host.
+A pipeline owns the loop and the network, and hands the outputs in one by one. `set_timesteps` makes the plan of the
+run, the same that ``diffusion.sample`` runs, and turns it inside out (`expint.run.compiled.Pushed`); a step then
+multiplies and adds, with numbers that lie on the host.
 """
+
+# ruff: noqa: ARG002, E402  (the arguments are read from the configuration; diffusers is asked for before its import)
 
 from __future__ import annotations
 
@@ -17,7 +19,7 @@ import inspect
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
@@ -36,11 +38,11 @@ from expint.arguments import seen
 
 require("diffusers", "diffusers>=0.31,<1")
 
-import diffusers as _library  # noqa: E402
-import torch  # noqa: E402
-from diffusers import ConfigMixin, SchedulerMixin  # noqa: E402
-from diffusers.configuration_utils import register_to_config  # noqa: E402
-from diffusers.schedulers.scheduling_utils import KarrasDiffusionSchedulers, SchedulerOutput  # noqa: E402
+import diffusers as _library
+import torch
+from diffusers import ConfigMixin, SchedulerMixin
+from diffusers.configuration_utils import register_to_config
+from diffusers.schedulers.scheduling_utils import KarrasDiffusionSchedulers, SchedulerOutput
 
 __all__ = ["Scheduler"]
 
@@ -71,8 +73,8 @@ class Scheduler(SchedulerMixin, ConfigMixin):
     flow_levels
         "from-below" for the even levels of flow matching that the DPM-Solvers of diffusers have.
     num_train_timesteps, beta_start, beta_end, beta_schedule, trained_betas, prediction_type, rescale_betas_zero_snr, \
-snr_shift_scale, lambda_min_clipped, timestep_type, timestep_spacing, steps_offset, set_alpha_to_one, use_karras_sigmas, \
-use_exponential_sigmas, use_beta_sigmas, use_lu_lambdas, final_sigmas_type, use_flow_sigmas, flow_shift, shift, \
+snr_shift_scale, lambda_min_clipped, timestep_type, timestep_spacing, steps_offset, set_alpha_to_one, \
+use_karras_sigmas, use_exponential_sigmas, use_beta_sigmas, use_lu_lambdas, final_sigmas_type, use_flow_sigmas, flow_shift, shift, \
 use_dynamic_shifting, time_shift_type, base_shift, max_shift, base_image_seq_len, max_image_seq_len, shift_terminal, \
 invert_sigmas, sigma_min, sigma_max, sigma_data, rho, thresholding, dynamic_thresholding_ratio, sample_max_value, \
 clip_sample, clip_sample_range
@@ -101,7 +103,7 @@ clip_sample, clip_sample_range
     _compatibles = [entry.name for entry in KarrasDiffusionSchedulers]  # noqa: RUF012
 
     @register_to_config
-    def __init__(  # noqa: PLR0913
+    def __init__(
         self,
         num_train_timesteps: int = 1000,
         beta_start: float = 1e-4,
@@ -178,7 +180,9 @@ clip_sample, clip_sample_range
         """Return the end that the configuration asks for instead of that of the ``sampler``."""
         final = self.config["final_sigmas_type"]
         if final not in (None, "zero", "sigma_min"):
-            raise ValueError(f"expected final_sigmas_type to be 'zero' or 'sigma_min'; received {final!r}; leave it out")
+            raise ValueError(
+                f"expected final_sigmas_type to be 'zero' or 'sigma_min'; received {final!r}; leave it out"
+            )
         if final is None:
             return None
         if final == "zero" and self._refuses_zero:
@@ -362,7 +366,9 @@ clip_sample, clip_sample_range
     def _to_zero(self) -> bool:
         """Whether a run goes on to σ = 0."""
         final = self.config["final_sigmas_type"]
-        return not self._refuses_zero and (self.config["set_alpha_to_one"] is not False if final is None else final == "zero")
+        return not self._refuses_zero and (
+            self.config["set_alpha_to_one"] is not False if final is None else final == "zero"
+        )
 
     def _last(self, starts: np.ndarray) -> list[float]:
         """Return the time at which a run to the least noise level ends, unless its last step starts there."""
@@ -511,8 +517,8 @@ clip_sample, clip_sample_range
         if call < len(layout.calls):
             return call
         raise ValueError(
-            f"expected one of the {len(layout.calls)} calls of the run; received another after them; call set_timesteps "
-            "again for another run"
+            f"expected one of the {len(layout.calls)} calls of the run; received another after them; call "
+            "set_timesteps again for another run"
         )
 
     def _required(self) -> Layout:
@@ -600,5 +606,3 @@ def _without_variance(output: torch.Tensor, sample: torch.Tensor) -> torch.Tenso
         f"expected an output of the shape {wanted} of the state, or with twice its channels; received {found}; pass "
         "what the network returns for this state"
     )
-
-

@@ -74,7 +74,8 @@ _REASONS = {
         _STEP,
     ),
     **dict.fromkeys(
-        ("stochastic_sampling", "tau_func", "noise_sampler_seed", "eta"), "the samplers here solve the ODE without noise"
+        ("stochastic_sampling", "tau_func", "noise_sampler_seed", "eta"),
+        "the samplers here solve the ODE without noise",
     ),
     "interpolation_type": "noise levels between two timesteps are said by interpolation=",
     "skip_prk_steps": "",
@@ -155,4 +156,4 @@ def defaults(origin: type | None) -> dict[str, Any]:
 
 
 def _same(usual: Any, value: Any) -> bool:
-    return type(usual) is type(value) and bool(usual == value) or (usual is None and value is None)
+    return type(usual) is type(value) and bool(usual == value)

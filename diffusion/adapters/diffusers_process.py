@@ -158,7 +158,9 @@ def process_of(config: Mapping[str, Any], shift: float = 1.0) -> Process:
 
 
 def _edm(config: Mapping[str, Any], predicts: Kind, count: int) -> Process:
-    sigma_min, sigma_max = (float(config.get(key) or usual) for key, usual in (("sigma_min", 2e-3), ("sigma_max", 80.0)))
+    sigma_min, sigma_max = (
+        float(config.get(key) or usual) for key, usual in (("sigma_min", 2e-3), ("sigma_max", 80.0))
+    )
     if config.get("timestep_type") == "continuous":  # the network of a variance-preserving process, told log σ/4
         return Process("edm", EDM(sigma_min, sigma_max, 1.0), predicts, count, scale=1.0)
     if predicts not in ("noise", "velocity"):

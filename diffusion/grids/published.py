@@ -12,7 +12,16 @@ from diffusion import grids
 from diffusion.keeping import kept_of_values
 from diffusion.process.schedule import NoiseSchedule
 
-__all__ = ["GridRule", "Timesteps", "diffusers", "karras", "quadratic_in_t", "uniform_in", "uniform_in_lambda", "uniform_in_t"]
+__all__ = [
+    "GridRule",
+    "Timesteps",
+    "diffusers",
+    "karras",
+    "quadratic_in_t",
+    "uniform_in",
+    "uniform_in_lambda",
+    "uniform_in_t",
+]
 
 GridRule = Callable[[int, NoiseSchedule], np.ndarray]
 
@@ -47,6 +56,7 @@ class Timesteps:
     whole: bool = True
 
     def __call__(self, steps: int, schedule: NoiseSchedule) -> np.ndarray:
+        """Return the times, without the last of a run to σ = 0."""
         to_zero = self.final == "zero"
         times = grids.timesteps(
             steps + to_zero,
@@ -68,9 +78,7 @@ def uniform_in(clock: str) -> GridRule:
     return _Power(1.0, clock)
 
 
-def diffusers(
-    spacing: str, final: str = "zero", spare: int = 1, offset: int = 0, *, whole: bool = True
-) -> GridRule:
+def diffusers(spacing: str, final: str = "zero", spare: int = 1, offset: int = 0, *, whole: bool = True) -> GridRule:
     """Return the rule of the timesteps of a scheduler of diffusers; see `grids.timesteps`.
 
     A step to σ = 0 is that of the sampler's end, so that the rule leaves it out.

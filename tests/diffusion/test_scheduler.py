@@ -51,7 +51,9 @@ def pushed(scheduler, network, x, calls=None):
 
 
 @pytest.mark.parametrize("steps", [1, 2, 7])
-@pytest.mark.parametrize("name", [*diffusion.sampler_names(), "singlestep3@diffusers", "krogstad4-data", "adams4-noise"])
+@pytest.mark.parametrize(
+    "name", [*diffusion.sampler_names(), "singlestep3@diffusers", "krogstad4-data", "adams4-noise"]
+)
 def test_a_pipeline_makes_the_run_of_sample(name, steps):
     scheduler = made(name)
     try:
@@ -149,7 +151,7 @@ def test_where_no_step_starts_no_run_begins():
     scheduler = made("adams3-data")
     scheduler.set_timesteps(8)
     scheduler.set_begin_index(len(scheduler.timesteps) - 4)
-    with pytest.raises(ValueError, match="wherever it begins; received 'adams3-data'.*start='corrected'"):
+    with pytest.raises(ValueError, match=r"wherever it begins; received 'adams3-data'.*start='corrected'"):
         scheduler.step(NOISE, scheduler.timesteps[-4], NOISE)
 
 
@@ -200,7 +202,7 @@ def test_a_learned_variance_is_left_out_and_another_shape_refused():
     scheduler.set_timesteps(4)
     whole = torch.cat([NOISE, 100 * NOISE], 1)
     assert torch.equal(scheduler.step(whole, scheduler.timesteps[0], NOISE)[0], _first(scheduler))
-    with pytest.raises(ValueError, match="expected an output of the shape .* or with twice its channels; received"):
+    with pytest.raises(ValueError, match=r"expected an output of the shape .* or with twice its channels; received"):
         scheduler.step(NOISE[..., :1], scheduler.timesteps[1], NOISE)
 
 
@@ -242,9 +244,13 @@ def test_noise_is_added_as_by_the_process(origin):
     x0, noise = NOISE, NOISE.flip(0)
     for call in (0, 3, 5):
         t = scheduler.timesteps[call : call + 1]
-        alpha, sigma = (float(f(scheduler._layout.calls[call][0])) for f in (scheduler.schedule.alpha, scheduler.schedule.sigma))
+        alpha, sigma = (
+            float(f(scheduler._layout.calls[call][0])) for f in (scheduler.schedule.alpha, scheduler.schedule.sigma)
+        )
         torch.testing.assert_close(scheduler.add_noise(x0, noise, t), alpha * x0 + sigma * noise, rtol=1e-5, atol=1e-6)
-        torch.testing.assert_close(scheduler.scale_noise(x0, t, noise), alpha * x0 + sigma * noise, rtol=1e-5, atol=1e-6)
+        torch.testing.assert_close(
+            scheduler.scale_noise(x0, t, noise), alpha * x0 + sigma * noise, rtol=1e-5, atol=1e-6
+        )
     if origin == "DDIMScheduler":  # a batch of timesteps of the training
         t = torch.tensor([3, 500] * (len(x0) // 2) + [999] * (len(x0) % 2))
         theirs = diffusers.DDIMScheduler()
@@ -269,7 +275,9 @@ def flow_run(scheduler, sigmas=None, mu=None, steps=8):
     return x
 
 
-@pytest.mark.parametrize("options", [{}, {"shift": 3.0}, {"shift": 3.0, "shift_terminal": 0.1}, {"use_karras_sigmas": True}])
+@pytest.mark.parametrize(
+    "options", [{}, {"shift": 3.0}, {"shift": 3.0, "shift_terminal": 0.1}, {"use_karras_sigmas": True}]
+)
 @pytest.mark.parametrize("sigmas", [None, np.linspace(1, 1 / 8, 8).tolist()])
 def test_flow_matching_by_euler_is_that_of_its_scheduler(options, sigmas):
     theirs = diffusers.FlowMatchEulerDiscreteScheduler(**options)
@@ -369,11 +377,17 @@ def test_a_video_network_told_the_logarithm_of_the_noise_level():
 
 
 def test_values_that_are_not_followed_are_named_with_a_reason():
-    theirs = diffusers.DPMSolverMultistepScheduler(algorithm_type="sde-dpmsolver++", solver_type="heun", use_lu_lambdas=True)
-    with pytest.warns(UserWarning, match=r"algorithm_type='sde-dpmsolver\+\+' \(how a step is made is said by sampler=\)"):
+    theirs = diffusers.DPMSolverMultistepScheduler(
+        algorithm_type="sde-dpmsolver++", solver_type="heun", use_lu_lambdas=True
+    )
+    with pytest.warns(
+        UserWarning, match=r"algorithm_type='sde-dpmsolver\+\+' \(how a step is made is said by sampler=\)"
+    ):
         scheduler = Scheduler.from_config(theirs.config, sampler="dpmpp-2m")
     scheduler.set_timesteps(5)
-    np.testing.assert_allclose(np.diff(np.log(scheduler.sigmas[:-1])), np.diff(np.log(scheduler.sigmas[:2]))[0], rtol=1e-5)
+    np.testing.assert_allclose(
+        np.diff(np.log(scheduler.sigmas[:-1])), np.diff(np.log(scheduler.sigmas[:2]))[0], rtol=1e-5
+    )
     with pytest.warns(UserWarning, match="stochastic_sampling=True .*without noise"):
         made("unipc3", "FlowMatchEulerDiscreteScheduler", stochastic_sampling=True)
     with pytest.warns(UserWarning, match="final_sigmas_type='zero' .*'deis3@diffusers' reproduces makes no step"):
@@ -425,7 +439,9 @@ def test_zero_terminal_snr_starts_from_pure_noise():
 
 @pytest.mark.parametrize(("key", "bound"), [("thresholding", 1.0), ("clip_sample", 0.5)])
 def test_data_are_limited_where_the_configuration_says_so(key, bound):
-    scheduler = Scheduler.from_config({"beta_schedule": "linear"}, sampler="dpmpp-2m", final_sigmas_type="zero", **{key: True}, clip_sample_range=0.5)
+    scheduler = Scheduler.from_config(
+        {"beta_schedule": "linear"}, sampler="dpmpp-2m", final_sigmas_type="zero", **{key: True}, clip_sample_range=0.5
+    )
     scheduler.set_timesteps(4)
     x = pushed(scheduler, EPS, 3 * NOISE)
     assert float(x.abs().max()) <= bound + 1e-12  # the last step returns the data
@@ -448,14 +464,20 @@ def test_the_scheduler_is_saved_and_found_again(tmp_path):
     pickle.loads(pickle.dumps(again)).set_timesteps(3)
     own = Scheduler.from_config(scheduler.config, sampler=diffusion.sampler("unipc3", start="runge-kutta"))
     own.set_timesteps(6)
-    with pytest.raises(ValueError, match="expected a sampler and a grid that are known by name; received own ones: sampler"):
+    with pytest.raises(
+        ValueError, match="expected a sampler and a grid that are known by name; received own ones: sampler"
+    ):
         own.save_pretrained(tmp_path)
 
 
 def test_a_grid_of_ones_own_is_followed():
-    scheduler = Scheduler.from_config({"beta_schedule": "linear"}, sampler="unipc3", grid=diffusion.grids.published.karras)
+    scheduler = Scheduler.from_config(
+        {"beta_schedule": "linear"}, sampler="unipc3", grid=diffusion.grids.published.karras
+    )
     scheduler.set_timesteps(6)
-    expected = diffusion.sample(EPS, NOISE, sampler=diffusion.sampler("unipc3", grid=diffusion.grids.published.karras), steps=6)
+    expected = diffusion.sample(
+        EPS, NOISE, sampler=diffusion.sampler("unipc3", grid=diffusion.grids.published.karras), steps=6
+    )
     torch.testing.assert_close(pushed(scheduler, EPS, NOISE), expected, rtol=0, atol=1e-11)
 
 
@@ -463,12 +485,16 @@ def test_a_grid_of_ones_own_is_followed():
 
 
 def test_timesteps_and_noise_levels_may_be_given():
-    scheduler = Scheduler.from_config({"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012}, sampler="dpmpp-2m")
+    scheduler = Scheduler.from_config(
+        {"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012}, sampler="dpmpp-2m"
+    )
     published = diffusers.schedulers.AysSchedules
     scheduler.set_timesteps(timesteps=published["StableDiffusionTimesteps"])
     assert scheduler.timesteps.tolist() == published["StableDiffusionTimesteps"]
     assert scheduler.sigmas[-1] == 0.0
-    scheduler.set_timesteps(sigmas=published["StableDiffusionSigmas"])  # 14.615 lies outside the table, by 4e-6 of its time
+    scheduler.set_timesteps(
+        sigmas=published["StableDiffusionSigmas"]
+    )  # 14.615 lies outside the table, by 4e-6 of its time
     np.testing.assert_allclose(scheduler.sigmas, published["StableDiffusionSigmas"], rtol=1e-4)
     scheduler.set_timesteps(timesteps=np.array([900.0, 500.5, 20.25]))  # float64
     assert scheduler.timesteps.dtype == torch.float32
@@ -495,7 +521,10 @@ def test_times_that_collide_when_rounded_are_not_rounded():
     told = scheduler.timesteps.numpy()
     assert np.all(np.diff(told) < 0)
     assert len(np.unique(np.round(told))) < len(told)
-    assert float(pushed(scheduler, gaussian_mixture(*MIXTURE, scheduler.schedule, predicts="noise"), NOISE).abs().max()) < 20
+    assert (
+        float(pushed(scheduler, gaussian_mixture(*MIXTURE, scheduler.schedule, predicts="noise"), NOISE).abs().max())
+        < 20
+    )
     too_many = made("dpmpp-2m@diffusers")
     with pytest.raises(ValueError, match="expected times that stay apart when rounded"):
         too_many.set_timesteps(1000)
@@ -524,7 +553,7 @@ def test_configurations_that_make_no_sense_are_refused(config, options, message)
 
 
 def test_options_that_nobody_knows_are_refused():
-    with pytest.raises(TypeError, match="expected options of the scheduler: .*; received stepps"):
+    with pytest.raises(TypeError, match=r"expected options of the scheduler: .*; received stepps"):
         Scheduler.from_config({"beta_schedule": "linear"}, stepps=3)
     with pytest.raises(TypeError, match="expected the config of a scheduler, a mapping; received"):
         Scheduler.from_config("stable-diffusion")
