@@ -103,7 +103,9 @@ def warn_off_scale(
     try:
         last = run.y[-1, ...]
         samples = _number(_mean_product(last, last))
-        called = [call._replace(**{part: _number(getattr(call, part)) for part in _PRODUCTS}) for call in first]
+        called = [
+            call._replace(state=_number(call.state), both=_number(call.both), data=_number(call.data)) for call in first
+        ]
         complaints = [_complaint(call, samples, first=call is called[0]) for call in called[:2]]
         complaints += [_off_noise(call, samples, _steps(denoiser.schedule, plan, call.t)) for call in called[1:]]
     except TypeError:

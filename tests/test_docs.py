@@ -126,3 +126,13 @@ def test_every_row_of_the_page_on_reports_names_a_test_that_exists() -> None:
     for file, test in named:
         found = [path for path in DOCS.parent.glob("tests/**/*.py") if f"/{path.as_posix()}".endswith(f"/{file}.py")]
         assert any(f"def {test}(" in path.read_text() for path in found), f"{file}::{test}"
+
+
+@pytest.mark.filterwarnings("ignore::diffusion.diagnosis.OffScaleWarning")  # random weights are no denoiser
+def test_the_code_of_the_page_on_diffusers_runs_as_pasted() -> None:
+    pytest.importorskip("diffusers")
+    blocks = re.findall(r"```python\n(.*?)```", (DOCS / "hosts" / "diffusers.md").read_text(), flags=re.DOTALL)
+    namespace: dict[str, object] = {}
+    for block in blocks:
+        exec(compile(block, "diffusers.md", "exec"), namespace)
+    assert namespace["images"].shape == (1, 8, 8, 3)  # type: ignore[attr-defined]

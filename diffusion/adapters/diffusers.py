@@ -6,10 +6,12 @@
 
     pipe.scheduler = Scheduler.from_config(pipe.scheduler.config, sampler="unipc3")
 
-A pipeline owns the loop and the network, and hands the outputs in one by one. `set_timesteps` makes the plan of the run,
-the same that ``diffusion.sample`` runs, and turns it inside out (`expint.run.compiled.Pushed`); a step then multiplies
-and adds, with numbers that lie on the host.
+A pipeline owns the loop and the network, and hands the outputs in one by one. `set_timesteps` makes the plan of the
+run, the same that ``diffusion.sample`` runs, and turns it inside out (`expint.run.compiled.Pushed`); a step then
+multiplies and adds, with numbers that lie on the host.
 """
+
+# ruff: noqa: ARG002, E402  (the arguments are read from the configuration; diffusers is asked for before its import)
 
 from __future__ import annotations
 
@@ -36,11 +38,11 @@ from expint.arguments import seen
 
 require("diffusers", "diffusers>=0.31,<1")
 
-import diffusers as _library  # noqa: E402
-import torch  # noqa: E402
-from diffusers import ConfigMixin, SchedulerMixin  # noqa: E402
-from diffusers.configuration_utils import register_to_config  # noqa: E402
-from diffusers.schedulers.scheduling_utils import KarrasDiffusionSchedulers, SchedulerOutput  # noqa: E402
+import diffusers as _library
+import torch
+from diffusers import ConfigMixin, SchedulerMixin
+from diffusers.configuration_utils import register_to_config
+from diffusers.schedulers.scheduling_utils import KarrasDiffusionSchedulers, SchedulerOutput
 
 __all__ = ["Scheduler"]
 
@@ -71,8 +73,8 @@ class Scheduler(SchedulerMixin, ConfigMixin):
     flow_levels
         "from-below" for the even levels of flow matching that the DPM-Solvers of diffusers have.
     num_train_timesteps, beta_start, beta_end, beta_schedule, trained_betas, prediction_type, rescale_betas_zero_snr, \
-snr_shift_scale, lambda_min_clipped, timestep_type, timestep_spacing, steps_offset, set_alpha_to_one, use_karras_sigmas, \
-use_exponential_sigmas, use_beta_sigmas, use_lu_lambdas, final_sigmas_type, use_flow_sigmas, flow_shift, shift, \
+snr_shift_scale, lambda_min_clipped, timestep_type, timestep_spacing, steps_offset, set_alpha_to_one, \
+use_karras_sigmas, use_exponential_sigmas, use_beta_sigmas, use_lu_lambdas, final_sigmas_type, use_flow_sigmas, flow_shift, shift, \
 use_dynamic_shifting, time_shift_type, base_shift, max_shift, base_image_seq_len, max_image_seq_len, shift_terminal, \
 invert_sigmas, sigma_min, sigma_max, sigma_data, rho, thresholding, dynamic_thresholding_ratio, sample_max_value, \
 clip_sample, clip_sample_range
@@ -515,8 +517,8 @@ clip_sample, clip_sample_range
         if call < len(layout.calls):
             return call
         raise ValueError(
-            f"expected one of the {len(layout.calls)} calls of the run; received another after them; call set_timesteps "
-            "again for another run"
+            f"expected one of the {len(layout.calls)} calls of the run; received another after them; call "
+            "set_timesteps again for another run"
         )
 
     def _required(self) -> Layout:

@@ -156,4 +156,4 @@ def defaults(origin: type | None) -> dict[str, Any]:
 
 
 def _same(usual: Any, value: Any) -> bool:
-    return (type(usual) is type(value) and bool(usual == value)) or (usual is None and value is None)
+    return type(usual) is type(value) and bool(usual == value)

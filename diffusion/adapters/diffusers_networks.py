@@ -26,16 +26,17 @@ def from_diffusers(
     guidance_scale: float | None = None,
     mu: float | None = None,
 ) -> tuple[Callable[..., Array], Kind, NoiseSchedule]:
-    """Return network, prediction and schedule of a ``model`` of diffusers; see ``diffusion.Denoiser.from_diffusers``."""
+    """Return network, prediction and schedule of a ``model`` of diffusers; see ``Denoiser.from_diffusers``."""
     if not callable(model):
         raise TypeError(
-            f"expected a model of diffusers, called as model(sample, timestep, …); received {seen(model)}; pass pipe.unet "
-            "or pipe.transformer"
+            f"expected a model of diffusers, called as model(sample, timestep, …); received {seen(model)}; pass "
+            "pipe.unet or pipe.transformer"
         )
     config = getattr(scheduler, "config", scheduler)
     if not isinstance(config, Mapping):
         raise TypeError(
-            f"expected a scheduler of diffusers or its config, a mapping; received {seen(scheduler)}; pass pipe.scheduler"
+            f"expected a scheduler of diffusers or its config, a mapping; received {seen(scheduler)}; pass "
+            "pipe.scheduler"
         )
     if config is not scheduler and not config.get("_class_name"):
         config = {**config, "_class_name": type(scheduler).__name__}
@@ -150,7 +151,7 @@ def _both(key: str, without: Any, value: Any, batch: int, xp: Any) -> Any:
     if is_array(value) or is_array(without) or value != without:
         raise ValueError(
             f"expected {key!r} in the condition and in unconditional to be arrays with a batch axis, or the same; "
-            f"received {seen(value)} and {seen(without)}; guide by two calls instead: diffusion.guidance.classifier_free"
+            f"received {seen(value)} and {seen(without)}; guide by two calls: diffusion.guidance.classifier_free"
         )
     return value
 

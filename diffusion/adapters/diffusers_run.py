@@ -121,8 +121,8 @@ class Layout:
         expected = [t for t, _ in self.calls[call:]]
         if [evaluation.t for evaluation in plan.evaluations] != expected:
             raise ValueError(
-                f"expected a sampler whose steps make the same calls wherever it begins; received {self.chosen.name!r}, "
-                "which begins by steps with more calls; take start='corrected': "
+                "expected a sampler whose steps make the same calls wherever it begins; received "
+                f"{self.chosen.name!r}, which begins by steps with more calls; take start='corrected': "
                 f"sampler=diffusion.sampler({self.chosen.name!r}, start='corrected')"
             )
         schedule, source = self.process.schedule, self.process.predicts

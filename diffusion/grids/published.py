@@ -56,6 +56,7 @@ class Timesteps:
     whole: bool = True
 
     def __call__(self, steps: int, schedule: NoiseSchedule) -> np.ndarray:
+        """Return the times, without the last of a run to σ = 0."""
         to_zero = self.final == "zero"
         times = grids.timesteps(
             steps + to_zero,

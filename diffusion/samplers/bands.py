@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from diffusion.samplers.dpm_solver_v3.affine import Beside
-from expint.arguments import affordable, integer, real_values, seen
+from expint.arguments import integer, seen
+from expint.arrays import affordable, real_values
 from expint.backend import Array, array_namespace, asarray_like, to_numpy
 
 __all__ = ["Bands", "channels", "frequencies", "mask", "pixels", "sample_shape"]

@@ -12,12 +12,12 @@ from typing import Any, TypeAlias
 import numpy as np
 
 import expint
-from diffusion.grids.named import NAMED
 from diffusion.grids.published import karras, quadratic_in_t, uniform_in, uniform_in_lambda, uniform_in_t
 from diffusion.names import fold, resolve
 from diffusion.process.gauge import DATA, GAUGES, NOISE, RHO
 from diffusion.process.schedule import NoiseSchedule
 from diffusion.samplers.automatic import AUTO, Automatic
+from diffusion.samplers.elsewhere import GRIDS, meant
 from diffusion.samplers.ends import End
 from diffusion.samplers.fitted import FittedSampler
 from diffusion.samplers.ipndm_v import PublishedVariableSteps
@@ -201,29 +201,15 @@ def _find(name: str) -> Sampler | Automatic:
         return Sampler(f"{method.name}-{gauge}", method, GAUGES[gauge], _GRIDS[gauge], reference="")
 
 
-_STOCHASTIC = ("ancestral", "sde", "ddpm", "euler-a", "lcm", "tcd", "restart", "churn")
-_ELSEWHERE = {
-    "heun": "edm-heun",
-    "lms": "lms4",
-    "plms": "ipndm",
-    "pndm": "ipndm",
-    "unipc": "unipc2",
-    "uni-pc": "unipc2",
-}
-
-
 def _explain(spelt: str) -> None:
     """Raise ValueError that says what is meant by a folded name that other programs know and this library does not."""
-    deterministic, _, grid = next(
-        ((spelt[: -len(end) - 1], "-", end) for end in NAMED if spelt.endswith(f"-{end}")), (spelt, "", "")
-    )
-    if any(word in f"-{spelt}-" for word in (f"-{name}-" for name in _STOCHASTIC)):
-        near = next((known for known in sorted(SAMPLERS, key=len, reverse=True) if spelt.startswith(known)), "ddim")
+    found = meant(spelt, SAMPLERS)
+    if found is None:
+        return
+    if found.stochastic:
         raise ValueError(
-            f"expected a deterministic sampler; received {spelt!r}: stochastic samplers are not here yet; {near!r} "
-            "solves the ODE without noise"
+            f"expected a deterministic sampler; received {spelt!r}: stochastic samplers are not here yet; "
+            f"{found.name!r} solves the ODE without noise"
         )
-    name = _ELSEWHERE.get(deterministic, deterministic)
-    if name != spelt and name in SAMPLERS:
-        asked = f" and grid={grid!r} for the times" if grid else ""
-        raise ValueError(f"expected a sampler by its name here; received {spelt!r}; take {name!r}{asked}")
+    asked = f" and grid={GRIDS[found.grid]} for the times" if found.grid else ""
+    raise ValueError(f"expected a sampler by its name here; received {spelt!r}; take {found.name!r}{asked}")

@@ -282,8 +282,8 @@ def grouped_of_diffusers(order: int) -> Sampler:
     """Return the sampler of ``DPMSolverSinglestepScheduler`` of diffusers with its defaults, "singlestep3@diffusers".
 
     The scheduler goes back to the start of a group of timesteps for each of them: a step of order 2 or 3 ends the
-    group, and its nodes are the timesteps within. The last step leads to σ = 0. So ``steps`` of a run, or the times of a
-    grid, are its network calls.
+    group, and its nodes are the timesteps within. The last step leads to σ = 0. So ``steps`` of a run, or the times of
+    a grid, are its network calls.
 
     Parameters
     ----------

@@ -151,7 +151,7 @@ def test_where_no_step_starts_no_run_begins():
     scheduler = made("adams3-data")
     scheduler.set_timesteps(8)
     scheduler.set_begin_index(len(scheduler.timesteps) - 4)
-    with pytest.raises(ValueError, match="wherever it begins; received 'adams3-data'.*start='corrected'"):
+    with pytest.raises(ValueError, match=r"wherever it begins; received 'adams3-data'.*start='corrected'"):
         scheduler.step(NOISE, scheduler.timesteps[-4], NOISE)
 
 
@@ -202,7 +202,7 @@ def test_a_learned_variance_is_left_out_and_another_shape_refused():
     scheduler.set_timesteps(4)
     whole = torch.cat([NOISE, 100 * NOISE], 1)
     assert torch.equal(scheduler.step(whole, scheduler.timesteps[0], NOISE)[0], _first(scheduler))
-    with pytest.raises(ValueError, match="expected an output of the shape .* or with twice its channels; received"):
+    with pytest.raises(ValueError, match=r"expected an output of the shape .* or with twice its channels; received"):
         scheduler.step(NOISE[..., :1], scheduler.timesteps[1], NOISE)
 
 
@@ -553,7 +553,7 @@ def test_configurations_that_make_no_sense_are_refused(config, options, message)
 
 
 def test_options_that_nobody_knows_are_refused():
-    with pytest.raises(TypeError, match="expected options of the scheduler: .*; received stepps"):
+    with pytest.raises(TypeError, match=r"expected options of the scheduler: .*; received stepps"):
         Scheduler.from_config({"beta_schedule": "linear"}, stepps=3)
     with pytest.raises(TypeError, match="expected the config of a scheduler, a mapping; received"):
         Scheduler.from_config("stable-diffusion")

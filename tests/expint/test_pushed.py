@@ -55,7 +55,7 @@ def test_a_state_that_the_host_changes_is_the_state(name: str) -> None:
 
 def test_what_cannot_be_handed_in_is_refused() -> None:
     random = Plan(Scalar(0.0), (Step((0.0,), (Row((1.0, None), True, True),)),), 1, Layout(noise=1))
-    with pytest.raises(ValueError, match="expected a deterministic plan .* received one that draws noise"):
+    with pytest.raises(ValueError, match=r"expected a deterministic plan .* received one that draws noise"):
         pushed(random)
     silent = Plan(Scalar(0.0), (Step((0.0,), (Row((1.0,), False, True),)),), 1)
     with pytest.raises(ValueError, match="received one that does not"):
