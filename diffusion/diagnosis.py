@@ -81,9 +81,6 @@ def times_looked_at(plan: expint.Plan, schedule: NoiseSchedule) -> tuple[float, 
     return tuple(float(times[np.argmin(np.abs(lam + np.log(rho)))]) for rho in _LOOKED_AT)
 
 
-_PRODUCTS = ("state", "both", "data")
-
-
 def _mean_product(a: Array, b: Array) -> Array:
     """Return the mean of ``a b`` in single precision, where they are."""
     xp = array_namespace(a)

@@ -391,7 +391,7 @@ def test_singlestep_on_times_uniform_in_t_spends_its_calls_on_them(gauge, calls)
 
 
 def test_singlestep_runs_that_cannot_be_are_refused():
-    with pytest.raises(ValueError, match="order of 1, 2 or 3, received 4"):
+    with pytest.raises(ValueError, match="expected order to be an integer ≤ 3, received 4"):
         diffusion.orders_for_calls(8, 4)
     with pytest.raises(ValueError, match="at least 3 calls for a step of order 3, received 2"):
         diffusion.orders_for_calls(2, 3)
