@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import expint
+from expint.operators import TimeScaled
 from expint.operators.over_time.time_integral import Clock, Integral
 
 UNIT = st.floats(-1, 1)
