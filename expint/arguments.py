@@ -223,8 +223,9 @@ def refuse_gradients(name: str, value: Any) -> None:
     TypeError
         If it is one; under ``torch.no_grad()`` nothing is lost, and tensors are taken as the numbers that they are.
     """
+    torch = sys.modules.get("torch")
     for one in value if isinstance(value, list | tuple) else (value,):
-        if getattr(one, "requires_grad", False) and _torch_records():
+        if torch is not None and getattr(one, "requires_grad", False) and torch.is_grad_enabled():
             raise TypeError(
                 f"expected {name} without a gradient, received a tensor that requires one: times, steps and tolerances "
                 "are constants of a run, and the gradient would be lost; detach it, and let nonlinear hold what is "
@@ -236,11 +237,6 @@ def refuse_gradients(name: str, value: Any) -> None:
                 "tolerances are constants of a run; leave it out of what is traced (jax.jit: static_argnames), and let "
                 "nonlinear hold what is differentiated"
             )
-
-
-def _torch_records() -> bool:
-    torch = sys.modules.get("torch")
-    return torch is not None and bool(torch.is_grad_enabled())
 
 
 def is_traced(value: Any) -> bool:

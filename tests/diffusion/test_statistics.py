@@ -60,6 +60,10 @@ def test_times_outside_the_tables_are_refused():
     statistics = tables(np.random.default_rng(2))
     with pytest.raises(ValueError, match=r"within that of the statistics, .* received \[9, 9\]; shorten the grid"):
         statistics.at(9.0)
+    with pytest.raises(ValueError, match=r"received \[nan, nan\]"):
+        statistics.at(float("nan"))
+    with pytest.raises(TypeError, match="expected half_log_snr to be an array of real numbers, received None"):
+        statistics.at(None)
     with pytest.raises(ValueError, match="expected 'data' or 'noise', received 'velocity'"):
         Statistics.of_prediction("velocity")
 

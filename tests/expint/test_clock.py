@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import expint
+from expint.operators import TimeScaled
 from expint.operators.over_time.time_integral import Clock, Integral
 
 UNIT = st.floats(-1, 1)
@@ -90,3 +92,11 @@ def test_narrow_pulses_of_the_rate_are_found_wherever_they_are(place: float, wid
 
     ends = math.erf(3 * (1 - place) / width) + math.erf(3 * place / width)
     assert abs(Integral(rate, 0.0, 1.0)(1.0) - width / 6 * math.sqrt(math.pi) * ends) < 1e-13
+
+
+def test_dense_output_at_no_time_is_refused() -> None:
+    scaled = TimeScaled(lambda t: 1 + t, -1.0)
+    solution = expint.solve_ivp(lambda t, y: 0 * y, (0, 1), np.ones(2), linear=scaled, rtol=1e-4, dense_output=True)
+    for wrong in (math.nan, [0.5, math.nan], 1.5):
+        with pytest.raises(ValueError, match="expected a time between"):
+            solution.sol(wrong)

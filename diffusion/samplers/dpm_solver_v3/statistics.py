@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from diffusion.optional import require
+from expint.arrays import real_values
 
 __all__ = ["Statistics"]
 
@@ -128,9 +129,9 @@ class Statistics:
         return cls(**stored)
 
     def _place(self, half_log_snr: np.ndarray | float) -> tuple[np.ndarray, np.ndarray]:
-        lam, table = np.asarray(half_log_snr, dtype=np.float64), self.half_log_snr
+        lam, table = real_values("half_log_snr", half_log_snr), self.half_log_snr
         slack = _ROUNDING * (table[-1] - table[0])
-        if np.any(lam < table[0] - slack) or np.any(lam > table[-1] + slack):
+        if not np.all((lam >= table[0] - slack) & (lam <= table[-1] + slack)):  # nan is outside
             raise ValueError(
                 f"expected times with half-log-SNR within that of the statistics, [{table[0]:.4g}, {table[-1]:.4g}]; "
                 f"received [{lam.min():.4g}, {lam.max():.4g}]; shorten the grid or estimate over a wider one"
