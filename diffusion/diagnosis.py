@@ -81,9 +81,6 @@ def times_looked_at(plan: expint.Plan, schedule: NoiseSchedule) -> tuple[float, 
     return tuple(float(times[np.argmin(np.abs(lam + np.log(rho)))]) for rho in _LOOKED_AT)
 
 
-_PRODUCTS = ("state", "both", "data")
-
-
 def _mean_product(a: Array, b: Array) -> Array:
     """Return the mean of ``a b`` in single precision, where they are."""
     xp = array_namespace(a)
@@ -103,7 +100,9 @@ def warn_off_scale(
     try:
         last = run.y[-1, ...]
         samples = _number(_mean_product(last, last))
-        called = [call._replace(**{part: _number(getattr(call, part)) for part in _PRODUCTS}) for call in first]
+        called = [
+            call._replace(state=_number(call.state), both=_number(call.both), data=_number(call.data)) for call in first
+        ]
         complaints = [_complaint(call, samples, first=call is called[0]) for call in called[:2]]
         complaints += [_off_noise(call, samples, _steps(denoiser.schedule, plan, call.t)) for call in called[1:]]
     except TypeError:
