@@ -157,7 +157,7 @@ def test_a_run_that_is_always_rejected_ends_by_name(policy: Any, first: float) -
 def test_steps_of_one_small_error_grow_to_where_the_controller_leads(
     controller: Controller, rungs: int, order: int
 ) -> None:
-    """Steps of the error C h^{p+1} reach, but for one rung and the dead band, the one that the controller holds."""
+    """Steps of the error C h^{p+1} reach, but for a tenth of it and one rung, the one that the controller holds."""
     policy = StepPolicy(controller, order, SPAN, rungs)
     settled = controller.safety ** ((order + 1) / sum(controller.beta))
     state = policy.begin(1e-3, lambda **aim: math.nan)
@@ -166,7 +166,7 @@ def test_steps_of_one_small_error_grow_to_where_the_controller_leads(
         h = state.rung
         error = settled * h ** (order + 1)  # the step that the controller holds is 1
         state = policy.accepted(state, h, error, order, lambda _: math.nan, SPAN)
-    assert 2.0 ** (-1 / rungs) / 1.2 < policy.prepare(state).h <= 1.2
+    assert 0.1 ** (1 / (order + 1)) * 2.0 ** (-1 / rungs) < policy.prepare(state).h <= 1.2
 
 
 def test_an_error_of_zero_before_makes_no_step_shorter() -> None:

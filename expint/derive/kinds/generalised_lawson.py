@@ -9,8 +9,8 @@ known, and the Runge–Kutta method with coefficients α, β behind the integrat
         + h \sum_k \alpha_{ik} e^{(c_i - c_k) z} (N(Y_k) - p(c_k)).
 
 In the modified methods the last stage joins the nodes of the polynomial that is integrated for y_{n+1}, which gains one
-order of quadrature. Krogstad (2005); on any grid, since the nodes of p are the
-positions of the remembered values of N; of those that nearly coincide p takes one.
+order of quadrature. Krogstad (2005); on any grid, since the nodes of p are the positions of the remembered values of N.
+Of those that nearly coincide p takes one.
 """
 
 from __future__ import annotations
