@@ -274,10 +274,10 @@ NOISE = RNG.standard_normal((2, *SHAPE))
 @pytest.mark.parametrize(
     ("schedule", "words"),
     [
-        (diffusion.VP.linear(0.1, 19.9), "α ="),
-        (diffusion.VP.cosine(t_start=1.0), "α ="),
-        (diffusion.FlowMatching(t_start=1.0), "α ="),
-        (diffusion.EDM(0.01, 1.0), "α ="),
+        (diffusion.VP.linear(0.1, 19.9), "with α at t ="),
+        (diffusion.VP.cosine(t_start=1.0), "with α at t ="),
+        (diffusion.FlowMatching(t_start=1.0), "with α at t ="),
+        (diffusion.EDM(0.01, 1.0), "with α at t ="),
     ],
 )
 def test_another_schedule_is_refused(schedule: diffusion.NoiseSchedule, words: str) -> None:
@@ -300,6 +300,13 @@ def test_flow_networks_that_are_told_another_time_are_refused() -> None:
     sampler = diffusion.freeze("euler", after, steps=3)
     with pytest.raises(ValueError, match="the time that networks are told"):
         diffusion.sample(diffusion.Denoiser(network, "flow", before), NOISE, sampler=sampler)
+
+
+def test_another_scale_of_the_data_is_refused_where_the_prediction_depends_on_it() -> None:
+    sampler = diffusion.freeze("adams2-edm", diffusion.EDM(), steps=3)
+    with pytest.raises(ValueError, match=r"with sigma_data = 0.5; received EDM\(.*\), with 0.6"):
+        sampler.plan_on(diffusion.EDM(sigma_data=0.6))
+    diffusion.freeze("euler", diffusion.EDM(), steps=3).plan_on(diffusion.EDM(sigma_data=0.6))
 
 
 def test_another_prediction_or_shape_is_refused() -> None:
