@@ -25,17 +25,19 @@ import numpy as np
 
 from diffusion.adapters import diffusers_grids as spacing
 from diffusion.adapters.diffusers_config import defaults, translated
-from diffusion.adapters.diffusers_process import Process, kind_of_process, process_of
-from diffusion.adapters.diffusers_run import Layout, Run, laid_out
-from diffusion.grids.published import Timesteps
+from diffusion.adapters.diffusers_layout import Wanted, refuses_zero
+from diffusion.adapters.diffusers_process import kind_of_process, process_of
+from diffusion.adapters.diffusers_run import Layout, Run
 from diffusion.optional import require
 from diffusion.process.schedule import NoiseSchedule
 from diffusion.samplers.automatic import Automatic
 from diffusion.samplers.catalogue import sampler as find_sampler
-from diffusion.samplers.ends import End
+from diffusion.samplers.ends import End, taper
+from diffusion.samplers.presets import TaperBelow
 from diffusion.samplers.sampler import Sampler
 from expint.arguments import seen
 
+require("torch", "torch>=2.4,<3")
 require("diffusers", "diffusers>=0.31,<1")
 
 import diffusers as _library
@@ -65,6 +67,9 @@ class Scheduler(SchedulerMixin, ConfigMixin):
         flow matching; and else "sampler".
     interpolation
         How noise levels lie between two timesteps of a table; see ``diffusion.VP.from_alphas_cumprod``.
+    lower_order_final
+        Whether a multistep sampler lowers its order in the last steps, to 1 in the last of all. On grids whose last
+        steps are long, as those of flow matching with a shift, high orders overshoot there; "auto" sees to it itself.
     process
         "betas", "flow" or "edm"; None as the other arguments imply.
     spare_timesteps
@@ -74,10 +79,10 @@ class Scheduler(SchedulerMixin, ConfigMixin):
         "from-below" for the even levels of flow matching that the DPM-Solvers of diffusers have.
     num_train_timesteps, beta_start, beta_end, beta_schedule, trained_betas, prediction_type, rescale_betas_zero_snr, \
 snr_shift_scale, lambda_min_clipped, timestep_type, timestep_spacing, steps_offset, set_alpha_to_one, \
-use_karras_sigmas, use_exponential_sigmas, use_beta_sigmas, use_lu_lambdas, final_sigmas_type, use_flow_sigmas, flow_shift, shift, \
-use_dynamic_shifting, time_shift_type, base_shift, max_shift, base_image_seq_len, max_image_seq_len, shift_terminal, \
-invert_sigmas, sigma_min, sigma_max, sigma_data, rho, thresholding, dynamic_thresholding_ratio, sample_max_value, \
-clip_sample, clip_sample_range
+use_karras_sigmas, use_exponential_sigmas, use_beta_sigmas, use_lu_lambdas, final_sigmas_type, use_flow_sigmas, \
+flow_shift, shift, use_dynamic_shifting, time_shift_type, base_shift, max_shift, base_image_seq_len, \
+max_image_seq_len, shift_terminal, invert_sigmas, sigma_min, sigma_max, sigma_data, rho, thresholding, \
+dynamic_thresholding_ratio, sample_max_value, clip_sample, clip_sample_range
         As in the schedulers of diffusers.
 
     Attributes
@@ -124,6 +129,7 @@ clip_sample, clip_sample_range
         use_beta_sigmas: bool = False,
         use_lu_lambdas: bool = False,
         final_sigmas_type: str | None = None,
+        lower_order_final: bool = False,
         use_flow_sigmas: bool = False,
         flow_shift: float | None = None,
         flow_levels: str | None = None,
@@ -160,7 +166,6 @@ clip_sample, clip_sample_range
                 f"expected grid to be 'sampler', 'config' or a function (steps, schedule) ↦ decreasing times; received "
                 f"{seen(grid)}; times themselves are given to set_timesteps(timesteps=…) or (sigmas=…)"
             )
-        self._refuses_zero = getattr(found.end, "at_zero", None) == "refused"
         self._rule = find_sampler(found, grid=grid if callable(grid) else None, end=self._end(found))
         self._grid = "sampler" if callable(grid) else grid
         named = isinstance(sampler, str)
@@ -169,6 +174,9 @@ clip_sample, clip_sample_range
         self._unsaved += ["grid"] * callable(grid)
         spacing.spacing_of(self.config)
         self._process = process_of(self.config)
+        if self.config["prediction_type"] is None:
+            usual = {"flow": "flow_prediction"}.get(self._process.kind, "epsilon")
+            self.register_to_config(prediction_type=usual)  # pipelines read it
         self._layout: Layout | None = None
         self.num_inference_steps: int | None = None
         count = self._process.count
@@ -183,18 +191,18 @@ clip_sample, clip_sample_range
             raise ValueError(
                 f"expected final_sigmas_type to be 'zero' or 'sigma_min'; received {final!r}; leave it out"
             )
+        end = _lowered(sampler) if self.config["lower_order_final"] else sampler.end
         if final is None:
-            return None
-        if final == "zero" and self._refuses_zero:
+            return end
+        if final == "zero" and refuses_zero(sampler):
             warnings.warn(
                 f"not followed: final_sigmas_type='zero' (the scheduler that {sampler.name!r} reproduces makes no step "
                 "to σ = 0; the run ends at the least noise level)",
                 UserWarning,
                 stacklevel=4,
             )
-            return None
-        end = End() if sampler.end is None else sampler.end
-        return replace(end, zero=(end.zero or 1) if final == "zero" else None)
+            return end
+        return replace(end or End(), zero=((end or End()).zero or 1) if final == "zero" else None)
 
     def _forget(self) -> None:
         """Begin anew: nothing is remembered, and no step was made."""
@@ -345,84 +353,11 @@ clip_sample, clip_sample_range
             As ``diffusion.sample`` does for a grid: if it is not decreasing, or leaves the range of the schedule.
         """
         n, given, levels = spacing.asked_for(num_inference_steps, timesteps, sigmas)
-        process, steps, grid = self._process, None, None
-        if process.kind == "flow":
-            process, steps, grid = self._flow_grid(n, given, levels, mu)
-        elif levels is not None:
-            ends = levels[:-1] if levels[-1] == 0.0 and levels.size > 1 else levels
-            if not np.all(ends > 0.0):
-                raise ValueError(f"expected sigmas > 0, but for the last; received {ends.min()}; drop it")
-            grid = np.append(process.schedule.time(-np.log(ends)), levels[ends.size :])
-        elif given is not None:
-            starts = process.times(given)
-            grid = np.append(starts, 0.0 if self._to_zero() else self._last(starts))
-        else:
-            steps, grid = self._own_or_spaced(n)
         limit = self._limit if self.config["thresholding"] or self.config["clip_sample"] else None
-        self._layout = laid_out(process, self._rule_for(process, grid), steps, grid, limit)
+        wanted = Wanted(self.config, self._process, self._rule, self._grid, limit)
+        self._layout = wanted.layout(n, given, levels, mu)
         self._publish(n, device)
         self._forget()
-
-    def _to_zero(self) -> bool:
-        """Whether a run goes on to σ = 0."""
-        final = self.config["final_sigmas_type"]
-        return not self._refuses_zero and (
-            self.config["set_alpha_to_one"] is not False if final is None else final == "zero"
-        )
-
-    def _last(self, starts: np.ndarray) -> list[float]:
-        """Return the time at which a run to the least noise level ends, unless its last step starts there."""
-        end = self._process.schedule.t_end
-        return [end] if starts[-1] > end * (1.0 + 1e-9) else []
-
-    def _own_or_spaced(self, n: int) -> tuple[int | None, np.ndarray | None]:
-        """Return the number of steps for the grid of the sampler, or the grid of the configuration."""
-        asked, rule, config = spacing.spacing_of(self.config), self._rule.grid, self.config
-        if isinstance(rule, Timesteps):  # laid out as a scheduler of diffusers does, whose options these are
-            config = {**config, "spare_timesteps": rule.spare, "whole": rule.whole}
-            if config["timestep_spacing"] is None or self._grid == "sampler":
-                config |= {"timestep_spacing": rule.spacing, "steps_offset": config["steps_offset"] or rule.offset}
-        elif self._grid is None and asked is None and self._starts_pure():
-            asked, config = "timesteps", {**config, "timestep_spacing": "trailing"}  # which starts there
-        elif self._grid == "sampler" or (self._grid is None and asked is None):
-            return n, None
-        asked = asked or ("karras" if self._process.kind == "edm" else "timesteps")
-        return None, spacing.grid_of_config(config, self._process, asked, n, to_zero=self._to_zero())
-
-    def _starts_pure(self) -> bool:
-        """Whether a table ends in α = 0, where the clocks of most grids are infinite."""
-        schedule = self._process.schedule
-        return not isinstance(self._rule, Automatic) and float(schedule.alpha(schedule.t_start)) == 0.0
-
-    def _flow_grid(
-        self, n: int, given: np.ndarray | None, levels: np.ndarray | None, mu: float | None
-    ) -> tuple[Process, int | None, np.ndarray | None]:
-        """Return the process with its shift, and the number of steps or the grid."""
-        shift = spacing.shift_of(self.config, mu)
-        if self._grid == "sampler" and given is None and (levels is None or spacing.is_even(levels)):
-            shifted = process_of(self.config, shift)
-            return shifted.between(0.9999), n, None
-        process = process_of(self.config)
-        if given is not None:
-            level = np.asarray(process.times(given))
-        else:
-            level = spacing.flow_levels(self.config, n, levels, shift)
-        if not (np.all(level > 0.0) and np.all(level <= 1.0 + 1e-6)):
-            raise ValueError(f"expected noise levels in (0, 1]; received {level.min()} … {level.max()}; correct them")
-        level = np.minimum(level, 1.0)
-        process = process.between(1.0, min(1e-3, float(level[-1])))
-        return process, None, np.append(level, 0.0) if self._to_zero() else level
-
-    def _rule_for(self, process: Process, grid: np.ndarray | None) -> Sampler | Automatic:
-        """Return the sampler; as it is, but for a run in flow matching from pure noise that it cannot start."""
-        if grid is None or process.kind != "flow" or float(grid[0]) < 1.0 or isinstance(self._rule, Automatic):
-            return self._rule
-        if self._rule.gauge.predicts != "data" and self._rule.method.order > 1:
-            with np.errstate(divide="ignore"):
-                start = self._rule.gauge.clock.value(process.schedule, np.array([1.0]))
-            if not np.all(np.isfinite(start)):
-                grid[0] = 0.9999 if len(grid) < 2 or grid[1] < 0.9999 else 0.5 * (1.0 + grid[1])
-        return self._rule
 
     def _publish(self, n: int, device: Any) -> None:
         """Make the tensors that pipelines read: ``timesteps`` and ``sigmas``."""
@@ -453,6 +388,10 @@ clip_sample, clip_sample_range
         sample: torch.Tensor,
         generator: Any = None,
         return_dict: bool = True,
+        *,
+        eta: float = 0.0,
+        use_clipped_model_output: bool | None = None,
+        variance_noise: Any = None,
     ) -> SchedulerOutput | tuple[torch.Tensor]:
         """Return the state at which the network is to be called next, or the last one.
 
@@ -462,13 +401,17 @@ clip_sample, clip_sample_range
             The output of the network at ``sample`` and ``timestep``. If it has twice the channels, as that of a
             network with a learned variance, its first half.
         timestep
-            One of ``timesteps``.
+            One of ``timesteps``; another than the next one begins anew, with nothing remembered.
         sample
             The state there, which the pipeline may have changed.
         generator
             Not used: the samplers draw no noise.
         return_dict
             Whether ``SchedulerOutput(prev_sample)`` is returned, or a tuple.
+        eta
+            0: the noise of DDIM, as its pipeline passes it.
+        use_clipped_model_output, variance_noise
+            Not used without noise.
 
         Raises
         ------
@@ -476,7 +419,9 @@ clip_sample, clip_sample_range
             If `set_timesteps` was not called, if the timestep is none of the run or no step starts where it jumps to,
             or if the output is not like the state.
         """
-        del generator
+        del generator, use_clipped_model_output, variance_noise
+        if eta != 0.0:
+            raise ValueError(f"expected eta = 0, as the sampler draws no noise; received {eta!r}; leave it out")
         call = self._call_at(timestep)
         if self._run is None or call != self._step_index or self._other_shape(sample):
             self._run, self._memory = self._required().run_from(call), None
@@ -485,6 +430,8 @@ clip_sample, clip_sample_range
         output = output if output.dtype == x.dtype else output.to(x.dtype)
         self._memory, point = self._run.advance(self._memory, call, x, output)
         self._step_index = call + 1
+        if self._step_index == len(self._told):
+            self._memory = None  # nothing looks at the outputs any more
         point = point if point.dtype == sample.dtype else point.to(sample.dtype)
         return SchedulerOutput(prev_sample=point) if return_dict else (point,)
 
@@ -588,6 +535,15 @@ def _origin(config: Mapping[str, Any]) -> type | None:
 
 
 _EXACT = (torch.float32, torch.float64)
+
+
+def _lowered(sampler: Sampler | Automatic) -> End | None:
+    """Return the end of a ``sampler`` at which a multistep method lowers its order; of others as it is."""
+    end, method = sampler.end, getattr(sampler, "method", None)
+    if end is None or end.orders or method is None or method.history < 2:
+        return end
+    order = int(getattr(method, "q", method.order))
+    return TaperBelow(taper(order).orders, end.methods, end.correct, end.zero, at_zero="counted")
 
 
 def _is_named(sampler: Sampler | Automatic) -> bool:

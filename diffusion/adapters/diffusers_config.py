@@ -51,6 +51,7 @@ _ASKED = (
     "use_beta_sigmas",
     "use_lu_lambdas",
     "final_sigmas_type",
+    "lower_order_final",
     "thresholding",
     "clip_sample",
 )
@@ -68,7 +69,6 @@ _REASONS = {
             "predict_x0",
             "disable_corrector",
             "solver_p",
-            "lower_order_final",
             "euler_at_final",
         ),
         _STEP,

@@ -1,8 +1,10 @@
 """The scheduler for pipelines of diffusers: the runs of ``diffusion.sample``, made from outside."""
 
+import importlib
 import json
 import math
 import pickle
+import sys
 import warnings
 from functools import cache
 
@@ -314,6 +316,27 @@ def test_every_sampler_runs_on_the_noise_levels_of_a_pipeline_of_flow_matching(n
     assert float((x - _exact_flow()).abs().mean()) < 0.1
 
 
+@pytest.mark.filterwarnings("ignore:not followed from the configuration")
+def test_the_order_is_lowered_at_the_end_where_it_is_asked_for():
+    """The last levels of this shift are 0.34, 0.009 and 0: on them third order overshoots."""
+    errors = {}
+    for lower in (False, True):
+        ours = Scheduler.from_config({"shift": 3.0}, sampler="unipc3", lower_order_final=lower)
+        errors[lower] = float((flow_run(ours) - _exact_flow()).abs().mean())
+    assert errors[True] < 0.5 * errors[False]
+    for lower in (False, True):  # theirs lowers it by default
+        theirs = diffusers.UniPCMultistepScheduler(solver_order=3, solver_type="bh2", trained_betas=BETAS.tolist())
+        ours = Scheduler.from_config(theirs.config, sampler="unipc3-bh2@diffusers", lower_order_final=lower)
+        ends = []
+        for scheduler in (theirs, ours):
+            scheduler.set_timesteps(6)
+            x = NOISE
+            for t in scheduler.timesteps:
+                x = scheduler.step(EPS(x, (int(t) + 1) / 1000), t, x, return_dict=False)[0]
+            ends.append(x)
+        torch.testing.assert_close(ends[1], ends[0], rtol=0, atol=1e-5)
+
+
 def test_networks_that_run_from_noise_at_zero_are_told_so():
     """Mochi: timesteps 1000 (1 − σ), and the slope x₀ − ε."""
     theirs = diffusers.FlowMatchEulerDiscreteScheduler(invert_sigmas=True)
@@ -371,6 +394,43 @@ def test_a_video_network_told_the_logarithm_of_the_noise_level():
         ends.append(x)
     torch.testing.assert_close(ours.timesteps, theirs.timesteps.float(), rtol=0, atol=1e-5)
     torch.testing.assert_close(ends[1], ends[0], rtol=0, atol=5e-4)  # theirs is in single precision, σ = 700
+
+
+def test_a_network_may_return_the_same_memory_again_and_again():
+    """As compiled ones do."""
+    for predicts in ("epsilon", "sample"):
+        scheduler = Scheduler.from_config({"beta_schedule": "linear"}, sampler="dpmpp-3m", prediction_type=predicts)
+        model = gaussian_mixture(*MIXTURE, VP, predicts={"epsilon": "noise", "sample": "data"}[predicts])
+        memory = torch.empty_like(NOISE)
+        ends = []
+        for network in (model, lambda x, t, model=model, memory=memory: memory.copy_(model(x, t))):
+            scheduler.set_timesteps(6)
+            ends.append(pushed(scheduler, network, NOISE))
+        assert torch.equal(*ends)
+
+
+def test_noise_that_a_pipeline_asks_for_in_a_step_is_refused():
+    scheduler = made()
+    scheduler.set_timesteps(3)
+    scheduler.step(NOISE, scheduler.timesteps[0], NOISE, eta=0.0, use_clipped_model_output=None)  # what DDIM's passes
+    with pytest.raises(ValueError, match=r"expected eta = 0, as the sampler draws no noise; received 0\.5"):
+        scheduler.step(NOISE, scheduler.timesteps[1], NOISE, eta=0.5)
+
+
+def test_nothing_is_kept_after_the_last_step():
+    scheduler = made()
+    scheduler.set_timesteps(3)
+    pushed(scheduler, EPS, NOISE)
+    assert scheduler._memory is None
+
+
+def test_without_diffusers_a_sentence_says_what_to_install(monkeypatch):
+    for name in [name for name in sys.modules if name.partition(".")[0] == "diffusers"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "diffusers", None)
+    monkeypatch.delitem(sys.modules, "diffusion.adapters.diffusers")
+    with pytest.raises(ImportError, match=r'this needs diffusers, .*; run: pip install "diffusers>=0\.31,<1"'):
+        importlib.import_module("diffusion.adapters.diffusers")
 
 
 # What configurations say
