@@ -1,0 +1,182 @@
+"""Which numbers of a run are free: charts between the values of a run and a vector of parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from diffusion.process.clock import LOG_FLOW
+from diffusion.process.schedule import NoiseSchedule
+from diffusion.tuning.values import Values
+
+__all__ = ["Chart", "GridChart", "PlanChart", "clock_of", "times_of"]
+
+_GAP = 1e-3
+"""The least step, in units of the mean step of the clock."""
+
+
+class Chart(Protocol):
+    """A map from parameters to the values of a run."""
+
+    def values(self, parameters: np.ndarray) -> Values | None:
+        """Return the values of a run, None where the parameters make none."""
+
+    @property
+    def stages(self) -> list[int]:
+        """For each parameter the first point of the run that it moves."""
+
+    def steps(self, parameters: np.ndarray, sizes: list[float], eta: float) -> np.ndarray:
+        """Return by how much each parameter is moved for a difference, ``sizes`` those of x_T and the predictions."""
+
+
+def clock_of(schedule: NoiseSchedule, times: Any) -> np.ndarray:
+    """Return log(1 + α/σ): finite from pure noise on, and λ near the data."""
+    return np.asarray(LOG_FLOW.value(schedule, np.asarray(times, dtype=np.float64)))
+
+
+def times_of(schedule: NoiseSchedule, u: np.ndarray) -> np.ndarray:
+    """Return the times at which log(1 + α/σ) is ``u``, within the range of the schedule."""
+    with np.errstate(divide="ignore"):
+        times = np.asarray(LOG_FLOW.time(schedule, u))
+    return np.clip(times, schedule.t_end, schedule.t_start)
+
+
+def _ordered(u: np.ndarray, least: float) -> bool:
+    return bool(np.all(np.isfinite(u)) and np.all(np.diff(u) >= least))
+
+
+@dataclass(frozen=True)
+class GridChart:
+    """The inner times of a run alone: the weights are the exact ones of a sampler on these times.
+
+    Parameters
+    ----------
+    schedule
+        Whose times they are.
+    exact
+        The values of the sampler on given times, the first and the last of the run among them; None where it has none.
+    ends
+        The first and the last time.
+    inner
+        The number of times between them.
+    """
+
+    schedule: NoiseSchedule
+    exact: Callable[[np.ndarray], Values | None]
+    ends: tuple[float, float]
+    inner: int
+
+    def parameters(self, times: np.ndarray) -> np.ndarray:
+        """Return the parameters of the times of a run, its ends included."""
+        return clock_of(self.schedule, times[1:-1])
+
+    def times(self, parameters: np.ndarray) -> np.ndarray:
+        """Return all times."""
+        return np.concatenate([[self.ends[0]], times_of(self.schedule, parameters), [self.ends[1]]])
+
+    def values(self, parameters: np.ndarray) -> Values | None:
+        """Return the values of the sampler on these times."""
+        first, last = clock_of(self.schedule, self.ends)
+        if not _ordered(np.array([first, *parameters, last]), _GAP * (last - first) / (self.inner + 1)):
+            return None
+        return self.exact(self.times(parameters))
+
+    @property
+    def stages(self) -> list[int]:
+        """Every time moves the point that lies there."""
+        return list(range(1, 1 + self.inner))
+
+    def steps(self, parameters: np.ndarray, sizes: list[float], eta: float) -> np.ndarray:
+        """Return equal steps of the clock."""
+        del sizes
+        return np.full(len(parameters), eta)
+
+
+@dataclass(frozen=True)
+class PlanChart:
+    """The times and the weights of a run, each free or not.
+
+    Parameters
+    ----------
+    schedule
+        Whose times they are.
+    base
+        The values of what is not free.
+    end
+        (α, σ) at the end of the run.
+    free_times
+        Whether the inner times are free.
+    early
+        Whether the first call may be made later than at the start of the run, at a multiple of the first state.
+    consistent
+        Whether x_0 and ε that are constant are solved for exactly: c_i = σ_i/σ_T and c_i α_T + Σ_j d_ij = α_i. The
+        newest weight of every row then follows from the others.
+    window
+        How many of the newest weights of a row are free.
+    """
+
+    schedule: NoiseSchedule
+    base: Values
+    end: tuple[float, float]
+    free_times: bool = True
+    early: bool = True
+    consistent: bool = False
+    window: int = 1000
+
+    @property
+    def _entries(self) -> list[tuple[int, int]]:
+        """The free weights (point, column), column −1 that of the first state."""
+        n, early = self.base.calls, self.early and self.free_times
+        newest = 1 if self.consistent else 0
+        own = [] if self.consistent else [(i, -1) for i in range(0 if early else 1, n + 1)]
+        return [*own, *((i, j) for i in range(1, n + 1) for j in range(max(0, i - self.window), i - newest))]
+
+    @property
+    def _moved(self) -> list[int]:
+        """The times that are free."""
+        n = self.base.calls
+        return [] if not self.free_times else list(range(0 if self.early and not self.consistent else 1, n))
+
+    @property
+    def stages(self) -> list[int]:
+        """The first point that each parameter moves; a time moves its point only where the weights follow it."""
+        return [*self._moved, *(i for i, _ in self._entries)]
+
+    def parameters(self, values: Values) -> np.ndarray:
+        """Return the parameters of the ``values``."""
+        weights = [values.c[i] if j < 0 else values.D[i, j] for i, j in self._entries]
+        return np.concatenate([clock_of(self.schedule, values.times[self._moved]), np.array(weights)])
+
+    def values(self, parameters: np.ndarray) -> Values | None:
+        """Return the values of a run."""
+        moved = self._moved
+        times, c, D = self.base.times.copy(), self.base.c.copy(), self.base.D.copy()
+        u = clock_of(self.schedule, [self.schedule.t_start, *times, self.schedule.t_end])
+        u[1:-1][moved] = np.maximum(parameters[: len(moved)], u[0])
+        least = _GAP * (u[-1] - u[0]) / len(u)
+        if not _ordered(u[1:], least) or not np.all(np.isfinite(parameters)):
+            return None
+        times[moved] = times_of(self.schedule, u[1:-1][moved])
+        for (i, j), weight in zip(self._entries, parameters[len(moved) :], strict=True):
+            if j < 0:
+                c[i] = weight
+            else:
+                D[i, j] = weight
+        return self._consistent(Values(times, c, D)) if self.consistent else Values(times, c, D)
+
+    def _consistent(self, values: Values) -> Values:
+        alpha = np.append(self.schedule.alpha(values.times), self.end[0])
+        sigma = np.append(self.schedule.sigma(values.times), self.end[1])
+        c, D, n = sigma / sigma[0], values.D.copy(), values.calls
+        newest = np.arange(n)
+        D[newest + 1, newest] = 0.0
+        D[newest + 1, newest] = (alpha - c * alpha[0] - D.sum(axis=1))[1:]
+        return Values(values.times, c, D)
+
+    def steps(self, parameters: np.ndarray, sizes: list[float], eta: float) -> np.ndarray:
+        """Return equal steps of the clock, and steps of the weights that move a point by equal amounts."""
+        weights = [eta * sizes[0] / max(sizes[1 + j], 1e-3 * sizes[0]) for _, j in self._entries]
+        return np.concatenate([np.full(len(self._moved), eta), np.array(weights)])

@@ -1,0 +1,86 @@
+r"""A run in its canonical form, and the run itself.
+
+.. math:: x_i = c_i \, x_T + \sum_{j<i} d_{ij} \, x_0(x_j, \tau_j), \qquad i = 0 \dots n,
+
+with x_0, …, x_{n-1} the points at which the network is called and x_n the sample. Every sampler of one call a step is
+such a table of numbers, and so is everything that is fitted here.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from diffusion.denoiser import Denoiser
+from expint.backend import Array, all_finite
+
+__all__ = ["Run", "Values", "run", "without_gradients"]
+
+
+class Values(NamedTuple):
+    """The numbers of a run of n calls.
+
+    Attributes
+    ----------
+    times
+        τ of shape (n,), decreasing: the times at which the network is evaluated.
+    c
+        Of shape (n + 1,) or (n + 1, K): the coefficients of the start; K bands have each their own.
+    D
+        Of shape (n + 1, n) or (n + 1, n, K): those of the predicted data, zero from the diagonal on.
+    """
+
+    times: np.ndarray
+    c: np.ndarray
+    D: np.ndarray
+
+    @property
+    def calls(self) -> int:
+        """The number of network calls n."""
+        return len(self.times)
+
+
+class Run(NamedTuple):
+    """The points x_0 … x_n of a run, and the data that the network predicted at the first n."""
+
+    points: list[Array]
+    data: list[Array]
+
+
+def run(denoiser: Denoiser, values: Values, start: Array, known: Run | None = None, stage: int = 0) -> Run:
+    """Run the ``values`` from the state ``start``; of a ``known`` run all before the point ``stage`` is taken over.
+
+    It is the run of a plan in another order of summation: every point is combined anew from what came before, so that
+    a change of one number needs only the calls after it.
+    """
+    points = [] if known is None else known.points[:stage]
+    data = [] if known is None else known.data[:stage]
+    for i in range(stage, values.calls + 1):
+        points.append(combined([values.c[i], *values.D[i, :i]], [start, *data[:i]]))
+        if i < values.calls:
+            data.append(1.0 * denoiser.predict(points[i], float(values.times[i]), "data"))
+    return Run(points, data)
+
+
+def combined(weights: Sequence[Any], columns: Sequence[Array]) -> Array:
+    """Return the sum of the ``columns`` with numbers as weights."""
+    total = float(weights[0]) * columns[0]
+    for weight, column in zip(weights[1:], columns[1:], strict=True):
+        if weight != 0.0:
+            total = total + float(weight) * column
+    return total
+
+
+def finite(found: Run) -> bool:
+    """Whether the end of a run is finite."""
+    return bool(all_finite(found.points[-1]))
+
+
+def without_gradients() -> AbstractContextManager[Any]:
+    """Return the context in which torch, where it is loaded, records nothing; it holds for one thread."""
+    torch = sys.modules.get("torch")
+    return nullcontext() if torch is None else torch.no_grad()
