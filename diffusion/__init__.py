@@ -16,11 +16,14 @@ from diffusion.process.schedule import EDM, VE, FlowMatching, NoiseSchedule
 from diffusion.process.sub_vp import SubVP
 from diffusion.process.vp import VP
 from diffusion.sample import OffScaleWarning, SamplingError, UnstableWarning, encode, sample, trajectory
+from diffusion.samplers import bands
+from diffusion.samplers.bands import Bands
 from diffusion.samplers.catalogue import sampler, sampler_names
 from diffusion.samplers.dpm_solver_v3.estimate import estimate_statistics
 from diffusion.samplers.dpm_solver_v3.solver import dpm_solver_v3
 from diffusion.samplers.dpm_solver_v3.statistics import Statistics
 from diffusion.samplers.ends import STOP, End, taper
+from diffusion.samplers.fitted import FittedSampler, Report
 from diffusion.samplers.sampler import Sampler
 from diffusion.samplers.singlestep import orders_for_calls, singlestep
 from expint.moved import forward
@@ -32,19 +35,23 @@ __all__ = [
     "STOP",
     "VE",
     "VP",
+    "Bands",
     "Clock",
     "Denoiser",
     "End",
+    "FittedSampler",
     "FlowMatching",
     "Gauge",
     "NoiseSchedule",
     "OffScaleWarning",
+    "Report",
     "Sampler",
     "SamplingError",
     "Statistics",
     "SubVP",
     "UnstableWarning",
     "adapters",
+    "bands",
     "clock",
     "convert",
     "dpm_solver_v3",

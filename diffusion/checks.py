@@ -11,8 +11,9 @@ import numpy as np
 from diffusion import grids
 from diffusion.denoiser import Denoiser
 from diffusion.process.schedule import NoiseSchedule
-from diffusion.samplers.automatic import Automatic
+from diffusion.samplers.catalogue import AnySampler
 from diffusion.samplers.catalogue import sampler as find_sampler
+from diffusion.samplers.fitted import FittedSampler
 from diffusion.samplers.sampler import Sampler
 from expint.arguments import affordable, flag, function, seen
 from expint.backend import Array, all_finite, array_namespace, is_array
@@ -23,10 +24,10 @@ __all__ = ["check_denoiser", "check_start", "check_state", "check_watchers", "ha
 
 def lay_out(
     denoiser: Denoiser,
-    sampler: str | Sampler | Automatic,
+    sampler: str | AnySampler,
     steps: int | None,
     grid: Sequence[float] | np.ndarray | None,
-) -> tuple[Sampler, np.ndarray, bool]:
+) -> tuple[Sampler | FittedSampler, np.ndarray, bool]:
     """Return the sampler, the decreasing times of its steps, and whether one more step leads to σ = 0.
 
     Raises
@@ -41,6 +42,8 @@ def lay_out(
     refuse_gradients("steps", steps)
     refuse_each_gradient("grid", grid)
     rule, schedule = find_sampler(sampler), denoiser.schedule
+    if isinstance(rule, FittedSampler):
+        return rule, *rule.run_times(steps, grid, schedule)
     if (steps is None) == (grid is None):
         received = "neither" if steps is None else "both"
         raise ValueError(f"expected either steps= (their number) or grid= (their times), received {received}")

@@ -69,7 +69,7 @@ def first_data(
 @kept_of_values(maxsize=128)
 def middle_time(plan: expint.Plan, schedule: NoiseSchedule) -> float:
     """Return the time of the evaluation that lies nearest to ρ = 1, where state and data tell most of each other."""
-    times = np.array([t for t, row in plan.rows if row.evaluate])
+    times = np.array([row.told(t) for t, row in plan.rows if row.evaluate])
     return float(times[np.argmin(np.abs(schedule.half_log_snr(times)))])
 
 

@@ -10,6 +10,7 @@ from diffusion.denoiser import Denoiser
 from diffusion.diagnosis import FirstData, diagnosed, first_data, middle_time
 from diffusion.planning.conversion import Predicted
 from diffusion.process.schedule import NoiseSchedule
+from diffusion.samplers.fitted import FittedSampler
 from diffusion.samplers.sampler import Sampler
 from expint.backend import Array, array_namespace
 from expint.lower import without_corrected
@@ -23,7 +24,7 @@ def run_sampler(
     denoiser: Denoiser,
     state: Array,
     plan: expint.Plan,
-    sampler: Sampler,
+    sampler: Sampler | FittedSampler,
     start: str,
     keep: list[int] | None,
     callback: Callable[[float, Array], None] | None,
@@ -53,9 +54,8 @@ def run_sampler(
     TypeError, ValueError
         If the state is no batch of finite numbers, or ``start`` is unknown.
     """
-    check_state(state)
+    _check(denoiser, state, sampler, start)
     check_watchers(callback, progress=progress)
-    check_start(start)
     start_time = plan.steps[0].times[0]
     x = state * denoiser.schedule.noise_scale(start_time) if start == "noise" else state
     last = len(plan.steps) - 1
@@ -67,7 +67,7 @@ def run_sampler(
         if known is not None:
             evaluate = _once_known(evaluate, known, refuse=scattered)
         if predictions is not None:
-            evaluate = _kept(evaluate, factors, sampler, denoiser.schedule, predictions)
+            evaluate = _kept(evaluate, factors, sampler, denoiser.schedule, predictions, plan)
         if first is not None:
             middle = middle_time(plan, denoiser.schedule)
             evaluate = _noted(evaluate, factors, sampler, denoiser, first, start == "noise", middle)
@@ -107,6 +107,12 @@ def run_sampler(
     return diagnosed(run, plan_run, evaluate, x)
 
 
+def _check(denoiser: Denoiser, state: Array, sampler: Sampler | FittedSampler, start: str) -> None:
+    check_state(state)
+    sampler.admit(denoiser, state)
+    check_start(start)
+
+
 def _once_known(
     slope: Callable[[float, Array], Array], known: list[Array], refuse: bool
 ) -> Callable[[float, Array], Array]:
@@ -131,7 +137,7 @@ def _once_known(
 
 
 def _evaluation(
-    sampler: Sampler, denoiser: Denoiser, plan: expint.Plan, x: Array, *, keep: bool = True
+    sampler: Sampler | FittedSampler, denoiser: Denoiser, plan: expint.Plan, x: Array, *, keep: bool = True
 ) -> tuple[expint.Plan, Callable[[float, Array], Array], Mapping[float, float]]:
     """Return the plan to run, what evaluates its rows, and by time its factor to the prediction of the gauge."""
     slope = sampler.slope(denoiser)
@@ -141,15 +147,17 @@ def _evaluation(
 def _kept(
     slope: Callable[[float, Array], Array],
     factors: Mapping[float, float],
-    sampler: Sampler,
+    sampler: Sampler | FittedSampler,
     schedule: NoiseSchedule,
     predictions: dict[float, Array],
+    plan: expint.Plan,
 ) -> Callable[[float, Array], Array]:
-    """Return the ``slope``, the data that its values imply entered into ``predictions``."""
+    """Return the ``slope``, the data that its values imply entered into ``predictions`` by the times of the points."""
+    places = iter([t for t, row in plan.rows if row.evaluate])  # the network may be told others
 
     def evaluate(t: float, x: Array) -> Array:
         value = slope(t, x)  # of calls at one time the last stays: that nearest to the accepted state
-        predictions[t] = sampler.gauge.data(schedule, t, x, factors.get(t, 1.0) * value)
+        predictions[next(places)] = sampler.gauge.data(schedule, t, x, factors.get(t, 1.0) * value)
         return value
 
     return evaluate
@@ -158,7 +166,7 @@ def _kept(
 def _noted(
     slope: Callable[[float, Array], Array],
     factors: Mapping[float, float],
-    sampler: Sampler,
+    sampler: Sampler | FittedSampler,
     denoiser: Denoiser,
     first: list[FirstData],
     from_noise: bool,

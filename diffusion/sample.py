@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -14,9 +13,9 @@ from diffusion.denoiser import Denoiser
 from diffusion.dense import with_dense_output
 from diffusion.diagnosis import FirstData, OffScaleWarning, warn_off_scale
 from diffusion.running import run_sampler
-from diffusion.samplers.automatic import Automatic
+from diffusion.samplers.catalogue import AnySampler
 from diffusion.samplers.catalogue import sampler as find_sampler
-from diffusion.samplers.ends import End
+from diffusion.samplers.fitted import FittedSampler
 from diffusion.samplers.sampler import Sampler
 from diffusion.stability import UnstableWarning, warn_unstable
 from expint.backend import Array
@@ -48,7 +47,7 @@ def sample(
     denoiser: Denoiser,
     noise: Array,
     *,
-    sampler: str | Sampler | Automatic = "auto",
+    sampler: str | AnySampler = "auto",
     steps: int | None = None,
     grid: Sequence[float] | np.ndarray | None = None,
     start: Literal["noise", "state"] = "noise",
@@ -64,10 +63,10 @@ def sample(
     noise
         Standard normal noise of shape (batch, …), NumPy or torch. A sample depends on its own noise only.
     sampler
-        A name (see ``diffusion.sampler_names()``) or a ``Sampler``. "auto" is the rule that chooses grid and orders by
-        the number of steps and the schedule, and does best at few calls.
+        A name (see ``diffusion.sampler_names()``), a ``Sampler`` or a ``FittedSampler``. "auto" is the rule that
+        chooses grid and orders by the number of steps and the schedule, and does best at few calls.
     steps
-        Number of steps; with a multistep sampler also the number of network calls.
+        Number of steps; with a multistep sampler also the number of network calls. A fitted sampler has its own.
     grid
         Instead of ``steps``: the times of the steps, decreasing, within [t_end, t_start] of the schedule. A grid that
         ends in 0, for a schedule with t_end > 0, makes its last step to σ = 0.
@@ -114,7 +113,7 @@ def trajectory(
     denoiser: Denoiser,
     noise: Array,
     *,
-    sampler: str | Sampler | Automatic = "auto",
+    sampler: str | AnySampler = "auto",
     steps: int | None = None,
     grid: Sequence[float] | np.ndarray | None = None,
     start: Literal["noise", "state"] = "noise",
@@ -158,7 +157,7 @@ def encode(
     denoiser: Denoiser,
     data: Array,
     *,
-    sampler: str | Sampler | Automatic = "auto",
+    sampler: str | AnySampler = "auto",
     steps: int | None = None,
     grid: Sequence[float] | np.ndarray | None = None,
     callback: Callable[[float, Array], None] | None = None,
@@ -176,11 +175,7 @@ def encode(
         with a history in ρ are, the more the steps differ.
     """
     chosen, times, _ = lay_out(denoiser, sampler, steps, grid)
-    rule = find_sampler(sampler)
-    if isinstance(rule, Automatic):
-        backwards = rule.on(denoiser.schedule, times[::-1])
-    else:
-        backwards = replace(chosen, end=End(correct=chosen.end.correct))
+    backwards = find_sampler(sampler).backwards(denoiser.schedule, times)
     plan = backwards.plan(denoiser.schedule, times[::-1], edges=denoiser.discontinuities)
     warn_unstable(plan, chosen.gauge.predicts, denoiser.schedule, chosen.name)
     last = [len(plan.steps) - 1]
@@ -189,8 +184,8 @@ def encode(
 
 
 def _planned(
-    denoiser: Denoiser, sampler: str | Sampler | Automatic, steps: int | None, grid: Sequence[float] | np.ndarray | None
-) -> tuple[expint.Plan, Sampler]:
+    denoiser: Denoiser, sampler: str | AnySampler, steps: int | None, grid: Sequence[float] | np.ndarray | None
+) -> tuple[expint.Plan, Sampler | FittedSampler]:
     chosen, times, to_zero = lay_out(denoiser, sampler, steps, grid)
     return chosen.plan(denoiser.schedule, times, to_zero=to_zero, edges=denoiser.discontinuities), chosen
 

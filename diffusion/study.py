@@ -17,9 +17,8 @@ from diffusion.denoiser import Denoiser
 from diffusion.names import resolve
 from diffusion.optional import require
 from diffusion.sample import sample, trajectory
-from diffusion.samplers.automatic import Automatic
+from diffusion.samplers.catalogue import AnySampler
 from diffusion.samplers.catalogue import sampler as find_sampler
-from diffusion.samplers.sampler import Sampler
 from expint.arguments import affordable, checked, function, integer, listed, real_values, seen, text
 from expint.backend import Array, is_array, to_numpy
 from expint.study import Job, Study, check_result, distinct, packed, run_table, unpacked
@@ -79,12 +78,12 @@ def normal_noise(count: int, shape: Sequence[int], seed: int = 0, torch: bool = 
 @checked()
 def run(
     denoisers: Sequence[Model] | Mapping[str, Model],
-    samplers: Sequence[str | Sampler],
+    samplers: Sequence[str | AnySampler],
     calls: Sequence[int],
     noise: Array,
     *,
     measure: str | Measure = "error",
-    reference: tuple[str | Sampler, int] = ("deis-tab3", 100),
+    reference: tuple[str | AnySampler, int] = ("deis-tab3", 100),
     executor: Executor | None = None,
     cache: str | os.PathLike[str] | None = None,
     key: str | None = None,
@@ -165,7 +164,7 @@ def _count(entry: Any) -> int:
         raise ValueError(f"expected positive integers as numbers of steps, received {seen(entry)}") from error
 
 
-def _exact(reference: Any) -> tuple[str | Sampler, Sampler | Automatic, int]:
+def _exact(reference: Any) -> tuple[str | AnySampler, AnySampler, int]:
     """Return the sampler that stands for the exact flow as it was given and as it is, and its number of steps."""
     try:
         given, steps = reference
@@ -226,12 +225,12 @@ def _made(model: Any) -> Denoiser:
     return made
 
 
-def _reference(model: Model, noise: Array, exact: str | Sampler, steps: int) -> dict[str, Any]:
+def _reference(model: Model, noise: Array, exact: str | AnySampler, steps: int) -> dict[str, Any]:
     return packed(sample(_made(model), noise, sampler=exact, steps=steps))
 
 
 def _cell(
-    model: Model, one: str | Sampler, steps: int, noise: Array, judge: Measure, reference: Mapping[str, Any]
+    model: Model, one: str | AnySampler, steps: int, noise: Array, judge: Measure, reference: Mapping[str, Any]
 ) -> dict[str, Any]:
     denoiser, begun = _made(model), time.perf_counter()
     found = trajectory(denoiser, noise, sampler=one, steps=steps)

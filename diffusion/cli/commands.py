@@ -153,7 +153,7 @@ def _write(images: np.ndarray, out: Path, title: str) -> None:
 
 
 def _facts(name: str) -> dict[str, Any]:
-    entry = find_sampler(name)
+    entry: Any = find_sampler(name)
     found = entry.for_run(10, VP.linear())  # a rule's gauge and clocks are the same for any run
     history = found.interpolate_in or found.gauge.clock.name
     return {

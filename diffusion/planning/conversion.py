@@ -80,7 +80,7 @@ def _fold(
     plan: expint.Plan, schedule: NoiseSchedule, source: Kind, target: Kind
 ) -> tuple[expint.Plan, dict[float, Conversion]]:
     """Return the ``plan`` for evaluations without the factors of the conversions, and the conversions by time."""
-    times = [t for t, row in plan.rows if row.evaluate]
+    times = [row.told(t) for t, row in plan.rows if row.evaluate]
     alphas, sigmas = schedule.alpha(np.array(times)).tolist(), schedule.sigma(np.array(times)).tolist()
     conversions = {
         t: _conversion(*coefficients(source, target, alpha, sigma, schedule.sigma_data))

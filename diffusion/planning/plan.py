@@ -20,7 +20,7 @@ from diffusion.samplers.ends import Programme
 from expint.derive import Method
 from expint.lower import Row, Step
 
-__all__ = ["Declared", "plan_sampler", "slopes_since"]
+__all__ = ["Declared", "of_data", "plan_sampler", "slopes_since"]
 
 
 class Declared(Protocol):
@@ -172,10 +172,10 @@ def _lowered(
     in_x = plan.in_coordinates(
         _by_step(gauge.scale(ends.alpha, ends.sigma), scale, sizes), _by_step(ends.t, t, sizes), nonlinear
     )
-    return replace(in_x, outputs=partial(_of_data, gauge.predicts, schedule))
+    return replace(in_x, outputs=partial(of_data, gauge.predicts, schedule))
 
 
-def _of_data(kind: Kind, schedule: NoiseSchedule, t: float) -> tuple[float, float]:
+def of_data(kind: Kind, schedule: NoiseSchedule, t: float) -> tuple[float, float]:
     """Return (p, q) with prediction = p x + q x₀ at the time t: the data are what all plans have in common."""
     return coefficients("data", kind, float(schedule.alpha(t)), float(schedule.sigma(t)), schedule.sigma_data)
 

@@ -113,6 +113,10 @@ class Automatic:
         orders = (*orders[:free], *map(min, orders[free:], wanted))
         return self._sampler(len(times) - 1 + to_zero, replace(given, orders=orders), _ends_clean(schedule))
 
+    def backwards(self, schedule: NoiseSchedule, times: np.ndarray) -> Sampler:
+        """Return the sampler that runs a run over the ``times`` from its end to its start."""
+        return self.on(schedule, times[::-1])
+
     def cite(self) -> str:
         """Return the source of the predictor–corrector as BibTeX."""
         return bibtex(_REFERENCE)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction as F
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -18,13 +18,17 @@ from diffusion.process.gauge import DATA, GAUGES, NOISE, RHO
 from diffusion.process.schedule import NoiseSchedule
 from diffusion.samplers.automatic import AUTO, Automatic
 from diffusion.samplers.ends import End
+from diffusion.samplers.fitted import FittedSampler
 from diffusion.samplers.ipndm_v import PublishedVariableSteps
 from diffusion.samplers.presets import PRESETS
 from diffusion.samplers.sampler import Sampler
 from diffusion.samplers.singlestep import SpacedNodes
 from expint.derive import INDEX, Butcher, PredictorCorrector, lawson
 
-__all__ = ["SAMPLERS", "sampler", "sampler_names"]
+__all__ = ["SAMPLERS", "AnySampler", "sampler", "sampler_names"]
+
+AnySampler: TypeAlias = Sampler | Automatic | FittedSampler
+"""What can be run: a declaration, the rule that finds one, or rows as data."""
 
 
 _DEIS = partial(Sampler, gauge=RHO, grid=quadratic_in_t, reference="zhang2023")
@@ -126,12 +130,12 @@ _GRIDS: dict[str, Callable[[int, NoiseSchedule], np.ndarray]] = {
 
 
 def sampler(
-    name: str | Sampler | Automatic,
+    name: str | AnySampler,
     *,
     grid: Callable[[int, NoiseSchedule], np.ndarray] | None = None,
     start: str | None = None,
     end: End | None = None,
-) -> Sampler | Automatic:
+) -> AnySampler:
     """Return the sampler called ``name``; a sampler is returned as it is.
 
     DEIS, UniPC, SA-Solver and LMS are found up to "deis-tab8", "unipc8-noise", …, and any method of ``expint`` in any
@@ -151,11 +155,17 @@ def sampler(
     Raises
     ------
     ValueError
-        If no sampler has this name; the message gives the nearest.
+        If no sampler has this name; the message gives the nearest. Or if something of a `FittedSampler`, whose rows
+        are numbers, is to be changed.
     """
-    found = name if isinstance(name, Sampler | Automatic) else _find(name)
+    found = name if isinstance(name, AnySampler) else _find(name)
     changes: dict[str, Any] = {"grid": grid, "start": start, "end": end}
     given = {key: value for key, value in changes.items() if value is not None}
+    if given and isinstance(found, FittedSampler):
+        raise ValueError(
+            f"expected a fitted sampler as it is, received {found.name!r} with another {next(iter(given))}; its "
+            "rows are numbers for its own times"
+        )
     return replace(found, **given) if given else found
 
 

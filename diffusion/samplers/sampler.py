@@ -151,6 +151,14 @@ class Sampler:
             return replace(self, gauge=DATA)
         return self
 
+    def backwards(self, schedule: NoiseSchedule, times: np.ndarray) -> Sampler:
+        """Return the sampler that runs a run over the ``times`` from its end to its start."""
+        chosen = self.on(schedule, times)
+        return replace(chosen, end=End(correct=chosen.end.correct))
+
+    def admit(self, denoiser: Denoiser, state: Array) -> None:
+        """Accept any network and any samples."""
+
     def cite(self) -> str:
         """Return the source of the sampler as BibTeX."""
         method: Any = self.method  # of expint's catalogue, where every method knows its source

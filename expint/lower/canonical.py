@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from expint.lower.memory import Layout
-from expint.operators.base import linear_combination
 
 __all__ = ["Canonical", "canonical", "same_map"]
 
@@ -37,6 +36,10 @@ class Canonical(NamedTuple):
     sizes
         Of shape (n + 1, n + 1): the sums of the sizes of all products that c and D are sums of, the scale of their
         rounding.
+
+    Notes
+    -----
+    Where weights are given for K bands of coordinates, c, D and sizes have a last axis of length K.
     """
 
     c: np.ndarray
@@ -46,7 +49,7 @@ class Canonical(NamedTuple):
 
     @property
     def influence(self) -> np.ndarray:
-        """Of shape (n,): how much of an error of f_j arrives in the result if no later value of f answers to it."""
+        """Of shape (n,) or (n, K): how much of an error of f_j arrives if no later value of f answers to it."""
         return np.abs(self.D[-1])
 
 
@@ -70,11 +73,12 @@ def canonical(
     ValueError
         If rows look at states before the first one.
     """
-    times = [t for t, row in rows if row.evaluate]
+    times = [row.told(t) for t, row in rows if row.evaluate]
+    rows = [(t, row._replace(weights=[_spread(w) for w in row.weights])) for t, row in rows]
     given = [(0.0, 1.0) if outputs is None else outputs(t) for t in times]
     points = _points(rows, layout, depth, given)
     sizes = _points(
-        [(t, row._replace(weights=[w and abs(w) for w in row.weights])) for t, row in rows],
+        [(t, row._replace(weights=[None if w is None else abs(w) for w in row.weights])) for t, row in rows],
         layout,
         depth,
         [(abs(p), abs(q)) for p, q in given],
@@ -98,11 +102,19 @@ def _points(
             of_point, of_output = outputs[len(found)]
             memory = evaluate(memory, of_point * point + of_output * unit[1 + len(found)])
             found.append(point)
-    return np.array([*found, point])
+    points = np.array(np.broadcast_arrays(*found, point))
+    return points if points.ndim == 2 else points.transpose(0, 2, 1)  # bands last
+
+
+def _spread(weight: Any) -> Any:
+    """Return a weight ready to multiply points over the basis: None for zero, an axis for it beside the bands."""
+    if weight is None or not np.any(weight):
+        return None
+    return np.asarray(weight)[..., None] if np.ndim(weight) else weight
 
 
 def _combined(weights: Sequence[Any], memory: Sequence[Any]) -> np.ndarray:
-    used = [(weight, column) for weight, column in zip(weights, memory) if weight]
+    used = [(weight, column) for weight, column in zip(weights, memory) if weight is not None]
     if any(column is None for _, column in used):
         raise ValueError(
             "expected a plan that starts from one state, received one whose rows look at a state before it; give it a "
@@ -110,15 +122,21 @@ def _combined(weights: Sequence[Any], memory: Sequence[Any]) -> np.ndarray:
         )
     if not used:
         return np.zeros_like(memory[0])
-    total: np.ndarray = linear_combination(*zip(*used))
+    total: np.ndarray = sum(weight * column for weight, column in used)
     return total
 
 
 def same_map(one: Canonical, other: Canonical) -> bool:
     """Whether two canonical forms are the same up to rounding."""
-    if one.D.shape != other.D.shape:
+    if one.D.shape[:2] != other.D.shape[:2]:
         return False
+    if one.D.ndim != other.D.ndim:  # one of them has the same weights in all bands
+        one, other = (form if form.D.ndim == 3 else _with_bands(form) for form in (one, other))
     if not np.allclose(one.times, other.times, rtol=1e-12, atol=1e-14 * float(np.ptp(one.times))):
         return False
-    own, its = (np.column_stack([form.c, form.D]) for form in (one, other))
+    own, its = (np.concatenate([form.c[:, None], form.D], axis=1) for form in (one, other))
     return bool(np.all(np.abs(own - its) <= _ROUNDING * np.maximum(one.sizes, other.sizes)))
+
+
+def _with_bands(form: Canonical) -> Canonical:
+    return Canonical(form.c[..., None], form.D[..., None], form.times, form.sizes[..., None])

@@ -2,12 +2,13 @@ r"""What a row combines: the order of columns, which nothing else in the library
 
 .. code-block:: text
 
-    |  y_n  y_{n-1} …  |  ξ_1 …  |     1      |  N_s … N_2  |  N_n  N_{n-1} …  |
-    |     states       |  noise  |  constant  |   stages    |       past       |
-    |             fixed in number             |     values, newest first       |
+    |  y_n  y_{n-1} …  |  ξ_1 …  |   1   y_0   |  N_s … N_2  |  N_n  N_{n-1} …  |
+    |     states       |  noise  |  constant   |   stages    |       past       |
+    |             fixed in number              |     values, newest first       |
 
 The columns whose number is fixed come first: values come and go during a step, and a row ends with the last value that
-it looks at. The weights of a row, the φ-sums of a stage and the factors of a step lie in the same order.
+it looks at. The weights of a row, the φ-sums of a stage and the factors of a step lie in the same order. Constant are
+those that stay what they are during a run: the number 1, and the first state.
 """
 
 from __future__ import annotations
@@ -48,11 +49,14 @@ class Layout(NamedTuple):
         The number of random columns, drawn anew for each step.
     constant
         Whether there is a column 1.
+    first
+        Whether the first state y_0 is a column of its own, after the 1, for rows that look at it during the whole run.
     """
 
     states: int = 1
     noise: int = 0
     constant: bool = False
+    first: bool = False
 
     @classmethod
     def of(cls, method: Any) -> Layout:
@@ -62,7 +66,7 @@ class Layout(NamedTuple):
     @property
     def fixed(self) -> int:
         """The number of columns before the values of N."""
-        return self.states + self.noise + self.constant
+        return self.states + self.noise + self.constant + self.first
 
     def arrange(
         self, states: Sequence[T], values: Sequence[T], noise: Sequence[T] = (), constant: Sequence[T] = ()
@@ -82,9 +86,10 @@ class Layout(NamedTuple):
             If there are more or fewer than the layout says.
         """
         found = (len(states), len(noise), len(constant))
-        if found != (self.states, self.noise, int(self.constant)):
+        wanted = (self.states, self.noise, self.constant + self.first)
+        if found != wanted:
             raise ValueError(
-                f"expected {self.states} states, {self.noise} columns of noise and {int(self.constant)} constants, "
+                f"expected {wanted[0]} states, {wanted[1]} columns of noise and {wanted[2]} constants, "
                 f"received {found[0]}, {found[1]} and {found[2]}; give one entry for each column of the layout"
             )
         return (*states, *noise, *constant, *values)
@@ -100,12 +105,12 @@ class Layout(NamedTuple):
 
     def values(self, row: Sequence[Any]) -> tuple[Any, ...]:
         """Return what belongs to values of N in a row, newest first: the last of its parts."""
-        return tuple(row[self.states + self.noise + self.constant :])
+        return tuple(row[self.fixed :])
 
     def start(self, y: Array, earlier: Sequence[Array] = ()) -> Memory:
         """Return the memory before the first value of N: y_0, and the states before it as far as they are known."""
         states = [y, *earlier, *[None] * (self.states - 1 - len(earlier))]
-        return self.arrange(states, (), [None] * self.noise, [1.0] * self.constant)
+        return self.arrange(states, (), [None] * self.noise, [1.0] * self.constant + [y] * self.first)
 
     def moves(
         self, depth: int | None = None

@@ -50,6 +50,9 @@ class Operator(ABC):
     rungs = 8
     """How many step sizes within a factor of two adaptive runs choose from: each new one costs new φ-functions."""
 
+    numeric = False
+    """Whether its weights are numbers, or arrays of one number for each band of coordinates."""
+
     @abstractmethod
     def check(self, y0: Array) -> None:
         """Raise ValueError or TypeError if L cannot act on states like ``y0``."""

@@ -26,6 +26,7 @@ class Scalar(StoredOperator):
     """
 
     elementwise = True
+    numeric = True
 
     def __init__(self, value: complex) -> None:
         check_constant(value)

@@ -102,7 +102,7 @@ def over_plan(
                 memory = accept(memory, point)
                 yield Accepted(t, point, evaluations, 0, at_start)
             if row.evaluate:
-                newest = nonlinear(t, point)
+                newest = nonlinear(row.told(t), point)
                 memory = evaluate(memory, newest)
                 evaluations += 1
 

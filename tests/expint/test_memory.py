@@ -18,13 +18,13 @@ from expint.lower.plan import Plan
 from expint.lower.reversible import reversed_plan
 from expint.run.loops import over_plan
 
-layouts = st.builds(Layout, st.integers(1, 3), st.integers(0, 2), st.booleans())
+layouts = st.builds(Layout, st.integers(1, 3), st.integers(0, 2), st.booleans(), st.booleans())
 
 
 @given(layouts, st.integers(0, 4))
 def test_parts_undo_arranging(layout: Layout, count: int) -> None:
     names = [f"y{j}" for j in range(layout.states)], [f"N{j}" for j in range(count)]
-    noise, constant = [f"ξ{j}" for j in range(layout.noise)], ["1"] * layout.constant
+    noise, constant = [f"ξ{j}" for j in range(layout.noise)], ["1"] * layout.constant + ["first"] * layout.first
     row = layout.arrange(*names, noise, constant)
     assert len(row) == layout.fixed + count
     assert [list(part) for part in layout.parts(row)] == [names[0], noise, constant, names[1]]
@@ -40,7 +40,7 @@ def test_values_and_states_come_in_newest_first_and_the_oldest_leave(layout: Lay
     known = [f"y{n}" for n in range(count, -1, -1)][: layout.states]
     assert list(states) == known + [None] * (layout.states - len(known))
     assert list(values) == [f"N{n}" for n in range(count - 1, -1, -1)][:depth]
-    assert constant == (1.0,) * layout.constant
+    assert constant == (1.0,) * layout.constant + ("y0",) * layout.first
 
 
 def test_rows_that_do_not_fit_the_layout_are_refused() -> None:

@@ -67,6 +67,8 @@ class Affine:
     numbers, or arrays of double precision on the host that multiply elementwise.
     """
 
+    numeric = False  # what multiplies the constant is no weight of a state
+
     def __init__(self) -> None:
         self._beside = Beside()
 

@@ -20,9 +20,20 @@ __all__ = ["Scattered", "can_scatter", "scatter", "scattered_states"]
 
 
 class Following(NamedTuple):
-    """A row without the weights of its slopes: its time, the weight of the state, and whether its point is accepted."""
+    """A row without the weights of its slopes.
+
+    Attributes
+    ----------
+    t, told
+        Its time, and the one that is told where its point is evaluated.
+    weight
+        The weight of the state.
+    accept
+        Whether its point is accepted.
+    """
 
     t: float
+    told: float
     weight: Any
     accept: bool
 
@@ -33,8 +44,8 @@ class Scattered:
 
     Attributes
     ----------
-    start
-        The time of the first row, y_0 itself.
+    start, told
+        The time of the first row, y_0 itself, and the one that is told there.
     groups
         For each evaluation the rows between it and the next one; the point of the last of them is evaluated next.
     weights
@@ -44,6 +55,7 @@ class Scattered:
     """
 
     start: float
+    told: float
     groups: tuple[tuple[Following, ...], ...]
     weights: np.ndarray
     _beside: dict[Any, Sequence[Array]] = field(default_factory=dict, init=False, repr=False)
@@ -89,7 +101,7 @@ def _scatter(plan: Plan) -> Scattered:
         for age, weight in enumerate(slopes):
             if weight is not None:
                 entries[group - age, group % depth, place] = weight
-        groups[-1].append(Following(t, state, row.accept))
+        groups[-1].append(Following(t, row.told(t), state, row.accept))
         if row.evaluate:
             groups.append([])
     width = max((len(group) for group in groups), default=0)
@@ -97,7 +109,7 @@ def _scatter(plan: Plan) -> Scattered:
     weights = np.zeros((len(groups), depth, width), numbers.dtype)
     if entries:
         weights[tuple(np.transpose(list(entries)))] = numbers
-    return Scattered(start, tuple(tuple(group) for group in groups), weights)
+    return Scattered(start, first.told(start), tuple(tuple(group) for group in groups), weights)
 
 
 def can_scatter(plan: Plan, y0: Array) -> bool:
@@ -128,12 +140,12 @@ def scattered_states(plan: Plan, nonlinear: Callable[[float, Array], Array], y0:
     sums = xp.zeros((depth * width, *y0.shape), dtype=y0.dtype, device=device(y0))
     rings = xp.reshape(sums, (depth, width, *y0.shape)).unbind(0)
     slots = cycle([(ring.zero_, ring.unbind(0)) for ring in rings])
-    t, y, every = scattered.start, xp.asarray(y0, copy=True), scattered.beside(y0)
-    yield Accepted(t, y, 0)
+    told, y, every = scattered.told, xp.asarray(y0, copy=True), scattered.beside(y0)
+    yield Accepted(scattered.start, y, 0)
     point, add_multiples = y, sums.addcmul_
     for done, (weights, group, (clear, parts)) in enumerate(zip(every, scattered.groups, slots), 1):
-        add_multiples(weights, nonlinear(t, point))
-        for (t, weight, accept), part in zip(group, parts):
+        add_multiples(weights, nonlinear(told, point))
+        for (t, told, weight, accept), part in zip(group, parts):  # noqa: B007  (what is told at the last of them)
             point = xp.asarray(part, copy=True) if weight is None else part.add(y, alpha=weight)
             if accept:
                 y = point

@@ -118,9 +118,9 @@ class FixedLinear:
         """Return the step, y_{n+1}, and the columns after all stages, y_{n+1} not yet among them and N not there."""
         step, columns, point = self.steps.step(t, h, memory.places), memory.columns, None
         combine, take_up = self._combine, self._evaluate
-        for c, (weights, evaluate, accept) in zip(step.c, step.rows):
-            point = combine(weights, columns)
-            if evaluate and not accept:
+        for c, row in zip(step.c, step.rows):
+            point = combine(row.weights, columns)
+            if row.evaluate and not row.accept:
                 columns = take_up(columns, slope(t + c * h, point))
         return step, point, columns
 
