@@ -28,24 +28,31 @@ class Chart(Protocol):
     def stages(self) -> list[int]:
         """For each parameter the first point of the run that it moves."""
 
-    def steps(self, parameters: np.ndarray, sizes: list[float], eta: float) -> np.ndarray:
-        """Return by how much each parameter is moved for a difference, ``sizes`` those of x_T and the predictions."""
+    def steps(self, parameters: np.ndarray, points: list[float], columns: list[float], eta: float) -> np.ndarray:
+        """Return by how much each parameter is moved for a difference: by about ``eta`` of the point that it moves.
+
+        ``points`` are the sizes of the points of the run, ``columns`` those of x_T and the predictions.
+        """
 
 
 def clock_of(schedule: NoiseSchedule, times: Any) -> np.ndarray:
     """Return log(1 + α/σ): finite from pure noise on, and λ near the data."""
-    return np.asarray(LOG_FLOW.value(schedule, np.asarray(times, dtype=np.float64)))
+    with np.errstate(divide="ignore"):
+        return np.asarray(LOG_FLOW.value(schedule, np.asarray(times, dtype=np.float64)))
 
 
 def times_of(schedule: NoiseSchedule, u: np.ndarray) -> np.ndarray:
     """Return the times at which log(1 + α/σ) is ``u``, within the range of the schedule."""
-    with np.errstate(divide="ignore"):
+    with np.errstate(all="ignore"):
         times = np.asarray(LOG_FLOW.time(schedule, u))
     return np.clip(times, schedule.t_end, schedule.t_start)
 
 
-def _ordered(u: np.ndarray, least: float) -> bool:
-    return bool(np.all(np.isfinite(u)) and np.all(np.diff(u) >= least))
+def _ordered(u: np.ndarray) -> bool:
+    """Whether values of the clock increase by no less than a little; the last may be infinite, at σ = 0."""
+    inner = u[:-1] if np.isinf(u[-1]) else u
+    least = _GAP * (inner[-1] - inner[0]) / len(u)
+    return bool(np.all(np.isfinite(inner)) and np.all(np.diff(inner) >= least))
 
 
 @dataclass(frozen=True)
@@ -80,7 +87,7 @@ class GridChart:
     def values(self, parameters: np.ndarray) -> Values | None:
         """Return the values of the sampler on these times."""
         first, last = clock_of(self.schedule, self.ends)
-        if not _ordered(np.array([first, *parameters, last]), _GAP * (last - first) / (self.inner + 1)):
+        if not _ordered(np.array([first, *parameters, last])):
             return None
         return self.exact(self.times(parameters))
 
@@ -89,15 +96,18 @@ class GridChart:
         """Every time moves the point that lies there."""
         return list(range(1, 1 + self.inner))
 
-    def steps(self, parameters: np.ndarray, sizes: list[float], eta: float) -> np.ndarray:
+    def steps(self, parameters: np.ndarray, points: list[float], columns: list[float], eta: float) -> np.ndarray:
         """Return equal steps of the clock."""
-        del sizes
+        del points, columns
         return np.full(len(parameters), eta)
 
 
 @dataclass(frozen=True)
 class PlanChart:
     """The times and the weights of a run, each free or not.
+
+    Weights are parameters in units of σ(τ_i)/σ_T, of the first state, and of α(τ_i), of the predictions: where a time
+    moves, its point keeps its relation of signal to noise.
 
     Parameters
     ----------
@@ -145,9 +155,17 @@ class PlanChart:
         """The first point that each parameter moves; a time moves its point only where the weights follow it."""
         return [*self._moved, *(i for i, _ in self._entries)]
 
+    def _units(self, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the units of c and of the rows of D."""
+        of_state = np.append(self.schedule.sigma(times), 1.0)
+        of_state[:-1] /= float(self.schedule.sigma(self.schedule.t_start))
+        of_data = np.append(self.schedule.alpha(times), 1.0)
+        return of_state, np.where(of_data > 0.0, of_data, 1.0)
+
     def parameters(self, values: Values) -> np.ndarray:
         """Return the parameters of the ``values``."""
-        weights = [values.c[i] if j < 0 else values.D[i, j] for i, j in self._entries]
+        of_state, of_data = self._units(values.times)
+        weights = [values.c[i] / of_state[i] if j < 0 else values.D[i, j] / of_data[i] for i, j in self._entries]
         return np.concatenate([clock_of(self.schedule, values.times[self._moved]), np.array(weights)])
 
     def values(self, parameters: np.ndarray) -> Values | None:
@@ -156,15 +174,15 @@ class PlanChart:
         times, c, D = self.base.times.copy(), self.base.c.copy(), self.base.D.copy()
         u = clock_of(self.schedule, [self.schedule.t_start, *times, self.schedule.t_end])
         u[1:-1][moved] = np.maximum(parameters[: len(moved)], u[0])
-        least = _GAP * (u[-1] - u[0]) / len(u)
-        if not _ordered(u[1:], least) or not np.all(np.isfinite(parameters)):
+        if not _ordered(u[1:]) or not np.all(np.isfinite(parameters)):
             return None
         times[moved] = times_of(self.schedule, u[1:-1][moved])
+        of_state, of_data = self._units(times)
         for (i, j), weight in zip(self._entries, parameters[len(moved) :], strict=True):
             if j < 0:
-                c[i] = weight
+                c[i] = of_state[i] * weight
             else:
-                D[i, j] = weight
+                D[i, j] = of_data[i] * weight
         return self._consistent(Values(times, c, D)) if self.consistent else Values(times, c, D)
 
     def _consistent(self, values: Values) -> Values:
@@ -176,7 +194,13 @@ class PlanChart:
         D[newest + 1, newest] = (alpha - c * alpha[0] - D.sum(axis=1))[1:]
         return Values(values.times, c, D)
 
-    def steps(self, parameters: np.ndarray, sizes: list[float], eta: float) -> np.ndarray:
+    def steps(self, parameters: np.ndarray, points: list[float], columns: list[float], eta: float) -> np.ndarray:
         """Return equal steps of the clock, and steps of the weights that move a point by equal amounts."""
-        weights = [eta * sizes[0] / max(sizes[1 + j], 1e-3 * sizes[0]) for _, j in self._entries]
+        values = self.values(parameters)
+        assert values is not None  # differences are taken from a run
+        of_state, of_data = self._units(values.times)
+        weights = []
+        for i, j in self._entries:
+            scale = of_state[i] if j < 0 else of_data[i]
+            weights.append(eta * points[i] / max(scale * columns[1 + j], 1e-300))
         return np.concatenate([np.full(len(self._moved), eta), np.array(weights)])

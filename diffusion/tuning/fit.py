@@ -122,9 +122,9 @@ def _normal(
     with without_gradients():
         base = run(shard.denoiser, values, shard.start)
         residual = loss(base, values, shard)
-        sizes = [float(np.sqrt(np.mean(norms(x) ** 2))) for x in (shard.start, *base.data)]
+        points, columns = ([_size(x) for x in part] for part in (base.points, (shard.start, *base.data)))
         eta = max(float(array_namespace(shard.start).finfo(shard.start.dtype).eps) ** 0.5, 1e-6)
-        moves = chart.steps(parameters, sizes, eta)
+        moves = chart.steps(parameters, points, columns, eta)
         root, calls = np.sqrt(weights)[:, None], values.calls
         columns = []
         for k, (stage, move) in enumerate(zip(chart.stages, moves, strict=True)):
@@ -133,6 +133,10 @@ def _normal(
             calls += used
     jacobian, right = np.stack(columns), (root * residual).ravel()
     return jacobian @ jacobian.T, jacobian @ right, calls * shard.start.shape[0]
+
+
+def _size(x: Array) -> float:
+    return float(np.sqrt(np.mean(norms(x) ** 2)))
 
 
 def _difference(
