@@ -22,6 +22,7 @@ __all__ = ["Iterate", "Problem", "Robust", "minimise"]
 _DAMPING = 1e-2
 _LEAST_DAMPING = 1e-7
 _TRIALS = 10
+_BLUNT = 1e-3
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ def _step(problem: Problem, best: Iterate, measure: Robust, damping: float) -> t
     """Return the next iterate and its damping, or None where no damping gives a better one."""
     matrix, gradient = problem.normal(best.parameters, measure.weights(best.errors))
     scale = np.sqrt(np.diag(matrix))
-    scale = np.where(scale > 1e-12 * scale.max(), scale, np.inf)  # what moves nothing stays where it is
+    scale = np.maximum(scale, _BLUNT * scale.max())  # what moves next to nothing is not to run away
     matrix, gradient = matrix / np.outer(scale, scale), gradient / scale
     for _ in range(_TRIALS):
         step = np.linalg.lstsq(matrix + damping * np.eye(len(scale)), -gradient, rcond=None)[0] / scale

@@ -10,7 +10,7 @@ import numpy as np
 from diffusion.process.schedule import NoiseSchedule
 from diffusion.samplers.automatic import Automatic
 from diffusion.samplers.sampler import Sampler
-from diffusion.tuning.chart import GridChart, PlanChart
+from diffusion.tuning.chart import GridChart, PlanChart, clock_of, times_of
 from diffusion.tuning.contest import Contest
 from diffusion.tuning.fit import errors_of
 from diffusion.tuning.starts import Shard, picked
@@ -22,6 +22,7 @@ __all__ = ["Task", "best_structure", "tuned_rows", "tuned_times"]
 
 _SCREENED = 16  # starts on which all structures are tried
 _KEPT = 6  # structures that are tried on all
+_MOVES = (0.05, 0.1, 0.2, 0.4)  # of the way to the second call
 _WINDOW = (12, 5)  # with more calls than the first, so many of the newest weights of a row are free
 
 
@@ -131,6 +132,7 @@ def tuned_rows(contest: Contest, task: Task, values: Values, *, times: bool) -> 
         task.schedule, values, task.end, free_times=times, early=False, consistent=task.consistent, window=window
     )
     for early in (False, True) if times and not task.consistent else (False,):
+        values = _first_call_moved(contest, values, task.schedule) if early else values
         chart = replace(chart, early=early, base=values)
         name = "times and weights" if times else "weights"
         name += ", the first call moved" if early else ""
@@ -140,3 +142,20 @@ def tuned_rows(contest: Contest, task: Task, values: Values, *, times: bool) -> 
         assert found is not None  # it was considered
         values = found
     return values
+
+
+def _first_call_moved(contest: Contest, values: Values, schedule: NoiseSchedule) -> Values:
+    """Return the values with the first call made later, at so much of the first state as there is noise.
+
+    Of pure noise a network can say no more than the mean of the data: the call tells more where some signal is, which
+    the first state, scaled, stands for. How much later is tried out on the starts of the fits.
+    """
+    start, second = clock_of(schedule, [values.times[0], values.times[1] if values.calls > 1 else schedule.t_end])
+    tried = []
+    for part in _MOVES:
+        first = times_of(schedule, np.array([start + part * (min(second, start + 5.0) - start)]))
+        scale = float(schedule.sigma(first[0]) / schedule.sigma(schedule.t_start))
+        c = np.append(scale, values.c[1:])
+        moved = values._replace(times=np.append(first, values.times[1:]), c=c)
+        tried.append((contest.measure.value(contest.training_errors(moved)), moved))
+    return min(tried, key=lambda pair: pair[0])[1]
