@@ -23,7 +23,8 @@ from diffusion.samplers.dpm_solver_v3.estimate import estimate_statistics
 from diffusion.samplers.dpm_solver_v3.solver import dpm_solver_v3
 from diffusion.samplers.dpm_solver_v3.statistics import Statistics
 from diffusion.samplers.ends import STOP, End, taper
-from diffusion.samplers.fitted import FittedSampler, Report
+from diffusion.samplers.fitted import FittedSampler, Report, load_sampler
+from diffusion.samplers.frozen import freeze
 from diffusion.samplers.sampler import Sampler
 from diffusion.samplers.singlestep import orders_for_calls, singlestep
 from expint.moved import forward
@@ -57,9 +58,11 @@ __all__ = [
     "dpm_solver_v3",
     "encode",
     "estimate_statistics",
+    "freeze",
     "gauge",
     "grids",
     "guidance",
+    "load_sampler",
     "models",
     "orders_for_calls",
     "sample",

@@ -1,0 +1,6 @@
+"""Samplers as plain data: the rows of one run, what they are made for, and their files."""
+
+from diffusion.samplers.fitted.report import Report
+from diffusion.samplers.fitted.sampler import SLOPES, FittedSampler, load_sampler
+
+__all__ = ["SLOPES", "FittedSampler", "Report", "load_sampler"]

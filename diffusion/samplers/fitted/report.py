@@ -1,0 +1,45 @@
+"""What fitting a sampler did."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["Report"]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What fitting a sampler did, on starts that it was not fitted to.
+
+    Parameters
+    ----------
+    quantity
+        What was measured, in words: "RMS error at the end, against 42 calls of dpmpp-3s".
+    before, after
+        Its value for the sampler that fitting began with, and for the fitted one.
+    spread
+        The standard error of ``after``, or None.
+    calls
+        Network calls that fitting took, counted for one sample each.
+    starts
+        Starts of the fit, and of the measurement.
+    details
+        Further facts: numbers, words, lists and mappings of such.
+    """
+
+    quantity: str
+    before: float
+    after: float
+    spread: float | None
+    calls: int
+    starts: tuple[int, int]
+    details: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    def __str__(self) -> str:
+        spread = "" if self.spread is None else f" ± {self.spread:.2g}"
+        return (
+            f"{self.quantity}: {self.before:.3g} before, {self.after:.3g}{spread} after, on {self.starts[1]} starts "
+            f"other than the {self.starts[0]} fitted to; {self.calls} network calls"
+        )
