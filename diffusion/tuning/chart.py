@@ -137,12 +137,13 @@ class PlanChart:
     window: int = 1000
 
     @property
-    def _entries(self) -> list[tuple[int, int]]:
-        """The free weights (point, column), column −1 that of the first state."""
+    def _entries(self) -> list[tuple[int, ...]]:
+        """The free weights (point, column) or (point, column, band), column −1 that of the first state."""
         n, early = self.base.calls, self.early and self.free_times
         newest = 1 if self.consistent else 0
         own = [] if self.consistent else [(i, -1) for i in range(0 if early else 1, n + 1)]
-        return [*own, *((i, j) for i in range(1, n + 1) for j in range(max(0, i - self.window), i - newest))]
+        pairs = [*own, *((i, j) for i in range(1, n + 1) for j in range(max(0, i - self.window), i - newest))]
+        return pairs if self.base.bands is None else [(*pair, k) for pair in pairs for k in range(self.base.bands.count)]
 
     @property
     def _moved(self) -> list[int]:
@@ -153,7 +154,7 @@ class PlanChart:
     @property
     def stages(self) -> list[int]:
         """The first point that each parameter moves; a time moves its point only where the weights follow it."""
-        return [*self._moved, *(i for i, _ in self._entries)]
+        return [*self._moved, *(entry[0] for entry in self._entries)]
 
     def _units(self, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the units of c and of the rows of D."""
@@ -165,7 +166,9 @@ class PlanChart:
     def parameters(self, values: Values) -> np.ndarray:
         """Return the parameters of the ``values``."""
         of_state, of_data = self._units(values.times)
-        weights = [values.c[i] / of_state[i] if j < 0 else values.D[i, j] / of_data[i] for i, j in self._entries]
+        weights = [
+            values.c[i, *k] / of_state[i] if j < 0 else values.D[i, j, *k] / of_data[i] for i, j, *k in self._entries
+        ]
         return np.concatenate([clock_of(self.schedule, values.times[self._moved]), np.array(weights)])
 
     def values(self, parameters: np.ndarray) -> Values | None:
@@ -178,21 +181,24 @@ class PlanChart:
             return None
         times[moved] = times_of(self.schedule, u[1:-1][moved])
         of_state, of_data = self._units(times)
-        for (i, j), weight in zip(self._entries, parameters[len(moved) :], strict=True):
+        for (i, j, *k), weight in zip(self._entries, parameters[len(moved) :], strict=True):
             if j < 0:
-                c[i] = of_state[i] * weight
+                c[i, *k] = of_state[i] * weight
             else:
-                D[i, j] = of_data[i] * weight
-        return self._consistent(Values(times, c, D)) if self.consistent else Values(times, c, D)
+                D[i, j, *k] = of_data[i] * weight
+        found = Values(times, c, D, self.base.bands)
+        return self._consistent(found) if self.consistent else found
 
     def _consistent(self, values: Values) -> Values:
         alpha = np.append(self.schedule.alpha(values.times), self.end[0])
         sigma = np.append(self.schedule.sigma(values.times), self.end[1])
-        c, D, n = sigma / sigma[0], values.D.copy(), values.calls
-        newest = np.arange(n)
+        c, D, newest = sigma / sigma[0], values.D.copy(), np.arange(values.calls)
+        total = alpha - c * alpha[0]
+        if values.bands is not None:
+            c, total = (np.repeat(part[:, None], values.bands.count, axis=1) for part in (c, total))
         D[newest + 1, newest] = 0.0
-        D[newest + 1, newest] = (alpha - c * alpha[0] - D.sum(axis=1))[1:]
-        return Values(values.times, c, D)
+        D[newest + 1, newest] = (total - D.sum(axis=1))[1:]
+        return values._replace(c=c, D=D)
 
     def steps(self, parameters: np.ndarray, points: list[float], columns: list[float], eta: float) -> np.ndarray:
         """Return equal steps of the clock, and steps of the weights that move a point by equal amounts."""
@@ -200,7 +206,7 @@ class PlanChart:
         assert values is not None  # differences are taken from a run
         of_state, of_data = self._units(values.times)
         weights = []
-        for i, j in self._entries:
+        for i, j, *_ in self._entries:
             scale = of_state[i] if j < 0 else of_data[i]
             weights.append(eta * points[i] / max(scale * columns[1 + j], 1e-300))
         return np.concatenate([np.full(len(self._moved), eta), np.array(weights)])

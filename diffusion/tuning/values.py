@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from diffusion.denoiser import Denoiser
+from diffusion.samplers.bands import Banded, Bands
 from expint.backend import Array, all_finite
 
 __all__ = ["Run", "Values", "run", "without_gradients"]
@@ -32,16 +33,24 @@ class Values(NamedTuple):
         Of shape (n + 1,) or (n + 1, K): the coefficients of the start; K bands have each their own.
     D
         Of shape (n + 1, n) or (n + 1, n, K): those of the predicted data, zero from the diagonal on.
+    bands
+        The bands, if the weights have K of them.
     """
 
     times: np.ndarray
     c: np.ndarray
     D: np.ndarray
+    bands: Bands | None = None
 
     @property
     def calls(self) -> int:
         """The number of network calls n."""
         return len(self.times)
+
+    def in_bands(self, bands: Bands) -> Values:
+        """Return the same run with weights for each band."""
+        c, D = (np.repeat(part[..., None], bands.count, axis=-1) for part in (self.c, self.D))
+        return Values(self.times, c, D, bands)
 
 
 class Run(NamedTuple):
@@ -60,18 +69,19 @@ def run(denoiser: Denoiser, values: Values, start: Array, known: Run | None = No
     points = [] if known is None else known.points[:stage]
     data = [] if known is None else known.data[:stage]
     for i in range(stage, values.calls + 1):
-        points.append(combined([values.c[i], *values.D[i, :i]], [start, *data[:i]]))
+        points.append(_combined(values, i, [start, *data[:i]]))
         if i < values.calls:
             data.append(1.0 * denoiser.predict(points[i], float(values.times[i]), "data"))
     return Run(points, data)
 
 
-def combined(weights: Sequence[Any], columns: Sequence[Array]) -> Array:
-    """Return the sum of the ``columns`` with numbers as weights."""
+def _combined(values: Values, i: int, columns: Sequence[Array]) -> Array:
+    weights = [values.c[i], *values.D[i, :i]]
+    if values.bands is not None:
+        return Banded(values.bands).combine(tuple(weights), columns)
     total = float(weights[0]) * columns[0]
     for weight, column in zip(weights[1:], columns[1:], strict=True):
-        if weight != 0.0:
-            total = total + float(weight) * column
+        total = total + float(weight) * column
     return total
 
 
