@@ -19,7 +19,7 @@ from diffusion.denoiser import Denoiser
 from diffusion.samplers.bands import Banded, Bands
 from expint.backend import Array, all_finite
 
-__all__ = ["Run", "Values", "run", "without_gradients"]
+__all__ = ["Run", "Values", "extend", "finite", "run", "without_gradients"]
 
 
 class Values(NamedTuple):
@@ -66,13 +66,18 @@ def run(denoiser: Denoiser, values: Values, start: Array, known: Run | None = No
     It is the run of a plan in another order of summation: every point is combined anew from what came before, so that
     a change of one number needs only the calls after it.
     """
-    points = [] if known is None else known.points[:stage]
-    data = [] if known is None else known.data[:stage]
-    for i in range(stage, values.calls + 1):
-        points.append(_combined(values, i, [start, *data[:i]]))
-        if i < values.calls:
-            data.append(1.0 * denoiser.predict(points[i], float(values.times[i]), "data"))
-    return Run(points, data)
+    found = Run([], []) if known is None else Run(known.points[:stage], known.data[:stage])
+    for _ in range(stage, values.calls + 1):
+        extend(denoiser, values, start, found)
+    return found
+
+
+def extend(denoiser: Denoiser, values: Values, start: Array, found: Run) -> None:
+    """Add the next point to a run, and what the network predicts there."""
+    i = len(found.points)
+    found.points.append(_combined(values, i, [start, *found.data]))
+    if i < values.calls:
+        found.data.append(1.0 * denoiser.predict(found.points[i], float(values.times[i]), "data"))
 
 
 def _combined(values: Values, i: int, columns: Sequence[Array]) -> Array:
