@@ -137,16 +137,16 @@ class PlanChart:
     window: int = 1000
 
     @property
-    def _entries(self) -> list[tuple[int, ...]]:
-        """The free weights (point, column) or (point, column, band), column −1 that of the first state."""
+    def entries(self) -> list[tuple[int, int, int]]:
+        """The free weights (point, column, band), column −1 that of the first state."""
         n, early = self.base.calls, self.early and self.free_times
         newest = 1 if self.consistent else 0
         own = [] if self.consistent else [(i, -1) for i in range(0 if early else 1, n + 1)]
         pairs = [*own, *((i, j) for i in range(1, n + 1) for j in range(max(0, i - self.window), i - newest))]
-        return pairs if self.base.bands is None else [(*pair, k) for pair in pairs for k in range(self.base.bands.count)]
+        return [(*pair, k) for pair in pairs for k in range(self.base.by_band[0].shape[1])]
 
     @property
-    def _moved(self) -> list[int]:
+    def moved(self) -> list[int]:
         """The times that are free."""
         n = self.base.calls
         return [] if not self.free_times else list(range(0 if self.early and not self.consistent else 1, n))
@@ -154,7 +154,7 @@ class PlanChart:
     @property
     def stages(self) -> list[int]:
         """The first point that each parameter moves; a time moves its point only where the weights follow it."""
-        return [*self._moved, *(entry[0] for entry in self._entries)]
+        return [*self.moved, *(entry[0] for entry in self.entries)]
 
     def _units(self, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the units of c and of the rows of D."""
@@ -166,27 +166,26 @@ class PlanChart:
     def parameters(self, values: Values) -> np.ndarray:
         """Return the parameters of the ``values``."""
         of_state, of_data = self._units(values.times)
-        weights = [
-            values.c[i, *k] / of_state[i] if j < 0 else values.D[i, j, *k] / of_data[i] for i, j, *k in self._entries
-        ]
-        return np.concatenate([clock_of(self.schedule, values.times[self._moved]), np.array(weights)])
+        c, D = values.by_band
+        weights = [c[i, k] / of_state[i] if j < 0 else D[i, j, k] / of_data[i] for i, j, k in self.entries]
+        return np.concatenate([clock_of(self.schedule, values.times[self.moved]), np.array(weights)])
 
     def values(self, parameters: np.ndarray) -> Values | None:
         """Return the values of a run."""
-        moved = self._moved
-        times, c, D = self.base.times.copy(), self.base.c.copy(), self.base.D.copy()
+        moved = self.moved
+        found = Values(self.base.times.copy(), self.base.c.copy(), self.base.D.copy(), self.base.bands)
+        times, (c, D) = found.times, found.by_band
         u = clock_of(self.schedule, [self.schedule.t_start, *times, self.schedule.t_end])
         u[1:-1][moved] = np.maximum(parameters[: len(moved)], u[0])
         if not _ordered(u[1:]) or not np.all(np.isfinite(parameters)):
             return None
         times[moved] = times_of(self.schedule, u[1:-1][moved])
         of_state, of_data = self._units(times)
-        for (i, j, *k), weight in zip(self._entries, parameters[len(moved) :], strict=True):
+        for (i, j, k), weight in zip(self.entries, parameters[len(moved) :], strict=True):
             if j < 0:
-                c[i, *k] = of_state[i] * weight
+                c[i, k] = of_state[i] * weight
             else:
-                D[i, j, *k] = of_data[i] * weight
-        found = Values(times, c, D, self.base.bands)
+                D[i, j, k] = of_data[i] * weight
         return self._consistent(found) if self.consistent else found
 
     def _consistent(self, values: Values) -> Values:
@@ -206,7 +205,7 @@ class PlanChart:
         assert values is not None  # differences are taken from a run
         of_state, of_data = self._units(values.times)
         weights = []
-        for i, j, *_ in self._entries:
+        for i, j, *_ in self.entries:
             scale = of_state[i] if j < 0 else of_data[i]
             weights.append(eta * points[i] / max(scale * columns[1 + j], 1e-300))
-        return np.concatenate([np.full(len(self._moved), eta), np.array(weights)])
+        return np.concatenate([np.full(len(self.moved), eta), np.array(weights)])

@@ -1,12 +1,13 @@
 r"""Rows in closed form: ridge least squares, one row after the other on the student's own states.
 
-With the columns A_i = (x_T, x_0(x_0), …, x_0(x_{i-1})) of a run, y_i the teacher's states at τ_i, at last its endpoints,
+With the columns A_i = (x_T, x_0(x_0), …, x_0(x_{i-1})) of a run, y_i the teacher's states at τ_i, at last its samples,
 and w⁰ the weights of the exact step from the student's x_{i-1},
 
 .. math:: w_i = w^0 + (A_i^T A_i + κ \, \mathrm{diag} A_i^T A_i)^{-1} A_i^T (y_i - A_i w^0),
 
-every start divided by the norm of its sample. It costs a run of the student beyond the teacher's. What is summed over the
-starts are the small matrices AᵀA and Aᵀy, for each band where there are some.
+every start divided by the norm of its sample and multiplied by the root of its weight in `least_squares.Robust`, first at
+the errors of the exact rows, then at those of the rows found before. What is summed over the starts are the small matrices
+AᵀA and Aᵀy, for each band where there are some.
 
 Duan, Wang, Chen, Zhu, Liu & Huang, *Optimal linear subspace search*, 2023, solve such rows without a prior, from κ = 0.
 """
@@ -18,18 +19,38 @@ from collections.abc import Sequence
 import numpy as np
 
 from diffusion.samplers.bands import Bands
+from diffusion.tuning.fit import errors_of
+from diffusion.tuning.least_squares import Robust
+from diffusion.tuning.losses import LOSSES
 from diffusion.tuning.starts import Shard, floored, norms
 from diffusion.tuning.values import Run, Values, extend, without_gradients
 from expint.backend import Array, asarray_like, to_numpy
 
-__all__ = ["closed_form"]
+__all__ = ["RUNS", "closed_form"]
+
+RUNS = 4
+"""Of the student: for the weights of the starts the first, for rows the others, whose errors weight the next."""
 
 _RIDGE = 1e-3
 _RIDGE_OF_BANDS = 1e-2
 
 
-def closed_form(exact: Values, shards: list[Shard], bands: Bands | None = None) -> Values:
-    """Return the ``exact`` values with the rows that suit the starts of the ``shards``, in ``bands`` if given."""
+def closed_form(exact: Values, shards: list[Shard], measure: Robust, bands: Bands | None = None) -> Values:
+    """Return the ``exact`` values with the rows that suit the starts of the ``shards``, in ``bands`` if given.
+
+    It takes `RUNS` runs.
+    """
+    values = exact if bands is None else exact.in_bands(bands)
+    for _ in range(RUNS // 2):
+        errors = errors_of(values, shards, LOSSES["endpoint"])
+        weights = np.sqrt(measure.weights(errors)) if np.all(np.isfinite(errors)) else np.ones(len(errors))
+        cuts = np.cumsum([shard.start.shape[0] for shard in shards])[:-1]
+        values = _weighted(exact, shards, np.split(weights, cuts), bands)
+    return values
+
+
+def _weighted(exact: Values, shards: list[Shard], weights: list[np.ndarray], bands: Bands | None) -> Values:
+    """Return the rows of the least sum of squares, the starts multiplied by their ``weights``."""
     values, prior = exact._replace(D=exact.D.copy(), c=exact.c.copy()), exact
     values = values if bands is None else values.in_bands(bands)
     prior = prior if bands is None else prior.in_bands(bands)
@@ -38,18 +59,18 @@ def closed_form(exact: Values, shards: list[Shard], bands: Bands | None = None) 
     with without_gradients():
         for i in range(values.calls + 1):
             if i:
-                _set_row(values, prior, i, _summed(shards, runs, values, i), ridge)
+                _set_row(values, prior, i, _summed(shards, weights, runs, values, i), ridge)
             for shard, own in zip(shards, runs, strict=True):
                 extend(shard.denoiser, values, shard.start, own)
     return values
 
 
-def _summed(shards: list[Shard], runs: Sequence[Run], values: Values, i: int) -> np.ndarray:
+def _summed(shards: list[Shard], weights: list[np.ndarray], runs: Sequence[Run], values: Values, i: int) -> np.ndarray:
     """Return the inner products of the columns of row i and of the teacher's states, (K or 1, i + 2, i + 2)."""
     total: np.ndarray = np.zeros(())
-    for shard, own in zip(shards, runs, strict=True):
+    for shard, by, own in zip(shards, weights, runs, strict=True):
         wanted = shard.end if i == values.calls else shard.path(float(values.times[i]))
-        by = 1.0 / floored(norms(shard.end))
+        by = by / floored(norms(shard.end))
         columns = [_scaled(column, by) for column in (shard.start, *own.data, wanted)]
         total = total + (_gram(columns) if values.bands is None else values.bands.gram(columns))
     return total
@@ -66,14 +87,14 @@ def _gram(columns: Sequence[Array]) -> np.ndarray:
 
 def _set_row(values: Values, prior: Values, i: int, total: np.ndarray, ridge: float) -> None:
     """Set the row i of the ``values``, given the inner products ``total`` of its columns and its target."""
-    bands = [()] if values.bands is None else [(k,) for k in range(values.bands.count)]
-    for k, products in zip(bands, total, strict=True):
-        before = prior.c[i - 1, *k]
-        growth = prior.c[i, *k] / before if before else 0.0
-        step = np.concatenate([[prior.c[i, *k]], prior.D[i, :i, *k]])
-        step -= growth * np.concatenate([[before], prior.D[i - 1, :i, *k]])
-        start = step + growth * np.concatenate([[values.c[i - 1, *k]], values.D[i - 1, :i, *k]])
+    (c, D), (exact_c, exact_D) = values.by_band, prior.by_band
+    for k, products in enumerate(total):
+        before = exact_c[i - 1, k]
+        growth = exact_c[i, k] / before if before else 0.0
+        exact = np.append(exact_c[i, k], exact_D[i, :i, k])
+        exact -= growth * np.append(before, exact_D[i - 1, :i, k])
+        start = exact + growth * np.append(c[i - 1, k], D[i - 1, :i, k])
         matrix, right = products[:-1, :-1], products[:-1, -1]
         damped = matrix + ridge * np.diag(np.diag(matrix))
         found = start + np.linalg.lstsq(damped, right - matrix @ start, rcond=None)[0]
-        values.c[i, *k], values.D[i, :i, *k] = found[0], found[1:]
+        c[i, k], D[i, :i, k] = found[0], found[1:]

@@ -11,10 +11,12 @@ import numpy as np
 
 from diffusion.denoiser import Denoiser
 from diffusion.tuning.chart import Chart
-from diffusion.tuning.fit import Fit, Loss, errors_of
+from diffusion.tuning.fit import Fit, errors_of
 from diffusion.tuning.least_squares import Iterate, Robust, minimise
+from diffusion.tuning.losses import Loss
 from diffusion.tuning.starts import Shard
 from diffusion.tuning.values import Values, run, without_gradients
+from expint.arguments import number
 from expint.backend import Array, array_namespace
 
 __all__ = ["Candidate", "Contest"]
@@ -93,7 +95,9 @@ class Contest:
         self.calls += values.calls * sum(shard.start.shape[0] for shard in self.held_out)
         errors = errors_of(values, self.held_out, self.loss, self.executor)
         finite = bool(np.all(np.isfinite(errors)))
-        score = (self.fitness_of(values, self.held_out) if self.fitness else self.measure.value(errors)) if finite else np.inf
+        score = np.inf
+        if finite:
+            score = self.measure.value(errors) if self.fitness is None else self._fitness_of(values, self.held_out)
         candidate = Candidate(name, values, errors, score)
         if self.untuned is None or self.best is None:
             self.untuned = self.best = candidate
@@ -104,12 +108,19 @@ class Contest:
             return True
         return False
 
-    def fitness_of(self, values: Values, shards: list[Shard]) -> float:
+    def unfitness(self, values: Values) -> float:
+        """Return what a search lowers on the starts of the fits: the user's fitness, or the measure of errors."""
+        if self.fitness is None:
+            return self.measure.value(self.training_errors(values))
+        self.calls += values.calls * sum(shard.start.shape[0] for shard in self.fitted)
+        return self._fitness_of(values, self.fitted)
+
+    def _fitness_of(self, values: Values, shards: list[Shard]) -> float:
         """Return the user's fitness of the samples."""
         assert self.fitness is not None
         with without_gradients():
             ends = [run(shard.denoiser, values, shard.start).points[-1] for shard in shards]
-        return float(self.fitness(array_namespace(ends[0]).concat(ends, axis=0)))
+        return number("what fitness returns", self.fitness(array_namespace(ends[0]).concat(ends, axis=0)), finite=False)
 
     def fit(self, name: str, chart: Chart, parameters: np.ndarray, iterations: int) -> np.ndarray:
         """Lower the errors over the ``chart``, every iterate a candidate, and return the last parameters."""

@@ -7,46 +7,17 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import starmap
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
-from diffusion.process.schedule import NoiseSchedule
 from diffusion.tuning.chart import Chart
-from diffusion.tuning.starts import Shard, floored, norms
+from diffusion.tuning.losses import Loss, residuals
+from diffusion.tuning.starts import Shard, norms
 from diffusion.tuning.values import Run, Values, finite, run, without_gradients
-from expint.backend import Array, array_namespace, to_numpy
+from expint.backend import Array, array_namespace
 
-__all__ = ["Fit", "Loss", "endpoint", "errors_of", "features", "trajectory"]
-
-Loss: TypeAlias = Callable[[Run, Values, Shard], np.ndarray]
-"""Residuals (B, m) of a student's run, in units of what they are compared with."""
-
-
-def endpoint(found: Run, values: Values, shard: Shard) -> np.ndarray:
-    """Return the difference of the end of the run to the teacher's, over the norm of the latter."""
-    del values
-    return _relative(found.points[-1] - shard.end, norms(shard.end))
-
-
-def trajectory(found: Run, values: Values, shard: Shard) -> np.ndarray:
-    """Return the differences to the teacher at every point of the run, each over the norm of the teacher's state."""
-    at = [shard.path(float(t)) for t in values.times[1:]]
-    parts = [_relative(x - y, norms(y)) for x, y in zip(found.points[1:-1], at, strict=True)]
-    count = len(parts) + 1
-    return np.concatenate([*parts, endpoint(found, values, shard)], axis=1) / np.sqrt(count)
-
-
-def features(of: Callable[[Array], Any], found: Run, values: Values, shard: Shard) -> np.ndarray:
-    """Return the difference of features of the samples, over the norm of the teacher's."""
-    del values
-    mine, wanted = (to_numpy(of(x)).reshape(x.shape[0], -1) for x in (found.points[-1], shard.end))
-    return _relative(mine - wanted, norms(wanted))
-
-
-def _relative(difference: Any, sizes: np.ndarray) -> np.ndarray:
-    flat = to_numpy(difference).reshape(difference.shape[0], -1)
-    return flat.astype(np.float64) / floored(sizes)[:, None]
+__all__ = ["Fit", "errors_of"]
 
 
 @dataclass
@@ -110,7 +81,7 @@ def _errors(values: Values, loss: Loss, shard: Shard) -> np.ndarray:
         found = run(shard.denoiser, values, shard.start)
         if not finite(found):
             return np.full(shard.start.shape[0], np.inf)
-        return np.linalg.norm(loss(found, values, shard), axis=1)
+        return np.linalg.norm(residuals(loss.differences(found, values.times, shard)), axis=1)
 
 
 def _normal(
@@ -121,7 +92,7 @@ def _normal(
     assert values is not None  # it made errors
     with without_gradients():
         base = run(shard.denoiser, values, shard.start)
-        residual = loss(base, values, shard)
+        residual = residuals(loss.differences(base, values.times, shard))
         points, columns = ([_size(x) for x in part] for part in (base.points, (shard.start, *base.data)))
         eta = max(float(array_namespace(shard.start).finfo(shard.start.dtype).eps) ** 0.5, 1e-6)
         moves = chart.steps(parameters, points, columns, eta)
@@ -159,5 +130,5 @@ def _difference(
             continue
         found = run(shard.denoiser, values, shard.start, base, stage)
         if finite(found):
-            return (loss(found, values, shard) - residual) / step, values.calls - stage
+            return (residuals(loss.differences(found, values.times, shard)) - residual) / step, values.calls - stage
     return np.zeros_like(residual), 0

@@ -5,8 +5,8 @@ r"""Gauss–Newton for the mean logarithm of errors, without gradients of the ne
 
 is lowered by weighted least squares: with w_k = (1-θ)/(B (e_k² + δ²)) + θ/(e_k Σe) the gradient of F is that of
 ½ Σ w_k |r_k|². Both terms are concave in e², so that the weighted sum of squares lies above F and touches it. The
-derivatives of r are differences, one run each, from the first point on that the parameter moves; what is summed over the
-starts are the small normal matrices. Levenberg's and Marquardt's damping keeps every step downhill.
+derivatives of r are differences, one run each, from the first point on that the parameter moves; what is summed over
+the starts are the small normal matrices. Levenberg's and Marquardt's damping keeps every step downhill.
 """
 
 from __future__ import annotations

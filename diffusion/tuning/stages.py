@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
 from diffusion.process.schedule import NoiseSchedule
 from diffusion.samplers.automatic import Automatic
+from diffusion.samplers.bands import Bands
 from diffusion.samplers.sampler import Sampler
 from diffusion.tuning.chart import GridChart, PlanChart, clock_of, times_of
+from diffusion.tuning.closed_form import RUNS, closed_form
 from diffusion.tuning.contest import Contest
 from diffusion.tuning.fit import errors_of
-from diffusion.tuning.starts import Shard, picked
+from diffusion.tuning.gradient import descend
+from diffusion.tuning.search import dynamic_programming, evolution, least_weight
+from diffusion.tuning.starts import part_of
 from diffusion.tuning.structures import Structure, structures
 from diffusion.tuning.values import Values
-from expint.backend import array_namespace
 
-__all__ = ["Task", "best_structure", "tuned_rows", "tuned_times"]
+__all__ = ["Task", "best_structure", "in_bands", "laid_out", "tuned_rows"]
 
 _SCREENED = 16  # starts on which all structures are tried
 _KEPT = 6  # structures that are tried on all
+_MOST_OF_TIMES = 15  # iterations over times alone
+_MOST_OF_BANDS = 8  # iterations over the many weights of bands
+_DESCENTS = 6  # steps of a descent in the place of one iteration of Gauss–Newton
 _MOVES = (0.05, 0.1, 0.2, 0.4)  # of the way to the second call
 _WINDOW = (12, 5)  # with more calls than the first, so many of the newest weights of a row are free
 
@@ -43,14 +51,23 @@ class Task(NamedTuple):
         Whether constant data and noise are to be solved for exactly.
     iterations
         The most iterations of a stage.
+    search
+        How times are found: "differences", "dp", "total-weight" or "evolution".
+    by
+        How weights are: "differences", "gradient" or "closed-form".
+    seed
+        Of what is drawn.
     """
 
     schedule: NoiseSchedule
     times: np.ndarray
     to_zero: bool
     edges: tuple[float, ...]
-    consistent: bool
-    iterations: int
+    consistent: bool = False
+    iterations: int = 40
+    search: str = "differences"
+    by: str = "differences"
+    seed: int = 0
 
     @property
     def end(self) -> tuple[float, float]:
@@ -79,7 +96,7 @@ def best_structure(contest: Contest, task: Task, rule: Sampler | Automatic) -> t
             )
     contest.consider(found[0][0].name, found[0][1])
     contest.note("untuned")
-    few = _few(contest.fitted[0])
+    few = part_of(contest.fitted[0], np.arange(min(_SCREENED, contest.fitted[0].start.shape[0])))
     contest.calls += sum(values.calls for _, values in found) * few.start.shape[0]
     first = [contest.measure.value(errors_of(values, [few], contest.loss)) for _, values in found]
     kept = [found[i] for i in np.argsort(first, kind="stable")[:_KEPT]]
@@ -93,40 +110,60 @@ def best_structure(contest: Contest, task: Task, rule: Sampler | Automatic) -> t
     return best
 
 
-def _few(shard: Shard) -> Shard:
-    """Return the first starts of a shard."""
-    rows = np.arange(min(_SCREENED, shard.start.shape[0]))
-    denoiser, start = picked(shard.denoiser, shard.start, rows)
-    _, end = picked(shard.denoiser, shard.end, rows)
-    return Shard(denoiser, start, _Cut(shard.path, len(rows)), end)
+def laid_out(contest: Contest, task: Task, structure: Structure) -> Values:
+    """Return the values of a structure on the times that suit it best, as the task's search finds them."""
+    chart = GridChart(task.schedule, structure.exact, *_span(structure.times))
+    if task.by == "closed-form":  # the rows are solved at every trial of times: variable projection
+        chart = replace(chart, exact=partial(_solved, contest, structure.exact))
+    times, name = structure.times, f"{structure.name}, tuned times"
+    if len(times) > 2 and task.search == "differences":
+        return _on(chart, contest.fit(name, chart, chart.parameters(times), min(task.iterations, _MOST_OF_TIMES)))
+    if len(times) > 2:
+        times = _searched(contest, task, chart, times)
+    values = chart.exact(times)
+    if values is None:
+        return _on(chart, chart.parameters(structure.times))
+    contest.consider(f"{structure.name}, times by {task.search}", values)
+    return values
 
 
-class _Cut(NamedTuple):
-    """The first starts of a path."""
-
-    path: object
-    count: int
-
-    def __call__(self, t: float) -> object:
-        return self.path(t)[: self.count, ...]  # type: ignore[operator]
+def _span(times: np.ndarray) -> tuple[tuple[float, float], int]:
+    return (float(times[0]), float(times[-1])), len(times) - 2
 
 
-def tuned_times(contest: Contest, task: Task, structure: Structure) -> Values:
-    """Return the values of a structure on the times that suit it best, by Gauss–Newton over the times."""
-    first, last = float(structure.times[0]), float(structure.times[-1])
-    chart = GridChart(task.schedule, structure.exact, (first, last), len(structure.times) - 2)
-    parameters = chart.parameters(structure.times)
-    if len(parameters):
-        name = f"{structure.name}, tuned times"
-        parameters = contest.fit(name, chart, parameters, min(task.iterations, 15))
-    contest.note("times")
+def _on(chart: GridChart, parameters: np.ndarray) -> Values:
     values = chart.values(parameters)
     assert values is not None  # it was considered
     return values
 
 
+def _solved(contest: Contest, exact: Callable[[np.ndarray], Values | None], times: np.ndarray) -> Values | None:
+    """Return the rows in closed form whose prior are the exact ones on these times."""
+    values = exact(times)
+    if values is None:
+        return None
+    return _rows_solved(contest, values)
+
+
+def _rows_solved(contest: Contest, values: Values, bands: Bands | None = None) -> Values:
+    contest.calls += RUNS * values.calls * sum(shard.start.shape[0] for shard in contest.fitted)
+    return closed_form(values, contest.fitted, contest.measure, bands)
+
+
+def _searched(contest: Contest, task: Task, chart: GridChart, times: np.ndarray) -> np.ndarray:
+    """Return the times that one of the published searchers finds."""
+    if task.search == "dp":
+        found = dynamic_programming(contest.fitted, task.schedule, len(times) - 1, task.end)
+        return np.append(found[:-1], times[-1])
+    if task.search == "total-weight":
+        return least_weight(chart, times)
+    return evolution(chart, times, contest.unfitness, task.iterations, task.seed)
+
+
 def tuned_rows(contest: Contest, task: Task, values: Values, *, times: bool) -> Values:
     """Return values with tuned weights, and tuned ``times`` if wanted; then the first call is moved as well."""
+    if task.by == "closed-form":
+        return values if times else _considered(contest, "weights in closed form", _rows_solved(contest, values))
     window = _WINDOW[1] if values.calls > _WINDOW[0] else values.calls
     chart = PlanChart(
         task.schedule, values, task.end, free_times=times, early=False, consistent=task.consistent, window=window
@@ -136,11 +173,41 @@ def tuned_rows(contest: Contest, task: Task, values: Values, *, times: bool) -> 
         chart = replace(chart, early=early, base=values)
         name = "times and weights" if times else "weights"
         name += ", the first call moved" if early else ""
-        parameters = contest.fit(name, chart, chart.parameters(values), task.iterations)
-        contest.note(name)
-        found = chart.values(parameters)
-        assert found is not None  # it was considered
-        values = found
+        values = _fitted(contest, task, name, chart)
+    return values
+
+
+def _fitted(contest: Contest, task: Task, name: str, chart: PlanChart) -> Values:
+    parameters = chart.parameters(chart.base)
+    if task.by == "gradient":
+        iterations = _DESCENTS * task.iterations
+        parameters = descend(contest, chart, parameters, iterations=iterations, seed=task.seed, name=name)
+    else:
+        parameters = contest.fit(name, chart, parameters, task.iterations)
+    contest.note(name)
+    found = chart.values(parameters)
+    assert found is not None  # it was considered
+    return found
+
+
+def in_bands(contest: Contest, task: Task, values: Values, bands: Bands) -> None:
+    """Let the best candidate so far, and rows in closed form from ``values``, have weights in bands."""
+    if task.by == "closed-form":
+        exact = contest.best.values if contest.best else values
+        _considered(contest, "weights in closed form, in bands", _rows_solved(contest, exact, bands))
+        return
+    assert contest.best is not None
+    base = contest.best.values.in_bands(bands)
+    early = float(base.times[0]) != float(task.schedule.t_start)
+    chart = PlanChart(task.schedule, base, task.end, free_times=False, early=early, consistent=task.consistent)
+    contest.fit("weights in bands", chart, chart.parameters(base), min(task.iterations, _MOST_OF_BANDS))
+    contest.note("bands")
+
+
+def _considered(contest: Contest, name: str, values: Values) -> Values:
+    contest.consider(name, values)
+    contest.note(name)
+    contest.tick()
     return values
 
 

@@ -15,7 +15,7 @@ from diffusion.samplers.sampler import Sampler
 from diffusion.tuning.values import without_gradients
 from expint.backend import Array, array_namespace, is_array, to_numpy
 
-__all__ = ["LEAST", "Shard", "Taught", "check_deterministic", "norms", "picked", "taught"]
+__all__ = ["LEAST", "Shard", "Taught", "check_deterministic", "floored", "norms", "part_of", "picked", "taught"]
 
 LEAST = 8
 """Starts: fewer halves than of four decide nothing."""
@@ -43,10 +43,23 @@ class Shard(NamedTuple):
 
 
 class Taught(NamedTuple):
-    """Shards with their teacher's relative error, an estimate by half as many calls, and the calls of one start."""
+    """What the teacher made of the starts.
+
+    Attributes
+    ----------
+    shards
+        The parts.
+    error
+        Of the teacher, relative: the median distance to a run with half as many calls.
+    steps
+        Calls of one run of the teacher.
+    calls
+        Calls on a sample each, in all.
+    """
 
     shards: list[Shard]
     error: float
+    steps: int
     calls: int
 
 
@@ -56,6 +69,24 @@ def picked(denoiser: Denoiser, noise: Array, rows: np.ndarray) -> tuple[Denoiser
     condition = {key: _cut(value, rows, count) for key, value in denoiser.condition.items()}
     index = xp.asarray(rows, **({"device": noise.device} if hasattr(noise, "device") else {}))
     return _conditioned(denoiser, condition), xp.take(noise, index, axis=0)
+
+
+def part_of(shard: Shard, rows: np.ndarray) -> Shard:
+    """Return some of the starts of a shard."""
+    denoiser, start = picked(shard.denoiser, shard.start, rows)
+    _, end = picked(shard.denoiser, shard.end, rows)
+    return Shard(denoiser, start, _PartOfPath(shard.path, shard.denoiser, rows), end)
+
+
+class _PartOfPath(NamedTuple):
+    """A teacher's path of some of the starts."""
+
+    path: Any
+    denoiser: Denoiser
+    rows: np.ndarray
+
+    def __call__(self, t: float) -> Array:
+        return picked(self.denoiser, self.path(t), self.rows)[1]
 
 
 def _cut(value: Any, rows: np.ndarray, count: int) -> Any:
@@ -96,9 +127,9 @@ def taught(
             fine, coarse = (_solved(own, start, sampler, n, to_zero) for n in (steps, max(steps // 2, 1)))
         end = fine.y[-1, ...]
         errors.append(norms(coarse.y[-1, ...] - end) / floored(norms(end)))
-        calls = fine.calls + coarse.calls
+        calls += (fine.calls + coarse.calls) * len(rows)
         shards.append(Shard(own, fine.y[0, ...], fine.sol, end))
-    return Taught(shards, float(np.median(np.concatenate(errors))), calls)
+    return Taught(shards, float(np.median(np.concatenate(errors))), fine.calls, calls)
 
 
 def _solved(denoiser: Denoiser, start: Array, sampler: Any, steps: int, to_zero: bool) -> Any:

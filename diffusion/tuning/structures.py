@@ -143,5 +143,3 @@ def _declared(calls: int, to_zero: bool) -> Iterator[tuple[str, Sampler]]:
 def _no_grid(steps: int, schedule: NoiseSchedule) -> np.ndarray:
     del steps, schedule
     raise NotImplementedError("expected times beside the sampler, received none; it has no grid of its own")
-
-

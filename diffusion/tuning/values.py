@@ -47,6 +47,11 @@ class Values(NamedTuple):
         """The number of network calls n."""
         return len(self.times)
 
+    @property
+    def by_band(self) -> tuple[np.ndarray, np.ndarray]:
+        """Views of c and D with a last axis of bands, of length 1 where there are none."""
+        return self.c.reshape(*self.c.shape[:1], -1), self.D.reshape(*self.D.shape[:2], -1)
+
     def in_bands(self, bands: Bands) -> Values:
         """Return the same run with weights for each band."""
         c, D = (np.repeat(part[..., None], bands.count, axis=-1) for part in (self.c, self.D))
