@@ -5,9 +5,9 @@ and w⁰ the weights of the exact step from the student's x_{i-1},
 
 .. math:: w_i = w^0 + (A_i^T A_i + κ \, \mathrm{diag} A_i^T A_i)^{-1} A_i^T (y_i - A_i w^0),
 
-every start divided by the norm of its sample and multiplied by the root of its weight in `least_squares.Robust`, first at
-the errors of the exact rows, then at those of the rows found before. What is summed over the starts are the small matrices
-AᵀA and Aᵀy, for each band where there are some.
+every start divided by the norm of its sample and multiplied by the root of its weight in `least_squares.Robust`, first
+at the errors of the exact rows, then at those of the rows found before. What is summed over the starts are the small
+matrices AᵀA and Aᵀy, for each band where there are some.
 
 Duan, Wang, Chen, Zhu, Liu & Huang, *Optimal linear subspace search*, 2023, solve such rows without a prior, from κ = 0.
 """

@@ -1,6 +1,6 @@
 r"""Gauss–Newton for the mean logarithm of errors, without gradients of the network.
 
-.. math:: F(p) = (1-\theta) \, \mathrm{mean}_k \, \tfrac12 \log(e_k^2 + \delta^2) + \theta \, \log \mathrm{mean}_k \, e_k,
+.. math:: F(p) = (1-\theta) \, \mathrm{mean}_k \tfrac12 \log(e_k^2 + \delta^2) + \theta \log \mathrm{mean}_k e_k,
           \qquad e_k = |r_k(p)|
 
 is lowered by weighted least squares: with w_k = (1-θ)/(B (e_k² + δ²)) + θ/(e_k Σe) the gradient of F is that of

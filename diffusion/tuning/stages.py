@@ -113,9 +113,10 @@ def best_structure(contest: Contest, task: Task, rule: Sampler | Automatic) -> t
 def laid_out(contest: Contest, task: Task, structure: Structure) -> Values:
     """Return the values of a structure on the times that suit it best, as the task's search finds them."""
     chart = GridChart(task.schedule, structure.exact, *_span(structure.times))
+    times, name = structure.times, f"{structure.name}, tuned times"
     if task.by == "closed-form":  # the rows are solved at every trial of times: variable projection
         chart = replace(chart, exact=partial(_solved, contest, structure.exact))
-    times, name = structure.times, f"{structure.name}, tuned times"
+        name += ", weights in closed form"
     if len(times) > 2 and task.search == "differences":
         return _on(chart, contest.fit(name, chart, chart.parameters(times), min(task.iterations, _MOST_OF_TIMES)))
     if len(times) > 2:
@@ -161,7 +162,10 @@ def _searched(contest: Contest, task: Task, chart: GridChart, times: np.ndarray)
 
 
 def tuned_rows(contest: Contest, task: Task, values: Values, *, times: bool) -> Values:
-    """Return values with tuned weights, and tuned ``times`` if wanted; then the first call is moved as well."""
+    """Return values with tuned weights, and tuned ``times`` if wanted; then the first call is moved as well.
+
+    Weights in closed form are found beside the times already, where these are tuned.
+    """
     if task.by == "closed-form":
         return values if times else _considered(contest, "weights in closed form", _rows_solved(contest, values))
     window = _WINDOW[1] if values.calls > _WINDOW[0] else values.calls

@@ -86,11 +86,11 @@ def tune(
 
     .. math:: x_i = c_i \, x_T + \sum_{j<i} d_{ij} \, x_0(x_j, \tau_j), \qquad i = 0 \dots n.
 
-    The best exact sampler is searched for (gauge, method, order, clock of the history, grid), then its times, then times
-    and weights together are moved so that the ends of runs come near those of a fine solve of the same network, the
-    teacher. The network needs no gradient: derivatives are differences of runs, and the steps Gauss–Newton ones on the
-    mean logarithm of the errors. Half of the starts are not fitted to: on them it is decided which stage's result is
-    kept. One whose mean error lies above that of the untuned sampler never is.
+    The best exact sampler is searched for (gauge, method, order, clock of the history, grid), then its times are moved,
+    then times and weights together, so that runs end near those of a fine solve of the same network, the teacher. The
+    network needs no gradient: derivatives are differences of runs, and the steps are those of Gauss and Newton for the
+    mean logarithm of the errors. Half of the starts are not fitted to: on them it is decided which result is kept. One
+    whose mean error lies above that of the untuned sampler, "auto" or what ``sampler`` says, never is.
 
     Parameters
     ----------
