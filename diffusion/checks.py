@@ -23,7 +23,7 @@ def lay_out(
     denoiser: Denoiser,
     sampler: str | AnySampler,
     steps: int | None,
-    grid: Sequence[float] | np.ndarray | None,
+    grid: str | Sequence[float] | np.ndarray | None,
 ) -> tuple[Sampler | FittedSampler, np.ndarray, bool]:
     """Return the sampler, the decreasing times of its steps, and whether one more step leads to σ = 0.
 

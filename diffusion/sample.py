@@ -49,7 +49,7 @@ def sample(
     *,
     sampler: str | AnySampler = "auto",
     steps: int | None = None,
-    grid: Sequence[float] | np.ndarray | None = None,
+    grid: str | Sequence[float] | np.ndarray | None = None,
     start: Literal["noise", "state"] = "noise",
     callback: Callable[[float, Array], None] | None = None,
     progress: bool = False,
@@ -69,7 +69,8 @@ def sample(
         Number of steps; with a multistep sampler also the number of network calls. A fitted sampler has its own.
     grid
         Instead of ``steps``: the times of the steps, decreasing, within [t_end, t_start] of the schedule. A grid that
-        ends in 0, for a schedule with t_end > 0, makes its last step to σ = 0.
+        ends in 0, for a schedule with t_end > 0, makes its last step to σ = 0. Beside ``steps``: the name of a grid,
+        such as "karras", "beta" or "ays-sd" (see ``diffusion.grids.named``), whose last step is to σ = 0.
     start
         "noise": the input is multiplied by the standard deviation of the noise at the first time. "state": the input is
         the state x at that time, as it is.
@@ -115,7 +116,7 @@ def trajectory(
     *,
     sampler: str | AnySampler = "auto",
     steps: int | None = None,
-    grid: Sequence[float] | np.ndarray | None = None,
+    grid: str | Sequence[float] | np.ndarray | None = None,
     start: Literal["noise", "state"] = "noise",
     callback: Callable[[float, Array], None] | None = None,
     progress: bool = False,
@@ -159,7 +160,7 @@ def encode(
     *,
     sampler: str | AnySampler = "auto",
     steps: int | None = None,
-    grid: Sequence[float] | np.ndarray | None = None,
+    grid: str | Sequence[float] | np.ndarray | None = None,
     callback: Callable[[float, Array], None] | None = None,
     progress: bool = False,
 ) -> Array:
@@ -184,7 +185,7 @@ def encode(
 
 
 def _planned(
-    denoiser: Denoiser, sampler: str | AnySampler, steps: int | None, grid: Sequence[float] | np.ndarray | None
+    denoiser: Denoiser, sampler: str | AnySampler, steps: int | None, grid: Any
 ) -> tuple[expint.Plan, Sampler | FittedSampler]:
     chosen, times, to_zero = lay_out(denoiser, sampler, steps, grid)
     return chosen.plan(denoiser.schedule, times, to_zero=to_zero, edges=denoiser.discontinuities), chosen

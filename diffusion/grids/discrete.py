@@ -9,7 +9,8 @@ from typing import Any, Literal
 import numpy as np
 
 from diffusion.names import number_of_steps, resolve
-from diffusion.process.schedule import NoiseSchedule
+from diffusion.process.clock import FLOW
+from diffusion.process.schedule import FlowMatching, NoiseSchedule
 from diffusion.process.vp import VP
 from expint.arguments import checked, integer, real_values, seen
 
@@ -69,7 +70,7 @@ def nearest(grid: Sequence[float] | np.ndarray, times: Sequence[float] | np.ndar
 
 @checked(spare=partial(integer, least=0, most=1_000_000), offset=partial(integer, least=0, most=1_000_000))
 def timesteps(
-    steps: int,
+    steps: int | Sequence[int],
     spacing: Literal["linspace", "leading", "trailing"] = "linspace",
     *,
     schedule: NoiseSchedule,
@@ -81,16 +82,17 @@ def timesteps(
 
     N is that of a table, or 1000. With m = ``steps`` + ``spare``, "linspace" rounds m numbers from N − 1 to 0,
     "leading" takes the multiples of ⌊N/m⌋ below m ⌊N/m⌋, plus ``offset``, and "trailing" rounds N, N − N/n, …, minus 1.
-    The first n = ``steps`` of these are the timesteps.
+    The first n = ``steps`` of these are the timesteps. Where they are given as a list, they are these.
 
     Parameters
     ----------
     steps
-        Number n of steps.
+        Number n of steps, or the timesteps themselves: whole numbers from N − 1 to 0 at most, decreasing; of flow
+        matching 1000 σ, from 1000 to more than 0.
     spacing
-        The rule; its names are those of Lin et al. 2023, table 2.
+        The rule; its names are those of Lin et al. 2023, table 2. Given timesteps have none.
     schedule
-        A variance-preserving schedule.
+        A variance-preserving schedule; for given timesteps also flow matching.
     offset
         What is added to "leading" timesteps; diffusers' ``steps_offset``.
     final
@@ -101,16 +103,19 @@ def timesteps(
     Raises
     ------
     ValueError
-        If the schedule is not variance preserving, a name is unknown, or rounding puts two times together.
+        If the schedule is not variance preserving, a name is unknown, rounding puts two times together, or given
+        timesteps do not decrease or are none of the schedule.
     """
+    resolve(spacing, dict.fromkeys(("linspace", "leading", "trailing")), {}, "spacing")
+    resolve(final, dict.fromkeys(("zero", "sigma_min")), {}, "final")
+    if not isinstance(steps, int | np.integer | float):
+        return _of_timesteps(finite_times("steps", steps), schedule, final)
     n = integer("steps", number_of_steps(steps), most=1_000_000)
     if not isinstance(schedule, VP):
         raise ValueError(
             f"expected a variance-preserving schedule, whose times are (i + 1)/N, received {type(schedule).__name__}; "
             "take another grid"
         )
-    resolve(spacing, dict.fromkeys(("linspace", "leading", "trailing")), {}, "spacing")
-    resolve(final, dict.fromkeys(("zero", "sigma_min")), {}, "final")
     count, points = len(getattr(schedule, "half_log_snrs", range(1000))), n + spare
     indices = {
         "linspace": np.round(np.linspace(0, count - 1, points))[::-1],
@@ -125,3 +130,23 @@ def timesteps(
             f"{times[same[0] + 1]:g}; take fewer steps than {n}, or another spacing"
         )
     return times
+
+
+def _of_timesteps(given: np.ndarray, schedule: NoiseSchedule, final: str) -> np.ndarray:
+    """Return the times of timesteps as models count them, and that of the end."""
+    flow = isinstance(schedule, FlowMatching)
+    if not (flow or isinstance(schedule, VP)):
+        raise ValueError(
+            f"expected a variance-preserving schedule or flow matching, which have timesteps, received "
+            f"{type(schedule).__name__}; give noise levels instead: grids.sigmas(values, schedule=schedule)"
+        )
+    count = len(getattr(schedule, "half_log_snrs", range(1000)))
+    within = np.all((given > 0) & (given <= count)) if flow else np.all((given >= 0) & (given < count))
+    if not within or np.any(np.diff(given) >= 0.0):
+        bounds = f"{count} to more than 0" if flow else f"{count - 1} to 0"
+        raise ValueError(f"expected decreasing timesteps from {bounds}, received {seen(given.tolist())}; sort them")
+    with np.errstate(divide="ignore"):
+        times = np.asarray(FLOW.time(schedule, given / count)) if flow else (given + 1.0) / count
+    if final == "sigma_min":
+        return np.append(times, 1.0 / count) if times[-1] > 1.0 / count else times
+    return np.append(times, 0.0)

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 import expint
+from diffusion.grids.named import NAMED
 from diffusion.grids.published import karras, quadratic_in_t, uniform_in, uniform_in_lambda, uniform_in_t
 from diffusion.names import fold, resolve
 from diffusion.process.gauge import DATA, GAUGES, NOISE, RHO
@@ -195,14 +196,6 @@ def _find(name: str) -> Sampler | Automatic:
 
 
 _STOCHASTIC = ("ancestral", "sde", "ddpm", "euler-a", "lcm", "tcd", "restart", "churn")
-_GRID_NAMES = {
-    "karras": "diffusion.grids.karras(steps, schedule=schedule)",
-    "exponential": "diffusion.grids.uniform(steps, 'lambda', schedule=schedule)",
-    "simple": "diffusion.grids.timesteps(steps, 'trailing', schedule=schedule)",
-    "normal": "diffusion.grids.timesteps(steps, 'linspace', schedule=schedule)",
-    "sgm-uniform": "diffusion.grids.timesteps(steps, 'trailing', schedule=schedule)",
-    "ddim-uniform": "diffusion.grids.timesteps(steps, 'leading', schedule=schedule)",
-}
 _ELSEWHERE = {
     "heun": "edm-heun",
     "lms": "lms4",
@@ -216,7 +209,7 @@ _ELSEWHERE = {
 def _explain(spelt: str) -> None:
     """Raise ValueError that says what is meant by a folded name that other programs know and this library does not."""
     deterministic, _, grid = next(
-        ((spelt[: -len(end) - 1], "-", end) for end in _GRID_NAMES if spelt.endswith(f"-{end}")), (spelt, "", "")
+        ((spelt[: -len(end) - 1], "-", end) for end in NAMED if spelt.endswith(f"-{end}")), (spelt, "", "")
     )
     if any(word in f"-{spelt}-" for word in (f"-{name}-" for name in _STOCHASTIC)):
         near = next((known for known in sorted(SAMPLERS, key=len, reverse=True) if spelt.startswith(known)), "ddim")
@@ -226,5 +219,5 @@ def _explain(spelt: str) -> None:
         )
     name = _ELSEWHERE.get(deterministic, deterministic)
     if name != spelt and name in SAMPLERS:
-        asked = f" and grid={_GRID_NAMES[grid]} for the times" if grid else ""
+        asked = f" and grid={grid!r} for the times" if grid else ""
         raise ValueError(f"expected a sampler by its name here; received {spelt!r}; take {name!r}{asked}")

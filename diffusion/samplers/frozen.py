@@ -24,7 +24,7 @@ def freeze(
     schedule: NoiseSchedule,
     *,
     steps: int | None = None,
-    grid: Sequence[float] | np.ndarray | None = None,
+    grid: str | Sequence[float] | np.ndarray | None = None,
     name: str | None = None,
 ) -> FittedSampler:
     """Return a sampler on one schedule and grid as plain data: its rows x_{i+1} = Σ A_ij x_j + Σ D_ij f(x_j, τ_j).
@@ -39,7 +39,7 @@ def freeze(
     schedule
         The schedule.
     steps, grid
-        As of `diffusion.sample`: the number of steps, or their times.
+        As of `diffusion.sample`: the number of steps, or their times, or a number and the name of a grid.
     name
         What it is called; None is the name of the sampler.
 

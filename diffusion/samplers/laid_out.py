@@ -21,7 +21,7 @@ def laid_out(
     schedule: NoiseSchedule,
     sampler: str | AnySampler,
     steps: int | None,
-    grid: Sequence[float] | np.ndarray | None,
+    grid: str | Sequence[float] | np.ndarray | None,
     edges: tuple[float, ...] = (),
 ) -> tuple[Sampler | FittedSampler, np.ndarray, bool]:
     """Return the sampler, the decreasing times of its steps, and whether one more step leads to σ = 0.
@@ -31,7 +31,8 @@ def laid_out(
     Raises
     ------
     TypeError, ValueError
-        If the sampler is unknown, both or neither of ``steps`` and ``grid`` are given, the grid cannot be sampled on,
+        If the sampler is unknown, both or neither of ``steps`` and ``grid`` are given, or the name of a grid without
+        ``steps``, the grid is unknown or cannot be sampled on,
         ``steps`` are fewer than the sampler's last methods, or edges lie nearer than steps. With fewer steps than
         slopes that it interpolates a sampler interpolates what there are.
     """
@@ -39,6 +40,8 @@ def laid_out(
     refuse_gradients("steps", steps)
     refuse_each_gradient("grid", grid)
     rule = find_sampler(sampler)
+    if isinstance(grid, str):
+        steps, grid = None, _named(grid, steps, schedule, edges)
     if isinstance(rule, FittedSampler):
         return rule, *rule.run_times(steps, grid, schedule)
     if (steps is None) == (grid is None):
@@ -65,6 +68,14 @@ def laid_out(
             f"ones, received {len(times) - 1 + to_zero}; take more steps"
         )
     return chosen, times, to_zero
+
+
+def _named(name: str, steps: int | None, schedule: NoiseSchedule, edges: tuple[float, ...]) -> np.ndarray:
+    """Return the times of a grid by name, of so many steps."""
+    if steps is None:
+        raise ValueError(f"expected steps= beside the name of a grid, received grid={name!r} alone; say how many")
+    times = grids.named(name, steps, schedule=schedule)
+    return np.append(grids.through(times[:-1], edges), times[-1])
 
 
 def _ends_by_policy(sampler: Sampler, schedule: NoiseSchedule, t: float) -> bool:

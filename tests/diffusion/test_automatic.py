@@ -78,6 +78,31 @@ def test_a_table_is_run_to_clean_data_and_other_schedules_to_where_they_end():
         assert diffusion.trajectory(model(SCHEDULES[name]), NOISE, steps=5).t[-1] == SCHEDULES[name].t_end
 
 
+@EVERY
+def test_it_leaves_the_noise_of_where_the_schedule_ends_and_none_where_that_is_clean(schedule):
+    """On a network that knows the data, of which only noise that is left behind differs."""
+    knowing = diffusion.Denoiser(lambda x, t: 0.0 * x + 2.0, "data", schedule)
+    for steps in (1, 2, 3, 8):
+        run = diffusion.trajectory(knowing, NOISE, steps=steps)
+        alpha, sigma = float(schedule.alpha(run.t[-1])), float(schedule.sigma(run.t[-1]))
+        noise = (run.y[0] - 2.0 * schedule.alpha(run.t[0])) / schedule.sigma(run.t[0])
+        np.testing.assert_allclose(run.y_end, 2.0 * alpha + sigma * noise, rtol=1e-13)
+        if float(schedule.sigma(schedule.t_end)) == 0.0 or schedule == SCHEDULES["table"]:
+            np.testing.assert_array_equal(run.y_end, np.full_like(NOISE, 2.0))
+
+
+@EVERY
+def test_its_grid_is_uniform_in_a_root_of_the_flow_time_whatever_the_clock_of_the_schedule(schedule):
+    """So networks of the level itself, EDM's, get no grid in a root of their time, which is the level."""
+    for steps in (3, 5, 8):
+        times = diffusion.trajectory(model(schedule), NOISE[:1], steps=steps).t
+        times = times[:-2] if times[-1] < schedule.t_end else times  # the last ones of a table stop at its first time
+        flow = diffusion.clock.clock("flow").value(schedule, times)
+        roots = np.array([flow ** (1.0 / exponent) for exponent in np.arange(1.0, 3.01, 0.05)])
+        spread = np.ptp(np.diff(roots, axis=1), axis=1) / np.ptp(roots, axis=1)
+        assert len(times) == 2 or spread.min() < 1e-6, spread
+
+
 def test_no_network_is_asked_about_times_before_its_table():
     for steps in (1, 2, 5, 6, 12, 33):
         times = diffusion.trajectory(model(SCHEDULES["table"]), NOISE[:1], steps=steps).t
