@@ -12,7 +12,7 @@ the starts are the small normal matrices. Levenberg's and Marquardt's damping ke
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -23,6 +23,7 @@ _DAMPING = 1e-2
 _LEAST_DAMPING = 1e-7
 _TRIALS = 10
 _BLUNT = 1e-3
+_BLUR = 0.5
 
 
 @dataclass(frozen=True)
@@ -64,10 +65,9 @@ class Problem(Protocol):
 
 
 class Iterate(NamedTuple):
-    """One accepted step: the parameters, F and the errors."""
+    """One accepted step: the parameters and the errors."""
 
     parameters: np.ndarray
-    value: float
     errors: np.ndarray
 
 
@@ -81,19 +81,21 @@ def minimise(
 ) -> Iterator[Iterate]:
     """Yield ever better parameters; it ends where three steps together gain less than ``tolerance``, or none does.
 
+    In every step δ is no smaller than a part of the median error: the logarithm of an error near 0 would hold it there.
     Nothing is yielded where the first errors are not finite.
     """
     errors = problem.errors(parameters)
     if errors is None or not np.all(np.isfinite(errors)):
         return
-    best = Iterate(parameters, measure.value(errors), errors)
+    best = Iterate(parameters, errors)
     damping, gains = _DAMPING, [np.inf] * 3
     for _ in range(iterations):
-        found = _step(problem, best, measure, damping)
+        blurred = replace(measure, floor=max(measure.floor, _BLUR * float(np.median(best.errors))))
+        found = _step(problem, best, blurred, damping)
         if found is None:
             return
         new, damping = found
-        gains = [*gains[1:], best.value - new.value]
+        gains = [*gains[1:], blurred.value(best.errors) - blurred.value(new.errors)]
         best = new
         yield best
         if sum(gains) < tolerance:
@@ -102,6 +104,7 @@ def minimise(
 
 def _step(problem: Problem, best: Iterate, measure: Robust, damping: float) -> tuple[Iterate, float] | None:
     """Return the next iterate and its damping, or None where no damping gives a better one."""
+    before = measure.value(best.errors)
     matrix, gradient = problem.normal(best.parameters, measure.weights(best.errors))
     scale = np.sqrt(np.diag(matrix))
     scale = np.maximum(scale, _BLUNT * scale.max())  # what moves next to nothing is not to run away
@@ -110,8 +113,7 @@ def _step(problem: Problem, best: Iterate, measure: Robust, damping: float) -> t
         step = np.linalg.lstsq(matrix + damping * np.eye(len(scale)), -gradient, rcond=None)[0] / scale
         trial = best.parameters + step
         errors = problem.errors(trial)
-        value = np.inf if errors is None else measure.value(errors)
-        if errors is not None and value < best.value:
-            return Iterate(trial, value, errors), max(damping / 3.0, _LEAST_DAMPING)
+        if errors is not None and measure.value(errors) < before:
+            return Iterate(trial, errors), max(damping / 3.0, _LEAST_DAMPING)
         damping *= 4.0
     return None

@@ -96,7 +96,8 @@ def structures(
     for label, grid in _laid_out(schedule, calls, to_zero):
         yield structure(f"auto on {label}", bound(rule, grid), grid)
         for name, sampler in _declared(calls, to_zero):
-            yield structure(f"{name} on {label}", sampler, grid)
+            if sampler.interpolate_in != "t" or not len(schedule.kinks):  # whose integrals take long
+                yield structure(f"{name} on {label}", sampler, grid)
 
 
 def _laid_out(schedule: NoiseSchedule, calls: int, to_zero: bool) -> Iterator[tuple[str, np.ndarray]]:
