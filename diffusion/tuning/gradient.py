@@ -12,12 +12,13 @@ from diffusion.process.clock import LOG_FLOW
 from diffusion.process.prediction import coefficients
 from diffusion.tuning.chart import PlanChart
 from diffusion.tuning.contest import Contest
+from diffusion.tuning.least_squares import Robust
 from diffusion.tuning.starts import Shard, part_of
 from diffusion.tuning.values import Run
 
-__all__ = ["check_gradients", "descend"]
+__all__ = ["check_gradients", "descend", "errors_of_run", "objective"]
 
-_RATE = 3e-3
+_RATE = 1e-2
 _BATCH = 48
 _LOOK_EVERY = 20  # iterations
 
@@ -66,7 +67,7 @@ def descend(
     for i in range(iterations):
         part = parts[i % len(parts)]
         with torch.enable_grad():
-            value = _objective(torch, _errors(torch, chart, free, part, contest), contest.measure)
+            value = objective(torch, errors_of_run(torch, chart, free, part, contest), contest.measure)
             adam.zero_grad()
             value.backward()
         contest.calls += 3 * chart.base.calls * part.start.shape[0]  # forwards twice, and once back
@@ -91,12 +92,13 @@ def _minibatches(shards: list[Shard], rng: np.random.Generator) -> list[Shard]:
     return parts
 
 
-def _objective(torch: Any, errors: Any, measure: Any) -> Any:
+def objective(torch: Any, errors: Any, measure: Robust) -> Any:
+    """Return what the ``measure`` lowers, of errors that are a tensor."""
     each = 0.5 * torch.mean(torch.log(errors**2 + measure.floor**2))
     return (1.0 - measure.tail) * each + measure.tail * torch.log(torch.mean(errors) + measure.floor)
 
 
-def _errors(torch: Any, chart: PlanChart, free: Any, shard: Shard, contest: Contest) -> Any:
+def errors_of_run(torch: Any, chart: PlanChart, free: Any, shard: Shard, contest: Contest) -> Any:
     """Return the error of every start, as a tensor."""
     points, times = _points(torch, chart, free, shard)
     differences = contest.loss.differences(Run(points, []), times, shard)

@@ -12,9 +12,14 @@ import torch
 
 import diffusion
 from diffusion.samplers.fitted import FittedSampler
-from diffusion.tuning.chart import GridChart
+from diffusion.tuning.chart import GridChart, PlanChart
+from diffusion.tuning.contest import Contest
+from diffusion.tuning.fit import Fit
+from diffusion.tuning.gradient import errors_of_run, objective
 from diffusion.tuning.least_squares import Robust, minimise
+from diffusion.tuning.losses import LOSSES
 from diffusion.tuning.search import _cheapest, least_weight
+from diffusion.tuning.starts import taught
 from diffusion.tuning.structures import Exact
 
 SIZE = 8
@@ -232,12 +237,34 @@ def test_rows_in_closed_form_cost_a_few_runs() -> None:
     assert tuned.report.details["calls of a start"] < 24 + 12 + 6 * 3
 
 
-def test_the_gradient_finds_what_differences_find() -> None:
-    starts = torch.as_tensor(FEW)
+def test_the_gradient_through_a_run_is_that_of_differences() -> None:
+    starts, schedule = torch.as_tensor(FEW), MODEL.schedule
+    network = diffusion.Denoiser(TorchMixture(), "data", schedule)
+    lessons = taught(network, starts, [np.arange(24)], "auto", 24, to_zero=False)
+    sampler = diffusion.sampler("dpmpp-2m")
+    exact = Exact(sampler, schedule, 3, to_zero=False)(sampler.grid(3, schedule))  # type: ignore[arg-type, union-attr]
+    assert exact is not None
+    later = exact._replace(times=np.append(0.9, exact.times[1:]))
+    end = (float(schedule.alpha(schedule.t_end)), float(schedule.sigma(schedule.t_end)))
+    chart, measure = PlanChart(schedule, later, end), Robust(1e-3, 0.2)
+    parameters = chart.parameters(later)
+    fit = Fit(chart, lessons.shards, LOSSES["endpoint"])
+    errors = fit.errors(parameters)
+    assert errors is not None
+    _, expected = fit.normal(parameters, measure.weights(errors))
+    free = torch.tensor(parameters, requires_grad=True)
+    contest = Contest(lessons.shards, lessons.shards, LOSSES["endpoint"], measure)
+    objective(torch, errors_of_run(torch, chart, free, lessons.shards[0], contest), measure).backward()
+    assert free.grad is not None
+    np.testing.assert_allclose(free.grad.numpy(), expected, rtol=1e-4, atol=1e-5 * abs(expected).max())
+
+
+def test_a_descent_along_the_gradient_lowers_the_error() -> None:
     network = diffusion.Denoiser(TorchMixture(), "data", MODEL.schedule)
-    tuned = diffusion.tune(network, starts, steps=2, sampler="dpmpp-2m", teacher=24, by="gradient", iterations=6)
+    kw: Any = {"steps": 2, "sampler": "dpmpp-2m", "teacher": 24, "what": "rows"}
+    tuned = diffusion.tune(network, torch.as_tensor(FEW), by="gradient", iterations=4, **kw)
     assert tuned.report is not None
-    assert tuned.report.after < 0.8 * tuned.report.before
+    assert tuned.report.after < 0.9 * tuned.report.before
 
 
 class TorchMixture(torch.nn.Module):
