@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -68,3 +69,13 @@ def test_the_code_of_the_page_on_reports_runs_as_pasted() -> None:
     namespace: dict[str, object] = {}
     for block in blocks:
         exec(compile(block, "reports.md", "exec"), namespace)
+
+
+def test_the_code_of_the_page_on_tuning_runs_as_pasted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (block,) = re.findall(r"```python\n(.*?)```", (DOCS / "tuning.md").read_text(), flags=re.DOTALL)
+    namespace: dict[str, Any] = {}
+    exec(compile(block, "tuning.md", "exec"), namespace)
+    assert namespace["tuned"].report.after < namespace["tuned"].report.before / 4
+    again = namespace["diffusion"].sample(namespace["model"], namespace["noise"], sampler=namespace["again"])
+    assert (again == namespace["samples"]).all()

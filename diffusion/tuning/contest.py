@@ -21,7 +21,7 @@ from expint.backend import Array, array_namespace
 
 __all__ = ["Candidate", "Contest"]
 
-_PATIENCE = 6  # iterations that bring nothing on the held-out starts
+_PATIENCE = 10  # iterations that bring nothing on the held-out starts
 
 
 class Candidate(NamedTuple):

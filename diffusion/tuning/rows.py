@@ -16,25 +16,32 @@ __all__ = ["as_sampler"]
 def as_sampler(
     values: Values,
     denoiser: Denoiser,
-    end: float,
+    times: np.ndarray,
     *,
     shape: tuple[int, ...],
     report: Report,
 ) -> FittedSampler:
-    """Return the sampler with these ``values``, whose run ends at the time ``end``.
+    """Return the sampler with these ``values``, for a run that was laid out over ``times``.
 
-    Where the first call is not made at the first state of a run, its point is an inner stage of the first step.
+    Where the first call is not made at the first state of a run, its point is an inner stage of the first step. The
+    network may be told times in any order; the points then lie at the ``times`` of the run as it was laid out.
     """
     schedule = denoiser.schedule
-    nodes, first, n = values.times, float(schedule.t_start), values.calls
-    early = float(nodes[0]) != first or np.any(values.c[0] != 1.0)
+    told, first, end, n = values.times, float(schedule.t_start), float(times[-1]), values.calls
+    early = float(told[0]) != first or np.any(values.c[0] != 1.0)
+    nodes = told if np.all(np.diff(np.append(told, end)) < 0.0) else times[:-1]
     name = f"tuned-{n}"
-    shared: dict[str, Any] = {"bands": values.bands, "predicts": denoiser.predicts, "shape": shape, "report": report}
+    nodes, told = (np.append(first, part) if early else part for part in (nodes, told))
+    shared: dict[str, Any] = {
+        "times": told,
+        "bands": values.bands,
+        "predicts": denoiser.predicts,
+        "shape": shape,
+        "report": report,
+    }
     if not early:
         return FittedSampler(name, schedule, np.append(nodes, end), values.c[1:], values.D[1:], **shared)
     D = np.zeros((n + 1, n + 1, *values.D.shape[2:]))
     D[:, 1:] = values.D
     accepted = np.arange(n + 1) > 0
-    return FittedSampler(
-        name, schedule, np.concatenate([[first], nodes, [end]]), values.c, D, accepted=accepted, **shared
-    )
+    return FittedSampler(name, schedule, np.append(nodes, end), values.c, D, accepted=accepted, **shared)

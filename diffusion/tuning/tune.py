@@ -320,4 +320,4 @@ def _finished(
     fitted, held_out = (sum(shard.start.shape[0] for shard in part) for part in (contest.fitted, contest.held_out))
     spread = float(np.std(best.errors, ddof=1) / np.sqrt(held_out))
     report = Report(_QUANTITY, before, after, spread, contest.calls, (fitted, held_out), details)
-    return as_sampler(best.values, denoiser, float(task.times[-1]), shape=tuple(noise.shape[1:]), report=report)
+    return as_sampler(best.values, denoiser, task.times, shape=tuple(noise.shape[1:]), report=report)
