@@ -27,6 +27,7 @@ from diffusion.samplers.fitted import FittedSampler, Report, load_sampler
 from diffusion.samplers.frozen import freeze
 from diffusion.samplers.sampler import Sampler
 from diffusion.samplers.singlestep import orders_for_calls, singlestep
+from diffusion.tuning.tune import TuningInterrupted, tune
 from expint.moved import forward
 
 forward(MOVED)
@@ -50,6 +51,7 @@ __all__ = [
     "SamplingError",
     "Statistics",
     "SubVP",
+    "TuningInterrupted",
     "UnstableWarning",
     "adapters",
     "bands",
@@ -71,4 +73,5 @@ __all__ = [
     "singlestep",
     "taper",
     "trajectory",
+    "tune",
 ]

@@ -4,6 +4,7 @@ import doctest
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -136,3 +137,13 @@ def test_the_code_of_the_page_on_diffusers_runs_as_pasted() -> None:
     for block in blocks:
         exec(compile(block, "diffusers.md", "exec"), namespace)
     assert namespace["images"].shape == (1, 8, 8, 3)  # type: ignore[attr-defined]
+
+
+def test_the_code_of_the_page_on_tuning_runs_as_pasted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (block,) = re.findall(r"```python\n(.*?)```", (DOCS / "tuning.md").read_text(), flags=re.DOTALL)
+    namespace: dict[str, Any] = {}
+    exec(compile(block, "tuning.md", "exec"), namespace)
+    assert namespace["tuned"].report.after < namespace["tuned"].report.before / 4
+    again = namespace["diffusion"].sample(namespace["model"], namespace["noise"], sampler=namespace["again"])
+    assert (again == namespace["samples"]).all()

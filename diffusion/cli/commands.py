@@ -1,4 +1,4 @@
-"""The commands of ``diffusion``: sample, samplers, compare."""
+"""The commands of ``diffusion``: sample, samplers, compare; tune has a file of its own."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ import numpy as np
 import expint
 import expint.study
 from diffusion import models, study
+from diffusion.cli.tuning import tune
 from diffusion.process.vp import VP
 from diffusion.sample import trajectory
 from diffusion.samplers.catalogue import sampler as find_sampler
 from diffusion.samplers.catalogue import sampler_names
+from diffusion.samplers.fitted import load_sampler
 from expint.backend import to_numpy
 from expint.cli import Commands, Known, Numbers, out_file, refusing, report, save_figure, shown, write_json
 from expint.files import whole_file
@@ -26,7 +28,15 @@ PICTURES = (".png", ".pdf", ".svg")
 SHAPE = (1, 8, 8)
 """Of the shipped models, which are of 8×8 digits."""
 
-SAMPLER = Known("sampler", find_sampler)
+FILE = ".safetensors"
+
+
+def found_or_loaded(name: str) -> Any:
+    """Return the sampler of a name, or that in a file."""
+    return load_sampler(name) if name.endswith(FILE) else find_sampler(name)
+
+
+SAMPLER = Known("sampler", found_or_loaded)
 MODEL = Known("model", study.named_model)
 
 
@@ -36,10 +46,13 @@ def commands() -> None:
     """Diffusion samplers as exponential integrators."""
 
 
+commands.add_command(tune)
+
+
 @commands.command()
 @click.option("--model", type=MODEL, default="digits", help="A shipped model: digits or ideal-digits.")
-@click.option("--sampler", type=SAMPLER, default="auto", help="Name of a sampler; see `diffusion samplers`.")
-@click.option("--steps", type=int, default=10, help="Number of steps.")
+@click.option("--sampler", type=SAMPLER, default="auto", help="Name of a sampler, or a file of `diffusion tune`.")
+@click.option("--steps", type=int, help="Number of steps; 10, or those of a sampler from a file.")
 @click.option("--count", type=click.IntRange(min=1), default=64, help="Number of samples.")
 @click.option("--label", type=click.IntRange(0, 9), help="Which digit to draw; any by default.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, help="Seed of the noise.")
@@ -49,7 +62,7 @@ def commands() -> None:
 def sample(
     model: str,
     sampler: str,
-    steps: int,
+    steps: int | None,
     count: int,
     label: int | None,
     seed: int,
@@ -63,7 +76,9 @@ def sample(
             raise ValueError(f"expected a label only with the model digits, received {model!r}; leave --label out")
         denoiser = models.digits(label) if label is not None else study.named_model(model)()
         noise = study.normal_noise(count, SHAPE, seed)
-        run = trajectory(denoiser, noise, sampler=sampler, steps=steps, progress=shown(as_json))
+        steps = 10 if steps is None and not sampler.endswith(FILE) else steps
+        chosen = found_or_loaded(sampler)
+        run = trajectory(denoiser, noise, sampler=chosen, steps=steps, progress=shown(as_json))
         images = to_numpy(run.y_end)
         facts: dict[str, Any] = {
             "model": model,

@@ -1,0 +1,1 @@
+"""Samplers fitted to a network: times and weights of a run of few calls."""

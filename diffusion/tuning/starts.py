@@ -1,0 +1,168 @@
+"""The starts of a tuning: halves, what the teacher makes of them, and checks of the network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from diffusion.checks import lay_out
+from diffusion.denoiser import Denoiser
+from diffusion.sample import trajectory
+from diffusion.samplers.automatic import Automatic
+from diffusion.samplers.sampler import Sampler
+from diffusion.tuning.values import without_gradients
+from expint.backend import Array, array_namespace, is_array, to_numpy
+
+__all__ = ["LEAST", "Shard", "Taught", "check_deterministic", "floored", "norms", "part_of", "picked", "taught"]
+
+LEAST = 8
+"""Starts: fewer halves than of four decide nothing."""
+
+
+class Shard(NamedTuple):
+    """A part of the starts, with what the teacher makes of it.
+
+    Attributes
+    ----------
+    denoiser
+        The network with the conditions of these starts.
+    start
+        The states to start from, (B, …).
+    path
+        What the teacher says: its run, with dense output.
+    end
+        Its endpoint.
+    """
+
+    denoiser: Denoiser
+    start: Array
+    path: Any
+    end: Array
+
+
+class Taught(NamedTuple):
+    """What the teacher made of the starts.
+
+    Attributes
+    ----------
+    shards
+        The parts.
+    error
+        Of the teacher, relative: the median distance to a run with half as many calls.
+    steps
+        Calls of one run of the teacher.
+    calls
+        Calls on a sample each, in all.
+    """
+
+    shards: list[Shard]
+    error: float
+    steps: int
+    calls: int
+
+
+def picked(denoiser: Denoiser, noise: Array, rows: np.ndarray) -> tuple[Denoiser, Array]:
+    """Return the starts of some ``rows`` with their conditions: arrays with an entry for each start are cut as well."""
+    xp, count = array_namespace(noise), noise.shape[0]
+    condition = {key: _cut(value, rows, count) for key, value in denoiser.condition.items()}
+    index = xp.asarray(rows, **({"device": noise.device} if hasattr(noise, "device") else {}))
+    return _conditioned(denoiser, condition), xp.take(noise, index, axis=0)
+
+
+def part_of(shard: Shard, rows: np.ndarray) -> Shard:
+    """Return some of the starts of a shard."""
+    denoiser, start = picked(shard.denoiser, shard.start, rows)
+    _, end = picked(shard.denoiser, shard.end, rows)
+    return Shard(denoiser, start, _PartOfPath(shard.path, shard.denoiser, rows), end)
+
+
+class _PartOfPath(NamedTuple):
+    """A teacher's path of some of the starts."""
+
+    path: Any
+    denoiser: Denoiser
+    rows: np.ndarray
+
+    def __call__(self, t: float) -> Array:
+        return picked(self.denoiser, self.path(t), self.rows)[1]
+
+
+def _cut(value: Any, rows: np.ndarray, count: int) -> Any:
+    """Return the entries of the starts in ``rows`` where ``value`` has one for each of ``count`` starts."""
+    if isinstance(value, Mapping):
+        return {key: _cut(entry, rows, count) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)) and len(value) == count:
+        return type(value)(value[i] for i in rows)
+    if is_array(value) and value.ndim and value.shape[0] == count:
+        return value[rows.tolist()] if hasattr(value, "detach") else value[rows]
+    return value
+
+
+def _conditioned(denoiser: Denoiser, condition: Mapping[str, Any]) -> Denoiser:
+    return denoiser.with_condition(condition) if condition else denoiser
+
+
+def taught(
+    denoiser: Denoiser,
+    noise: Array,
+    parts: list[np.ndarray],
+    sampler: str | Sampler | Automatic,
+    steps: int,
+    *,
+    to_zero: bool,
+) -> Taught:
+    """Return the shards of ``parts`` of the noise, each solved by the teacher with ``steps`` calls and half of them.
+
+    Raises
+    ------
+    FloatingPointError
+        If a run of the teacher is not finite.
+    """
+    shards, errors, calls = [], [], 0
+    for rows in parts:
+        own, start = picked(denoiser, noise, rows)
+        with without_gradients():
+            fine, coarse = (_solved(own, start, sampler, n, to_zero) for n in (steps, max(steps // 2, 1)))
+        end = fine.y[-1, ...]
+        errors.append(norms(coarse.y[-1, ...] - end) / floored(norms(end)))
+        calls += (fine.calls + coarse.calls) * len(rows)
+        shards.append(Shard(own, fine.y[0, ...], fine.sol, end))
+    return Taught(shards, float(np.median(np.concatenate(errors))), fine.calls, calls)
+
+
+def _solved(denoiser: Denoiser, start: Array, sampler: Any, steps: int, to_zero: bool) -> Any:
+    _, times, _ = lay_out(denoiser, sampler, steps, None)
+    grid = np.append(times, denoiser.schedule.t_clean) if to_zero else times
+    run = trajectory(denoiser, start, sampler=sampler, grid=grid, dense_output=True)
+    if not run.success:
+        raise FloatingPointError(f"expected a teacher with finite states, received one that failed: {run.message}")
+    return run
+
+
+def norms(x: Array) -> np.ndarray:
+    """Return the Euclidean norm of every sample, (B,), in double precision."""
+    flat = to_numpy(x).reshape(x.shape[0], -1)
+    return np.linalg.norm(flat.astype(np.float64), axis=1)
+
+
+def floored(sizes: np.ndarray) -> np.ndarray:
+    """Return sizes to divide by: none is much smaller than all are together."""
+    return np.maximum(sizes, 1e-3 * float(np.sqrt(np.mean(sizes**2))) + 1e-300)
+
+
+def check_deterministic(denoiser: Denoiser, noise: Array) -> None:
+    """Raise ValueError if two calls at one state and time differ."""
+    schedule = denoiser.schedule
+    t = 0.5 * (schedule.t_start + schedule.t_end)
+    x = noise * float(schedule.sigma(t))
+    with without_gradients():
+        one, other = (1.0 * denoiser(x, t) for _ in range(2))
+    size, apart = float(np.mean(norms(one))), float(np.mean(norms(one - other)))
+    if apart > 1e-3 * size:
+        raise ValueError(
+            f"expected a network whose output depends on its input alone, received outputs that differ by "
+            f"{apart / size:.1%} when asked twice at t = {t:.4g}; switch off dropout and other noise, for a torch "
+            "module by network.eval()"
+        )
