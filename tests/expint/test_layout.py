@@ -52,7 +52,7 @@ for name in ("ivp", "jacobian", "lower", "phi", "problems", "scipy", "spectral")
 MAY_IMPORT["moved"] = set()
 GUESTS = ("study", "plot", "cli", "__main__", "__init__")  # on top of everything; nobody inside imports them
 # A method answers questions (its citation, its proved orders, its values) by asking upwards when it is asked.
-WHEN_ASKED = {"derive": {"methods", "phi"}}
+WHEN_ASKED = {"derive": {"arrays", "methods", "phi"}}
 
 INSTALLED = {"numpy", "scipy"}
 LIBRARIES = ("torch", "jax")  # their derivatives are told to them, or asked of them, when their arrays arrive

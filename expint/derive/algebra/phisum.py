@@ -15,7 +15,6 @@ from numbers import Rational
 from typing import Any, TypeAlias
 
 from expint.arguments import instance, integer, text
-from expint.arrays import numeric
 from expint.derive.algebra.algebraic import Algebraic
 from expint.derive.algebra.printing import latex_phisum, text_phisum
 
@@ -246,6 +245,7 @@ class PhiSum:
 
     def evaluate(self, z: Any) -> Any:
         """Return the value at numbers ``z``: a Python scalar, or an array of any namespace and shape."""
+        from expint.arrays import numeric
         from expint.phi import phi_functions
 
         z = z if isinstance(z, complex) else numeric("z", z)
