@@ -152,7 +152,7 @@ def test_a_run_that_is_always_rejected_ends_by_name(policy: Any, first: float) -
 
 
 @pytest.mark.parametrize("controller", [Controller(), Controller((1.0, 0.0, 0.0)), Controller((0.49, -0.34, 0.1))])
-@pytest.mark.parametrize("rungs", [1, 2, 8])
+@pytest.mark.parametrize("rungs", [1, 2, 3])
 @pytest.mark.parametrize("order", [1, 3, 5])
 def test_steps_of_one_small_error_grow_to_where_the_controller_leads(
     controller: Controller, rungs: int, order: int
@@ -167,9 +167,3 @@ def test_steps_of_one_small_error_grow_to_where_the_controller_leads(
         error = settled * h ** (order + 1)  # the step that the controller holds is 1
         state = policy.accepted(state, h, error, order, lambda _: math.nan, SPAN)
     assert 0.1 ** (1 / (order + 1)) * 2.0 ** (-1 / rungs) < policy.prepare(state).h <= 1.2
-
-
-def test_an_error_of_zero_before_makes_no_step_shorter() -> None:
-    """A step that changes nothing, as a short one in half precision, has the estimate zero."""
-    for errors in ((1e-3, 0.0, 1.0), (1e-2, 0.0, 0.0), (1e-3, 1e-3, 0.0)):
-        assert Controller().factor(errors, 4) > 1.0

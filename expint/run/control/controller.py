@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 __all__ = ["Controller", "best_order"]
 
-_NEWEST, _EARLIER = 1e-10, 1e-4
-"""Errors below these count as these: the newest, and those before it, as in DOPRI5 of Hairer and Wanner. Where a step
-changes nothing, as a short one in half precision does, its estimate is zero: a rounding in the next would else be taken
-for an error that has grown by many powers of ten, and steps would stay so short for ever."""
+_NEWEST, _EARLIER = 1e-10, 1e-6
+"""Errors below these count as these: the newest, and those before it. Where a step changes nothing, as a short one in
+half precision does, its estimate is zero: a rounding in the next would else be taken for an error that has grown by
+many powers of ten, and steps would stay so short for ever."""
 
 _AHEAD = 10.0
 """How much smaller the errors are to which ``settled`` leads: errors add up, and weak estimates do not see all of them.

@@ -97,7 +97,7 @@ class StepPolicy:
         del error_of, left
         errors, wanted = (error, *state.errors[:2]), state.h
         factor = self.controller.factor(errors, order)
-        if h == state.previous:  # the small factors by which it would grow step by step are lost on the ladder
+        if h == state.previous and 2.0 ** (1 / self.rungs) > _HOLD[1]:  # small factors are lost between the rungs
             factor = max(factor, self.controller.settled(max(errors[:2]), order))
         factor = min(factor, self.growth)
         if h < state.h:
