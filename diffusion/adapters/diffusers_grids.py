@@ -93,7 +93,7 @@ def grid_of_config(
     if spacing == "timesteps" and process.kind == "betas":
         spare = config.get("spare_timesteps")
         lone = steps == 1 and spare == 0  # one timestep of the others would be the cleanest: there is no step from it
-        named = "trailing" if lone else config.get("timestep_spacing") or "linspace"
+        named: Any = "trailing" if lone else config.get("timestep_spacing") or "linspace"
         return spaced_timesteps(
             steps,
             named,
