@@ -93,14 +93,15 @@ def grid_of_config(
     if spacing == "timesteps" and process.kind == "betas":
         spare = config.get("spare_timesteps")
         lone = steps == 1 and spare == 0  # one timestep of the others would be the cleanest: there is no step from it
+        named: Any = "trailing" if lone else config.get("timestep_spacing") or "linspace"
         return spaced_timesteps(
             steps,
-            "trailing" if lone else config.get("timestep_spacing") or "linspace",
+            named,
             schedule=schedule,
             offset=int(config.get("steps_offset") or 0),
             final="zero" if to_zero else "sigma_min",
             spare=1 if spare is None else int(spare),
-            whole=bool(config.get("whole", True)),
+            whole=named != "linspace" or bool(config.get("whole", True)),
         )
     low, high = (float(schedule.rho(t)) for t in (schedule.t_end, schedule.t_start))
     low, high = (float(config.get(key) or usual) for key, usual in (("sigma_min", low), ("sigma_max", high)))

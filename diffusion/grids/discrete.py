@@ -102,7 +102,8 @@ def timesteps(
     spare
         1 as in the multistep schedulers (DPM-Solver, DEIS, UniPC), 0 as in those of DDIM and Euler.
     whole
-        Whether "linspace" is rounded to whole timesteps; the schedulers of Euler, Heun and KDPM2 do not.
+        Whether "linspace" is rounded to whole timesteps; the schedulers of Euler, Heun and KDPM2 do not. The others
+        are whole.
 
     Raises
     ------
@@ -120,10 +121,14 @@ def timesteps(
             f"expected a variance-preserving schedule, whose times are (i + 1)/N, received {type(schedule).__name__}; "
             "take another grid"
         )
+    if not flag("whole", whole) and spacing != "linspace":
+        raise ValueError(
+            f"expected whole=True for timesteps that are whole anyway, {spacing!r}; received False; drop it"
+        )
     count, points = len(getattr(schedule, "half_log_snrs", range(1000))), n + spare
     even = np.linspace(0, count - 1, points)[::-1]
     indices = {
-        "linspace": np.round(even) if flag("whole", whole) else even,
+        "linspace": np.round(even) if whole else even,
         "leading": np.arange(points)[::-1] * (count // points) + offset,
         "trailing": np.round(np.arange(count, 0, -count / n)) - 1,
     }[spacing][:n]

@@ -65,7 +65,7 @@ class Timesteps:
             offset=self.offset,
             final=self.final,
             spare=self.spare,
-            whole=self.whole,
+            whole=self.whole or self.spacing != "linspace",
         )
         return times[:-1] if to_zero else times
 

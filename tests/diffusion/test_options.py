@@ -121,6 +121,7 @@ DOORS = {
             "offset": 1,
             "final": "sigma_min",
             "spare": 0,
+            "whole": False,
         },
     ),
     "grids.rounded": (diffusion.grids.rounded, {"grid": [0.71234, 0.31234]}, {"grid": [0.6, 0.2], "count": 10}),
@@ -183,6 +184,8 @@ def test_every_option_is_tried_here(door):
 @pytest.mark.filterwarnings("ignore::diffusion.OffScaleWarning")
 def test_every_option_acts(door, name):
     function, base, changed = DOORS[door]
+    if name == "whole":
+        base = {**base, "spacing": "linspace"}  # the others are
     options = {**base, name: changed[name]}
     if name == "collocated" or (door in ("sample", "trajectory", "encode") and name == "grid"):
         options.pop(INSTEAD.get(name, ""), None)
