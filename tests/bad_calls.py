@@ -48,7 +48,8 @@ from expint.derive import Tableau
 MODULES = [
     *("expint", "expint.derive", "expint.jacobian", "expint.operators", "expint.phi", "expint.plot", "expint.problems"),
     *("expint.scipy", "expint.spectral", "expint.study", "expint.backend", "expint.methods"),
-    *("diffusion", "diffusion.adapters", "diffusion.clock", "diffusion.gauge", "diffusion.grids", "diffusion.guidance"),
+    *("diffusion", "diffusion.adapters", "diffusion.bands", "diffusion.clock", "diffusion.gauge", "diffusion.grids"),
+    "diffusion.guidance",
     *("diffusion.models", "diffusion.study", "diffusion.plot"),
 ]
 
@@ -163,6 +164,12 @@ def _matrix() -> np.ndarray:
 
 def _folder() -> str:
     return tempfile.mkdtemp()
+
+
+def _saved() -> str:
+    path = str(Path(_folder()) / "one.safetensors")
+    diffusion.freeze("ddim", VP, steps=2).save(path)
+    return path
 
 
 mpl.use("Agg")
@@ -327,6 +334,19 @@ SPECIAL: dict[str, dict[str, Callable[[], Any]]] = {
     "diffusion.grids.nearest": {"grid": lambda: [1.0, 0.5, 0.1], "times": lambda: [1.0, 0.9, 0.5, 0.1]},
     "diffusion.grids.rounded": {"grid": lambda: [1.0, 0.5, 0.1]},
     "diffusion.grids.through": {"grid": lambda: np.array([1.0, 0.5, 0.1])},
+    "diffusion.grids.named": {"name": lambda: "karras"},
+    "diffusion.grids.mu_of_tokens": {"tokens": lambda: 256},
+    "diffusion.grids.shifted": {"shift": lambda: 3.0, "schedule": lambda: diffusion.FlowMatching(t_start=1.0)},
+    "diffusion.grids.sigmas": {"values": lambda: [10.0, 1.0, 0.0]},
+    "diffusion.bands.pixels": {"shape": lambda: (4,), "count": lambda: 2},
+    "diffusion.bands.frequencies": {"shape": lambda: (4,), "count": lambda: 2},
+    "diffusion.bands.mask": {"labels": lambda: np.array([0, 1])},
+    "diffusion.Bands": {"numbers": lambda: np.array([0, 1])},
+    "diffusion.FittedSampler": {"nodes": lambda: [1.0, 0.5], "c": lambda: [0.0], "D": lambda: [[1.0]]},
+    "diffusion.Report": {"quantity": lambda: "error", "before": lambda: 1.0, "after": lambda: 0.5}
+    | {"spread": lambda: 0.1, "starts": lambda: (8, 4)},
+    "diffusion.freeze": {"sampler": lambda: "ddim"},
+    "diffusion.load_sampler": {"path": _saved},
     "diffusion.guidance.classifier_free": {"unconditional": dict},
     "diffusion.models.frechet_distance": {"images": lambda: np.random.default_rng(0).random((40, 1, 8, 8))},
     "diffusion.study.named_model": {"name": lambda: "digits"},

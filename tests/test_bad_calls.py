@@ -9,7 +9,8 @@ from tests.bad_calls import BAD, LEFT_OUT, answer, calls, good, limited, sample,
 
 MENDED = (
     *("expint.problems", "expint.spectral", "expint.plot", "expint.study", "expint.derive", "expint.phi"),
-    *("expint.jacobian", "diffusion.grids", "diffusion.plot", "diffusion.study"),
+    *("expint.jacobian", "diffusion.grids", "diffusion.plot", "diffusion.study", "diffusion.bands"),
+    *("diffusion.Bands", "diffusion.FittedSampler", "diffusion.Report", "diffusion.freeze"),
 )
 """The parts of the surface at whose doors everything is answered."""
 

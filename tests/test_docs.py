@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+import diffusion
+
 DOCS = Path(__file__).parent.parent / "docs"
 
 
@@ -79,3 +81,21 @@ def test_the_code_of_the_page_on_tuning_runs_as_pasted(tmp_path: Path, monkeypat
     assert namespace["tuned"].report.after < namespace["tuned"].report.before / 4
     again = namespace["diffusion"].sample(namespace["model"], namespace["noise"], sampler=namespace["again"])
     assert (again == namespace["samples"]).all()
+
+
+def test_the_code_of_the_pages_on_plans_and_grids_runs_as_pasted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for page, count in (("plans.md", 4), ("grids.md", 3)):
+        blocks = re.findall(r"```python\n(.*?)```", (DOCS / page).read_text(), flags=re.DOTALL)
+        assert len(blocks) == count
+        namespace: dict[str, object] = {}
+        for block in blocks:
+            exec(compile(block, page, "exec"), namespace)
+
+
+def test_the_page_on_grids_lists_every_name() -> None:
+    table = "".join(line for line in (DOCS / "grids.md").read_text().split("\n") if line.startswith("| `"))
+    listed = {name.replace("`-", "optimal-steps-").strip("`") for name in re.findall(r"`-?[a-z0-9-]+`", table)}
+    assert listed == set(diffusion.grids.NAMED)

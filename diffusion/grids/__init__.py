@@ -1,7 +1,7 @@
 """Grids: the times of a run, uniform in a clock, by name, from noise levels, or as found by others; checked."""
 
 from diffusion.grids.discrete import nearest, rounded, timesteps
-from diffusion.grids.levels import shift_of_tokens, shifted, sigmas
+from diffusion.grids.levels import mu_of_tokens, shifted, sigmas
 from diffusion.grids.named import (
     NAMED,
     beta,
@@ -29,6 +29,7 @@ __all__ = [
     "karras",
     "kl_optimal",
     "linear_quadratic",
+    "mu_of_tokens",
     "named",
     "nearest",
     "normal",
@@ -36,7 +37,6 @@ __all__ = [
     "power",
     "rounded",
     "sgm_uniform",
-    "shift_of_tokens",
     "shifted",
     "sigmas",
     "simple",

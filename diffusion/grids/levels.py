@@ -15,10 +15,10 @@ from diffusion.process.clock import clock as clock_of
 from diffusion.process.schedule import FlowMatching, NoiseSchedule
 from expint.arguments import checked, instance, number, real_values, seen
 
-__all__ = ["inside", "native", "shift_of_tokens", "shifted", "sigmas"]
+__all__ = ["inside", "mu_of_tokens", "native", "shifted", "sigmas"]
 
-_BEYOND = 0.01
-"""Relative: a first time so little above the start of a schedule is moved to it. 1 for t_start = 0.9946, a cosine's."""
+_ROUNDED = 1e-3
+"""Relative: a first time above the start of a schedule by less is moved to it; published levels are rounded."""
 
 
 def native(schedule: NoiseSchedule) -> str:
@@ -26,10 +26,10 @@ def native(schedule: NoiseSchedule) -> str:
     return "flow" if isinstance(schedule, FlowMatching) else "rho"
 
 
-def inside(times: np.ndarray, schedule: NoiseSchedule) -> np.ndarray:
-    """Return the times, the first moved to the start of the ``schedule`` if it lies a little above it."""
+def inside(times: np.ndarray, schedule: NoiseSchedule, beyond: float = _ROUNDED) -> np.ndarray:
+    """Return the times, the first moved to the start of the ``schedule`` if it lies above it by a little at most."""
     start = schedule.t_start
-    near = start < times[0] <= start * (1.0 + _BEYOND) and not (len(times) > 1 and times[1] >= start)
+    near = start < times[0] <= start * (1.0 + beyond) and not (len(times) > 1 and times[1] >= start)
     return np.append(start, times[1:]) if near else times
 
 
@@ -53,7 +53,7 @@ def sigmas(
     Returns
     -------
     array
-        As many times as values. A first one above the start of the schedule by 1 % or less is moved to it.
+        As many times as values. A first one above the start of the schedule by a thousandth or less is moved to it.
 
     Raises
     ------
@@ -112,7 +112,7 @@ def shifted(
     shift
         m > 0, as of Stable Diffusion 3, Wan and AuraFlow.
     mu
-        log m instead, as of FLUX, where it grows with the number of tokens (`shift_of_tokens`).
+        log m instead, as of FLUX, where it grows with the number of tokens (`mu_of_tokens`).
     terminal
         The last positive level, to which 1 − σ is stretched; None leaves it. LTX-Video takes 0.1.
 
@@ -137,20 +137,29 @@ def shifted(
     return sigmas(np.append(levels, 0.0), schedule=schedule, clock="flow")
 
 
-def shift_of_tokens(
-    tokens: int, *, few: tuple[int, float] = (256, 0.5), many: tuple[int, float] = (4096, 1.15)
+@checked(tokens=partial(number, above=0.0))
+def mu_of_tokens(
+    tokens: float, *, few: float = 256.0, many: float = 4096.0, at_few: float = 0.5, at_many: float = 1.15
 ) -> float:
-    """Return FLUX's ``mu`` for so many image tokens: linear between (256, 0.5) and (4096, 1.15), and beyond them.
+    """Return FLUX's ``mu`` for so many image tokens: linear between two numbers of them, and beyond.
 
     Parameters
     ----------
     tokens
         The number of tokens: of FLUX height · width / 256, in pixels.
     few, many
-        Two numbers of tokens with their ``mu``.
+        Two numbers of tokens.
+    at_few, at_many
+        ``mu`` there.
+
+    Raises
+    ------
+    ValueError
+        If the two numbers of tokens are the same.
     """
-    (low, at_low), (high, at_high) = few, many
-    return float(at_low + (number("tokens", tokens, above=0.0) - low) * (at_high - at_low) / (high - low))
+    if few == many:
+        raise ValueError(f"expected two numbers of tokens, received few = many = {few:g}")
+    return float(at_few + (tokens - few) * (at_many - at_few) / (many - few))
 
 
 def loglinear(levels: Sequence[float], count: int) -> np.ndarray:

@@ -35,6 +35,7 @@ __all__ = [
 
 _POSITIVE = float(np.nextafter(0.0, 1.0))
 _COUNT = 1000  # of the levels of a model without a table
+_BEYOND = 0.01  # relative: where a model's noisiest level is 1, a cosine schedule starts at 0.9946
 _door = partial(checked, steps=number_of_times)
 
 
@@ -182,6 +183,7 @@ def beta(steps: int, a: float = 0.6, b: float = 0.6, *, schedule: NoiseSchedule,
     return _of_places(np.rint(quantiles * (_count(schedule) - 1)), schedule)
 
 
+@_door()
 def _karras(steps: int, *, schedule: NoiseSchedule) -> np.ndarray:
     """Return k-diffusion's karras: n levels uniform in σ^(1/7), and then 0."""
     first, last = _ends(schedule)
@@ -206,6 +208,7 @@ NAMED: dict[str, Callable[..., np.ndarray]] = {
 """The grids by the names by which ``diffusion.sample(…, grid=name, steps=n)`` finds them."""
 
 
+@_door()
 def named(name: str, steps: int, *, schedule: NoiseSchedule) -> np.ndarray:
     """Return the grid called ``name`` of so many steps, the last to σ = 0.
 
@@ -262,7 +265,7 @@ def _of_places(places: np.ndarray, schedule: NoiseSchedule) -> np.ndarray:
             f"expected times that stay apart on the {count} levels of a model, received level {places[same[0]]:g} "
             "twice; take fewer steps"
         )
-    return np.append(inside(_level(places / (count - 1), schedule), schedule), schedule.t_clean)
+    return np.append(inside(_level(places / (count - 1), schedule), schedule, _BEYOND), schedule.t_clean)
 
 
 def _between(parts: np.ndarray, schedule: NoiseSchedule) -> np.ndarray:
@@ -273,7 +276,7 @@ def _between(parts: np.ndarray, schedule: NoiseSchedule) -> np.ndarray:
         times = 1.0 + parts * (cleanest - 1.0)
     else:
         times = _level(1.0 - parts, schedule)
-    return np.append(inside(times, schedule), schedule.t_clean)
+    return np.append(inside(times, schedule, _BEYOND), schedule.t_clean)
 
 
 def _level(place: np.ndarray, schedule: NoiseSchedule) -> np.ndarray:

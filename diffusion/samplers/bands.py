@@ -9,17 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import sqrt
+from math import prod, sqrt
 from operator import index
 from typing import Any
 
 import numpy as np
 
 from diffusion.samplers.dpm_solver_v3.affine import Beside
-from expint.arguments import integer, seen
+from expint.arguments import affordable, integer, real_values, seen
 from expint.backend import Array, array_namespace, asarray_like, to_numpy
 
-__all__ = ["Banded", "Bands", "channels", "frequencies", "mask", "pixels"]
+__all__ = ["Bands", "channels", "frequencies", "mask", "pixels", "sample_shape"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,10 +39,10 @@ class Bands:
     Raises
     ------
     ValueError
-        If the numbers do not fit the shape, leave out a band, or tell apart a frequency and its negative, whose
-        coefficients of a real sample are conjugate.
+        If the numbers are not whole, do not fit the shape, leave out a band, or tell apart a frequency and its
+        negative, whose coefficients of a real sample are conjugate.
     TypeError
-        If they are no whole numbers.
+        If they are no numbers.
     """
 
     shape: tuple[int, ...]
@@ -52,12 +52,12 @@ class Bands:
     _never_changes = True
 
     def __post_init__(self) -> None:
-        shape, axes = _shape(self.shape), integer("axes", self.axes, least=0)
+        shape, axes = sample_shape(self.shape), integer("axes", self.axes, least=0)
         if axes > len(shape):
             raise ValueError(f"expected at most {len(shape)} transformed axes of samples {shape}, received {axes}")
-        given = np.asarray(self.numbers)
-        if given.dtype.kind not in "iu":
-            raise TypeError(f"expected the bands as whole numbers, received {seen(self.numbers)}; use astype(int)")
+        given = real_values("numbers", self.numbers)
+        if not np.all(given == np.floor(given)):
+            raise ValueError(f"expected the bands as whole numbers, received {seen(self.numbers)}; use astype(int)")
         wanted = _transformed(shape, axes)
         try:
             numbers = np.ascontiguousarray(np.broadcast_to(given, wanted)).astype(np.int64)
@@ -76,6 +76,10 @@ class Bands:
         numbers.flags.writeable = False
         for name, value in (("shape", shape), ("axes", axes), ("numbers", numbers)):
             object.__setattr__(self, name, value)
+
+    def __reduce__(self) -> Any:
+        """Return how to make it again, its numbers no less protected."""
+        return Bands, (self.shape, self.numbers, self.axes)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Bands):
@@ -197,7 +201,7 @@ def pixels(shape: Sequence[int], count: int) -> Bands:
     ValueError
         If there are fewer distances than rings.
     """
-    shape = _shape(shape)
+    shape = sample_shape(shape)
     place = [np.arange(length) - (length - 1) / 2 for length in shape[-2:]]
     return Bands(shape, _rings(_squares(place), count))
 
@@ -213,7 +217,7 @@ def frequencies(shape: Sequence[int], count: int) -> Bands:
     ValueError
         If there are fewer sizes than rings.
     """
-    shape = _shape(shape)
+    shape = sample_shape(shape)
     axes = min(2, len(shape))
     waves = [np.fft.fftfreq(length) for length in shape[-axes:-1]] + [np.fft.rfftfreq(shape[-1])]
     return Bands(shape, _rings(_squares(waves), count), axes)
@@ -221,7 +225,7 @@ def frequencies(shape: Sequence[int], count: int) -> Bands:
 
 def channels(shape: Sequence[int]) -> Bands:
     """Return one band for each entry of the first axis of a sample."""
-    shape = _shape(shape)
+    shape = sample_shape(shape)
     return Bands(shape, np.arange(shape[0]).reshape(-1, *(1,) * (len(shape) - 1)))
 
 
@@ -235,9 +239,9 @@ def mask(labels: Any, shape: Sequence[int] | None = None) -> Bands:
     shape
         The shape of a sample, to which the labels broadcast; None is that of the labels.
     """
-    given = to_numpy(labels)
-    given = given.astype(np.int64) if given.dtype.kind == "b" else given
-    return Bands(given.shape if shape is None else tuple(shape), given)
+    truth = "bool" in str(getattr(labels, "dtype", ""))
+    given = real_values("labels", labels * 1 if truth else labels)
+    return Bands(given.shape if shape is None else sample_shape(shape), given)
 
 
 class Banded:
@@ -276,13 +280,23 @@ class Banded:
         return f"Banded({self.bands!r})"
 
 
-def _shape(shape: Sequence[int]) -> tuple[int, ...]:
+def sample_shape(shape: Sequence[int]) -> tuple[int, ...]:
+    """Return the shape of one sample, without its batch axis, as integers.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is none, or has no axis, or an empty one, or one sample is larger than memory.
+    """
     try:
+        if isinstance(shape, str | bytes):
+            raise TypeError
         found = tuple(index(length) for length in shape)
-    except TypeError:
+    except (TypeError, ValueError, RuntimeError):
         raise TypeError(f"expected the shape of a sample as whole numbers, received {seen(shape)}") from None
     if not found or min(found) < 1:
         raise ValueError(f"expected the shape of a sample without its batch axis, received {found}; at least one axis")
+    affordable("the coordinates of a sample", 8.0 * prod(map(float, found)))
     return found
 
 

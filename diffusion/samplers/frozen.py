@@ -113,11 +113,11 @@ def _enter(row: np.ndarray, points: Sequence[int], weights: Sequence[Any]) -> No
 
 def _in_data(rows: Rows, kind: Any, schedule: NoiseSchedule) -> Rows:
     """Return the rows for predictions of the data: f_j = p x_j + q x₀(x_j, τ_j), x_j as its own row makes it."""
-    A, D, c = rows.A.copy(), rows.D.copy(), rows.c.copy()
+    A, D, c, given = rows.A.copy(), rows.D.copy(), rows.c.copy(), rows.D
     accepted = np.append(True, rows.accepted)
     for i in range(len(c)):
-        for j in np.flatnonzero(rows.D[i]):
-            t, weight = rows.times[j], rows.D[i, j]
+        for j in np.flatnonzero(given[i]):
+            t, weight = rows.times[j], given[i, j]
             p, q = coefficients("data", kind, float(schedule.alpha(t)), float(schedule.sigma(t)), schedule.sigma_data)
             D[i, j] += weight * (q - 1.0)
             if accepted[j]:

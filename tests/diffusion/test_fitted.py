@@ -274,10 +274,10 @@ NOISE = RNG.standard_normal((2, *SHAPE))
 @pytest.mark.parametrize(
     ("schedule", "words"),
     [
-        (diffusion.VP.linear(0.1, 19.9), "α ="),
-        (diffusion.VP.cosine(t_start=1.0), "α ="),
-        (diffusion.FlowMatching(t_start=1.0), "α ="),
-        (diffusion.EDM(0.01, 1.0), "α ="),
+        (diffusion.VP.linear(0.1, 19.9), "with α at t ="),
+        (diffusion.VP.cosine(t_start=1.0), "with α at t ="),
+        (diffusion.FlowMatching(t_start=1.0), "with α at t ="),
+        (diffusion.EDM(0.01, 1.0), "with α at t ="),
     ],
 )
 def test_another_schedule_is_refused(schedule: diffusion.NoiseSchedule, words: str) -> None:
@@ -302,6 +302,13 @@ def test_flow_networks_that_are_told_another_time_are_refused() -> None:
         diffusion.sample(diffusion.Denoiser(network, "flow", before), NOISE, sampler=sampler)
 
 
+def test_another_scale_of_the_data_is_refused_where_the_prediction_depends_on_it() -> None:
+    sampler = diffusion.freeze("adams2-edm", diffusion.EDM(), steps=3)
+    with pytest.raises(ValueError, match=r"with sigma_data = 0.5; received EDM\(.*\), with 0.6"):
+        sampler.plan_on(diffusion.EDM(sigma_data=0.6))
+    diffusion.freeze("euler", diffusion.EDM(), steps=3).plan_on(diffusion.EDM(sigma_data=0.6))
+
+
 def test_another_prediction_or_shape_is_refused() -> None:
     own = fitted(predicts="eps", shape=SHAPE)
     diffusion.sample(DENOISER, NOISE, sampler=own)
@@ -320,7 +327,7 @@ def test_other_steps_and_grids_are_refused_and_its_own_accepted() -> None:
         np.testing.assert_array_equal(diffusion.sample(DENOISER, NOISE, sampler=sampler, **asked), expected)
     with pytest.raises(ValueError, match="expected steps = 5, which its rows are for, or none given; received 7"):
         diffusion.sample(DENOISER, NOISE, sampler=sampler, steps=7)
-    for grid in (own[:-1], [*own[:-2], 0.06, 0.0], [1.0, 0.0]):
+    for grid in (own[:-1], [*own[:-2], 0.05 * (1 + 1e-6), 0.0], [1.0, 0.0]):
         with pytest.raises(ValueError, match="expected the times that its rows are for"):
             diffusion.sample(DENOISER, NOISE, sampler=sampler, grid=grid)
     with pytest.raises(ValueError, match="expected a fitted sampler as it is, received 'mine' with another grid"):

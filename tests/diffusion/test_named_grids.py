@@ -44,7 +44,7 @@ LACKING: dict[str, set[str]] = {  # the process has not their levels, or one of 
     "flow 1": set(),
     "edm": {"ays-svd", *_OPTIMAL},
     "VP": {"ays-svd", "optimal-steps-flux", "optimal-steps-wan"},
-    "cosine": {"optimal-steps-wan"},
+    "cosine": {"ays-svd", "optimal-steps-flux", "optimal-steps-wan"},
     "zero terminal": {"linear-quadratic", *_RATIO},
     "VE": {"ays-svd", *_GITS, *_OPTIMAL},
     "sub-VP": {"ays-svd", "optimal-steps-flux", "optimal-steps-wan"},
@@ -102,7 +102,7 @@ def test_a_shift_is_that_of_the_schedule() -> None:
 
 
 def test_the_shift_of_flux_grows_with_the_number_of_tokens() -> None:
-    found = [grids.shift_of_tokens(tokens) for tokens in (256, 1024, 4096, 8192)]
+    found = [grids.mu_of_tokens(tokens) for tokens in (256, 1024, 4096, 8192)]
     np.testing.assert_allclose(found, [0.5, 0.63, 1.15, 1.8433333333333333], rtol=1e-14)
 
 

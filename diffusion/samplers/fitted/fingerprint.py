@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from diffusion.keeping import kept_of_values
 from diffusion.process.schedule import NoiseSchedule
 from expint.arguments import instance
 
@@ -51,6 +52,18 @@ class Fingerprint:
 
     _never_changes = True
 
+    def __post_init__(self) -> None:
+        for part in fields(self):
+            value = getattr(self, part.name)
+            if isinstance(value, np.ndarray):
+                kept = value.copy()
+                kept.flags.writeable = False
+                object.__setattr__(self, part.name, kept)
+
+    def __reduce__(self) -> Any:
+        """Return how to make it again, its arrays no less protected."""
+        return Fingerprint, tuple(getattr(self, part.name) for part in fields(self))
+
     @classmethod
     def of(cls, schedule: Any, nodes: np.ndarray, times: np.ndarray, *, with_sigma_data: bool = False) -> Fingerprint:
         """Return the fingerprint of a ``schedule`` at ``nodes`` and ``times``; a fingerprint is returned as it is."""
@@ -74,26 +87,33 @@ class Fingerprint:
     def check(self, schedule: NoiseSchedule, name: str) -> None:
         """Raise ValueError if the ``schedule`` is another one than that of the sampler called ``name``."""
         instance("schedule", schedule, NoiseSchedule)
-        alpha, sigma, told, scale = _numbers(schedule, self.t, self.times)
-        pairs = (
-            ("α", self.t, self.alpha, alpha),
-            ("σ", self.t, self.sigma, sigma),
-            ("the time that networks are told", self.times, self.told, told),
-            ("the factor of the noise", self.t[:1], np.array([self.noise_scale]), np.array([scale])),
-        )
-        for what, at, own, its in pairs:
-            wrong = np.flatnonzero(~np.isclose(its, own, rtol=_SAME, atol=0.0))
-            if wrong.size:
-                i = int(wrong[0])
-                raise ValueError(
-                    f"{name}: expected the schedule that it is made for, {self.words}, with {what} = {own[i]:.12g} at "
-                    f"t = {at[i]:.6g}; received {_in_words(schedule)}, with {its[i]:.12g}; fit a sampler for this one"
-                )
-        if self.sigma_data is not None and schedule.sigma_data != self.sigma_data:
+        found = _difference(self, schedule)
+        if found is not None:
+            what, own, its = found
             raise ValueError(
-                f"{name}: expected the schedule's sigma_data = {self.sigma_data:g}, with which it is made, received "
-                f"{schedule.sigma_data:g}; fit a sampler for this one"
+                f"{name}: expected the schedule that it is made for, {self.words}, with {what} = {own:.12g}; received "
+                f"{_in_words(schedule)}, with {its:.12g}; fit a sampler for this one"
             )
+
+
+@kept_of_values(maxsize=64)
+def _difference(own: Fingerprint, schedule: NoiseSchedule) -> tuple[str, float, float] | None:
+    """Return what differs first between a schedule and the one known, and both numbers; None if nothing does."""
+    alpha, sigma, told, scale = _numbers(schedule, own.t, own.times)
+    pairs = (
+        ("α", own.t, own.alpha, alpha),
+        ("σ", own.t, own.sigma, sigma),
+        ("the time that networks are told", own.times, own.told, told),
+        ("the factor of the noise", own.t[:1], np.array([own.noise_scale]), np.array([scale])),
+    )
+    for what, at, known, its in pairs:
+        wrong = np.flatnonzero(~np.isclose(its, known, rtol=_SAME, atol=0.0))
+        if wrong.size:
+            i = int(wrong[0])
+            return f"{what} at t = {at[i]:.6g}", float(known[i]), float(its[i])
+    if own.sigma_data is not None and schedule.sigma_data != own.sigma_data:
+        return "sigma_data", own.sigma_data, schedule.sigma_data
+    return None
 
 
 def _numbers(

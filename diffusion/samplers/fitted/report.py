@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from expint.arguments import instance, integer, listed, number, plain_fields
+
 __all__ = ["Report"]
 
 
@@ -27,6 +29,11 @@ class Report:
         Starts of the fit, and of the measurement.
     details
         Further facts: numbers, words, lists and mappings of such.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a field is something else.
     """
 
     quantity: str
@@ -36,6 +43,16 @@ class Report:
     calls: int
     starts: tuple[int, int]
     details: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    def __post_init__(self) -> None:
+        plain_fields(self)
+        if self.spread is not None:
+            object.__setattr__(self, "spread", number("spread", self.spread, least=0.0))
+        starts = tuple(integer("every number of starts", count) for count in listed("starts", self.starts, "numbers"))
+        if len(starts) != 2:
+            raise ValueError(f"expected the starts of the fit and of the measurement, received {len(starts)} numbers")
+        object.__setattr__(self, "starts", starts)
+        instance("details", self.details, Mapping)
 
     def __str__(self) -> str:
         spread = "" if self.spread is None else f" ± {self.spread:.2g}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from typing import Any
 
@@ -26,15 +26,15 @@ from diffusion.planning.rows import Rows, plan_rows, used
 from diffusion.process.gauge import DATA, FLOW, NOISE, VELOCITY, edm
 from diffusion.process.prediction import Kind, prediction_name
 from diffusion.process.schedule import NoiseSchedule
-from diffusion.samplers.bands import Banded, Bands
+from diffusion.samplers.bands import Banded, Bands, sample_shape
 from diffusion.samplers.citations import bibtex
 from diffusion.samplers.ends import STOP, End
 from diffusion.samplers.fitted.fingerprint import Fingerprint
 from diffusion.samplers.fitted.number_file import read_numbers, write_numbers
 from diffusion.samplers.fitted.report import Report
 from diffusion.samplers.fitted.stored import arrays_of, facts_of, parts_of
-from expint.arguments import instance, real_values, seen, text
-from expint.backend import Array
+from expint.arguments import instance, integer, real_values, seen, text
+from expint.backend import Array, to_numpy
 from expint.operators import Scalar
 
 __all__ = ["SLOPES", "FittedSampler", "load_sampler"]
@@ -124,6 +124,7 @@ class FittedSampler:
 
     def __post_init__(self) -> None:
         text("name", self.name)
+        text("reference", self.reference)
         nodes = real_values("nodes", self.nodes, ndim=1)
         n = nodes.size - 1
         if n < 1 or not np.all(np.isfinite(nodes[:-1])) or np.isnan(nodes[-1]):
@@ -140,12 +141,16 @@ class FittedSampler:
         gauge = edm(schedule.sigma_data or 0.5) if kind == "edm" else SLOPES[kind]
         predicts = None if self.predicts is None else prediction_name(self.predicts)
         shape = self.shape if self.shape is not None or bands is None else bands.shape
-        shape = None if shape is None else tuple(int(length) for length in shape)
+        shape = None if shape is None else sample_shape(shape)
         self._keep(schedule=schedule, gauge=gauge, predicts=predicts, shape=shape)
         if bands is not None and self.shape != bands.shape:
             raise ValueError(f"{self.name}: expected the shape of the bands, {bands.shape}, received {self.shape}")
         if self.report is not None:
             instance("report", self.report, Report)
+
+    def __reduce__(self) -> Any:
+        """Return how to make it again, its arrays no less protected."""
+        return type(self), tuple(getattr(self, part.name) for part in fields(self))
 
     def _keep(self, **values: Any) -> None:
         """Take over checked values, arrays as copies that cannot be written to."""
@@ -228,7 +233,7 @@ class FittedSampler:
         ValueError
             If steps or times are asked for that are not its own, or the schedule is another one.
         """
-        if steps is not None and steps != self.steps:
+        if steps is not None and integer("steps", steps) != self.steps:
             raise ValueError(
                 f"{self.name}: expected steps = {self.steps}, which its rows are for, or none given; received {steps}; "
                 "fit a sampler for that number"
@@ -246,7 +251,7 @@ class FittedSampler:
         given = np.asarray(times, dtype=float)
         if ends_clean and not to_zero and given.size == own.size + 1 and float(schedule.sigma(given[-1])) == 0.0:
             given, to_zero = given[:-1], True
-        if to_zero != ends_clean or given.shape != own.shape or not np.allclose(given, own, rtol=1e-4, atol=0.0):
+        if to_zero != ends_clean or given.shape != own.shape or not np.allclose(given, own, rtol=1e-9, atol=0.0):
             raise ValueError(
                 f"{self.name}: expected the times that its rows are for, {seen(self.nodes)}, received "
                 f"{seen(np.append(given, schedule.t_clean) if to_zero else given)}; leave the grid out, or fit a "
@@ -351,7 +356,10 @@ def _finite(name: str, values: Any, shape: tuple[int, ...], bands: Bands | None)
 
 
 def _flags(values: Any, n: int) -> np.ndarray:
-    flags = np.asarray(values)
+    try:
+        flags = to_numpy(values)
+    except (TypeError, ValueError, RuntimeError):
+        flags = np.empty(0)
     if flags.shape != (n,) or flags.dtype.kind != "b":
         raise ValueError(f"expected accepted as {n} truth values, received {seen(values)}")
     return flags

@@ -84,7 +84,8 @@ def _parts(facts: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> dict[s
     nodes, times, of, report = arrays["nodes"], arrays["times"], facts["bands"], facts["report"]
     alpha, sigma, told = (arrays[f"schedule.{name}"] for name in _OF_SCHEDULE)
     t = np.concatenate([nodes, times])
-    for name, array, size in (("α", alpha, t.size), ("σ", sigma, t.size), ("times", told, times.size)):
+    of_schedule = (("α", alpha, t.size), ("σ", sigma, t.size), ("what networks are told", told, times.size))
+    for name, array, size in of_schedule:
         if array.shape != (size,) or not np.all(np.isfinite(array)):
             raise ValueError(f"expected {name} of the schedule as {size} finite numbers, received {seen(array)}")
     schedule = Fingerprint(t=t, times=times, alpha=alpha, sigma=sigma, told=told, **facts["schedule"])
