@@ -18,7 +18,7 @@ quick = "EXPINT_QUICK" in os.environ
 # %% [markdown]
 # ## The question
 #
-# A mixture of Gaussians in eight dimensions has an exact denoiser: every error is one of the solver. With five calls the
+# A mixture of Gaussians in eight dimensions has an exact denoiser: every error is the solver's. With five calls the
 # default sampler is off by a few percent.
 
 # %%

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from diffusion.denoiser import Denoiser
 from diffusion.tuning.chart import Chart
 from diffusion.tuning.fit import Fit, errors_of
 from diffusion.tuning.least_squares import Iterate, Robust, minimise
@@ -76,11 +75,6 @@ class Contest:
     stages: list[tuple[str, float, float]] = field(default_factory=list)
     untuned: Candidate | None = None
     best: Candidate | None = None
-
-    @property
-    def denoiser(self) -> Denoiser:
-        """The network, with the conditions of the first starts."""
-        return self.fitted[0].denoiser
 
     def training_errors(self, values: Values) -> np.ndarray:
         """Return the errors on the starts of the fits."""

@@ -102,9 +102,7 @@ def best_structure(contest: Contest, task: Task, rule: Sampler | Automatic) -> t
     kept = [found[i] for i in np.argsort(first, kind="stable")[:_KEPT]]
     scores = [contest.measure.value(contest.training_errors(values)) for _, values in kept]
     best = kept[int(np.argmin(scores))]
-    for structure, values in kept:
-        if structure is best[0] and structure is not found[0][0]:
-            contest.consider(structure.name, values)
+    contest.consider(best[0].name, best[1])
     contest.note("structure")
     contest.tick()
     return best
@@ -194,16 +192,15 @@ def _fitted(contest: Contest, task: Task, name: str, chart: PlanChart) -> Values
     return found
 
 
-def in_bands(contest: Contest, task: Task, values: Values, bands: Bands) -> None:
-    """Let the best candidate so far, and rows in closed form from ``values``, have weights in bands."""
-    if task.by == "closed-form":
-        exact = contest.best.values if contest.best else values
-        _considered(contest, "weights in closed form, in bands", _rows_solved(contest, exact, bands))
-        return
+def in_bands(contest: Contest, task: Task, bands: Bands) -> None:
+    """Let the best candidate so far have weights in bands."""
     assert contest.best is not None
+    if task.by == "closed-form":
+        rows = _rows_solved(contest, contest.best.values, bands)
+        _considered(contest, "weights in closed form, in bands", rows)
+        return
     base = contest.best.values.in_bands(bands)
-    early = float(base.times[0]) != float(task.schedule.t_start)
-    chart = PlanChart(task.schedule, base, task.end, free_times=False, early=early, consistent=task.consistent)
+    chart = PlanChart(task.schedule, base, task.end, free_times=False, consistent=task.consistent)
     contest.fit("weights in bands", chart, chart.parameters(base), min(task.iterations, _MOST_OF_BANDS))
     contest.note("bands")
 

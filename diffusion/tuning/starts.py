@@ -13,7 +13,7 @@ from diffusion.sample import trajectory
 from diffusion.samplers.automatic import Automatic
 from diffusion.samplers.sampler import Sampler
 from diffusion.tuning.values import without_gradients
-from expint.backend import Array, array_namespace, is_array, to_numpy
+from expint.backend import Array, array_namespace, device, is_array, to_numpy
 
 __all__ = ["LEAST", "Shard", "Taught", "check_deterministic", "floored", "norms", "part_of", "picked", "taught"]
 
@@ -67,8 +67,7 @@ def picked(denoiser: Denoiser, noise: Array, rows: np.ndarray) -> tuple[Denoiser
     """Return the starts of some ``rows`` with their conditions: arrays with an entry for each start are cut as well."""
     xp, count = array_namespace(noise), noise.shape[0]
     condition = {key: _cut(value, rows, count) for key, value in denoiser.condition.items()}
-    index = xp.asarray(rows, **({"device": noise.device} if hasattr(noise, "device") else {}))
-    return _conditioned(denoiser, condition), xp.take(noise, index, axis=0)
+    return _conditioned(denoiser, condition), xp.take(noise, xp.asarray(rows, device=device(noise)), axis=0)
 
 
 def part_of(shard: Shard, rows: np.ndarray) -> Shard:

@@ -207,9 +207,9 @@ def _stages(contest: Contest, task: Task, rule: Sampler | Automatic, what: str, 
         values = laid_out(contest, task, structure)
         contest.note("times")
     if what != "grid":
-        values = tuned_rows(contest, task, values, times=what == "plan")
+        tuned_rows(contest, task, values, times=what == "plan")
         if bands is not None:
-            in_bands(contest, task, values, bands)
+            in_bands(contest, task, bands)
 
 
 def _loss(loss: Any) -> Loss:

@@ -23,7 +23,7 @@ def call(*arguments: str) -> Result:
 def test_help_names_every_command() -> None:
     result = call("--help")
     assert result.exit_code == 0
-    assert all(f"  {name} " in result.output for name in ("sample", "samplers", "compare"))
+    assert all(f"  {name} " in result.output for name in ("sample", "samplers", "compare", "tune"))
 
 
 def test_samples_are_those_of_the_library(tmp_path: Path) -> None:
@@ -144,3 +144,40 @@ def test_bad_calls_end_with_a_sentence_and_without_a_traceback(
 def test_python_m_diffusion_is_the_command_line() -> None:
     done = subprocess.run([sys.executable, "-m", "diffusion", "samplers"], capture_output=True, text=True, check=True)
     assert "deis-tab3" in done.stdout
+
+
+def test_a_tuned_sampler_is_written_and_sampled_from(tmp_path: Path) -> None:
+    out = tmp_path / "one.safetensors"
+    asked = ("--steps", "1", "--count", "8", "--teacher", "4", "--by", "closed-form", "--what", "rows", "--seed", "3")
+    result = call("tune", *asked, "--out", str(out), "--json")
+    assert result.exit_code == 0, result.output
+    facts = json.loads(result.stdout)
+    assert facts["calls"] == 1
+    assert facts["after"] <= facts["before"]
+    sampled = call("sample", "--sampler", str(out), "--count", "2", "--json")
+    assert sampled.exit_code == 0, sampled.output
+    assert json.loads(sampled.stdout)["calls"] == 1
+    starts = torch.randn(8, 1, 8, 8, generator=torch.Generator().manual_seed(3))
+    same = diffusion.tune(diffusion.models.digits(), starts, steps=1, teacher=4, by="closed-form", what="rows", seed=3)
+    assert np.array_equal(same.D, diffusion.load_sampler(out).D)
+
+
+def test_an_interrupted_tuning_writes_the_best_so_far(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    report = diffusion.Report("error", 2.0, 1.0, None, 9, (4, 4), {"interrupted": True, "stages": [], "decided": "x"})
+    best = diffusion.FittedSampler("best", diffusion.VP.linear(), [1.0, 0.0], c=[0.0], D=[[1.0]], report=report)
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise diffusion.TuningInterrupted(best)
+
+    monkeypatch.setattr("diffusion.cli.tuning.tuned_to", interrupted)
+    result = call("tune", "--out", str(tmp_path / "best.safetensors"))
+    assert result.exit_code == 1
+    assert "interrupted; the best so far is in" in result.output
+    assert diffusion.load_sampler(tmp_path / "best.safetensors").name == "best"
+
+
+def test_a_tuning_that_makes_no_sense_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    result = call("tune", "--count", "4", "--out", str(tmp_path / "x.safetensors"))
+    assert result.exit_code != 0
+    assert "expected at least 8 starts" in result.output
+    assert not (tmp_path / "x.safetensors").exists()
