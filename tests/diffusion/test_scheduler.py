@@ -454,6 +454,18 @@ def test_values_that_are_not_followed_are_named_with_a_reason():
         Scheduler.from_config({"beta_schedule": "linear"}, sampler="deis3@diffusers", final_sigmas_type="zero")
 
 
+def test_keys_that_a_scheduler_only_hands_on_say_nothing():
+    """A scheduler made from the configuration of another keeps the keys that it does not know."""
+    flow, table = diffusers.FlowMatchEulerDiscreteScheduler(shift=3.0), diffusers.UniPCMultistepScheduler()
+    from_flow = diffusers.UniPCMultistepScheduler.from_config(flow.config)
+    assert from_flow.config.shift == 3.0
+    assert Scheduler.from_config(from_flow.config).config.process == "betas"
+    assert isinstance(diffusion.Denoiser.from_diffusers(lambda x, t: x, from_flow).schedule, diffusion.VP)
+    from_table = diffusers.FlowMatchEulerDiscreteScheduler.from_config(table.config, shift=2.0)
+    assert Scheduler.from_config(from_table.config).config.process == "flow"
+    assert diffusion.Denoiser.from_diffusers(lambda x, t: x, from_table).schedule == diffusion.FlowMatching(2.0)
+
+
 @pytest.mark.parametrize("key", ["use_karras_sigmas", "use_exponential_sigmas", "use_beta_sigmas"])
 def test_spacings_of_noise_levels_are_followed(key):
     theirs = diffusers.HeunDiscreteScheduler(trained_betas=BETAS.tolist(), **{key: True})
