@@ -579,8 +579,16 @@ def test_timesteps_and_noise_levels_may_be_given():
         scheduler.set_timesteps(sigmas=[20.0, 5.0, 0.0])
     with pytest.raises(ValueError, match="expected timesteps or sigmas; received both"):
         scheduler.set_timesteps(timesteps=[3, 1], sigmas=[2.0, 1.0])
-    with pytest.raises(ValueError, match="expected a positive number of steps, timesteps or sigmas; received"):
+    with pytest.raises(ValueError, match="expected num_inference_steps"):
         scheduler.set_timesteps(0)
+    with pytest.raises(TypeError, match="expected num_inference_steps"):
+        scheduler.set_timesteps("ten")
+    with pytest.raises(ValueError, match="expected a number of steps, timesteps or sigmas; received none"):
+        scheduler.set_timesteps()
+    with pytest.raises(ValueError, match="expected as many sigmas as steps; received 3 for 5 steps"):
+        scheduler.set_timesteps(5, sigmas=[3.0, 2.0, 1.0, 0.0])
+    with pytest.raises(TypeError, match="expected every entry of timesteps"):
+        scheduler.set_timesteps(timesteps=[5, "one"])
     with pytest.raises(ValueError, match="expected a run that is laid out; received a scheduler without steps"):
         Scheduler().step(NOISE, 5, NOISE)
 
