@@ -242,8 +242,10 @@ dynamic_thresholding_ratio, sample_max_value, clip_sample, clip_sample_range
         known = [name for name in inspect.signature(cls.__init__).parameters if name != "self"]
         origin = _origin(config)
         config = {**config, "_class_name": config.get("_class_name") or getattr(origin, "__name__", "")}
-        kind_of_process(config)
-        arguments, said = translated(config, kwargs, origin, known)
+        usual = defaults(origin)
+        own = {key: value for key, value in config.items() if not usual or key in usual or key.startswith("_")}
+        kind_of_process(own)  # keys that its scheduler only hands on say nothing
+        arguments, said = translated(own, kwargs, origin, known)
         scheduler = cls(**arguments)
         if said:
             warnings.warn(f"not followed from the configuration: {'; '.join(said)}", UserWarning, stacklevel=2)
@@ -525,13 +527,14 @@ _OTHERS = (
 
 
 def _origin(config: Mapping[str, Any]) -> type | None:
-    """Return the class of a configuration: that of its name, or, as those in memory have none, of its keys."""
+    """Return the class of a configuration: that of its name, or, as those in memory have none, of its first keys."""
     if config.get("_class_name"):
         found = getattr(_library, str(config["_class_name"]), None)
         return found if isinstance(found, type) and issubclass(found, SchedulerMixin) else None
-    keys = {key for key in config if not key.startswith("_")}
+    keys = [key for key in config if not key.startswith("_")]
     classes = (getattr(_library, name, None) for name in (*Scheduler._compatibles, *_OTHERS))
-    return next((one for one in classes if one is not None and set(defaults(one)) == keys), None)
+    known = ((one, list(defaults(one))) for one in classes if isinstance(one, type) and issubclass(one, SchedulerMixin))
+    return next((one for one, names in known if keys[: len(names)] == names), None)  # what it hands on comes after
 
 
 _EXACT = (torch.float32, torch.float64)

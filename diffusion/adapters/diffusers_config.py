@@ -128,7 +128,7 @@ def translated(
     said = [
         f"{key}={value!r} ({_REASONS[key]})"
         for key, value in {**asked, **changes}.items()
-        if _REASONS.get(key) and key not in known
+        if _REASONS.get(key) and key not in known and value not in (None, False, "linear")
     ]
     foreign = sorted(key for key in asked if key not in known and key not in _REASONS and key not in usual)
     return arguments, said + [f"{key} (no scheduler of diffusers has it)" for key in foreign if origin is not None]

@@ -13,7 +13,7 @@ import numpy as np
 
 from diffusion.adapters.diffusers_process import Process
 from diffusion.grids import timesteps as spaced_timesteps
-from expint.arguments import numbers, seen
+from expint.arguments import integer, numbers
 
 __all__ = ["asked_for", "flow_levels", "grid_of_config", "is_even", "shift_of", "spacing_of"]
 
@@ -72,16 +72,18 @@ def asked_for(steps: Any, timesteps: Any, sigmas: Any) -> tuple[int, np.ndarray 
         raise ValueError("expected timesteps or sigmas; received both; each says what the other does: give one of them")
     listed = timesteps if sigmas is None else sigmas
     if listed is None:
-        if steps is None or isinstance(steps, bool) or int(steps) != steps or steps < 1:
-            raise ValueError(f"expected a positive number of steps, timesteps or sigmas; received {seen(steps)}")
-        return int(steps), None, None
+        if steps is None:
+            raise ValueError(
+                "expected a number of steps, timesteps or sigmas; received none; call set_timesteps(steps)"
+            )
+        return integer("num_inference_steps", steps), None, None
     name = "timesteps" if sigmas is None else "sigmas"
     values = np.array(numbers(name, listed.tolist() if hasattr(listed, "tolist") else list(listed)))
     if not values.size:
         raise ValueError(f"expected at least one of {name}; received none; give the number of steps instead")
     calls = values.size - (name == "sigmas" and values.size > 1 and values[-1] == 0.0)
-    if steps is not None and int(steps) not in (values.size, calls):
-        raise ValueError(f"expected as many {name} as steps; received {calls} for {int(steps)} steps; leave steps out")
+    if steps is not None and integer("num_inference_steps", steps) not in (values.size, calls):
+        raise ValueError(f"expected as many {name} as steps; received {calls} for {steps} steps; leave steps out")
     return int(calls), *((values, None) if sigmas is None else (None, values))
 
 

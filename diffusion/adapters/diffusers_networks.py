@@ -38,8 +38,9 @@ def from_diffusers(
             f"expected a scheduler of diffusers or its config, a mapping; received {seen(scheduler)}; pass "
             "pipe.scheduler"
         )
-    if config is not scheduler and not config.get("_class_name"):
-        config = {**config, "_class_name": type(scheduler).__name__}
+    if config is not scheduler:
+        own = inspect.signature(type(scheduler).__init__).parameters  # others it only hands on
+        config = {key: config[key] for key in own if key in config} | {"_class_name": type(scheduler).__name__}
     if (unconditional is None) != (guidance_scale is None):
         raise ValueError(
             "expected unconditional and guidance_scale both or neither; received one of them; guidance needs what the "

@@ -91,12 +91,12 @@ class Layout:
         """The time of each call of the network, and whether a step starts there."""
         return tuple((t, of_state) for t, of_state, _ in self._pushed_from(0).evaluations)
 
-    @property
+    @cached_property
     def starts(self) -> list[int]:
         """The calls at which steps start."""
         return [number for number, (_, start) in enumerate(self.calls) if start]
 
-    @property
+    @cached_property
     def order(self) -> int:
         """The number of calls of every step, the last of which may have fewer; 1 if they differ."""
         sizes = [b - a for a, b in pairwise(self.starts)]

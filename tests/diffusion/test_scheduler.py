@@ -454,6 +454,18 @@ def test_values_that_are_not_followed_are_named_with_a_reason():
         Scheduler.from_config({"beta_schedule": "linear"}, sampler="deis3@diffusers", final_sigmas_type="zero")
 
 
+def test_keys_that_a_scheduler_only_hands_on_say_nothing():
+    """A scheduler made from the configuration of another keeps the keys that it does not know."""
+    flow, table = diffusers.FlowMatchEulerDiscreteScheduler(shift=3.0), diffusers.UniPCMultistepScheduler()
+    from_flow = diffusers.UniPCMultistepScheduler.from_config(flow.config)
+    assert from_flow.config.shift == 3.0
+    assert Scheduler.from_config(from_flow.config).config.process == "betas"
+    assert isinstance(diffusion.Denoiser.from_diffusers(lambda x, t: x, from_flow).schedule, diffusion.VP)
+    from_table = diffusers.FlowMatchEulerDiscreteScheduler.from_config(table.config, shift=2.0)
+    assert Scheduler.from_config(from_table.config).config.process == "flow"
+    assert diffusion.Denoiser.from_diffusers(lambda x, t: x, from_table).schedule == diffusion.FlowMatching(2.0)
+
+
 @pytest.mark.parametrize("key", ["use_karras_sigmas", "use_exponential_sigmas", "use_beta_sigmas"])
 def test_spacings_of_noise_levels_are_followed(key):
     theirs = diffusers.HeunDiscreteScheduler(trained_betas=BETAS.tolist(), **{key: True})
@@ -567,8 +579,16 @@ def test_timesteps_and_noise_levels_may_be_given():
         scheduler.set_timesteps(sigmas=[20.0, 5.0, 0.0])
     with pytest.raises(ValueError, match="expected timesteps or sigmas; received both"):
         scheduler.set_timesteps(timesteps=[3, 1], sigmas=[2.0, 1.0])
-    with pytest.raises(ValueError, match="expected a positive number of steps, timesteps or sigmas; received"):
+    with pytest.raises(ValueError, match="expected num_inference_steps"):
         scheduler.set_timesteps(0)
+    with pytest.raises(TypeError, match="expected num_inference_steps"):
+        scheduler.set_timesteps("ten")
+    with pytest.raises(ValueError, match="expected a number of steps, timesteps or sigmas; received none"):
+        scheduler.set_timesteps()
+    with pytest.raises(ValueError, match="expected as many sigmas as steps; received 3 for 5 steps"):
+        scheduler.set_timesteps(5, sigmas=[3.0, 2.0, 1.0, 0.0])
+    with pytest.raises(TypeError, match="expected every entry of timesteps"):
+        scheduler.set_timesteps(timesteps=[5, "one"])
     with pytest.raises(ValueError, match="expected a run that is laid out; received a scheduler without steps"):
         Scheduler().step(NOISE, 5, NOISE)
 
