@@ -31,8 +31,10 @@ from diffusion.adapters.diffusers_run import Layout, Run
 from diffusion.optional import require
 from diffusion.process.schedule import NoiseSchedule
 from diffusion.samplers.automatic import Automatic
+from diffusion.samplers.catalogue import AnySampler
 from diffusion.samplers.catalogue import sampler as find_sampler
 from diffusion.samplers.ends import End, taper
+from diffusion.samplers.fitted import FittedSampler
 from diffusion.samplers.presets import TaperBelow
 from diffusion.samplers.sampler import Sampler
 from expint.arguments import seen
@@ -60,7 +62,8 @@ class Scheduler(SchedulerMixin, ConfigMixin):
     Parameters
     ----------
     sampler
-        A name (see ``diffusion.sampler_names()``) or a ``diffusion.Sampler``.
+        A name (see ``diffusion.sampler_names()``), a ``diffusion.Sampler``, or one of ``diffusion.tune`` or
+        ``diffusion.load_sampler``. A fitted one has steps of its own, and starts at the first of them.
     grid
         Where the steps lie: "sampler" as the sampler is published, "config" as the configuration says, or a function
         (steps, schedule) ↦ decreasing times. None is "config" where the configuration asks for something: a spacing,
@@ -153,7 +156,7 @@ dynamic_thresholding_ratio, sample_max_value, clip_sample, clip_sample_range
         clip_sample_range: float = 1.0,
         process: str | None = None,
         interpolation: str = "log-alpha",
-        sampler: str | Sampler | Automatic = "auto",
+        sampler: str | AnySampler = "auto",
         grid: str | GridRule | None = None,
     ) -> None:
         self._set_up(sampler, grid)
@@ -184,13 +187,15 @@ dynamic_thresholding_ratio, sample_max_value, clip_sample, clip_sample_range
         self.sigmas = torch.tensor([])
         self._forget()
 
-    def _end(self, sampler: Sampler | Automatic) -> End | None:
+    def _end(self, sampler: AnySampler) -> End | None:
         """Return the end that the configuration asks for instead of that of the ``sampler``."""
         final = self.config["final_sigmas_type"]
         if final not in (None, "zero", "sigma_min"):
             raise ValueError(
                 f"expected final_sigmas_type to be 'zero' or 'sigma_min'; received {final!r}; leave it out"
             )
+        if isinstance(sampler, FittedSampler):
+            return None  # its rows end as they were fitted
         end = _lowered(sampler) if self.config["lower_order_final"] else sampler.end
         if final is None:
             return end
@@ -549,7 +554,7 @@ def _lowered(sampler: Sampler | Automatic) -> End | None:
     return TaperBelow(taper(order).orders, end.methods, end.correct, end.zero, at_zero="counted")
 
 
-def _is_named(sampler: Sampler | Automatic) -> bool:
+def _is_named(sampler: AnySampler) -> bool:
     try:
         return bool(find_sampler(sampler.name) == sampler)
     except ValueError:

@@ -13,14 +13,15 @@ from diffusion.adapters.diffusers_process import Process, process_of
 from diffusion.adapters.diffusers_run import Layout, Limit, laid_out
 from diffusion.grids.published import Timesteps
 from diffusion.samplers.automatic import Automatic
-from diffusion.samplers.sampler import Sampler
+from diffusion.samplers.catalogue import AnySampler
+from diffusion.samplers.fitted import FittedSampler
 
 __all__ = ["Wanted", "refuses_zero"]
 
 _NEAR_NOISE = 0.9999  # the first time of flow matching for samplers whose clock is infinite at pure noise
 
 
-def refuses_zero(sampler: Sampler | Automatic) -> bool:
+def refuses_zero(sampler: AnySampler) -> bool:
     """Whether a ``sampler`` reproduces a scheduler that makes no step to σ = 0."""
     return getattr(sampler.end, "at_zero", None) == "refused"
 
@@ -43,7 +44,7 @@ class Wanted:
 
     config: Mapping[str, Any]
     process: Process
-    rule: Sampler | Automatic
+    rule: AnySampler
     grid: str | None
     limit: Limit | None = None
 
@@ -56,7 +57,9 @@ class Wanted:
             As ``diffusion.sample`` does for a grid.
         """
         process, steps, grid = self.process, None, None
-        if process.kind == "flow":
+        if isinstance(self.rule, FittedSampler):
+            process, steps = self._fitted_run(n, given, levels, mu)
+        elif process.kind == "flow":
             process, steps, grid = self._flow_grid(n, given, levels, mu)
         elif levels is not None:
             ends = levels[:-1] if levels[-1] == 0.0 and levels.size > 1 else levels
@@ -69,6 +72,20 @@ class Wanted:
         else:
             steps, grid = self._own_or_spaced(n)
         return laid_out(process, self.rule, steps, self._startable(process, grid), self.limit)
+
+    def _fitted_run(
+        self, n: int, given: np.ndarray | None, levels: np.ndarray | None, mu: float | None
+    ) -> tuple[Process, int]:
+        """Return the process and the number of steps of a sampler whose times are its own."""
+        if given is not None or not (levels is None or spacing.is_even(levels)):
+            what = "sigmas" if given is None else "timesteps"
+            raise ValueError(
+                f"expected the number of steps alone for {self.rule.name!r}, whose rows are for its own times; "
+                f"received {what}; leave them out, or take a named sampler"
+            )
+        if self.process.kind != "flow":
+            return self.process, n
+        return process_of(self.config, spacing.shift_of(self.config, mu)), n
 
     def _to_zero(self) -> bool:
         """Whether a run goes on to σ = 0."""
@@ -121,12 +138,18 @@ class Wanted:
 
     def _startable(self, process: Process, grid: np.ndarray | None) -> np.ndarray | None:
         """Return the ``grid``, in flow matching from pure noise begun a little later where the sampler has to."""
-        if grid is None or process.kind != "flow" or float(grid[0]) < 1.0 or isinstance(self.rule, Automatic):
+        rule = self.rule
+        if (
+            grid is None
+            or process.kind != "flow"
+            or float(grid[0]) < 1.0
+            or isinstance(rule, Automatic | FittedSampler)
+        ):
             return grid
-        if self.rule.gauge.predicts == "data" or self.rule.method.order == 1:
+        if rule.gauge.predicts == "data" or rule.method.order == 1:
             return grid  # these take the limit of their first step
         with np.errstate(divide="ignore"):
-            start = self.rule.gauge.clock.value(process.schedule, np.array([1.0]))
+            start = rule.gauge.clock.value(process.schedule, np.array([1.0]))
         if np.all(np.isfinite(start)):
             return grid
         return np.append(max(_NEAR_NOISE, 0.5 * (1.0 + float(grid[1]))), grid[1:])

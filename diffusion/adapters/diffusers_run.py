@@ -17,6 +17,8 @@ from diffusion.denoiser import Denoiser
 from diffusion.planning.conversion import Conversion, Predicted, fold
 from diffusion.process.prediction import coefficients
 from diffusion.samplers.automatic import Automatic
+from diffusion.samplers.catalogue import AnySampler
+from diffusion.samplers.fitted import FittedSampler
 from diffusion.samplers.sampler import Sampler
 from expint.backend import Array
 from expint.lower import Row, Step, without_corrected
@@ -80,8 +82,8 @@ class Layout:
     """
 
     process: Process
-    rule: Sampler | Automatic
-    chosen: Sampler
+    rule: AnySampler
+    chosen: Sampler | FittedSampler
     times: np.ndarray
     to_zero: bool
     limit: Limit | None = None
@@ -141,7 +143,15 @@ class Layout:
         return pushed(without_corrected(self._plan_from(step)))
 
     def _pushed_at(self, call: int) -> Pushed:
+        self._refuse_late_start()
         return pushed(self.chosen.plan(self.process.schedule, self.times[call:], to_zero=self.to_zero))
+
+    def _refuse_late_start(self) -> None:
+        if isinstance(self.chosen, FittedSampler):
+            raise ValueError(
+                f"expected a run from its first step for {self.chosen.name!r}, whose rows combine all calls from there "
+                "on; received one that begins later, as image-to-image does; take a named sampler for it"
+            )
 
     def _plan_from(self, step: int) -> expint.Plan:
         """Return the plan from the start of a step on: a new history begins there, as at an edge."""
@@ -149,6 +159,7 @@ class Layout:
         whole = self.chosen.plan(schedule, t, to_zero=to_zero)
         if not step:
             return whole
+        self._refuse_late_start()
         if isinstance(self.rule, Automatic):  # what is best from here on
             return self.rule.on(schedule, t[step:], to_zero=to_zero).plan(schedule, t[step:], to_zero=to_zero)
         start = whole.steps[step].times[-1]
@@ -159,7 +170,7 @@ class Layout:
 
 def laid_out(
     process: Process,
-    rule: Sampler | Automatic,
+    rule: AnySampler,
     steps: int | None,
     grid: Sequence[float] | np.ndarray | None,
     limit: Limit | None = None,

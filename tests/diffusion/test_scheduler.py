@@ -52,6 +52,24 @@ def pushed(scheduler, network, x, calls=None):
     return x
 
 
+def test_fitted_samplers_run_in_a_pipeline_from_their_first_step():
+    named = diffusion.freeze("dpmpp-3m", VP, steps=5)
+    told = named.nodes[:-1] * np.array([1.0, 0.98, 1.01, 0.99, 1.0])  # network times of its own, and x_T looked at
+    fitted = diffusion.FittedSampler("mine", VP, named.nodes, named.c + 1e-3, named.D, named.A, told, named.accepted)
+    scheduler = made(fitted)
+    scheduler.set_timesteps(5)
+    expected = diffusion.sample(EPS, NOISE, sampler=fitted)
+    np.testing.assert_allclose(pushed(scheduler, EPS, NOISE), expected, rtol=0, atol=1e-11)
+    with pytest.raises(ValueError, match="expected steps = 5, which its rows are for"):
+        scheduler.set_timesteps(6)
+    with pytest.raises(ValueError, match=r"expected the number of steps alone for .mine.*received timesteps"):
+        scheduler.set_timesteps(timesteps=[999, 500, 250, 100, 10])
+    scheduler.set_timesteps(5)
+    scheduler.set_begin_index(2)
+    with pytest.raises(ValueError, match="expected a run from its first step for 'mine'"):
+        scheduler.step(NOISE, scheduler.timesteps[2], NOISE)
+
+
 @pytest.mark.parametrize("steps", [1, 2, 7])
 @pytest.mark.parametrize(
     "name", [*diffusion.sampler_names(), "singlestep3@diffusers", "krogstad4-data", "adams4-noise"]

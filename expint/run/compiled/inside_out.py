@@ -20,7 +20,7 @@ class Evaluated(NamedTuple):
     Attributes
     ----------
     t
-        Its time.
+        The time that N is told.
     of_state
         Whether it is at a state, which is accepted, or at a point within a step.
     rows
@@ -88,9 +88,9 @@ def pushed(plan: Plan) -> Pushed:
             "expected a deterministic plan that evaluates N at the first state, received "
             f"{'one that draws noise' if plan.layout.noise else 'one that does not'}; take that of another method"
         )
-    found: list[tuple[float, bool, list[Row]]] = [(t, True, [])]
+    found: list[tuple[float, bool, list[Row]]] = [(first.told(t), True, [])]
     for t, row in others:
         found[-1][2].append(row)
         if row.evaluate:
-            found.append((t, row.accept, []))
+            found.append((row.told(t), row.accept, []))
     return Pushed(plan, tuple(Evaluated(t, of_state, tuple(rows)) for t, of_state, rows in found))
