@@ -45,6 +45,9 @@ __all__ = [
 _FIRST_PIECE = 100.0
 """The first piece of a run without end, in units of the time in which the state changes by its size."""
 
+_NOT_FINITE = "; in SciPy's words: All components of the initial state `y0` must be finite."
+"""What programs that catch SciPy's error may look for."""
+
 _LONGER = 10.0
 """By how much each piece is longer than the one before."""
 
@@ -66,7 +69,8 @@ class _Driven(OdeSolver):
         function("fun", fun, "(t, y)")
         state = complex_values("y0", y0)
         if state.ndim != 1 or not np.isfinite(state).all():
-            raise ValueError(f"expected y0 to be a vector of finite numbers, received {seen(state)}")
+            also = _NOT_FINITE if state.ndim == 1 else ""
+            raise ValueError(f"expected y0 to be a vector of finite numbers, received {seen(state)}{also}")
         span = number("t0", t0), number("t_bound", t_bound, finite=False)
         super().__init__(
             _of_kind(fun, state), span[0], state, span[1], flag("vectorized", vectorized), support_complex=True

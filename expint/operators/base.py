@@ -12,6 +12,7 @@ import numpy as np
 from expint.backend import Array, array_namespace, asarray_like, is_array, is_complex, is_jax, to_numpy
 from expint.derive.algebra.phisum import Terms
 from expint.operators.columns import Columns
+from expint.operators.rotations import Rotations, rotations_of
 from expint.phi import phi_functions
 
 __all__ = [
@@ -177,13 +178,18 @@ class Operator(ABC):
         del span
         return True
 
+    def rotations(self, direction: float = 1.0) -> Rotations | None:
+        """Return how fast modes may rotate in runs forwards (1) or backwards (-1) in time; None where it is unknown."""
+        del direction
+        return None
+
     def turns(self, span: float) -> bool:
         """Whether some mode may rotate by more than one radian within a time of the signed length ``span``.
 
         Assumed True where the eigenvalues are unknown.
         """
-        del span
-        return True
+        known = self.rotations(math.copysign(1.0, span))
+        return known is None or any(rotation.rate * abs(span) > 1 for rotation in known)
 
 
 class StoredOperator(Operator):
@@ -205,9 +211,9 @@ class StoredOperator(Operator):
         """Whether some mode decays by a factor e or more within a time of the signed length ``span``."""
         return not self.elementwise or bool(np.min(np.real(self.values) * span) <= -1)
 
-    def turns(self, span: float) -> bool:
-        """Whether some mode rotates by more than one radian within a time of the signed length ``span``."""
-        return not self.elementwise or bool(np.max(np.abs(np.imag(self.values))) * abs(span) > 1)
+    def rotations(self, direction: float = 1.0) -> Rotations | None:
+        """Return how fast modes rotate."""
+        return rotations_of(self.values, direction) if self.elementwise else None
 
     def phi_many(self, p: int, scales: np.ndarray) -> Sequence[np.ndarray]:
         """Return [φ_0(s L), …, φ_p(s L)] for several s, which the first axis of each array counts."""

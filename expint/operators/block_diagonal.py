@@ -9,6 +9,7 @@ import numpy as np
 
 from expint.backend import Array, asarray_like, is_complex
 from expint.operators.base import StoredOperator, check_dtype, host_numbers
+from expint.operators.rotations import Rotations, rotations_of
 from expint.phi import phi_matrices
 
 __all__ = ["BlockDiagonal"]
@@ -91,6 +92,10 @@ class BlockDiagonal(StoredOperator):
         """Return [φ_0(s B), …, φ_p(s B)] for several s, all in one go."""
         last = np.moveaxis(self.blocks, (0, 1), (-2, -1))
         return [np.moveaxis(value, (-2, -1), (1, 2)) for value in phi_matrices(np.multiply.outer(scales, last), p)]
+
+    def rotations(self, direction: float = 1.0) -> Rotations | None:
+        """Return how fast modes rotate, by the eigenvalues of the blocks."""
+        return rotations_of(np.linalg.eigvals(np.moveaxis(self.blocks, (0, 1), (-2, -1))), direction)
 
     def cast(self, weight: Any, like: Array | None) -> Any:
         """Return the weight as an array on the device of the state."""

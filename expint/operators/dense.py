@@ -22,6 +22,7 @@ from expint.operators.base import (
     is_sparse,
 )
 from expint.operators.columns import Columns
+from expint.operators.rotations import Rotation, Rotations, rotations_of
 from expint.phi import phi_matrices
 from expint.phi.multiples import Multiples
 
@@ -131,6 +132,12 @@ class Dense(StoredOperator):
             return basis if condition <= _WELL_CONDITIONED else self
         small = len(self.matrix) < _EIGENBASIS[use.steps]
         return self if small or not np.array_equal(self.matrix, self.matrix.conj().T) else self._eigenbasis[0]
+
+    def rotations(self, direction: float = 1.0) -> Rotations | None:
+        """Return how fast modes rotate, by the eigenvalues of the matrix or of all matrices of a batch."""
+        if np.array_equal(self.matrix, np.swapaxes(self.matrix, -1, -2).conj()):
+            return (Rotation(0.0, 0.0),)
+        return rotations_of(np.linalg.eigvals(self.matrix), direction)
 
     @cached_property
     def _eigenbasis(self) -> tuple[Operator, float]:

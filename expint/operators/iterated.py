@@ -13,6 +13,7 @@ from expint.arguments import choice
 from expint.backend import Array, array_namespace, is_jax, is_torch
 from expint.derive.algebra.phisum import Terms
 from expint.operators.base import USE, Operator, PhiTable, Use
+from expint.operators.rotations import Rotation, Rotations
 from expint.phi.action import Propagator, phi_action
 from expint.phi.augmented import Accuracy, Matvec, norm
 from expint.phi.chebyshev import Chebyshev
@@ -138,6 +139,14 @@ class IteratedOperator(Operator):
     def damps(self, span: float) -> bool:
         """Whether some mode may decay by a factor e or more within a time of the signed length ``span``."""
         return self.spectrum is None or self.spectrum.growth(-span) >= 1.0
+
+    def rotations(self, direction: float = 1.0) -> Rotations | None:
+        """Return how fast modes may rotate, where an interval is known that holds the spectrum."""
+        del direction
+        if self.spectrum is None:
+            return None
+        low, high, imaginary = self.spectrum
+        return (Rotation(0.0, max(abs(low), abs(high)) if imaginary else 0.0),)
 
     def propagators(self, like: Array) -> dict[str, Propagator]:
         """Return the ways in which φ-functions can be applied, each with working memory of its own."""

@@ -10,6 +10,7 @@ from expint.backend import Array
 from expint.derive.algebra.phisum import Terms
 from expint.operators.base import USE, Operator, PhiTable, Use
 from expint.operators.columns import Columns
+from expint.operators.rotations import Rotations
 
 __all__ = ["Routed"]
 
@@ -43,6 +44,10 @@ class Routed(Operator):
     def combiner(self) -> Callable[[Sequence[Any], Sequence[Array]], Array]:
         """Return ``combine`` for one run."""
         return self.route.combiner()
+
+    def rotations(self, direction: float = 1.0) -> Rotations | None:
+        """Return how fast modes of the route may rotate."""
+        return self.route.rotations(direction)
 
     def prepare(self, use: Use = USE) -> Operator:
         """Return the route, prepared."""

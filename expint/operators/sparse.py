@@ -24,6 +24,7 @@ from expint.backend import (
 from expint.operators.base import check_constant, check_dtype, is_sparse
 from expint.operators.iterated import IteratedOperator, Spectrum, check_trailing
 from expint.operators.on_device import Placed
+from expint.operators.rotations import Rotation, Rotations, fastest_rotation
 from expint.phi.action import Propagator
 from expint.phi.augmented import Matvec
 from expint.phi.rational import Rational
@@ -98,6 +99,10 @@ class Sparse(IteratedOperator):
         entries = self.matrix.tocoo()
         band = int(np.max(np.abs(place[entries.row] - place[entries.col]), initial=0))
         return n * (band + 2) // 2
+
+    def rotations(self, direction: float = 1.0) -> Rotations | None:
+        """Return how fast modes may rotate, by a bound of the skew part where the spectrum is neither real nor not."""
+        return super().rotations(direction) or (Rotation(0.0, fastest_rotation(self.matrix)),)
 
     @property
     def length(self) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from expint.backend import Array, array_namespace
+from expint.operators.base import Operator
+from expint.operators.rotations import Rotations
 from expint.run.dense import Counted
 from expint.run.dense.continuous import Continuous, Interpolation, Reached
 from expint.run.events import Event, EventFinder
@@ -83,6 +86,7 @@ class Watch:
 
     def __init__(self, recorder: Recorder, events: Sequence[Event], slope: Counted) -> None:
         self._recorder, self._finder, self._slope = recorder, EventFinder(events), slope
+        self._turning: tuple[Operator | None, Rotations | None] | None = None
 
     @property
     def evaluations(self) -> int:
@@ -101,14 +105,19 @@ class Watch:
             return None
         between = recorder.newest()
         assert between is not None  # there is a step
-        operator = getattr(between, "operator", None)
-        turns = operator is None or operator.turns(reached.t - before)
-        end = finder.look(before, reached.t, reached.y, between, turns)
+        end = finder.look(before, reached.t, reached.y, between, self._rotations(between, reached.t - before))
         if end is None:
             return None
         y = finder.newest(end)
         recorder.cut(end, y)
         return reached._replace(t=end, y=y)
+
+    def _rotations(self, between: Continuous, span: float) -> Rotations | None:
+        """Return how fast modes rotate in the newest step, found once for an operator that serves many steps."""
+        operator = between.operator_within
+        if self._turning is None or self._turning[0] is not operator:
+            self._turning = operator, None if operator is None else operator.rotations(math.copysign(1.0, span))
+        return self._turning[1]
 
     def seen(self) -> dict[str, Any]:
         """Return the fields of a Solution that come from watching."""

@@ -66,6 +66,11 @@ class DenseOutput(Bootstrapped):
         self._missing = slope is not None and len(self.slopes) < len(self.times)
         self.order = order if bootstraps else min(order, len(self.slopes) + self._missing)
 
+    @property
+    def operator_within(self) -> Operator | None:
+        """L."""
+        return self.operator
+
     def _before(self, n: int) -> Known:
         """Return the slopes at the nearest times, or at the ends of the step."""
         h = self.times[n + 1] - self.times[n]

@@ -12,6 +12,7 @@ import numpy as np
 from expint.backend import Array, array_namespace, asarray_like, device, stack
 from expint.exchange import asking
 from expint.given import given_moments
+from expint.operators.base import Operator
 
 __all__ = ["Continuous", "Counted", "Interpolation", "Reached"]
 
@@ -80,6 +81,11 @@ class Continuous(ABC):
     def evaluations(self) -> int:
         """How often N was evaluated between the steps so far, for the events of the run too."""
         return 0 if self._slope is None else self._slope.evaluations
+
+    @property
+    def operator_within(self) -> Operator | None:
+        """The linear operator whose flow the rule follows exactly within the newest step, None if there is none."""
+        return None
 
     def __call__(self, t: float | Sequence[float] | np.ndarray) -> Array:
         """Return the state at the time ``t``, or the states at several times along a new first axis.

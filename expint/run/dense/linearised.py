@@ -11,6 +11,7 @@ import numpy as np
 from expint.backend import Array, stack
 from expint.derive.algebra.lagrange import lagrange_coefficients
 from expint.jacobian.coordinates import Coordinates
+from expint.operators.base import Operator
 from expint.run.dense.bootstrapped import Bootstrapped, Known
 from expint.run.dense.continuous import Counted, Reached
 from expint.run.dense.many_points import states_between
@@ -48,6 +49,12 @@ class LinearisedOutput(Bootstrapped):
     def __init__(self, reached: Sequence[Reached], coordinates: Coordinates, order: int, slope: Counted) -> None:
         super().__init__([own.t for own in reached], [own.y for own in reached], slope, _refinements(order))
         self._reached, self._coordinates, self.order = list(reached), coordinates, order
+
+    @property
+    def operator_within(self) -> Operator | None:
+        """The Jacobian of the newest step."""
+        local = self._reached[-2].local
+        return None if local is None else local.operator
 
     def _before(self, n: int) -> Known:
         """Return the remainder at the end of the step."""

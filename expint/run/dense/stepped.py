@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from expint.backend import Array, stack
+from expint.operators.base import Operator
 from expint.run.dense.continuous import Continuous, Counted, Reached
 from expint.run.steppers.protocol import Stepper
 from expint.run.stepsize import inside
@@ -27,11 +28,20 @@ class SteppedOutput(Continuous):
         Makes the steps, each from a state and N there.
     slope
         What the stepper evaluates, counted.
+    operator
+        The operator whose flow is a part of every step, None if it is not the same in all.
     """
 
-    def __init__(self, reached: Sequence[Reached], stepper: Stepper[Any], slope: Counted) -> None:
+    def __init__(
+        self, reached: Sequence[Reached], stepper: Stepper[Any], slope: Counted, operator: Operator | None = None
+    ) -> None:
         super().__init__([own.t for own in reached], [own.y for own in reached], slope)
-        self._reached, self._stepper = list(reached), stepper
+        self._reached, self._stepper, self._operator = list(reached), stepper, operator
+
+    @property
+    def operator_within(self) -> Operator | None:
+        """The operator whose flow is a part of the step."""
+        return self._operator
 
     def _follow(self, places: Sequence[tuple[int, float]]) -> Array:
         return stack([self._stepped(n, theta) for n, theta in places])
@@ -52,14 +62,15 @@ class Stepped(NamedTuple):
 
     Attributes
     ----------
-    stepper, slope
+    stepper, slope, operator
         As in ``SteppedOutput``.
     """
 
     stepper: Stepper[Any]
     slope: Counted
+    operator: Operator | None = None
     points: int = 2
 
     def through(self, reached: Sequence[Reached]) -> SteppedOutput:
         """Return the continuous solution through two states or more."""
-        return SteppedOutput(reached, self.stepper, self.slope)
+        return SteppedOutput(reached, self.stepper, self.slope, self.operator)

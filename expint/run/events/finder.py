@@ -14,8 +14,10 @@ import numpy as np
 from expint.arguments import function, is_traced
 from expint.backend import Array, is_complex
 from expint.exchange import ask, lent
+from expint.operators.rotations import Rotations
 from expint.run.events.moving import state_at_event
-from expint.run.events.samples import PLACE, Sample, confirms, foreseen, samples_inside
+from expint.run.events.phases import Phases
+from expint.run.events.samples import Sample, confirms, foreseen, probes, samples_inside, with_dips
 
 __all__ = ["EventFinder", "check_events"]
 
@@ -26,6 +28,13 @@ _RESOLUTION = 4 * math.ulp(1.0)
 
 _MOST_TRIES = 10_000
 """Tries to locate a zero: at a flat one, as of an event (t - 1)³, they gain little each. Bisection alone takes 51."""
+
+_NUMBERS = 2**20
+"""States between the steps are made this many numbers at a time."""
+
+_FEW, _AFFORDED = 32, 2**14
+"""A step is looked into at so many places, or so that their states have this many numbers, even if nothing tells that
+the solution rotates, only that it may."""
 
 _REMEMBERED = 4
 """The ends of so many steps are remembered."""
@@ -38,8 +47,10 @@ class EventFinder:
     ``terminal`` is True, or the number of the occurrence that ends the run. An event that is zero at the start does not
     count as occurring there.
 
-    Events are looked at where steps end. Inside a step they are looked at, too, unless their values at the ends of the
-    last steps run smoothly through it; so zeros that lie between are found in pairs.
+    Events are looked at where steps end. Inside a step they are looked at as often as the fastest rotation of L asks
+    for, which the solution follows exactly however long the step is. Where that is not known, or would be dear, and
+    where L does not rotate, the step is looked into unless values at the ends of the last steps, and at a few places
+    inside, run smoothly through it.
 
     Attributes
     ----------
@@ -68,29 +79,35 @@ class EventFinder:
         self.times, self.states = [[] for _ in self.events], [[] for _ in self.events]
         self.y, self._last = y, [self._sample(t, y)]
 
-    def look(self, start: float, end: float, y: Array, between: Callable[..., Array], turns: bool) -> float | None:
+    def look(
+        self, start: float, end: float, y: Array, between: Callable[..., Array], rotations: Rotations | None
+    ) -> float | None:
         """Record what happens in a step that ends in ``y`` and return the time of the first terminal event, if any.
 
-        What ``turns``, or may turn, within the step, is looked at inside even if its ends tell a smooth story.
+        ``rotations`` says how fast modes of L rotate, None where that is unknown.
         """
         self._last = [*self._last[1 - _REMEMBERED :], self._sample(end, y)]
         samples = self._last[-2:]
 
-        def measure(times: Sequence[float]) -> list[Sample]:
-            states = between(times)
-            return [self._sample(t, states[j, ...]) for j, t in enumerate(times)]
+        size = max(math.prod(y.shape), 1)
+        at_once = max(1, _NUMBERS // size)
 
-        smooth = foreseen(self._last)
-        if not smooth or (turns and not confirms(self._last, *measure([start + PLACE * (end - start)]))):
-            samples = samples_inside(samples[0], samples[1], measure)
-        found = [(_zero(self.events[i], between, *piece), i) for piece, i in self._crossings(samples)]
-        found.sort(key=lambda pair: abs(pair[0] - start))
-        for root, i in found:
-            self.times[i].append(root)
-            self.states[i].append(state_at_event(self.events[i], between, root, (start, end)))
-            terminal = getattr(self.events[i], "terminal", False)
-            if terminal and len(self.times[i]) >= int(terminal):
-                return root
+        def measure(times: Sequence[float]) -> list[Sample]:
+            pieces = (times[first : first + at_once] for first in range(0, len(times), at_once))
+            return [self._sample(t, state) for piece in pieces for t, state in zip(piece, between(piece))]
+
+        phases = Phases(rotations, abs(end - start), max(_FEW, _AFFORDED // size))
+        smooth = not phases.certain and foreseen(self._last)
+        if not smooth or not (phases.quiet or confirms(self._last, measure(probes(start, end, phases)))):
+            samples = with_dips(samples_inside(samples[0], samples[1], measure, phases), measure)
+        for piece in pairwise(samples):
+            found = [(_zero(self.events[i], between, *ends), i) for ends, i in self._crossings(*piece)]
+            for root, i in sorted(found, key=lambda pair: abs(pair[0] - start)):
+                self.times[i].append(root)
+                self.states[i].append(state_at_event(self.events[i], between, root, (start, end)))
+                terminal = getattr(self.events[i], "terminal", False)
+                if terminal and len(self.times[i]) >= int(terminal):
+                    return root
         return None
 
     def newest(self, t: float) -> Array:
@@ -100,17 +117,16 @@ class EventFinder:
     def _sample(self, t: float, y: Array) -> Sample:
         return Sample(t, tuple(_number(event(t, y)) for event in self.events))
 
-    def _crossings(self, samples: Sequence[Sample]) -> Iterator[tuple[tuple[tuple[float, float], ...], int]]:
-        """Yield pieces of a step in which an event changes its sign as its direction asks, and the event.
+    def _crossings(self, one: Sample, other: Sample) -> Iterator[tuple[tuple[tuple[float, float], ...], int]]:
+        """Yield the events that change their sign between two samples as their direction asks.
 
-        A piece is given by its ends and the values there.
+        Each comes after the two times with its values there.
         """
-        for one, other in pairwise(samples):
-            for i, (before, after) in enumerate(zip(one.values, other.values)):
-                direction = getattr(self.events[i], "direction", 0)
-                rises, falls = before <= 0 <= after, before >= 0 >= after
-                if before not in (0, after) and ((rises and direction >= 0) or (falls and direction <= 0)):
-                    yield ((one.t, before), (other.t, after)), i
+        for i, (before, after) in enumerate(zip(one.values, other.values)):
+            direction = getattr(self.events[i], "direction", 0)
+            rises, falls = before <= 0 <= after, before >= 0 >= after
+            if before not in (0, after) and ((rises and direction >= 0) or (falls and direction <= 0)):
+                yield ((one.t, before), (other.t, after)), i
 
 
 def check_events(events: Any, args: tuple[Any, ...] = ()) -> tuple[Event, ...]:

@@ -72,7 +72,7 @@ class Flows:
 
     def interpolation(self, slope: Counted) -> Stepped:
         """Return what makes the solution between the steps."""
-        return Stepped(self, slope)
+        return Stepped(self, slope, self._operator)
 
     def foretold(self, memory: Array, slope: Slope, t: float, h: float) -> Foretold:
         """Return what tells how far N is from what it is now, along the exponential Euler method."""
