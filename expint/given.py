@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
@@ -12,13 +12,14 @@ import numpy as np
 
 from expint.arguments import NO_LISTS, function, number, refuse_gradients, refuse_masked
 from expint.arrays import real_values
-from expint.backend import Array
+from expint.backend import Array, copied, is_array
 from expint.exchange import ask, lent
 
 __all__ = [
     "Times",
     "given_callback",
     "given_moments",
+    "given_save",
     "given_sequence",
     "given_span",
     "given_times",
@@ -148,6 +149,29 @@ def given_callback(callback: Any) -> Callable[[float, Array], Any] | None:
         return None
     function("callback", callback, "(t, y)")
     return lambda t, y: ask(callback, t, lent(y))
+
+
+def given_save(save: Any) -> Callable[[float, Array], Any] | None:
+    """Return the function that says what is kept of a state, to which states are lent, and whose values are ours.
+
+    Raises
+    ------
+    TypeError
+        If it is no function.
+    """
+    if save is None:
+        return None
+    function("save", save, "(t, y)")
+
+    def saved(t: float, y: Array) -> Any:
+        value = ask(save, t, lent(y))
+        return (
+            {name: copied(own) if is_array(own) else own for name, own in value.items()}
+            if isinstance(value, Mapping)
+            else value
+        )
+
+    return saved
 
 
 def with_known_values(solve: Callable[P, T]) -> Callable[P, T]:

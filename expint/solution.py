@@ -92,6 +92,9 @@ class Solution:
     t_events, y_events
         For each event the times at which it occurred and the states there, of shape (times, *y0.shape), if events
         were given; empty arrays for one that did not occur.
+    saved
+        What ``save`` returned at the times ``t``, along a new first axis; by name, if it returned several. ``y`` then
+        holds the last state alone: that at the last of these times or, of a run that failed, the last good one.
     """
 
     t: Any
@@ -103,6 +106,7 @@ class Solution:
     sol: Callable[..., Array] | None = None
     t_events: list[Any] | None = None
     y_events: list[Any] | None = None
+    saved: Any = None
 
     @property
     def success(self) -> bool:

@@ -10,7 +10,7 @@ from expint.arguments import flag, instance
 from expint.arrays import check_state
 from expint.backend import Array
 from expint.derive.kinds.stage import Method
-from expint.given import given_callback, given_times, with_known_values
+from expint.given import given_callback, given_save, given_times, with_known_values
 from expint.ivp.bind import bind, linearises
 from expint.ivp.bound import Problem, Tolerance
 from expint.ivp.breakpoints import solve_in_pieces
@@ -41,6 +41,8 @@ def solve_ivp(
     step: float | None = None,
     grid: Sequence[float] | None = None,
     t_eval: Sequence[float] | None = None,
+    land: bool = False,
+    save: Callable[[float, Array], Any] | None = None,
     breakpoints: Sequence[float] | None = None,
     rtol: float | Array | None = None,
     atol: float | Array | None = None,
@@ -87,12 +89,19 @@ def solve_ivp(
         differences for NumPy, and forward mode for torch and JAX.
     step
         A fixed step size. It is the largest step used: each piece between the ends of ``t_span`` and the times in
-        ``t_eval`` is divided into equal steps of at most this size, so that every time asked for is hit exactly.
+        ``t_eval`` is divided into equal steps of at most this size, so that steps end at every time asked for.
     grid
         Instead of ``step``: the step boundaries, strictly monotone, from t_0 to t_end.
     t_eval
         Times at which the states are wanted, in the direction of integration, within t_span. By default those of all
-        steps.
+        steps. Steps that are chosen to a tolerance do not end there: states between them are those of the dense output,
+        of the order of the method, at its cost.
+    land
+        Whether steps to a tolerance end at all times in ``t_eval``, as fixed steps always do.
+    save
+        What to keep instead of states: save(t, y) returns a number, an array of fixed shape, or a dict of them, such as
+        an energy, a spectrum or a slice. The values are ``saved`` of the solution, along a new first axis, and only
+        the last state is kept.
     breakpoints
         Times at which N, L(t) or one of their derivatives jumps. Steps end there, nothing is remembered across them,
         and functions of time are seen from one side: a step that ends at a breakpoint b is told the floating-point
@@ -111,7 +120,7 @@ def solve_ivp(
         that add up stay near the tolerance.
     first_step, max_step, max_steps
         The first step (chosen by default), the largest step, and the most steps, rejected ones included. The first
-        step has exactly the length given, unless a time in ``t_eval`` comes before. Not beside ``step`` and ``grid``.
+        step has exactly the length given, unless a time to land on comes before. Not beside ``step`` and ``grid``.
     norm
         Instead of that maximum: a function from the array |e_i| / w_i to a number, or "max", which lets no component
         err by more than w_i. Take that for many trajectories in one state: one of 10⁵ that moves where the others rest
@@ -149,9 +158,9 @@ def solve_ivp(
     Raises
     ------
     ValueError, TypeError
-        For arguments that make no sense, before any work. If N raises, or ``jac``, an event, the norm or the callback,
-        the exception is passed on with the states reached so far in its attribute ``solution``; KeyboardInterrupt and
-        SystemExit, too.
+        For arguments that make no sense, before any work. If N raises, or ``jac``, an event, the norm, ``save`` or the
+        callback, the exception is passed on with the states reached so far in its attribute ``solution``;
+        KeyboardInterrupt and SystemExit, too.
 
     Notes
     -----
@@ -172,8 +181,8 @@ def solve_ivp(
         bounds = StepLimits(first_step, max_step, max_steps).given()
         refuse_tolerances(rtol=rtol, atol=atol, norm=norm, error=error, controller=controller, **bounds)
     check_controller(controller)
-    dense_output, progress = flag("dense_output", dense_output), flag("progress", progress)
-    shown = Shown(dense_output, watched, given_callback(callback), progress)
+    dense_output, progress, land = flag("dense_output", dense_output), flag("progress", progress), flag("land", land)
+    shown = Shown(dense_output, watched, given_callback(callback), progress, land, given_save(save))
     problem = Problem(nonlinear, y0, times.span, linear, jac, args)
     if fixed:
         bound = bind(problem, method)

@@ -17,6 +17,7 @@ from expint.ivp.checks import check_rtol, default_atol
 from expint.operators.over_time.time_dependent import TimeDependent
 from expint.operators.over_time.time_scaled import TimeScaled
 from expint.run.events import check_events
+from expint.run.keeping import joined
 from expint.solution import Solution, Stats, Status
 
 __all__ = ["PiecewiseOutput", "solve_in_pieces"]
@@ -211,19 +212,21 @@ def _from_second(callback: Callable[[float, Array], None]) -> Callable[[float, A
 
 def _joined(pieces: Sequence[Solution], asked: np.ndarray | None) -> Solution:
     """Return the solution over all pieces, of which all but the first begin where the one before ends."""
-    last = pieces[-1]
-    times, states = [pieces[0].t], [pieces[0].y]
+    last, skips = pieces[-1], [0]
     for before, piece in pairwise(pieces):
-        skip = int(len(piece.t) > 0 and len(before.t) > 0 and piece.t[0] == before.t[-1])
-        times.append(piece.t[skip:])
-        states.append(piece.y[skip:, ...])
-    t = np.concatenate(times)
-    y = array_namespace(last.y).concat(states)
+        skips.append(int(len(piece.t) > 0 and len(before.t) > 0 and piece.t[0] == before.t[-1]))
+    t = np.concatenate([piece.t[skip:] for piece, skip in zip(pieces, skips)])
+    wanted = None
     if asked is not None:
-        wanted = np.isin(t, asked) | ((np.arange(len(t)) == len(t) - 1) & (last.status < 0))
-        t, y = t[wanted], y[np.flatnonzero(wanted), ...]
+        wanted = np.isin(t, asked)
+        if last.status < 0 and last.saved is None and len(t):
+            wanted[-1] = True  # the last good state, asked for or not
+    merged: dict[str, Any] = {"t": t if wanted is None else t[wanted]}
+    if last.saved is None:
+        merged["y"] = joined([piece.y[skip:, ...] for piece, skip in zip(pieces, skips)], wanted)
+    else:
+        merged["saved"] = joined([_from(piece.saved, skip) for piece, skip in zip(pieces, skips)], wanted)
     stats = Stats(**{f.name: sum(getattr(piece.stats, f.name) for piece in pieces) for f in fields(Stats)})
-    merged: dict[str, Any] = {}
     if last.t_events is not None:
         count = range(len(last.t_events))
         merged["t_events"] = [np.concatenate([piece.t_events[i] for piece in pieces]) for i in count]  # type: ignore[index]
@@ -232,4 +235,9 @@ def _joined(pieces: Sequence[Solution], asked: np.ndarray | None) -> Solution:
     outputs = [piece.sol for piece in pieces if piece.sol is not None]
     if outputs:
         merged["sol"] = PiecewiseOutput(outputs)
-    return replace(last, t=t, y=y, stats=stats, **merged)
+    return replace(last, stats=stats, **merged)
+
+
+def _from(saved: Any, skip: int) -> Any:
+    """Return what was saved without its first entries."""
+    return {name: own[skip:, ...] for name, own in saved.items()} if isinstance(saved, dict) else saved[skip:, ...]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -15,11 +16,13 @@ from expint.ivp.times import check_history
 from expint.progress import Progress
 from expint.run import ErrorNorm, StepControl
 from expint.run.dense import Counted
+from expint.run.dense.stepped import Stepped
 from expint.run.events import Event
+from expint.run.keeping import Save
 from expint.run.loops import over_plan, over_times
 from expint.run.record import run_adaptive, run_states
 from expint.run.steppers import Stepper
-from expint.run.watch import Recorder, Watch
+from expint.run.watch import Asked, Recorder, Watch
 from expint.solution import Solution
 
 __all__ = ["Shown", "over", "to_stops"]
@@ -29,12 +32,14 @@ _LOOKS = 16
 
 
 class Shown(NamedTuple):
-    """What is wanted of a run beside its states; the attributes are those of ``solve_ivp``."""
+    """What is wanted of a run, and where; the attributes are those of ``solve_ivp``."""
 
     dense_output: bool = False
     events: Sequence[Event] = ()
     callback: Callable[[float, Array], None] | None = None
     progress: Progress = False
+    land: bool = False
+    save: Save | None = None
 
 
 def over(bound: Bound, y0: Array, times: np.ndarray, wanted: np.ndarray | None, shown: Shown) -> Solution:
@@ -51,11 +56,18 @@ def over(bound: Bound, y0: Array, times: np.ndarray, wanted: np.ndarray | None, 
 def to_stops(
     bound: Bound, y0: Array, start: float, stops: list[float], control: StepControl, keep: Any, shown: Shown
 ) -> Solution:
-    """Run from ``start`` over ``stops`` to a tolerance and keep the states at the times ``keep``, all if None."""
-    kept, looks = None if keep is None else {float(t) for t in keep}, Counted(bound.slope)
+    """Run from ``start`` to the last of ``stops`` to a tolerance and keep the states at ``keep``, of all steps if None.
+
+    All stops are landed on if ``shown.land`` says so.
+    """
+    times, looks = [] if keep is None else [float(t) for t in keep], Counted(bound.slope)
+    stops = stops if shown.land else stops[-1:]
+    between = [] if {start, *stops}.issuperset(times) else times
+    kept = None if keep is None else set[float]() if between else set(times)
     if control.error.grows:
         control = replace(control, error=_at_least(control.error, bound.stepper, looks, y0, start, stops[-1]))
-    rest = {"keep": kept, **_rest(bound, shown)}
+    asked = _asked(bound, control.error, between, math.copysign(1.0, stops[-1] - start)) if between else None
+    rest = {"keep": kept, **_rest(bound, shown, asked)}
     run = partial(run_adaptive, bound.stepper, bound.slope, y0, start, stops, control, **rest)
     return _told(bound, run, looks.evaluations)
 
@@ -72,10 +84,20 @@ def _at_least(norm: ErrorNorm, stepper: Stepper[Any], slope: Counted, y0: Array,
     return replace(norm, atol=max(norm.atol, least))
 
 
-def _rest(bound: Bound, shown: Shown) -> dict[str, Any]:
-    watched, slope = shown.events or shown.dense_output, Counted(bound.slope)
-    watch = Watch(Recorder(bound.interpolation(slope), shown.dense_output), shown.events, slope) if watched else None
-    return {"callback": shown.callback, "progress": shown.progress, "watch": watch}
+def _asked(bound: Bound, norm: ErrorNorm, times: Sequence[float], ahead: float) -> Asked:
+    """Return the times at which states are wanted; methods of one step can make a step to each of them."""
+    closer = Stepped(bound.stepper, Counted(bound.slope)) if bound.method.history == 1 else None
+    return Asked(times, ahead, lambda difference, y: norm.size(difference, norm.scale(y)), closer)
+
+
+def _rest(bound: Bound, shown: Shown, asked: Asked | None = None) -> dict[str, Any]:
+    """Return what else a run is told: what is shown of it, and at which times states are ``asked`` for."""
+    watch = None
+    if shown.events or shown.dense_output or asked:
+        slope = Counted(bound.slope)
+        recorder = Recorder(bound.interpolation(slope), shown.dense_output)
+        watch = Watch(recorder, shown.events, slope, asked)
+    return {"callback": shown.callback, "progress": shown.progress, "watch": watch, "save": shown.save}
 
 
 def _told(bound: Bound, run: Callable[[], Solution], spent: int = 0) -> Solution:

@@ -14,7 +14,7 @@ from expint.arrays import check_state
 from expint.backend import Array
 from expint.derive.kinds.splitting import Splitting
 from expint.exchange import as_state, ask, lent
-from expint.given import given_callback, given_sequence, given_times
+from expint.given import given_callback, given_save, given_sequence, given_times
 from expint.ivp.bind import bind
 from expint.ivp.bound import Problem, Tolerance
 from expint.ivp.checks import check_controller
@@ -43,6 +43,8 @@ def run_splitting(
     max_step: float = math.inf,
     max_steps: float = MOST_STEPS,
     controller: Controller | None = None,
+    land: bool = False,
+    save: Callable[[float, Array], Any] | None = None,
     dense_output: bool = False,
     events: Event | Sequence[Event] | None = None,
     callback: Callable[[float, Array], None] | None = None,
@@ -62,12 +64,12 @@ def run_splitting(
     y0
         The initial state.
     grid
-        Strictly monotone times; the states there are returned. They are the step boundaries, or, to a tolerance, times
-        between which steps are chosen.
+        Strictly monotone times; the states there are returned. They are the step boundaries; or, to a tolerance, the
+        ends of the run and times in it, which are ``t_eval`` of ``solve_ivp``.
     rtol, atol, norm, first_step, max_step, max_steps, controller
         As in ``solve_ivp``: with ``rtol`` or ``atol`` steps are chosen, by the difference between one step and two of
         half the length; sizes of steps are positive. Without both, none of the others may be given.
-    dense_output, events, callback, progress
+    land, save, dense_output, events, callback, progress
         As in ``solve_ivp``. Between the steps the solution is that of a shorter step.
 
     Returns
@@ -89,8 +91,8 @@ def run_splitting(
     if linear is None:
         raise TypeError("expected linear= to be the L of y' = L y + N(t, y), received None; take 0.0 if there is none")
     problem = Problem(None, y0, (float(times[0]), float(times[-1])), linear, flow=_Asked(flow))
-    dense_output, progress = flag("dense_output", dense_output), flag("progress", progress)
-    shown = Shown(dense_output, check_events(events, ()), given_callback(callback), progress)
+    dense_output, progress, land = flag("dense_output", dense_output), flag("progress", progress), flag("land", land)
+    shown = Shown(dense_output, check_events(events, ()), given_callback(callback), progress, land, given_save(save))
     given = given_times(problem.span, None, None, None, first_step, max_step, max_steps)
     if rtol is None and atol is None:
         bounds = StepLimits(first_step, max_step, max_steps).given()

@@ -39,6 +39,7 @@ def solve_in_clock(
     events: Any = None,
     args: tuple[Any, ...] = (),
     callback: Callable[[float, Array], None] | None = None,
+    save: Callable[[float, Array], Any] | None = None,
     jac: Any = None,
     **options: Any,
 ) -> Solution:
@@ -68,6 +69,7 @@ def solve_in_clock(
             t_eval=None if asked is None else run.into(asked),
             events=[run.event(event) for event in check_events(events, args)] or None,
             callback=None if callback is None else lambda s, y: callback(run.time(s), y),
+            save=None if save is None else lambda s, y: save(run.time(s), y),
             **steps,
             **options,
         )

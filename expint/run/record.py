@@ -6,12 +6,11 @@ import math
 from collections.abc import Callable, Collection, Iterator
 from typing import Any, NamedTuple
 
-import numpy as np
-
-from expint.backend import Array, all_finite, array_namespace, device, stack
+from expint.backend import Array, all_finite
 from expint.lower.plan import Plan
 from expint.phi.action import ActionFailure
 from expint.progress import Progress, progress_bar
+from expint.run.keeping import Kept, Save
 from expint.run.loops import Accepted, over_plan, to_tolerance
 from expint.run.steppers import Stepper
 from expint.run.tolerance import AdaptiveFailure, StepControl
@@ -36,11 +35,14 @@ class _Wanted(NamedTuple):
         the norm of their error, which is finite for finite states only, so that none needs to be looked at.
     look_every
         After how many steps a state that is not kept is looked at for non-finite values; 0 for never.
+    save
+        What is kept instead of states; None keeps these.
     """
 
     keep: frozenset[float] | None
     last: int | None = None
     look_every: int = 0
+    save: Save | None = None
 
 
 def run_plan(
@@ -99,6 +101,7 @@ def run_states(
     progress: Progress = False,
     watch: Watch | None = None,
     look_every: int | None = _LOOK_EVERY,
+    save: Save | None = None,
 ) -> Solution:
     """Take the ``states`` of a run over given steps, ``y0`` and ``last`` more, and return what is wanted of them.
 
@@ -112,11 +115,13 @@ def run_states(
         The number of steps.
     look_every
         After how many steps a state that is not kept is looked at for non-finite values; None only looks at the last.
+    save
+        save(t, y) is kept instead of the states; None keeps these.
     """
     wanted = None if keep is None else frozenset(int(i) for i in keep)
     with progress_bar(progress, last, name) as tick:
         advance = (lambda _: tick()) if progress else None
-        return _record(states, y0, _Wanted(wanted, last, look_every or 0), name, callback, advance, watch)
+        return _record(states, y0, _Wanted(wanted, last, look_every or 0, save), name, callback, advance, watch)
 
 
 def run_adaptive(
@@ -131,6 +136,7 @@ def run_adaptive(
     callback: Callable[[float, Array], None] | None = None,
     progress: Progress = False,
     watch: Watch | None = None,
+    save: Save | None = None,
 ) -> Solution:
     """Run from ``y0`` at ``t0`` over ``stops`` with steps chosen by ``control``.
 
@@ -141,9 +147,10 @@ def run_adaptive(
     y0, t0
         The first state and time.
     keep
-        Times among t0 and ``stops`` at which states are kept; None keeps those of all steps.
-    callback, progress, watch
-        As in ``run_plan``.
+        Times among t0 and ``stops`` at which states are kept, beside those that ``watch`` finds; None keeps those of
+        all steps.
+    callback, progress, watch, save
+        As in ``run_states``.
 
     Returns
     -------
@@ -164,7 +171,7 @@ def run_adaptive(
 
         policy = stepper.policy(control, stops[-1] - t0)
         states = to_tolerance(stepper, policy, nonlinear, y0, t0, stops, control)
-        return _record(states, y0, _Wanted(wanted), name, callback, move if progress else None, watch)
+        return _record(states, y0, _Wanted(wanted, save=save), name, callback, move if progress else None, watch)
 
 
 def _record(
@@ -177,21 +184,18 @@ def _record(
     watch: Watch | None,
 ) -> Solution:
     """Drive a run and keep what is wanted of it."""
-    xp = array_namespace(y0)
     keep, given, look_every = wanted.keep, wanted.last is not None, wanted.look_every
-    kept: list[Accepted] = []
+    kept = Kept(y0, wanted.save)
     last = good = Accepted(math.nan, y0, 0)
     index = 0
 
     def finish(status: Status, message: str) -> Solution:
         reached = last if status >= 0 or all_finite(last.y) else good
-        if status < 0 and not math.isnan(reached.t) and (not kept or kept[-1].t != reached.t):
-            kept.append(reached)  # a run that fails keeps the last good state, asked for or not
-        nothing = xp.empty((0, *y0.shape), dtype=y0.dtype, device=device(y0))
-        kept_states = stack([state.y for state in kept]) if kept else nothing
+        if status < 0 and not math.isnan(reached.t):
+            kept.end(reached.t, reached.y)
         seen, between = ({}, 0) if watch is None else (watch.seen(), watch.evaluations)
         stats = Stats(last.evaluations + between, steps=index, rejected=last.rejected)
-        return Solution(np.array([state.t for state in kept]), kept_states, status, message, stats, name, **seen)
+        return Solution(status=status, message=message, stats=stats, method=name, **kept.fields(), **seen)
 
     try:
         for index, last in enumerate(states):
@@ -205,7 +209,10 @@ def _record(
                     return finish(Status.NON_FINITE, _non_finite(last.t, index))
                 good = last
             if asked:
-                kept.append(last)
+                kept.add(last.t, last.y)
+            elif watch is not None:
+                for t, y in watch.passed(last):
+                    kept.add(t, y)
             if callback is not None:
                 callback(last.t, last.y)
             if ended is not None:

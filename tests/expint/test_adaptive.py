@@ -114,7 +114,7 @@ def test_equally_spaced_times_are_reached_by_equal_steps(monkeypatch: pytest.Mon
     scales = []
     phi = Diagonal.phi
     monkeypatch.setattr(Diagonal, "phi", lambda self, p, scale: scales.append(scale) or phi(self, p, scale))
-    solution = solve(rtol=1e-3, t_eval=np.linspace(0, 1, 301)[1:])
+    solution = solve(rtol=1e-3, t_eval=np.linspace(0, 1, 301)[1:], land=True)
     assert solution.stats.steps >= 300
     assert len(set(scales)) < 30
 

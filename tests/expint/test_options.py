@@ -35,6 +35,8 @@ CHANGED = {
     "step": 0.1,
     "grid": [0, 0.5, 2],
     "t_eval": [1.0, 2.0],
+    "land": True,
+    "save": lambda t, y: y[0],
     "breakpoints": [0.7],
     "rtol": 1e-7,
     "atol": 1e-2,
@@ -49,14 +51,14 @@ CHANGED = {
     "args": (2.0,),
 }
 ALONE = {"step": "rtol", "grid": "rtol"}  # given instead of one of the base
-WITH = {"error": {"method": "krogstad4"}}  # given beside
+WITH = {"error": {"method": "krogstad4"}, "land": {"t_eval": [0.3, 1.0]}}  # given beside
 
 
 def signature(solution):
     """All that a user sees of a run, in a form that can be compared."""
     events = None if solution.t_events is None else [times.tolist() for times in solution.t_events]
     seen = (solution.status, solution.message, solution.stats, solution.method, solution.sol is None, events)
-    return (*seen, solution.t.tolist(), solution.y.tolist())
+    return (*seen, solution.t.tolist(), solution.y.tolist(), solution.saved is None)
 
 
 def solve(**options):
@@ -80,7 +82,7 @@ def test_every_option_of_a_solve_acts(name):
         with pytest.raises(ValueError, match="error estimate"):
             solve(**beside)
         return
-    assert signature(solve(**options)) != signature(solve())
+    assert signature(solve(**options, **beside)) != signature(solve(**beside))
 
 
 def test_callback_is_called_and_progress_asks_for_a_bar(monkeypatch):
@@ -134,7 +136,7 @@ def test_the_first_step_has_exactly_the_length_given(method, first):
 
 
 def test_a_first_step_ends_at_a_time_asked_for_before():
-    solution = solve(method="expint43", rtol=1e-2, first_step=0.3, dense_output=True, t_eval=[0.2, 2.0])
+    solution = solve(method="expint43", rtol=1e-2, first_step=0.3, dense_output=True, t_eval=[0.2, 2.0], land=True)
     assert solution.sol.times[1] == 0.2
 
 

@@ -227,10 +227,10 @@ def test_kinks_cost_little_more_at_orders_that_do_not_pay_there(period: float) -
 
 
 @pytest.mark.parametrize(("make", "t_end"), [(problems.burgers, 1.0), (problems.schroedinger_breather, 2.0)])
-def test_many_times_asked_for_cost_one_step_each(make: Callable[[], Any], t_end: float) -> None:
+def test_many_times_to_land_on_cost_one_step_each(make: Callable[[], Any], t_end: float) -> None:
     """Steps that would be longer end at every stop, and no sooner."""
     times = np.linspace(0, t_end, 301)[1:]
-    solution = expint.solve(make(), t_span=(0, t_end), rtol=1e-6, t_eval=times)
+    solution = expint.solve(make(), t_span=(0, t_end), rtol=1e-6, t_eval=times, land=True)
     assert solution.success
     assert solution.stats.steps < 330
 
@@ -301,7 +301,7 @@ def test_equal_stops_are_reached_by_equal_steps(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(Diagonal, "phi", spy)
     problem = problems.burgers()
-    solution = expint.solve(problem, rtol=1e-6, t_eval=np.linspace(0, 1, 31)[1:])
+    solution = expint.solve(problem, rtol=1e-6, t_eval=np.linspace(0, 1, 31)[1:], land=True)
     assert solution.success
     assert len(scales) < 20
 
