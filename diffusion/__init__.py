@@ -5,7 +5,7 @@ for its grid and its history. :func:`sample`, :func:`trajectory` and :func:`enco
 is a network with what it predicts and its noise schedule. Importing this package needs no torch.
 """
 
-from diffusion import adapters, grids, guidance, models
+from diffusion import adapters, grids, guidance, models, noise
 from diffusion.denoiser import Denoiser
 from diffusion.moved import MOVED
 from diffusion.process import clock, gauge
@@ -13,6 +13,7 @@ from diffusion.process.clock import Clock
 from diffusion.process.gauge import Gauge
 from diffusion.process.prediction import convert
 from diffusion.process.schedule import EDM, VE, FlowMatching, NoiseSchedule
+from diffusion.process.strength import Eta, ExtendedReverse, Strength
 from diffusion.process.sub_vp import SubVP
 from diffusion.process.vp import VP
 from diffusion.sample import OffScaleWarning, SamplingError, UnstableWarning, encode, sample, trajectory
@@ -40,6 +41,8 @@ __all__ = [
     "Clock",
     "Denoiser",
     "End",
+    "Eta",
+    "ExtendedReverse",
     "FittedSampler",
     "FlowMatching",
     "Gauge",
@@ -49,6 +52,7 @@ __all__ = [
     "Sampler",
     "SamplingError",
     "Statistics",
+    "Strength",
     "SubVP",
     "UnstableWarning",
     "adapters",
@@ -64,6 +68,7 @@ __all__ = [
     "guidance",
     "load_sampler",
     "models",
+    "noise",
     "orders_for_calls",
     "sample",
     "sampler",

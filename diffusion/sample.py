@@ -52,10 +52,11 @@ def sample(
     steps: int | None = None,
     grid: str | Sequence[float] | np.ndarray | None = None,
     start: Literal["noise", "state"] = "noise",
+    rng: Any = None,
     callback: Callable[[float, Array], None] | None = None,
     progress: bool = False,
 ) -> Array:
-    """Return samples of the data distribution, solving the probability-flow ODE from noise to data.
+    """Return samples of the data distribution, solving the probability-flow ODE, or an SDE, from noise to data.
 
     Parameters
     ----------
@@ -75,6 +76,10 @@ def sample(
     start
         "noise": the input is multiplied by the standard deviation of the noise at the first time. "state": the input is
         the state x at that time, as it is.
+    rng
+        The noise of a stochastic sampler, such as "dpmpp-2m-sde", and of no other: a seed (the sample i of the batch has
+        the i-th stream of it), one seed for each sample, a generator of NumPy or torch, from which these are drawn, or
+        noise itself (`diffusion.noise`). A sample depends on its own seed only, whatever its batch, device or split.
     callback
         Called as callback(t, x) with every state.
     progress
@@ -118,7 +123,7 @@ def sample(
     plan, chosen = _planned(denoiser, sampler, steps, grid)
     last = [len(plan.steps) - 1]
     first: list[FirstData] = []
-    run = run_sampler(denoiser, noise, plan, chosen, start, last, callback, progress, first=first)
+    run = run_sampler(denoiser, noise, plan, chosen, start, last, callback, progress, first=first, rng=rng)
     return _final(warn_off_scale(run, denoiser, first))
 
 
@@ -130,6 +135,7 @@ def trajectory(
     steps: int | None = None,
     grid: str | Sequence[float] | np.ndarray | None = None,
     start: Literal["noise", "state"] = "noise",
+    rng: Any = None,
     callback: Callable[[float, Array], None] | None = None,
     progress: bool = False,
     dense_output: bool = False,
@@ -155,10 +161,15 @@ def trajectory(
     """
     check_watchers(callback, progress=progress, dense_output=dense_output)
     chosen, times, to_zero = lay_out(denoiser, sampler, steps, grid)
+    if dense_output and getattr(chosen, "stochasticity", None) is not None:
+        raise ValueError(
+            f"expected dense_output=False for the stochastic sampler {chosen.name!r}, received True: between its steps "
+            "a path is not known; take more steps"
+        )
     plan = chosen.plan(denoiser.schedule, times, to_zero=to_zero, edges=denoiser.discontinuities)
     predictions: dict[float, Array] | None = {} if dense_output else None
     first: list[FirstData] = []
-    run = run_sampler(denoiser, noise, plan, chosen, start, None, callback, progress, predictions, first)
+    run = run_sampler(denoiser, noise, plan, chosen, start, None, callback, progress, predictions, first, rng)
     run = warn_off_scale(run, denoiser, first)
     if not predictions or len(run.t) < 2:
         return run

@@ -18,6 +18,27 @@ class _Entry(NamedTuple):
 
 
 _ENTRIES: dict[str, _Entry] = {
+    "cui2023": _Entry(
+        "Cui, Qinpeng and Zhang, Xinyi and Bao, Qiqi and Liao, Qingmin",
+        "Elucidating the solution space of extended reverse-time {SDE} for diffusion models",
+        "arXiv preprint",
+        2023,
+        "2309.06169",
+    ),
+    "gonzalez2023": _Entry(
+        "Gonzalez, Martin and Fernandez, Nelson and Tran, Thuy and Gherbi, Elies and Hajri, Hatem and Masmoudi, Nader",
+        "{SEEDS}: Exponential {SDE} solvers for fast high-quality sampling from diffusion models",
+        "Advances in Neural Information Processing Systems",
+        2023,
+        "2305.14267",
+    ),
+    "ho2020": _Entry(
+        "Ho, Jonathan and Jain, Ajay and Abbeel, Pieter",
+        "Denoising diffusion probabilistic models",
+        "Advances in Neural Information Processing Systems",
+        2020,
+        "2006.11239",
+    ),
     "karras2022": _Entry(
         "Karras, Tero and Aittala, Miika and Aila, Timo and Laine, Samuli",
         "Elucidating the design space of diffusion-based generative models",
@@ -45,6 +66,13 @@ _ENTRIES: dict[str, _Entry] = {
         "arXiv preprint",
         2022,
         "2211.01095",
+    ),
+    "luo2023": _Entry(
+        "Luo, Simian and Tan, Yiqin and Huang, Longbo and Li, Jian and Zhao, Hang",
+        "Latent consistency models: Synthesizing high-resolution images with few-step inference",
+        "arXiv preprint",
+        2023,
+        "2310.04378",
     ),
     "song2021": _Entry(
         "Song, Jiaming and Meng, Chenlin and Ermon, Stefano",
