@@ -8,6 +8,7 @@ is a network with what it predicts and its noise schedule. Importing this packag
 from diffusion import adapters, grids, guidance, models, noise
 from diffusion.denoiser import Denoiser
 from diffusion.moved import MOVED
+from diffusion.noise.moments import moments
 from diffusion.process import clock, gauge
 from diffusion.process.clock import Clock
 from diffusion.process.gauge import Gauge
@@ -28,6 +29,7 @@ from diffusion.samplers.fitted import FittedSampler, Report, load_sampler
 from diffusion.samplers.frozen import freeze
 from diffusion.samplers.sampler import Sampler
 from diffusion.samplers.singlestep import orders_for_calls, singlestep
+from diffusion.samplers.stochastic.jumps import Ancestral, Churned, Restart, Restarted, TrajectoryConsistent
 from expint.moved import forward
 
 forward(MOVED)
@@ -37,7 +39,9 @@ __all__ = [
     "STOP",
     "VE",
     "VP",
+    "Ancestral",
     "Bands",
+    "Churned",
     "Clock",
     "Denoiser",
     "End",
@@ -49,11 +53,14 @@ __all__ = [
     "NoiseSchedule",
     "OffScaleWarning",
     "Report",
+    "Restart",
+    "Restarted",
     "Sampler",
     "SamplingError",
     "Statistics",
     "Strength",
     "SubVP",
+    "TrajectoryConsistent",
     "UnstableWarning",
     "adapters",
     "bands",
@@ -68,6 +75,7 @@ __all__ = [
     "guidance",
     "load_sampler",
     "models",
+    "moments",
     "noise",
     "orders_for_calls",
     "sample",

@@ -108,6 +108,9 @@ def sample(
     OffScaleWarning
         If what the network predicts at first fits no data, or none of the scale of the samples, as it does where
         ``denoiser.predicts`` is wrong.
+    UnstableWarning
+        If a stochastic sampler makes samples several times too large on this grid, whatever the network: those do that
+        extrapolate predictions of the noise by a high order and long steps.
 
     Examples
     --------
@@ -121,6 +124,7 @@ def sample(
     True
     """
     plan, chosen = _planned(denoiser, sampler, steps, grid)
+    _warn_of_noise(plan, chosen, denoiser)
     last = [len(plan.steps) - 1]
     first: list[FirstData] = []
     run = run_sampler(denoiser, noise, plan, chosen, start, last, callback, progress, first=first, rng=rng)
@@ -161,12 +165,13 @@ def trajectory(
     """
     check_watchers(callback, progress=progress, dense_output=dense_output)
     chosen, times, to_zero = lay_out(denoiser, sampler, steps, grid)
-    if dense_output and getattr(chosen, "stochasticity", None) is not None:
+    if dense_output and getattr(chosen, "stochastic", False):
         raise ValueError(
             f"expected dense_output=False for the stochastic sampler {chosen.name!r}, received True: between its steps "
             "a path is not known; take more steps"
         )
     plan = chosen.plan(denoiser.schedule, times, to_zero=to_zero, edges=denoiser.discontinuities)
+    _warn_of_noise(plan, chosen, denoiser)
     predictions: dict[float, Array] | None = {} if dense_output else None
     first: list[FirstData] = []
     run = run_sampler(denoiser, noise, plan, chosen, start, None, callback, progress, predictions, first, rng)
@@ -212,6 +217,12 @@ def _planned(
 ) -> tuple[expint.Plan, Sampler | FittedSampler]:
     chosen, times, to_zero = lay_out(denoiser, sampler, steps, grid)
     return chosen.plan(denoiser.schedule, times, to_zero=to_zero, edges=denoiser.discontinuities), chosen
+
+
+def _warn_of_noise(plan: expint.Plan, sampler: Sampler | FittedSampler, denoiser: Denoiser) -> None:
+    """Warn if a plan that draws noise is unstable."""
+    if plan.layout.noise:
+        warn_unstable(plan, sampler.gauge.predicts, denoiser.schedule, sampler.name)
 
 
 def _final(run: expint.Solution) -> Array:

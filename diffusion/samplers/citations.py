@@ -81,6 +81,13 @@ _ENTRIES: dict[str, _Entry] = {
         2021,
         "2010.02502",
     ),
+    "xu2023": _Entry(
+        "Xu, Yilun and Deng, Mingyang and Cheng, Xiang and Tian, Yonglong and Liu, Ziming and Jaakkola, Tommi",
+        "Restart sampling for improving generative processes",
+        "Advances in Neural Information Processing Systems",
+        2023,
+        "2306.14878",
+    ),
     "xue2023": _Entry(
         "Xue, Shuchen and Yi, Mingyang and Luo, Weijian and Zhang, Shifeng and Sun, Jiacheng and Li, Zhenguo and "
         "Ma, Zhi-Ming",
@@ -102,6 +109,14 @@ _ENTRIES: dict[str, _Entry] = {
         "IEEE/CVF Conference on Computer Vision and Pattern Recognition",
         2024,
         "2312.00094",
+    ),
+    "zheng2024": _Entry(
+        "Zheng, Jianbin and Hu, Minghui and Fan, Zhongyi and Wang, Chaoyue and Ding, Changxing and Tao, Dacheng and "
+        "Cham, Tat-Jen",
+        "Trajectory consistency distillation",
+        "arXiv preprint",
+        2024,
+        "2402.19159",
     ),
     "zheng2023": _Entry(
         "Zheng, Kaiwen and Lu, Cheng and Chen, Jianfei and Zhu, Jun",

@@ -83,4 +83,4 @@ def _ends_by_policy(sampler: Sampler, schedule: NoiseSchedule, t: float) -> bool
     """
     with np.errstate(divide="ignore"):
         there = sampler.gauge.clock.value(schedule, np.array([t]))
-    return sampler.end.zero is not None or sampler.stochasticity is not None or not np.all(np.isfinite(there))
+    return sampler.end.zero is not None or sampler.stochastic or not np.all(np.isfinite(there))

@@ -165,6 +165,11 @@ class Sampler:
         """Return what the plan's rows are evaluated by, as a function of (t, x): the prediction of the gauge."""
         return Predicted(denoiser, self.gauge.predicts)
 
+    @property
+    def stochastic(self) -> bool:
+        """Whether a run draws noise."""
+        return self.stochasticity is not None
+
     def for_run(self, steps: int, schedule: NoiseSchedule) -> Sampler:
         """Return the sampler with which a run of so many ``steps`` is made: this one."""
         del steps, schedule
@@ -191,7 +196,7 @@ class Sampler:
         ValueError
             If it is stochastic: no noise leads back.
         """
-        if self.stochasticity is not None:
+        if self.stochastic:
             raise ValueError(
                 f"expected a deterministic sampler to run backwards, received {self.name!r}, which adds noise that no "
                 f"encoding finds again; take {self.name!r} with stochasticity=0, or 'ddim'"

@@ -14,11 +14,13 @@ from diffusion.process.strength import Constant, Eta, ExtendedReverse, Fresh
 from diffusion.samplers.deviating import HALVED, MIDPOINT, Deviating
 from diffusion.samplers.ends import End
 from diffusion.samplers.sampler import Sampler
+from diffusion.samplers.stochastic.jumps import Ancestral, Churned, Restarted, TrajectoryConsistent
 from expint.derive import PredictorCorrector
 
 __all__ = ["STOCHASTIC", "stochastic_by_name", "with_noise"]
 
 _REVERSE = Constant(1.0)  # the reverse of the process itself
+_MIDPOINT, _HEUN = expint.method("etd2rk-weak"), expint.method("lawson-heun2")
 _FIRST = partial(Sampler, method=expint.Adams(1), gauge=DATA)
 _DPMPP = partial(Sampler, gauge=DATA, grid=uniform_in_lambda, reference="lu2022pp", stochasticity=_REVERSE)
 _SA = partial(Sampler, gauge=DATA, grid=uniform_in_lambda, reference="xue2023", stochasticity=_REVERSE)
@@ -34,6 +36,8 @@ _CATALOGUE: tuple[Sampler, ...] = (
     _FIRST("ddpm", grid=uniform_in_t, end=End(zero=1), reference="ho2020", stochasticity=_REVERSE),
     _ddim(0.5),
     _FIRST("euler-ancestral", grid=karras, end=End(zero=1), reference="song2021", stochasticity=Eta(1.0)),
+    Ancestral("dpm2-ancestral", _MIDPOINT, NOISE, karras, end=End(zero=1), reference="lu2022"),
+    Ancestral("dpmpp-2s-ancestral", _MIDPOINT, DATA, karras, end=End(zero=1), reference="lu2022pp"),
     _DPMPP("dpmpp-sde", expint.Adams(1)),
     _DPMPP("dpmpp-2s-sde", expint.method("etd2rk-weak")),
     _DPMPP("dpmpp-3s-sde", expint.method("hochbruck-ostermann3")),
@@ -46,9 +50,13 @@ _CATALOGUE: tuple[Sampler, ...] = (
     _SEEDS("seeds-3", expint.method("hochbruck-ostermann3")),
     _FIRST("er-sde-1", grid=uniform_in_lambda, reference="cui2023", stochasticity=ExtendedReverse()),
     _FIRST("lcm", grid=uniform_in_t, end=End(zero=1), reference="luo2023", stochasticity=Fresh()),
+    TrajectoryConsistent("tcd", expint.Adams(1), DATA, uniform_in_t, end=End(zero=1), reference="zheng2024", eta=0.3),
+    Churned("edm-stochastic", _HEUN, RHO, karras, end=End(zero=1), reference="karras2022"),
+    Restarted("restart", _HEUN, RHO, karras, end=End(zero=1), reference="xu2023"),
     _K_DIFFUSION("dpmpp-2m-sde@k-diffusion", Deviating(expint.Adams(2, ramp=True), MIDPOINT)),
     _K_DIFFUSION("dpmpp-3m-sde@k-diffusion", Deviating(expint.Adams(3, ramp=True), HALVED)),
 )
+
 
 STOCHASTIC: dict[str, Sampler] = {entry.name: entry for entry in _CATALOGUE}
 """The named samplers that draw noise."""
