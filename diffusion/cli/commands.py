@@ -42,7 +42,7 @@ def commands() -> None:
 @click.option("--steps", type=int, default=10, help="Number of steps.")
 @click.option("--count", type=click.IntRange(min=1), default=64, help="Number of samples.")
 @click.option("--label", type=click.IntRange(0, 9), help="Which digit to draw; any by default.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, help="Seed of the noise.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, help="Seed of all noise.")
 @click.option("--out", callback=out_file((*PICTURES, ".npz")), help="Picture (.png, .pdf, .svg) or samples (.npz).")
 @click.option("--frechet", is_flag=True, help="Report the Fréchet distance to real digits.")
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
@@ -63,7 +63,8 @@ def sample(
             raise ValueError(f"expected a label only with the model digits, received {model!r}; leave --label out")
         denoiser = models.digits(label) if label is not None else study.named_model(model)()
         noise = study.normal_noise(count, SHAPE, seed)
-        run = trajectory(denoiser, noise, sampler=sampler, steps=steps, progress=shown(as_json))
+        rng = seed if getattr(find_sampler(sampler), "stochastic", False) else None
+        run = trajectory(denoiser, noise, sampler=sampler, steps=steps, rng=rng, progress=shown(as_json))
         images = to_numpy(run.y_end)
         facts: dict[str, Any] = {
             "model": model,
@@ -94,7 +95,7 @@ def samplers(name: str | None, cite: bool, as_json: bool) -> None:
     """List the samplers with their clocks, or show one."""
     if cite and name is None:
         raise click.UsageError("expected the name of a sampler with --cite, received none")
-    facts = [_facts(entry) for entry in ([name] if name else sampler_names())]
+    facts = [_facts(entry) for entry in ([name] if name else [*sampler_names(), *sampler_names(stochastic=True)])]
     if as_json:
         write_json(facts[0] if name else facts)
     elif name is None:

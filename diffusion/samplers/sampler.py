@@ -102,7 +102,8 @@ class Sampler:
         clock = getattr(self.interpolate_in, "name", self.interpolate_in)
         own = "" if clock is None else f", history in {clock}"
         own += "" if self.end == STOP else ", an end of its own"
-        return f"Sampler({self.name!r}: {self.method.name} in the {self.gauge.name} gauge, grid {grid:.30}{own})"
+        own += ", with noise" if self.stochastic else ""
+        return f"{type(self).__name__}({self.name!r}: {self.method.name} in the {self.gauge.name} gauge, grid {grid:.30}{own})"
 
     def _check_noise(self) -> None:
         """Raise ValueError if no noise can be added to the steps of the sampler."""

@@ -29,7 +29,7 @@ __all__ = ["Ancestral", "Churned", "Jumping", "Restart", "Restarted", "Trajector
 _LAYOUT = Layout(noise=1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Jumping(Sampler):
     """A sampler that makes several deterministic runs, between which the noise level rises."""
 
@@ -129,7 +129,7 @@ def _with_column(step: Step, own: Layout) -> Step:
     return step._replace(rows=tuple(rows))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Ancestral(Jumping):
     r"""A method that goes below each time of the grid, and rises to it again.
 
@@ -161,7 +161,7 @@ class Ancestral(Jumping):
         return float(schedule.time(np.array(after - log1p(self.eta**2 * expm1(-2.0 * (after - before))) / 2)))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TrajectoryConsistent(Ancestral):
     """The sampler of trajectory consistency models: down to the time (1 − γ) t of the schedule, and up to t again.
 
@@ -173,7 +173,7 @@ class TrajectoryConsistent(Ancestral):
         return max((1.0 - self.eta) * t, schedule.t_clean)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Churned(Jumping):
     """The stochastic sampler of EDM: before each step the noise level ρ = σ/α rises to (1 + γ) ρ.
 
@@ -236,7 +236,7 @@ class Restart(NamedTuple):
     steps: int = 3
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Restarted(Jumping):
     """Restart sampling: at some noise levels the run rises to a higher level, and comes down again, several times.
 
