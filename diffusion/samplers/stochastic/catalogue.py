@@ -8,12 +8,14 @@ from functools import partial
 from typing import Any
 
 import expint
-from diffusion.grids.published import karras, quadratic_in_t, uniform_in_lambda, uniform_in_t
+from diffusion.grids.published import diffusers, karras, quadratic_in_t, uniform_in_lambda, uniform_in_t
 from diffusion.process.gauge import DATA, NOISE, RHO
 from diffusion.process.strength import Constant, Eta, ExtendedReverse, Fresh
-from diffusion.samplers.deviating import HALVED, MIDPOINT, Deviating
-from diffusion.samplers.ends import End
+from diffusion.samplers.deviating import DPM_SOLVER, HALVED, MIDPOINT, Deviating
+from diffusion.samplers.ends import End, taper
+from diffusion.samplers.presets import TaperBelow
 from diffusion.samplers.sampler import Sampler
+from diffusion.samplers.stochastic.deviating import MinusOne
 from diffusion.samplers.stochastic.jumps import Ancestral, Churned, Restarted, TrajectoryConsistent
 from expint.derive import PredictorCorrector
 
@@ -55,6 +57,18 @@ _CATALOGUE: tuple[Sampler, ...] = (
     Restarted("restart", _HEUN, RHO, karras, end=End(zero=1), reference="xu2023"),
     _K_DIFFUSION("dpmpp-2m-sde@k-diffusion", Deviating(expint.Adams(2, ramp=True), MIDPOINT)),
     _K_DIFFUSION("dpmpp-3m-sde@k-diffusion", Deviating(expint.Adams(3, ramp=True), HALVED)),
+    *(
+        Sampler(
+            f"dpmpp-{q}m-sde@diffusers",
+            kind(expint.Adams(q, ramp=True), DPM_SOLVER),
+            DATA,
+            diffusers("linspace"),
+            end=TaperBelow(taper(q).orders, below=15, zero=1, at_zero="counted"),
+            reference="lu2022pp",
+            stochasticity=_REVERSE,
+        )
+        for q, kind in ((2, Deviating), (3, MinusOne))
+    ),
 )
 
 
