@@ -152,6 +152,11 @@ class ExtendedReverse(Strength):
         """Return log ψ(ρ_s) − log ψ(ρ) − h."""
         return self._log(exp(-start)) - self._log(exp(-end)) if isfinite(start) else inf
 
+    def rate(self, rho: np.ndarray) -> np.ndarray:
+        """Return dlog ψ/dlog ρ = 1 + τ²."""
+        grown = rho**self.power
+        return np.asarray(1.0 + self.power * grown / (1.0 + self.constant * np.exp(-grown)))
+
     def _log(self, rho: float) -> float:
         """Return log(e^{ρ^p} + c)."""
         grown = rho**self.power

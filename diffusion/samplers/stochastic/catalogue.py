@@ -16,6 +16,7 @@ from diffusion.samplers.ends import End, taper
 from diffusion.samplers.presets import TaperBelow
 from diffusion.samplers.sampler import Sampler
 from diffusion.samplers.stochastic.deviating import MinusOne
+from diffusion.samplers.stochastic.er_sde import ExtendedAdams
 from diffusion.samplers.stochastic.jumps import Ancestral, Churned, Restarted, TrajectoryConsistent
 from expint.derive import PredictorCorrector
 
@@ -27,6 +28,7 @@ _FIRST = partial(Sampler, method=expint.Adams(1), gauge=DATA)
 _DPMPP = partial(Sampler, gauge=DATA, grid=uniform_in_lambda, reference="lu2022pp", stochasticity=_REVERSE)
 _SA = partial(Sampler, gauge=DATA, grid=uniform_in_lambda, reference="xue2023", stochasticity=_REVERSE)
 _SEEDS = partial(Sampler, gauge=NOISE, grid=uniform_in_lambda, reference="gonzalez2023", stochasticity=_REVERSE)
+_ER_SDE = partial(Sampler, gauge=DATA, grid=uniform_in_lambda, reference="cui2023", stochasticity=ExtendedReverse())
 _K_DIFFUSION = partial(Sampler, gauge=DATA, grid=karras, end=End(zero=1), reference="lu2022pp", stochasticity=_REVERSE)
 
 
@@ -50,11 +52,14 @@ _CATALOGUE: tuple[Sampler, ...] = (
     _SEEDS("seeds-1", expint.Adams(1)),
     _SEEDS("seeds-2", expint.method("etd2rk-weak")),
     _SEEDS("seeds-3", expint.method("hochbruck-ostermann3")),
-    _FIRST("er-sde-1", grid=uniform_in_lambda, reference="cui2023", stochasticity=ExtendedReverse()),
+    _ER_SDE("er-sde-1", expint.Adams(1)),
+    _ER_SDE("er-sde-2", ExtendedAdams(2)),
+    _ER_SDE("er-sde-3", ExtendedAdams(3)),
     _FIRST("lcm", grid=uniform_in_t, end=End(zero=1), reference="luo2023", stochasticity=Fresh()),
     TrajectoryConsistent("tcd", expint.Adams(1), DATA, uniform_in_t, end=End(zero=1), reference="zheng2024", eta=0.3),
     Churned("edm-stochastic", _HEUN, RHO, karras, end=End(zero=1), reference="karras2022"),
     Restarted("restart", _HEUN, RHO, karras, end=End(zero=1), reference="xu2023"),
+    _ER_SDE("er-sde-3@er-sde", ExtendedAdams(3, published=True)),
     _K_DIFFUSION("dpmpp-2m-sde@k-diffusion", Deviating(expint.Adams(2, ramp=True), MIDPOINT)),
     _K_DIFFUSION("dpmpp-3m-sde@k-diffusion", Deviating(expint.Adams(3, ramp=True), HALVED)),
     *(
