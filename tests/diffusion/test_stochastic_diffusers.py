@@ -55,7 +55,9 @@ def theirs(monkeypatch, name, options):
 def test_the_preset_makes_the_run_of_the_scheduler_on_its_noise(monkeypatch, preset):
     name, options = CASES[preset]
     _, expected = theirs(monkeypatch, name, options)
-    sampler = diffusion.sampler(preset) if "sde" in preset else diffusion.sampler(f"{preset}@diffusers", stochasticity=0.7)
+    sampler = (
+        diffusion.sampler(preset) if "sde" in preset else diffusion.sampler(f"{preset}@diffusers", stochasticity=0.7)
+    )
     found = diffusion.sample(EPS, NOISE, sampler=sampler, steps=STEPS, rng=diffusion.noise.Recorded(DRAWS))
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
 
@@ -72,7 +74,9 @@ def test_a_sampler_makes_the_steps_of_the_scheduler_on_its_noise(monkeypatch, na
     """On the times of the scheduler: leading ones, and a step to σ = 0."""
     if name == "DDIMScheduler":
         step = schedulers.DDIMScheduler.step
-        monkeypatch.setattr(schedulers.DDIMScheduler, "step", lambda self, *args, **rest: step(self, *args, eta=0.6, **rest))
+        monkeypatch.setattr(
+            schedulers.DDIMScheduler, "step", lambda self, *args, **rest: step(self, *args, eta=0.6, **rest)
+        )
     scheduler, expected = theirs(monkeypatch, name, options)
     if hasattr(scheduler, "sigmas") and "Ancestral" in name:
         times = VP.time(-np.log(np.unique(scheduler.sigmas.numpy().astype(float))[:0:-1]))
