@@ -5,14 +5,16 @@ for its grid and its history. :func:`sample`, :func:`trajectory` and :func:`enco
 is a network with what it predicts and its noise schedule. Importing this package needs no torch.
 """
 
-from diffusion import adapters, grids, guidance, models
+from diffusion import adapters, grids, guidance, models, noise
 from diffusion.denoiser import Denoiser
 from diffusion.moved import MOVED
+from diffusion.noise.moments import moments
 from diffusion.process import clock, gauge
 from diffusion.process.clock import Clock
 from diffusion.process.gauge import Gauge
 from diffusion.process.prediction import convert
 from diffusion.process.schedule import EDM, VE, FlowMatching, NoiseSchedule
+from diffusion.process.strength import Eta, ExtendedReverse, Strength
 from diffusion.process.sub_vp import SubVP
 from diffusion.process.vp import VP
 from diffusion.sample import OffScaleWarning, SamplingError, UnstableWarning, encode, sample, trajectory
@@ -27,6 +29,7 @@ from diffusion.samplers.fitted import FittedSampler, Report, load_sampler
 from diffusion.samplers.frozen import freeze
 from diffusion.samplers.sampler import Sampler
 from diffusion.samplers.singlestep import orders_for_calls, singlestep
+from diffusion.samplers.stochastic.jumps import Ancestral, Churned, Restart, Restarted, TrajectoryConsistent
 from diffusion.tuning.tune import TuningInterrupted, tune
 from expint.moved import forward
 
@@ -37,20 +40,28 @@ __all__ = [
     "STOP",
     "VE",
     "VP",
+    "Ancestral",
     "Bands",
+    "Churned",
     "Clock",
     "Denoiser",
     "End",
+    "Eta",
+    "ExtendedReverse",
     "FittedSampler",
     "FlowMatching",
     "Gauge",
     "NoiseSchedule",
     "OffScaleWarning",
     "Report",
+    "Restart",
+    "Restarted",
     "Sampler",
     "SamplingError",
     "Statistics",
+    "Strength",
     "SubVP",
+    "TrajectoryConsistent",
     "TuningInterrupted",
     "UnstableWarning",
     "adapters",
@@ -66,6 +77,8 @@ __all__ = [
     "guidance",
     "load_sampler",
     "models",
+    "moments",
+    "noise",
     "orders_for_calls",
     "sample",
     "sampler",

@@ -197,12 +197,16 @@ class _NonFiniteOutput(FloatingPointError):
 
 
 def diagnosed(
-    run: expint.Solution, plan: expint.Plan, predict: Callable[[float, Array], Array], x: Array
+    run: expint.Solution,
+    plan: expint.Plan,
+    predict: Callable[[float, Array], Array],
+    x: Array,
+    noise: Callable[[float], Sequence[Array | None]] | None = None,
 ) -> expint.Solution:
     """Return a non-finite run with the states before it failed, and a message that says which call failed.
 
     Looking at every output would cost a synchronisation per call, so that it is done only now, in a second run from
-    the same state ``x``.
+    the same state ``x`` and with the same ``noise``.
     """
     calls = 0
 
@@ -217,7 +221,7 @@ def diagnosed(
         return output
 
     try:
-        expint.run_plan(plan, checked, x, name=run.method)
+        expint.run_plan(plan, checked, x, name=run.method, noise=noise)
     except _NonFiniteOutput as found:
         before: expint.Solution = found.solution  # type: ignore[attr-defined]
         return replace(before, status=run.status, message=str(found))

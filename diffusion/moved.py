@@ -1,7 +1,7 @@
 """Old import paths of this package; see ``expint.moved``."""
 
 _PROCESS = "clock gauge pointwise prediction schedule sub_vp"
-_DPM_SOLVER_V3 = "affine estimate moments statistics tabulated"
+_DPM_SOLVER_V3 = "affine estimate statistics tabulated"
 
 MOVED = {
     **{f"diffusion.{name}": f"diffusion.process.{name}" for name in _PROCESS.split()},

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import expint
 from diffusion.checks import check_start, check_state, check_watchers
 from diffusion.denoiser import Denoiser
 from diffusion.diagnosis import FirstData, diagnosed, first_data, times_looked_at
+from diffusion.noise.sources import columns_of_steps, noise_for
 from diffusion.planning.conversion import Predicted
 from diffusion.process.schedule import NoiseSchedule
 from diffusion.samplers.fitted import FittedSampler
@@ -31,6 +33,7 @@ def run_sampler(
     progress: bool,
     predictions: dict[float, Array] | None = None,
     first: list[FirstData] | None = None,
+    rng: Any = None,
 ) -> expint.Solution:
     """Run the ``plan`` of a ``sampler`` from ``state``, and say what is wrong with a run that becomes non-finite.
 
@@ -48,17 +51,20 @@ def run_sampler(
         Where what the network predicts the data to be is entered by its time, if it is wanted.
     first
         Where the size of the data that the first call implies is entered, if it is wanted.
+    rng
+        As in ``diffusion.sample``.
 
     Raises
     ------
     TypeError, ValueError
-        If the state is no batch of finite numbers, or ``start`` is unknown.
+        If the state is no batch of finite numbers, or ``start`` is unknown, or a plan that draws noise is given none,
+        or one that draws none is.
     """
     _check(denoiser, state, sampler, start)
     check_watchers(callback, progress=progress)
     start_time = plan.steps[0].times[0]
     x = state * denoiser.schedule.noise_scale(start_time) if start == "noise" else state
-    last = len(plan.steps) - 1
+    last, draws = len(plan.steps) - 1, _draws(plan, sampler, rng, x)
 
     def states_by(scattered: bool, known: list[Array] | None = None) -> Iterator[Accepted]:
         """Yield the states, by the loop with fewer operations or the one that records gradients."""
@@ -73,7 +79,7 @@ def run_sampler(
             evaluate = _noted(evaluate, factors, sampler, denoiser, first, start == "noise", later)
         if scattered and keep == [last] and callback is None:
             plan_run = without_corrected(plan_run)  # intermediate states are unobserved unless the network raises
-        return (scattered_states if scattered else over_plan)(plan_run, evaluate, x)
+        return scattered_states(plan_run, evaluate, x) if scattered else over_plan(plan_run, evaluate, x, noise=draws())
 
     def states() -> Iterator[Accepted]:
         scattered = can_scatter(plan, x)
@@ -104,13 +110,33 @@ def run_sampler(
     if run.success:
         return run
     plan_run, evaluate, _ = _evaluation(sampler, denoiser, plan, x)
-    return diagnosed(run, plan_run, evaluate, x)
+    return diagnosed(run, plan_run, evaluate, x, draws())
 
 
 def _check(denoiser: Denoiser, state: Array, sampler: Sampler | FittedSampler, start: str) -> None:
     check_state(state)
     sampler.admit(denoiser, state)
     check_start(start)
+
+
+def _draws(
+    plan: expint.Plan, sampler: Sampler | FittedSampler, rng: Any, x: Array
+) -> Callable[[], Callable[[float], Sequence[Array | None]] | None]:
+    """Return what begins to draw the noise of a run, always the same; None for a plan without noise."""
+    if not plan.layout.noise:
+        if rng is not None:
+            raise ValueError(
+                f"expected a stochastic sampler beside rng=, received {sampler.name!r}, which draws no noise; leave "
+                f"rng= out, or take diffusion.sampler({sampler.name!r}, stochasticity=1)"
+            )
+        return lambda: None
+    if rng is None:
+        raise ValueError(
+            f"expected rng= for the stochastic sampler {sampler.name!r}, received none; give a seed (rng=7), one for "
+            "each sample, or a generator: the same seed gives the same samples"
+        )
+    noise = noise_for(rng, x)
+    return lambda: columns_of_steps(plan, noise, x)
 
 
 def _once_known(

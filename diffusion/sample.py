@@ -52,10 +52,11 @@ def sample(
     steps: int | None = None,
     grid: str | Sequence[float] | np.ndarray | None = None,
     start: Literal["noise", "state"] = "noise",
+    rng: Any = None,
     callback: Callable[[float, Array], None] | None = None,
     progress: bool = False,
 ) -> Array:
-    """Return samples of the data distribution, solving the probability-flow ODE from noise to data.
+    """Return samples of the data distribution, solving the probability-flow ODE, or an SDE, from noise to data.
 
     Parameters
     ----------
@@ -75,6 +76,10 @@ def sample(
     start
         "noise": the input is multiplied by the standard deviation of the noise at the first time. "state": the input is
         the state x at that time, as it is.
+    rng
+        The noise of a stochastic sampler, such as "dpmpp-2m-sde", and of no other: a seed (the sample i of the batch has
+        the i-th stream of it), one seed for each sample, a generator of NumPy or torch, from which these are drawn, or
+        noise itself (`diffusion.noise`). A sample depends on its own seed only, whatever its batch, device or split.
     callback
         Called as callback(t, x) with every state.
     progress
@@ -103,6 +108,9 @@ def sample(
     OffScaleWarning
         If what the network predicts at first fits no data, or none of the scale of the samples, as it does where
         ``denoiser.predicts`` is wrong.
+    UnstableWarning
+        If a stochastic sampler makes samples several times too large on this grid, whatever the network: those do that
+        extrapolate predictions of the noise by a high order and long steps.
 
     Examples
     --------
@@ -116,9 +124,10 @@ def sample(
     True
     """
     plan, chosen = _planned(denoiser, sampler, steps, grid)
+    _warn_of_noise(plan, chosen, denoiser)
     last = [len(plan.steps) - 1]
     first: list[FirstData] = []
-    run = run_sampler(denoiser, noise, plan, chosen, start, last, callback, progress, first=first)
+    run = run_sampler(denoiser, noise, plan, chosen, start, last, callback, progress, first=first, rng=rng)
     return _final(warn_off_scale(run, denoiser, first, plan))
 
 
@@ -130,6 +139,7 @@ def trajectory(
     steps: int | None = None,
     grid: str | Sequence[float] | np.ndarray | None = None,
     start: Literal["noise", "state"] = "noise",
+    rng: Any = None,
     callback: Callable[[float, Array], None] | None = None,
     progress: bool = False,
     dense_output: bool = False,
@@ -155,10 +165,16 @@ def trajectory(
     """
     check_watchers(callback, progress=progress, dense_output=dense_output)
     chosen, times, to_zero = lay_out(denoiser, sampler, steps, grid)
+    if dense_output and getattr(chosen, "stochastic", False):
+        raise ValueError(
+            f"expected dense_output=False for the stochastic sampler {chosen.name!r}, received True: between its steps "
+            "a path is not known; take more steps"
+        )
     plan = chosen.plan(denoiser.schedule, times, to_zero=to_zero, edges=denoiser.discontinuities)
+    _warn_of_noise(plan, chosen, denoiser)
     predictions: dict[float, Array] | None = {} if dense_output else None
     first: list[FirstData] = []
-    run = run_sampler(denoiser, noise, plan, chosen, start, None, callback, progress, predictions, first)
+    run = run_sampler(denoiser, noise, plan, chosen, start, None, callback, progress, predictions, first, rng)
     run = warn_off_scale(run, denoiser, first, plan)
     if not predictions or len(run.t) < 2:
         return run
@@ -201,6 +217,12 @@ def _planned(
 ) -> tuple[expint.Plan, Sampler | FittedSampler]:
     chosen, times, to_zero = lay_out(denoiser, sampler, steps, grid)
     return chosen.plan(denoiser.schedule, times, to_zero=to_zero, edges=denoiser.discontinuities), chosen
+
+
+def _warn_of_noise(plan: expint.Plan, sampler: Sampler | FittedSampler, denoiser: Denoiser) -> None:
+    """Warn if a plan that draws noise is unstable."""
+    if plan.layout.noise:
+        warn_unstable(plan, sampler.gauge.predicts, denoiser.schedule, sampler.name)
 
 
 def _final(run: expint.Solution) -> Array:

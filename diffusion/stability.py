@@ -8,9 +8,9 @@ import numpy as np
 
 import expint
 from diffusion.keeping import kept_of_values
+from diffusion.noise.affine import affine_states
 from diffusion.process.prediction import Kind, basis
 from diffusion.process.schedule import NoiseSchedule
-from expint.run import accepted_states
 
 __all__ = ["UnstableWarning", "growth", "warn_unstable"]
 
@@ -24,11 +24,22 @@ class UnstableWarning(UserWarning):
 
 
 def warn_unstable(plan: expint.Plan, kind: Kind, schedule: NoiseSchedule, name: str) -> None:
-    """Warn if the ``plan`` of the sampler called ``name``, from data to noise, makes its states much too large."""
+    """Warn if the ``plan`` of the sampler called ``name`` makes its states much too large.
+
+    That is asked of plans from data to noise, and of those that draw noise.
+    """
     if not isinstance(plan.operator, expint.operators.Scalar):
         return  # of weights that are made for one network
     factor = growth(plan, kind, schedule)
-    if factor > _TOO_LARGE:
+    if factor > _TOO_LARGE and plan.layout.noise:
+        warnings.warn(
+            f"expected a stochastic sampler that is stable on its grid, received {name!r}, whose {len(plan.steps) - 1} "
+            f"steps there make samples up to {factor:.2g} times too large: it extrapolates predictions that carry the "
+            "noise of every step; take more steps, or one that predicts the data, such as 'dpmpp-2m-sde'",
+            UnstableWarning,
+            stacklevel=3,
+        )
+    elif factor > _TOO_LARGE:
         warnings.warn(
             f"expected a sampler that is stable from data to noise, received {name!r}, whose {len(plan.steps) - 1} "
             f"steps there make latents up to {factor:.2g} times too large: it extrapolates from short steps to long "
@@ -43,8 +54,8 @@ def growth(plan: expint.Plan, kind: Kind, schedule: NoiseSchedule) -> float:
     """Return how many times too large the last state of a ``plan`` is at most, for Gaussian data of several scales s.
 
     Their denoiser is linear: E[x₀|x] = α s² x/v and E[ε|x] = σ x/v, v = α² s² + σ²; the states of the equation grow as
-    √v. The plan is run on one number for each s, which costs as many operations as it has rows. Its slopes are
-    predictions of the ``kind``.
+    √v. The plan is run on one number for each s and source of randomness, the first state and columns of noise, which
+    costs as many operations as it has rows. Its slopes are predictions of the ``kind``.
     """
 
     def scales(t: float) -> tuple[float, float, np.ndarray]:
@@ -57,7 +68,7 @@ def growth(plan: expint.Plan, kind: Kind, schedule: NoiseSchedule) -> float:
         return (p * alpha * _SCALES**2 + q * sigma) / variance * x
 
     with np.errstate(over="ignore", invalid="ignore"):
-        *_, last = accepted_states(plan, slope, np.ones_like(_SCALES))
-        expected = np.sqrt(scales(plan.steps[-1].times[-1])[2] / scales(plan.steps[0].times[-1])[2])
-        found = np.abs(last.y) / expected
+        first = np.sqrt(scales(plan.steps[0].times[-1])[2])
+        *_, (_, last) = affine_states(plan, slope, first[None], 1)
+        found = np.sqrt(np.sum(last**2, axis=0) / scales(plan.steps[-1].times[-1])[2])
     return float(np.max(np.where(np.isnan(found), np.inf, found)))

@@ -55,7 +55,7 @@ commands.add_command(tune)
 @click.option("--steps", type=int, help="Number of steps; 10, or those of a sampler from a file.")
 @click.option("--count", type=click.IntRange(min=1), default=64, help="Number of samples.")
 @click.option("--label", type=click.IntRange(0, 9), help="Which digit to draw; any by default.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, help="Seed of the noise.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, help="Seed of all noise.")
 @click.option("--out", callback=out_file((*PICTURES, ".npz")), help="Picture (.png, .pdf, .svg) or samples (.npz).")
 @click.option("--frechet", is_flag=True, help="Report the Fréchet distance to real digits.")
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
@@ -78,7 +78,8 @@ def sample(
         noise = study.normal_noise(count, SHAPE, seed)
         steps = 10 if steps is None and not sampler.endswith(FILE) else steps
         chosen = found_or_loaded(sampler)
-        run = trajectory(denoiser, noise, sampler=chosen, steps=steps, progress=shown(as_json))
+        rng = seed if getattr(chosen, "stochastic", False) else None
+        run = trajectory(denoiser, noise, sampler=chosen, steps=steps, rng=rng, progress=shown(as_json))
         images = to_numpy(run.y_end)
         facts: dict[str, Any] = {
             "model": model,
@@ -109,7 +110,7 @@ def samplers(name: str | None, cite: bool, as_json: bool) -> None:
     """List the samplers with their clocks, or show one."""
     if cite and name is None:
         raise click.UsageError("expected the name of a sampler with --cite, received none")
-    facts = [_facts(entry) for entry in ([name] if name else sampler_names())]
+    facts = [_facts(entry) for entry in ([name] if name else [*sampler_names(), *sampler_names(stochastic=True)])]
     if as_json:
         write_json(facts[0] if name else facts)
     elif name is None:

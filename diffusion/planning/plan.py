@@ -5,20 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import islice
-from math import inf
+from itertools import islice, pairwise
+from math import exp, inf, log, sqrt
 from typing import NamedTuple, Protocol
 
 import numpy as np
 
 import expint
 from diffusion.keeping import kept_of_values
+from diffusion.planning.noise import lowered_with_noise
 from diffusion.process.gauge import Gauge, StateGauge
 from diffusion.process.prediction import Kind, coefficients
 from diffusion.process.schedule import NoiseSchedule
+from diffusion.process.sde import SDE, sde
+from diffusion.process.strength import Strength
 from diffusion.samplers.ends import Programme
 from expint.derive import Method
-from expint.lower import Row, Step
+from expint.lower import Layout, Row, Step
 
 __all__ = ["Declared", "of_data", "plan_sampler", "slopes_since"]
 
@@ -33,6 +36,10 @@ class Declared(Protocol):
     @property
     def gauge(self) -> StateGauge:
         """The scaled state, its clock and its equation."""
+
+    @property
+    def stochasticity(self) -> Strength | None:
+        """How much noise its steps add; None for the flow without noise."""
 
     def methods(
         self, schedule: NoiseSchedule, s: Sequence[float], known: Sequence[int], *, to_zero: bool = False
@@ -87,12 +94,12 @@ def plan_sampler(
     if to_zero:
         with np.errstate(divide="ignore"):
             zero = float(gauge.clock.at(np.array(1.0), np.array(0.0)))
-        if not np.isfinite(zero):
+        if not np.isfinite(zero) or sampler.stochasticity is not None:
             return _plan_with_limit(sampler, schedule, ends, edges)
         ends = ends.and_zero(zero, schedule.t_clean)
     known = slopes_since(edges, ends.t)
     methods = sampler.methods(schedule, ends.s.tolist(), known, to_zero=to_zero)
-    return _lowered(ends, methods, known, gauge, schedule)
+    return _lowered(ends, methods, known, gauge, schedule, sampler.stochasticity)
 
 
 def slopes_since(edges: tuple[float, ...], t: np.ndarray) -> list[int]:
@@ -119,17 +126,21 @@ def _with_constants(sampler: Declared) -> Gauge:
 
 
 def _plan_with_limit(sampler: Declared, schedule: NoiseSchedule, ends: _Ends, edges: tuple[float, ...]) -> expint.Plan:
-    """Return the plan whose last step is the limit of the exponential Euler step as σ → 0: in every gauge x = x₀."""
+    """Return the plan whose last step is the limit of the exponential Euler step as σ → 0: in every gauge x = x₀.
+
+    So it is with noise, too: what the state keeps of it vanishes with σ.
+    """
     gauge, t = _with_constants(sampler), ends.t[-1]
     before = ends.s[-2] if len(ends.s) > 1 else ends.s[-1] - 1.0
     beyond = ends.and_zero(2 * ends.s[-1] - before, schedule.t_clean)  # any finite step: its row is replaced
     beyond.alpha[-1], beyond.sigma[-1] = ends.alpha[-1], ends.sigma[-1]
     known = slopes_since(edges, beyond.t)
     methods = sampler.methods(schedule, [*ends.s.tolist(), inf], known, to_zero=True)
-    plan = _lowered(beyond, methods, known, gauge, schedule)
+    plan = _lowered(beyond, methods, known, gauge, schedule, sampler.stochasticity, to_zero=True)
     alpha, sigma = float(schedule.alpha(t)), float(schedule.sigma(t))
     of_state, of_slope = coefficients(gauge.predicts, "data", alpha, sigma, schedule.sigma_data)
-    row = Row(plan.layout.arrange((of_state or None,), (of_slope,)), evaluate=False, accept=True)
+    weights = plan.layout.arrange((of_state or None,), (of_slope,), (None,) * plan.layout.noise)
+    row = Row(weights, evaluate=False, accept=True)
     return replace(plan, steps=(*plan.steps[:-1], plan.steps[-1]._replace(rows=(row,))))
 
 
@@ -139,7 +150,10 @@ def _plan_with_noise(
     """Return the plan from or to a time at which α = 0, by the limit of the exponential Euler step in the data gauge.
 
     It keeps x₀ and ε: from noise x the state is (σ′/σ) x + α′ x₀, and x₀ is not remembered; to noise it is that of ε.
+    With noise of its own it keeps the part e^{-∫τ²} of ε.
     """
+    if sampler.stochasticity is not None:
+        return _stochastic_from_noise(sampler, sampler.stochasticity, schedule, ends, to_zero, edges)
     t, alpha, sigma = (column.tolist() for column in (ends.t, ends.alpha, ends.sigma))
     first = Step((t[0],), (Row((1.0,), evaluate=True, accept=True),))
     if alpha[0] == 0.0:
@@ -166,13 +180,68 @@ def _plan_with_noise(
     return replace(rest, steps=(*rest.steps[:-1], before, final))
 
 
-def _lowered(
-    ends: _Ends, methods: tuple[Method, ...], known: Sequence[int], gauge: Gauge, schedule: NoiseSchedule
+def _stochastic_from_noise(
+    sampler: Declared,
+    strength: Strength,
+    schedule: NoiseSchedule,
+    ends: _Ends,
+    to_zero: bool,
+    edges: tuple[float, ...],
 ) -> expint.Plan:
-    """Return the plan for x of steps between the ``ends``, each by its method."""
-    programme = Programme(tuple(ends.s[:-1].tolist()), methods, tuple(known))
-    linear, nonlinear = gauge.constants
-    plan = expint.lower(programme, expint.operators.Scalar(linear), ends.s)
+    """Return the plan of a stochastic sampler from a time at which α = 0: its first step is of infinite length in λ."""
+    t, alpha, sigma = (column.tolist() for column in (ends.t, ends.alpha, ends.sigma))
+    if len(t) + to_zero < 3:  # all of it is one step
+        layout, rest = Layout(noise=1), ()
+        t1, alpha1, sigma1 = (schedule.t_clean, 1.0, 0.0) if to_zero else (t[-1], alpha[-1], sigma[-1])
+        plan = expint.Plan(expint.operators.Scalar(0.0), (), 1, layout)
+    else:
+        plan = sampler.plan(schedule, ends.t[1:], to_zero=to_zero, edges=edges)
+        layout, rest = plan.layout, plan.steps[1:]
+        t1, alpha1, sigma1 = t[1], alpha[1], sigma[1]
+    kept = 0.0 if sigma1 == 0.0 else exp(-strength.spent(-inf, log(alpha1 / sigma1)))
+    unused = (None,) * (layout.noise - 1)
+    weights = layout.arrange((sigma1 / sigma[0] * kept or None,), (alpha1,), (sigma1 * sqrt(1 - kept**2), *unused))
+    whole = layout.arrange((1.0,), (), (None, *unused))
+    first = Step((t[0],), (Row(whole, evaluate=True, accept=True),))
+    second = Step((t1,), (Row(weights, evaluate=bool(rest), accept=True),))
+    return replace(plan, steps=(first, second, *rest))
+
+
+def _squares(strength: Strength, equation: SDE, ends: _Ends, to_zero: bool) -> list[float]:
+    """Return τ² of each step; that of a step to σ = 0, which is its limit, is left out of account: 0."""
+    with np.errstate(divide="ignore"):
+        lam = np.log(ends.alpha / ends.sigma).tolist()
+    steps = list(pairwise(lam[: len(lam) - to_zero]))
+    for start, end in steps:
+        if not end > start:
+            raise ValueError(
+                f"expected times that go from noise to data for a stochastic sampler, received λ = {start:.6g} followed "
+                f"by {end:.6g}; take the deterministic one"
+            )
+    return [equation.square(strength.spent(*step), step[1] - step[0]) for step in steps] + [0.0] * to_zero
+
+
+def _lowered(
+    ends: _Ends,
+    methods: tuple[Method, ...],
+    known: Sequence[int],
+    gauge: Gauge,
+    schedule: NoiseSchedule,
+    strength: Strength | None = None,
+    *,
+    to_zero: bool = False,
+) -> expint.Plan:
+    """Return the plan for x of steps between the ``ends``, each by its method.
+
+    With a ``strength`` each adds noise, but that ``to_zero``, whose row is going to be replaced.
+    """
+    if strength is None:
+        programme = Programme(tuple(ends.s[:-1].tolist()), methods, tuple(known))
+        linear, nonlinear = gauge.constants
+        plan = expint.lower(programme, expint.operators.Scalar(linear), ends.s)
+    else:
+        equation, nonlinear = sde(gauge), 1.0
+        plan = lowered_with_noise(equation, ends.s, methods, known, _squares(strength, equation, ends, to_zero))
     inner = np.array([at for step in plan.steps for at in step.times[:-1]])
     with np.errstate(divide="ignore"):  # λ = ∞ has a time
         t = gauge.clock.time(schedule, inner) if inner.size else inner  # all in one inversion of the clock

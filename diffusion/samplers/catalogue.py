@@ -16,6 +16,7 @@ from diffusion.grids.published import karras, quadratic_in_t, uniform_in, unifor
 from diffusion.names import fold, resolve
 from diffusion.process.gauge import DATA, GAUGES, NOISE, RHO
 from diffusion.process.schedule import NoiseSchedule
+from diffusion.process.strength import Strength
 from diffusion.samplers.automatic import AUTO, Automatic
 from diffusion.samplers.elsewhere import GRIDS, meant
 from diffusion.samplers.ends import End
@@ -24,6 +25,8 @@ from diffusion.samplers.ipndm_v import PublishedVariableSteps
 from diffusion.samplers.presets import PRESETS
 from diffusion.samplers.sampler import Sampler
 from diffusion.samplers.singlestep import SpacedNodes, grouped_of_diffusers
+from diffusion.samplers.stochastic.catalogue import STOCHASTIC, stochastic_by_name, with_noise
+from expint.arguments import flag
 from expint.derive import INDEX, Butcher, PredictorCorrector, lawson
 
 __all__ = ["SAMPLERS", "AnySampler", "sampler", "sampler_names"]
@@ -137,11 +140,13 @@ def sampler(
     grid: Callable[[int, NoiseSchedule], np.ndarray] | None = None,
     start: str | None = None,
     end: End | None = None,
+    stochasticity: float | Callable[[float], float] | Strength | None = None,
 ) -> AnySampler:
     """Return the sampler called ``name``; a sampler is returned as it is.
 
     DEIS, UniPC, SA-Solver and LMS are found up to "deis-tab8", "unipc8-noise", …, and any method of ``expint`` in any
-    gauge by both names: "krogstad4-data", "adams3-velocity".
+    gauge by both names: "krogstad4-data", "adams3-velocity". A name with "-sde" behind it is the sampler on the SDE of
+    strength 1: "unipc2-sde"; "ddim-eta0.2" has an η of 0.2.
 
     Parameters
     ----------
@@ -153,12 +158,15 @@ def sampler(
         How a multistep sampler makes its first steps: "euler", "corrected" or "runge-kutta".
     end
         What happens at the end of the grid.
+    stochasticity
+        The strength τ of the SDE on which the same method is run: a number ≥ 0, a function of λ = log(α/σ), or a
+        ``diffusion.Strength``. 0 is the ODE, 1 the reverse of the noising process.
 
     Raises
     ------
     ValueError
         If no sampler has this name; the message gives the nearest. Or if something of a `FittedSampler`, whose rows
-        are numbers, is to be changed.
+        are numbers, is to be changed; or if the sampler cannot be stochastic.
 
     Examples
     --------
@@ -173,19 +181,38 @@ def sampler(
             f"expected a fitted sampler as it is, received {found.name!r} with another {next(iter(given))}; its "
             "rows are numbers for its own times"
         )
-    return replace(found, **given) if given else found
+    found = replace(found, **given) if given else found
+    return found if stochasticity is None else with_noise(found, stochasticity)
 
 
-def sampler_names() -> list[str]:
-    """Return the names of all samplers, without those of higher order or composed of a method and a gauge."""
-    return list(SAMPLERS)
+def sampler_names(*, stochastic: bool = False) -> list[str]:
+    """Return the names of all samplers, without those of higher order or composed of a method and a gauge.
+
+    Parameters
+    ----------
+    stochastic
+        Whether those that draw noise are meant, or those that draw none.
+    """
+    return list(STOCHASTIC if flag("stochastic", stochastic) else SAMPLERS)
 
 
 def _find(name: str) -> Sampler | Automatic:
+    every: dict[str, Sampler | Automatic] = {**SAMPLERS, **STOCHASTIC}
     try:
-        return SAMPLERS[resolve(name, SAMPLERS, {}, "sampler")]
+        return every[resolve(name, every, {}, "sampler")]
     except ValueError as unknown:
         spelt = fold(name)
+        known = stochastic_by_name(spelt)
+        if known is not None:
+            return known
+        base, noisy, origin = spelt.partition("-sde")
+        if noisy and (not origin or origin[0] == "@"):
+            try:
+                on_ode = _find(base + origin)
+            except ValueError:
+                raise unknown from None
+            found: Sampler = replace(with_noise(on_ode, 1.0), name=f"{base}-sde{origin}")
+            return found
         number = re.search(r"(?<!\d)[0-8](?!\d)", spelt)
         family = _FAMILIES.get(spelt.replace(number[0], "#")) if number else None
         if number and family:
@@ -203,13 +230,13 @@ def _find(name: str) -> Sampler | Automatic:
 
 def _explain(spelt: str) -> None:
     """Raise ValueError that says what is meant by a folded name that other programs know and this library does not."""
-    found = meant(spelt, SAMPLERS)
+    found = meant(spelt, {**SAMPLERS, **STOCHASTIC})
     if found is None:
         return
-    if found.stochastic:
+    if found.calm:
         raise ValueError(
-            f"expected a deterministic sampler; received {spelt!r}: stochastic samplers are not here yet; "
-            f"{found.name!r} solves the ODE without noise"
+            f"expected a sampler by its name here; received {spelt!r}; diffusion.sampler_names(stochastic=True) lists "
+            f"those that draw noise, and {found.name!r} solves the ODE without noise"
         )
     asked = f" and grid={GRIDS[found.grid]} for the times" if found.grid else ""
     raise ValueError(f"expected a sampler by its name here; received {spelt!r}; take {found.name!r}{asked}")

@@ -18,6 +18,27 @@ class _Entry(NamedTuple):
 
 
 _ENTRIES: dict[str, _Entry] = {
+    "cui2023": _Entry(
+        "Cui, Qinpeng and Zhang, Xinyi and Bao, Qiqi and Liao, Qingmin",
+        "Elucidating the solution space of extended reverse-time {SDE} for diffusion models",
+        "arXiv preprint",
+        2023,
+        "2309.06169",
+    ),
+    "gonzalez2023": _Entry(
+        "Gonzalez, Martin and Fernandez, Nelson and Tran, Thuy and Gherbi, Elies and Hajri, Hatem and Masmoudi, Nader",
+        "{SEEDS}: Exponential {SDE} solvers for fast high-quality sampling from diffusion models",
+        "Advances in Neural Information Processing Systems",
+        2023,
+        "2305.14267",
+    ),
+    "ho2020": _Entry(
+        "Ho, Jonathan and Jain, Ajay and Abbeel, Pieter",
+        "Denoising diffusion probabilistic models",
+        "Advances in Neural Information Processing Systems",
+        2020,
+        "2006.11239",
+    ),
     "karras2022": _Entry(
         "Karras, Tero and Aittala, Miika and Aila, Timo and Laine, Samuli",
         "Elucidating the design space of diffusion-based generative models",
@@ -46,12 +67,26 @@ _ENTRIES: dict[str, _Entry] = {
         2022,
         "2211.01095",
     ),
+    "luo2023": _Entry(
+        "Luo, Simian and Tan, Yiqin and Huang, Longbo and Li, Jian and Zhao, Hang",
+        "Latent consistency models: Synthesizing high-resolution images with few-step inference",
+        "arXiv preprint",
+        2023,
+        "2310.04378",
+    ),
     "song2021": _Entry(
         "Song, Jiaming and Meng, Chenlin and Ermon, Stefano",
         "Denoising diffusion implicit models",
         "International Conference on Learning Representations",
         2021,
         "2010.02502",
+    ),
+    "xu2023": _Entry(
+        "Xu, Yilun and Deng, Mingyang and Cheng, Xiang and Tian, Yonglong and Liu, Ziming and Jaakkola, Tommi",
+        "Restart sampling for improving generative processes",
+        "Advances in Neural Information Processing Systems",
+        2023,
+        "2306.14878",
     ),
     "xue2023": _Entry(
         "Xue, Shuchen and Yi, Mingyang and Luo, Weijian and Zhang, Shifeng and Sun, Jiacheng and Li, Zhenguo and "
@@ -74,6 +109,14 @@ _ENTRIES: dict[str, _Entry] = {
         "IEEE/CVF Conference on Computer Vision and Pattern Recognition",
         2024,
         "2312.00094",
+    ),
+    "zheng2024": _Entry(
+        "Zheng, Jianbin and Hu, Minghui and Fan, Zhongyi and Wang, Chaoyue and Ding, Changxing and Tao, Dacheng and "
+        "Cham, Tat-Jen",
+        "Trajectory consistency distillation",
+        "arXiv preprint",
+        2024,
+        "2402.19159",
     ),
     "zheng2023": _Entry(
         "Zheng, Kaiwen and Lu, Cheng and Chen, Jianfei and Zhu, Jun",

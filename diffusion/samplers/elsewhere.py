@@ -20,13 +20,13 @@ class Meant(NamedTuple):
         Our sampler.
     grid
         The grid that the name asks for as well; "" for none.
-    stochastic
-        Whether theirs draws noise, which ours does not.
+    calm
+        Whether theirs draws noise, and ours does not.
     """
 
     name: str
     grid: str = ""
-    stochastic: bool = False
+    calm: bool = False
 
 
 _DETERMINISTIC = {
@@ -73,35 +73,23 @@ _DETERMINISTIC = {
 
 _STOCHASTIC = {
     # k-diffusion, ComfyUI, AUTOMATIC1111
-    "euler-a": "euler",
-    "euler-ancestral": "euler",
-    "euler-ancestral-cfg-pp": "euler",
-    "dpm2-a": "dpm2",
-    "dpm-2-a": "dpm2",
-    "dpm-2-ancestral": "dpm2",
-    "dpmpp-2s-a": "dpmpp-2s",
-    "dpmpp-2s-ancestral": "dpmpp-2s",
-    "dpmpp-sde": "dpmpp-2s",
-    "dpmpp-2m-sde": "dpmpp-2m",
-    "dpmpp-2m-sde-heun": "dpmpp-2m",
-    "dpmpp-3m-sde": "dpmpp-3m",
-    "ddpm": "ddim",
-    "lcm": "ddim",
-    "tcd": "ddim",
-    "restart": "edm-heun",
-    "res-multistep-ancestral": "dpmpp-2m",
-    "er-sde": "dpmpp-3m",
-    "seeds-2": "dpmpp-2s",
-    "seeds-3": "dpmpp-3s",
-    "sa-solver": "sa3",
-    "sa-solver-pece": "sa3",
+    "euler-a": "euler-ancestral",
+    "euler-ancestral-cfg-pp": "euler-ancestral",
+    "dpm2-a": "dpm2-ancestral",
+    "dpm-2-a": "dpm2-ancestral",
+    "dpm-2-ancestral": "dpm2-ancestral",
+    "dpmpp-2s-a": "dpmpp-2s-ancestral",
+    "dpmpp-2m-sde-heun": "dpmpp-2m-sde",
+    "res-multistep-ancestral": "dpmpp-2m-sde",
+    "er-sde": "er-sde-3",
+    "sa-solver-pece": "sa-solver",
     # diffusers
-    "ddpmscheduler": "ddim",
-    "eulerancestraldiscretescheduler": "euler",
-    "kdpm2ancestraldiscretescheduler": "dpm2",
-    "dpmsolversdescheduler": "dpmpp-2s",
-    "lcmscheduler": "ddim",
-    "tcdscheduler": "ddim",
+    "ddpmscheduler": "ddpm",
+    "eulerancestraldiscretescheduler": "euler-ancestral",
+    "kdpm2ancestraldiscretescheduler": "dpm2-ancestral",
+    "dpmsolversdescheduler": "dpmpp-sde",
+    "lcmscheduler": "lcm",
+    "tcdscheduler": "tcd",
 }
 
 GRIDS = {
@@ -116,10 +104,7 @@ _IDLE_WORDS = ("gpu", "test", "scheduler")
 
 def names_elsewhere() -> dict[str, Meant]:
     """Return the samplers of other programs by their folded names."""
-    return {
-        **{name: Meant(ours) for name, ours in _DETERMINISTIC.items()},
-        **{name: Meant(ours, stochastic=True) for name, ours in _STOCHASTIC.items()},
-    }
+    return {name: Meant(ours) for name, ours in {**_DETERMINISTIC, **_STOCHASTIC}.items()}
 
 
 def meant(name: str, ours: Mapping[str, object]) -> Meant | None:
@@ -141,5 +126,5 @@ def meant(name: str, ours: Mapping[str, object]) -> Meant | None:
     if calm != spelt:
         near = known[calm].name if calm in known else calm
         found = near if near in ours else max((one for one in ours if calm.startswith(one)), key=len, default="ddim")
-        return Meant(found, grid, stochastic=True)
+        return Meant(found, grid, calm=True)
     return None

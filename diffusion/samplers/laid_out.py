@@ -77,7 +77,10 @@ def _named(name: str, steps: int | None, schedule: NoiseSchedule, edges: tuple[f
 
 
 def _ends_by_policy(sampler: Sampler, schedule: NoiseSchedule, t: float) -> bool:
-    """Whether a step to σ = 0, at the time t, is that of the sampler's end: by choice, or as its clock is infinite."""
+    """Whether a step to σ = 0, at the time t, is that of the sampler's end.
+
+    It is by choice, as its clock is infinite there, or as there is nothing to add noise to.
+    """
     with np.errstate(divide="ignore"):
         there = sampler.gauge.clock.value(schedule, np.array([t]))
-    return sampler.end.zero is not None or not np.all(np.isfinite(there))
+    return sampler.end.zero is not None or sampler.stochastic or not np.all(np.isfinite(there))

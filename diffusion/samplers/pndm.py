@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import expint
 from expint.derive import INDEX, Stage, StepContext, WithoutEstimate
@@ -26,6 +26,7 @@ class HeunThenAdams(WithoutEstimate):
     """
 
     q: int = 4
+    clock: ClassVar[Any] = INDEX
 
     @property
     def name(self) -> str:

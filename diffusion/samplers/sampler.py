@@ -19,18 +19,20 @@ from diffusion.planning.plan import plan_sampler
 from diffusion.process.clock import Clock, clock
 from diffusion.process.gauge import DATA, Gauge, StateGauge
 from diffusion.process.schedule import NoiseSchedule
+from diffusion.process.sde import sde
+from diffusion.process.strength import Strength, strength
 from diffusion.samplers.citations import bibtex
 from diffusion.samplers.ends import STARTS, STOP, End, capped, predictor
 from expint.arguments import flag, function, instance, numbers
 from expint.backend import Array
-from expint.derive import Method, kind_of_method
+from expint.derive import INDEX, Method, kind_of_method
 
 __all__ = ["Sampler"]
 
 
 @dataclass(frozen=True)
 class Sampler:
-    """A deterministic sampler: an exponential integrator for the probability-flow ODE, by declaration.
+    """A sampler by declaration: an exponential integrator for the probability-flow ODE, or for an SDE beside it.
 
     Parameters
     ----------
@@ -52,6 +54,10 @@ class Sampler:
         How integrals over a history in another clock are computed.
     reference
         Key of the source.
+    stochasticity
+        The strength τ of the SDE that is solved: a number, a function of λ, or a ``diffusion.Strength``; None or 0 is
+        the ODE. The method is that of the ODE; the noise of a step comes with its exact covariance
+        (``diffusion.planning.noise``). The gauge has to be one in which the SDE has constant coefficients.
 
     Raises
     ------
@@ -71,6 +77,7 @@ class Sampler:
     end: End = STOP
     history: type[ScheduleClock] = ScheduleClock
     reference: str = ""
+    stochasticity: Strength | None = None
 
     def __post_init__(self) -> None:
         for method in (self.method, *getattr(self.end, "methods", ())):
@@ -78,6 +85,9 @@ class Sampler:
         remedy = "give times themselves to diffusion.sample(…, grid=times)"
         function("grid", self.grid, "(steps, schedule) ↦ decreasing times", remedy)
         instance("end", self.end, End, "a diffusion.End", "for example diffusion.End(zero=1)")
+        object.__setattr__(self, "stochasticity", strength(self.stochasticity))
+        if self.stochasticity is not None:
+            self._check_noise()
         if self.start is None:
             return
         object.__setattr__(self, "start", resolve(self.start, STARTS, {}, "start"))
@@ -92,7 +102,27 @@ class Sampler:
         clock = getattr(self.interpolate_in, "name", self.interpolate_in)
         own = "" if clock is None else f", history in {clock}"
         own += "" if self.end == STOP else ", an end of its own"
-        return f"Sampler({self.name!r}: {self.method.name} in the {self.gauge.name} gauge, grid {grid:.30}{own})"
+        own += ", with noise" if self.stochastic else ""
+        return f"{type(self).__name__}({self.name!r}: {self.method.name} in the {self.gauge.name} gauge, grid {grid:.30}{own})"
+
+    def _check_noise(self) -> None:
+        """Raise ValueError if no noise can be added to the steps of the sampler."""
+        if not isinstance(self.gauge, Gauge):
+            raise ValueError(
+                f"{self.name}: expected a gauge with a constant linear part for stochasticity, received "
+                f"{type(self.gauge).__name__}; take a sampler in the gauge 'data', such as 'dpmpp-2m'"
+            )
+        sde(self.gauge)
+        if getattr(self.method, "clock", None) is INDEX:
+            raise ValueError(
+                f"{self.name}: expected a history in a clock for stochasticity, received {self.method.name} by the number "
+                "of the step, whose weights are no integrals over a step; take 'deis-rhoab1' or 'dpmpp-2m'"
+            )
+        if getattr(self.method, "states", 1) > 1:
+            raise ValueError(
+                f"{self.name}: expected a method of one state for stochasticity, received {self.method.name}, which "
+                "looks back at states without noise; take an Adams method, such as that of 'dpmpp-2m'"
+            )
 
     def methods(
         self, schedule: NoiseSchedule, s: Sequence[float], known: Sequence[int], *, to_zero: bool = False
@@ -138,6 +168,11 @@ class Sampler:
         """Return what the plan's rows are evaluated by, as a function of (t, x): the prediction of the gauge."""
         return Predicted(denoiser, self.gauge.predicts)
 
+    @property
+    def stochastic(self) -> bool:
+        """Whether a run draws noise."""
+        return self.stochasticity is not None
+
     def for_run(self, steps: int, schedule: NoiseSchedule) -> Sampler:
         """Return the sampler with which a run of so many ``steps`` is made: this one."""
         del steps, schedule
@@ -150,12 +185,25 @@ class Sampler:
         gauges, and of pure noise the noise prediction tells nothing.
         """
         del to_zero
+        if self.stochasticity is not None:  # with noise the gauges differ
+            return self
         if self.gauge.predicts == "noise" and self.method.order == 1 and float(schedule.alpha(times[0])) == 0.0:
             return replace(self, gauge=DATA)
         return self
 
     def backwards(self, schedule: NoiseSchedule, times: np.ndarray) -> Sampler:
-        """Return the sampler that runs a run over the ``times`` from its end to its start."""
+        """Return the sampler that runs a run over the ``times`` from its end to its start.
+
+        Raises
+        ------
+        ValueError
+            If it is stochastic: no noise leads back.
+        """
+        if self.stochastic:
+            raise ValueError(
+                f"expected a deterministic sampler to run backwards, received {self.name!r}, which adds noise that no "
+                f"encoding finds again; take {self.name!r} with stochasticity=0, or 'ddim'"
+            )
         chosen = self.on(schedule, times)
         return replace(chosen, end=End(correct=chosen.end.correct))
 

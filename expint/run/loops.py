@@ -87,13 +87,14 @@ def over_plan(
     earlier
         The states before it, newest first, for plans that look at them from their first row on.
     noise
-        By the time of the end of a step its random columns, for plans that have some.
+        By the time of the end of a step its random columns, for plans that have some. It is asked once for each step,
+        in order; None stands for a column that the step does not look at.
     """
     memory, (accept, evaluate) = plan.layout.start(y, earlier), plan.layout.moves(plan.depth)
     combine, newest, evaluations = plan.operator.combiner(), None, 0
-    for step in plan.steps:
+    for number, step in enumerate(plan.steps):
         at_start = newest
-        if noise is not None and at_start is not None:  # the first step is y_0 itself
+        if noise is not None and number:  # the first step is y_0 itself
             memory = plan.layout.draw(memory, noise(step.times[-1]))
         for t, row in zip(step.times, step.rows):
             point = combine(row.weights, memory)

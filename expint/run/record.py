@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from expint.backend import Array, all_finite
@@ -55,6 +55,7 @@ def run_plan(
     callback: Callable[[float, Array], None] | None = None,
     progress: Progress = False,
     watch: Watch | None = None,
+    noise: Callable[[float], Sequence[Any]] | None = None,
 ) -> Solution:
     """Run ``plan`` from ``y0``.
 
@@ -76,6 +77,8 @@ def run_plan(
         Whether to show a progress bar.
     watch
         Dense output and events, if wanted.
+    noise
+        The random columns of the steps, for plans that have some; see ``over_plan``.
 
     Returns
     -------
@@ -84,7 +87,7 @@ def run_plan(
         ``nonlinear`` (or ``callback``) raises, the exception is passed on with those states in its attribute
         ``solution``.
     """
-    states = over_plan(plan, nonlinear, y0)
+    states = over_plan(plan, nonlinear, y0, noise=noise)
     return run_states(
         states, y0, len(plan.steps) - 1, keep=keep, name=name, callback=callback, progress=progress, watch=watch
     )

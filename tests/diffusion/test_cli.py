@@ -44,7 +44,19 @@ def test_pictures_are_written(tmp_path: Path) -> None:
     assert out.read_bytes().startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize("name", diffusion.sampler_names())
+def test_a_stochastic_sampler_gives_the_same_samples_for_the_same_seed(tmp_path: Path) -> None:
+    images = []
+    for name, seed in (("one", "3"), ("two", "3"), ("three", "4")):
+        out = str(tmp_path / f"{name}.npz")
+        options = ["--model", "ideal-digits", "--steps", "3", "--count", "2", "--seed", seed, "--out", out]
+        result = call("sample", "--sampler", "dpmpp-2m-sde", *options)
+        assert result.exit_code == 0, result.output
+        images.append(np.load(out)["images"])
+    assert np.array_equal(images[0], images[1])
+    assert not np.array_equal(images[0], images[2])
+
+
+@pytest.mark.parametrize("name", [*diffusion.sampler_names(), *diffusion.sampler_names(stochastic=True)])
 def test_every_sampler_is_shown_with_its_source(name: str) -> None:
     result = call("samplers", name)
     assert result.exit_code == 0
@@ -52,7 +64,7 @@ def test_every_sampler_is_shown_with_its_source(name: str) -> None:
 
 
 def test_samplers_are_listed() -> None:
-    names = diffusion.sampler_names()
+    names = [*diffusion.sampler_names(), *diffusion.sampler_names(stochastic=True)]
     assert len(call("samplers").output.splitlines()) == len(names) + 1
     assert [entry["name"] for entry in json.loads(call("samplers", "--json").output)] == names
 

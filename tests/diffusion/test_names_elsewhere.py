@@ -24,13 +24,13 @@ def test_a_foreign_name_is_answered_by_a_sampler_there_is(name):
 @pytest.mark.parametrize(
     ("name", "answer"),
     [
-        ("euler_ancestral", "'euler' solves the ODE without noise"),
-        ("sample_dpmpp_2m_sde_gpu", "'dpmpp-2m' solves the ODE without noise"),
+        ("euler_a", "take 'euler-ancestral'"),
+        ("sample_dpmpp_2m_sde_gpu", "take 'dpmpp-2m-sde'"),
         ("DPM++ 2M Karras", r"take 'dpmpp-2m' and grid='karras'"),
-        ("DPM++ 3M SDE Exponential", "'dpmpp-3m' solves the ODE without noise"),
-        ("DPM2 a Karras", "'dpm2' solves the ODE without noise"),
+        ("DPM++ 3M SDE Exponential", "take 'dpmpp-3m-sde' and grid='exponential'"),
+        ("DPM2 a Karras", "take 'dpm2-ancestral' and grid='karras'"),
         ("UniPCMultistepScheduler", "take 'unipc2-bh2@diffusers'"),
-        ("EulerAncestralDiscreteScheduler", "'euler' solves the ODE without noise"),
+        ("EulerAncestralDiscreteScheduler", "take 'euler-ancestral'"),
         ("Heun Karras", r"take 'edm-heun' and grid='karras'"),
         ("unipc3 simple", r"take 'unipc3' and grid='simple'"),
         ("res_multistep", "take 'dpmpp-2m'"),

@@ -529,11 +529,9 @@ def test_a_misspelt_plus_plus_is_not_taken_for_another_solver():
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("euler_ancestral", "stochastic samplers are not here yet; 'euler' solves the ODE without noise"),
-        ("Euler a", "stochastic samplers are not here yet; 'euler'"),
-        ("DPM++ 2M SDE", "stochastic samplers are not here yet; 'dpmpp-2m'"),
-        ("dpmpp_2m_sde_karras", "stochastic samplers are not here yet; 'dpmpp-2m'"),
-        ("ddpm", "stochastic samplers are not here yet; 'ddim'"),
+        ("Euler a", "take 'euler-ancestral'$"),
+        ("DPM2 a Karras", r"take 'dpm2-ancestral' and grid='karras'"),
+        ("dpmpp_2m_sde_karras", "take 'dpmpp-2m-sde' and grid='karras' for the times"),
         ("DPM++ 2M Karras", "take 'dpmpp-2m' and grid='karras' for the times"),
         ("Heun", "take 'edm-heun'$"),
         ("LMS Karras", "take 'lms4' and grid='karras'"),

@@ -1,0 +1,1 @@
+"""Stochastic samplers: declarations with a strength, and plans whose noise level rises."""
