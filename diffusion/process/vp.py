@@ -71,7 +71,8 @@ class VP(NoiseSchedule):
 
         ``interpolation`` names the quantity that is linear between (and beyond) the t_i: ``"log-alpha"`` (that of
         DPM-Solver), ``"log-rho"`` (k-diffusion's and diffusers' map from σ to timesteps), ``"rho"`` (diffusers' map
-        from timesteps to σ) or ``"angle"``, arctan(σ/α), the only one for tables that end in ᾱ = 0.
+        from timesteps to σ), ``"variance"``, σ² (th_deis) or ``"angle"``, arctan(σ/α), the only one for tables that end
+        in ᾱ = 0.
 
         Raises
         ------

@@ -37,6 +37,11 @@ INTERPOLATIONS: dict[str, Interpolation] = {
     "log-alpha": Interpolation(integral_of_half_log_snr, half_log_snr_of_integral, lambda xp, q: 0.5 / xp.expm1(-q)),
     "log-rho": Interpolation(lambda xp, lam: -lam, lambda xp, q: -q, lambda xp, q: 0.0 * q - 1.0),
     "rho": Interpolation(lambda xp, lam: xp.exp(-lam), lambda xp, q: -xp.log(q), lambda xp, q: -1.0 / q),
+    "variance": Interpolation(
+        lambda xp, lam: 1.0 / (1.0 + xp.exp(2.0 * lam)),
+        lambda xp, q: 0.5 * (xp.log1p(-q) - xp.log(q)),
+        lambda xp, q: -0.5 / (q * (1.0 - q)),
+    ),
     "angle": Interpolation(
         lambda xp, lam: xp.atan(xp.exp(-lam)),
         lambda xp, q: xp.where(q < _RIGHT_ANGLE, -xp.log(xp.tan(q)), -float("inf") + 0.0 * q),
@@ -54,8 +59,8 @@ class VPTable(VP):
     half_log_snrs
         λ(t_0) … λ(t_{N−1}), strictly decreasing; the last may be −∞.
     interpolation
-        The quantity: ``"log-alpha"``, ``"log-rho"``, ``"rho"`` or ``"angle"``, arctan ρ, which alone is finite where
-        α = 0.
+        The quantity: ``"log-alpha"``, ``"log-rho"``, ``"rho"``, ``"variance"``, σ², or ``"angle"``, arctan ρ, which
+        alone of them serves where α = 0.
     t_start, t_end
         The range of sampling.
 

@@ -158,6 +158,7 @@ def test_a_table_passes_through_its_betas_and_is_linear_in_its_quantity_between(
     quantity = {
         "log-alpha": lambda t: np.log(schedule.alpha(t)),
         "log-rho": lambda t: np.log(schedule.rho(t)),
+        "variance": lambda t: schedule.sigma(t) ** 2,
         "rho": schedule.rho,
         "angle": lambda t: np.arctan2(schedule.sigma(t), schedule.alpha(t)),
     }[interpolation]

@@ -1,0 +1,420 @@
+"""The interface of DPM-Solver's code, ``dpm_solver_pytorch``, on our samplers.
+
+.. code-block:: python
+
+    from diffusion.adapters.dpm_solver import DPM_Solver, NoiseScheduleVP, model_wrapper
+
+    ns = NoiseScheduleVP("discrete", betas=betas)
+    solver = DPM_Solver(model_wrapper(model, ns), ns, algorithm_type="dpmsolver++")
+    x = solver.sample(noise, steps=20, order=2, skip_type="time_uniform", method="multistep")
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from diffusion import grids, guidance
+from diffusion.adapted import Adapted
+from diffusion.denoiser import Denoiser
+from diffusion.optional import require
+from diffusion.process.prediction import Kind
+from diffusion.process.schedule import NoiseSchedule
+from diffusion.process.vp import VP
+from diffusion.sample import SamplingError, trajectory
+from diffusion.samplers.catalogue import AnySampler
+from diffusion.samplers.catalogue import sampler as find_sampler
+from diffusion.samplers.ends import End, taper
+from diffusion.samplers.presets import TaperBelow
+from diffusion.samplers.sampler import Sampler
+from diffusion.samplers.singlestep import orders_for_calls, singlestep
+from diffusion.tuning.values import without_gradients
+from expint.arguments import choice, flag, function, instance, integer, number
+from expint.arrays import real_values
+from expint.backend import Array
+
+__all__ = ["DPM_Solver", "ModelFunction", "NoiseScheduleVP", "model_wrapper"]
+
+_KINDS: dict[str, Kind] = {"noise": "noise", "x_start": "data", "v": "velocity", "score": "score"}
+_LEAST_LAMBDA = -5.1  # below which tables are cut off
+_FEW = 10  # steps below which lower_order_final acts
+
+
+class NoiseScheduleVP:
+    """The noise schedule of DPM-Solver's code: a table, log α linear between t_i = (i + 1)/N, or β linear in t.
+
+    Parameters
+    ----------
+    schedule
+        "discrete" or "linear".
+    betas, alphas_cumprod
+        The table of "discrete": one of them. Times with λ < −5.1 are cut off, as there.
+    continuous_beta_0, continuous_beta_1
+        β(0) and β(1) of "linear".
+
+    Attributes
+    ----------
+    process
+        The same as ``diffusion.sample`` takes it.
+    T, total_N
+        The last time, and the number of times of the table.
+
+    Raises
+    ------
+    ValueError
+        If the name is another, or a table is missing, or given twice, or is none.
+    """
+
+    def __init__(
+        self,
+        schedule: str = "discrete",
+        betas: Any = None,
+        alphas_cumprod: Any = None,
+        continuous_beta_0: float = 0.1,
+        continuous_beta_1: float = 20.0,
+    ) -> None:
+        self.schedule = choice("schedule", schedule, ("discrete", "linear"))
+        self.T, self.total_N = 1.0, 1000
+        if schedule == "linear":
+            if betas is not None or alphas_cumprod is not None:
+                raise ValueError("expected no table with schedule='linear', received one; take schedule='discrete'")
+            self.process: NoiseSchedule = VP.linear(continuous_beta_0, continuous_beta_1)
+            return
+        if (betas is None) == (alphas_cumprod is None):
+            raise ValueError(
+                f"expected either betas or alphas_cumprod, received {'neither' if betas is None else 'both'}"
+            )
+        if betas is None:
+            table = np.log(real_values("alphas_cumprod", alphas_cumprod, ndim=1))
+        else:
+            table = np.cumsum(np.log1p(-real_values("betas", betas, ndim=1)))
+        kept = table - np.log(-np.expm1(table)) >= 2.0 * _LEAST_LAMBDA
+        self.total_N = int(np.count_nonzero(kept))
+        self.process = VP.from_alphas_cumprod(np.exp(table[kept]).tolist())
+
+    def marginal_log_mean_coeff(self, t: Array) -> Array:
+        """Return log α(t)."""
+        xp: Any = np if isinstance(t, float | np.ndarray) else require("torch")
+        return xp.log(self.process.alpha(t))
+
+    def marginal_alpha(self, t: Array) -> Array:
+        """Return α(t)."""
+        return self.process.alpha(t)
+
+    def marginal_std(self, t: Array) -> Array:
+        """Return σ(t)."""
+        return self.process.sigma(t)
+
+    def marginal_lambda(self, t: Array) -> Array:
+        """Return λ(t) = log(α/σ)."""
+        return self.process.half_log_snr(t)
+
+    def inverse_lambda(self, lamb: Array) -> Array:
+        """Return the time at which λ is ``lamb``."""
+        return self.process.time(lamb)
+
+
+@dataclass(frozen=True, eq=False)
+class ModelFunction:
+    """What `model_wrapper` returns: the noise as a function of (x, t), and the `Denoiser` that it is made of."""
+
+    denoiser: Denoiser
+
+    def __call__(self, x: Array, t_continuous: Array) -> Array:
+        """Return the noise at ``x`` and one time for all of the batch."""
+        return self.denoiser.predict(x, float(t_continuous.reshape(-1)[0]), "noise")
+
+
+def model_wrapper(
+    model: Callable[..., Array],
+    noise_schedule: NoiseScheduleVP,
+    model_type: str = "noise",
+    model_kwargs: Mapping[str, Any] | None = None,
+    guidance_type: str = "uncond",
+    condition: Any = None,
+    unconditional_condition: Any = None,
+    guidance_scale: float = 1.0,
+    classifier_fn: Callable[..., Array] | None = None,
+    classifier_kwargs: Mapping[str, Any] | None = None,
+) -> ModelFunction:
+    r"""Return a model of any of DPM-Solver's conventions as the noise that it predicts at (x, t).
+
+    Parameters
+    ----------
+    model
+        Called as model(x, t_input, \*\*model_kwargs), or model(x, t_input, cond, \*\*model_kwargs) with a condition.
+        t_input is t, of a table 1000 (t − 1/N), whatever N is: the index where N = 1000.
+    noise_schedule
+        The schedule.
+    model_type
+        What it predicts: "noise", "x_start", "v" or "score".
+    guidance_type
+        "uncond", "classifier" or "classifier-free", whose two predictions are made by one call of twice the batch.
+    condition, unconditional_condition, guidance_scale
+        Of the guidance.
+    classifier_fn, classifier_kwargs
+        log p(c | x) as classifier_fn(x, t_input, condition, \*\*classifier_kwargs), differentiable by torch.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a name is unknown, or something is no function.
+    """
+    function("model", model, "(x, t_input, …)")
+    instance("noise_schedule", noise_schedule, NoiseScheduleVP, "a NoiseScheduleVP of this module")
+    predicts = _KINDS[choice("model_type", model_type, _KINDS)]
+    choice("guidance_type", guidance_type, ("uncond", "classifier", "classifier-free"))
+    scale, process = number("guidance_scale", guidance_scale), noise_schedule.process
+    count = noise_schedule.total_N if noise_schedule.schedule == "discrete" else None
+    both = guidance_type == "classifier-free" and scale != 1.0 and unconditional_condition is not None
+    conditions = (condition if guidance_type == "classifier-free" else None, unconditional_condition if both else None)
+    network: Any = _Model(model, dict(model_kwargs or {}), *conditions, scale)
+    denoiser = Denoiser(network if count is None else _Label(network, count), predicts, process)
+    if guidance_type == "classifier":
+        function("classifier_fn", classifier_fn, "(x, t_input, condition)", "pass log p(c | x)")
+        gradient = _Gradient(classifier_fn, condition, dict(classifier_kwargs or {}), count)
+        denoiser = guidance.classifier_guided(denoiser, gradient, scale)
+    return ModelFunction(denoiser)
+
+
+class DPM_Solver:
+    """DPM-Solver and DPM-Solver++ by the arguments of their code.
+
+    Parameters
+    ----------
+    model_fn
+        What `model_wrapper` returns, or a function (x, t) ↦ noise with t of shape (batch,).
+    noise_schedule
+        The schedule.
+    algorithm_type
+        "dpmsolver++" or "dpmsolver".
+    correcting_x0_fn
+        "dynamic_thresholding", or a function (x₀, t) ↦ x₀; with "dpmsolver++" only.
+    thresholding_max_val, dynamic_thresholding_ratio
+        Of the dynamic thresholding.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a name is unknown, or the data are to be corrected with "dpmsolver", which does not use them.
+    """
+
+    def __init__(
+        self,
+        model_fn: Callable[[Array, Array], Array],
+        noise_schedule: NoiseScheduleVP,
+        algorithm_type: str = "dpmsolver++",
+        correcting_x0_fn: str | Callable[[Array, float], Array] | None = None,
+        *,
+        thresholding_max_val: float = 1.0,
+        dynamic_thresholding_ratio: float = 0.995,
+    ) -> None:
+        instance("noise_schedule", noise_schedule, NoiseScheduleVP, "a NoiseScheduleVP of this module")
+        self.algorithm_type = choice("algorithm_type", algorithm_type, ("dpmsolver++", "dpmsolver"))
+        self.noise_schedule = noise_schedule
+        function("model_fn", model_fn, "(x, t) ↦ noise")
+        if isinstance(model_fn, ModelFunction):
+            denoiser = model_fn.denoiser
+        else:
+            denoiser = Denoiser(model_fn, "noise", noise_schedule.process)
+        if correcting_x0_fn is not None and algorithm_type == "dpmsolver":
+            raise ValueError(
+                "expected correcting_x0_fn with algorithm_type='dpmsolver++', received 'dpmsolver', whose steps do not "
+                "use the data"
+            )
+        if correcting_x0_fn == "dynamic_thresholding":
+            denoiser = guidance.thresholded(denoiser, dynamic_thresholding_ratio, thresholding_max_val)
+        elif correcting_x0_fn is not None:
+            remedy = "pass 'dynamic_thresholding' or a function"
+            denoiser = guidance.corrected(denoiser, function("correcting_x0_fn", correcting_x0_fn, "(x₀, t)", remedy))
+        self.denoiser = denoiser
+
+    def sample(
+        self,
+        x: Array,
+        steps: int = 20,
+        t_start: float | None = None,
+        t_end: float | None = None,
+        order: int = 2,
+        skip_type: str = "time_uniform",
+        method: str = "multistep",
+        lower_order_final: bool = True,
+        denoise_to_zero: bool = False,
+        solver_type: str = "dpmsolver",
+        *,
+        return_intermediate: bool = False,
+        exact: bool = True,
+        sampler: str | AnySampler | None = None,
+    ) -> Any:
+        """Return the state at ``t_end`` from ``x`` at ``t_start``.
+
+        Parameters
+        ----------
+        x
+            The state; at T it is standard normal noise.
+        steps
+            The number of calls of the model.
+        t_start, t_end
+            Times; T and 1/N if they are not given.
+        order
+            1, 2 or 3.
+        skip_type
+            How times are laid out: "time_uniform", "logSNR" or "time_quadratic".
+        method
+            "multistep", "singlestep", or "singlestep_fixed".
+        lower_order_final
+            Whether "multistep" lowers its order in the last steps of less than ten.
+        denoise_to_zero
+            Whether a further call leads to σ = 0.
+        solver_type
+            "dpmsolver", with φ₁/2 for φ₂, or "taylor", with φ₂ itself.
+        return_intermediate
+            Whether the states of all steps are returned as well.
+        exact
+            Whether "multistep" of order 3 is of that order; False leaves out a factor 2, as the origin does, and is of
+            order 2.
+        sampler
+            Another sampler instead, for these times; ``order``, ``method`` and ``solver_type`` are then its own affair.
+
+        Returns
+        -------
+        array or tuple
+            The last state; with ``return_intermediate`` (last, list of all, the first among them).
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a name is unknown, there are fewer steps than the order, or no such combination exists.
+        """
+        process = self.noise_schedule.process
+        begin = self.noise_schedule.T if t_start is None else number("t_start", t_start, above=0.0)
+        end = 1.0 / self.noise_schedule.total_N if t_end is None else number("t_end", t_end, above=0.0)
+        ranged: Any = replace(process, t_start=begin, t_end=end)  # type: ignore[type-var]
+        order, steps = integer("order", order, most=3), integer("steps", steps)
+        clock, power = _clock(skip_type)
+        if sampler is not None:
+            chosen, count = find_sampler(sampler), steps
+            times = grids.power(steps, power, clock, schedule=ranged)
+        else:
+            choice("method", method, ("multistep", "singlestep", "singlestep_fixed"))
+            choice("solver_type", solver_type, ("dpmsolver", "taylor"))
+            asked = (self.algorithm_type == "dpmsolver++", order, solver_type == "taylor")
+            if method == "multistep":
+                if steps < order:
+                    raise ValueError(f"expected at least as many steps as the order, {order}, received {steps}")
+                chosen = _multistep(*asked, lowered=flag("lower_order_final", lower_order_final), exact=exact)
+                times = grids.power(steps, power, clock, schedule=ranged)
+            else:
+                chosen, count = _singlestep(*asked, steps, clock, power, fixed=method == "singlestep_fixed")
+                times = chosen.grid(count, ranged)
+        if flag("denoise_to_zero", denoise_to_zero):
+            times = np.append(times, 0.0)
+        with without_gradients():
+            denoiser = _on(self.denoiser, ranged)
+            run = trajectory(denoiser, x, sampler=chosen, grid=times, start="state")
+        if not run.success:
+            raise SamplingError(run)
+        last = run.y[-1, ...]
+        return (last, [run.y[i, ...] for i in range(len(run.t))]) if return_intermediate else last
+
+
+def _clock(skip_type: str) -> tuple[str, float]:
+    """Return the clock and the power of a grid."""
+    known = {"time_uniform": ("t", 1.0), "logSNR": ("lambda", 1.0), "time_quadratic": ("t", 2.0)}
+    return known[choice("skip_type", skip_type, known)]
+
+
+def _multistep(data: bool, order: int, taylor: bool, *, lowered: bool, exact: bool) -> Sampler:
+    prefix = "dpmpp-" if data else "dpm"
+    end = TaperBelow(taper(order).orders, below=_FEW) if lowered else End()
+    if order == 1:
+        name = "dpm1"
+    else:
+        published = not (taylor or (order == 3 and flag("exact", exact)))
+        name = f"{prefix}{order}m{'@dpm-solver' if published else ''}"
+    found: Any = find_sampler(name, end=end)
+    return found
+
+
+def _singlestep(
+    data: bool, order: int, taylor: bool, calls: int, clock: str, power: float, *, fixed: bool
+) -> tuple[Sampler, int]:
+    """Return the sampler and its number of steps."""
+    if power != 1.0:
+        raise ValueError(
+            "expected skip_type 'time_uniform' or 'logSNR' with a singlestep method, received 'time_quadratic', in "
+            "which its inner points do not lie here; take method='multistep'"
+        )
+    whole = calls // order
+    if not whole:
+        raise ValueError(f"expected at least as many steps as the order, {order}, received {calls}")
+    orders = [order] * whole if fixed else orders_for_calls(calls, order)
+    gauge = "data" if data else "noise"
+    return singlestep(orders, gauge, collocated=taylor, uniform=clock), len(orders)
+
+
+def _on(denoiser: Denoiser, schedule: NoiseSchedule) -> Denoiser:
+    """Return the denoiser on its schedule with other ends."""
+    source = getattr(denoiser, "source", None)
+    changes: dict[str, Any] = {"schedule": schedule}
+    if source is not None:
+        changes["source"] = _on(source, schedule)
+    return replace(denoiser, **changes)
+
+
+@dataclass(frozen=True, eq=False)
+class _Label(Adapted):
+    """A network that is told 1000 (t − 1/N)."""
+
+    count: int
+
+    def time(self, t: Array) -> Array:
+        """Return the label."""
+        return (t - 1.0 / self.count) * 1000.0
+
+
+@dataclass(frozen=True, eq=False)
+class _Model:
+    """The model with its condition, and guided by the unconditional one if there is one."""
+
+    model: Callable[..., Array]
+    kwargs: Mapping[str, Any]
+    condition: Any
+    unconditional: Any
+    scale: float
+
+    def __call__(self, x: Array, t: Array) -> Array:
+        """Return its output."""
+        if self.condition is None:
+            return self.model(x, t, **self.kwargs)
+        if self.unconditional is None:
+            return self.model(x, t, self.condition, **self.kwargs)
+        torch = require("torch")
+        pairs = (torch.cat(pair) for pair in ((x, x), (t, t), (self.unconditional, self.condition)))
+        without, output = self.model(*pairs, **self.kwargs).chunk(2)
+        guided: Array = without + self.scale * (output - without)
+        return guided
+
+
+@dataclass(frozen=True, eq=False)
+class _Gradient:
+    """∇ₓ log p(c | x) of a classifier."""
+
+    classifier: Any
+    condition: Any
+    kwargs: Mapping[str, Any]
+    count: int | None
+
+    def __call__(self, x: Array, t: float) -> Array:
+        """Return the gradient."""
+        torch = require("torch")
+        label = t if self.count is None else (t - 1.0 / self.count) * 1000.0
+        told = torch.full((x.shape[0],), label, dtype=x.dtype, device=x.device)
+        with torch.enable_grad():
+            at = x.detach().requires_grad_()
+            log_probability = self.classifier(at, told, self.condition, **self.kwargs)
+            (found,) = torch.autograd.grad(log_probability.sum(), at)
+        return found

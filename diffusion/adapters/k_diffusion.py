@@ -1,0 +1,290 @@
+"""Our samplers as functions of k-diffusion and ComfyUI: ``sample_<name>(model, x, sigmas, …)``.
+
+.. code-block:: python
+
+    from diffusion.adapters import k_diffusion
+
+    x = k_diffusion.sample_unipc3(model, x, sigmas, extra_args={"cond": c})
+
+``model(x, sigma, **extra_args)`` returns the data x₀ that it predicts at x = x₀ + σ ε, sigma being of shape (batch,).
+Models of flow matching are those of x = (1 − σ) x₀ + σ ε. There is a function for every deterministic sampler by its
+name, "-" written "_" and "@" written "_at_"; `sampler_function` makes one of any sampler, and `sigmas` the list of
+noise levels of any grid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+
+import expint
+from diffusion.adapters.host_schedules import AtNodes, HostLevels, schedule_of, sigmas, startable
+from diffusion.denoiser import Denoiser
+from diffusion.diagnosis import FirstData, warn_off_scale
+from diffusion.process.schedule import EDM, FlowMatching, NoiseSchedule
+from diffusion.running import run_sampler
+from diffusion.sample import SamplingError
+from diffusion.samplers.catalogue import AnySampler, sampler_names
+from diffusion.samplers.catalogue import sampler as find_sampler
+from diffusion.samplers.fitted import FittedSampler
+from diffusion.samplers.laid_out import laid_out
+from diffusion.samplers.sampler import Sampler
+from diffusion.tuning.values import without_gradients
+from expint.arguments import flag, function, seen
+from expint.arrays import real_values
+from expint.backend import Array
+
+__all__ = ["SamplerFunction", "is_flow", "sampler_function", "schedule_of", "sigmas"]  # and sample_* of __dir__
+
+_PREFIX = "sample_"
+_LITTLE = 0.1  # a noise level that changes the scale of no data
+
+
+def sampler_function(sampler: str | AnySampler, *, flow: bool | None = None) -> SamplerFunction:
+    """Return the function (model, x, sigmas, extra_args, callback, disable) ↦ x that runs a sampler.
+
+    Parameters
+    ----------
+    sampler
+        A name, a ``Sampler``, or a ``FittedSampler`` such as ``diffusion.load_sampler`` returns.
+    flow
+        Whether models are those of flow matching; None asks each model, see `is_flow`.
+
+    Raises
+    ------
+    ValueError
+        If no sampler has this name.
+    TypeError
+        If ``flow`` is no truth value.
+    """
+    return SamplerFunction(find_sampler(sampler), None if flow is None else flag("flow", flow))
+
+
+@dataclass(frozen=True, eq=False)
+class SamplerFunction:
+    """A sampler as a function of k-diffusion; `sampler_function` makes it.
+
+    Attributes
+    ----------
+    sampler
+        The sampler.
+    flow
+        Whether models are those of flow matching; None asks each model.
+    """
+
+    sampler: AnySampler
+    flow: bool | None = None
+
+    @property
+    def __name__(self) -> str:
+        """The name of the function."""
+        return _PREFIX + _spelt(self.sampler.name)
+
+    def __repr__(self) -> str:
+        return f"<{self.__name__}(model, x, sigmas, extra_args=None, callback=None, disable=None)>"
+
+    def __call__(
+        self,
+        model: Callable[..., Array],
+        x: Array,
+        sigmas: Any,
+        extra_args: Mapping[str, Any] | None = None,
+        callback: Callable[[dict[str, Any]], Any] | None = None,
+        disable: bool | None = None,
+        *,
+        flow: bool | None = None,
+    ) -> Array:
+        r"""Return the state at the last of the noise levels, from the state ``x`` at the first.
+
+        The equation is :math:`dx/dσ = (x - x_0(x, σ))/σ`, for flow matching too.
+
+        Parameters
+        ----------
+        model
+            Called as model(x, sigma, \*\*extra_args) with sigma of shape (batch,), in single precision at least. It
+            returns the data that it predicts, like x.
+        x
+            The state at ``sigmas[0]``, (batch, …): noise times that, and the data of image-to-image if there are.
+        sigmas
+            Noise levels that decrease to a positive one or 0; of flow matching from 1 at most. A repeated level is a
+            step of length 0 and left out. Levels that increase from a positive one run from data to noise.
+        extra_args
+            Further arguments of the model.
+        callback
+            Called at each step, once its first call of the model is made, with a dictionary: ``i`` its number, ``x``
+            the point at which the model was called, ``sigma`` and ``sigma_hat`` its level, as in ``sigmas``, and
+            ``denoised`` what was predicted. What it returns is not looked at.
+        disable
+            True for no progress bar; None for one where tqdm is installed.
+        flow
+            Whether the model is one of flow matching, whatever was said before.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For arguments that make no sense, before any call of the model; for levels that are not those of a fitted
+            sampler, too.
+        diffusion.SamplingError
+            If the state becomes non-finite.
+
+        Notes
+        -----
+        No gradients are recorded, as in k-diffusion. A sampler whose history lies in t has it in σ here. Runs of flow
+        matching from σ = 1 begin at 0.9999 with samplers that need the data at the start.
+        """
+        function("model", model, "(x, sigma, **extra_args)")
+        if callback is not None:
+            function("callback", callback, "(dictionary)")
+        wanted = self.flow if flow is None else flag("flow", flow)
+        wanted = is_flow(model) if wanted is None else wanted
+        levels = real_values("sigmas", sigmas, ndim=1)
+        kept = np.flatnonzero(np.append(True, np.diff(levels) != 0.0)) if levels.size else np.empty(0, int)
+        if kept.size < 2:  # no step
+            return x
+        run = _laid_out(self.sampler, levels[kept], flow=wanted)
+        watched = model
+        if callback is not None:
+            watched = _watched(model, callback, run.plan, [sigmas[i] for i in kept.tolist()])
+        shown = find_spec("tqdm") is not None if disable is None else not flag("disable", disable)
+        with without_gradients():
+            return run.make(watched, x, extra_args or {}, shown)
+
+
+def is_flow(model: Any) -> bool:
+    """Whether the data are those of flow matching: ComfyUI says so in a ``model_sampling`` of its class CONST.
+
+    It is looked for in the model, and in its ``inner_model``, and in that of this one.
+    """
+    for _ in range(4):
+        sampling = getattr(model, "model_sampling", None)
+        if sampling is not None:
+            return "CONST" in {base.__name__ for base in type(sampling).__mro__}
+        model = getattr(model, "inner_model", None)
+    return False
+
+
+def __getattr__(name: str) -> SamplerFunction:
+    """Return the function of a sampler by its name.
+
+    Raises
+    ------
+    AttributeError
+        If there is none.
+    """
+    if not name.startswith(_PREFIX):
+        raise AttributeError(
+            f"expected a name of {__name__} such as 'sample_unipc3', received {name!r}; dir() lists them"
+        )
+    asked = name.removeprefix(_PREFIX)
+    known = {_spelt(own): own for own in sampler_names()}
+    try:
+        return sampler_function(known.get(asked, asked.replace("_at_", "@").replace("_", "-")))
+    except ValueError as unknown:
+        raise AttributeError(f"expected {_PREFIX} and the name of a sampler, received {name!r}: {unknown}") from None
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *(_PREFIX + _spelt(name) for name in sampler_names())])
+
+
+def _spelt(name: str) -> str:
+    """Return the name of a sampler as one of Python."""
+    return name.replace("@", "_at_").replace("-", "_")
+
+
+@dataclass(frozen=True)
+class _Run:
+    """A run that is laid out: its plan on a schedule, and the sampler that made it.
+
+    ``scales`` are α at its first and last state, by which states are multiplied and divided: 1 but for fitted samplers
+    of other processes, of which hosts know x/α. ``to_data`` says whether the last state has little noise, so that it
+    can be judged by the scale of the data.
+    """
+
+    schedule: NoiseSchedule
+    sampler: Sampler | FittedSampler
+    plan: expint.Plan
+    scales: tuple[float, float] = (1.0, 1.0)
+    to_data: bool = True
+
+    def make(self, model: Callable[..., Array], x: Array, extra_args: Mapping[str, Any], shown: bool) -> Array:
+        """Return the last state."""
+        first: list[FirstData] = []
+        network = HostLevels(model, self.schedule) if isinstance(self.schedule, AtNodes) else model
+        denoiser = Denoiser(network, "data", self.schedule, extra_args)
+        begin, end = self.scales
+        x = x if begin == 1.0 else begin * x
+        last = [len(self.plan.steps) - 1]
+        run = run_sampler(denoiser, x, self.plan, self.sampler, "state", last, None, shown, first=first)
+        if not run.success:
+            raise SamplingError(run)
+        final = (warn_off_scale(run, denoiser, first, self.plan) if self.to_data else run).y[-1, ...]
+        return final if end == 1.0 else final / end
+
+
+def _laid_out(sampler: AnySampler, levels: np.ndarray, *, flow: bool) -> _Run:
+    falls, ends = np.diff(levels), (float(levels.min()), float(levels.max()))
+    one_way = np.all(falls < 0.0) or (np.all(falls > 0.0) and ends[0] > 0.0)
+    if not np.all(np.isfinite(levels)) or not one_way or ends[0] < 0.0 or (flow and ends[1] > 1.0 + 1e-6):
+        raise ValueError(
+            f"expected noise levels that decrease to a positive one or 0{', from 1 at most' if flow else ''}, or "
+            f"increase from a positive one, received {seen(levels.tolist())}; sort them"
+        )
+    if isinstance(sampler, FittedSampler):
+        return _fitted(sampler, levels, flow=flow)
+    down = falls[0] < 0.0
+    times = np.minimum(levels, 1.0) if flow else levels
+    times = times if down else times[::-1]
+    last = float(times[times > 0.0][-1])
+    last = last if last < times[0] else 0.5 * last  # of one step to σ = 0; a schedule has two ends
+    schedule: NoiseSchedule = FlowMatching(t_start=times[0], t_end=last) if flow else EDM(last, times[0])
+    if flow:
+        times = startable(sampler, schedule, times)
+    if not down:
+        chosen: Any = sampler.backwards(schedule, times)
+        return _Run(schedule, chosen, chosen.plan(schedule, times[::-1]), to_data=False)
+    chosen, times, to_zero = laid_out(schedule, sampler, None, times)
+    plan = chosen.plan(schedule, times, to_zero=to_zero)
+    return _Run(schedule, chosen, plan, to_data=float(levels[-1]) <= _LITTLE)
+
+
+def _fitted(sampler: FittedSampler, levels: np.ndarray, *, flow: bool) -> _Run:
+    """Return the run of a fitted sampler, whose rows are for one schedule, if the ``levels`` are its own."""
+    schedule = AtNodes(sampler.schedule, flow)
+    own = schedule.levels(sampler)
+    if own.shape != levels.shape or not np.allclose(levels, own, rtol=1e-5, atol=1e-7):
+        raise ValueError(
+            f"{sampler.name}: expected the noise levels that its rows are for, {seen(own.tolist(), 200)}, received "
+            f"{seen(levels.tolist(), 200)}; take these: k_diffusion.sigmas(sampler)"
+        )
+    begin, end = schedule.norm(sampler.nodes[[0, -1]]).tolist()
+    return _Run(schedule, sampler, sampler.plan_on(schedule), (begin, end), float(levels[-1]) <= _LITTLE)
+
+
+def _watched(
+    model: Callable[..., Array], callback: Callable[[dict[str, Any]], Any], plan: expint.Plan, levels: list[Any]
+) -> Callable[..., Array]:
+    """Return the ``model``, those of whose calls that start a step of the ``plan`` are told to the ``callback``."""
+    starts = _starts(plan)
+
+    def call(x: Array, sigma: Array, **extra_args: Any) -> Array:
+        denoised = model(x, sigma, **extra_args)
+        i = next(starts, None)
+        if i is not None:
+            level = levels[i]
+            callback({"x": x, "i": i, "sigma": level, "sigma_hat": level, "denoised": denoised})
+        return denoised
+
+    return call
+
+
+def _starts(plan: expint.Plan) -> Iterator[int | None]:
+    """Yield for each evaluation of the ``plan`` the number of the step that starts with it; None for inner ones."""
+    for i, step in enumerate(plan.steps):
+        called = [t for t, row in zip(step.times, step.rows) if row.evaluate]
+        last = len(called) - 1
+        yield from (i if n == last and t == step.times[-1] else None for n, t in enumerate(called))
