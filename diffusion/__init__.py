@@ -7,6 +7,7 @@ is a network with what it predicts and its noise schedule. Importing this packag
 
 from diffusion import adapters, grids, guidance, models
 from diffusion.denoiser import Denoiser
+from diffusion.inversion import Latent, invert, reversible
 from diffusion.moved import MOVED
 from diffusion.process import clock, gauge
 from diffusion.process.clock import Clock
@@ -44,6 +45,7 @@ __all__ = [
     "FittedSampler",
     "FlowMatching",
     "Gauge",
+    "Latent",
     "NoiseSchedule",
     "OffScaleWarning",
     "Report",
@@ -64,9 +66,11 @@ __all__ = [
     "gauge",
     "grids",
     "guidance",
+    "invert",
     "load_sampler",
     "models",
     "orders_for_calls",
+    "reversible",
     "sample",
     "sampler",
     "sampler_names",

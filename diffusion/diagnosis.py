@@ -17,6 +17,7 @@ from diffusion.keeping import kept_of_values
 from diffusion.process.prediction import coefficients
 from diffusion.process.schedule import NoiseSchedule
 from expint.backend import Array, array_namespace, is_jax, to_numpy
+from expint.run import over_plan, run_states
 
 __all__ = ["FirstData", "OffScaleWarning", "diagnosed", "first_data", "warn_off_scale"]
 
@@ -197,12 +198,16 @@ class _NonFiniteOutput(FloatingPointError):
 
 
 def diagnosed(
-    run: expint.Solution, plan: expint.Plan, predict: Callable[[float, Array], Array], x: Array
+    run: expint.Solution,
+    plan: expint.Plan,
+    predict: Callable[[float, Array], Array],
+    x: Array,
+    earlier: tuple[Array, ...] = (),
 ) -> expint.Solution:
     """Return a non-finite run with the states before it failed, and a message that says which call failed.
 
     Looking at every output would cost a synchronisation per call, so that it is done only now, in a second run from
-    the same state ``x``.
+    the same state ``x``, and those ``earlier`` than it.
     """
     calls = 0
 
@@ -217,7 +222,7 @@ def diagnosed(
         return output
 
     try:
-        expint.run_plan(plan, checked, x, name=run.method)
+        run_states(over_plan(plan, checked, x, earlier=earlier), x, len(plan.steps) - 1, name=run.method)
     except _NonFiniteOutput as found:
         before: expint.Solution = found.solution  # type: ignore[attr-defined]
         return replace(before, status=run.status, message=str(found))
