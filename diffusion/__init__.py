@@ -7,6 +7,7 @@ is a network with what it predicts and its noise schedule. Importing this packag
 
 from diffusion import adapters, grids, guidance, models, noise
 from diffusion.denoiser import Denoiser
+from diffusion.inversion import Latent, invert, reversible
 from diffusion.moved import MOVED
 from diffusion.noise.moments import moments
 from diffusion.process import clock, gauge
@@ -51,6 +52,7 @@ __all__ = [
     "FittedSampler",
     "FlowMatching",
     "Gauge",
+    "Latent",
     "NoiseSchedule",
     "OffScaleWarning",
     "Report",
@@ -75,11 +77,13 @@ __all__ = [
     "gauge",
     "grids",
     "guidance",
+    "invert",
     "load_sampler",
     "models",
     "moments",
     "noise",
     "orders_for_calls",
+    "reversible",
     "sample",
     "sampler",
     "sampler_names",

@@ -17,6 +17,7 @@ from diffusion.keeping import kept_of_values
 from diffusion.process.prediction import coefficients
 from diffusion.process.schedule import NoiseSchedule
 from expint.backend import Array, array_namespace, is_jax, to_numpy
+from expint.run import over_plan, run_states
 
 __all__ = ["FirstData", "OffScaleWarning", "diagnosed", "first_data", "warn_off_scale"]
 
@@ -202,11 +203,12 @@ def diagnosed(
     predict: Callable[[float, Array], Array],
     x: Array,
     noise: Callable[[float], Sequence[Array | None]] | None = None,
+    earlier: tuple[Array, ...] = (),
 ) -> expint.Solution:
     """Return a non-finite run with the states before it failed, and a message that says which call failed.
 
     Looking at every output would cost a synchronisation per call, so that it is done only now, in a second run from
-    the same state ``x`` and with the same ``noise``.
+    the same state ``x`` and those ``earlier`` than it, with the same ``noise``.
     """
     calls = 0
 
@@ -221,7 +223,8 @@ def diagnosed(
         return output
 
     try:
-        expint.run_plan(plan, checked, x, name=run.method, noise=noise)
+        again = over_plan(plan, checked, x, earlier=earlier, noise=noise)
+        run_states(again, x, len(plan.steps) - 1, name=run.method)
     except _NonFiniteOutput as found:
         before: expint.Solution = found.solution  # type: ignore[attr-defined]
         return replace(before, status=run.status, message=str(found))

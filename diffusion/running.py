@@ -19,7 +19,7 @@ from expint.lower import without_corrected
 from expint.run import Accepted, over_plan, run_states
 from expint.run.compiled import can_scatter, scattered_states
 
-__all__ = ["run_sampler"]
+__all__ = ["SamplingError", "final", "final_states", "run_sampler"]
 
 
 def run_sampler(
@@ -34,6 +34,7 @@ def run_sampler(
     predictions: dict[float, Array] | None = None,
     first: list[FirstData] | None = None,
     rng: Any = None,
+    earlier: tuple[Array, ...] = (),
 ) -> expint.Solution:
     """Run the ``plan`` of a ``sampler`` from ``state``, and say what is wrong with a run that becomes non-finite.
 
@@ -53,6 +54,8 @@ def run_sampler(
         Where the size of the data that the first call implies is entered, if it is wanted.
     rng
         As in ``diffusion.sample``.
+    earlier
+        What beside ``state`` a plan begins with that looks at two states; see ``expint.run.over_plan``.
 
     Raises
     ------
@@ -79,7 +82,9 @@ def run_sampler(
             evaluate = _noted(evaluate, factors, sampler, denoiser, first, start == "noise", later)
         if scattered and keep == [last] and callback is None:
             plan_run = without_corrected(plan_run)  # intermediate states are unobserved unless the network raises
-        return scattered_states(plan_run, evaluate, x) if scattered else over_plan(plan_run, evaluate, x, noise=draws())
+        if scattered:
+            return scattered_states(plan_run, evaluate, x)
+        return over_plan(plan_run, evaluate, x, earlier=earlier, noise=draws())
 
     def states() -> Iterator[Accepted]:
         scattered = can_scatter(plan, x)
@@ -110,7 +115,64 @@ def run_sampler(
     if run.success:
         return run
     plan_run, evaluate, _ = _evaluation(sampler, denoiser, plan, x)
-    return diagnosed(run, plan_run, evaluate, x, draws())
+    return diagnosed(run, plan_run, evaluate, x, draws(), earlier)
+
+
+class SamplingError(FloatingPointError):
+    """A run met inf or nan; the message says which network call gave it first, at which t, for which samples.
+
+    A second run with a check after every call locates it. Checking always would make the host wait for the device at
+    every step.
+
+    Attributes
+    ----------
+    solution
+        The run up to there: ``expint.Solution`` with times and states.
+    """
+
+    def __init__(self, solution: expint.Solution) -> None:
+        super().__init__(solution.message)
+        self.solution = solution
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return how to make it again, as a pool of processes does with what its workers raise."""
+        return type(self), (self.solution,), self.__dict__
+
+
+def final_states(
+    denoiser: Denoiser,
+    state: Array,
+    plan: expint.Plan,
+    sampler: Sampler | FittedSampler,
+    count: int,
+    callback: Callable[[float, Array], None] | None,
+    progress: bool,
+    earlier: tuple[Array, ...] = (),
+) -> tuple[Array, ...]:
+    """Return the last ``count`` states of a run from a ``state`` as it is; see `run_sampler`.
+
+    Raises
+    ------
+    SamplingError
+        If a state becomes non-finite.
+    """
+    last = len(plan.steps) - 1
+    keep = list(range(last + 1 - count, last + 1))
+    run = run_sampler(denoiser, state, plan, sampler, "state", keep, callback, progress, earlier=earlier)
+    return tuple(final(run).y[i, ...] for i in range(-count, 0))
+
+
+def final(run: expint.Solution) -> expint.Solution:
+    """Return a run that succeeded.
+
+    Raises
+    ------
+    SamplingError
+        If it did not.
+    """
+    if not run.success:
+        raise SamplingError(run)
+    return run
 
 
 def _check(denoiser: Denoiser, state: Array, sampler: Sampler | FittedSampler, start: str) -> None:

@@ -8,45 +8,25 @@ from typing import Any, Literal
 import numpy as np
 
 import expint
-from diffusion.checks import check_watchers, lay_out
+from diffusion.checks import check_denoiser, check_watchers, lay_out
 from diffusion.denoiser import Denoiser
 from diffusion.dense import with_dense_output
 from diffusion.diagnosis import FirstData, OffScaleWarning, warn_off_scale
-from diffusion.running import run_sampler
+from diffusion.inversion import Latent, begun_by
+from diffusion.running import SamplingError, final, run_sampler
 from diffusion.samplers.catalogue import AnySampler
 from diffusion.samplers.catalogue import sampler as find_sampler
 from diffusion.samplers.fitted import FittedSampler
 from diffusion.samplers.sampler import Sampler
-from diffusion.stability import UnstableWarning, warn_unstable
+from diffusion.stability import UnstableWarning, warn_of_latents, warn_unstable
 from expint.backend import Array
 
 __all__ = ["OffScaleWarning", "SamplingError", "UnstableWarning", "encode", "sample", "trajectory"]
 
 
-class SamplingError(FloatingPointError):
-    """A run met inf or nan; the message says which network call gave it first, at which t, for which samples.
-
-    A second run with a check after every call locates it. Checking always would make the host wait for the device at
-    every step.
-
-    Attributes
-    ----------
-    solution
-        The run up to there: ``expint.Solution`` with times and states.
-    """
-
-    def __init__(self, solution: expint.Solution) -> None:
-        super().__init__(solution.message)
-        self.solution = solution
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Return how to make it again, as a pool of processes does with what its workers raise."""
-        return type(self), (self.solution,), self.__dict__
-
-
 def sample(
     denoiser: Denoiser,
-    noise: Array,
+    noise: Array | Latent,
     *,
     sampler: str | AnySampler = "auto",
     steps: int | None = None,
@@ -63,7 +43,8 @@ def sample(
     denoiser
         The network with what it predicts and its schedule.
     noise
-        Standard normal noise of shape (batch, …), NumPy or torch. A sample depends on its own noise only.
+        Standard normal noise of shape (batch, …), NumPy or torch. A sample depends on its own noise only. Or the
+        `Latent` of an inversion, which knows its sampler and times: they may be left out, and no others are taken.
     sampler
         A name (see ``diffusion.sampler_names()``), a ``Sampler`` or a ``FittedSampler``. "auto" is the rule that
         chooses grid and orders by the number of steps and the schedule, and does best at few calls.
@@ -123,12 +104,22 @@ def sample(
     >>> bool(np.allclose(diffusion.sample(exact, noise, steps=10), noise, atol=1e-3))
     True
     """
-    plan, chosen = _planned(denoiser, sampler, steps, grid)
+    first: list[FirstData] = []
+    earlier: tuple[Array, ...] = ()
+    if isinstance(noise, Latent):
+        _check_begun(denoiser, start)
+        plan, own = begun_by(denoiser, noise, sampler, steps, grid)
+        chosen: Sampler | FittedSampler = own
+        start_time = float(noise.times[0])
+        noise, earlier, start = noise.noise * denoiser.schedule.noise_scale(start_time), (noise.second,), "state"
+    else:
+        plan, chosen = _planned(denoiser, sampler, steps, grid)
     _warn_of_noise(plan, chosen, denoiser)
     last = [len(plan.steps) - 1]
-    first: list[FirstData] = []
-    run = run_sampler(denoiser, noise, plan, chosen, start, last, callback, progress, first=first, rng=rng)
-    return _final(warn_off_scale(run, denoiser, first, plan))
+    run = run_sampler(
+        denoiser, noise, plan, chosen, start, last, callback, progress, first=first, rng=rng, earlier=earlier
+    )
+    return final(warn_off_scale(run, denoiser, first, plan)).y[-1, ...]
 
 
 def trajectory(
@@ -195,20 +186,23 @@ def encode(
     """Return the noise from which ``sample`` with the same arguments gives ``data``, up to the error of both solves.
 
     The same ODE is solved from the last time of the grid at which σ > 0 to the first; parameters and errors are those
-    of ``sample``.
+    of ``sample``. `invert` gives latents from which ``data`` come back to rounding.
 
     Warns
     -----
     UnstableWarning
         If the sampler is unstable on this grid run backwards, so that latents are several times too large. Those
-        with a history in ρ are, the more the steps differ.
+        with a history in ρ are, the more the steps differ. Or if latents are far off the scale of noise, whatever the
+        cause.
     """
     chosen, times, _ = lay_out(denoiser, sampler, steps, grid)
     backwards = find_sampler(sampler).backwards(denoiser.schedule, times)
     plan = backwards.plan(denoiser.schedule, times[::-1], edges=denoiser.discontinuities)
-    warn_unstable(plan, chosen.gauge.predicts, denoiser.schedule, chosen.name)
+    warned = warn_unstable(plan, chosen.gauge.predicts, denoiser.schedule, chosen.name)
     last = [len(plan.steps) - 1]
-    state = _final(run_sampler(denoiser, data, plan, chosen, "state", last, callback, progress))
+    state = final(run_sampler(denoiser, data, plan, chosen, "state", last, callback, progress)).y[-1, ...]
+    if not warned:
+        warn_of_latents(state, data, denoiser.schedule, times, chosen.name)
     return state / denoiser.schedule.noise_scale(float(times[0]))
 
 
@@ -225,7 +219,10 @@ def _warn_of_noise(plan: expint.Plan, sampler: Sampler | FittedSampler, denoiser
         warn_unstable(plan, sampler.gauge.predicts, denoiser.schedule, sampler.name)
 
 
-def _final(run: expint.Solution) -> Array:
-    if not run.success:
-        raise SamplingError(run)
-    return run.y[-1, ...]
+def _check_begun(denoiser: Denoiser, start: str) -> None:
+    """Raise an error unless there is a denoiser, and a latent is not said to be a state."""
+    check_denoiser(denoiser)
+    if start != "noise":
+        raise ValueError(
+            f"expected start='noise' for a Latent, which knows its states, received {start!r}; leave it out"
+        )

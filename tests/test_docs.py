@@ -76,6 +76,22 @@ def test_the_code_of_the_page_on_reports_runs_as_pasted() -> None:
         exec(compile(block, "reports.md", "exec"), namespace)
 
 
+@pytest.mark.parametrize("page", ["inversion.md"])
+def test_the_code_of_the_page_runs_as_pasted_and_prints_its_table(
+    page: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (DOCS / page).read_text(encoding="utf-8")
+    namespace: dict[str, object] = {}
+    for block in re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL):
+        exec(compile(block, page, "exec"), namespace)
+    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("|")]
+    assert rows
+    for row in rows:  # rounding errors differ from machine to machine, their sizes do not
+        printed = next(line for line in text.splitlines() if line.split("|")[:3] == row.split("|")[:3])
+        for found, said in zip(row.split("|")[3:-1], printed.split("|")[3:-1], strict=True):
+            assert 0.05 < float(found) / float(said) < 20.0, (row, printed)
+
+
 FACES = (
     expint,
     expint.derive,

@@ -23,13 +23,14 @@ from diffusion.samplers.ends import End
 from diffusion.samplers.fitted import FittedSampler
 from diffusion.samplers.ipndm_v import PublishedVariableSteps
 from diffusion.samplers.presets import PRESETS
+from diffusion.samplers.reversible import OPTIMAL, Damping, ReversibleSampler
 from diffusion.samplers.sampler import Sampler
 from diffusion.samplers.singlestep import SpacedNodes, grouped_of_diffusers
 from diffusion.samplers.stochastic.catalogue import STOCHASTIC, stochastic_by_name, with_noise
 from expint.arguments import flag
 from expint.derive import INDEX, Butcher, PredictorCorrector, lawson
 
-__all__ = ["SAMPLERS", "AnySampler", "sampler", "sampler_names"]
+__all__ = ["REVERSIBLE", "SAMPLERS", "AnySampler", "sampler", "sampler_names"]
 
 AnySampler: TypeAlias = Sampler | Automatic | FittedSampler
 """What can be run: a declaration, the rule that finds one, or rows as data."""
@@ -81,6 +82,14 @@ _FAMILIES = {
     "singlestep#@diffusers": grouped_of_diffusers,
 }
 """Samplers of any order, # standing for it, up to 8 by name; the catalogue lists the usual ones."""
+
+_REVERSIBLE = partial(ReversibleSampler, method=expint.Adams(1), gauge=RHO, grid=quadratic_in_t)
+
+REVERSIBLE: dict[str, ReversibleSampler] = {
+    "bdia": _REVERSIBLE("bdia", weights=Damping(1.0), reference="zhang2023bdia"),
+    "o-belm": _REVERSIBLE("o-belm", weights=OPTIMAL, reference="wang2024belm"),
+}
+"""Those with an exact inverse; `diffusion.reversible` makes others."""
 
 _VAN_DER_HOUWEN = Butcher(  # van der Houwen, *Construction of integration formulas*, 1977
     name="van-der-houwen3", order=3, a=((), (F(8, 15),), (F(1, 4), F(5, 12))), b=(F(1, 4), 0, F(3, 4)), reference=""
@@ -188,6 +197,8 @@ def sampler(
 def sampler_names(*, stochastic: bool = False) -> list[str]:
     """Return the names of all samplers, without those of higher order or composed of a method and a gauge.
 
+    "bdia" and "o-belm", which `diffusion.invert` inverts exactly, are found by name as well.
+
     Parameters
     ----------
     stochastic
@@ -197,7 +208,7 @@ def sampler_names(*, stochastic: bool = False) -> list[str]:
 
 
 def _find(name: str) -> Sampler | Automatic:
-    every: dict[str, Sampler | Automatic] = {**SAMPLERS, **STOCHASTIC}
+    every: dict[str, Sampler | Automatic] = {**SAMPLERS, **REVERSIBLE, **STOCHASTIC}
     try:
         return every[resolve(name, every, {}, "sampler")]
     except ValueError as unknown:

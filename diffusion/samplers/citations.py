@@ -88,6 +88,14 @@ _ENTRIES: dict[str, _Entry] = {
         2023,
         "2306.14878",
     ),
+    "wang2024belm": _Entry(
+        "Wang, Fangyikang and Yin, Hubery and Dong, Yuejiang and Zhu, Huminhao and Zhang, Chao and Zhao, Hanbin and "
+        "Qian, Hui and Li, Chen",
+        "{BELM}: Bidirectional explicit linear multi-step sampler for exact inversion in diffusion models",
+        "Advances in Neural Information Processing Systems",
+        2024,
+        "2410.07273",
+    ),
     "xue2023": _Entry(
         "Xue, Shuchen and Yi, Mingyang and Luo, Weijian and Zhang, Shifeng and Sun, Jiacheng and Li, Zhenguo and "
         "Ma, Zhi-Ming",
@@ -102,6 +110,13 @@ _ENTRIES: dict[str, _Entry] = {
         "International Conference on Learning Representations",
         2023,
         "2204.13902",
+    ),
+    "zhang2023bdia": _Entry(
+        "Zhang, Guoqiang and Lewis, J. P. and Kleijn, W. Bastiaan",
+        "Exact diffusion inversion via bi-directional integration approximation",
+        "arXiv preprint",
+        2023,
+        "2307.10829",
     ),
     "zhou2024": _Entry(
         "Zhou, Zhenyu and Chen, Defang and Wang, Can and Chen, Chun",

@@ -13,6 +13,7 @@ import numpy as np
 from expint.backend import Array
 from expint.lower.canonical import Canonical, canonical, same_map
 from expint.lower.memory import PLAIN, Layout
+from expint.lower.reversible import reversed_plan
 from expint.operators.scalar import Scalar
 
 __all__ = ["Plan", "Row", "Step"]
@@ -165,6 +166,38 @@ class Plan:
         array([0.25, 0.75])
         """
         return self.canonical().influence
+
+    def reversed(self) -> Plan:
+        r"""Return the inverse plan: from the last two states back to the first, by rounding the same.
+
+        For plans whose steps are
+
+        .. math:: y_{n+1} = a \, y_n + b \, y_{n-1} + \sum_j c_j \, N_j, \qquad b \ne 0,
+
+        with N evaluated at y_n and at stages made from it. It begins with y_n and, as the state ``earlier`` than it,
+        y_{n-1}, and ends with y_0; it evaluates N as often as the plan does after its first step.
+
+        Raises
+        ------
+        ValueError
+            If a step is not of this form, as those of one-step and Adams methods are not: they forget y_{n-1}.
+
+        Notes
+        -----
+        Zhang, Lewis and Kleijn, *Exact diffusion inversion via bi-directional integration approximation*, 2023.
+
+        Examples
+        --------
+        >>> import expint
+        >>> from expint.lower import two_sided
+        >>> there, back = (
+        ...     expint.lower(expint.Adams(1), expint.operators.Scalar(-1.0), times)
+        ...     for times in ([0.0, 0.5, 1.0], [1.0, 0.5, 0.0])
+        ... )
+        >>> two_sided(there, back, [1.0]).reversed().times
+        array([0.5, 0. ])
+        """
+        return reversed_plan(self)
 
     @cached_property
     def _canonical(self) -> Canonical:
