@@ -11,10 +11,12 @@ from diffusion.moved import MOVED
 from diffusion.process import clock, gauge
 from diffusion.process.clock import Clock
 from diffusion.process.gauge import Gauge
+from diffusion.process.mean_reverting import MeanReverting
 from diffusion.process.prediction import convert
 from diffusion.process.schedule import EDM, VE, FlowMatching, NoiseSchedule
 from diffusion.process.sub_vp import SubVP
 from diffusion.process.vp import VP
+from diffusion.process.with_mean import Offset
 from diffusion.sample import OffScaleWarning, SamplingError, UnstableWarning, encode, sample, trajectory
 from diffusion.samplers import bands
 from diffusion.samplers.bands import Bands
@@ -44,8 +46,10 @@ __all__ = [
     "FittedSampler",
     "FlowMatching",
     "Gauge",
+    "MeanReverting",
     "NoiseSchedule",
     "OffScaleWarning",
+    "Offset",
     "Report",
     "Sampler",
     "SamplingError",

@@ -12,6 +12,7 @@ from diffusion.checks import check_watchers, lay_out
 from diffusion.denoiser import Denoiser
 from diffusion.dense import with_dense_output
 from diffusion.diagnosis import FirstData, OffScaleWarning, warn_off_scale
+from diffusion.frame import frame_of
 from diffusion.running import run_sampler
 from diffusion.samplers.catalogue import AnySampler
 from diffusion.samplers.catalogue import sampler as find_sampler
@@ -115,11 +116,14 @@ def sample(
     >>> bool(np.allclose(diffusion.sample(exact, noise, steps=10), noise, atol=1e-3))
     True
     """
-    plan, chosen = _planned(denoiser, sampler, steps, grid)
+    frame = frame_of(denoiser)
+    plan, chosen = _planned(frame.denoiser, sampler, steps, grid)
     last = [len(plan.steps) - 1]
     first: list[FirstData] = []
-    run = run_sampler(denoiser, noise, plan, chosen, start, last, callback, progress, first=first)
-    return _final(warn_off_scale(run, denoiser, first, plan))
+    state, begun = frame.begin(noise, start, plan)
+    watch = frame.callback(callback)
+    run = run_sampler(frame.denoiser, state, plan, chosen, begun, last, watch, progress, first=first)
+    return _final(frame.out(warn_off_scale(run, frame.denoiser, first, plan)))
 
 
 def trajectory(
@@ -154,16 +158,20 @@ def trajectory(
         For arguments that make no sense, before any network call.
     """
     check_watchers(callback, progress=progress, dense_output=dense_output)
+    frame = frame_of(denoiser)
+    denoiser = frame.denoiser
     chosen, times, to_zero = lay_out(denoiser, sampler, steps, grid)
     plan = chosen.plan(denoiser.schedule, times, to_zero=to_zero, edges=denoiser.discontinuities)
     predictions: dict[float, Array] | None = {} if dense_output else None
     first: list[FirstData] = []
-    run = run_sampler(denoiser, noise, plan, chosen, start, None, callback, progress, predictions, first)
+    state, begun = frame.begin(noise, start, plan)
+    watch = frame.callback(callback)
+    run = run_sampler(denoiser, state, plan, chosen, begun, None, watch, progress, predictions, first)
     run = warn_off_scale(run, denoiser, first, plan)
     if not predictions or len(run.t) < 2:
-        return run
+        return frame.out(run)
     reached_zero = to_zero and len(run.t) == len(times) + 1
-    return with_dense_output(run, predictions, denoiser.schedule, reached_zero, denoiser.discontinuities)
+    return frame.out(with_dense_output(run, predictions, denoiser.schedule, reached_zero, denoiser.discontinuities))
 
 
 def encode(
@@ -187,13 +195,17 @@ def encode(
         If the sampler is unstable on this grid run backwards, so that latents are several times too large. Those
         with a history in ρ are, the more the steps differ.
     """
+    frame = frame_of(denoiser)
+    denoiser = frame.denoiser
     chosen, times, _ = lay_out(denoiser, sampler, steps, grid)
     backwards = find_sampler(sampler).backwards(denoiser.schedule, times)
     plan = backwards.plan(denoiser.schedule, times[::-1], edges=denoiser.discontinuities)
     warn_unstable(plan, chosen.gauge.predicts, denoiser.schedule, chosen.name)
     last = [len(plan.steps) - 1]
-    state = _final(run_sampler(denoiser, data, plan, chosen, "state", last, callback, progress))
-    return state / denoiser.schedule.noise_scale(float(times[0]))
+    first, _ = frame.begin(data, "state", plan)
+    watch = frame.callback(callback)
+    state = _final(run_sampler(denoiser, first, plan, chosen, "state", last, watch, progress))
+    return frame.noise(state, float(times[0]))
 
 
 def _planned(
