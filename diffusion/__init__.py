@@ -13,11 +13,13 @@ from diffusion.noise.moments import moments
 from diffusion.process import clock, gauge
 from diffusion.process.clock import Clock
 from diffusion.process.gauge import Gauge
+from diffusion.process.mean_reverting import MeanReverting
 from diffusion.process.prediction import convert
 from diffusion.process.schedule import EDM, VE, FlowMatching, NoiseSchedule
 from diffusion.process.strength import Eta, ExtendedReverse, Strength
 from diffusion.process.sub_vp import SubVP
 from diffusion.process.vp import VP
+from diffusion.process.with_mean import Offset
 from diffusion.sample import OffScaleWarning, SamplingError, UnstableWarning, encode, sample, trajectory
 from diffusion.samplers import bands
 from diffusion.samplers.bands import Bands
@@ -53,8 +55,10 @@ __all__ = [
     "FlowMatching",
     "Gauge",
     "Latent",
+    "MeanReverting",
     "NoiseSchedule",
     "OffScaleWarning",
+    "Offset",
     "Report",
     "Restart",
     "Restarted",

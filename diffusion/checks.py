@@ -31,9 +31,14 @@ def lay_out(
     Raises
     ------
     TypeError, ValueError
-        If the denoiser is none, or as `laid_out` does.
+        If the denoiser is none or its process has a mean, or as `laid_out` does.
     """
     check_denoiser(denoiser)
+    if denoiser.schedule.centred is not denoiser.schedule:
+        raise ValueError(
+            f"expected a process without a mean of its own, received {denoiser.schedule!r}; only diffusion.sample, "
+            "trajectory and encode follow one: give the network the states less the mean, and this the process without"
+        )
     return laid_out(denoiser.schedule, sampler, steps, grid, denoiser.discontinuities)
 
 

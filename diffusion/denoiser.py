@@ -199,7 +199,10 @@ class Denoiser:
         if kind == self.predicts:
             return self(x, t)
         of_state, of_output = _conversion(self.schedule, self.predicts, kind, t)
-        return _COMBINE((of_output, of_state or None), (self(x, t), x))
+        output = self(x, t)
+        if self.schedule.centred is not self.schedule:  # x₀ and ε make up what is left of x without the mean
+            x = x - self.schedule.offset(t, x)  # type: ignore[attr-defined]
+        return _COMBINE((of_output, of_state or None), (output, x))
 
 
 def _mapping(condition: Any) -> Mapping[str, Any]:

@@ -12,6 +12,7 @@ from diffusion.checks import check_denoiser, check_watchers, lay_out
 from diffusion.denoiser import Denoiser
 from diffusion.dense import with_dense_output
 from diffusion.diagnosis import FirstData, OffScaleWarning, warn_off_scale
+from diffusion.frame import frame_of
 from diffusion.inversion import Latent, begun_by
 from diffusion.running import SamplingError, final, run_sampler
 from diffusion.samplers.catalogue import AnySampler
@@ -106,20 +107,23 @@ def sample(
     """
     first: list[FirstData] = []
     earlier: tuple[Array, ...] = ()
+    frame = frame_of(denoiser)
     if isinstance(noise, Latent):
         _check_begun(denoiser, start)
         plan, own = begun_by(denoiser, noise, sampler, steps, grid)
         chosen: Sampler | FittedSampler = own
         start_time = float(noise.times[0])
-        noise, earlier, start = noise.noise * denoiser.schedule.noise_scale(start_time), (noise.second,), "state"
+        state, earlier = noise.noise * denoiser.schedule.noise_scale(start_time), (noise.second,)
+        begun = "state"
     else:
-        plan, chosen = _planned(denoiser, sampler, steps, grid)
-    _warn_of_noise(plan, chosen, denoiser)
-    last = [len(plan.steps) - 1]
+        plan, chosen = _planned(frame.denoiser, sampler, steps, grid)
+        state, begun = frame.begin(noise, start, plan)
+    _warn_of_noise(plan, chosen, frame.denoiser)
+    last, watch = [len(plan.steps) - 1], frame.callback(callback)
     run = run_sampler(
-        denoiser, noise, plan, chosen, start, last, callback, progress, first=first, rng=rng, earlier=earlier
+        frame.denoiser, state, plan, chosen, begun, last, watch, progress, first=first, rng=rng, earlier=earlier
     )
-    return final(warn_off_scale(run, denoiser, first, plan)).y[-1, ...]
+    return final(frame.out(warn_off_scale(run, frame.denoiser, first, plan))).y[-1, ...]
 
 
 def trajectory(
@@ -155,6 +159,8 @@ def trajectory(
         For arguments that make no sense, before any network call.
     """
     check_watchers(callback, progress=progress, dense_output=dense_output)
+    frame = frame_of(denoiser)
+    denoiser = frame.denoiser
     chosen, times, to_zero = lay_out(denoiser, sampler, steps, grid)
     if dense_output and getattr(chosen, "stochastic", False):
         raise ValueError(
@@ -165,12 +171,14 @@ def trajectory(
     _warn_of_noise(plan, chosen, denoiser)
     predictions: dict[float, Array] | None = {} if dense_output else None
     first: list[FirstData] = []
-    run = run_sampler(denoiser, noise, plan, chosen, start, None, callback, progress, predictions, first, rng)
+    state, begun = frame.begin(noise, start, plan)
+    watch = frame.callback(callback)
+    run = run_sampler(denoiser, state, plan, chosen, begun, None, watch, progress, predictions, first, rng)
     run = warn_off_scale(run, denoiser, first, plan)
     if not predictions or len(run.t) < 2:
-        return run
+        return frame.out(run)
     reached_zero = to_zero and len(run.t) == len(times) + 1
-    return with_dense_output(run, predictions, denoiser.schedule, reached_zero, denoiser.discontinuities)
+    return frame.out(with_dense_output(run, predictions, denoiser.schedule, reached_zero, denoiser.discontinuities))
 
 
 def encode(
@@ -195,15 +203,19 @@ def encode(
         with a history in ρ are, the more the steps differ. Or if latents are far off the scale of noise, whatever the
         cause.
     """
+    frame = frame_of(denoiser)
+    denoiser = frame.denoiser
     chosen, times, _ = lay_out(denoiser, sampler, steps, grid)
     backwards = find_sampler(sampler).backwards(denoiser.schedule, times)
     plan = backwards.plan(denoiser.schedule, times[::-1], edges=denoiser.discontinuities)
     warned = warn_unstable(plan, chosen.gauge.predicts, denoiser.schedule, chosen.name)
     last = [len(plan.steps) - 1]
-    state = final(run_sampler(denoiser, data, plan, chosen, "state", last, callback, progress)).y[-1, ...]
+    first, _ = frame.begin(data, "state", plan)
+    watch = frame.callback(callback)
+    state = final(run_sampler(denoiser, first, plan, chosen, "state", last, watch, progress)).y[-1, ...]
     if not warned:
-        warn_of_latents(state, data, denoiser.schedule, times, chosen.name)
-    return state / denoiser.schedule.noise_scale(float(times[0]))
+        warn_of_latents(state, first, denoiser.schedule, times, chosen.name)
+    return frame.noise(state, float(times[0]))
 
 
 def _planned(

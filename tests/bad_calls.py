@@ -221,6 +221,7 @@ GOOD: dict[str, Callable[[], Any]] = {
     "linear": lambda: -1.0,
     "low": lambda: 1,
     "matrix": _matrix,
+    "mean": lambda: 0.5,
     "matvec": lambda: lambda v: -v,
     "means": lambda: np.zeros((1, 2)),
     "method": lambda: ETD,

@@ -58,7 +58,13 @@ def of_sampling() -> Iterator[Any]:
     yield from (statistics, diffusion.dpm_solver_v3(statistics), diffusion.STOP, diffusion.End(zero=1))
     betas = np.linspace(1e-4, 0.02, 1000)
     schedules = [diffusion.VP.linear(), diffusion.VP.cosine(), diffusion.VP.from_betas(betas), diffusion.VE()]
-    for schedule in [*schedules, diffusion.EDM(), diffusion.FlowMatching(), diffusion.SubVP()]:
+    for schedule in [
+        *schedules,
+        diffusion.EDM(),
+        diffusion.FlowMatching(),
+        diffusion.SubVP(),
+        diffusion.MeanReverting(),
+    ]:
         denoiser = diffusion.Denoiser(network, "noise", schedule)
         free = diffusion.guidance.classifier_free(denoiser.with_condition({"label": 1}), scale=3.0, unconditional={})
         yield from (schedule, denoiser, free, diffusion.guidance.thresholded(free))

@@ -44,6 +44,11 @@ class NoiseSchedule(ABC):
         return ()
 
     @property
+    def centred(self) -> NoiseSchedule:
+        """The process in which runs are made: this one, or this one without the mean that it has."""
+        return self
+
+    @property
     @abstractmethod
     def t_start(self) -> float:
         """The time at which sampling starts: the noisiest."""

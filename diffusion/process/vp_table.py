@@ -19,7 +19,14 @@ from expint.arguments import number
 from expint.arrays import real_values
 from expint.backend import Array, Namespace, asarray_like, is_array
 
-__all__ = ["INTERPOLATIONS", "VPTable", "from_alphas_cumprod", "from_betas", "zero_terminal_snr"]
+__all__ = [
+    "INTERPOLATIONS",
+    "VPTable",
+    "from_alphas_cumprod",
+    "from_betas",
+    "piecewise_linear",
+    "zero_terminal_snr",
+]
 
 
 _RIGHT_ANGLE = 0.5 * pi * (1.0 - 1e-15)  # arctan ρ where α = 0
@@ -132,14 +139,14 @@ class VPTable(VP):
     def _half_log_snr(self, xp: Namespace, t: Any) -> Any:
         point = _array(xp, t)
         first, least = self._first
-        value, _ = _piecewise_linear(xp, xp.clip(point, first, None), self._times, self._values)
+        value, _ = piecewise_linear(xp, xp.clip(point, first, None), self._times, self._values)
         below = half_log_snr_of_integral(xp, xp.clip(point, None, first) * (least / first))
         return xp.where(point < first, below, self._quantity.half_log_snr(xp, value))
 
     def _rate(self, xp: Namespace, t: Any) -> Any:
         point = _array(xp, t)
         first, least = self._first
-        value, slope = _piecewise_linear(xp, xp.clip(point, first, None), self._times, self._values)
+        value, slope = piecewise_linear(xp, xp.clip(point, first, None), self._times, self._values)
         below = least / first * 0.5 / xp.expm1(-xp.clip(point, None, first) * (least / first))
         return xp.where(point < first, below, slope * self._quantity.rate(xp, value))
 
@@ -147,7 +154,7 @@ class VPTable(VP):
         point = _array(xp, lam)
         first, least = self._first
         inside = xp.clip(point, None, self.half_log_snrs[0])
-        value, _ = _piecewise_linear(xp, self._quantity.of_half_log_snr(xp, inside), self._values, self._times)
+        value, _ = piecewise_linear(xp, self._quantity.of_half_log_snr(xp, inside), self._values, self._times)
         below = integral_of_half_log_snr(xp, xp.clip(point, self.half_log_snrs[0], None)) * (first / least)
         return xp.where(point > self.half_log_snrs[0], below, value)
 
@@ -196,7 +203,7 @@ def _from_integrals(integrals: np.ndarray, interpolation: str, t_start: float, t
     return VPTable(tuple(lam.tolist()), interpolation, t_start, 1.0 / lam.size if t_end is None else t_end)
 
 
-def _piecewise_linear(xp: Namespace, at: Any, knots: np.ndarray, values: np.ndarray) -> tuple[Array, Array]:
+def piecewise_linear(xp: Namespace, at: Any, knots: np.ndarray, values: np.ndarray) -> tuple[Array, Array]:
     """Return the value and the slope at ``at`` of the line through (knots, values), its end pieces prolonged."""
     point = _array(xp, at)
     flat = xp.reshape(point, (-1,))

@@ -46,6 +46,7 @@ SCHEDULES = [
     diffusion.EDM(),
     diffusion.FlowMatching(shift=2.0),
     diffusion.SubVP(),
+    diffusion.MeanReverting("linear", 0.2),
 ]
 
 
