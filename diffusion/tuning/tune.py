@@ -33,7 +33,7 @@ __all__ = ["TuningInterrupted", "tune"]
 WHAT = ("grid", "rows", "plan")
 SEARCHES = ("differences", "dp", "total-weight", "evolution")
 WAYS = ("differences", "gradient", "closed-form")
-_TAIL = 0.2  # of the logarithm of the mean error in what is lowered
+_TAIL = 0.05  # of the logarithm of the mean error in what is lowered
 _QUANTITY = "median relative error"
 _LEAST_FLOOR = 1e-9  # below which errors count as equal
 

@@ -24,7 +24,7 @@ from diffusion.tuning.structures import Exact
 
 SIZE = 8
 UNSEEN = np.random.default_rng(99).standard_normal((128, SIZE))
-STARTS = np.random.default_rng(1).standard_normal((48, SIZE))
+STARTS = np.random.default_rng(1).standard_normal((64, SIZE))
 FEW = STARTS[:24]
 
 
@@ -66,11 +66,11 @@ def test_five_tuned_calls_beat_every_hand_made_choice_on_unseen_starts(five: Fit
 def test_the_report_says_what_was_gained_and_spent(five: FittedSampler) -> None:
     report = five.report
     assert report is not None
-    assert report.starts == (24, 24)
+    assert report.starts == (32, 32)
     assert report.after < report.before / 4
     assert report.details["mean after"] < report.details["mean before"]
     assert [name for name, _, _ in report.details["stages"]][:3] == ["untuned", "structure", "times"]
-    assert report.details["calls of a start"] == report.calls / 48
+    assert report.details["calls of a start"] == report.calls / 64
     assert report.details["teacher error"] < 1e-3
     assert report.spread is not None
     assert not report.details["interrupted"]
