@@ -67,6 +67,7 @@ def mixture(seed: int, schedule: diffusion.NoiseSchedule) -> diffusion.Denoiser:
 
 def cases() -> list[Case]:
     """Return the cases."""
+
     def mixed(name: str, seed: int, schedule: diffusion.NoiseSchedule, calls: tuple[int, ...]) -> Case:
         return Case(name, lambda: mixture(seed, schedule), (8,), False, 256, 512, calls)
 

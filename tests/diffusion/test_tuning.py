@@ -240,7 +240,7 @@ def test_rows_in_closed_form_cost_a_few_runs() -> None:
 def test_the_gradient_through_a_run_is_that_of_differences() -> None:
     starts, schedule = torch.as_tensor(FEW), MODEL.schedule
     network = diffusion.Denoiser(TorchMixture(), "data", schedule)
-    lessons = taught(network, starts, [np.arange(24)], "auto", 24, to_zero=False)
+    lessons = taught(network, starts, [np.arange(24)], 24, to_zero=False)
     sampler = diffusion.sampler("dpmpp-2m")
     exact = Exact(sampler, schedule, 3, to_zero=False)(sampler.grid(3, schedule))  # type: ignore[arg-type, union-attr]
     assert exact is not None
@@ -377,6 +377,7 @@ def test_a_gradient_of_a_network_without_one_is_refused() -> None:
         ({"steps": 2.5}, TypeError, "steps"),
         ({"iterations": 0}, ValueError, "iterations"),
         ({"teacher": 1}, ValueError, "teacher"),
+        ({"teacher": 3}, ValueError, "more than steps = 3"),
         ({"batch": 0}, ValueError, "batch"),
         ({"sampler": "edm-heun"}, ValueError, "one call a step"),
         ({"sampler": "dpmpp-3s"}, ValueError, "one call a step"),
