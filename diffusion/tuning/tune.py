@@ -114,7 +114,8 @@ def tune(
         Parts of a sample that get weights of their own in the end; see `diffusion.bands`.
     by
         How weights are fitted. "differences": as above, about n²/6 runs an iteration. "gradient": Adam along the
-        gradient through the run, for networks of torch, six steps for one of ``iterations``. "closed-form": ridge least
+        gradient through the run, for networks of torch, six steps for one of ``iterations``; of weights alone under
+        guidance. "closed-form": ridge least
         squares on the teacher's states, the exact weights as prior, one run for each trial of times; for networks of
         which a call is dear.
     search

@@ -267,6 +267,14 @@ def test_a_descent_along_the_gradient_lowers_the_error() -> None:
     assert tuned.report.after < 0.9 * tuned.report.before
 
 
+def test_under_guidance_the_gradient_moves_the_weights_alone() -> None:
+    guided = diffusion.guidance.thresholded(diffusion.Denoiser(TorchMixture(), "data", MODEL.schedule))
+    kw: Any = {"steps": 2, "sampler": "dpmpp-2m", "teacher": 24}
+    tuned = diffusion.tune(guided, torch.as_tensor(FEW), by="gradient", iterations=2, **kw)
+    assert tuned.report is not None
+    assert "the network takes no times" in tuned.report.details["stages"][-1][0]
+
+
 class TorchMixture(torch.nn.Module):
     """Two Gaussians of equal width, whose posterior mean is a hyperbolic tangent."""
 
