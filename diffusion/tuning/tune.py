@@ -115,9 +115,8 @@ def tune(
     by
         How weights are fitted. "differences": as above, about n²/6 runs an iteration. "gradient": Adam along the
         gradient through the run, for networks of torch, six steps for one of ``iterations``; of weights alone under
-        guidance. "closed-form": ridge least
-        squares on the teacher's states, the exact weights as prior, one run for each trial of times; for networks of
-        which a call is dear.
+        guidance. "closed-form": ridge least squares on the teacher's states, the exact weights as prior, four runs for
+        each trial of times; for networks of which a call is dear.
     search
         How times are found. "differences": as above. "dp": dynamic programming on the errors of single steps (GITS).
         "total-weight": the least weight of the errors of predictions, without calls (DMN). "evolution": differential
