@@ -67,7 +67,6 @@ def mixture(seed: int, schedule: diffusion.NoiseSchedule) -> diffusion.Denoiser:
 
 def cases() -> list[Case]:
     """Return the cases."""
-    clean = diffusion.FlowMatching(t_start=1.0, t_end=0.0)
 
     def mixed(name: str, seed: int, schedule: diffusion.NoiseSchedule, calls: tuple[int, ...]) -> Case:
         return Case(name, lambda: mixture(seed, schedule), (8,), False, 256, 512, calls)
@@ -76,7 +75,7 @@ def cases() -> list[Case]:
         *(mixed(f"mixture {seed}, VP", seed, diffusion.VP.linear(), (5, 8, 10)) for seed in (1, 2, 3, 4)),
         mixed("mixture 5, cosine", 5, diffusion.VP.cosine(), (5, 8)),
         mixed("mixture 6, EDM", 6, diffusion.EDM(), (5, 8)),
-        mixed("mixture 7, flow from pure noise to clean data", 7, clean, (5, 8)),
+        mixed("mixture 7, flow", 7, diffusion.FlowMatching(), (5, 8)),
         Case("digits, ideal", diffusion.models.ideal_digits, (1, 8, 8), False, 256, 256, (5, 8)),
         Case("digits, network", diffusion.models.digits, (1, 8, 8), True, 64, 128, (6,)),
     ]

@@ -16,7 +16,7 @@ from diffusion.tuning.least_squares import Robust
 from diffusion.tuning.starts import Shard, part_of
 from diffusion.tuning.values import Run
 
-__all__ = ["check_gradients", "descend", "errors_of_run", "objective"]
+__all__ = ["check_gradients", "descend", "errors_of_run", "objective", "takes_times"]
 
 _RATE = 1e-2
 _BATCH = 48
@@ -48,6 +48,18 @@ def check_gradients(denoiser: Denoiser, start: Any) -> None:
         f"expected a network and starts of torch that can be differentiated for by='gradient', received {received}; "
         "take by='differences', which needs no gradient"
     )
+
+
+def takes_times(denoiser: Denoiser, start: Any) -> bool:
+    """Whether the network can be asked at times that are tensors: guidance takes one number for the whole batch."""
+    torch = require("torch")
+    t = torch.full((1,), 0.5 * (denoiser.schedule.t_start + denoiser.schedule.t_end), dtype=start.dtype)
+    try:
+        with torch.no_grad():
+            denoiser(start[:1], t.to(start.device))
+    except ValueError:
+        return False
+    return True
 
 
 def descend(

@@ -23,7 +23,7 @@ _DAMPING = 1e-2
 _LEAST_DAMPING = 1e-7
 _TRIALS = 10
 _BLUNT = 1e-3
-_BLUR = 0.5
+_BLUR = 0.2
 
 
 @dataclass(frozen=True)

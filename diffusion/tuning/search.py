@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from scipy.optimize import differential_evolution, minimize
 
 from diffusion.process.schedule import NoiseSchedule
 from diffusion.tuning.chart import GridChart, clock_of
@@ -72,6 +71,7 @@ def least_weight(chart: GridChart, times: np.ndarray) -> np.ndarray:
 
     Xue, Liu, Chen, Zhang, Hu, Xie & Li, *Accelerating diffusion sampling with optimized time steps*, 2024 (DMN).
     """
+    from scipy.optimize import minimize  # takes long to load
 
     def weight(parameters: np.ndarray) -> float:
         values = chart.values(parameters)
@@ -95,6 +95,8 @@ def evolution(
 
     Storn & Price, *Differential evolution*, 1997; SciPy's.
     """
+    from scipy.optimize import differential_evolution  # takes long to load
+
     u = clock_of(chart.schedule, times[:-1] if np.isinf(clock_of(chart.schedule, times[-1:])[0]) else times)
     lengths = np.diff(u)
 

@@ -17,7 +17,7 @@ from diffusion.tuning.chart import GridChart, PlanChart, clock_of, times_of
 from diffusion.tuning.closed_form import RUNS, closed_form
 from diffusion.tuning.contest import Contest
 from diffusion.tuning.fit import errors_of
-from diffusion.tuning.gradient import descend
+from diffusion.tuning.gradient import descend, takes_times
 from diffusion.tuning.search import dynamic_programming, evolution, least_weight
 from diffusion.tuning.starts import part_of
 from diffusion.tuning.structures import Structure, structures
@@ -180,6 +180,9 @@ def tuned_rows(contest: Contest, task: Task, values: Values, *, times: bool) -> 
 
 
 def _fitted(contest: Contest, task: Task, name: str, chart: PlanChart) -> Values:
+    shard = contest.fitted[0]
+    if task.by == "gradient" and chart.free_times and not takes_times(shard.denoiser, shard.start):
+        chart, name = replace(chart, free_times=False), "weights: the network takes no times that are tensors"
     parameters = chart.parameters(chart.base)
     if task.by == "gradient":
         iterations = _DESCENTS * task.iterations

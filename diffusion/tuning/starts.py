@@ -9,13 +9,25 @@ import numpy as np
 
 from diffusion.checks import lay_out
 from diffusion.denoiser import Denoiser
-from diffusion.sample import trajectory
-from diffusion.samplers.automatic import Automatic
-from diffusion.samplers.sampler import Sampler
+from diffusion.sample import SamplingError, sample, trajectory
 from diffusion.tuning.values import without_gradients
 from expint.backend import Array, array_namespace, device, is_array, to_numpy
 
-__all__ = ["LEAST", "Shard", "Taught", "check_deterministic", "floored", "norms", "part_of", "picked", "taught"]
+__all__ = [
+    "LEAST",
+    "TEACHER",
+    "Shard",
+    "Taught",
+    "check_deterministic",
+    "floored",
+    "norms",
+    "part_of",
+    "picked",
+    "taught",
+]
+
+TEACHER = "auto"
+"""With some fifty calls none of the named samplers is nearer to the exact flow: `benchmarks.defaults`."""
 
 LEAST = 8
 """Starts: fewer halves than of four decide nothing."""
@@ -31,7 +43,7 @@ class Shard(NamedTuple):
     start
         The states to start from, (B, …).
     path
-        What the teacher says: its run, with dense output.
+        The teacher's run as a function of the time, with its times and previews; None where none is asked for.
     end
         Its endpoint.
     """
@@ -74,7 +86,8 @@ def part_of(shard: Shard, rows: np.ndarray) -> Shard:
     """Return some of the starts of a shard."""
     denoiser, start = picked(shard.denoiser, shard.start, rows)
     _, end = picked(shard.denoiser, shard.end, rows)
-    return Shard(denoiser, start, _PartOfPath(shard.path, shard.denoiser, rows), end)
+    path = None if shard.path is None else _PartOfPath(shard.path, shard.denoiser, rows)
+    return Shard(denoiser, start, path, end)
 
 
 class _PartOfPath(NamedTuple):
@@ -107,37 +120,47 @@ def taught(
     denoiser: Denoiser,
     noise: Array,
     parts: list[np.ndarray],
-    sampler: str | Sampler | Automatic,
     steps: int,
     *,
     to_zero: bool,
+    with_path: bool = True,
 ) -> Taught:
-    """Return the shards of ``parts`` of the noise, each solved by the teacher with ``steps`` calls and half of them.
+    """Return the shards of ``parts`` of the noise, each solved with ``steps`` calls and half of them.
+
+    Without the path only ends are kept: all states of a run may need more memory than there is.
 
     Raises
     ------
-    FloatingPointError
+    SamplingError
         If a run of the teacher is not finite.
     """
     shards, errors, calls = [], [], 0
+    fine, coarse = (_grid(denoiser, n, to_zero) for n in (steps, max(steps // 2, 1)))
+    scale = denoiser.schedule.noise_scale(float(fine[0]))
     for rows in parts:
         own, start = picked(denoiser, noise, rows)
         with without_gradients():
-            fine, coarse = (_solved(own, start, sampler, n, to_zero) for n in (steps, max(steps // 2, 1)))
-        end = fine.y[-1, ...]
-        errors.append(norms(coarse.y[-1, ...] - end) / floored(norms(end)))
-        calls += (fine.calls + coarse.calls) * len(rows)
-        shards.append(Shard(own, fine.y[0, ...], fine.sol, end))
-    return Taught(shards, float(np.median(np.concatenate(errors))), fine.calls, calls)
+            rough = sample(own, start, sampler=TEACHER, grid=coarse)
+            path = _path(own, start, fine) if with_path else None
+            end = sample(own, start, sampler=TEACHER, grid=fine) if path is None else path(float(fine[-1]))
+        errors.append(norms(rough - end) / floored(norms(end)))
+        calls += (len(fine) + len(coarse) - 2) * len(rows)
+        shards.append(Shard(own, scale * start, path, end))
+    return Taught(shards, float(np.median(np.concatenate(errors))), len(fine) - 1, calls)
 
 
-def _solved(denoiser: Denoiser, start: Array, sampler: Any, steps: int, to_zero: bool) -> Any:
-    _, times, _ = lay_out(denoiser, sampler, steps, None)
-    grid = np.append(times, denoiser.schedule.t_clean) if to_zero else times
-    run = trajectory(denoiser, start, sampler=sampler, grid=grid, dense_output=True)
+def _grid(denoiser: Denoiser, steps: int, to_zero: bool) -> np.ndarray:
+    """Return the times of a run of the teacher, that of σ = 0 among them if it leads there."""
+    _, times, _ = lay_out(denoiser, TEACHER, steps, None)
+    return np.append(times, denoiser.schedule.t_clean) if to_zero else times
+
+
+def _path(denoiser: Denoiser, start: Array, grid: np.ndarray) -> Any:
+    """Return the teacher's run as a function of the time."""
+    run = trajectory(denoiser, start, sampler=TEACHER, grid=grid, dense_output=True)
     if not run.success:
-        raise FloatingPointError(f"expected a teacher with finite states, received one that failed: {run.message}")
-    return run
+        raise SamplingError(run)
+    return run.sol
 
 
 def norms(x: Array) -> np.ndarray:

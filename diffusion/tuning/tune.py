@@ -33,7 +33,7 @@ __all__ = ["TuningInterrupted", "tune"]
 WHAT = ("grid", "rows", "plan")
 SEARCHES = ("differences", "dp", "total-weight", "evolution")
 WAYS = ("differences", "gradient", "closed-form")
-_TAIL = 0.2  # of the logarithm of the mean error in what is lowered
+_TAIL = 0.05  # of the logarithm of the mean error in what is lowered
 _QUANTITY = "median relative error"
 _LEAST_FLOOR = 1e-9  # below which errors count as equal
 
@@ -114,9 +114,9 @@ def tune(
         Parts of a sample that get weights of their own in the end; see `diffusion.bands`.
     by
         How weights are fitted. "differences": as above, about n²/6 runs an iteration. "gradient": Adam along the
-        gradient through the run, for networks of torch, six steps for one of ``iterations``. "closed-form": ridge least
-        squares on the teacher's states, the exact weights as prior, one run for each trial of times; for networks of
-        which a call is dear.
+        gradient through the run, for networks of torch, six steps for one of ``iterations``; of weights alone under
+        guidance. "closed-form": ridge least squares on the teacher's states, the exact weights as prior, four runs for
+        each trial of times; for networks of which a call is dear.
     search
         How times are found. "differences": as above. "dp": dynamic programming on the errors of single steps (GITS).
         "total-weight": the least weight of the errors of predictions, without calls (DMN). "evolution": differential
@@ -154,7 +154,7 @@ def tune(
         sampler makes more than one call a step, or the options exclude each other.
     TypeError
         If the gradient is asked for of a network without one; for arguments of the wrong kind.
-    SamplingError, FloatingPointError
+    SamplingError
         If the teacher's runs are not finite.
     TuningInterrupted
         At Ctrl-C: a KeyboardInterrupt with the best so far in its attribute ``sampler``.
@@ -187,7 +187,10 @@ def tune(
     if by == "gradient":
         check_gradients(denoiser, noise)
     check_deterministic(denoiser, noise)
-    lessons, fitted = _lessons(denoiser, noise, task, teacher, batch, seed)
+    if teacher <= steps:
+        raise ValueError(f"expected a teacher of more than steps = {steps} calls, received {teacher}; take about 50")
+    with_path = residual == LOSSES["trajectory"] or search == "dp" or by == "closed-form"
+    lessons, fitted = _lessons(denoiser, noise, task, teacher, batch, with_path)
     measure = Robust(max(lessons.error, _LEAST_FLOOR), _TAIL)
     with progress_bar(progress, 4 + 3 * iterations, f"tuning {steps} calls") as tick:
         contest = Contest(
@@ -276,15 +279,15 @@ def _task(denoiser: Denoiser, rule: Sampler | Automatic, steps: int) -> Task:
 
 
 def _lessons(
-    denoiser: Denoiser, noise: Array, task: Task, teacher: int, batch: int | None, seed: int
+    denoiser: Denoiser, noise: Array, task: Task, teacher: int, batch: int | None, with_path: bool
 ) -> tuple[Taught, int]:
     """Return the starts as the teacher solves them, in shards, the first so many those of the fits."""
     count = noise.shape[0]
-    order = np.random.default_rng(seed).permutation(count)
+    order = np.random.default_rng(task.seed).permutation(count)
     halves = [np.sort(half) for half in (order[: count - count // 2], order[count - count // 2 :])]
     size = batch or count
     fitted, held_out = ([half[i : i + size] for i in range(0, len(half), size)] for half in halves)
-    found = taught(denoiser, noise, [*fitted, *held_out], "auto", teacher, to_zero=task.to_zero)
+    found = taught(denoiser, noise, [*fitted, *held_out], teacher, to_zero=task.to_zero, with_path=with_path)
     return found, len(fitted)
 
 

@@ -24,7 +24,7 @@ from diffusion.tuning.structures import Exact
 
 SIZE = 8
 UNSEEN = np.random.default_rng(99).standard_normal((128, SIZE))
-STARTS = np.random.default_rng(1).standard_normal((48, SIZE))
+STARTS = np.random.default_rng(1).standard_normal((64, SIZE))
 FEW = STARTS[:24]
 
 
@@ -66,11 +66,11 @@ def test_five_tuned_calls_beat_every_hand_made_choice_on_unseen_starts(five: Fit
 def test_the_report_says_what_was_gained_and_spent(five: FittedSampler) -> None:
     report = five.report
     assert report is not None
-    assert report.starts == (24, 24)
+    assert report.starts == (32, 32)
     assert report.after < report.before / 4
     assert report.details["mean after"] < report.details["mean before"]
     assert [name for name, _, _ in report.details["stages"]][:3] == ["untuned", "structure", "times"]
-    assert report.details["calls of a start"] == report.calls / 48
+    assert report.details["calls of a start"] == report.calls / 64
     assert report.details["teacher error"] < 1e-3
     assert report.spread is not None
     assert not report.details["interrupted"]
@@ -240,7 +240,7 @@ def test_rows_in_closed_form_cost_a_few_runs() -> None:
 def test_the_gradient_through_a_run_is_that_of_differences() -> None:
     starts, schedule = torch.as_tensor(FEW), MODEL.schedule
     network = diffusion.Denoiser(TorchMixture(), "data", schedule)
-    lessons = taught(network, starts, [np.arange(24)], "auto", 24, to_zero=False)
+    lessons = taught(network, starts, [np.arange(24)], 24, to_zero=False)
     sampler = diffusion.sampler("dpmpp-2m")
     exact = Exact(sampler, schedule, 3, to_zero=False)(sampler.grid(3, schedule))  # type: ignore[arg-type, union-attr]
     assert exact is not None
@@ -265,6 +265,14 @@ def test_a_descent_along_the_gradient_lowers_the_error() -> None:
     tuned = diffusion.tune(network, torch.as_tensor(FEW), by="gradient", iterations=4, **kw)
     assert tuned.report is not None
     assert tuned.report.after < 0.9 * tuned.report.before
+
+
+def test_under_guidance_the_gradient_moves_the_weights_alone() -> None:
+    guided = diffusion.guidance.thresholded(diffusion.Denoiser(TorchMixture(), "data", MODEL.schedule))
+    kw: Any = {"steps": 2, "sampler": "dpmpp-2m", "teacher": 24}
+    tuned = diffusion.tune(guided, torch.as_tensor(FEW), by="gradient", iterations=2, **kw)
+    assert tuned.report is not None
+    assert "the network takes no times" in tuned.report.details["stages"][-1][0]
 
 
 class TorchMixture(torch.nn.Module):
@@ -377,6 +385,7 @@ def test_a_gradient_of_a_network_without_one_is_refused() -> None:
         ({"steps": 2.5}, TypeError, "steps"),
         ({"iterations": 0}, ValueError, "iterations"),
         ({"teacher": 1}, ValueError, "teacher"),
+        ({"teacher": 3}, ValueError, "more than steps = 3"),
         ({"batch": 0}, ValueError, "batch"),
         ({"sampler": "edm-heun"}, ValueError, "one call a step"),
         ({"sampler": "dpmpp-3s"}, ValueError, "one call a step"),
