@@ -717,3 +717,37 @@ def test_the_table_of_the_page_is_that_of_the_samplers(capsys):
     assert [line[:6] for line in lines[2:]] == made
     stochastic_orders.main(["--quick"])
     assert len(capsys.readouterr().out.splitlines()) == 4
+
+
+# Beyond Gaussian data -------------------------------------------------------------------------------------------------
+def moments_of_a_chain(sampler, times, network, points):
+    """The first four moments of the samples of a one-step sampler in one dimension, by its transition densities."""
+    plan = sampler.plan(VP, times)
+    density = np.exp(network.network.log_density(points[:, None], np.full(points.size, times[0])))
+    width, t = points[1] - points[0], times[0]
+    for step in plan.steps[1:]:
+        (state,), (size,), _, (value,) = plan.layout.parts(step.rows[-1].weights)
+        centre = state * points + value * network.predict(points[:, None], t, sampler.gauge.predicts)[:, 0]
+        kernel = np.exp(-(((points[:, None] - centre) / size) ** 2) / 2) / (size * math.sqrt(2 * math.pi))
+        density, t = kernel @ density * width, step.times[-1]
+    return np.array([np.sum(density * points**k) * width for k in range(5)])
+
+
+@pytest.mark.parametrize("name", ["ddpm", "ddim-eta0.5", "seeds-1", "τ = 1.4"])
+def test_the_moments_of_a_mixture_are_reached_with_weak_order_one(name):
+    """Samples of a mixture of three, without a draw: the densities of the chain of a one-step sampler."""
+    network = diffusion.models.gaussian_mixture(
+        [0.3, 0.5, 0.2], [[-1.0], [0.5], [1.5]], [[[0.04]], [[0.1]], [[0.02]]], VP, predicts="data"
+    )
+    points, lam = np.linspace(-6.0, 6.0, 401), (-2.0, 1.2)
+    sampler = diffusion.sampler(name) if "τ" not in name else diffusion.sampler("dpmpp-sde", stochasticity=1.4)
+    end = float(VP.time(np.array(lam[1])))
+    exact = np.exp(network.network.log_density(points[:, None], np.full(points.size, end)))
+    expected = np.array([np.sum(exact * points**k) * 0.03 for k in range(5)])
+    errors = []
+    for steps in (30, 60):
+        times = VP.time(np.linspace(*lam, steps + 1))
+        found = moments_of_a_chain(sampler, times, network, points)
+        assert found[0] == pytest.approx(1.0, abs=1e-6)
+        errors.append(np.abs(found - expected)[1:])
+    assert np.log2(np.linalg.norm(errors[0]) / np.linalg.norm(errors[1])) == pytest.approx(1.0, abs=0.25)
