@@ -190,6 +190,26 @@ def k_diffusion_3m_sde(data, schedule, times, x, noise):
     return np.array(states)
 
 
+def k_diffusion_sde(data, schedule, times, x, noise):
+    """k-diffusion's sample_dpmpp_sde, eta = 1, r = 1/2, its two noises those of one path of the SDE.
+
+    Its own are correlated as increments of a Brownian motion in σ are.
+    """
+    states = [x]
+    for (s, t), (one, two) in zip(pairwise(times), noise):
+        h = np.log(s) - np.log(t)
+        middle = np.exp(np.log(s) - h / 2)
+        inside_up = np.sqrt(middle**2 * (s**2 - middle**2) / s**2)
+        down = np.sqrt(middle**2 - inside_up**2)
+        inside = (down / s) * x - np.expm1(np.log(down) - np.log(s)) * data(x, s) + inside_up * one
+        up = np.sqrt(t**2 * (s**2 - t**2) / s**2)
+        down = np.sqrt(t**2 - up**2)
+        path = np.exp(-h) * inside_up * one + np.sqrt(up**2 - np.exp(-2 * h) * inside_up**2) * two
+        x = (down / s) * x - np.expm1(np.log(down) - np.log(s)) * data(inside, middle) + path
+        states.append(x)
+    return np.array(states)
+
+
 def seeds_2(data, schedule, times, x, noise):
     """Gonzalez et al. 2023, algorithm 2: two stages whose noises are one path."""
     states = [x]
@@ -326,6 +346,7 @@ FORMULAS = {
     "dpmpp-3m-sde": (sa_solver(1.0, corrected=False), ANY, 1),
     "sa-solver-p": (sa_solver(1.0, corrected=False), ANY, 1),
     "sa-solver": (sa_solver(1.0, corrected=True), ANY, 1),
+    "dpmpp-2s-sde": (k_diffusion_sde, ALPHA1, 2),
     "seeds-2": (seeds_2, ANY, 2),
     "er-sde-1": (er_sde_1, ANY, 1),
     "er-sde-2": (er_sde(2), VARIANCE, 1),
@@ -596,6 +617,12 @@ def test_restarts_go_up_and_down_as_told():
     fine = replace(sampler, restarts=(diffusion.Restart(0.1, 2.0, times=2, steps=20),))
     exact = diffusion.moments(gaussian(edm), sampler=fine, steps=60)
     assert np.abs(exact.covariance[-1] - COVARIANCE).max() < 0.02
+
+
+def test_where_there_is_nothing_below_a_time_the_step_leads_to_it():
+    plan = diffusion.sampler("tcd").plan(diffusion.VE(), np.array([0.8, 0.4, 0.0]))
+    np.testing.assert_array_equal(plan.times, [0.8, 0.4, 0.0])
+    assert plan.layout.parts(plan.steps[-1].rows[-1].weights).noise == (None,)
 
 
 def test_extended_reverse_of_psi_is_the_flow_for_large_noise_and_more_stochastic_below():
