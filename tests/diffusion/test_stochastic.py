@@ -654,6 +654,9 @@ def test_extended_reverse_of_psi_is_the_flow_for_large_noise_and_more_stochastic
 def test_stochasticity_that_cannot_be_is_refused(name, tau, message):
     with pytest.raises((ValueError, TypeError), match=message):
         diffusion.sampler(name, stochasticity=tau)
+    if name != "auto":
+        with pytest.raises((ValueError, TypeError), match=message):
+            replace(diffusion.sampler(name), stochasticity=tau)
 
 
 @pytest.mark.parametrize(
