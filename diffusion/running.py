@@ -9,8 +9,10 @@ import expint
 from diffusion.checks import check_start, check_state, check_watchers
 from diffusion.denoiser import Denoiser
 from diffusion.diagnosis import FirstData, diagnosed, first_data, times_looked_at
+from diffusion.noise.brownian import BrownianPath
 from diffusion.noise.sources import columns_of_steps, noise_for
 from diffusion.planning.conversion import Predicted
+from diffusion.planning.increments import increments
 from diffusion.process.schedule import NoiseSchedule
 from diffusion.samplers.fitted import FittedSampler
 from diffusion.samplers.sampler import Sampler
@@ -67,7 +69,7 @@ def run_sampler(
     check_watchers(callback, progress=progress)
     start_time = plan.steps[0].times[0]
     x = state * denoiser.schedule.noise_scale(start_time) if start == "noise" else state
-    last, draws = len(plan.steps) - 1, _draws(plan, sampler, rng, x)
+    last, draws = len(plan.steps) - 1, _draws(plan, sampler, denoiser.schedule, rng, x)
 
     def states_by(scattered: bool, known: list[Array] | None = None) -> Iterator[Accepted]:
         """Yield the states, by the loop with fewer operations or the one that records gradients."""
@@ -182,7 +184,7 @@ def _check(denoiser: Denoiser, state: Array, sampler: Sampler | FittedSampler, s
 
 
 def _draws(
-    plan: expint.Plan, sampler: Sampler | FittedSampler, rng: Any, x: Array
+    plan: expint.Plan, sampler: Sampler | FittedSampler, schedule: NoiseSchedule, rng: Any, x: Array
 ) -> Callable[[], Callable[[float], Sequence[Array | None]] | None]:
     """Return what begins to draw the noise of a run, always the same; None for a plan without noise."""
     if not plan.layout.noise:
@@ -198,6 +200,8 @@ def _draws(
             "each sample, or a generator: the same seed gives the same samples"
         )
     noise = noise_for(rng, x)
+    if isinstance(noise, BrownianPath):
+        noise = noise.along(*increments(sampler, schedule, plan))
     return lambda: columns_of_steps(plan, noise, x)
 
 

@@ -44,8 +44,8 @@ def warn_unstable(plan: expint.Plan, kind: Kind, schedule: NoiseSchedule, name: 
     if plan.layout.noise:
         warnings.warn(
             f"expected a stochastic sampler that is stable on its grid, received {name!r}, whose {len(plan.steps) - 1} "
-            f"steps there make samples up to {factor:.2g} times too large: it extrapolates predictions that carry the "
-            "noise of every step; take more steps, or one that predicts the data, such as 'dpmpp-2m-sde'",
+            f"steps there make samples up to {factor:.2g} times too large, as its predictions carry the noise of every "
+            "step; take more steps, or a sampler that predicts the data, such as 'dpmpp-2m-sde'",
             UnstableWarning,
             stacklevel=3,
         )

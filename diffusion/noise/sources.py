@@ -110,7 +110,7 @@ class Recorded:
     def draw(self, step: int, column: int, like: Array) -> Array:
         """Return the recorded noise of one column of one step."""
         own = self.draws[step - 1] if 0 < step <= len(self.draws) else None
-        columns = [own] if own is None or (is_array(own) and own.ndim == like.ndim) else list(own)
+        columns: list[Any] = [own] if own is None or (is_array(own) and own.ndim == like.ndim) else list(own)
         if column >= len(columns) or columns[column] is None:
             raise ValueError(
                 f"expected recorded noise for column {column} of step {step}, received {len(self.draws)} steps, of which "

@@ -191,7 +191,8 @@ def _stochastic_from_noise(
     """Return the plan of a stochastic sampler from a time at which α = 0: its first step is of infinite length in λ."""
     t, alpha, sigma = (column.tolist() for column in (ends.t, ends.alpha, ends.sigma))
     if len(t) + to_zero < 3:  # all of it is one step
-        layout, rest = Layout(noise=1), ()
+        layout = Layout(noise=1)
+        rest: tuple[Step, ...] = ()
         t1, alpha1, sigma1 = (schedule.t_clean, 1.0, 0.0) if to_zero else (t[-1], alpha[-1], sigma[-1])
         plan = expint.Plan(expint.operators.Scalar(0.0), (), 1, layout)
     else:

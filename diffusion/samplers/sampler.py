@@ -107,6 +107,11 @@ class Sampler:
 
     def _check_noise(self) -> None:
         """Raise ValueError if no noise can be added to the steps of the sampler."""
+        if type(self) is not Sampler and isinstance(self.gauge, Gauge):  # its plan is another one
+            raise ValueError(
+                f"expected a sampler whose steps are those of its method for stochasticity=, received {self.name!r}, a "
+                f"{type(self).__name__}; take 'dpmpp-2m' or 'unipc3'"
+            )
         if not isinstance(self.gauge, Gauge):
             raise ValueError(
                 f"{self.name}: expected a gauge with a constant linear part for stochasticity, received "

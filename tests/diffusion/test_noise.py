@@ -172,3 +172,54 @@ def test_a_scheduler_of_diffusers_takes_no_sampler_that_draws():
 
     with pytest.raises(ValueError, match="expected a deterministic sampler for a scheduler, received 'ddpm'"):
         Scheduler(sampler="ddpm")
+
+
+# One path for runs of any steps -----------------------------------------------------------------------------------------
+def on_path(sampler, steps, network=NET, path=None):
+    grid = network.schedule.time(np.linspace(-3.0, 3.0, steps + 1))
+    rng = diffusion.noise.BrownianPath(7) if path is None else path
+    return diffusion.sample(network, NOISE, sampler=sampler, grid=grid, start="state", rng=rng)
+
+
+@pytest.mark.filterwarnings("ignore::diffusion.UnstableWarning")
+@pytest.mark.parametrize("name", ["dpmpp-2m", "dpmpp-2s", "dpm2m", "deis-rhoab1", "sa2"])
+def test_twice_the_steps_see_the_same_path(name):
+    """Where no network answers to it the noise of a run is that of its path alone, whatever the steps."""
+    sampler = diffusion.sampler(name, stochasticity=0.8)
+    kind = sampler.gauge.predicts
+    silent = diffusion.Denoiser(lambda x, t: 0 * x, kind, diffusion.VP.linear())
+    runs = [on_path(sampler, steps, silent) for steps in (4, 8, 32)]
+    np.testing.assert_allclose(runs[1], runs[0], rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(runs[2], runs[0], rtol=1e-9, atol=1e-12)
+
+
+def test_runs_on_one_path_come_together_with_order_one():
+    sampler, smooth = (
+        diffusion.sampler("dpmpp-sde"),
+        diffusion.models.gaussian_mixture([1.0], [[0.4, -1.0]], [0.3 * np.eye(2)]),
+    )
+    runs = [on_path(sampler, steps, smooth) for steps in (64, 128, 256)]
+    gaps = [np.median(np.abs(b - a)) for a, b in zip(runs, runs[1:])]
+    assert 1.4 < gaps[0] / gaps[1] < 2.8
+    seeds = np.median(np.abs(on_path(sampler, 64, smooth, 7) - on_path(sampler, 128, smooth, 7)))
+    assert seeds > 10 * gaps[0]
+
+
+def test_the_increments_of_a_path_are_standard_normal_and_independent():
+    path = diffusion.noise.BrownianPath(3).along([[(-1.0, 0.2)], [(0.2, 0.5), (0.5, 2.0)]], lambda a, b: b**3 - a**3)
+    like = np.empty((4, 4000))
+    drawn = np.stack([path.draw(1, 0, like), path.draw(2, 0, like), path.draw(2, 1, like)]).reshape(3, -1)
+    assert np.abs(drawn @ drawn.T / 16000 - np.eye(3)).max() < 0.06
+    np.testing.assert_array_equal(
+        path.draw(1, 0, like)[2:3],
+        diffusion.noise.BrownianPath(Seeded(((3, 2),))).along(path.places, path.variance).draw(1, 0, like[2:3]),
+    )
+
+
+@pytest.mark.filterwarnings("ignore::diffusion.UnstableWarning")
+def test_a_path_is_refused_where_its_clock_depends_on_the_steps():
+    for name in ("ddim-eta0.5", "er-sde-1", "lcm", "edm-stochastic"):
+        with pytest.raises(ValueError, match=f"expected a sampler of one finite strength .* received '{name}'"):
+            diffusion.sample(NET, NOISE, sampler=name, steps=4, rng=diffusion.noise.BrownianPath(7))
+    with pytest.raises(ValueError, match="expected a run of a sampler for a Brownian path, received step 1"):
+        diffusion.noise.BrownianPath(7).draw(1, 0, NOISE)

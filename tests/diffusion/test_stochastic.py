@@ -189,6 +189,26 @@ def k_diffusion_3m_sde(data, schedule, times, x, noise):
     return np.array(states)
 
 
+def k_diffusion_sde(data, schedule, times, x, noise):
+    """k-diffusion's sample_dpmpp_sde, eta = 1, r = 1/2, its two noises those of one path of the SDE.
+
+    Its own are correlated as increments of a Brownian motion in σ are.
+    """
+    states = [x]
+    for (s, t), (one, two) in zip(pairwise(times), noise):
+        h = np.log(s) - np.log(t)
+        middle = np.exp(np.log(s) - h / 2)
+        inside_up = np.sqrt(middle**2 * (s**2 - middle**2) / s**2)
+        down = np.sqrt(middle**2 - inside_up**2)
+        inside = (down / s) * x - np.expm1(np.log(down) - np.log(s)) * data(x, s) + inside_up * one
+        up = np.sqrt(t**2 * (s**2 - t**2) / s**2)
+        down = np.sqrt(t**2 - up**2)
+        path = np.exp(-h) * inside_up * one + np.sqrt(up**2 - np.exp(-2 * h) * inside_up**2) * two
+        x = (down / s) * x - np.expm1(np.log(down) - np.log(s)) * data(inside, middle) + path
+        states.append(x)
+    return np.array(states)
+
+
 def seeds_2(data, schedule, times, x, noise):
     """Gonzalez et al. 2023, algorithm 2: two stages whose noises are one path."""
     states = [x]
@@ -325,6 +345,7 @@ FORMULAS = {
     "dpmpp-3m-sde": (sa_solver(1.0, corrected=False), ANY, 1),
     "sa-solver-p": (sa_solver(1.0, corrected=False), ANY, 1),
     "sa-solver": (sa_solver(1.0, corrected=True), ANY, 1),
+    "dpmpp-2s-sde": (k_diffusion_sde, ALPHA1, 2),
     "seeds-2": (seeds_2, ANY, 2),
     "er-sde-1": (er_sde_1, ANY, 1),
     "er-sde-2": (er_sde(2), VARIANCE, 1),
@@ -597,6 +618,12 @@ def test_restarts_go_up_and_down_as_told():
     assert np.abs(exact.covariance[-1] - COVARIANCE).max() < 0.02
 
 
+def test_where_there_is_nothing_below_a_time_the_step_leads_to_it():
+    plan = diffusion.sampler("tcd").plan(diffusion.VE(), np.array([0.8, 0.4, 0.0]))
+    np.testing.assert_array_equal(plan.times, [0.8, 0.4, 0.0])
+    assert plan.layout.parts(plan.steps[-1].rows[-1].weights).noise == (None,)
+
+
 def test_extended_reverse_of_psi_is_the_flow_for_large_noise_and_more_stochastic_below():
     spent = [ExtendedReverse().spent(lam, lam + 0.1) / 0.1 for lam in (-3.0, 0.0, 3.0)]
     assert all(value > 0 for value in spent)
@@ -626,6 +653,9 @@ def test_extended_reverse_of_psi_is_the_flow_for_large_noise_and_more_stochastic
 def test_stochasticity_that_cannot_be_is_refused(name, tau, message):
     with pytest.raises((ValueError, TypeError), match=message):
         diffusion.sampler(name, stochasticity=tau)
+    if name != "auto":
+        with pytest.raises((ValueError, TypeError), match=message):
+            replace(diffusion.sampler(name), stochasticity=tau)
 
 
 @pytest.mark.parametrize(
@@ -716,3 +746,37 @@ def test_the_table_of_the_page_is_that_of_the_samplers(capsys):
     assert [line[:6] for line in lines[2:]] == made
     stochastic_orders.main(["--quick"])
     assert len(capsys.readouterr().out.splitlines()) == 4
+
+
+# Beyond Gaussian data -------------------------------------------------------------------------------------------------
+def moments_of_a_chain(sampler, times, network, points):
+    """The first four moments of the samples of a one-step sampler in one dimension, by its transition densities."""
+    plan = sampler.plan(VP, times)
+    density = np.exp(network.network.log_density(points[:, None], np.full(points.size, times[0])))
+    width, t = points[1] - points[0], times[0]
+    for step in plan.steps[1:]:
+        (state,), (size,), _, (value,) = plan.layout.parts(step.rows[-1].weights)
+        centre = state * points + value * network.predict(points[:, None], t, sampler.gauge.predicts)[:, 0]
+        kernel = np.exp(-(((points[:, None] - centre) / size) ** 2) / 2) / (size * math.sqrt(2 * math.pi))
+        density, t = kernel @ density * width, step.times[-1]
+    return np.array([np.sum(density * points**k) * width for k in range(5)])
+
+
+@pytest.mark.parametrize("name", ["ddpm", "ddim-eta0.5", "seeds-1", "τ = 1.4"])
+def test_the_moments_of_a_mixture_are_reached_with_weak_order_one(name):
+    """Samples of a mixture of three, without a draw: the densities of the chain of a one-step sampler."""
+    network = diffusion.models.gaussian_mixture(
+        [0.3, 0.5, 0.2], [[-1.0], [0.5], [1.5]], [[[0.04]], [[0.1]], [[0.02]]], VP, predicts="data"
+    )
+    points, lam = np.linspace(-6.0, 6.0, 401), (-2.0, 1.2)
+    sampler = diffusion.sampler(name) if "τ" not in name else diffusion.sampler("dpmpp-sde", stochasticity=1.4)
+    end = float(VP.time(np.array(lam[1])))
+    exact = np.exp(network.network.log_density(points[:, None], np.full(points.size, end)))
+    expected = np.array([np.sum(exact * points**k) * 0.03 for k in range(5)])
+    errors = []
+    for steps in (30, 60):
+        times = VP.time(np.linspace(*lam, steps + 1))
+        found = moments_of_a_chain(sampler, times, network, points)
+        assert found[0] == pytest.approx(1.0, abs=1e-6)
+        errors.append(np.abs(found - expected)[1:])
+    assert np.log2(np.linalg.norm(errors[0]) / np.linalg.norm(errors[1])) == pytest.approx(1.0, abs=0.25)

@@ -97,11 +97,6 @@ def with_noise(found: Any, stochasticity: Any) -> Any:
             f"expected a sampler that is a method in one gauge for stochasticity=, received {found.name!r}, whose rows "
             "follow from a rule or are numbers; take an Adams method, such as 'dpmpp-2m' or 'unipc3'"
         )
-    if type(found) is not Sampler:
-        raise ValueError(
-            f"expected a sampler whose steps are those of its method for stochasticity=, received {found.name!r}, a "
-            f"{type(found).__name__}; take 'dpmpp-2m' or 'unipc3'"
-        )
     own = replace(found, gauge=DATA) if found.gauge is RHO and found.method.order == 1 else found
     return replace(own, stochasticity=stochasticity)
 

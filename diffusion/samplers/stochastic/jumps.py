@@ -152,8 +152,11 @@ class Ancestral(Jumping):
     def path(self, schedule: NoiseSchedule, times: tuple[float, ...], *, to_zero: bool) -> list[float]:
         """Return the times of the grid, each with the one below it before it; to σ = 0 the step is direct."""
         del to_zero
-        below = ((self._below(schedule, s, t), t) for s, t in pairwise(times))
-        return [times[0], *(own for pair in below for own in pair)]
+        path = [times[0]]
+        for s, t in pairwise(times):
+            below = self._below(schedule, s, t)
+            path += [below, t] if below < t else [t]
+        return path
 
     def _below(self, schedule: NoiseSchedule, s: float, t: float) -> float:
         """Return the time to which a step from ``s`` to ``t`` goes."""
