@@ -7,6 +7,7 @@ is a network with what it predicts and its noise schedule. Importing this packag
 
 from diffusion import adapters, grids, guidance, models
 from diffusion.denoiser import Denoiser
+from diffusion.editing import add_noise, image_to_image, inpaint, sample_in_batches, save_images, slerp
 from diffusion.moved import MOVED
 from diffusion.process import clock, gauge
 from diffusion.process.clock import Clock
@@ -54,6 +55,7 @@ __all__ = [
     "TuningInterrupted",
     "UnstableWarning",
     "adapters",
+    "add_noise",
     "bands",
     "clock",
     "convert",
@@ -64,13 +66,18 @@ __all__ = [
     "gauge",
     "grids",
     "guidance",
+    "image_to_image",
+    "inpaint",
     "load_sampler",
     "models",
     "orders_for_calls",
     "sample",
+    "sample_in_batches",
     "sampler",
     "sampler_names",
+    "save_images",
     "singlestep",
+    "slerp",
     "taper",
     "trajectory",
     "tune",
