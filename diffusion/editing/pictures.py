@@ -9,8 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from diffusion.checks import check_state
+from diffusion.denoiser import like_input
 from expint.arguments import flag, number, path
-from expint.backend import Array, array_namespace, asarray_like, is_array, to_numpy
+from expint.arrays import real_values
+from expint.backend import Array, array_namespace, asarray_like
 from expint.files import whole_file
 
 __all__ = ["save_images", "slerp"]
@@ -40,7 +43,7 @@ def slerp(first: Array, second: Array, weight: float | Array) -> Array:
     Raises
     ------
     TypeError, ValueError
-        If a and b are no arrays of one shape, or there is not one weight for each sample.
+        If a and b are no batches of finite numbers of one shape and dtype, or there is not one weight for each sample.
 
     Notes
     -----
@@ -52,13 +55,11 @@ def slerp(first: Array, second: Array, weight: float | Array) -> Array:
     >>> slerp(np.array([[1.0, 0.0]]), np.array([[0.0, 1.0]]), 0.5).round(4).tolist()
     [[0.7071, 0.7071]]
     """
-    if not (is_array(first) and is_array(second)) or first.shape != second.shape or first.ndim < 1:
-        raise TypeError(
-            "expected two arrays of one shape (batch, …), received "
-            f"{getattr(first, 'shape', type(first).__name__)} and {getattr(second, 'shape', type(second).__name__)}"
-        )
+    for part in (first, second):
+        check_state(part)
+    like_input(second, first, "second")
     xp = array_namespace(first)
-    w = np.asarray(to_numpy(weight), dtype=np.float64) if is_array(weight) else np.float64(number("weight", weight))
+    w = real_values("weight", weight) if getattr(weight, "ndim", 0) else np.float64(number("weight", weight))
     if w.shape not in ((), (1,), first.shape[:1]):
         raise ValueError(f"expected one weight, or {first.shape[0]}, received an array of shape {w.shape}")
     wide = xp.float64 if first.dtype == xp.float64 else xp.float32
@@ -98,7 +99,7 @@ def save_images(
     FileExistsError
         If a file exists and ``overwrite`` is false.
     """
-    values = np.asarray(to_numpy(images), dtype=np.float64)
+    values = real_values("images", images)
     if values.ndim != 4 or values.shape[1] not in _COLOURS or 0 in values.shape or not np.all(np.isfinite(values)):
         raise ValueError(
             "expected finite images of shape (batch, channels, height, width) with 1, 3 or 4 channels, received shape "

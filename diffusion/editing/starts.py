@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -15,15 +14,16 @@ from diffusion.process.schedule import NoiseSchedule
 from diffusion.sample import sample
 from diffusion.samplers.catalogue import AnySampler
 from diffusion.samplers.fitted import FittedSampler
-from expint.arguments import instance, integer, number
-from expint.backend import Array, array_namespace, asarray_like, is_array, to_numpy
+from expint.arguments import function, instance, integer, number
+from expint.arrays import real_values
+from expint.backend import Array, array_namespace, asarray_like, is_array
 
 __all__ = ["add_noise", "image_to_image", "inpaint", "sample_in_batches"]
 
 Grid = str | Sequence[float] | np.ndarray | None
 
 
-def add_noise(schedule: NoiseSchedule, data: Array, noise: Array, t: float | Array) -> Array:
+def add_noise(schedule: NoiseSchedule, data: Array, noise: Array, t: Any) -> Array:
     """Return x = α(t) x₀ + σ(t) ε, the ``data`` x₀ at the noise level of the time t.
 
     Parameters
@@ -57,7 +57,7 @@ def add_noise(schedule: NoiseSchedule, data: Array, noise: Array, t: float | Arr
     if not is_array(t) or t.ndim == 0:
         at = number("t", t)
         return float(schedule.alpha(at)) * data + float(schedule.sigma(at)) * noise
-    times = np.asarray(to_numpy(t), dtype=np.float64)
+    times = real_values("t", t)
     if times.shape != (data.shape[0],) or not np.all(np.isfinite(times)):
         raise ValueError(
             f"expected t as a time or {data.shape[0]} finite ones, received an array of shape {times.shape}; give one "
@@ -168,7 +168,14 @@ def inpaint(
 
 
 def sample_in_batches(
-    denoiser: Denoiser | Callable[[slice], Denoiser], noise: Array, batch_size: int, **options: Any
+    denoiser: Denoiser | Callable[[slice], Denoiser],
+    noise: Array,
+    batch_size: int,
+    *,
+    sampler: str | AnySampler = "auto",
+    steps: int | None = None,
+    grid: Grid = None,
+    start: Literal["noise", "state"] = "noise",
 ) -> Array:
     """Return what ``diffusion.sample(denoiser, noise, …)`` returns, made of ``batch_size`` samples at a time.
 
@@ -182,8 +189,8 @@ def sample_in_batches(
         As of ``diffusion.sample``, (batch, …).
     batch_size
         The number of samples that fit into memory.
-    options
-        Those of ``diffusion.sample``.
+    sampler, steps, grid, start
+        As of ``diffusion.sample``.
 
     Raises
     ------
@@ -192,22 +199,25 @@ def sample_in_batches(
     """
     check_state(noise)
     size, count = integer("batch_size", batch_size), noise.shape[0]
-    if isinstance(denoiser, Denoiser):
-        whole = denoiser
-
-        def of_samples(part: slice) -> Denoiser:
-            return _divided(whole, part, count)
-
-    else:
-        of_samples = denoiser
+    if not isinstance(denoiser, Denoiser):
+        function("denoiser", denoiser, "slice ↦ Denoiser", "or pass a Denoiser")
     parts = [slice(first, min(first + size, count)) for first in range(0, count, size)]
-    made = [sample(of_samples(part), noise[part, ...], **options) for part in parts]
+    made = [
+        sample(
+            _of_samples(denoiser, part, count), noise[part, ...], sampler=sampler, steps=steps, grid=grid, start=start
+        )
+        for part in parts
+    ]
     return made[0] if len(made) == 1 else array_namespace(noise).concat(made, axis=0)
 
 
-def _divided(denoiser: Denoiser, part: slice, count: int) -> Denoiser:
+def _of_samples(denoiser: Denoiser | Callable[[slice], Denoiser], part: slice, count: int) -> Denoiser:
+    """Return the denoiser of some of ``count`` samples."""
+    if not isinstance(denoiser, Denoiser):
+        return denoiser(part)
+
     def own(value: Any) -> Any:
         return value[part] if is_array(value) and value.ndim and value.shape[0] == count else value
 
     condition = {name: own(value) for name, value in denoiser.condition.items()}
-    return denoiser.with_condition(condition) if condition else replace(denoiser)
+    return denoiser.with_condition(condition) if condition else denoiser

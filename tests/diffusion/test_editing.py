@@ -172,7 +172,7 @@ def test_files_of_pictures_are_read_by_others_as_they_were_written(tmp_path):
         (lambda: diffusion.save_images(DATA, "image.png"), "place for a number"),
         (lambda: diffusion.save_images(DATA[0], "{}.png"), "batch, channels"),
         (lambda: diffusion.save_images(DATA * np.nan, "{}.png"), "finite"),
-        (lambda: diffusion.slerp(DATA, DATA[:1], 0.5), "one shape"),
+        (lambda: diffusion.slerp(DATA, DATA[:1], 0.5), "expected second"),
         (lambda: diffusion.slerp(DATA, DATA, np.ones(2)), "one weight"),
         (lambda: diffusion.add_noise(SCHEDULES["vp"], DATA, NOISE, np.ones(2)), "finite ones"),
         (lambda: diffusion.add_noise(SCHEDULES["vp"], DATA, NOISE[:1], 0.5), "expected noise"),
