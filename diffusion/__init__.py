@@ -8,6 +8,7 @@ is a network with what it predicts and its noise schedule. Importing this packag
 from diffusion import adapters, grids, guidance, models, noise
 from diffusion.denoiser import Denoiser
 from diffusion.inversion import Latent, invert, reversible
+from diffusion.editing import add_noise, image_to_image, inpaint, sample_in_batches, save_images, slerp
 from diffusion.moved import MOVED
 from diffusion.noise.moments import moments
 from diffusion.process import clock, gauge
@@ -71,6 +72,7 @@ __all__ = [
     "TuningInterrupted",
     "UnstableWarning",
     "adapters",
+    "add_noise",
     "bands",
     "clock",
     "convert",
@@ -81,6 +83,8 @@ __all__ = [
     "gauge",
     "grids",
     "guidance",
+    "image_to_image",
+    "inpaint",
     "invert",
     "load_sampler",
     "models",
@@ -89,9 +93,12 @@ __all__ = [
     "orders_for_calls",
     "reversible",
     "sample",
+    "sample_in_batches",
     "sampler",
     "sampler_names",
+    "save_images",
     "singlestep",
+    "slerp",
     "taper",
     "trajectory",
     "tune",

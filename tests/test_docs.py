@@ -10,6 +10,7 @@ import pytest
 
 import diffusion
 import expint
+from expint.backend import all_finite
 
 DOCS = Path(__file__).parent.parent / "docs"
 
@@ -163,3 +164,32 @@ def test_the_code_of_the_page_on_tuning_runs_as_pasted(tmp_path: Path, monkeypat
     assert namespace["tuned"].report.after < namespace["tuned"].report.before / 4
     again = namespace["diffusion"].sample(namespace["model"], namespace["noise"], sampler=namespace["again"])
     assert (again == namespace["samples"]).all()
+
+
+HOSTS = {
+    "k_diffusion": ["x", "y"],
+    "comfyui": ["sigmas"],
+    "edm": ["heun", "images"],
+    "th_deis": ["x"],
+    "dpm_solver": ["x", "better"],
+}
+
+
+@pytest.mark.parametrize("page", HOSTS)
+def test_the_code_of_the_pages_on_hosts_runs_as_pasted(page: str) -> None:
+    text = (DOCS / "hosts" / f"{page}.md").read_text()
+    assert "## What changes in the result, and why" in text
+    namespace: dict[str, Any] = {}
+    for block in re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL):
+        exec(compile(block, page, "exec"), namespace)
+    for name in HOSTS[page]:
+        assert all_finite(namespace[name])
+
+
+def test_the_code_of_the_page_on_editing_runs_as_pasted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    namespace: dict[str, Any] = {}
+    for block in re.findall(r"```python\n(.*?)```", (DOCS / "editing.md").read_text(), flags=re.DOTALL):
+        exec(compile(block, "editing.md", "exec"), namespace)
+    assert len(namespace["files"]) == 6
+    assert all(file.exists() for file in namespace["files"])

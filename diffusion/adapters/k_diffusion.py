@@ -283,8 +283,11 @@ def _watched(
 
 
 def _starts(plan: expint.Plan) -> Iterator[int | None]:
-    """Yield for each evaluation of the ``plan`` the number of the step that starts with it; None for inner ones."""
-    for i, step in enumerate(plan.steps):
-        called = [t for t, row in zip(step.times, step.rows) if row.evaluate]
-        last = len(called) - 1
-        yield from (i if n == last and t == step.times[-1] else None for n, t in enumerate(called))
+    """Return for each evaluation of the ``plan`` the number of the step that it starts; None for inner ones."""
+    called = ([t for t, row in zip(step.times, step.rows) if row.evaluate] for step in plan.steps)
+    ends = plan.times.tolist()
+    return (
+        i if n == len(inner) - 1 and t == ends[i] else None
+        for i, inner in enumerate(called)
+        for n, t in enumerate(inner)
+    )
