@@ -8,6 +8,7 @@ is a network with what it predicts and its noise schedule. Importing this packag
 from diffusion import adapters, grids, guidance, models
 from diffusion.denoiser import Denoiser
 from diffusion.inversion import Latent, invert, reversible
+from diffusion.likelihood.density import Likelihood, log_likelihood
 from diffusion.moved import MOVED
 from diffusion.process import clock, gauge
 from diffusion.process.clock import Clock
@@ -46,6 +47,7 @@ __all__ = [
     "FlowMatching",
     "Gauge",
     "Latent",
+    "Likelihood",
     "NoiseSchedule",
     "OffScaleWarning",
     "Report",
@@ -68,6 +70,7 @@ __all__ = [
     "guidance",
     "invert",
     "load_sampler",
+    "log_likelihood",
     "models",
     "orders_for_calls",
     "reversible",
