@@ -242,7 +242,7 @@ def _noted(
     from_noise: bool,
     plan: expint.Plan,
 ) -> Callable[[float, Array], Array]:
-    """Return the ``slope``, with what its first value and some later ones of the ``plan`` say of the data in ``first``."""
+    """Return the ``slope``, with what its first value and some later ones say of the data in ``first``."""
     later = times_looked_at(plan, denoiser.schedule)
 
     def evaluate(t: float, x: Array) -> Array:

@@ -166,12 +166,14 @@ def test_probes_belong_to_samples_and_seeds():
 
 
 def test_guidance_is_followed():
-    """Against SciPy's run of the same equation."""
+    """Against SciPy's run of the same equation, which the guidance makes stiffer."""
     torch = pytest.importorskip("torch")
     guided = diffusion.guidance.classifier_guided(NET, lambda x, t: -0.5 * x, 0.1)
-    data = torch.tensor(DATA[:2])
-    found = diffusion.log_likelihood(guided, data, steps=60)
-    np.testing.assert_allclose(found, by_scipy(guided, data), rtol=0, atol=1e-4)
+    data = torch.tensor(DATA[:1])
+    found = diffusion.log_likelihood(guided, data, steps=100)
+    np.testing.assert_allclose(found, by_scipy(guided, data, rtol=1e-6, atol=1e-6), rtol=0, atol=1e-4)
+    plain = diffusion.log_likelihood(NET, data, steps=100)
+    assert abs(float(found[0] - plain[0])) > 0.1
 
 
 def by_scipy(net, data, rtol=1e-9, atol=1e-9, probes=None):
@@ -215,9 +217,9 @@ def test_bits_per_dimension_of_the_digits_network_are_those_of_a_run_by_scipy():
     schedule = diffusion.VP.linear(0.1, 20.0, t_end=0.05)
     net = diffusion.Denoiser(deepcopy(trained.network).double(), "noise", schedule, dict(trained.condition))
     image = torch.tensor(digit_images().images[3:4], dtype=torch.float64)
-    found = diffusion.log_likelihood(net, image, steps=12, divergence="probes", bits_per_dim=True, rng=5)
+    found = diffusion.log_likelihood(net, image, steps=8, divergence="probes", bits_per_dim=True, rng=5)
     probes = draw_probes(1, "rademacher", 5, tuple(image.shape))
-    wanted = -by_scipy(net, image, rtol=1e-4, atol=1e-4, probes=probes) / (64 * np.log(2))
+    wanted = -by_scipy(net, image, rtol=1e-3, atol=1e-3, probes=probes) / (64 * np.log(2))
     assert float(found[0]) == pytest.approx(float(wanted[0]), abs=2e-3)
 
 
