@@ -9,6 +9,7 @@ from diffusion import adapters, grids, guidance, models, noise
 from diffusion.denoiser import Denoiser
 from diffusion.inversion import Latent, invert, reversible
 from diffusion.editing import add_noise, image_to_image, inpaint, sample_in_batches, save_images, slerp
+from diffusion.likelihood.density import Likelihood, log_likelihood
 from diffusion.moved import MOVED
 from diffusion.noise.moments import moments
 from diffusion.process import clock, gauge
@@ -56,6 +57,7 @@ __all__ = [
     "FlowMatching",
     "Gauge",
     "Latent",
+    "Likelihood",
     "MeanReverting",
     "NoiseSchedule",
     "OffScaleWarning",
@@ -87,6 +89,7 @@ __all__ = [
     "inpaint",
     "invert",
     "load_sampler",
+    "log_likelihood",
     "models",
     "moments",
     "noise",

@@ -65,8 +65,7 @@ def run_sampler(
         If the state is no batch of finite numbers, or ``start`` is unknown, or a plan that draws noise is given none,
         or one that draws none is.
     """
-    _check(denoiser, state, sampler, start)
-    check_watchers(callback, progress=progress)
+    _check(denoiser, state, sampler, start, callback, progress)
     start_time = plan.steps[0].times[0]
     x = state * denoiser.schedule.noise_scale(start_time) if start == "noise" else state
     last, draws = len(plan.steps) - 1, _draws(plan, sampler, denoiser.schedule, rng, x)
@@ -80,8 +79,7 @@ def run_sampler(
         if predictions is not None:
             evaluate = _kept(evaluate, factors, sampler, denoiser.schedule, predictions, plan)
         if first is not None:
-            later = times_looked_at(plan, denoiser.schedule)
-            evaluate = _noted(evaluate, factors, sampler, denoiser, first, start == "noise", later)
+            evaluate = _noted(evaluate, factors, sampler, denoiser, first, start == "noise", plan)
         if scattered and keep == [last] and callback is None:
             plan_run = without_corrected(plan_run)  # intermediate states are unobserved unless the network raises
         if scattered:
@@ -177,10 +175,13 @@ def final(run: expint.Solution) -> expint.Solution:
     return run
 
 
-def _check(denoiser: Denoiser, state: Array, sampler: Sampler | FittedSampler, start: str) -> None:
+def _check(
+    denoiser: Denoiser, state: Array, sampler: Sampler | FittedSampler, start: str, callback: Any, progress: bool
+) -> None:
     check_state(state)
     sampler.admit(denoiser, state)
     check_start(start)
+    check_watchers(callback, progress=progress)
 
 
 def _draws(
@@ -268,9 +269,10 @@ def _noted(
     denoiser: Denoiser,
     first: list[FirstData],
     from_noise: bool,
-    later: tuple[float, ...],
+    plan: expint.Plan,
 ) -> Callable[[float, Array], Array]:
-    """Return the ``slope``, with what its first value and those at ``later`` times say of the data in ``first``."""
+    """Return the ``slope``, with what its first value and some later ones say of the data in ``first``."""
+    later = times_looked_at(plan, denoiser.schedule)
 
     def evaluate(t: float, x: Array) -> Array:
         value = slope(t, x)

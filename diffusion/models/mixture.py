@@ -58,6 +58,24 @@ class MixtureNetwork:
         each = p * means + xp.matmul((gain * z)[:, :, None, :], axes)[:, :, 0, :]
         return xp.astype(xp.reshape(xp.sum(responsible * each, axis=1), x.shape), x.dtype)
 
+    def divergence(self, x: Array, t: Array) -> Array:
+        """Return Σ_i ∂(output)_i/∂x_i, (B,), in float64, told the times t (B,).
+
+        With r_k the responsibilities, o_k the outputs and s_k the scores of the components, G_k = ∂o_k/∂x and ō the
+        output, it is Σ_k r_k (tr G_k + (o_k − ō)·s_k).
+        """
+        xp = array_namespace(x)
+        logits, z, variance, alpha, sigma = self._components(x, self.schedule.time_of_network(in_double(t)))
+        responsible = xp.exp(logits - xp.max(logits, axis=1, keepdims=True))
+        responsible = responsible / xp.sum(responsible, axis=1, keepdims=True)
+        p, q = basis(self.predicts, alpha, sigma, self.schedule.sigma_data)
+        gain = (p * alpha * asarray_like(self.scales, z) + q * sigma) / variance
+        axes, means = asarray_like(self.axes.swapaxes(1, 2), z), asarray_like(self.means, z)
+        each = p * means + xp.matmul((gain * z)[:, :, None, :], axes)[:, :, 0, :]
+        scores = -xp.matmul((z / variance)[:, :, None, :], axes)[:, :, 0, :]
+        off = each - xp.sum(responsible[:, :, None] * each, axis=1, keepdims=True)
+        return xp.sum(responsible * xp.sum(gain + off * scores, axis=2), axis=1)
+
     def log_density(self, x: Array, t: Array) -> Array:
         """Return log p_t(x), shape (B,), in float64, at times of the schedule, σ(t) > 0 or covariances of full rank."""
         xp = array_namespace(x)

@@ -7,7 +7,6 @@ from itertools import pairwise
 from math import exp, isclose, isfinite
 from typing import Any
 
-
 import expint
 from diffusion.process.schedule import NoiseSchedule
 from diffusion.process.sde import sde

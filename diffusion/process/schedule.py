@@ -11,7 +11,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import inf, log
+from math import inf, log, pi
 from typing import Any
 
 import numpy as np
@@ -99,6 +99,30 @@ class NoiseSchedule(ABC):
         """Return dλ/dt, which is negative; ρ′ = −ρ λ′."""
         return _with_limits(self._rate, t)
 
+    def drift(self, t: Array) -> Array:
+        """Return f(t) = d log α/dt of the forward process dx = f x dt + g dW.
+
+        Raises
+        ------
+        TypeError
+            If the schedule is of another's class that gives no ``_log_alpha_rate``.
+        """
+        return _with_limits(self._log_alpha_rate, t)
+
+    def diffusion_squared(self, t: Array) -> Array:
+        """Return g(t)² = −2 σ² dλ/dt of the forward process dx = f x dt + g dW."""
+        return _with_limits(lambda xp, t: -2.0 * self._sigma(xp, t) ** 2 * self._rate(xp, t), t)
+
+    def prior_log_density(self, x: Array, t: float | None = None) -> Array:
+        """Return the log-density (B,) of states ``x`` (B, …) at the time t, by default `t_start`, made of noise alone.
+
+        It is that from which sampling starts: normal, of mean 0 and standard deviation `noise_scale`.
+        """
+        xp = array_namespace(x)
+        flat = xp.reshape(x, (x.shape[0], -1))
+        scale = float(self.noise_scale(self.t_start if t is None else t))
+        return -0.5 * xp.sum((flat / scale) ** 2, axis=1) - flat.shape[1] * (0.5 * log(2.0 * pi) + log(scale))
+
     def time(self, half_log_snr: Array) -> Array:
         """Return the t at which λ(t) is ``half_log_snr``: the exact inverse."""
         return _with_limits(self._time, half_log_snr)
@@ -114,6 +138,12 @@ class NoiseSchedule(ABC):
 
     @abstractmethod
     def _rate(self, xp: Namespace, t: Any) -> Any: ...
+
+    def _log_alpha_rate(self, xp: Namespace, t: Any) -> Any:
+        raise TypeError(
+            f"expected a schedule that says d log α/dt, received {type(self).__name__}; give it the method "
+            "_log_alpha_rate(xp, t)"
+        )
 
     @abstractmethod
     def _time(self, xp: Namespace, lam: Any) -> Any: ...
@@ -136,6 +166,9 @@ class _UnitSignal(NoiseSchedule):
 
     def _alpha(self, xp: Namespace, t: Any) -> Any:
         return xp.ones_like(t)
+
+    def _log_alpha_rate(self, xp: Namespace, t: Any) -> Any:
+        return xp.zeros_like(t)
 
     def _rho(self, xp: Namespace, t: Any) -> Any:
         return self._sigma(xp, t)
@@ -291,6 +324,9 @@ class FlowMatching(NoiseSchedule):
 
     def _rate(self, xp: Namespace, t: Any) -> Any:
         return -1.0 / (t * (1.0 - t))
+
+    def _log_alpha_rate(self, xp: Namespace, t: Any) -> Any:
+        return -self.shift / ((1.0 - t) * (1.0 + (self.shift - 1.0) * t))
 
     def _time(self, xp: Namespace, lam: Any) -> Any:
         return 1.0 / (1.0 + self.shift * xp.exp(lam))

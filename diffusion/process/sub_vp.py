@@ -51,6 +51,9 @@ class SubVP(NoiseSchedule):
     def _rate(self, xp: Namespace, t: Any) -> Any:
         return self.vp._rate(xp, t) * (1.0 + self.vp._alpha(xp, t) ** 2)  # since (log σ)′ = −α² λ′ for VP
 
+    def _log_alpha_rate(self, xp: Namespace, t: Any) -> Any:
+        return self.vp._log_alpha_rate(xp, t)
+
     def _time(self, xp: Namespace, lam: Any) -> Any:
         integral = 2.0 * xp.asinh(0.5 * xp.exp(-lam))  # ρ = 2 sinh(B/2)
         return self.vp._time(xp, half_log_snr_of_integral(xp, integral))

@@ -31,6 +31,9 @@ class VP(NoiseSchedule):
         """Return 1: data of unit variance and noise are indistinguishable in scale at every time."""
         return pointwise(lambda xp, t: 0.0 * t + 1.0, t)
 
+    def _log_alpha_rate(self, xp: Namespace, t: Any) -> Any:
+        return self._sigma(xp, t) ** 2 * self._rate(xp, t)  # since α α′ = −σ σ′
+
     @staticmethod
     def linear(beta_min: float = 0.1, beta_max: float = 20.0, t_start: float = 1.0, t_end: float = 1e-3) -> VPLinear:
         """Return the schedule with β(t) = β_min + t (β_max − β_min): Song et al. 2021."""

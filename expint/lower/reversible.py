@@ -166,9 +166,9 @@ def _both_ways(step: Any, back: Any, weight: float) -> Any:
     one, other = PLAIN.parts(last.weights), PLAIN.parts(last_back.weights)
     ahead = (None,) * len(inner_back) + one.values
     behind = _apart(other.values, len(inner_back), own)
-    values = [_minus(a, b, weight) for a, b in zip_longest(ahead, behind)]
+    both = [_minus(a, b, weight) for a, b in zip_longest(ahead, behind)]
     state = _minus(one.states[0], other.states[0], weight)
-    rows.append(last._replace(weights=PAIR.arrange((state, weight), values)))
+    rows.append(last._replace(weights=PAIR.arrange((state, weight), both)))
     return step._replace(times=(*step.times[:-1], *back.times[:-1], step.times[-1]), rows=tuple(rows))
 
 
@@ -199,5 +199,5 @@ def _solved(plan: Any, step: Any) -> tuple[Any, ...]:
             "expected steps y_{n+1} = a y_n + b y_{n-1} + Σ c_j N_j with b other than 0 and N of this step, received "
             f"one to t = {step.times[-1]:.6g} that {why}; lower a reversible method"
         )
-    solved = [None if value is None else -value / b for value in values]
+    solved: list[Any] = [None if value is None else -value / b for value in values]
     return layout.arrange((None if a is None else -a / b, 1 / b), solved)

@@ -1,0 +1,1 @@
+"""Densities of samples: the divergence of the flow, accumulated along any sampler's plan."""

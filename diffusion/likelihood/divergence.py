@@ -1,0 +1,182 @@
+"""The divergence of a network's output: exact, by random probes, by differences, or as the network knows it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from diffusion.denoiser import Denoiser
+from expint.arguments import choice, integer, seen
+from expint.arrays import real_values
+from expint.backend import Array, array_namespace, asarray_like, is_jax, is_torch
+
+__all__ = ["WAYS", "Divergence", "Probes", "divergence_of", "draw_probes"]
+
+WAYS = ("auto", "exact", "probes", "differences", "known")
+
+Divergence = Callable[[Array, float], tuple[Array, Array]]
+"""By x and t the output of the network, and its divergences (B, K): K = 1, or one for each probe."""
+
+Probes = np.ndarray
+"""(K, B, …): the probes v of each sample, of mean zero and unit covariance."""
+
+_FEW = 16  # elements of a sample up to which "auto" takes the exact divergence
+
+
+def draw_probes(count: int, kind: str, rng: int | Sequence[int], shape: tuple[int, ...]) -> Probes:
+    """Return ``count`` probes for each sample of a batch of this ``shape``, fixed by the seeds.
+
+    Those of the sample i are drawn from the seed (rng, i), or where ``rng`` is one seed per sample from its own, so
+    that they do not depend on how samples are split into batches.
+    """
+    choice("probe", kind, ("rademacher", "gaussian"))
+    count = integer("probes", count, least=1)
+    if isinstance(rng, (int, np.integer)) and not isinstance(rng, bool):
+        seeds: list[Any] = [(integer("rng", rng, least=0), i) for i in range(shape[0])]
+    else:
+        given = real_values("rng", rng)
+        if given.shape != shape[:1] or np.any(given != np.floor(given)) or np.any(given < 0):
+            raise ValueError(
+                f"expected rng as a whole number ≥ 0, or one for each of {shape[0]} samples, received {seen(rng)}"
+            )
+        seeds = [int(seed) for seed in given]
+    drawn = []
+    for seed in seeds:
+        generator = np.random.default_rng(seed)
+        normal = generator.standard_normal((count, *shape[1:]))
+        drawn.append(normal if kind == "gaussian" else np.where(normal < 0.0, -1.0, 1.0))
+    return np.stack(drawn, axis=1)
+
+
+def divergence_of(denoiser: Denoiser, x: Array, way: str, draw: Callable[[], Probes]) -> tuple[str, Divergence]:
+    """Return the way that is taken, and what finds outputs and divergences for states like ``x``.
+
+    Probes are drawn by ``draw`` where they are needed.
+
+    Raises
+    ------
+    TypeError
+        If derivatives are asked of a network in NumPy.
+    ValueError
+        If there is no such way, or the network does not know its divergence.
+    """
+    choice("divergence", way, WAYS)
+    xp, known = array_namespace(x), getattr(denoiser.network, "divergence", None)
+    differentiable = is_torch(xp) or is_jax(xp)
+    if way == "auto":
+        small = int(np.prod(x.shape[1:])) <= _FEW
+        way = "known" if known is not None and type(denoiser) is Denoiser else "exact" if small else "probes"
+    if way == "known":
+        if known is None or type(denoiser) is not Denoiser:
+            raise ValueError(
+                f"expected a network that knows its divergence, received {denoiser!r}; give it a method "
+                "divergence(x, t, **condition) of shape (B,), or take another way"
+            )
+        return way, _Known(denoiser, known)
+    if way == "differences":
+        return way, _Differences(denoiser)
+    if not differentiable:
+        raise TypeError(
+            f"expected data of torch or JAX for derivatives of a network, received {type(x).__name__}; convert data "
+            "and network, or say divergence='differences', of a relative error of about 1e-9 in double precision"
+        )
+    backward = _by_torch if is_torch(xp) else _by_jax
+    return way, _Exact(denoiser, backward) if way == "exact" else _Probed(denoiser, backward, draw())
+
+
+class _Known:
+    """As the network knows it."""
+
+    def __init__(self, denoiser: Denoiser, known: Callable[..., Array]) -> None:
+        self._denoiser, self._known = denoiser, known
+
+    def __call__(self, x: Array, t: float) -> tuple[Array, Array]:
+        xp, denoiser = array_namespace(x), self._denoiser
+        told = float(denoiser.schedule.network_time(t))
+        times = asarray_like(np.full(x.shape[0], told), x if x.dtype.itemsize >= 8 else xp.astype(x, xp.float64))
+        found = self._known(x, times, **denoiser.condition)
+        return denoiser(x, t), xp.astype(xp.reshape(found, (-1, 1)), x.dtype)
+
+
+class _Exact:
+    """Σ_i ∂F_i/∂x_i: as many passes back through the network as a sample has elements."""
+
+    def __init__(self, denoiser: Denoiser, backward: Any) -> None:
+        self._denoiser, self._backward = denoiser, backward
+
+    def __call__(self, x: Array, t: float) -> tuple[Array, Array]:
+        output, back = self._backward(self._denoiser, x, t)
+        xp, total, size = array_namespace(output), 0.0, int(np.prod(x.shape[1:]))
+        for i in range(size):
+            unit = np.zeros(size)
+            unit[i] = 1.0
+            along = xp.broadcast_to(asarray_like(unit.reshape(x.shape[1:]), output), x.shape)
+            total = total + xp.reshape(back(along), (x.shape[0], -1))[:, i : i + 1]
+        return output, total
+
+
+class _Probed:
+    """vᵀ (∂F/∂x) v for each probe: one pass back for each."""
+
+    def __init__(self, denoiser: Denoiser, backward: Any, probes: Probes) -> None:
+        self._denoiser, self._backward, self._probes = denoiser, backward, probes
+
+    def __call__(self, x: Array, t: float) -> tuple[Array, Array]:
+        output, back = self._backward(self._denoiser, x, t)
+        xp, found = array_namespace(output), []
+        for probe in self._probes:
+            v = asarray_like(probe, output)
+            found.append(xp.sum(xp.reshape(v * back(v), (x.shape[0], -1)), axis=1))
+        return output, xp.stack(found, axis=1)
+
+
+class _Differences:
+    """Central differences along the axes, of step ε^{1/3}: two calls for each element of a sample."""
+
+    def __init__(self, denoiser: Denoiser) -> None:
+        self._denoiser = denoiser
+
+    def __call__(self, x: Array, t: float) -> tuple[Array, Array]:
+        xp, size = array_namespace(x), int(np.prod(x.shape[1:]))
+        step = (1e-16 if x.dtype.itemsize >= 8 else 1e-7) ** (1 / 3)
+        total: Any = 0.0
+        for i in range(size):
+            unit = np.zeros(size)
+            unit[i] = step
+            h = asarray_like(unit.reshape(x.shape[1:]), x)
+            change = self._denoiser(x + h, t) - self._denoiser(x - h, t)
+            total = total + xp.reshape(change, (x.shape[0], -1))[:, i : i + 1] / (2 * step)
+        return self._denoiser(x, t), total
+
+
+def _by_torch(denoiser: Denoiser, x: Any, t: float) -> tuple[Any, Callable[[Any], Any]]:
+    """Return the output at ``x``, and v ↦ vᵀ ∂F/∂x."""
+    import torch
+
+    with torch.enable_grad():
+        at = x.detach().requires_grad_(True)
+        output = denoiser(at, t)
+
+    def back(v: Any) -> Any:
+        found = (None,)
+        if output.requires_grad:
+            found = torch.autograd.grad(output, at, v, retain_graph=True, allow_unused=True)
+        if found[0] is None:
+            raise TypeError(
+                f"expected a network whose output can be differentiated by its state, received {denoiser!r}, whose "
+                f"output at t = {t:.6g} keeps no graph to it; take torch.no_grad() and detach() out of it, or say "
+                "divergence='differences'"
+            )
+        return found[0]
+
+    return output.detach(), back
+
+
+def _by_jax(denoiser: Denoiser, x: Any, t: float) -> tuple[Any, Callable[[Any], Any]]:
+    """Return the output at ``x``, and v ↦ vᵀ ∂F/∂x."""
+    import jax
+
+    output, back = jax.vjp(lambda at: denoiser(at, t), x)
+    return output, lambda v: back(v)[0]
