@@ -9,7 +9,7 @@ from expint.derive import REST, PhiSum, Tableau
 from expint.derive.kinds.adams import Adams
 from expint.derive.kinds.collocation import bootstrap
 from expint.derive.kinds.lawson import lawson
-from expint.ivp import solve, solve_ivp
+from expint.ivp import resume, solve, solve_ivp
 from expint.ivp.splitting import run_splitting
 from expint.ivp.stepping import StepState, begin, step
 from expint.lower import Plan, lower
@@ -41,6 +41,7 @@ __all__ = [
     "operators",
     "phi",
     "problems",
+    "resume",
     "run_plan",
     "run_splitting",
     "solve",

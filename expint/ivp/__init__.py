@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
@@ -15,6 +16,7 @@ from expint.ivp.bind import bind, linearises
 from expint.ivp.bound import Problem, Tolerance
 from expint.ivp.breakpoints import solve_in_pieces
 from expint.ivp.checks import check_controller, check_estimate, refuse_tolerances
+from expint.ivp.resuming import checkpoints_of, refuse_beside_checkpoint, resume_by
 from expint.ivp.run import Shown, over, to_stops
 from expint.ivp.time_scaled import solve_in_clock
 from expint.ivp.times import MOST_STEPS, StepLimits, lay_out_stops, lay_out_times
@@ -26,7 +28,7 @@ from expint.run import Controller, StepControl
 from expint.run.events import Event, check_events
 from expint.solution import Solution
 
-__all__ = ["solve", "solve_ivp"]
+__all__ = ["resume", "solve", "solve_ivp"]
 
 
 @with_known_values
@@ -57,6 +59,8 @@ def solve_ivp(
     args: tuple[Any, ...] = (),
     callback: Callable[[float, Array], None] | None = None,
     progress: Progress = False,
+    checkpoint: str | os.PathLike[str] | None = None,
+    checkpoint_every: float | None = None,
 ) -> Solution:
     r"""Solve y' = L y + N(t, y), y(t_0) = y_0, by an exponential integrator, with fixed steps or to a tolerance.
 
@@ -148,6 +152,11 @@ def solve_ivp(
         Called as callback(t, y) after each step.
     progress
         True for a progress bar (needs tqdm; silent when not on a terminal).
+    checkpoint, checkpoint_every
+        The path of a file in which the run is written down as it goes, and after how many steps, an integer, or
+        seconds, a float (60.0 by default): states, history, step control and statistics. After the run was stopped,
+        however hard, ``expint.resume`` goes on from there. For methods with a fixed L, states of NumPy or torch; N is
+        evaluated once more at the start, uncounted, to tell problems apart.
 
     Returns
     -------
@@ -169,6 +178,10 @@ def solve_ivp(
     gradient through methods that linearise. Under ``jax.jit``, ``grad`` and ``vmap`` steps have to be fixed.
     """
     asked = {name: value for name, value in locals().items() if name not in ("nonlinear", "t_span", "y0")}
+    if checkpoint is not None:
+        refuse_beside_checkpoint(asked, y0)
+    elif checkpoint_every is not None:
+        raise ValueError(f"expected checkpoint= beside checkpoint_every, received {checkpoint_every!r} alone; add it")
     del asked["breakpoints"]
     if breakpoints is not None:
         return solve_in_pieces(solve_ivp, nonlinear, t_span, y0, breakpoints=breakpoints, **asked)
@@ -183,14 +196,19 @@ def solve_ivp(
     check_controller(controller)
     dense_output, progress, land = flag("dense_output", dense_output), flag("progress", progress), flag("land", land)
     shown = Shown(dense_output, watched, given_callback(callback), progress, land, given_save(save))
-    problem = Problem(nonlinear, y0, times.span, linear, jac, args)
+    problem = Problem(nonlinear, y0, times.span, linear, jac, args, alone=checkpoint is not None)
     if fixed:
         bound = bind(problem, method)
+        if checkpoint is not None:
+            written = checkpoints_of(checkpoint, checkpoint_every, asked, problem, bound)
+            shown = shown._replace(checkpoints=written)
         return over(bound, y0, *lay_out_times(times.span, times.step, times.grid, times.t_eval), shown)
     limits = StepLimits(times.first, times.largest, times.most)
     stops = lay_out_stops(times.span, times.t_eval, limits)
     bound = bind(problem, method, error, Tolerance(rtol, atol, norm))
     assert bound.error is not None  # a tolerance was asked for
+    if checkpoint is not None:
+        shown = shown._replace(checkpoints=checkpoints_of(checkpoint, checkpoint_every, asked, problem, bound))
     forced = nonlinear is not None or isinstance(linear, TimeDependent)
     control = StepControl(bound.error, controller, *limits.sizes(), looks=forced, strides=not watched)
     return to_stops(bound, y0, times.span[0], stops, control, times.t_eval, shown)
@@ -212,3 +230,62 @@ def solve(problem: SemilinearProblem, method: str | Method = "auto", **options: 
     if problem.jacobian is not None and (problem.linear is None or linearises(found)):
         options.setdefault("jac", problem.jacobian)
     return solve_ivp(problem.nonlinear, t_span, problem.y0, linear=problem.linear, method=method, **options)
+
+
+def resume(
+    path: str | os.PathLike[str],
+    nonlinear: Callable[..., Array] | None,
+    *,
+    linear: Any = None,
+    method: str | Method | None = None,
+    args: tuple[Any, ...] = (),
+    norm: Any = None,
+    save: Callable[[float, Array], Any] | None = None,
+    callback: Callable[[float, Array], None] | None = None,
+    progress: Progress = False,
+    checkpoint_every: float | None = None,
+) -> Solution:
+    """Go on with a run of ``solve_ivp(…, checkpoint=path)`` that was stopped; its answer is that of one that was not.
+
+    On the same machine states, times and statistics agree to the last bit, wherever the run was stopped and whenever
+    its checkpoints were due: its step sizes make the same numbers in whatever order they come. It goes on writing
+    to ``path``.
+
+    Parameters
+    ----------
+    path
+        The file. It holds plain numbers only, and nothing in it is executed.
+    nonlinear
+        N(t, y, *args), as in the run that was stopped.
+    linear, method, args, norm, save
+        As in that run, where they are no numbers, arrays or names, which are written down: an operator, a method that
+        is no name, functions.
+    callback, progress
+        As in ``solve_ivp``.
+    checkpoint_every
+        As in ``solve_ivp``; by default as in that run.
+
+    Returns
+    -------
+    Solution
+        That of the whole run.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no file.
+    ValueError
+        If it is no checkpoint, is damaged or of another version, or L, N at the start or the method are not those of
+        the run that was stopped.
+
+    Examples
+    --------
+    >>> import expint, numpy as np, tempfile, pathlib
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "run.npz"
+    >>> force = lambda t, y: -(y**2)
+    >>> whole = expint.solve_ivp(force, (0, 1), np.ones(2), linear=-1.0, checkpoint=path, checkpoint_every=5)
+    >>> bool(np.all(expint.resume(path, force).y == whole.y))
+    True
+    """
+    given = {name: value for name, value in locals().items() if name not in ("path", "nonlinear")}
+    return resume_by(solve_ivp, path, nonlinear, given)

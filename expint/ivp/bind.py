@@ -156,13 +156,13 @@ def _fixed_linear(
     prepared = operator.prepare(Use("changing", norm.tightest))
     if _chooses_orders(method) and not doubling:
         adams: Any = method
-        return Bound(method, slope, lambda: AdamsPairs(PairCache(adams, prepared, y0)), norm)
-    make = partial(_lowered, method, prepared, y0)
+        return Bound(method, slope, lambda: AdamsPairs(PairCache(adams, prepared, y0, alone=problem.alone)), norm)
+    make = partial(_lowered, method, prepared, y0, problem.alone)
     return Bound(method, slope, (lambda: Doubled(make())) if doubling else make, norm)
 
 
-def _lowered(method: Method, operator: Operator, y0: Array) -> FixedLinear:
-    return FixedLinear(StepCache(method, operator, y0))
+def _lowered(method: Method, operator: Operator, y0: Array, alone: bool = False) -> FixedLinear:
+    return FixedLinear(StepCache(method, operator, y0, alone=alone))
 
 
 def _linearised(

@@ -29,6 +29,8 @@ class Problem(NamedTuple):
     ----------
     flow
         Instead of N: its flow (t, τ, y), for splittings.
+    alone
+        Whether the numbers of a step depend on nothing but it, as in runs that are resumed.
     """
 
     nonlinear: Callable[..., Array] | None
@@ -38,6 +40,7 @@ class Problem(NamedTuple):
     jac: Any = None
     args: tuple[Any, ...] = ()
     flow: Slope | None = None
+    alone: bool = False
 
 
 class Tolerance(NamedTuple):

@@ -15,6 +15,7 @@ from expint.ivp.bound import Bound
 from expint.ivp.times import check_history
 from expint.progress import Progress
 from expint.run import ErrorNorm, StepControl
+from expint.run.checkpoint import Checkpoints
 from expint.run.dense import Counted
 from expint.run.dense.stepped import Stepped
 from expint.run.events import Event
@@ -32,7 +33,13 @@ _LOOKS = 16
 
 
 class Shown(NamedTuple):
-    """What is wanted of a run, and where; the attributes are those of ``solve_ivp``."""
+    """What is wanted of a run, and where; the attributes are those of ``solve_ivp``.
+
+    Attributes
+    ----------
+    checkpoints
+        Writes the run down.
+    """
 
     dense_output: bool = False
     events: Sequence[Event] = ()
@@ -40,13 +47,15 @@ class Shown(NamedTuple):
     progress: Progress = False
     land: bool = False
     save: Save | None = None
+    checkpoints: Checkpoints | None = None
 
 
 def over(bound: Bound, y0: Array, times: np.ndarray, wanted: np.ndarray | None, shown: Shown) -> Solution:
     """Run over the step boundaries ``times`` and keep the states of the indices ``wanted``, all if None."""
     check_history(bound.method, len(times) - 1)
     if bound.lowered is not None:
-        states = over_plan(bound.lowered(times), bound.slope, y0)
+        kept = {} if shown.checkpoints is None else shown.checkpoints.of_run()
+        states = over_plan(bound.lowered(times), bound.slope, y0, **kept)
     else:
         states = over_times(bound.stepper, bound.slope, y0, times.tolist())
     rest = {"keep": wanted, "name": bound.method.name, **_rest(bound, shown)}
@@ -66,7 +75,7 @@ def to_stops(
     kept = None if keep is None else set[float]() if between else set(times)
     if control.error.grows:
         control = replace(control, error=_at_least(control.error, bound.stepper, looks, y0, start, stops[-1]))
-    asked = _asked(bound, control.error, between, math.copysign(1.0, stops[-1] - start)) if between else None
+    asked = _asked(control.error, between, math.copysign(1.0, stops[-1] - start)) if between else None
     rest = {"keep": kept, **_rest(bound, shown, asked)}
     run = partial(run_adaptive, bound.stepper, bound.slope, y0, start, stops, control, **rest)
     return _told(bound, run, looks.evaluations)
@@ -84,10 +93,9 @@ def _at_least(norm: ErrorNorm, stepper: Stepper[Any], slope: Counted, y0: Array,
     return replace(norm, atol=max(norm.atol, least))
 
 
-def _asked(bound: Bound, norm: ErrorNorm, times: Sequence[float], ahead: float) -> Asked:
-    """Return the times at which states are wanted; methods of one step can make a step to each of them."""
-    closer = Stepped(bound.stepper, Counted(bound.slope)) if bound.method.history == 1 else None
-    return Asked(times, ahead, lambda difference, y: norm.size(difference, norm.scale(y)), closer)
+def _asked(norm: ErrorNorm, times: Sequence[float], ahead: float) -> Asked:
+    """Return the times at which states are wanted, and how their errors are measured."""
+    return Asked(times, ahead, lambda difference, y: norm.size(difference, norm.scale(y)))
 
 
 def _rest(bound: Bound, shown: Shown, asked: Asked | None = None) -> dict[str, Any]:
@@ -96,8 +104,16 @@ def _rest(bound: Bound, shown: Shown, asked: Asked | None = None) -> dict[str, A
     if shown.events or shown.dense_output or asked:
         slope = Counted(bound.slope)
         recorder = Recorder(bound.interpolation(slope), shown.dense_output)
+        if asked and bound.method.history == 1:  # it can make a step to each of the times
+            asked = asked._replace(closer=Stepped(bound.stepper, slope))
         watch = Watch(recorder, shown.events, slope, asked)
-    return {"callback": shown.callback, "progress": shown.progress, "watch": watch, "save": shown.save}
+    return {
+        "callback": shown.callback,
+        "progress": shown.progress,
+        "watch": watch,
+        "save": shown.save,
+        "checkpoints": shown.checkpoints,
+    }
 
 
 def _told(bound: Bound, run: Callable[[], Solution], spent: int = 0) -> Solution:

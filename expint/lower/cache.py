@@ -61,6 +61,8 @@ class StepCache:
         As in ``lower``.
     size
         How many step sizes are kept; the one used longest ago is dropped.
+    alone
+        Whether the numbers of a step size depend on nothing but it, to the last bit: none is then found from another.
 
     Notes
     -----
@@ -72,12 +74,15 @@ class StepCache:
     START: tuple[float | None, ...] = (0.0,)
     """The memory after N(y_0)."""
 
-    def __init__(self, method: Method, operator: Operator, like: Array | None, size: int = 32) -> None:
+    def __init__(
+        self, method: Method, operator: Operator, like: Array | None, size: int = 32, alone: bool = False
+    ) -> None:
         self.method, self.operator, self.like, self.size = method, operator, like, size
         self.layout = Layout.of(method)
         alike = getattr(method, "steps_alike", False)
         self._always = method.recipe(_context(0.0, 1.0, self.START)) if alike else None
-        self._evaluate = operator.evaluator() if isinstance(operator, StoredOperator) else None
+        shared = isinstance(operator, StoredOperator) and not alone
+        self._evaluate = operator.evaluator() if shared else None  # type: ignore[attr-defined]
         self._tables: OrderedDict[float, PhiTables] = OrderedDict()
         self._steps: OrderedDict[Any, tuple[Any, LoweredStep]] = OrderedDict()
 

@@ -195,6 +195,14 @@ class ListedColumns:
         """Go on from the state ``y`` with N there."""
         self._columns = self._accept(self._evaluate(self._columns, value), y)
 
+    def pack(self) -> tuple[Any, ...]:
+        """Return the columns."""
+        return self._columns
+
+    def unpack(self, packed: tuple[Any, ...]) -> None:
+        """Take columns that were packed."""
+        self._columns = packed
+
 
 class StackedColumns:
     """The same in one array, for weights that multiply NumPy arrays elementwise: one product and one sum per vector.
@@ -249,3 +257,12 @@ class StackedColumns:
         self._rows[self._first] = value
         self._first -= 1
         self._rows[self._first] = y
+
+    def pack(self) -> tuple[int, np.ndarray]:
+        """Return where the state lies, and the columns from there on."""
+        return self._first, self._rows[self._first :].copy()
+
+    def unpack(self, packed: tuple[int, np.ndarray]) -> None:
+        """Take columns that were packed, to the places where they lay."""
+        self._first, rows = packed
+        self._rows[self._first :] = rows

@@ -76,6 +76,8 @@ class PairCache:
     stacked
         Whether the weights of the predictor come as one array: for operators that multiply NumPy arrays elementwise,
         by default there.
+    alone
+        Whether the numbers of a step size depend on nothing but it, to the last bit: none is then found from another.
     """
 
     START: tuple[float | None, ...] = (0.0,)
@@ -87,12 +89,14 @@ class PairCache:
         operator: Any,
         like: Array,
         stacked: bool | None = None,
+        alone: bool = False,
     ) -> None:
         self.method, self.operator, self.like = method, operator, like
         elementwise = isinstance(operator, Diagonal | Scalar) and is_numpy(array_namespace(like))
         self._corrects = method.mode != "PE"
         self.stacked = elementwise if stacked is None else stacked
         self._real = like.real.dtype if self.stacked else np.float64
+        self._alone = alone
         self._evaluate: Any = operator.evaluator() if isinstance(operator, StoredOperator) else None
         self._tables: OrderedDict[float, np.ndarray] = OrderedDict()
         self._rows: OrderedDict[Any, PairRows] = OrderedDict()
@@ -153,7 +157,9 @@ class PairCache:
         if found is not None:
             return found
         most = 0
-        if self.operator.elementwise:
+        if self._alone:
+            self._evaluate = self.operator.evaluator()  # one that remembers nothing
+        elif self.operator.elementwise:
             most = _DOUBLINGS[0] if np.size(self.operator.values) <= _DOUBLINGS[1] else 1
         known = next((m for m in range(1, most + 1) if h / 2**m in self._tables), 0)
         if known:

@@ -61,6 +61,14 @@ class Kept:
             self.times.append(t)
             self._states.append(y)
 
+    def pack(self) -> tuple[Any, ...]:
+        """Return all that is kept in plain values, from which ``unpack`` makes it."""
+        return list(self.times), list(self._states), list(self._values)
+
+    def unpack(self, packed: tuple[Any, ...]) -> None:
+        """Take what was packed."""
+        self.times, self._states, self._values = packed
+
     def fields(self) -> dict[str, Any]:
         """Return ``t``, ``y`` and ``saved`` of a solution."""
         like = self._like

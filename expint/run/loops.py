@@ -15,6 +15,7 @@ from expint.backend import Array, all_finite, array_namespace
 from expint.lower.lower import same_step
 from expint.lower.plan import Plan
 from expint.phi.action import ActionFailure
+from expint.run.checkpoint import Standing
 from expint.run.control import Policy
 from expint.run.control.rest import ASLEEP, AWAKE, FAINT, LOOKS, QUIET, look_ahead
 from expint.run.steppers import Attempt, Stepper
@@ -31,6 +32,9 @@ from expint.run.tolerance import StepControl
 
 __all__ = ["Accepted", "over_plan", "over_times", "to_tolerance"]
 
+
+Note = Callable[[Callable[[], Standing]], None]
+"""Takes note of how to ask where a run stands, before it goes on."""
 
 _Judged = tuple[float, float, Array | None, Array]
 """What is said of a step; see ``_Judge``."""
@@ -71,6 +75,8 @@ def over_plan(
     *,
     earlier: Sequence[Array] = (),
     noise: Callable[[float], Sequence[Array]] | None = None,
+    standing: Standing | None = None,
+    note: Note | None = None,
 ) -> Iterator[Accepted]:
     """Run ``plan`` from ``y`` and yield every accepted state, for most methods y_0 first.
 
@@ -89,18 +95,29 @@ def over_plan(
     noise
         By the time of the end of a step its random columns, for plans that have some. It is asked once for each step,
         in order; None stands for a column that the step does not look at.
+    standing
+        Where an earlier run without noise stood, from which this one goes on: its next state comes first.
+    note
+        Is told at every state how to ask where the run stands.
     """
     memory, (accept, evaluate) = plan.layout.start(y, earlier), plan.layout.moves(plan.depth)
-    combine, newest, evaluations = plan.operator.combiner(), None, 0
-    for number, step in enumerate(plan.steps):
+    combine, newest, evaluations, first, done = plan.operator.combiner(), None, 0, 0, 0
+    reached = standing is not None  # the row that led to the state is done, but for its evaluation
+    if standing is not None:
+        _, point, evaluations, _, memory, (first, done), (newest,) = standing
+    for number, step in enumerate(plan.steps[first:], first):
         at_start = newest
         if noise is not None and number:  # the first step is y_0 itself
             memory = plan.layout.draw(memory, noise(step.times[-1]))
-        for t, row in zip(step.times, step.rows):
-            point = combine(row.weights, memory)
-            if row.accept:
-                memory = accept(memory, point)
-                yield Accepted(t, point, evaluations, 0, at_start)
+        for k, (t, row) in enumerate(zip(step.times[done:], step.rows[done:]), done):
+            if not reached:
+                point = combine(row.weights, memory)
+                if row.accept:
+                    memory = accept(memory, point)
+                    if note is not None:
+                        note(partial(Standing, t, point, evaluations, 0, memory, (number, k), (newest,)))
+                    yield Accepted(t, point, evaluations, 0, at_start)
+            reached, done = False, 0
             if row.evaluate:
                 newest = nonlinear(row.told(t), point)
                 memory = evaluate(memory, newest)
@@ -158,6 +175,8 @@ def to_tolerance(
     t: float,
     stops: list[float],
     control: StepControl,
+    standing: Standing | None = None,
+    note: Note | None = None,
 ) -> Iterator[Accepted]:
     """Yield y_0 and the states after every accepted step; every time in ``stops`` is hit exactly.
 
@@ -175,6 +194,8 @@ def to_tolerance(
         Times to land on, in the direction of integration; the run ends at the last.
     control
         Tolerances and bounds.
+    standing, note
+        As in ``over_plan``; ``y`` and ``t`` stay those of the start.
 
     Raises
     ------
@@ -193,17 +214,25 @@ def to_tolerance(
             at = inside(at, t, end)
         return nonlinear(at, where) if then is None else nonlinear(at, where, then)
 
-    value = partial(stepper.value, slope)
-    first = value(t, y)
-    yield Accepted(t, y, evaluations, ahead=first)
-    check_first_slope(first, t)
-    memory, at_start = stepper.start(t, y, first), first
-    span, direction = abs(stops[-1] - t), math.copysign(1.0, stops[-1] - t)
-    choose = partial(first_step, stepper.euler(memory), value, y, first, t, stops[-1], control)
-    state, scale = policy.begin(control.first, choose), control.error.scale(y)
+    span, direction, tried = abs(stops[-1] - t), math.copysign(1.0, stops[-1] - t), 0
     pending, given, last, rest_ahead = iter(stops), control.first, stops[-1], _rest_ahead(control, span)
     stop, attempt, judge = next(pending), stepper.attempt, _Judge(control, y)
-    for _ in range(control.most):
+    if standing is None:
+        value = partial(stepper.value, slope)
+        at_start = value(t, y)
+        yield Accepted(t, y, evaluations, ahead=at_start)
+        check_first_slope(at_start, t)
+        memory = stepper.start(t, y, at_start)
+        choose = partial(first_step, stepper.euler(memory), value, y, at_start, t, stops[-1], control)
+        state, scale = policy.begin(control.first, choose), control.error.scale(y)
+    else:
+        t, y, evaluations, rejected, kept, state, (scale, ahead, last_error, rests, asleep, tried) = standing
+        memory, given = stepper.unpack(kept, y), None
+        at_start = stepper.newest(memory) if ahead is None else ahead
+        pending = iter([own for own in stops if direction * (own - t) > 0])
+        if (stop := next(pending, None)) is None:  # all is done
+            return
+    for attempts in range(tried, control.most):
         state = policy.prepare(state)
         h, lands = approach(state.h, state.rung, t, stop, state.previous) if given is None else begin(given, t, stop)
         given = None
@@ -229,6 +258,9 @@ def to_tolerance(
         state = policy.watchful(state) if rests and not asleep else state
         memory, ahead = made.commit(found)
         y, t, scale = made.y, end, reached
+        if note is not None:
+            rest = scale, ahead, last_error, rests, asleep, attempts + 1
+            note(partial(_standing, stepper, t, y, evaluations, rejected, memory, state, rest))
         yield Accepted(t, y, evaluations, rejected, at_start, ahead, made.local)
         at_start = stepper.newest(memory) if ahead is None else ahead
         if lands:
@@ -236,6 +268,13 @@ def to_tolerance(
                 return
             stop = next(pending)
     raise too_many_steps(stops[-1], control.most, t, state.h)
+
+
+def _standing(
+    stepper: Any, t: float, y: Array, evaluations: int, rejected: int, memory: Any, state: Any, rest: tuple[Any, ...]
+) -> Standing:
+    """Return where a run stands, in plain values."""
+    return Standing(t, y, evaluations, rejected, stepper.pack(memory), state, rest)
 
 
 def _rest_ahead(

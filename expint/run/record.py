@@ -10,6 +10,7 @@ from expint.backend import Array, all_finite
 from expint.lower.plan import Plan
 from expint.phi.action import ActionFailure
 from expint.progress import Progress, progress_bar
+from expint.run.checkpoint import Checkpoints
 from expint.run.keeping import Kept, Save
 from expint.run.loops import Accepted, over_plan, to_tolerance
 from expint.run.steppers import Stepper
@@ -37,12 +38,15 @@ class _Wanted(NamedTuple):
         After how many steps a state that is not kept is looked at for non-finite values; 0 for never.
     save
         What is kept instead of states; None keeps these.
+    checkpoints
+        Where what is kept is written from time to time.
     """
 
     keep: frozenset[float] | None
     last: int | None = None
     look_every: int = 0
     save: Save | None = None
+    checkpoints: Checkpoints | None = None
 
 
 def run_plan(
@@ -105,6 +109,7 @@ def run_states(
     watch: Watch | None = None,
     look_every: int | None = _LOOK_EVERY,
     save: Save | None = None,
+    checkpoints: Checkpoints | None = None,
 ) -> Solution:
     """Take the ``states`` of a run over given steps, ``y0`` and ``last`` more, and return what is wanted of them.
 
@@ -120,11 +125,14 @@ def run_states(
         After how many steps a state that is not kept is looked at for non-finite values; None only looks at the last.
     save
         save(t, y) is kept instead of the states; None keeps these.
+    checkpoints
+        Writes where the run stands, and knows where an earlier one stood.
     """
     wanted = None if keep is None else frozenset(int(i) for i in keep)
     with progress_bar(progress, last, name) as tick:
         advance = (lambda _: tick()) if progress else None
-        return _record(states, y0, _Wanted(wanted, last, look_every or 0, save), name, callback, advance, watch)
+        asked = _Wanted(wanted, last, look_every or 0, save, checkpoints)
+        return _record(states, y0, asked, name, callback, advance, watch)
 
 
 def run_adaptive(
@@ -140,6 +148,7 @@ def run_adaptive(
     progress: Progress = False,
     watch: Watch | None = None,
     save: Save | None = None,
+    checkpoints: Checkpoints | None = None,
 ) -> Solution:
     """Run from ``y0`` at ``t0`` over ``stops`` with steps chosen by ``control``.
 
@@ -152,7 +161,7 @@ def run_adaptive(
     keep
         Times among t0 and ``stops`` at which states are kept, beside those that ``watch`` finds; None keeps those of
         all steps.
-    callback, progress, watch, save
+    callback, progress, watch, save, checkpoints
         As in ``run_states``.
 
     Returns
@@ -173,8 +182,10 @@ def run_adaptive(
                 reached += 1
 
         policy = stepper.policy(control, stops[-1] - t0)
-        states = to_tolerance(stepper, policy, nonlinear, y0, t0, stops, control)
-        return _record(states, y0, _Wanted(wanted, save=save), name, callback, move if progress else None, watch)
+        resumed = {} if checkpoints is None else checkpoints.of_run()
+        states = to_tolerance(stepper, policy, nonlinear, y0, t0, stops, control, **resumed)
+        asked = _Wanted(wanted, save=save, checkpoints=checkpoints)
+        return _record(states, y0, asked, name, callback, move if progress else None, watch)
 
 
 def _record(
@@ -189,8 +200,10 @@ def _record(
     """Drive a run and keep what is wanted of it."""
     keep, given, look_every = wanted.keep, wanted.last is not None, wanted.look_every
     kept = Kept(y0, wanted.save)
-    last = good = Accepted(math.nan, y0, 0)
-    index = 0
+    last, index, checkpoints = Accepted(math.nan, y0, 0), 0, wanted.checkpoints
+    if checkpoints is not None:
+        last, index = checkpoints.resume(last, kept, watch)
+    good, first = last, index + (not math.isnan(last.t))
 
     def finish(status: Status, message: str) -> Solution:
         reached = last if status >= 0 or all_finite(last.y) else good
@@ -201,7 +214,7 @@ def _record(
         return Solution(status=status, message=message, stats=stats, method=name, **kept.fields(), **seen)
 
     try:
-        for index, last in enumerate(states):
+        for index, last in enumerate(states, first):
             ended = watch.look(last) if watch is not None else None
             if ended is None:
                 asked = keep is None or (index if given else last.t) in keep
@@ -222,6 +235,8 @@ def _record(
                 return finish(Status.TERMINATED, f"{Status.TERMINATED.sentence} It was at t = {last.t:.6g}.")
             if index and advance is not None:
                 advance(last.t)
+            if checkpoints is not None:
+                checkpoints.look(index, kept, watch)
     except AdaptiveFailure as failure:
         return finish(failure.status, str(failure))
     except ActionFailure as failure:

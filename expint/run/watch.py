@@ -36,30 +36,35 @@ class Recorder:
         Makes the solution between the recorded states.
     whole
         Whether all of the run is kept, or only what the newest step needs.
+
+    Attributes
+    ----------
+    accepted
+        The steps that are kept.
     """
 
     def __init__(self, interpolation: Interpolation, whole: bool) -> None:
         self.whole, self._interpolation = whole, interpolation
-        self._accepted: list[Accepted] = []
+        self.accepted: list[Accepted] = []
 
     @property
     def end(self) -> float | None:
         """The time of the newest state, None before the first."""
-        return self._accepted[-1].t if self._accepted else None
+        return self.accepted[-1].t if self.accepted else None
 
     def add(self, accepted: Accepted) -> None:
         """Add a state."""
-        self._accepted.append(accepted)
+        self.accepted.append(accepted)
         if not self.whole:
-            del self._accepted[: -self._interpolation.points]
+            del self.accepted[: -self._interpolation.points]
 
     def cut(self, t: float, y: Array) -> None:
         """Let the run end at ``t`` inside its newest step."""
-        self._accepted[-1] = self._accepted[-1]._replace(t=t, y=y, ahead=None)
+        self.accepted[-1] = self.accepted[-1]._replace(t=t, y=y, ahead=None)
 
     def output(self) -> Continuous | None:
         """Return the continuous solution of what is kept, None if there is no step yet."""
-        return self._through(self._accepted, self._interpolation)
+        return self._through(self.accepted, self._interpolation)
 
     def newest(self, interpolation: Interpolation | None = None) -> Continuous | None:
         """Return the continuous solution on the newest step, at a cost that does not grow with the run.
@@ -67,7 +72,7 @@ class Recorder:
         Another ``interpolation`` needs no more states than that of the recorder.
         """
         interpolation = interpolation or self._interpolation
-        return self._through(self._accepted[-interpolation.points :], interpolation)
+        return self._through(self.accepted[-interpolation.points :], interpolation)
 
     def _through(self, accepted: Sequence[Accepted], interpolation: Interpolation) -> Continuous | None:
         """Return the continuous solution through states, of each of which the next one knows more."""
@@ -197,6 +202,16 @@ class Watch:
             )
         for i, t in enumerate(times):
             yield t, states[i, ...]
+
+    def pack(self) -> tuple[Any, ...]:
+        """Return what was seen, but for events, in plain values, from which ``unpack`` makes it."""
+        accepted = [tuple(own._replace(local=None)) for own in self._recorder.accepted]
+        return self._passed, self._slope.evaluations, accepted
+
+    def unpack(self, packed: tuple[Any, ...]) -> None:
+        """Take what was packed."""
+        self._passed, self._slope.evaluations, accepted = packed
+        self._recorder.accepted[:] = [Accepted(*own) for own in accepted]
 
     def _between(self) -> Continuous:
         """Return the solution on the newest step; what was found inside is remembered."""

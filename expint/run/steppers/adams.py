@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from expint.backend import Array, array_namespace
 from expint.lower.memory import ListedColumns, StackedColumns
@@ -58,6 +58,18 @@ class AdamsPairs:
         del t
         assert slope is not None  # steps look at it
         return remember(self.pairs, y, slope), (0.0,), slope
+
+    def pack(self, memory: _Memory) -> Any:
+        """Return the memory in plain values, from which ``unpack`` makes it."""
+        columns, places, newest = memory
+        return columns.pack(), places, newest
+
+    def unpack(self, packed: Any, y: Array) -> _Memory:
+        """Return the memory, where the state is ``y``."""
+        kept, places, newest = packed
+        columns = remember(self.pairs, y, newest)
+        columns.unpack(kept)
+        return columns, places, newest
 
     def newest(self, memory: _Memory) -> Array:
         """Return the newest value of N in memory."""

@@ -47,6 +47,16 @@ class Doubled:
         """Return the memory at the start of a run."""
         return self.inner.start(t, y, slope)
 
+    def pack(self, memory: Any) -> Any:
+        """Return the memory in plain values, from which ``unpack`` makes it; asked where the inner stepper has it."""
+        inner: Any = self.inner
+        return inner.pack(memory)
+
+    def unpack(self, packed: Any, y: Array) -> Any:
+        """Return the memory, where the state is ``y``."""
+        inner: Any = self.inner
+        return inner.unpack(packed, y)
+
     def newest(self, memory: Any) -> Array | None:
         """Return the newest value of N in memory."""
         return self.inner.newest(memory)

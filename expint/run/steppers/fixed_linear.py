@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from expint.backend import Array
 from expint.derive.kinds.presentation import uniform_step
@@ -84,6 +84,15 @@ class FixedLinear:
         del t
         assert slope is not None  # steps look at it
         return Remembered(self.evaluate(self.layout.start(y), slope), self.steps.START, (slope,))
+
+    def pack(self, memory: Remembered) -> Any:
+        """Return the memory in plain values, from which ``unpack`` makes it."""
+        return tuple(memory)
+
+    def unpack(self, packed: Any, y: Array) -> Remembered:
+        """Return the memory, where the state is ``y``."""
+        del y
+        return Remembered(*packed)
 
     def newest(self, memory: Remembered) -> Array:
         """Return the newest value of N in memory."""

@@ -1,0 +1,226 @@
+"""Where a run stands, as plain numbers in a file, from which it goes on to the last bit."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from expint.backend import Array, is_array, to_numpy
+from expint.files import whole_file
+from expint.run.control.orders import Orders
+from expint.run.control.steps import Steps
+
+if TYPE_CHECKING:
+    from expint.run.keeping import Kept
+    from expint.run.loops import Accepted
+    from expint.run.watch import Watch
+
+__all__ = ["VERSION", "Checkpoints", "Standing", "packed", "read", "unpacked"]
+
+VERSION = 1
+"""That of the form of the file; files of another are refused."""
+
+_KIND = "expint checkpoint"
+
+
+class Standing(NamedTuple):
+    """What a loop needs to go on from an accepted state.
+
+    Attributes
+    ----------
+    t, y, evaluations, rejected
+        As in ``Accepted``.
+    memory
+        What the stepper remembers, as its ``pack`` returns it; of a plan its columns.
+    state
+        That of the policy; of a plan the place of the row.
+    rest
+        What else the loop remembers, in its own order.
+    """
+
+    t: float
+    y: Array
+    evaluations: int
+    rejected: int
+    memory: Any
+    state: Any
+    rest: tuple[Any, ...]
+
+
+_RECORDS = {kind.__name__: kind for kind in (Orders, Standing, Steps)}
+
+
+class Checkpoints:
+    """Writes where a run stands, from time to time, and lets it go on from where an earlier one stood.
+
+    Parameters
+    ----------
+    path
+        The file.
+    every
+        After how many steps, an integer, or after how many seconds, a float.
+    header
+        What is said of the problem, of plain values and arrays.
+    earlier
+        What a file says of the run that goes on, None for one that begins.
+
+    Attributes
+    ----------
+    standing
+        Where the earlier run stood.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str], every: float, header: Mapping[str, Any], earlier: dict[str, Any] | None
+    ) -> None:
+        self._path, self._every, self._header, self._earlier = path, every, dict(header), earlier
+        self.standing: Standing | None = None if earlier is None else earlier["standing"]
+        self._ask: Callable[[], Standing] | None = None
+        self._written = time.monotonic()
+
+    def note(self, ask: Callable[[], Standing]) -> None:
+        """Take note of how to ask where the run stands."""
+        self._ask = ask
+
+    def of_run(self) -> dict[str, Any]:
+        """Return what a loop is told: where the run stands, and who takes note of where it stands."""
+        return {"standing": self.standing, "note": self.note}
+
+    def resume(self, last: Accepted, kept: Kept, watch: Watch | None) -> tuple[Accepted, int]:
+        """Return the last state and its number, and give back what was kept; ``last`` and 0 for a run that begins."""
+        if self._earlier is None or self.standing is None:
+            return last, 0
+        kept.unpack(self._earlier["kept"])
+        if watch is not None:
+            watch.unpack(self._earlier["watch"])
+        t, y, evaluations, rejected = self.standing[:4]
+        return last._replace(t=t, y=y, evaluations=evaluations, rejected=rejected), self._earlier["steps"]
+
+    def look(self, steps: int, kept: Kept, watch: Watch | None) -> None:
+        """Write the file if it is due after so many ``steps``.
+
+        Raises
+        ------
+        OSError
+            If it cannot be written; what was there before stays.
+        TypeError
+            If what is kept is not plain.
+        """
+        if self._ask is None or not steps:
+            return
+        if isinstance(self._every, int):
+            due = steps % self._every == 0
+        else:
+            due = time.monotonic() - self._written >= self._every
+        if due:
+            seen = None if watch is None else watch.pack()
+            self._write({"steps": steps, "standing": self._ask(), "kept": kept.pack(), "watch": seen})
+            self._written = time.monotonic()
+
+    def _write(self, run: Mapping[str, Any]) -> None:
+        arrays: list[np.ndarray] = []
+        tree = {"kind": _KIND, "version": VERSION, "header": packed(self._header, arrays), "run": packed(run, arrays)}
+        with whole_file(self._path) as file:
+            np.savez(file, tree=np.array(json.dumps(tree)), **{f"a{i}": own for i, own in enumerate(arrays)})
+
+
+def packed(value: Any, arrays: list[np.ndarray]) -> Any:
+    """Return a tree of plain values in the form of JSON; arrays are added to ``arrays``.
+
+    Raises
+    ------
+    TypeError
+        If it holds what is no plain value.
+    """
+    if value is None or isinstance(value, bool | str):
+        return value
+    if type(value) in (int, float):
+        return value
+    if isinstance(value, complex | np.generic):
+        arrays.append(np.asarray(value))
+        return {"number": len(arrays) - 1}
+    if is_array(value):
+        arrays.append(to_numpy(value))
+        return {"array": len(arrays) - 1, **({"torch": str(value.device)} if hasattr(value, "detach") else {})}
+    if isinstance(value, tuple) and type(value).__name__ in _RECORDS:
+        return {"record": type(value).__name__, "of": [packed(own, arrays) for own in value]}
+    if isinstance(value, tuple):
+        return {"tuple": [packed(own, arrays) for own in value]}
+    if isinstance(value, list):
+        return [packed(own, arrays) for own in value]
+    if isinstance(value, Mapping):
+        return {"dict": [[packed(key, arrays), packed(own, arrays)] for key, own in value.items()]}
+    raise TypeError(
+        f"expected plain numbers and arrays to write down, received {type(value).__name__}; leave it out of what is "
+        "kept, or solve without checkpoint="
+    )
+
+
+def unpacked(tree: Any, arrays: Sequence[np.ndarray]) -> Any:
+    """Return what ``packed`` was given."""
+    if isinstance(tree, list):
+        return [unpacked(own, arrays) for own in tree]
+    if not isinstance(tree, dict):
+        return tree
+    if "array" in tree:
+        host = arrays[tree["array"]]
+        if "torch" in tree:
+            import torch  # the run that was written had states of torch
+
+            return torch.from_numpy(host.copy()).to(tree["torch"])
+        return host
+    if "number" in tree:
+        return arrays[tree["number"]][()]
+    if "record" in tree:
+        return _RECORDS[tree["record"]](*(unpacked(own, arrays) for own in tree["of"]))
+    if "tuple" in tree:
+        return tuple(unpacked(own, arrays) for own in tree["tuple"])
+    return {unpacked(key, arrays): unpacked(own, arrays) for key, own in tree["dict"]}
+
+
+def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what a file says of the problem and of the run.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is none.
+    ValueError
+        If it is no checkpoint, one of another version, or damaged.
+    """
+    try:
+        with open(path, "rb") as file:
+            content = file.read()
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f"expected a checkpoint at {str(path)!r}, received no file; solve_ivp(…, checkpoint=path) writes one"
+        ) from error
+    try:
+        with np.load(BytesIO(content), allow_pickle=False) as stored:
+            tree = json.loads(str(stored["tree"]))
+            arrays = [stored[f"a{i}"] for i in range(len(stored.files) - 1)]
+        kind, version = tree["kind"], tree["version"]
+    except (ValueError, KeyError, TypeError, OSError, EOFError, zipfile.BadZipFile, NotImplementedError) as error:
+        raise ValueError(
+            f"expected a checkpoint of expint, received {str(path)!r}, which is none or is damaged ({error}); solve "
+            "from the start, or take an earlier copy"
+        ) from error
+    if kind != _KIND or version != VERSION:
+        raise ValueError(
+            f"expected a checkpoint of version {VERSION}, received {kind!r} of version {version!r} in {str(path)!r}; "
+            "resume it by the version of expint that wrote it"
+        )
+    try:
+        return unpacked(tree["header"], arrays), unpacked(tree["run"], arrays)
+    except (KeyError, IndexError, TypeError) as error:
+        raise ValueError(
+            f"expected a whole checkpoint, received {str(path)!r}, in which something is missing ({error!r}); solve "
+            "from the start, or take an earlier copy"
+        ) from error
