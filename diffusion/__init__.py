@@ -11,9 +11,10 @@ from diffusion.moved import MOVED
 from diffusion.process import clock, gauge
 from diffusion.process.clock import Clock
 from diffusion.process.gauge import Gauge
+from diffusion.process.interpolant import Interpolant
 from diffusion.process.mean_reverting import MeanReverting
 from diffusion.process.prediction import convert
-from diffusion.process.schedule import EDM, VE, FlowMatching, NoiseSchedule
+from diffusion.process.schedule import EDM, VE, FlowMatching, NoiseSchedule, VEPower
 from diffusion.process.sub_vp import SubVP
 from diffusion.process.vp import VP
 from diffusion.process.with_mean import Offset
@@ -29,6 +30,7 @@ from diffusion.samplers.fitted import FittedSampler, Report, load_sampler
 from diffusion.samplers.frozen import freeze
 from diffusion.samplers.sampler import Sampler
 from diffusion.samplers.singlestep import orders_for_calls, singlestep
+from diffusion.transport import transport
 from diffusion.tuning.tune import TuningInterrupted, tune
 from expint.moved import forward
 
@@ -46,6 +48,7 @@ __all__ = [
     "FittedSampler",
     "FlowMatching",
     "Gauge",
+    "Interpolant",
     "MeanReverting",
     "NoiseSchedule",
     "OffScaleWarning",
@@ -57,6 +60,7 @@ __all__ = [
     "SubVP",
     "TuningInterrupted",
     "UnstableWarning",
+    "VEPower",
     "adapters",
     "bands",
     "clock",
@@ -77,5 +81,6 @@ __all__ = [
     "singlestep",
     "taper",
     "trajectory",
+    "transport",
     "tune",
 ]
