@@ -120,7 +120,7 @@ def transport(
         x = y if size == 1.0 else size * y
         output = call(t, x, **condition)
         outputs = _several(output, len(kinds)) if several else (output,)
-        total = None if of_state == 0.0 else of_state * x
+        total: Any = None if of_state == 0.0 else of_state * x
         for weight, part in zip(of_outputs, outputs):
             term = weight * like_input(part, x)
             total = term if total is None else total + term

@@ -147,3 +147,12 @@ def test_the_code_of_the_page_on_tuning_runs_as_pasted(tmp_path: Path, monkeypat
     assert namespace["tuned"].report.after < namespace["tuned"].report.before / 4
     again = namespace["diffusion"].sample(namespace["model"], namespace["noise"], sampler=namespace["again"])
     assert (again == namespace["samples"]).all()
+
+
+def test_the_code_of_the_page_on_processes_runs_as_pasted() -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (DOCS / "processes.md").read_text(), flags=re.DOTALL)
+    assert len(blocks) == 5
+    namespace: dict[str, Any] = {}
+    for block in blocks:
+        exec(compile(block, "processes.md", "exec"), namespace)
+    assert namespace["restored"].shape == (500, 2)

@@ -271,7 +271,7 @@ class Interpolant:
     def _slopes(self, t: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return ȧ, ċ and γ̇."""
         with np.errstate(all="ignore"):
-            return tuple(np.imag(f(t + 1j * _STEP)) / _STEP + 0.0 * t for f in self._functions)  # type: ignore[return-value]
+            return tuple(np.imag(f(t + 1j * _STEP)) / _STEP + 0.0 * t for f in self._functions)
 
     def _state(self, t: float) -> np.ndarray:
         a, c, gamma = self.coefficients(t)
