@@ -122,7 +122,8 @@ def sample(
     first: list[FirstData] = []
     state, begun = frame.begin(noise, start, plan)
     watch = frame.callback(callback)
-    run = run_sampler(frame.denoiser, state, plan, chosen, begun, last, watch, progress, first=first)
+    with frame.reporting():
+        run = run_sampler(frame.denoiser, state, plan, chosen, begun, last, watch, progress, first=first)
     return _final(frame.out(warn_off_scale(run, frame.denoiser, first, plan)))
 
 
@@ -166,7 +167,8 @@ def trajectory(
     first: list[FirstData] = []
     state, begun = frame.begin(noise, start, plan)
     watch = frame.callback(callback)
-    run = run_sampler(denoiser, state, plan, chosen, begun, None, watch, progress, predictions, first)
+    with frame.reporting():
+        run = run_sampler(denoiser, state, plan, chosen, begun, None, watch, progress, predictions, first)
     run = warn_off_scale(run, denoiser, first, plan)
     if not predictions or len(run.t) < 2:
         return frame.out(run)
@@ -204,8 +206,11 @@ def encode(
     last = [len(plan.steps) - 1]
     first, _ = frame.begin(data, "state", plan)
     watch = frame.callback(callback)
-    state = _final(run_sampler(denoiser, first, plan, chosen, "state", last, watch, progress))
-    return frame.noise(state, float(times[0]))
+    with frame.reporting():
+        run = run_sampler(denoiser, first, plan, chosen, "state", last, watch, progress)
+    if not run.success:
+        raise SamplingError(frame.out(run))
+    return frame.noise(run.y[-1, ...], float(times[0]))
 
 
 def _planned(

@@ -14,6 +14,13 @@ class Bridge:
 
     def parts(self, x, t):
         """E[x₀|x], E[x₁|x], s and E[z|x] at one time."""
+        return self._mixed(x, t)[1]
+
+    def log_density(self, x, t):
+        """log p_t(x), up to a constant."""
+        return self._mixed(x, t)[0]
+
+    def _mixed(self, x, t):
         a, c, gamma = (float(value) for value in self.process.coefficients(float(t)))
         logs, means = [], []
         for w, m, cov in zip(*self.first):
@@ -25,8 +32,9 @@ class Bridge:
                 means.append((m + a * solved @ cov, n + c * solved @ other, -solved, gamma * solved))
         logs = np.array(logs)
         share = np.exp(logs - logs.max(0))
+        density = np.log(share.sum(0)) + logs.max(0)
         share = share / share.sum(0)
-        return [sum(p[:, None] * each[k] for p, each in zip(share, means)) for k in range(4)]
+        return density, [sum(p[:, None] * each[k] for p, each in zip(share, means)) for k in range(4)]
 
     def network(self, kinds):
         """The exact network that predicts some ``kinds``: one output for a name, several for a tuple."""
