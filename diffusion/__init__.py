@@ -15,9 +15,10 @@ from diffusion.noise.moments import moments
 from diffusion.process import clock, gauge
 from diffusion.process.clock import Clock
 from diffusion.process.gauge import Gauge
+from diffusion.process.interpolant import Interpolant
 from diffusion.process.mean_reverting import MeanReverting
 from diffusion.process.prediction import convert
-from diffusion.process.schedule import EDM, VE, FlowMatching, NoiseSchedule
+from diffusion.process.schedule import EDM, VE, FlowMatching, NoiseSchedule, VEPower
 from diffusion.process.strength import Eta, ExtendedReverse, Strength
 from diffusion.process.sub_vp import SubVP
 from diffusion.process.vp import VP
@@ -35,6 +36,7 @@ from diffusion.samplers.frozen import freeze
 from diffusion.samplers.sampler import Sampler
 from diffusion.samplers.singlestep import orders_for_calls, singlestep
 from diffusion.samplers.stochastic.jumps import Ancestral, Churned, Restart, Restarted, TrajectoryConsistent
+from diffusion.transport import transport
 from diffusion.tuning.tune import TuningInterrupted, tune
 from expint.moved import forward
 
@@ -56,6 +58,7 @@ __all__ = [
     "FittedSampler",
     "FlowMatching",
     "Gauge",
+    "Interpolant",
     "Latent",
     "Likelihood",
     "MeanReverting",
@@ -73,6 +76,7 @@ __all__ = [
     "TrajectoryConsistent",
     "TuningInterrupted",
     "UnstableWarning",
+    "VEPower",
     "adapters",
     "add_noise",
     "bands",
@@ -104,5 +108,6 @@ __all__ = [
     "slerp",
     "taper",
     "trajectory",
+    "transport",
     "tune",
 ]

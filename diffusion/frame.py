@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -68,6 +69,17 @@ class Frame:
             return callback
         told = callback
         return lambda t, x: told(t, self.end(x, t))
+
+    @contextmanager
+    def reporting(self) -> Iterator[None]:
+        """Let what is raised in a run hold the states of the process that were reached, not those of the frame."""
+        try:
+            yield
+        except BaseException as error:
+            reached = getattr(error, "solution", None)
+            if self.process is not None and isinstance(reached, expint.Solution):
+                error.solution = self.out(reached)  # type: ignore[attr-defined]
+            raise
 
     def out(self, run: expint.Solution) -> expint.Solution:
         """Return the run of the process for one in the frame."""

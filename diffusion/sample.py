@@ -120,9 +120,10 @@ def sample(
         state, begun = frame.begin(noise, start, plan)
     _warn_of_noise(plan, chosen, frame.denoiser)
     last, watch = [len(plan.steps) - 1], frame.callback(callback)
-    run = run_sampler(
-        frame.denoiser, state, plan, chosen, begun, last, watch, progress, first=first, rng=rng, earlier=earlier
-    )
+    with frame.reporting():
+        run = run_sampler(
+            frame.denoiser, state, plan, chosen, begun, last, watch, progress, first=first, rng=rng, earlier=earlier
+        )
     return final(frame.out(warn_off_scale(run, frame.denoiser, first, plan))).y[-1, ...]
 
 
@@ -173,7 +174,8 @@ def trajectory(
     first: list[FirstData] = []
     state, begun = frame.begin(noise, start, plan)
     watch = frame.callback(callback)
-    run = run_sampler(denoiser, state, plan, chosen, begun, None, watch, progress, predictions, first, rng)
+    with frame.reporting():
+        run = run_sampler(denoiser, state, plan, chosen, begun, None, watch, progress, predictions, first, rng)
     run = warn_off_scale(run, denoiser, first, plan)
     if not predictions or len(run.t) < 2:
         return frame.out(run)
@@ -212,7 +214,10 @@ def encode(
     last = [len(plan.steps) - 1]
     first, _ = frame.begin(data, "state", plan)
     watch = frame.callback(callback)
-    state = final(run_sampler(denoiser, first, plan, chosen, "state", last, watch, progress)).y[-1, ...]
+    with frame.reporting():
+        run = run_sampler(denoiser, first, plan, chosen, "state", last, watch, progress)
+    final(frame.out(run))
+    state = run.y[-1, ...]
     if not warned:
         warn_of_latents(state, first, denoiser.schedule, times, chosen.name)
     return frame.noise(state, float(times[0]))

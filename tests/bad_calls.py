@@ -332,6 +332,8 @@ SPECIAL: dict[str, dict[str, Callable[[], Any]]] = {
     "diffusion.clock.clock": {"name": lambda: "t"},
     "diffusion.gauge.interpolated": {"linear": lambda: 0.5},
     "diffusion.singlestep": {"orders": lambda: [1, 2]},
+    "diffusion.transport": {"process": lambda: diffusion.Interpolant(), "states": _state}
+    | {"steps": lambda: 4, "grid": lambda: None, "predicts": lambda: "velocity", "method": lambda: "adams2"},
     "diffusion.grids.check": {"grid": lambda: [1.0, 0.5, 0.1]},
     "diffusion.grids.check_with_zero": {"grid": lambda: [1.0, 0.5, 0.1]},
     "diffusion.grids.nearest": {"grid": lambda: [1.0, 0.5, 0.1], "times": lambda: [1.0, 0.9, 0.5, 0.1]},

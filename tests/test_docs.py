@@ -194,3 +194,12 @@ def test_the_code_of_the_page_on_editing_runs_as_pasted(tmp_path: Path, monkeypa
         exec(compile(block, "editing.md", "exec"), namespace)
     assert len(namespace["files"]) == 6
     assert all(file.exists() for file in namespace["files"])
+
+
+def test_the_code_of_the_page_on_processes_runs_as_pasted() -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (DOCS / "processes.md").read_text(), flags=re.DOTALL)
+    assert len(blocks) == 5
+    namespace: dict[str, Any] = {}
+    for block in blocks:
+        exec(compile(block, "processes.md", "exec"), namespace)
+    assert namespace["restored"].shape == (500, 2)

@@ -152,8 +152,9 @@ class MeanReverting(WithMean):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "theta", _named_or_table(self.theta))
-        for name, bounds in (("sigma_inf", {"above": 0.0}), ("t_start", {}), ("t_end", {})):
-            object.__setattr__(self, name, number(name, getattr(self, name), **bounds))
+        object.__setattr__(self, "sigma_inf", number("sigma_inf", self.sigma_inf, above=0.0))
+        for name in ("t_start", "t_end"):
+            object.__setattr__(self, name, number(name, getattr(self, name)))
         check_times(self.t_start, self.t_end, lowest=0.0, highest=1.0)
         if self.decay is not None:
             object.__setattr__(self, "decay", number("decay", self.decay, above=0.0, below=1.0))

@@ -21,7 +21,7 @@ from diffusion.process.pointwise import pointwise
 from expint.arguments import number, plain_fields
 from expint.backend import Array, Namespace, array_namespace
 
-__all__ = ["EDM", "VE", "FlowMatching", "NoiseSchedule"]
+__all__ = ["EDM", "VE", "FlowMatching", "NoiseSchedule", "VEPower"]
 
 
 class NoiseSchedule(ABC):
@@ -258,6 +258,60 @@ class VE(_UnitSignal):
 
     def _time(self, xp: Namespace, lam: Any) -> Any:
         return -(lam + log(self.sigma_min)) / self._slope
+
+
+@dataclass(frozen=True)
+class VEPower(_UnitSignal):
+    """The variance-exploding process dx = b^t dw: α = 1, σ(t)² = (b^{2t} − 1)/(2 log b), which is 0 at t = 0.
+
+    Parameters
+    ----------
+    base
+        b > 1.
+    t_start, t_end
+        The range of sampling.
+
+    Raises
+    ------
+    ValueError
+        If the base is 1 or less, or the times are negative or exchanged.
+
+    Notes
+    -----
+    The process with diffusion coefficient σ^t of the tutorial to Song et al., *Score-based generative modeling through
+    stochastic differential equations*, 2021, there with b = 25. Networks receive t.
+
+    Examples
+    --------
+    >>> process = VEPower(25.0)
+    >>> round(process.sigma(1.0), 4), round(process.time(process.half_log_snr(0.5)), 12)
+    (9.8452, 0.5)
+    """
+
+    base: float = 25.0
+    t_start: float = 1.0
+    t_end: float = 1e-3
+
+    def __post_init__(self) -> None:
+        plain_fields(self)
+        number("base", self.base, above=1.0)
+        check_times(self.t_start, self.t_end, lowest=0.0)
+
+    @property
+    def _twice(self) -> float:
+        return 2.0 * log(self.base)
+
+    def _sigma(self, xp: Namespace, t: Any) -> Any:
+        return xp.sqrt(xp.expm1(self._twice * t) / self._twice)
+
+    def _half_log_snr(self, xp: Namespace, t: Any) -> Any:
+        return -0.5 * xp.log(xp.expm1(self._twice * t) / self._twice)
+
+    def _rate(self, xp: Namespace, t: Any) -> Any:
+        return 0.5 * self._twice / xp.expm1(-self._twice * t)
+
+    def _time(self, xp: Namespace, lam: Any) -> Any:
+        return xp.log1p(self._twice * xp.exp(-2.0 * lam)) / self._twice
 
 
 @dataclass(frozen=True)

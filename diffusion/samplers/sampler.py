@@ -27,7 +27,7 @@ from expint.arguments import flag, function, instance, numbers
 from expint.backend import Array
 from expint.derive import INDEX, Method, kind_of_method
 
-__all__ = ["Sampler"]
+__all__ = ["Sampler", "check_method"]
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class Sampler:
 
     def __post_init__(self) -> None:
         for method in (self.method, *getattr(self.end, "methods", ())):
-            _check_method(self.name, method)
+            check_method(self.name, method)
         remedy = "give times themselves to diffusion.sample(…, grid=times)"
         function("grid", self.grid, "(steps, schedule) ↦ decreasing times", remedy)
         instance("end", self.end, End, "a diffusion.End", "for example diffusion.End(zero=1)")
@@ -241,7 +241,7 @@ class Sampler:
         return bound
 
 
-def _check_method(name: str, method: Method) -> None:
+def check_method(name: str, method: Method) -> None:
     """Raise ValueError if the ``method`` of the sampler ``name`` does not solve y' = L y + N with a constant L."""
     kind = kind_of_method(method)
     if kind == "fixed L" or (kind == "follows fields" and bool(getattr(method, "points", ()))):

@@ -215,6 +215,34 @@ def test_encoding_finds_the_noise_again():
     assert np.median(np.abs(noise - NOISE)) < 2e-3
 
 
+@pytest.mark.parametrize("door", [diffusion.sample, diffusion.trajectory, diffusion.encode])
+def test_what_a_failed_run_reached_are_states_of_the_process(door):
+    process, calls = MeanReverting("cosine", 0.5, mean=M), []
+    exact = around(process)
+
+    def broken(x, t):
+        calls.append((float(t[0]), x.copy()))
+        if len(calls) == 4:
+            raise RuntimeError("out of memory")
+        return exact.network(x, t)
+
+    with pytest.raises(RuntimeError) as caught:
+        door(diffusion.Denoiser(broken, "data", process), NOISE, sampler="ddim", grid=[1.0, 0.8, 0.6, 0.4, 0.2])
+    reached = caught.value.solution
+    told, state = calls[-1]
+    place = int(np.argmin(np.abs(reached.t - told)))
+    assert reached.t[place] == pytest.approx(told, abs=1e-12)
+    np.testing.assert_allclose(reached.y[place], state, atol=1e-13)
+
+
+def test_the_states_of_a_run_that_becomes_infinite_are_of_the_process():
+    process, exact = MeanReverting("cosine", 0.5, mean=M), around(MeanReverting("cosine", 0.5, mean=M))
+    blown = diffusion.Denoiser(lambda x, t: exact.network(x, t) / (t[:, None] > 0.5), "data", process)
+    with np.errstate(all="ignore"), pytest.raises(diffusion.SamplingError) as caught:
+        diffusion.sample(blown, NOISE, sampler="ddim", grid=[1.0, 0.8, 0.6, 0.4, 0.2])
+    np.testing.assert_allclose(caught.value.solution.y[0], M + 0.5 * NOISE, atol=1e-14)
+
+
 def test_a_run_may_begin_at_a_state():
     process = MeanReverting("cosine", 0.5, mean=M)
     run = diffusion.trajectory(around(process), NOISE, sampler="ddim", steps=12)

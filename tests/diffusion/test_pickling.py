@@ -43,6 +43,7 @@ SCHEDULES = [
     diffusion.VP.cosine(),
     diffusion.VP.from_betas(np.linspace(1e-4, 2e-2, 50)),
     diffusion.VE(),
+    diffusion.VEPower(),
     diffusion.EDM(),
     diffusion.FlowMatching(shift=2.0),
     diffusion.SubVP(),

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from diffusion.process.schedule import EDM, VE, FlowMatching
+from diffusion.process.schedule import EDM, VE, FlowMatching, VEPower
 from diffusion.process.sub_vp import SubVP
 from diffusion.process.vp import VP
 from diffusion.process.vp_table import INTERPOLATIONS
@@ -20,6 +20,7 @@ SCHEDULES = {
     "cosine-no-offset": VP.cosine(0.0),
     "edm": EDM(),
     "ve": VE(),
+    "power": VEPower(25.0),
     "sub-vp": SubVP(),
     "sub-vp-cosine": SubVP(VP.cosine()),
     "flow": FlowMatching(),
@@ -35,6 +36,8 @@ def exact_alpha_sigma(name, t):
     s, t, one = SCHEDULES[name], mp.mpf(t), mp.mpf(1)
     if name in ("edm", "ve"):
         return one, t if name == "edm" else s.sigma_min * (mp.mpf(s.sigma_max) / s.sigma_min) ** t
+    if name == "power":
+        return one, mp.sqrt((mp.mpf(s.base) ** (2 * t) - 1) / (2 * mp.log(mp.mpf(s.base))))
     if name.startswith("flow"):
         tau = s.shift * t / (1 + (s.shift - 1) * t)
         return 1 - tau, tau

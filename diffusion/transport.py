@@ -1,0 +1,186 @@
+"""From one data set to another: the probability flow of a stochastic interpolant."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+import expint
+from diffusion.adapted import ready
+from diffusion.checks import check_state, check_watchers
+from diffusion.denoiser import like_input
+from diffusion.process.interpolant import Interpolant
+from diffusion.sample import SamplingError
+from diffusion.samplers.sampler import check_method
+from expint.arguments import function, instance, integer, numbers
+from expint.backend import Array
+from expint.derive import Method
+
+__all__ = ["transport"]
+
+
+def transport(
+    process: Interpolant,
+    network: Callable[..., Any],
+    states: Array,
+    *,
+    predicts: str | Sequence[str] = "velocity",
+    steps: int | None = None,
+    grid: Sequence[float] | np.ndarray | None = None,
+    towards: int = 1,
+    method: str | Method = "adams3",
+    condition: Mapping[str, Any] | None = None,
+    callback: Callable[[float, Array], None] | None = None,
+    progress: bool = False,
+) -> Array:
+    """Return samples of the other data set, by the probability flow ẋ = b(t, x) of an interpolant, either way.
+
+    Where the network predicts two of the means of x₀, x₁ and z, the third is eliminated by x, and ẋ = L(t) x + N is
+    solved as y′ = N/s for y = x/s, s the coefficient of the third: the linear part exactly.
+
+    Parameters
+    ----------
+    process
+        The interpolant.
+    network
+        Called as network(x, t, **condition) with x (B, …) and t (B,); it returns an array like x, or a tuple of such
+        where it predicts several kinds.
+    states
+        Samples of the first data set, or of the second with ``towards=0``, (B, …).
+    predicts
+        The kind or kinds of output: "velocity" b, "drift" E[ȧ x₀ + ċ x₁|x], "score" ∇ log p, "denoiser" E[z|x], "data0"
+        E[x₀|x], "data1" E[x₁|x]. With x they have to determine b.
+    steps
+        The number of equal steps from end to end.
+    grid
+        Instead of ``steps``: the times of the steps, increasing, in [0, 1]; with ``towards=0`` they are gone through
+        backwards.
+    towards
+        1 for the second data set, 0 for the first.
+    method
+        A method of ``expint`` for y′ = N, such as "adams3" or "krogstad4"; its order is that of the run.
+    condition
+        Further arguments of the network.
+    callback, progress
+        As in `sample`.
+
+    Returns
+    -------
+    array
+        The states at the other end, in the shape, dtype and device of ``states``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments that make no sense, before any call: among them outputs that do not determine b at a time of the
+        run, as E[z|x] does not where γ = 0.
+    SamplingError
+        If a state becomes non-finite.
+
+    Notes
+    -----
+    Albergo, Boffi & Vanden-Eijnden, *Stochastic interpolants*, 2023, §2. A one-sided process is a noise schedule,
+    `Interpolant.schedule`, and every sampler of `sample` runs that.
+
+    Examples
+    --------
+    From N(0, 1) to N(4, 1), where b = 4 + (…) and the flow is known: the distance to the mean stays.
+
+    >>> import numpy as np
+    >>> def velocity(x, t):  # of x_t ~ N(4t, (1−t)² + t² + t(1−t))
+    ...     t = t[:, None]
+    ...     variance = 1 - t + t**2
+    ...     return 4 + (t - 0.5) / variance * (x - 4 * t)
+    >>> there = transport(Interpolant("linear"), velocity, np.array([[0.0], [1.0]]), steps=50)
+    >>> bool(np.allclose(there, [[4.0], [5.0]], atol=1e-3))
+    True
+    """
+    instance("process", process, Interpolant, "an Interpolant", 'pass diffusion.Interpolant("linear")')
+    function("network", network, "(x, t, **condition)", "pass a function or a torch module")
+    check_state(states)
+    check_watchers(callback, progress=progress)
+    condition = {} if condition is None else condition
+    instance("condition", condition, Mapping, "a mapping of arguments", "such as {'label': labels}")
+    kinds = (predicts,) if isinstance(predicts, str) else tuple(predicts)
+    if towards not in (0, 1):
+        raise ValueError(f"expected towards=1, the second data set, or 0, the first; received {towards!r}")
+    times = _times(steps, grid)[:: 1 if towards else -1]
+    chosen = expint.method(method) if isinstance(method, str) else method
+    check_method("transport", chosen)
+    plan = expint.lower(chosen, expint.operators.Scalar(0.0), times)
+    scale, slopes = _equation(process, kinds, plan, times)
+    call = ready(network, {t: t for t in slopes}, states)
+    several = not isinstance(predicts, str)
+
+    def slope(t: float, y: Array) -> Array:
+        of_state, of_outputs = slopes[t]
+        size = scale.get(t, 1.0)
+        x = y if size == 1.0 else size * y
+        output = call(t, x, **condition)
+        outputs = _several(output, len(kinds)) if several else (output,)
+        total: Any = None if of_state == 0.0 else of_state * x
+        for weight, part in zip(of_outputs, outputs):
+            term = weight * like_input(part, x)
+            total = term if total is None else total + term
+        return total if size == 1.0 else total / size
+
+    told = None if callback is None else (lambda t, y: callback(t, scale.get(t, 1.0) * y))
+    begun = states / scale[times[0]] if scale else states
+    run = expint.run_plan(plan, slope, begun, keep=[len(times) - 1], name="transport", callback=told, progress=progress)
+    if not run.success:
+        raise SamplingError(run)
+    return scale[times[-1]] * run.y[-1, ...] if scale else run.y[-1, ...]
+
+
+def _times(steps: int | None, grid: Sequence[float] | np.ndarray | None) -> list[float]:
+    """Return the increasing times of the ends of the steps."""
+    if (steps is None) == (grid is None):
+        received = "neither" if steps is None else "both"
+        raise ValueError(f"expected either steps= (their number) or grid= (their times), received {received}")
+    if grid is None:
+        return np.linspace(0.0, 1.0, integer("steps", steps) + 1).tolist()
+    times = numbers("grid", np.asarray(grid).tolist() if isinstance(grid, np.ndarray) else grid, least=2)
+    if np.any(np.diff(times) <= 0.0) or times[0] < 0.0 or times[-1] > 1.0:
+        raise ValueError(
+            f"expected increasing times in [0, 1], received {times[0]:g} … {times[-1]:g}; sort them, and give the "
+            "direction by towards="
+        )
+    return times
+
+
+def _equation(
+    process: Interpolant, kinds: tuple[str, ...], plan: expint.Plan, times: Sequence[float]
+) -> tuple[dict[float, float], dict[float, tuple[float, tuple[float, ...]]]]:
+    """Return s by time, empty for 1, and by time of an evaluation the coefficients of the slope less L x.
+
+    Raises
+    ------
+    ValueError
+        If the outputs do not determine the velocity at an evaluation, or s = 0 at an end of the run.
+    """
+    called = list(dict.fromkeys(row.told(t) for t, row in plan.rows if row.evaluate))
+    found = {t: process.combination(kinds, "velocity", t) for t in called}
+    third = process.eliminated(kinds)
+    if third is None:
+        return {}, {t: (each.of_state, each.of_outputs) for t, each in found.items()}
+    all_times = np.array(list(dict.fromkeys([*times, *called])))
+    scale = dict(zip(all_times.tolist(), process.coefficients(all_times)[third].tolist()))
+    for t in (times[0], times[-1]):
+        if abs(scale[t]) < 1e-12:
+            raise ValueError(
+                f"expected x to tell of the mean that {', '.join(kinds)} leave out at both ends of the run, received "
+                f"t = {t:g}, where its coefficient vanishes; keep away from that end (grid=), or let the network "
+                "predict the velocity"
+            )
+    return scale, {t: (0.0, each.of_outputs) for t, each in found.items()}
+
+
+def _several(output: Any, count: int) -> tuple[Array, ...]:
+    """Return the outputs of a network that predicts several kinds."""
+    if not isinstance(output, (tuple, list)) or len(output) != count:
+        raise ValueError(
+            f"expected a tuple of {count} outputs, one for each kind in predicts=, received {type(output).__name__}"
+        )
+    return tuple(output)
