@@ -1,8 +1,8 @@
 """Between equal steps of stiff problems y' = L(y - g(t)) + g'(t) the solution is as good as the method is.
 
 At the steps stages at c = 1 make the error of a method 1/(h|L|) times what it is where L is small: as small as one
-likes, for any h. No rule with finitely many values of N can do that between them, where y follows N/L. So the bar is ten
-times the error at the steps, there or with L = -1 at the same h, whichever is larger.
+likes, for any h. No rule with finitely many values of N can do that between them, where y follows N/L. So the bar is
+ten times the error at the steps, there or with L = -1 at the same h, whichever is larger.
 """
 
 from functools import cache
