@@ -92,7 +92,7 @@ class Bound:
     def interpolation(self, slope: Counted) -> Interpolation:
         """Return what makes the solution between the steps; ``slope`` is that of the run, counted."""
         if self.operator is not None:
-            return Collocated(self.operator, self.method.order, slope, bootstraps=self.method.history == 1)
+            return Collocated.of(self.operator, self.method, slope)
         return self.stepper.interpolation(slope)
 
     def told(self, solution: Solution) -> Solution:

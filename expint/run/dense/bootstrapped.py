@@ -10,10 +10,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from expint.backend import Array
+from expint.operators.base import Operator
+from expint.operators.dense import Dense
 from expint.run.dense.continuous import Continuous, Counted
 from expint.run.stepsize import inside
 
-__all__ = ["Bootstrapped", "Known", "lobatto"]
+__all__ = ["Bootstrapped", "Known", "lobatto", "may_damp"]
+
+_GRID = 1000
+"""A point to add is chosen of so many."""
 
 
 class Known(NamedTuple):
@@ -36,17 +41,28 @@ class Bootstrapped(Continuous):
         As in ``Continuous``.
     counts
         How many points inside a step are looked at, refinement by refinement.
+    sharpens
+        Whether one point more is looked at in steps over which L damps.
     """
 
     def __init__(
-        self, times: Sequence[float], states: Sequence[Array], slope: Counted | None, counts: Sequence[int]
+        self,
+        times: Sequence[float],
+        states: Sequence[Array],
+        slope: Counted | None,
+        counts: Sequence[int],
+        sharpens: bool = True,
     ) -> None:
         super().__init__(times, states, slope)
-        self._counts, self._known = tuple(counts), dict[int, Known]()
+        self._counts, self._known, self._sharpens = tuple(counts), dict[int, Known](), sharpens
 
     @abstractmethod
     def _before(self, n: int) -> Known:
         """Return what is interpolated in the step from the n-th time before anything inside it is looked at."""
+
+    @abstractmethod
+    def _damps(self, n: int) -> bool:
+        """Whether the step from the n-th time is one over which L damps, and worth one more value."""
 
     @abstractmethod
     def _seen(self, n: int, t: float, y: Array) -> Array:
@@ -70,7 +86,21 @@ class Bootstrapped(Continuous):
             for i, n in enumerate(before):
                 found = [states[i * len(points) + j, ...] for j in range(len(points))]
                 known[n] = self._refined(n, before[n], points[:-1], found)
-        self._known |= known
+        self._known |= self._sharper({n: known[n] for n in before})
+
+    def _sharper(self, known: Mapping[int, Known]) -> dict[int, Known]:
+        """Return what is interpolated with one value more where L damps within the step.
+
+        There y follows N/L, so that what the polynomial misses of N is the error between the steps, while stages at
+        c = 1 make it 1/(h|L|) times as large at their ends. Errors of the values themselves count as little.
+        """
+        damped = [n for n, own in known.items() if self._sharpens and own.values and self._damps(n)]
+        if not damped:
+            return dict(known)
+        points = {n: _widest(known[n].nodes) for n in damped}
+        states = self._along([(n, theta) for n in damped for theta in (points[n], 1.0)], known)
+        found = {n: [states[2 * i, ...], states[2 * i + 1, ...]] for i, n in enumerate(damped)}
+        return dict(known) | {n: self._refined(n, known[n], [points[n]], found[n]) for n in damped}
 
     def _refined(self, n: int, before: Known, nodes: Sequence[float], found: Sequence[Array]) -> Known:
         """Return what is interpolated with values at ``nodes``, where the flow gave ``found``, the last at the end."""
@@ -89,6 +119,25 @@ class Bootstrapped(Continuous):
         if self._slope is not None:
             self._look_into(range(len(self.times) - 1))
         return vars(self) | {"_slope": None}
+
+
+def may_damp(operator: Operator, h: float) -> bool:
+    """Whether a mode may decay by a factor e or more within ``h``: of a matrix, by the norm of its Hermitian part."""
+    if not operator.damps(h):
+        return False
+    if not isinstance(operator, Dense):
+        return True
+    hermitian = operator.matrix + np.swapaxes(operator.matrix, -1, -2).conj()
+    return float(np.max(np.sum(np.abs(hermitian), axis=-1), initial=0.0)) * abs(h) >= 2.0
+
+
+@lru_cache
+def _widest(nodes: tuple[float, ...]) -> float:
+    """Return where in (0, 1) the product of the distances to the nodes and to 0 and 1 is largest."""
+    theta = np.arange(1, _GRID) / _GRID
+    ends = [end for end in (0.0, 1.0) if end not in nodes]
+    distances = np.abs(np.subtract.outer(theta, [*nodes, *ends]))
+    return float(theta[np.argmax(np.prod(distances, axis=1).round(12))])
 
 
 @lru_cache

@@ -12,8 +12,10 @@ import numpy as np
 from expint.backend import Array
 from expint.derive.algebra.lagrange import lagrange_coefficients
 from expint.derive.algebra.spread import apart
+from expint.derive.kinds.presentation import uniform_step
+from expint.derive.kinds.stage import Method
 from expint.operators.base import Operator, Use
-from expint.run.dense.bootstrapped import Bootstrapped, Known
+from expint.run.dense.bootstrapped import Bootstrapped, Known, may_damp
 from expint.run.dense.continuous import Counted, Reached
 from expint.run.dense.many_points import states_between
 
@@ -35,7 +37,8 @@ class DenseOutput(Bootstrapped):
 
     The slopes are N at the nearest accepted times; or, where the run had a one-step method, N at the ends of the step
     and at points inside it, for which N is evaluated (q - 1)(q - 2)/2 times where a step is first looked into: 1, 3, 6
-    and 10 times at orders 3, 4, 5 and 6. N at the end of the run, which no step needs, is evaluated where it is wanted.
+    and 10 times at orders 3, 4, 5 and 6. Methods that look inside their steps do so here once more where L damps within
+    the step. N at the end of the run, which no step needs, is evaluated where it is wanted.
 
     Parameters
     ----------
@@ -49,6 +52,8 @@ class DenseOutput(Bootstrapped):
         N(t, y), counted; None where it is not to be evaluated any more.
     bootstraps
         Whether it is evaluated inside the steps.
+    sharpens
+        Whether it is once more where L damps.
     """
 
     def __init__(
@@ -60,8 +65,9 @@ class DenseOutput(Bootstrapped):
         order: int,
         slope: Counted | None = None,
         bootstraps: bool = False,
+        sharpens: bool = False,
     ) -> None:
-        super().__init__(times, states, slope, range(1, order - 1) if bootstraps else ())
+        super().__init__(times, states, slope, range(1, order - 1) if bootstraps else (), sharpens)
         self.operator, self.slopes, self._bootstraps = operator, list(slopes), bootstraps
         self._missing = slope is not None and len(self.slopes) < len(self.times)
         self.order = order if bootstraps else min(order, len(self.slopes) + self._missing)
@@ -84,6 +90,9 @@ class DenseOutput(Bootstrapped):
         if n == len(self.slopes):
             self.slopes.append(self._asked(self.times[n], self.states[n]))
         return self.slopes[n]
+
+    def _damps(self, n: int) -> bool:
+        return self.order > 1 and may_damp(self.operator, self.times[n + 1] - self.times[n])
 
     def _seen(self, n: int, t: float, y: Array) -> Array:
         del n
@@ -144,7 +153,7 @@ class Collocated(NamedTuple):
 
     Attributes
     ----------
-    operator, order, slope, bootstraps
+    operator, order, slope, bootstraps, sharpens
         As in ``DenseOutput``.
     """
 
@@ -152,6 +161,13 @@ class Collocated(NamedTuple):
     order: int
     slope: Counted
     bootstraps: bool
+    sharpens: bool = False
+
+    @classmethod
+    def of(cls, operator: Operator, method: Method, slope: Counted) -> Collocated:
+        """Return what interpolates for a method: it looks inside steps where the method does."""
+        looks = any(0 < stage.c < 1 for stage in method.recipe(uniform_step(method.history)))
+        return cls(operator, method.order, slope, method.history == 1, method.history == 1 or looks)
 
     @property
     def points(self) -> int:
@@ -162,4 +178,4 @@ class Collocated(NamedTuple):
         """Return the continuous solution through two states or more."""
         times, states = [own.t for own in reached], [own.y for own in reached]
         values = [own.value for own in reached if own.value is not None]
-        return DenseOutput(self.operator, times, states, values, self.order, self.slope, self.bootstraps)
+        return DenseOutput(self.operator, times, states, values, self.order, self.slope, self.bootstraps, self.sharpens)

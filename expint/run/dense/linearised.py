@@ -12,7 +12,7 @@ from expint.backend import Array, stack
 from expint.derive.algebra.lagrange import lagrange_coefficients
 from expint.jacobian.coordinates import Coordinates
 from expint.operators.base import Operator
-from expint.run.dense.bootstrapped import Bootstrapped, Known
+from expint.run.dense.bootstrapped import Bootstrapped, Known, may_damp
 from expint.run.dense.continuous import Counted, Reached
 from expint.run.dense.many_points import states_between
 
@@ -31,8 +31,8 @@ class LinearisedOutput(Bootstrapped):
 
     with d the difference that is left at θ = 1, so that the solution is continuous. The error is O(h^{q+1}) beside that
     of the steps, q the order of the method, and decaying parts are followed exactly. Where a step is first looked into
-    N is evaluated inside it, 1, 2 and 4 times at orders 4, 5 and 6; what is wrong there counts with h² only, since R
-    hardly depends on y.
+    N is evaluated inside it, 1, 2 and 4 times at orders 4, 5 and 6, and once more where J damps within the step. What
+    is wrong there counts with h² only, since R hardly depends on y.
 
     Parameters
     ----------
@@ -64,6 +64,9 @@ class LinearisedOutput(Bootstrapped):
         if end.value is None:
             end = self._reached[n + 1] = end._replace(value=self._asked(end.t, end.y))
         return Known((1.0,), (self._remainder(n, end.t, end.y, end.value),))
+
+    def _damps(self, n: int) -> bool:
+        return may_damp(self._reached[n].local.operator, self.times[n + 1] - self.times[n])
 
     def _seen(self, n: int, t: float, y: Array) -> Array:
         return self._remainder(n, t, y, self._asked(t, y))

@@ -100,8 +100,7 @@ class FixedLinear:
 
     def interpolation(self, slope: Counted) -> Collocated:
         """Return what makes the solution between the steps."""
-        method = self.steps.method
-        return Collocated(self.steps.operator, method.order, slope, bootstraps=method.history == 1)
+        return Collocated.of(self.steps.operator, self.steps.method, slope)
 
     def foretold(self, memory: Remembered, slope: Slope, t: float, h: float) -> Foretold:
         """Return what tells how far N is from what it is now, along the exponential Euler method."""
