@@ -7,8 +7,8 @@ is a network with what it predicts and its noise schedule. Importing this packag
 
 from diffusion import adapters, grids, guidance, models, noise
 from diffusion.denoiser import Denoiser
-from diffusion.inversion import Latent, invert, reversible
 from diffusion.editing import add_noise, image_to_image, inpaint, sample_in_batches, save_images, slerp
+from diffusion.inversion.latent import Latent, invert, reversible
 from diffusion.likelihood.density import Likelihood, log_likelihood
 from diffusion.moved import MOVED
 from diffusion.noise.moments import moments

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from diffusion.adapted import at_least_single, bound, ready, untouching
-from diffusion.keeping import kept_of_values
+from diffusion.process.keeping import kept_of_values
 from diffusion.process.prediction import Kind, coefficients, prediction_name
 from diffusion.process.schedule import NoiseSchedule
 from diffusion.process.vp import VP

@@ -13,7 +13,7 @@ import numpy as np
 
 import expint
 from diffusion.denoiser import Denoiser
-from diffusion.keeping import kept_of_values
+from diffusion.process.keeping import kept_of_values
 from diffusion.process.prediction import coefficients
 from diffusion.process.schedule import NoiseSchedule
 from expint.backend import Array, array_namespace, is_jax, to_numpy

@@ -13,13 +13,13 @@ from diffusion.denoiser import Denoiser
 from diffusion.dense import with_dense_output
 from diffusion.diagnosis import FirstData, OffScaleWarning, warn_off_scale
 from diffusion.frame import frame_of
-from diffusion.inversion import Latent, begun_by
+from diffusion.inversion.latent import Latent, begun_by
+from diffusion.inversion.stability import UnstableWarning, warn_of_latents, warn_unstable
 from diffusion.running import SamplingError, final, run_sampler
 from diffusion.samplers.catalogue import AnySampler
 from diffusion.samplers.catalogue import sampler as find_sampler
 from diffusion.samplers.fitted import FittedSampler
 from diffusion.samplers.sampler import Sampler
-from diffusion.stability import UnstableWarning, warn_of_latents, warn_unstable
 from expint.backend import Array
 
 __all__ = ["OffScaleWarning", "SamplingError", "UnstableWarning", "encode", "sample", "trajectory"]

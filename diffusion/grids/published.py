@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from diffusion import grids
-from diffusion.keeping import kept_of_values
+from diffusion.process.keeping import kept_of_values
 from diffusion.process.schedule import NoiseSchedule
 
 __all__ = [

@@ -13,6 +13,7 @@ import numpy as np
 import expint
 from diffusion.checks import check_denoiser, check_state, lay_out
 from diffusion.denoiser import Denoiser
+from diffusion.inversion.stability import warn_of_latents, warn_unstable
 from diffusion.likelihood.divergence import Divergence, divergence_of, draw_probes
 from diffusion.process.gauge import Gauge
 from diffusion.process.prediction import coefficients
@@ -21,7 +22,6 @@ from diffusion.samplers.catalogue import AnySampler
 from diffusion.samplers.catalogue import sampler as find_sampler
 from diffusion.samplers.reversible import ReversibleSampler
 from diffusion.samplers.sampler import Sampler
-from diffusion.stability import warn_of_latents, warn_unstable
 from expint.arguments import flag, function, integer, number
 from expint.backend import Array, array_namespace
 

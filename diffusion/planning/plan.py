@@ -12,9 +12,9 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 import expint
-from diffusion.keeping import kept_of_values
 from diffusion.planning.noise import lowered_with_noise
 from diffusion.process.gauge import Gauge, StateGauge
+from diffusion.process.keeping import kept_of_values
 from diffusion.process.prediction import Kind, coefficients
 from diffusion.process.schedule import NoiseSchedule
 from diffusion.process.sde import SDE, sde

@@ -17,11 +17,11 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any, Protocol
 
-from diffusion.keeping import kept_of_values
 from diffusion.process.clock import ANGLE, LAMBDA, LOG_FLOW, StateClock, edm_angle
 from diffusion.process.clock import FLOW as FLOW_CLOCK
 from diffusion.process.clock import RHO as RHO_CLOCK
 from diffusion.process.clock import SIGNAL as SIGNAL_CLOCK
+from diffusion.process.keeping import kept_of_values
 from diffusion.process.pointwise import pointwise
 from diffusion.process.prediction import Kind, convert, formula
 from diffusion.process.prediction import interpolated as interpolated_prediction

@@ -20,8 +20,8 @@ import math
 from fractions import Fraction
 from typing import NamedTuple
 
-from diffusion.keeping import kept_of_values
 from diffusion.process.gauge import Gauge
+from diffusion.process.keeping import kept_of_values
 from diffusion.process.prediction import formula
 from expint.phi import phi_functions
 

@@ -11,11 +11,11 @@ import numpy as np
 
 from diffusion import grids
 from diffusion.grids.published import GridRule
-from diffusion.keeping import kept_of_values
 from diffusion.planning.interpolation import SignalClock
 from diffusion.planning.signal_rule import lagrange_basis, signal_rule
 from diffusion.process.clock import ANGLE, FLOW
 from diffusion.process.gauge import SIGNAL
+from diffusion.process.keeping import kept_of_values
 from diffusion.process.schedule import NoiseSchedule
 from diffusion.process.vp_table import VPTable
 from diffusion.samplers.citations import bibtex

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 import expint
-from diffusion.keeping import kept_of_values
 from diffusion.process.gauge import Gauge
+from diffusion.process.keeping import kept_of_values
 from diffusion.process.schedule import NoiseSchedule
 from diffusion.samplers.sampler import Sampler
 from expint.arguments import number, numbers

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import diffusion
-from diffusion.keeping import is_value
 from diffusion.planning.plan import plan_sampler
+from diffusion.process.keeping import is_value
 from diffusion.process.schedule import NoiseSchedule
 from diffusion.samplers.catalogue import SAMPLERS
 

@@ -23,9 +23,9 @@ from typing import Any
 import numpy as np
 
 from diffusion.denoiser import Denoiser
-from diffusion.keeping import is_value, kept_of_values
 from diffusion.planning.plan import slopes_since
 from diffusion.process.clock import LAMBDA, StateClock
+from diffusion.process.keeping import is_value, kept_of_values
 from diffusion.process.prediction import Prediction, coefficients
 from diffusion.process.schedule import NoiseSchedule
 from diffusion.samplers.dpm_solver_v3.affine import Affine, Beside

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from diffusion.keeping import kept_of_values
+from diffusion.process.keeping import kept_of_values
 from diffusion.process.schedule import NoiseSchedule
 from expint.arguments import instance
 

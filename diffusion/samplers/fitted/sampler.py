@@ -18,12 +18,12 @@ import numpy as np
 import expint
 from diffusion import grids
 from diffusion.denoiser import Denoiser
-from diffusion.keeping import kept_of_values
 from diffusion.names import resolve
 from diffusion.planning.conversion import Predicted
 from diffusion.planning.plan import of_data
 from diffusion.planning.rows import Rows, plan_rows, used
 from diffusion.process.gauge import DATA, FLOW, NOISE, VELOCITY, edm
+from diffusion.process.keeping import kept_of_values
 from diffusion.process.prediction import Kind, prediction_name
 from diffusion.process.schedule import NoiseSchedule
 from diffusion.samplers.bands import Banded, Bands, sample_shape

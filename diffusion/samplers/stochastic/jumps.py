@@ -18,7 +18,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 
 import expint
-from diffusion.keeping import kept_of_values
+from diffusion.process.keeping import kept_of_values
 from diffusion.process.schedule import NoiseSchedule
 from diffusion.samplers.sampler import Sampler
 from expint.arguments import integer, listed, number

@@ -9,8 +9,8 @@ from math import prod
 import numpy as np
 
 import expint
-from diffusion.keeping import kept_of_values
 from diffusion.noise.affine import affine_states
+from diffusion.process.keeping import kept_of_values
 from diffusion.process.prediction import Kind, basis
 from diffusion.process.schedule import NoiseSchedule
 from expint.backend import Array, array_namespace, is_jax, to_numpy

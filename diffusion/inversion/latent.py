@@ -11,12 +11,12 @@ import numpy as np
 import expint
 from diffusion.checks import check_denoiser, check_state, lay_out
 from diffusion.denoiser import Denoiser
+from diffusion.inversion.stability import amplification, warn_of_latents, warn_unstable
 from diffusion.running import final_states
 from diffusion.samplers.catalogue import AnySampler
 from diffusion.samplers.catalogue import sampler as find_sampler
 from diffusion.samplers.reversible import WEIGHTS, Damping, ReversibleSampler
 from diffusion.samplers.sampler import Sampler
-from diffusion.stability import amplification, warn_of_latents, warn_unstable
 from expint.arguments import choice, instance
 from expint.backend import Array, array_namespace
 from expint.lower import from_pair

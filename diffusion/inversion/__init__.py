@@ -1,0 +1,1 @@
+"""Runs from data to noise: exact inverses, and how errors grow backwards."""
