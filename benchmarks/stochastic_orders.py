@@ -1,8 +1,8 @@
 """The stochastic samplers in a table: noise, calls, and the measured order of the law of Gaussian data.
 
-Run it as ``python -m benchmarks.stochastic_orders``; with ``--write`` it renews docs/stochastic.md. Nothing is drawn: mean
-and covariance of a run on Gaussian data are known in closed form (``diffusion.moments``). The error is the largest of all
-entries of both, for steps uniform in λ from the exact law at the start of the schedule to ρ = 0.05.
+Run it as ``python -m benchmarks.stochastic_orders``; with ``--write`` it renews docs/stochastic.md. Nothing is drawn:
+mean and covariance of a run on Gaussian data are known in closed form (``diffusion.moments``). The error is the largest
+of all entries of both, for steps uniform in λ from the exact law at the start of the schedule to ρ = 0.05.
 """
 
 from __future__ import annotations
