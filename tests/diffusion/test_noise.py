@@ -179,7 +179,7 @@ def test_a_scheduler_of_diffusers_takes_no_sampler_that_draws():
 # One path for runs of any steps ---------------------------------------------------------------------------------------
 def on_path(sampler, steps, network=NET, path=None):
     grid = network.schedule.time(np.linspace(-3.0, 3.0, steps + 1))
-    rng = diffusion.noise.BrownianPath(7) if path is None else path
+    rng = diffusion.noise.BrownianPath(7, depth=10) if path is None else path
     return diffusion.sample(network, NOISE, sampler=sampler, grid=grid, start="state", rng=rng)
 
 
