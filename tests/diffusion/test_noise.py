@@ -200,10 +200,10 @@ def test_runs_on_one_path_come_together_with_order_one():
         diffusion.sampler("dpmpp-sde"),
         diffusion.models.gaussian_mixture([1.0], [[0.4, -1.0]], [0.3 * np.eye(2)]),
     )
-    runs = [on_path(sampler, steps, smooth) for steps in (32, 64, 128)]
+    runs = [on_path(sampler, steps, smooth) for steps in (64, 128, 256)]
     gaps = [np.median(np.abs(b - a)) for a, b in pairwise(runs)]
     assert 1.4 < gaps[0] / gaps[1] < 2.8
-    seeds = np.median(np.abs(on_path(sampler, 32, smooth, 7) - on_path(sampler, 64, smooth, 7)))
+    seeds = np.median(np.abs(on_path(sampler, 64, smooth, 7) - on_path(sampler, 128, smooth, 7)))
     assert seeds > 10 * gaps[0]
 
 
