@@ -14,7 +14,7 @@ from typing import Any
 
 from diffusion.noise.sources import noise_for
 from expint.arguments import integer
-from expint.backend import Array
+from expint.backend import Array, array_namespace
 
 __all__ = ["BrownianPath", "Increments"]
 
@@ -106,7 +106,7 @@ class Increments:
         noise, u = noise_for(self.path.rng, like), self.variance
         start, end = self.places[0][0][0], max(own[-1][1] for own in self.places if own)
         near, index = _SAME * (end - start), 0
-        before, after = 0.0 * like, sqrt(u(start, end)) * noise.draw(0, 0, like)
+        before, after = array_namespace(like).zeros_like(like), sqrt(u(start, end)) * noise.draw(0, 0, like)
         for level in range(1, self.path.depth + 1):
             if abs(at - start) <= near or abs(at - end) <= near:
                 return before if abs(at - start) <= near else after
