@@ -1,8 +1,8 @@
 """The stochastic samplers in a table: noise, calls, and the measured order of the law of Gaussian data.
 
-Run it as ``python -m benchmarks.stochastic_orders``; with ``--write`` it renews docs/stochastic.md. Nothing is drawn: mean
-and covariance of a run on Gaussian data are known in closed form (``diffusion.moments``). The error is the largest of all
-entries of both, for steps uniform in λ from the exact law at the start of the schedule to ρ = 0.05.
+Run it as ``python -m benchmarks.stochastic_orders``; with ``--write`` it renews docs/stochastic.md. Nothing is drawn:
+mean and covariance of a run on Gaussian data are known in closed form (``diffusion.moments``). The error is the largest
+of all entries of both, for steps uniform in λ from the exact law at the start of the schedule to ρ = 0.05.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ def error(sampler: diffusion.Sampler, steps: int) -> float:
     network = diffusion.models.gaussian_mixture([1.0], [MEAN], [COVARIANCE], SCHEDULE, predicts="data")
     end = float(SCHEDULE.time(np.array(-log(0.05))))
     first = float(SCHEDULE.t_start)
-    grid = SCHEDULE.time(np.linspace(*SCHEDULE.half_log_snr(np.array([first, end])), steps + 1))
+    noisy, clean = SCHEDULE.half_log_snr(np.array([first, end])).tolist()
+    grid = SCHEDULE.time(np.linspace(noisy, clean, steps + 1))
     found = diffusion.moments(network, sampler=sampler, grid=grid, start="state", initial=law(first))
     mean, covariance = law(end)
     return float(max(np.abs(found.mean[-1] - mean).max(), np.abs(found.covariance[-1] - covariance).max()))

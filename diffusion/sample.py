@@ -59,7 +59,7 @@ def sample(
         "noise": the input is multiplied by the standard deviation of the noise at the first time. "state": the input is
         the state x at that time, as it is.
     rng
-        The noise of a stochastic sampler, such as "dpmpp-2m-sde", and of no other: a seed (the sample i of the batch has
+        The noise of a stochastic sampler, such as "dpmpp-2m-sde", and of no other: a seed (sample i of the batch has
         the i-th stream of it), one seed for each sample, a generator of NumPy or torch, from which these are drawn, or
         noise itself (`diffusion.noise`). A sample depends on its own seed only, whatever its batch, device or split.
     callback

@@ -15,7 +15,7 @@ __all__ = ["affine_states"]
 def affine_states(
     plan: expint.Plan, slope: Callable[[float, np.ndarray], np.ndarray], begun: np.ndarray, size: int
 ) -> Iterator[tuple[float, np.ndarray]]:
-    """Yield (t, coefficients) of the states: those ``begun`` with, and below them ``size`` for each column of each step.
+    """Yield (t, coefficients) of the states: those ``begun`` with, below them ``size`` for each column of each step.
 
     Parameters
     ----------

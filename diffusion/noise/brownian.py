@@ -1,8 +1,8 @@
 r"""One Brownian path for runs of any steps: finer steps refine the path that coarser ones saw.
 
-The noise of a step from s to s′ is e^{L s′} (B(u′) − B(u)) with a Brownian motion B in the clock u, du = e^{-2 L s} g² ds.
-So steps ask for increments of B, and a tree of bridges over λ gives them: the middle of an interval, given its ends, is
-Gaussian, and each middle has a draw of its own, by counting.
+The noise of a step from s to s′ is e^{L s′} (B(u′) − B(u)) with a Brownian motion B in the clock u,
+du = e^{-2 L s} g² ds. So steps ask for increments of B, and a tree of bridges over λ gives them: the middle of an
+interval, given its ends, is Gaussian, and each middle has a draw of its own, by counting.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 from diffusion.noise.sources import noise_for
 from expint.arguments import integer
-from expint.backend import Array
+from expint.backend import Array, array_namespace
 
 __all__ = ["BrownianPath", "Increments"]
 
@@ -26,15 +26,15 @@ class BrownianPath:
     """The noise of one Brownian path for each sample, whatever the steps of the run.
 
     Runs over the same interval with the same strength see the same path: with twice the steps it is refined. So runs
-    of different steps come to the same samples as the steps become short, and their difference is the error of the steps.
+    of different steps come to the same samples as the steps become short, and their difference is the error of these.
 
     Parameters
     ----------
     rng
         A seed, one for each sample, or a generator, as of ``diffusion.sample``.
     depth
-        How often the run is halved in λ at most. Ends of steps that are no ends of halves lie between such of a distance
-        of 2^{-depth} of the run, and are interpolated.
+        How often the run is halved in λ at most. Ends of steps that are no ends of halves lie between such at a
+        distance of 2^{-depth} of the run, and are interpolated.
 
     Raises
     ------
@@ -67,8 +67,8 @@ class BrownianPath:
     def draw(self, step: int, column: int, like: Array) -> Array:
         """Refuse: without a run it is not known where a step lies."""
         raise ValueError(
-            f"expected a run of a sampler for a Brownian path, received step {step}, column {column} alone; give it as rng= "
-            "of diffusion.sample, or take diffusion.noise.Seeded"
+            f"expected a run of a sampler for a Brownian path, received step {step}, column {column} alone, for "
+            f"shape {tuple(like.shape)}; give it as rng= of diffusion.sample, or take diffusion.noise.Seeded"
         )
 
     def along(
@@ -106,7 +106,7 @@ class Increments:
         noise, u = noise_for(self.path.rng, like), self.variance
         start, end = self.places[0][0][0], max(own[-1][1] for own in self.places if own)
         near, index = _SAME * (end - start), 0
-        before, after = 0.0 * like, sqrt(u(start, end)) * noise.draw(0, 0, like)
+        before, after = array_namespace(like).zeros_like(like), sqrt(u(start, end)) * noise.draw(0, 0, like)
         for level in range(1, self.path.depth + 1):
             if abs(at - start) <= near or abs(at - end) <= near:
                 return before if abs(at - start) <= near else after

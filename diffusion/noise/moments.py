@@ -124,7 +124,8 @@ def _size(denoiser: Denoiser) -> int:
     means = getattr(denoiser.network, "means", None)
     if means is None:
         raise ValueError(
-            f"expected a mixture, or size= of a sample, received {denoiser!r} alone; say how many elements its network takes"
+            f"expected a mixture, or size= of a sample, received {denoiser!r} alone; say how many elements "
+            "its network takes"
         )
     return int(means.shape[1])
 
@@ -135,6 +136,6 @@ def _check_affine(predict: Any, t: float, x: np.ndarray, at_mean: np.ndarray, mo
     once = moved[:1] - at_mean
     if not np.allclose(twice, 2 * once, rtol=1e-8, atol=1e-8 * (1.0 + np.abs(at_mean).max())):
         raise ValueError(
-            f"expected a denoiser that is affine in the state, as that of Gaussian data, received one that is not at t = "
-            f"{t:.6g}; take diffusion.models.gaussian_mixture with one component"
+            f"expected a denoiser that is affine in the state, as that of Gaussian data, received one that is not at "
+            f"t = {t:.6g}; take diffusion.models.gaussian_mixture with one component"
         )

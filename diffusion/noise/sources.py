@@ -113,8 +113,8 @@ class Recorded:
         columns: list[Any] = [own] if own is None or (is_array(own) and own.ndim == like.ndim) else list(own)
         if column >= len(columns) or columns[column] is None:
             raise ValueError(
-                f"expected recorded noise for column {column} of step {step}, received {len(self.draws)} steps, of which "
-                f"this has {sum(entry is not None for entry in columns)} columns; record one array for each"
+                f"expected recorded noise for column {column} of step {step}, received {len(self.draws)} steps, "
+                f"of which this has {sum(entry is not None for entry in columns)} columns; record one array for each"
             )
         found = columns[column]
         if tuple(found.shape) != tuple(like.shape):
@@ -179,7 +179,7 @@ def _seeded_by_torch(generator: Any, count: int) -> Seeded:
 
 
 def columns_of_steps(plan: expint.Plan, noise: Noise, like: Array) -> Callable[[float], Sequence[Array | None]]:
-    """Return what draws the columns of the steps of one run of a ``plan``, in order; those that no row uses are None."""
+    """Return what draws the columns of the steps of one run of a ``plan``, in order; None where no row uses one."""
     used = [
         [any(row[column] is not None for row in rows) for column in range(plan.layout.noise)]
         for rows in ([plan.layout.parts(row.weights).noise for row in step.rows] for step in plan.steps[1:])
@@ -190,4 +190,4 @@ def columns_of_steps(plan: expint.Plan, noise: Noise, like: Array) -> Callable[[
             yield [noise.draw(step, column, like) if wanted else None for column, wanted in enumerate(columns)]
 
     drawn = each()
-    return lambda end: next(drawn)
+    return lambda _: next(drawn)

@@ -39,8 +39,8 @@ def increments(
     lam += [[float(schedule.half_log_snr(t)) for t in last.times]] if noisy else []
     if not isfinite(lam[0][0]):
         raise ValueError(
-            f"expected a run from α > 0 for a Brownian path, received λ = {lam[0][0]} at its start; take another grid, or "
-            "seeds"
+            f"expected a run from α > 0 for a Brownian path, received λ = {lam[0][0]} at its start; take another "
+            "grid, or seeds"
         )
     equation, square = sde(sampler.gauge), strength.tau**2
     linear, rho = equation.constants(square)[0], equation.growth is None

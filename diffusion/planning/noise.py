@@ -5,8 +5,9 @@ Any method for y′ = L y + n f makes its points; to each point at s_n + c h com
 
 .. math:: ξ(c) = \int_{s_n}^{s_n + c h} e^{L (s_n + c h - s)} g\, dW,
 
-Gaussian, and of points c < d of one step :math:`ξ(d) = e^{L (d - c) h} ξ(c)` and something independent. So a step has a
-column of noise for each different c, and the noise of several stages, or of a prediction and its correction, is one path.
+Gaussian, and of points c < d of one step :math:`ξ(d) = e^{L (d - c) h} ξ(c)` and something independent. So a step has
+a column of noise for each different c, and the noise of several stages, or of a prediction and its correction, is one
+path.
 """
 
 from __future__ import annotations

@@ -216,8 +216,8 @@ def _squares(strength: Strength, equation: SDE, ends: _Ends, to_zero: bool) -> l
     for start, end in steps:
         if not end > start:
             raise ValueError(
-                f"expected times that go from noise to data for a stochastic sampler, received λ = {start:.6g} followed "
-                f"by {end:.6g}; take the deterministic one"
+                f"expected times that go from noise to data for a stochastic sampler, received λ = {start:.6g} "
+                f"followed by {end:.6g}; take the deterministic one"
             )
     return [equation.square(strength.spent(*step), step[1] - step[0]) for step in steps] + [0.0] * to_zero
 

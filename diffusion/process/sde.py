@@ -1,15 +1,15 @@
 r"""The sampling SDE in a gauge: its linear part, the factor of the prediction, and the variance of its noise.
 
 In a gauge y = a x₀ + b ε the flow is y′ = L y + n f, with the prediction f = p x₀ + q ε. The SDE of strength τ adds the
-drift −τ² b ε λ′ and noise of intensity 2 τ² b² λ′ (``diffusion.process.strength``), λ = log(a/b). With ε in terms of y and
-f, ε = (p y − a f)/(p b − a q),
+drift −τ² b ε λ′ and noise of intensity 2 τ² b² λ′ (``diffusion.process.strength``), λ = log(a/b). With ε in terms of y
+and f, ε = (p y − a f)/(p b − a q),
 
 .. math::
 
     dy = \left[(L + τ^2 ℓ)\, y + (n + τ^2 m)\, f\right] ds + \sqrt{2 τ^2 b^2 |λ'|}\; dW, \qquad
     ℓ = \frac{-p\, b\, λ'}{p b - a q}, \quad m = \frac{a\, b\, λ'}{p b - a q},
 
-and the noise of a step is Gaussian with the variance :math:`\int e^{2 L_τ (s_1 - s)}\, 2 τ^2 b^2 |λ'|\, ds`. Where ℓ and m
+and the noise of a step is Gaussian with variance :math:`\int e^{2 L_τ (s_1 - s)}\, 2 τ^2 b^2 |λ'|\, ds`. Where ℓ and m
 are constants, as L and n are, φ-functions make steps of it.
 """
 

@@ -103,7 +103,8 @@ class Sampler:
         own = "" if clock is None else f", history in {clock}"
         own += "" if self.end == STOP else ", an end of its own"
         own += ", with noise" if self.stochastic else ""
-        return f"{type(self).__name__}({self.name!r}: {self.method.name} in the {self.gauge.name} gauge, grid {grid:.30}{own})"
+        kind = f"{type(self).__name__}({self.name!r}"
+        return f"{kind}: {self.method.name} in the {self.gauge.name} gauge, grid {grid:.30}{own})"
 
     def _check_noise(self) -> None:
         """Raise ValueError if no noise can be added to the steps of the sampler."""
@@ -120,8 +121,8 @@ class Sampler:
         sde(self.gauge)
         if getattr(self.method, "clock", None) is INDEX:
             raise ValueError(
-                f"{self.name}: expected a history in a clock for stochasticity, received {self.method.name} by the number "
-                "of the step, whose weights are no integrals over a step; take 'deis-rhoab1' or 'dpmpp-2m'"
+                f"{self.name}: expected a history in a clock for stochasticity, received {self.method.name} by the "
+                "number of the step, whose weights are no integrals over a step; take 'deis-rhoab1' or 'dpmpp-2m'"
             )
         if getattr(self.method, "states", 1) > 1:
             raise ValueError(

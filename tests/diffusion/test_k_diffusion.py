@@ -3,6 +3,7 @@
 import importlib
 import importlib.util
 import sys
+from dataclasses import replace
 from types import ModuleType
 
 import numpy as np
@@ -86,6 +87,70 @@ def test_its_third_order_sampler_without_noise_lacks_the_factor_two():
     sampler = diffusion.sampler("dpmpp-3m@k-diffusion")
     found = diffusion.sample(NETWORK, x.numpy(), sampler=sampler, grid=sigmas, start="state")
     np.testing.assert_allclose(found, expected.numpy(), rtol=0, atol=1e-11)
+
+
+class Draws:
+    """The noise that its samplers ask for, recorded."""
+
+    def __init__(self, x):
+        self.generator, self.x, self.made = torch.Generator().manual_seed(3), x, []
+
+    def __call__(self, *_):
+        self.made.append(torch.randn(self.x.shape, generator=self.generator, dtype=self.x.dtype))
+        return self.made[-1]
+
+
+STOCHASTIC = {
+    "euler-ancestral": (
+        lambda x, s, draws: theirs.sample_euler_ancestral(denoise, x, s, disable=True, noise_sampler=draws)
+    ),
+    "dpm2-ancestral": (
+        lambda x, s, draws: theirs.sample_dpm_2_ancestral(denoise, x, s, disable=True, noise_sampler=draws)
+    ),
+    "dpmpp-2s-ancestral": (
+        lambda x, s, draws: theirs.sample_dpmpp_2s_ancestral(denoise, x, s, disable=True, noise_sampler=draws)
+    ),
+    "dpmpp-2m-sde@k-diffusion": (
+        lambda x, s, draws: theirs.sample_dpmpp_2m_sde(denoise, x, s, disable=True, noise_sampler=draws)
+    ),
+    "dpmpp-3m-sde@k-diffusion": (
+        lambda x, s, draws: theirs.sample_dpmpp_3m_sde(denoise, x, s, disable=True, noise_sampler=draws)
+    ),
+}
+"""By the name of our sampler."""
+
+
+@pytest.mark.filterwarnings("ignore::diffusion.UnstableWarning")  # of few and long steps
+@pytest.mark.filterwarnings("ignore::diffusion.OffScaleWarning")
+@pytest.mark.parametrize("name", STOCHASTIC)
+def test_a_stochastic_sampler_makes_the_run_on_its_noise(name):
+    sigmas = theirs.get_sigmas_karras(12, SCHEDULE.sigma_min, SCHEDULE.sigma_max).double()
+    x = SCHEDULE.sigma_max * torch.from_numpy(NOISE)
+    draws = Draws(x)
+    expected = STOCHASTIC[name](x, sigmas, draws)
+    rng = diffusion.noise.Recorded(draws.made)
+    found = diffusion.sample(NETWORK, x.numpy(), sampler=name, grid=sigmas, start="state", rng=rng)
+    np.testing.assert_allclose(found, expected.numpy(), rtol=0, atol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore::diffusion.UnstableWarning")
+@pytest.mark.filterwarnings("ignore::diffusion.OffScaleWarning")
+def test_edm_with_churn_makes_the_run_of_its_heun_on_its_noise(monkeypatch):
+    sigmas = theirs.get_sigmas_karras(12, SCHEDULE.sigma_min, SCHEDULE.sigma_max).double()
+    x = SCHEDULE.sigma_max * torch.from_numpy(NOISE)
+    draws = Draws(x)
+    monkeypatch.setattr(theirs.torch, "randn_like", draws)
+    options = {"s_churn": 6.0, "s_tmin": 0.05, "s_tmax": 15.0, "s_noise": 1.003}
+    expected = theirs.sample_heun(denoise, x, sigmas, disable=True, **options)
+    monkeypatch.undo()
+    steps, given = [], iter(draws.made)  # it draws at every step, and uses what is drawn where it rises
+    for sigma in sigmas[:-1].tolist():
+        own = next(given) if len(draws.made) == 12 or options["s_tmin"] <= sigma <= options["s_tmax"] else None
+        steps += [own, None] if options["s_tmin"] <= sigma <= options["s_tmax"] else [None]
+    sampler = replace(diffusion.sampler("edm-stochastic"), churn=6.0, low=0.05, high=15.0)
+    rng = diffusion.noise.Recorded(steps)
+    found = diffusion.sample(NETWORK, x.numpy(), sampler=sampler, grid=sigmas, start="state", rng=rng)
+    np.testing.assert_allclose(found, expected.numpy(), rtol=0, atol=1e-6)
 
 
 def test_its_grids_are_ours():

@@ -48,6 +48,7 @@ DOORS = {
             "grid": diffusion.grids.published.karras,
             "start": "corrected",
             "end": diffusion.taper(3),
+            "stochasticity": 0.5,
         },
     ),
     "Denoiser": (
@@ -136,7 +137,7 @@ DOORS = {
         {"grid": np.array([0.8, 0.5, 0.1]), "times": [0.4]},
     ),
 }
-WATCHED = {"callback", "progress"}  # tried below
+WATCHED = {"callback", "progress", "rng"}  # tried below, and the last in test_noise.py
 INSTEAD = {"grid": "steps"}  # given in its place
 
 
@@ -145,7 +146,7 @@ def seen(result):
     if isinstance(result, diffusion.Sampler):
         steps = len(result.end.methods) or 6
         times = result.grid(steps, VP)
-        run = diffusion.trajectory(model(), NOISE, sampler=result, grid=times)
+        run = diffusion.trajectory(model(), NOISE, sampler=result, grid=times, rng=7 if result.stochastic else None)
         return run.t.tolist(), run.y.tolist(), run.calls
     if isinstance(result, diffusion.Denoiser):
         run = diffusion.trajectory(result, NOISE, sampler="deis-rhoab2", steps=6)

@@ -84,7 +84,7 @@ STOCHASTIC: dict[str, Sampler] = {entry.name: entry for entry in _CATALOGUE}
 def with_noise(found: Any, stochasticity: Any) -> Any:
     """Return the sampler ``found`` on the SDE of another strength.
 
-    One of order 1 that predicts the noise in ρ is without noise the same as in the gauge of the data, and is taken there:
+    One of order 1 that predicts the noise in ρ is without noise the same as in the gauge of the data, and taken there:
     to keep ε in a step adds to the noise that comes anew, to keep x₀ does not.
 
     Raises

@@ -24,6 +24,7 @@ __all__ = ["ExtendedAdams"]
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(16)
 _WIDEST = 1.0  # panel in λ
+_RECOMMENDED = ExtendedReverse()
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class ExtendedAdams(WithoutEstimate):
     """
 
     q: int
-    strength: ExtendedReverse = ExtendedReverse()
+    strength: ExtendedReverse = _RECOMMENDED
     published: bool = False
     ramp: ClassVar[bool] = True
 
@@ -67,7 +68,7 @@ class ExtendedAdams(WithoutEstimate):
         return self.q
 
     def recipe(self, step: StepContext) -> Sequence[Stage]:
-        """Return the one stage of a step in λ: its weights are numbers, in units of ∫ (1 + τ²) dλ as a step has them."""
+        """Return the one stage of a step in λ: its weights are numbers, in units of ∫ (1 + τ²) dλ of the step."""
         lam = step.start + step.step * np.array(step.history[: self.q])
         rho, moments = np.exp(-lam), self._moments(step.start, step.start + step.step, np.exp(-lam))
         weights = np.zeros(len(rho))

@@ -277,15 +277,15 @@ class Restarted(Jumping):
         for restart in map(Restart._make, self.restarts):
             if not rho[-1] <= restart.low < restart.high <= rho[0]:
                 raise ValueError(
-                    f"expected restarts within the noise levels of the grid, from {rho[-1]:.4g} to {rho[0]:.4g}, received "
-                    f"one from {restart.low:g} to {restart.high:g}; take levels between these"
+                    f"expected restarts within the noise levels of the grid, from {rho[-1]:.4g} to {rho[0]:.4g}, "
+                    f"received one from {restart.low:g} to {restart.high:g}; take levels between these"
                 )
             place = int(np.argmin(np.abs(rho - restart.low)))
             levels = np.linspace(restart.high ** (1 / 7), rho[place] ** (1 / 7), restart.steps + 1)[:-1] ** 7
             if not levels[0] > rho[place]:
                 raise ValueError(
-                    f"expected a grid with a time at which σ/α is below {restart.high:g}, near {restart.low:g}, received "
-                    f"{rho[place]:.4g} as the nearest; take more steps, or a wider interval"
+                    f"expected a grid with a time at which σ/α is below {restart.high:g}, near {restart.low:g}, "
+                    f"received {rho[place]:.4g} as the nearest; take more steps, or a wider interval"
                 )
             down = [*np.asarray(schedule.time(-np.log(levels))).tolist(), times[place]]
             after.setdefault(place, []).extend(down * restart.times)
