@@ -74,7 +74,7 @@ def sigmas(
     >>> sigmas("karras", 3, schedule=diffusion.EDM()).numpy().round(4).tolist()  # doctest: +SKIP
     [80.0, 2.5152, 0.002, 0.0]
     """
-    torch = require("torch")
+    torch = require("torch", "torch>=2.4,<3")
     return torch.tensor(levels_of(grid, steps, schedule, zero=flag("zero", zero)), dtype=torch.float32)
 
 
