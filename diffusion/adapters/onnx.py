@@ -68,7 +68,7 @@ def network(
     ImportError
         Without onnxruntime, for a file.
     """
-    session = model
+    session: Any = model
     if not hasattr(model, "get_inputs"):
         onnxruntime = require("onnxruntime", "onnxruntime>=1.17,<2")
         chosen = onnxruntime.get_available_providers() if providers is None else list(providers)
