@@ -97,7 +97,7 @@ class NoiseScheduleVP:
 
     def marginal_log_mean_coeff(self, t: Array) -> Array:
         """Return log α(t)."""
-        xp: Any = np if isinstance(t, float | np.ndarray) else require("torch")
+        xp: Any = np if isinstance(t, float | np.ndarray) else require("torch", "torch>=2.4,<3")
         return xp.log(self.process.alpha(t))
 
     def marginal_alpha(self, t: Array) -> Array:
@@ -392,7 +392,7 @@ class _Model:
             return self.model(x, t, **self.kwargs)
         if self.unconditional is None:
             return self.model(x, t, self.condition, **self.kwargs)
-        torch = require("torch")
+        torch = require("torch", "torch>=2.4,<3")
         pairs = (torch.cat(pair) for pair in ((x, x), (t, t), (self.unconditional, self.condition)))
         without, output = self.model(*pairs, **self.kwargs).chunk(2)
         guided: Array = without + self.scale * (output - without)
@@ -410,7 +410,7 @@ class _Gradient:
 
     def __call__(self, x: Array, t: float) -> Array:
         """Return the gradient."""
-        torch = require("torch")
+        torch = require("torch", "torch>=2.4,<3")
         label = t if self.count is None else (t - 1.0 / self.count) * 1000.0
         told = torch.full((x.shape[0],), label, dtype=x.dtype, device=x.device)
         with torch.enable_grad():

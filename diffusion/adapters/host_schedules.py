@@ -74,11 +74,11 @@ def sigmas(
     >>> sigmas("karras", 3, schedule=diffusion.EDM()).numpy().round(4).tolist()  # doctest: +SKIP
     [80.0, 2.5152, 0.002, 0.0]
     """
-    torch = require("torch")
+    torch = require("torch", "torch>=2.4,<3")
     return torch.tensor(levels_of(grid, steps, schedule, zero=flag("zero", zero)), dtype=torch.float32)
 
 
-def levels_of(grid: Any, steps: int | None, schedule: NoiseSchedule | None, *, zero: bool) -> np.ndarray:
+def levels_of(grid: Any, steps: int | None, schedule: Any, *, zero: bool) -> np.ndarray:
     """Return the levels of `sigmas` in double precision."""
     if isinstance(grid, FittedSampler):
         if steps is not None and integer("steps", steps) != grid.steps:
@@ -86,8 +86,8 @@ def levels_of(grid: Any, steps: int | None, schedule: NoiseSchedule | None, *, z
                 f"{grid.name}: expected its own {grid.steps} steps, received steps={steps}; leave them out"
             )
         return AtNodes(grid.schedule, flow=isinstance(schedule, FlowMatching)).levels(grid)
-    instance("schedule", schedule, NoiseSchedule, "a NoiseSchedule", "pass schedule=k_diffusion.schedule_of(model)")
-    assert schedule is not None
+    remedy = "pass schedule=k_diffusion.schedule_of(model)"
+    schedule = instance("schedule", schedule, NoiseSchedule, "a NoiseSchedule", remedy)
     if isinstance(grid, str | Sampler | Automatic) or callable(grid):
         times = _times(grid, integer("steps", steps), schedule, zero)
     elif steps is None:
@@ -121,8 +121,8 @@ def schedule_of(model: Any) -> NoiseSchedule:
     ----------
     model
         A wrapper of k-diffusion with its table ``sigmas``; or a ``model_sampling`` of ComfyUI, or what has one. Its
-        class says whether it is one of flow matching (CONST), whose shift is read off the table, or of EDM; all others
-        have a table of betas.
+        class says whether it is one of flow matching (CONST), whose shift is read off the table, or of EDM with
+        continuous levels; all others have a table of betas.
 
     Raises
     ------
@@ -146,7 +146,7 @@ def schedule_of(model: Any) -> NoiseSchedule:
         t = middle / levels.size
         shift = levels[middle - 1] * (1.0 - t) / (t * (1.0 - levels[middle - 1]))
         return FlowMatching(float(shift), t_start=1.0, t_end=1.0 / levels.size)
-    if "EDM" in names:
+    if "EDM" in names and "Discrete" not in names:
         return EDM(float(levels[0]), float(levels[-1]), float(getattr(model, "sigma_data", 0.5)))
     return VP.from_alphas_cumprod((1.0 / (1.0 + levels**2)).tolist(), "log-rho")
 

@@ -107,8 +107,11 @@ def save_images(
         )
     dark, bright = number("low", low), number("high", high, above=low)
     template, anew = path("name", name), flag("overwrite", overwrite)
-    files = [Path(template.format(i)) for i in range(values.shape[0])]
-    if len(set(files)) < len(files) or template.format(0) == template:
+    try:
+        files = [Path(template.format(i)) for i in range(values.shape[0])]
+    except (KeyError, IndexError, ValueError):
+        files = []
+    if len(set(files)) < values.shape[0] or str(files[0]) == template:
         raise ValueError(f"expected a name with a place for a number, received {template!r}; write 'image-{{:04}}.png'")
     there = [file for file in files if file.exists() and not anew]
     if there:

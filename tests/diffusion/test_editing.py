@@ -170,6 +170,7 @@ def test_files_of_pictures_are_read_by_others_as_they_were_written(tmp_path):
     ("call", "says"),
     [
         (lambda: diffusion.save_images(DATA, "image.png"), "place for a number"),
+        (lambda: diffusion.save_images(DATA, "{name}.png"), "place for a number"),
         (lambda: diffusion.save_images(DATA[0], "{}.png"), "batch, channels"),
         (lambda: diffusion.save_images(DATA * np.nan, "{}.png"), "finite"),
         (lambda: diffusion.slerp(DATA, DATA[:1], 0.5), "expected second"),
