@@ -275,6 +275,11 @@ def cut_off(x, t):
             lambda: diffusion.log_likelihood(diffusion.Denoiser(cut_off), torch_data(), steps=4, divergence="known"),
             "knows its divergence",
         ),
+        (
+            TypeError,
+            lambda: diffusion.log_likelihood(NET, torch_data().requires_grad_(), steps=4),
+            "expected data without a gradient",
+        ),
         (ValueError, lambda: diffusion.log_likelihood(NET, DATA, grid=[0.5, 0.1]), "begins at t_start = 1, .* t = 0.5"),
         (ValueError, lambda: diffusion.log_likelihood(NET, DATA, grid=[1.0, 1e-5]), "within the schedule's range"),
         (ValueError, lambda: diffusion.log_likelihood(NET, DATA, sampler="bdia", steps=9), "a sampler of one state"),
@@ -299,7 +304,14 @@ def cut_off(x, t):
             lambda: diffusion.log_likelihood(NET, DATA, steps=4, bits_per_dim=True, bin_width=0.0),
             "bin_width",
         ),
+        (ValueError, lambda: diffusion.log_likelihood(NET, DATA, steps=4, bin_width=0.1), "expected bits_per_dim=True"),
+        (
+            ValueError,
+            lambda: diffusion.log_likelihood(NET, DATA, steps=4, divergence="known", probes=3),
+            "and probes=3",
+        ),
         (TypeError, lambda: diffusion.log_likelihood(NET, DATA, steps=4, prior=3.0), "prior"),
+        (ValueError, lambda: diffusion.log_likelihood(NET, DATA, steps=4, prior=lambda x: x), r"of shape \(45,\)"),
     ],
 )
 def test_what_has_no_density_is_refused_by_name(kind, call, message):
