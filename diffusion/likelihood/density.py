@@ -164,7 +164,7 @@ def log_likelihood(
         function("prior", prior, "(x)")
     check_denoiser(denoiser)
     check_state(data)
-    _check_without_gradient(data)
+    _check_plain(data)
     chosen, times, _ = lay_out(denoiser, sampler, steps, grid)
     gauge = _with_density(chosen, times, denoiser, prior is not None)
     backwards = find_sampler(sampler).backwards(denoiser.schedule, times)
@@ -207,7 +207,13 @@ def _of_batch(density: Any, data: Array) -> Array:
     return density
 
 
-def _check_without_gradient(data: Any) -> None:
+def _check_plain(data: Any) -> None:
+    """Raise TypeError unless the data ask for no gradient, and are precise enough for sums over their elements."""
+    if data.dtype.itemsize < 4:
+        raise TypeError(
+            f"expected data in single or double precision, in which densities are summed, received {data.dtype}; "
+            "convert them, and let the network convert what it takes: data.float()"
+        )
     if getattr(data, "requires_grad", False):
         raise TypeError(
             "expected data without a gradient, received a tensor that requires one: that of the divergence would be "

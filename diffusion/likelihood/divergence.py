@@ -153,8 +153,8 @@ def _by_torch(denoiser: Denoiser, x: Any, t: float) -> tuple[Any, Callable[[Any]
     """Return the output at ``x``, and v ↦ vᵀ ∂F/∂x."""
     import torch
 
-    with torch.enable_grad():
-        at = x.detach().requires_grad_(True)
+    with torch.inference_mode(False), torch.enable_grad():
+        at = x.detach().clone().requires_grad_(True)
         output = denoiser(at, t)
 
     def back(v: Any) -> Any:
