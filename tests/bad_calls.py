@@ -323,6 +323,10 @@ SPECIAL: dict[str, dict[str, Callable[[], Any]]] = {
     "expint.study.run": {"steps": lambda: [0.4], "problems": lambda: {"p": expint.problems.riccati}},
     "expint.backend.stack": {"arrays": lambda: [np.ones(2)]},
     "diffusion.encode": {"data": lambda: np.ones((2, 2)), "sampler": lambda: "ddim", "steps": lambda: 2},
+    "diffusion.invert": {"data": lambda: np.ones((2, 2)), "steps": lambda: 2},
+    "diffusion.log_likelihood": {"data": lambda: np.ones((2, 2)), "steps": lambda: 2}
+    | {"divergence": lambda: "differences"},
+    "diffusion.reversible": {"sampler": lambda: "ddim"},
     "diffusion.sample": {"start": lambda: "noise"},
     "diffusion.trajectory": {"start": lambda: "noise"},
     "diffusion.sampler": {"name": lambda: "ddim", "start": lambda: None},
@@ -445,7 +449,7 @@ SPECIAL |= {
 }
 
 LEFT_OUT = {
-    *("Plan", "Solution", "Stats", "Status", "StepState", "run_plan"),  # made by the library
+    *("Plan", "Solution", "Stats", "Status", "StepState", "run_plan", "Latent", "Likelihood"),  # made by the library
     *("Method", "Stage", "StepContext", "Algebraic", "LieGroupMethod", "adjoint", "Linearisation", "Lineariser"),
     *("Source", "PhiTable", "Operator", "Row", "Step", "Array", "JacobianFailure", "ActionFailure", "Reference"),
     *("Job", "NotKeptWarning", "NotKeyed", "Outcome", "Slope", "StudyInterrupted", "run_jobs", "Processes"),

@@ -20,7 +20,7 @@ __all__ = ["UnstableWarning", "amplification", "growth", "warn_of_latents", "war
 
 _TOO_LARGE = 4.0  # times; a coarse grid may be off by two
 
-_FAR_OFF = 3.0  # times, of latents as they are
+_FAR_OFF = 5.0  # times, of latents as they are
 
 _MANY = 64  # numbers
 

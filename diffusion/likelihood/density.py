@@ -14,7 +14,7 @@ import expint
 from diffusion.checks import check_denoiser, check_state, lay_out
 from diffusion.denoiser import Denoiser
 from diffusion.inversion.stability import warn_of_latents, warn_unstable
-from diffusion.likelihood.divergence import Divergence, divergence_of, draw_probes
+from diffusion.likelihood.divergence import KINDS, WAYS, Divergence, divergence_of, draw_probes
 from diffusion.process.gauge import Gauge
 from diffusion.process.prediction import coefficients
 from diffusion.running import SamplingError
@@ -22,7 +22,7 @@ from diffusion.samplers.catalogue import AnySampler
 from diffusion.samplers.catalogue import sampler as find_sampler
 from diffusion.samplers.reversible import ReversibleSampler
 from diffusion.samplers.sampler import Sampler
-from expint.arguments import flag, function, integer, number
+from expint.arguments import choice, flag, function, integer, number, seen
 from expint.backend import Array, array_namespace
 
 __all__ = ["Likelihood", "log_likelihood"]
@@ -127,7 +127,8 @@ def log_likelihood(
     Raises
     ------
     TypeError
-        If the network cannot be differentiated, or the sampler is no declaration in a gauge.
+        If the network cannot be differentiated, the data ask for a gradient, or the sampler is no declaration in a
+        gauge.
     ValueError
         If the grid does not begin at ``t_start`` and no ``prior`` is given, the clock of the gauge is infinite at an
         end, or as `sample` does.
@@ -153,31 +154,71 @@ def log_likelihood(
     >>> diffusion.log_likelihood(net, np.array([[0.0], [1.0]]), steps=20).round(3)
     array([-0.919, -1.419])
     """
-    flag("bits_per_dim", bits_per_dim)
-    flag("details", details)
+    in_bits = flag("bits_per_dim", bits_per_dim)
+    if number("bin_width", bin_width, above=0.0) != 1.0 and not in_bits:
+        raise ValueError(
+            f"expected bits_per_dim=True beside a bin_width, received bin_width={float(bin_width):g} alone"
+        )
+    count = _probes(divergence, probes, probe)
     if prior is not None:
         function("prior", prior, "(x)")
     check_denoiser(denoiser)
     check_state(data)
+    _check_plain(data)
     chosen, times, _ = lay_out(denoiser, sampler, steps, grid)
     gauge = _with_density(chosen, times, denoiser, prior is not None)
     backwards = find_sampler(sampler).backwards(denoiser.schedule, times)
     plan = backwards.plan(denoiser.schedule, times[::-1], edges=denoiser.discontinuities)
     warned = warn_unstable(plan, gauge.predicts, denoiser.schedule, chosen.name)
-    draw = partial(draw_probes, integer("probes", probes, least=1), probe, rng, tuple(data.shape))
+    draw = partial(draw_probes, count, probe, rng, tuple(data.shape))
     way, diverging = divergence_of(denoiser, data, divergence, draw)
-    count = probes if way == "probes" else 1
-    last, calls = _run(denoiser, gauge, plan, data, diverging, count, chosen.name)
-    state, gained = last
+    state, gained = _run(denoiser, gauge, plan, data, diverging, count if way == "probes" else 1, chosen.name)
     if not warned:
         warn_of_latents(state, data, denoiser.schedule, times, chosen.name)
     known = partial(denoiser.schedule.prior_log_density, t=float(times[0])) if prior is None else prior
     gain, variance = _assembled(denoiser, gauge, times, state, gained)
     scale = denoiser.schedule.noise_scale(float(times[0]))
-    found = Likelihood(known(state) + gain, state / scale, variance if way == "probes" else None, calls, way)
-    if details:
+    density = _of_batch(known(state), data) + gain
+    found = Likelihood(density, state / scale, variance if way == "probes" else None, plan.evaluations, way)
+    if flag("details", details):
         return found
-    return found.bits_per_dim(bin_width) if bits_per_dim else found.log_density
+    return found.bits_per_dim(bin_width) if in_bits else found.log_density
+
+
+def _probes(divergence: str, probes: int, probe: str) -> int:
+    """Return the number of probes, of a kind that there is, for a divergence that looks at them."""
+    count = integer("probes", probes, least=1)
+    choice("divergence", divergence, WAYS)
+    choice("probe", probe, KINDS)
+    if count > 1 and divergence not in ("auto", "probes"):
+        raise ValueError(
+            f"expected divergence='probes' beside their number, received divergence={divergence!r} and "
+            f"probes={count}; leave one of them out"
+        )
+    return count
+
+
+def _of_batch(density: Any, data: Array) -> Array:
+    if tuple(getattr(density, "shape", ())) != tuple(data.shape[:1]):
+        raise ValueError(
+            f"expected prior(x) as log-densities of shape {tuple(data.shape[:1])}, received {seen(density)}; sum over "
+            "the elements of a sample"
+        )
+    return density
+
+
+def _check_plain(data: Any) -> None:
+    """Raise TypeError unless the data ask for no gradient, and are precise enough for sums over their elements."""
+    if data.dtype.itemsize < 4:
+        raise TypeError(
+            f"expected data in single or double precision, in which densities are summed, received {data.dtype}; "
+            "convert them, and let the network convert what it takes: data.float()"
+        )
+    if getattr(data, "requires_grad", False):
+        raise TypeError(
+            "expected data without a gradient, received a tensor that requires one: that of the divergence would be "
+            "lost; detach it"
+        )
 
 
 def _with_density(sampler: Any, times: np.ndarray, denoiser: Denoiser, known: bool) -> Gauge:
@@ -217,8 +258,8 @@ def _log_factor(gauge: Gauge, schedule: Any, t: np.ndarray) -> np.ndarray:
 
 def _run(
     denoiser: Denoiser, gauge: Gauge, plan: expint.Plan, data: Array, diverging: Divergence, count: int, name: str
-) -> tuple[tuple[Array, Array], int]:
-    """Return the last state and what the plan makes of the divergences, (B, count), and the calls for each sample.
+) -> tuple[Array, Array]:
+    """Return the last state, and what the plan makes of the divergences, (B, count).
 
     The element q = (x/y) e^{L s} (log-density of y + d L s) has the linear part of x, and its slope in place of the
     prediction f is −(x/y) e^{L s} ∇·f.
@@ -242,7 +283,7 @@ def _run(
     if not run.success:
         raise SamplingError(run)
     last = run.y[-1, ...]
-    return (xp.reshape(last[:, :size], shape), last[:, size:]), plan.evaluations
+    return xp.reshape(last[:, :size], shape), last[:, size:]
 
 
 def _assembled(
@@ -250,7 +291,8 @@ def _assembled(
 ) -> tuple[Array, Array | None]:
     """Return by how much the log-densities of data are larger than those of states, and the variances by the probes."""
     xp, schedule = array_namespace(state), denoiser.schedule
-    size, first, last = prod(state.shape[1:]), *_log_factor(gauge, schedule, times[[0, -1]]).tolist()
+    size = prod(state.shape[1:])
+    first, last = (float(factor) for factor in _log_factor(gauge, schedule, times[[0, -1]]))
     each = -float(np.exp(-first)) * gained + size * (first - last)
     count = each.shape[1]
     mean = xp.sum(each, axis=1) / count

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 
 from diffusion.denoiser import Denoiser
-from expint.arguments import choice, integer, seen
+from expint.arguments import integer, seen
 from expint.arrays import real_values
 from expint.backend import Array, array_namespace, asarray_like, is_jax, is_torch
 
-__all__ = ["WAYS", "Divergence", "Probes", "divergence_of", "draw_probes"]
+__all__ = ["KINDS", "WAYS", "Divergence", "Probes", "divergence_of", "draw_probes"]
 
 WAYS = ("auto", "exact", "probes", "differences", "known")
+KINDS = ("rademacher", "gaussian")
 
 Divergence = Callable[[Array, float], tuple[Array, Array]]
 """By x and t the output of the network, and its divergences (B, K): K = 1, or one for each probe."""
@@ -31,8 +32,6 @@ def draw_probes(count: int, kind: str, rng: int | Sequence[int], shape: tuple[in
     Those of the sample i are drawn from the seed (rng, i), or where ``rng`` is one seed per sample from its own, so
     that they do not depend on how samples are split into batches.
     """
-    choice("probe", kind, ("rademacher", "gaussian"))
-    count = integer("probes", count, least=1)
     if isinstance(rng, (int, np.integer)) and not isinstance(rng, bool):
         seeds: list[Any] = [(integer("rng", rng, least=0), i) for i in range(shape[0])]
     else:
@@ -60,9 +59,8 @@ def divergence_of(denoiser: Denoiser, x: Array, way: str, draw: Callable[[], Pro
     TypeError
         If derivatives are asked of a network in NumPy.
     ValueError
-        If there is no such way, or the network does not know its divergence.
+        If the network does not know its divergence.
     """
-    choice("divergence", way, WAYS)
     xp, known = array_namespace(x), getattr(denoiser.network, "divergence", None)
     differentiable = is_torch(xp) or is_jax(xp)
     if way == "auto":
@@ -155,8 +153,8 @@ def _by_torch(denoiser: Denoiser, x: Any, t: float) -> tuple[Any, Callable[[Any]
     """Return the output at ``x``, and v ↦ vᵀ ∂F/∂x."""
     import torch
 
-    with torch.enable_grad():
-        at = x.detach().requires_grad_(True)
+    with torch.inference_mode(False), torch.enable_grad():
+        at = x.detach().clone().requires_grad_(True)
         output = denoiser(at, t)
 
     def back(v: Any) -> Any:

@@ -115,6 +115,15 @@ def test_torch_gives_what_numpy_does_by_every_way():
     np.testing.assert_allclose(single, diffusion.log_likelihood(NET, DATA, steps=25), rtol=0, atol=5e-4)
 
 
+def test_derivatives_are_found_where_the_caller_records_none():
+    torch = pytest.importorskip("torch")
+    wanted = diffusion.log_likelihood(NET, DATA[:2], steps=3)
+    for mode in (torch.no_grad(), torch.inference_mode()):
+        with mode:
+            found = diffusion.log_likelihood(NET, torch.tensor(DATA[:2]), steps=3, divergence="exact")
+        np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-11)
+
+
 def test_jax_gives_what_numpy_does():
     jax = pytest.importorskip("jax")
     net = diffusion.Denoiser(lambda x, t: jax.numpy.tanh(x) * (1 + t[:, None]), "noise", NET.schedule)
@@ -275,6 +284,12 @@ def cut_off(x, t):
             lambda: diffusion.log_likelihood(diffusion.Denoiser(cut_off), torch_data(), steps=4, divergence="known"),
             "knows its divergence",
         ),
+        (TypeError, lambda: diffusion.log_likelihood(NET, torch_data().half(), steps=4), "single or double precision"),
+        (
+            TypeError,
+            lambda: diffusion.log_likelihood(NET, torch_data().requires_grad_(), steps=4),
+            "expected data without a gradient",
+        ),
         (ValueError, lambda: diffusion.log_likelihood(NET, DATA, grid=[0.5, 0.1]), "begins at t_start = 1, .* t = 0.5"),
         (ValueError, lambda: diffusion.log_likelihood(NET, DATA, grid=[1.0, 1e-5]), "within the schedule's range"),
         (ValueError, lambda: diffusion.log_likelihood(NET, DATA, sampler="bdia", steps=9), "a sampler of one state"),
@@ -299,7 +314,14 @@ def cut_off(x, t):
             lambda: diffusion.log_likelihood(NET, DATA, steps=4, bits_per_dim=True, bin_width=0.0),
             "bin_width",
         ),
+        (ValueError, lambda: diffusion.log_likelihood(NET, DATA, steps=4, bin_width=0.1), "expected bits_per_dim=True"),
+        (
+            ValueError,
+            lambda: diffusion.log_likelihood(NET, DATA, steps=4, divergence="known", probes=3),
+            "and probes=3",
+        ),
         (TypeError, lambda: diffusion.log_likelihood(NET, DATA, steps=4, prior=3.0), "prior"),
+        (ValueError, lambda: diffusion.log_likelihood(NET, DATA, steps=4, prior=lambda x: x), r"of shape \(45,\)"),
     ],
 )
 def test_what_has_no_density_is_refused_by_name(kind, call, message):
