@@ -42,6 +42,7 @@ MAY_IMPORT = {
     "problems": {"backend", "operators", "problem", "spectral"},
 }
 MAY_IMPORT["ivp"] = MAY_IMPORT["run"] | {"methods", "problem", "run"}
+MAY_IMPORT["ivp"] |= {"files"}  # checkpoints
 MAY_IMPORT["scipy"] = MAY_IMPORT["ivp"] | {"ivp"}
 MAY_IMPORT["arguments"] = {"backend"}
 MAY_IMPORT["arrays"] = {"backend"}
