@@ -147,3 +147,12 @@ def test_the_code_of_the_page_on_tuning_runs_as_pasted(tmp_path: Path, monkeypat
     assert namespace["tuned"].report.after < namespace["tuned"].report.before / 4
     again = namespace["diffusion"].sample(namespace["model"], namespace["noise"], sampler=namespace["again"])
     assert (again == namespace["samples"]).all()
+
+
+def test_the_code_about_long_runs_runs_as_pasted(capsys: pytest.CaptureFixture[str]) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (DOCS / "long_runs.md").read_text(), flags=re.DOTALL)
+    namespace: dict[str, object] = {}
+    for block in blocks:
+        exec(compile(block, "long_runs.md", "exec"), namespace)
+    many, none = capsys.readouterr().out.split()[:2]
+    assert many == none

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from numbers import Number
 from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
@@ -122,6 +123,56 @@ class Operator(ABC):
     @abstractmethod
     def product(self, like: Array) -> Callable[[Array], Array]:
         """Return v ↦ L v for arrays of the shape, precision and device of ``like``."""
+
+    __array_ufunc__ = None  # numbers and arrays of NumPy leave sums and products to the operator
+
+    def __matmul__(self, u: Array) -> Array:
+        """Return L u for a state u."""
+        if not is_array(u):
+            return NotImplemented
+        self.check(u)
+        return self.product(u)(u)
+
+    def __mul__(self, factor: complex) -> Operator:
+        """Return c L for a number c; nothing is filled in, and a complex factor asks for complex states."""
+        if not isinstance(factor, Number) or isinstance(factor, bool):
+            return NotImplemented
+        from expint.operators.addition.combination import combination  # which knows all operators
+
+        return combination([factor], [self])  # type: ignore[list-item]  # complex, too
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, divisor: complex) -> Operator:
+        """Return L / c for a number c."""
+        return self * (1 / divisor) if isinstance(divisor, Number) else NotImplemented
+
+    def __neg__(self) -> Operator:
+        """Return -L."""
+        return self * -1.0
+
+    def __add__(self, other: Any) -> Operator:
+        """Return the sum with an operator, or with a number c, which stands for c times the identity."""
+        if not isinstance(other, Operator | Number) or isinstance(other, bool):
+            return NotImplemented
+        from expint.operators.addition.combination import combination, merge
+        from expint.operators.scalar import Scalar
+
+        parts = [self, other if isinstance(other, Operator) else Scalar(other)]  # type: ignore[arg-type]
+        whole = merge(parts)
+        return whole[0] if len(whole) == 1 else combination([1.0] * len(parts), parts)
+
+    __radd__ = __add__
+
+    def __sub__(self, other: Any) -> Operator:
+        """Return the difference of operators, or of one and a number."""
+        if not isinstance(other, Operator | Number) or isinstance(other, bool):
+            return NotImplemented
+        return self + -other  # type: ignore[operator]
+
+    def __rsub__(self, other: Any) -> Operator:
+        """Return a number minus the operator."""
+        return -self + other
 
     def combiner(self) -> Callable[[Sequence[Any], Sequence[Array]], Array]:
         """Return the function that combines columns during one run: ``combine``, or a faster form.
