@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any
 
 from expint.backend import Array
@@ -149,9 +150,7 @@ class Solution:
         ImportError
             If pandas is not installed.
         """
-        from expint.tables import dataframe  # few solutions become tables
-
-        return dataframe(self)
+        return import_module("expint.tables").dataframe(self)  # few solutions become tables
 
     def to_xarray(self, coords: Mapping[str, Any] | None = None) -> Any:
         """Return an xarray dataset with the states ``y`` over ``t``, and what was saved; from there NetCDF and plots.
@@ -174,9 +173,7 @@ class Solution:
         ValueError
             If coords are not as many as the state has axes, or differ from them in length.
         """
-        from expint.tables import dataset
-
-        return dataset(self, coords)
+        return import_module("expint.tables").dataset(self, coords)
 
     @property
     def y_end(self) -> Array:

@@ -6,14 +6,11 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from importlib import import_module
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from expint.backend import to_numpy
-
-if TYPE_CHECKING:
-    from expint.solution import Solution
 
 __all__ = ["dataframe", "dataset"]
 
@@ -25,7 +22,7 @@ def _library(name: str, what: str) -> Any:
         raise ImportError(f"expected {name} for {what}, received none; pip install {name}") from error
 
 
-def dataframe(solution: Solution) -> Any:
+def dataframe(solution: Any) -> Any:
     """Return a pandas data frame; see ``Solution.to_dataframe``."""
     pandas = _library("pandas", "to_dataframe")
     times = pandas.Index(solution.t, name="t")
@@ -41,7 +38,7 @@ def dataframe(solution: Solution) -> Any:
     return pandas.DataFrame(values.reshape(len(times), -1), index=times, columns=columns)
 
 
-def dataset(solution: Solution, coords: Mapping[str, Any] | None) -> Any:
+def dataset(solution: Any, coords: Mapping[str, Any] | None) -> Any:
     """Return an xarray dataset; see ``Solution.to_xarray``."""
     xarray = _library("xarray", "to_xarray")
     states = to_numpy(solution.y)

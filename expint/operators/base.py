@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib import import_module
 from numbers import Number
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -137,9 +138,7 @@ class Operator(ABC):
         """Return c L for a number c; nothing is filled in, and a complex factor asks for complex states."""
         if not isinstance(factor, Number) or isinstance(factor, bool):
             return NotImplemented
-        from expint.operators.addition.combination import combination  # which knows all operators
-
-        return combination([factor], [self])  # type: ignore[list-item]  # complex, too
+        return _arithmetic().multiple(self, factor)
 
     __rmul__ = __mul__
 
@@ -155,12 +154,7 @@ class Operator(ABC):
         """Return the sum with an operator, or with a number c, which stands for c times the identity."""
         if not isinstance(other, Operator | Number) or isinstance(other, bool):
             return NotImplemented
-        from expint.operators.addition.combination import combination, merge
-        from expint.operators.scalar import Scalar
-
-        parts = [self, other if isinstance(other, Operator) else Scalar(other)]  # type: ignore[arg-type]
-        whole = merge(parts)
-        return whole[0] if len(whole) == 1 else combination([1.0] * len(parts), parts)
+        return _arithmetic().total(self, other)
 
     __radd__ = __add__
 
@@ -241,6 +235,11 @@ class Operator(ABC):
         """
         known = self.rotations(math.copysign(1.0, span))
         return known is None or any(rotation.rate * abs(span) > 1 for rotation in known)
+
+
+def _arithmetic() -> Any:
+    """Return what knows the sums of all operators; imported when one is asked for."""
+    return import_module("expint.operators.addition.arithmetic")
 
 
 class StoredOperator(Operator):

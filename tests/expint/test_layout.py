@@ -51,6 +51,7 @@ for name in MAY_IMPORT.keys() - {"arguments", "backend"}:
 for name in ("ivp", "jacobian", "lower", "phi", "problems", "scipy", "spectral"):
     MAY_IMPORT[name] |= {"arrays"}
 MAY_IMPORT["moved"] = set()
+MAY_IMPORT["tables"] = {"backend"}
 GUESTS = ("study", "plot", "cli", "__main__", "__init__")  # on top of everything; nobody inside imports them
 # A method answers questions (its citation, its proved orders, its values) by asking upwards when it is asked.
 WHEN_ASKED = {"derive": {"arrays", "methods", "phi"}}
