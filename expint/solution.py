@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any
 
 from expint.backend import Array
@@ -122,6 +123,57 @@ class Solution:
     def calls(self) -> int:
         """The number of evaluations of N: network calls, for diffusion."""
         return self.stats.nonlinear_evaluations
+
+    @property
+    def nfev(self) -> int:
+        """SciPy's name of the number of evaluations of N, ``stats.nonlinear_evaluations``."""
+        return self.stats.nonlinear_evaluations
+
+    @property
+    def njev(self) -> int:
+        """SciPy's name of the number of linearisations, ``stats.jacobian_evaluations``."""
+        return self.stats.jacobian_evaluations
+
+    @property
+    def nlu(self) -> int:
+        """SciPy's name of the number of LU decompositions: none are made."""
+        return 0
+
+    def to_dataframe(self) -> Any:
+        """Return a pandas data frame: a row for each time, the index, and a column for each entry of the state.
+
+        Entries of states of several axes have columns with as many levels. Of a solution with ``saved`` the columns are
+        what was saved.
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        """
+        return import_module("expint.tables").dataframe(self)  # few solutions become tables
+
+    def to_xarray(self, coords: Mapping[str, Any] | None = None) -> Any:
+        """Return an xarray dataset with the states ``y`` over ``t``, and what was saved; from there NetCDF and plots.
+
+        Parameters
+        ----------
+        coords
+            The axes of the state by name, in order, each with its coordinates: {"x": grid.x}. By default they are
+            called axis_0, axis_1, …, without coordinates.
+
+        Returns
+        -------
+        xarray.Dataset
+            ``y`` of dimensions ("t", *coords); method, message and statistics in ``attrs``.
+
+        Raises
+        ------
+        ImportError
+            If xarray is not installed.
+        ValueError
+            If coords are not as many as the state has axes, or differ from them in length.
+        """
+        return import_module("expint.tables").dataset(self, coords)
 
     @property
     def y_end(self) -> Array:

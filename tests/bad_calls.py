@@ -276,8 +276,21 @@ GOOD: dict[str, Callable[[], Any]] = {
 }
 """Good values of arguments by name, where one is needed."""
 
+
+def _force(t: float, y: np.ndarray) -> np.ndarray:
+    return -y
+
+
+def _written() -> Path:
+    """The path of a checkpoint."""
+    path = Path(tempfile.mkdtemp()) / "run.npz"
+    expint.solve_ivp(_force, (0, 1), np.ones(2), linear=-1.0, rtol=1e-3, checkpoint=path, checkpoint_every=2)
+    return path
+
+
 SPECIAL: dict[str, dict[str, Callable[[], Any]]] = {
     "expint.run_splitting": {"method": lambda: expint.method("strang"), "grid": lambda: [0.0, 0.1]},
+    "expint.resume": {"path": _written, "nonlinear": lambda: _force},
     "expint.lower": {"grid": lambda: [0.0, 0.1], "operator": lambda: expint.operators.Scalar(-1.0)},
     "expint.method": {"name": lambda: "etd2rk"},
     "expint.solve": {"method": lambda: "auto", "problem": expint.problems.riccati},

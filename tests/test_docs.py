@@ -203,3 +203,12 @@ def test_the_code_of_the_page_on_processes_runs_as_pasted() -> None:
     for block in blocks:
         exec(compile(block, "processes.md", "exec"), namespace)
     assert namespace["restored"].shape == (500, 2)
+
+
+def test_the_code_about_long_runs_runs_as_pasted(capsys: pytest.CaptureFixture[str]) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (DOCS / "long_runs.md").read_text(), flags=re.DOTALL)
+    namespace: dict[str, object] = {}
+    for block in blocks:
+        exec(compile(block, "long_runs.md", "exec"), namespace)
+    many, none = capsys.readouterr().out.split()[:2]
+    assert many == none

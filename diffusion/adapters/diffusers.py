@@ -166,8 +166,8 @@ dynamic_thresholding_ratio, sample_max_value, clip_sample, clip_sample_range
         found = find_sampler(sampler)
         if getattr(found, "stochastic", False):
             raise ValueError(
-                f"expected a deterministic sampler for a scheduler, received {found.name!r}, which draws noise at every "
-                "step; take diffusion.sample(…, rng=seed) on Denoiser.from_diffusers(model, scheduler), or 'dpmpp-2m'"
+                f"expected a deterministic sampler for a scheduler, received {found.name!r}, which draws noise "
+                "at every step; take diffusion.sample(…, rng=seed) on Denoiser.from_diffusers(model, scheduler), or 'dpmpp-2m'"
             )
         if grid is not None and not callable(grid) and grid not in ("sampler", "config"):
             raise ValueError(

@@ -178,10 +178,7 @@ def solve_ivp(
     gradient through methods that linearise. Under ``jax.jit``, ``grad`` and ``vmap`` steps have to be fixed.
     """
     asked = {name: value for name, value in locals().items() if name not in ("nonlinear", "t_span", "y0")}
-    if checkpoint is not None:
-        refuse_beside_checkpoint(asked, y0)
-    elif checkpoint_every is not None:
-        raise ValueError(f"expected checkpoint= beside checkpoint_every, received {checkpoint_every!r} alone; add it")
+    refuse_beside_checkpoint(asked, y0)
     del asked["breakpoints"]
     if breakpoints is not None:
         return solve_in_pieces(solve_ivp, nonlinear, t_span, y0, breakpoints=breakpoints, **asked)
@@ -199,16 +196,13 @@ def solve_ivp(
     problem = Problem(nonlinear, y0, times.span, linear, jac, args, alone=checkpoint is not None)
     if fixed:
         bound = bind(problem, method)
-        if checkpoint is not None:
-            written = checkpoints_of(checkpoint, checkpoint_every, asked, problem, bound)
-            shown = shown._replace(checkpoints=written)
+        shown = shown._replace(checkpoints=checkpoints_of(asked, problem, bound))
         return over(bound, y0, *lay_out_times(times.span, times.step, times.grid, times.t_eval), shown)
     limits = StepLimits(times.first, times.largest, times.most)
     stops = lay_out_stops(times.span, times.t_eval, limits)
     bound = bind(problem, method, error, Tolerance(rtol, atol, norm))
     assert bound.error is not None  # a tolerance was asked for
-    if checkpoint is not None:
-        shown = shown._replace(checkpoints=checkpoints_of(checkpoint, checkpoint_every, asked, problem, bound))
+    shown = shown._replace(checkpoints=checkpoints_of(asked, problem, bound))
     forced = nonlinear is not None or isinstance(linear, TimeDependent)
     control = StepControl(bound.error, controller, *limits.sizes(), looks=forced, strides=not watched)
     return to_stops(bound, y0, times.span[0], stops, control, times.t_eval, shown)

@@ -12,8 +12,8 @@ import numpy as np
 from expint.arguments import number, seen
 from expint.backend import Array, array_namespace, asarray_like, is_numpy, is_torch, to_numpy
 from expint.ivp.bound import Bound, Problem
+from expint.ivp.checkpoint import Checkpoints, read
 from expint.operators import TimeDependent, TimeScaled, as_operator
-from expint.run.checkpoint import Checkpoints, read
 from expint.run.control import Controller
 from expint.solution import Solution
 
@@ -28,7 +28,7 @@ round otherwise."""
 
 
 class Resumed(NamedTuple):
-    """A checkpoint from which a run goes on: the path, and what ``expint.run.checkpoint.read`` returned."""
+    """A checkpoint from which a run goes on: the path, and what ``expint.ivp.checkpoint.read`` returned."""
 
     path: str | os.PathLike[str]
     header: dict[str, Any]
@@ -36,7 +36,12 @@ class Resumed(NamedTuple):
 
 
 def refuse_beside_checkpoint(asked: Mapping[str, Any], y0: Array) -> None:
-    """Refuse what cannot be written down."""
+    """Refuse what cannot be written down, where a checkpoint is asked for."""
+    if asked["checkpoint"] is None:
+        every = asked["checkpoint_every"]
+        if every is not None:
+            raise ValueError(f"expected checkpoint= beside checkpoint_every, received {every!r} alone; add it")
+        return
     given = [name for name in ("events", "breakpoints", "jac") if asked.get(name) is not None]
     given += ["dense_output"] if asked["dense_output"] else []
     if given:
@@ -67,22 +72,23 @@ def given_every(every: Any) -> float:
     return int(every) if isinstance(every, int | np.integer) else value
 
 
-def checkpoints_of(
-    checkpoint: Any, every: Any, asked: Mapping[str, Any], problem: Problem, bound: Bound
-) -> Checkpoints:
-    """Return what writes the run down, and lets it go on where it is resumed.
+def checkpoints_of(asked: Mapping[str, Any], problem: Problem, bound: Bound) -> Checkpoints | None:
+    """Return what writes the run down, and lets it go on where it is resumed; None where this is not asked for.
 
     Raises
     ------
     ValueError, TypeError
         If the run remembers what cannot be written down, or is another than that of the file.
     """
+    checkpoint = asked["checkpoint"]
+    if checkpoint is None:
+        return None
     if bound.lowered is None and not hasattr(getattr(bound.stepper, "inner", bound.stepper), "pack"):
         raise ValueError(
             f"expected a method with a fixed L beside checkpoint, received {bound.method.name}, whose steps remember "
             "more than numbers; take linear= and method='auto', or solve piece by piece and save each solution.y_end"
         )
-    every, (start, _) = given_every(every), problem.span
+    every, (start, _) = given_every(asked["checkpoint_every"]), problem.span
     header = {
         "span": problem.span,
         "y0": problem.y0,

@@ -15,13 +15,12 @@ from expint.ivp.bound import Bound
 from expint.ivp.times import check_history
 from expint.progress import Progress
 from expint.run import ErrorNorm, StepControl
-from expint.run.checkpoint import Checkpoints
 from expint.run.dense import Counted
 from expint.run.dense.stepped import Stepped
 from expint.run.events import Event
 from expint.run.keeping import Save
 from expint.run.loops import over_plan, over_times
-from expint.run.record import run_adaptive, run_states
+from expint.run.record import Checkpoints, run_adaptive, run_states
 from expint.run.steppers import Stepper
 from expint.run.watch import Asked, Recorder, Watch
 from expint.solution import Solution
@@ -54,8 +53,7 @@ def over(bound: Bound, y0: Array, times: np.ndarray, wanted: np.ndarray | None, 
     """Run over the step boundaries ``times`` and keep the states of the indices ``wanted``, all if None."""
     check_history(bound.method, len(times) - 1)
     if bound.lowered is not None:
-        kept = {} if shown.checkpoints is None else shown.checkpoints.of_run()
-        states = over_plan(bound.lowered(times), bound.slope, y0, **kept)
+        states = over_plan(bound.lowered(times), bound.slope, y0, notes=shown.checkpoints)
     else:
         states = over_times(bound.stepper, bound.slope, y0, times.tolist())
     rest = {"keep": wanted, "name": bound.method.name, **_rest(bound, shown)}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib import import_module
+from numbers import Number
 from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
@@ -123,6 +125,49 @@ class Operator(ABC):
     def product(self, like: Array) -> Callable[[Array], Array]:
         """Return v ↦ L v for arrays of the shape, precision and device of ``like``."""
 
+    __array_ufunc__ = None  # numbers and arrays of NumPy leave sums and products to the operator
+
+    def __matmul__(self, u: Array) -> Array:
+        """Return L u for a state u."""
+        if not is_array(u):
+            return NotImplemented
+        self.check(u)
+        return self.product(u)(u)
+
+    def __mul__(self, factor: complex) -> Operator:
+        """Return c L for a number c; nothing is filled in, and a complex factor asks for complex states."""
+        if not isinstance(factor, Number) or isinstance(factor, bool):
+            return NotImplemented
+        return _arithmetic().multiple(self, factor)
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, divisor: complex) -> Operator:
+        """Return L / c for a number c."""
+        return self * (1 / divisor) if isinstance(divisor, Number) else NotImplemented
+
+    def __neg__(self) -> Operator:
+        """Return -L."""
+        return self * -1.0
+
+    def __add__(self, other: Any) -> Operator:
+        """Return the sum with an operator, or with a number c, which stands for c times the identity."""
+        if not isinstance(other, Operator | Number) or isinstance(other, bool):
+            return NotImplemented
+        return _arithmetic().total(self, other)
+
+    __radd__ = __add__
+
+    def __sub__(self, other: Any) -> Operator:
+        """Return the difference of operators, or of one and a number."""
+        if not isinstance(other, Operator | Number) or isinstance(other, bool):
+            return NotImplemented
+        return self + -other  # type: ignore[operator]
+
+    def __rsub__(self, other: Any) -> Operator:
+        """Return a number minus the operator."""
+        return -self + other
+
     def combiner(self) -> Callable[[Sequence[Any], Sequence[Array]], Array]:
         """Return the function that combines columns during one run: ``combine``, or a faster form.
 
@@ -190,6 +235,11 @@ class Operator(ABC):
         """
         known = self.rotations(math.copysign(1.0, span))
         return known is None or any(rotation.rate * abs(span) > 1 for rotation in known)
+
+
+def _arithmetic() -> Any:
+    """Return what knows the sums of all operators; imported when one is asked for."""
+    return import_module("expint.operators.addition.arithmetic")
 
 
 class StoredOperator(Operator):

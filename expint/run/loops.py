@@ -15,9 +15,9 @@ from expint.backend import Array, all_finite, array_namespace
 from expint.lower.lower import same_step
 from expint.lower.plan import Plan
 from expint.phi.action import ActionFailure
-from expint.run.checkpoint import Standing
 from expint.run.control import Policy
 from expint.run.control.rest import ASLEEP, AWAKE, FAINT, LOOKS, QUIET, look_ahead
+from expint.run.standing import Notes, Standing
 from expint.run.steppers import Attempt, Stepper
 from expint.run.stepsize import (
     approach,
@@ -32,9 +32,6 @@ from expint.run.tolerance import StepControl
 
 __all__ = ["Accepted", "over_plan", "over_times", "to_tolerance"]
 
-
-Note = Callable[[Callable[[], Standing]], None]
-"""Takes note of how to ask where a run stands, before it goes on."""
 
 _Judged = tuple[float, float, Array | None, Array]
 """What is said of a step; see ``_Judge``."""
@@ -75,8 +72,7 @@ def over_plan(
     *,
     earlier: Sequence[Array] = (),
     noise: Callable[[float], Sequence[Array]] | None = None,
-    standing: Standing | None = None,
-    note: Note | None = None,
+    notes: Notes | None = None,
 ) -> Iterator[Accepted]:
     """Run ``plan`` from ``y`` and yield every accepted state, for most methods y_0 first.
 
@@ -95,16 +91,15 @@ def over_plan(
     noise
         By the time of the end of a step its random columns, for plans that have some. It is asked once for each step,
         in order; None stands for a column that the step does not look at.
-    standing
-        Where an earlier run without noise stood, from which this one goes on: its next state comes first.
-    note
-        Is told at every state how to ask where the run stands.
+    notes
+        Are told at every state how to ask where the run stands; and say where an earlier run, without noise, stood,
+        from which this one goes on: its next state comes first.
     """
     memory, (accept, evaluate) = plan.layout.start(y, earlier), plan.layout.moves(plan.depth)
     combine, newest, evaluations, first, done = plan.operator.combiner(), None, 0, 0, 0
-    reached = standing is not None  # the row that led to the state is done, but for its evaluation
-    if standing is not None:
-        _, point, evaluations, _, memory, (first, done), (newest,) = standing
+    reached = notes is not None and notes.standing is not None  # its row is done, but for its evaluation
+    if notes is not None and notes.standing is not None:
+        _, point, evaluations, _, memory, (first, done), (newest,) = notes.standing
     for number, step in enumerate(plan.steps[first:], first):
         at_start = newest
         if noise is not None and number:  # the first step is y_0 itself
@@ -114,8 +109,8 @@ def over_plan(
                 point = combine(row.weights, memory)
                 if row.accept:
                     memory = accept(memory, point)
-                    if note is not None:
-                        note(partial(Standing, t, point, evaluations, 0, memory, (number, k), (newest,)))
+                    if notes is not None:
+                        notes.note(partial(Standing, t, point, evaluations, 0, memory, (number, k), (newest,)))
                     yield Accepted(t, point, evaluations, 0, at_start)
             reached, done = False, 0
             if row.evaluate:
@@ -175,8 +170,7 @@ def to_tolerance(
     t: float,
     stops: list[float],
     control: StepControl,
-    standing: Standing | None = None,
-    note: Note | None = None,
+    notes: Notes | None = None,
 ) -> Iterator[Accepted]:
     """Yield y_0 and the states after every accepted step; every time in ``stops`` is hit exactly.
 
@@ -194,7 +188,7 @@ def to_tolerance(
         Times to land on, in the direction of integration; the run ends at the last.
     control
         Tolerances and bounds.
-    standing, note
+    notes
         As in ``over_plan``; ``y`` and ``t`` stay those of the start.
 
     Raises
@@ -204,70 +198,80 @@ def to_tolerance(
     ActionFailure
         If φ-functions cannot be applied to the first state. Later such a failure rejects the step.
     """
-    evaluations, rejected, last_error, rests, asleep, end = 0, 0, math.nan, False, False, stops[-1]
+    evaluations, rejected, done, last_error, rests, asleep, end, last = 0, 0, 0, math.nan, False, False, *stops[-1:] * 2
     failure: ActionFailure | None = None
 
     def slope(at: float, where: Any, then: Any = None) -> Array:  # of flows a time goes before the state
         nonlocal evaluations
         evaluations += 1
-        if not (t <= at <= end or end <= at <= t):
-            at = inside(at, t, end)
+        at = at if t <= at <= end or end <= at <= t else inside(at, t, end)
         return nonlinear(at, where) if then is None else nonlinear(at, where, then)
 
-    span, direction, tried = abs(stops[-1] - t), math.copysign(1.0, stops[-1] - t), 0
-    pending, given, last, rest_ahead = iter(stops), control.first, stops[-1], _rest_ahead(control, span)
-    stop, attempt, judge = next(pending), stepper.attempt, _Judge(control, y)
-    if standing is None:
-        value = partial(stepper.value, slope)
-        at_start = value(t, y)
+    span, direction, judge = abs(last - t), math.copysign(1.0, last - t), _Judge(control, y)
+    given, attempt, rest_ahead = control.first, stepper.attempt, _rest_ahead(control, span)
+    if notes is None or notes.standing is None:
+        at_start = stepper.value(slope, t, y)
         yield Accepted(t, y, evaluations, ahead=at_start)
-        check_first_slope(at_start, t)
-        memory = stepper.start(t, y, at_start)
-        choose = partial(first_step, stepper.euler(memory), value, y, at_start, t, stops[-1], control)
-        state, scale = policy.begin(control.first, choose), control.error.scale(y)
+        memory, state, scale = _begun(stepper, policy, slope, y, at_start, t, last, control)
     else:
-        t, y, evaluations, rejected, kept, state, (scale, ahead, last_error, rests, asleep, tried) = standing
-        memory, given = stepper.unpack(kept, y), None
-        at_start = stepper.newest(memory) if ahead is None else ahead
-        pending = iter([own for own in stops if direction * (own - t) > 0])
-        if (stop := next(pending, None)) is None:  # all is done
-            return
-    for attempts in range(tried, control.most):
+        t, y, evaluations, rejected, memory, state, (scale, at_start, last_error, rests, asleep, done) = notes.standing
+        memory, given = _unpacked(stepper, memory, y), None
+    pending = (own for own in stops if direction * (own - t) > 0)
+    stop = next(pending)
+    for tried in range(done + 1, control.most + 1):
         state = policy.prepare(state)
         h, lands = approach(state.h, state.rung, t, stop, state.previous) if given is None else begin(given, t, stop)
         given = None
-        if not lands:
-            check_step(h, t, span, failure, last_error)
+        check_step(math.inf if lands else h, t, span, failure, last_error)
         end = stop if lands else t + direction * h
         try:
             if asleep and (seen := rest_ahead(stepper, memory, slope, t, direction * h)) < h:
                 state, h, lands, end = policy.watchful(state), seen, False, t + direction * seen
             made = attempt(memory, slope, t, end, direction * h, state.order)
             error, change, found, reached = judge(made, scale, policy.strictness(state, h), rests)
-            failure = None
+            failure, order = None, made.order
         except ActionFailure as failed:
-            failure, last_error, rejected = failed, math.inf, rejected + 1
-            state = policy.rejected(state, h, math.inf, state.order, _no_error)
-            continue
+            failure, order, error = failed, state.order, math.inf
         if error > 1.0:
             rejected, last_error = rejected + 1, error
-            state = policy.rejected(state, h, error, made.order, judge.error_of)
+            state = policy.rejected(state, h, error, order, judge.error_of if failure is None else _no_error)
             continue
-        state = policy.accepted(state, h, error, made.order, judge.error_of, abs(last - end))
+        state = policy.accepted(state, h, error, order, judge.error_of, abs(last - end))
         rests, asleep = change <= QUIET, change <= ASLEEP and control.strides and stepper.foretells
         state = policy.watchful(state) if rests and not asleep else state
         memory, ahead = made.commit(found)
         y, t, scale = made.y, end, reached
-        if note is not None:
-            rest = scale, ahead, last_error, rests, asleep, attempts + 1
-            note(partial(_standing, stepper, t, y, evaluations, rejected, memory, state, rest))
-        yield Accepted(t, y, evaluations, rejected, at_start, ahead, made.local)
-        at_start = stepper.newest(memory) if ahead is None else ahead
-        if lands:
-            if stop == last:
-                return
-            stop = next(pending)
-    raise too_many_steps(stops[-1], control.most, t, state.h)
+        before, at_start = at_start, stepper.newest(memory) if ahead is None else ahead
+        if notes is not None:
+            rest = scale, at_start, last_error, rests, asleep, tried
+            notes.note(partial(_standing, stepper, t, y, evaluations, rejected, memory, state, rest))
+        yield Accepted(t, y, evaluations, rejected, before, ahead, made.local)
+        if t == last:
+            return
+        stop = next(pending) if lands else stop
+    raise too_many_steps(last, control.most, t, state.h)
+
+
+def _begun(
+    stepper: Stepper[Any],
+    policy: Policy[Any],
+    slope: Callable[..., Array],
+    y: Array,
+    first: Array,
+    t: float,
+    end: float,
+    control: StepControl,
+) -> tuple[Any, Any, Array]:
+    """Return the memory, the state of the policy and the tolerance of each component at the start."""
+    check_first_slope(first, t)
+    memory, value = stepper.start(t, y, first), partial(stepper.value, slope)
+    choose = partial(first_step, stepper.euler(memory), value, y, first, t, end, control)
+    return memory, policy.begin(control.first, choose), control.error.scale(y)
+
+
+def _unpacked(stepper: Any, packed: Any, y: Array) -> Any:
+    """Return the memory from plain values; only steppers that can make them are asked for them."""
+    return stepper.unpack(packed, y)
 
 
 def _standing(

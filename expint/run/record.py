@@ -4,24 +4,34 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from expint.backend import Array, all_finite
 from expint.lower.plan import Plan
 from expint.phi.action import ActionFailure
 from expint.progress import Progress, progress_bar
-from expint.run.checkpoint import Checkpoints
 from expint.run.keeping import Kept, Save
 from expint.run.loops import Accepted, over_plan, to_tolerance
+from expint.run.standing import Notes
 from expint.run.steppers import Stepper
 from expint.run.tolerance import AdaptiveFailure, StepControl
 from expint.run.watch import Watch
 from expint.solution import Solution, Stats, Status
 
-__all__ = ["run_adaptive", "run_plan", "run_states"]
+__all__ = ["Checkpoints", "run_adaptive", "run_plan", "run_states"]
 
 _LOOK_EVERY = 32
 """Accepted steps between two looks for non-finite values when not every state is kept: a look synchronises a GPU."""
+
+
+class Checkpoints(Notes, Protocol):
+    """Writes where a run stands, from time to time, and lets it go on from where an earlier one stood."""
+
+    def resume(self, last: Accepted, kept: Kept, watch: Watch | None) -> tuple[Accepted, int]:
+        """Return the last state and its number, and give back what was kept; ``last`` and 0 for a run that begins."""
+
+    def look(self, steps: int, kept: Kept, watch: Watch | None) -> None:
+        """Write down where the run stands if that is due after so many ``steps``."""
 
 
 class _Wanted(NamedTuple):
@@ -182,8 +192,9 @@ def run_adaptive(
                 reached += 1
 
         policy = stepper.policy(control, stops[-1] - t0)
-        resumed = {} if checkpoints is None else checkpoints.of_run()
-        states = to_tolerance(stepper, policy, nonlinear, y0, t0, stops, control, **resumed)
+        states = to_tolerance(stepper, policy, nonlinear, y0, t0, stops, control, checkpoints)
+        if checkpoints is not None and checkpoints.standing is not None and checkpoints.standing.t == stops[-1]:
+            states = iter(())  # all was done
         asked = _Wanted(wanted, save=save, checkpoints=checkpoints)
         return _record(states, y0, asked, name, callback, move if progress else None, watch)
 

@@ -42,6 +42,7 @@ MAY_IMPORT = {
     "problems": {"backend", "operators", "problem", "spectral"},
 }
 MAY_IMPORT["ivp"] = MAY_IMPORT["run"] | {"methods", "problem", "run"}
+MAY_IMPORT["ivp"] |= {"files"}  # checkpoints
 MAY_IMPORT["scipy"] = MAY_IMPORT["ivp"] | {"ivp"}
 MAY_IMPORT["arguments"] = {"backend"}
 MAY_IMPORT["arrays"] = {"backend"}
@@ -50,6 +51,7 @@ for name in MAY_IMPORT.keys() - {"arguments", "backend"}:
 for name in ("ivp", "jacobian", "lower", "phi", "problems", "scipy", "spectral"):
     MAY_IMPORT[name] |= {"arrays"}
 MAY_IMPORT["moved"] = set()
+MAY_IMPORT["tables"] = {"backend"}
 GUESTS = ("study", "plot", "cli", "__main__", "__init__")  # on top of everything; nobody inside imports them
 # A method answers questions (its citation, its proved orders, its values) by asking upwards when it is asked.
 WHEN_ASKED = {"derive": {"arrays", "methods", "phi"}}

@@ -65,7 +65,7 @@ RUNS = {
         "controller": expint.run.Controller((1, 0, 0)),
         "norm": "max",
         "method": "etd34",
-    },  # fmt: skip
+    },
 }
 
 
@@ -183,7 +183,7 @@ def test_a_file_that_is_missing_half_written_or_of_another_version_is_refused_by
     flipped = bytearray(content)
     flipped[len(content) // 3] ^= 0xFF
     (tmp_path / "flipped.npz").write_bytes(bytes(flipped))
-    with pytest.raises(ValueError, match="damaged|another"):
+    with pytest.raises(ValueError, match=r"damaged|another"):
         expint.resume(tmp_path / "flipped.npz", Force())
     stored = dict(np.load(path))
     tree = json.loads(str(stored["tree"]))

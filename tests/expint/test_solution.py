@@ -1,8 +1,11 @@
 """What a solve returns: failures have names, and a solution prints itself."""
 
+import sys
+
 import numpy as np
 import pytest
 
+import expint
 from expint import Solution, Stats, Status
 
 
@@ -45,3 +48,40 @@ def test_a_solution_without_states_has_no_last_one_and_says_why() -> None:
     assert "nothing" in repr(empty)
     with pytest.raises(ValueError, match=r"at least one state, received one without: The state became non-finite"):
         empty.y_end  # noqa: B018
+
+
+def test_the_names_of_scipy_are_answered() -> None:
+    found = expint.solve_ivp(lambda t, y: -(y**3), (0, 1), np.ones(2), linear=-1.0, rtol=1e-4)
+    assert (found.nfev, found.njev, found.nlu) == (found.stats.nonlinear_evaluations, 0, 0)
+    unsplit = expint.solve_ivp(lambda t, y: -(y**3), (0, 1), np.ones(2), rtol=1e-4)
+    assert unsplit.njev == unsplit.stats.jacobian_evaluations > 0
+
+
+@pytest.mark.parametrize(("method", "library"), [("to_dataframe", "pandas"), ("to_xarray", "xarray")])
+def test_tables_of_libraries_that_are_missing_are_refused_with_an_install_line(
+    method: str, library: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, library, None)
+    found = expint.solve_ivp(lambda t, y: -(y**3), (0, 1), np.ones(2), linear=-1.0, step=0.5)
+    with pytest.raises(ImportError, match=f"expected {library} .* pip install {library}"):
+        getattr(found, method)()
+
+
+def test_a_data_frame_has_a_row_for_each_time() -> None:
+    pytest.importorskip("pandas")
+    found = expint.solve_ivp(lambda t, y: -(y**3), (0, 1), np.ones((2, 3)), linear=-1.0, step=0.5)
+    frame = found.to_dataframe()
+    np.testing.assert_array_equal(frame.index, found.t)
+    np.testing.assert_array_equal(frame[1, 2], found.y[:, 1, 2])
+
+
+def test_a_dataset_has_the_axes_of_the_state() -> None:
+    pytest.importorskip("xarray")
+    x = np.linspace(0, 1, 4)
+    found = expint.solve_ivp(lambda t, y: -(y**3), (0, 1), np.cos(x), linear=-1.0, step=0.5)
+    data = found.to_xarray({"x": x})
+    assert data.y.dims == ("t", "x")
+    np.testing.assert_array_equal(data.y.sel(t=0.5), found.y[1])
+    np.testing.assert_array_equal(data.x, x)
+    with pytest.raises(ValueError, match="expected coords of the axes"):
+        found.to_xarray({"x": x[:2]})

@@ -7,51 +7,27 @@ import os
 import time
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from io import BytesIO
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from expint.backend import Array, is_array, to_numpy
+from expint.backend import is_array, to_numpy
 from expint.files import whole_file
 from expint.run.control.orders import Orders
 from expint.run.control.steps import Steps
+from expint.run.keeping import Kept
+from expint.run.loops import Accepted
+from expint.run.standing import Standing
+from expint.run.watch import Watch
 
-if TYPE_CHECKING:
-    from expint.run.keeping import Kept
-    from expint.run.loops import Accepted
-    from expint.run.watch import Watch
-
-__all__ = ["VERSION", "Checkpoints", "Standing", "packed", "read", "unpacked"]
+__all__ = ["VERSION", "Checkpoints", "packed", "read", "unpacked"]
 
 VERSION = 1
 """That of the form of the file; files of another are refused."""
 
 _KIND = "expint checkpoint"
-
-
-class Standing(NamedTuple):
-    """What a loop needs to go on from an accepted state.
-
-    Attributes
-    ----------
-    t, y, evaluations, rejected
-        As in ``Accepted``.
-    memory
-        What the stepper remembers, as its ``pack`` returns it; of a plan its columns.
-    state
-        That of the policy; of a plan the place of the row.
-    rest
-        What else the loop remembers, in its own order.
-    """
-
-    t: float
-    y: Array
-    evaluations: int
-    rejected: int
-    memory: Any
-    state: Any
-    rest: tuple[Any, ...]
 
 
 _RECORDS = {kind.__name__: kind for kind in (Orders, Standing, Steps)}
@@ -89,10 +65,6 @@ class Checkpoints:
         """Take note of how to ask where the run stands."""
         self._ask = ask
 
-    def of_run(self) -> dict[str, Any]:
-        """Return what a loop is told: where the run stands, and who takes note of where it stands."""
-        return {"standing": self.standing, "note": self.note}
-
     def resume(self, last: Accepted, kept: Kept, watch: Watch | None) -> tuple[Accepted, int]:
         """Return the last state and its number, and give back what was kept; ``last`` and 0 for a run that begins."""
         if self._earlier is None or self.standing is None:
@@ -128,7 +100,8 @@ class Checkpoints:
         arrays: list[np.ndarray] = []
         tree = {"kind": _KIND, "version": VERSION, "header": packed(self._header, arrays), "run": packed(run, arrays)}
         with whole_file(self._path) as file:
-            np.savez(file, tree=np.array(json.dumps(tree)), **{f"a{i}": own for i, own in enumerate(arrays)})
+            named: dict[str, Any] = {f"a{i}": own for i, own in enumerate(arrays)}
+            np.savez(file, tree=np.array(json.dumps(tree)), **named)
 
 
 def packed(value: Any, arrays: list[np.ndarray]) -> Any:
@@ -172,8 +145,7 @@ def unpacked(tree: Any, arrays: Sequence[np.ndarray]) -> Any:
     if "array" in tree:
         host = arrays[tree["array"]]
         if "torch" in tree:
-            import torch  # the run that was written had states of torch
-
+            torch = import_module("torch")  # whose states the run had
             return torch.from_numpy(host.copy()).to(tree["torch"])
         return host
     if "number" in tree:
