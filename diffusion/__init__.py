@@ -6,6 +6,7 @@ is a network with what it predicts and its noise schedule. Importing this packag
 """
 
 from diffusion import adapters, grids, guidance, models
+from diffusion.bridges.transport import transport
 from diffusion.denoiser import Denoiser
 from diffusion.moved import MOVED
 from diffusion.process import clock, gauge
@@ -30,7 +31,6 @@ from diffusion.samplers.fitted import FittedSampler, Report, load_sampler
 from diffusion.samplers.frozen import freeze
 from diffusion.samplers.sampler import Sampler
 from diffusion.samplers.singlestep import orders_for_calls, singlestep
-from diffusion.transport import transport
 from diffusion.tuning.tune import TuningInterrupted, tune
 from expint.moved import forward
 

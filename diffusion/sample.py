@@ -12,7 +12,7 @@ from diffusion.checks import check_watchers, lay_out
 from diffusion.denoiser import Denoiser
 from diffusion.dense import with_dense_output
 from diffusion.diagnosis import FirstData, OffScaleWarning, warn_off_scale
-from diffusion.frame import frame_of
+from diffusion.planning.frame import frame_of
 from diffusion.running import run_sampler
 from diffusion.samplers.catalogue import AnySampler
 from diffusion.samplers.catalogue import sampler as find_sampler
