@@ -14,7 +14,8 @@ from diffusion.denoiser import like_input
 from diffusion.process.interpolant import Combination, Interpolant
 from diffusion.sample import SamplingError
 from diffusion.samplers.sampler import check_method
-from expint.arguments import function, instance, integer, numbers
+from expint.arguments import function, instance, integer, listed, numbers, text
+from expint.arrays import affordable
 from expint.backend import Array
 from expint.derive import Method
 
@@ -103,9 +104,8 @@ def transport(
     check_watchers(callback, progress=progress)
     condition = {} if condition is None else condition
     instance("condition", condition, Mapping, "a mapping of arguments", "such as {'label': labels}")
-    kinds = (predicts,) if isinstance(predicts, str) else tuple(predicts)
-    if towards not in (0, 1):
-        raise ValueError(f"expected towards=1, the second data set, or 0, the first; received {towards!r}")
+    kinds = tuple(text("predicts", kind) for kind in _listed(predicts))
+    towards = integer("towards, 1 for the second data set or 0 for the first,", towards, least=0, most=1)
     times = _times(steps, grid)[:: 1 if towards else -1]
     chosen = expint.method(method) if isinstance(method, str) else method
     check_method("transport", chosen)
@@ -130,13 +130,20 @@ def transport(
     return run.y[-1, ...]
 
 
+def _listed(predicts: Any) -> list[Any]:
+    """Return the kinds of output, one or several."""
+    return [predicts] if isinstance(predicts, str) else listed("predicts", predicts, "kinds of prediction")
+
+
 def _times(steps: int | None, grid: Sequence[float] | np.ndarray | None) -> list[float]:
     """Return the increasing times of the ends of the steps."""
     if (steps is None) == (grid is None):
         received = "neither" if steps is None else "both"
         raise ValueError(f"expected either steps= (their number) or grid= (their times), received {received}")
     if grid is None:
-        return np.linspace(0.0, 1.0, integer("steps", steps) + 1).tolist()
+        count = integer("steps", steps, most=10**9)
+        affordable("the times of a run", 64.0 * count)
+        return np.linspace(0.0, 1.0, count + 1).tolist()
     times = numbers("grid", np.asarray(grid).tolist() if isinstance(grid, np.ndarray) else grid, least=2)
     if np.any(np.diff(times) <= 0.0) or times[0] < 0.0 or times[-1] > 1.0:
         raise ValueError(
