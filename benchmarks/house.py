@@ -24,7 +24,7 @@ COMBINERS = {"combine", "_combine", "combiner", "linear_combination", "row", "Ro
 STEPS_ARE_MADE_BY = {"advance", "attempt"}
 """The methods of steppers; they take the memory, N and times, at least four arguments."""
 
-SAY_OTHERWISE = {"AttributeError", "ImportError", "SystemExit", "AdaptiveFailure"}
+SAY_OTHERWISE = {"AttributeError", "ImportError", "SystemExit", "AdaptiveFailure", "TuningInterrupted"}
 """Errors with words of their own: of the language, an install line, or how a run ended."""
 
 

@@ -6,6 +6,7 @@ is a network with what it predicts and its noise schedule. Importing this packag
 """
 
 from diffusion import adapters, grids, guidance, models, noise
+from diffusion.bridges.transport import transport
 from diffusion.denoiser import Denoiser
 from diffusion.editing import add_noise, image_to_image, inpaint, sample_in_batches, save_images, slerp
 from diffusion.inversion.latent import Latent, invert, reversible
@@ -36,7 +37,6 @@ from diffusion.samplers.frozen import freeze
 from diffusion.samplers.sampler import Sampler
 from diffusion.samplers.singlestep import orders_for_calls, singlestep
 from diffusion.samplers.stochastic.jumps import Ancestral, Churned, Restart, Restarted, TrajectoryConsistent
-from diffusion.transport import transport
 from diffusion.tuning.tune import TuningInterrupted, tune
 from expint.moved import forward
 

@@ -12,9 +12,9 @@ from diffusion.checks import check_denoiser, check_watchers, lay_out
 from diffusion.denoiser import Denoiser
 from diffusion.dense import with_dense_output
 from diffusion.diagnosis import FirstData, OffScaleWarning, warn_off_scale
-from diffusion.frame import frame_of
 from diffusion.inversion.latent import Latent, begun_by
 from diffusion.inversion.stability import UnstableWarning, warn_of_latents, warn_unstable
+from diffusion.planning.frame import frame_of
 from diffusion.running import SamplingError, final, run_sampler
 from diffusion.samplers.catalogue import AnySampler
 from diffusion.samplers.catalogue import sampler as find_sampler

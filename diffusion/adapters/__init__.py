@@ -7,6 +7,7 @@ from diffusion.adapters.networks import (
     with_log_sigma,
     with_preconditioning,
     with_reversed_flow,
+    with_reversed_time,
     with_scaled_time,
     with_sigma,
 )
@@ -18,6 +19,7 @@ __all__ = [
     "with_log_sigma",
     "with_preconditioning",
     "with_reversed_flow",
+    "with_reversed_time",
     "with_scaled_time",
     "with_sigma",
 ]

@@ -23,6 +23,7 @@ __all__ = [
     "with_log_sigma",
     "with_preconditioning",
     "with_reversed_flow",
+    "with_reversed_time",
     "with_scaled_time",
     "with_sigma",
 ]
@@ -129,6 +130,21 @@ def with_reversed_flow(network: Network) -> Network:
     return _Reversed(_callable(network))
 
 
+def with_reversed_time(network: Network, end: float = 1.0) -> Network:
+    """Return a network that passes ``end`` − t to ``network``: for those whose time runs from noise to data.
+
+    What it predicts stays as it is; a velocity of theirs is a slope along their time, see `with_reversed_flow`.
+
+    Raises
+    ------
+    TypeError
+        If the network is not callable.
+    ValueError
+        If the end is not a finite number.
+    """
+    return _Backwards(_callable(network), number("end", end))
+
+
 def in_dtype(network: Network, dtype: Any, *, cast_time: bool = False) -> Network:
     """Return a network that computes in ``dtype``: x is cast to it, and the output back to that of x.
 
@@ -206,6 +222,14 @@ class _Reversed(Adapted):
 
     def time(self, t: Array) -> Array:
         return 1.0 - t
+
+
+@dataclass(frozen=True, eq=False)
+class _Backwards(Adapted):
+    end: float
+
+    def time(self, t: Array) -> Array:
+        return self.end - t
 
 
 @dataclass(frozen=True, eq=False)

@@ -64,7 +64,7 @@ def sigmas(
     Examples
     --------
     >>> import diffusion
-    >>> diffusion.grids.sigmas([80, 10.98, 3.881, 0.5666, 0.002, 0], schedule=diffusion.EDM()).tolist()
+    >>> diffusion.grids.sigmas([80, 10.98, 3.881, 0.5666, 0.002, 0], schedule=diffusion.EDM()).round(12).tolist()
     [80.0, 10.98, 3.881, 0.5666, 0.002, 0.0]
     """
     instance("schedule", schedule, NoiseSchedule)

@@ -303,6 +303,11 @@ def _kind(name: str) -> str:
 
 def _real(values: Any, t: np.ndarray) -> np.ndarray:
     """Return real values of the shape of ``t``; nan where they are not."""
+    if np.asarray(values).dtype.kind not in "fciu":
+        raise TypeError(
+            f"expected a function of t that returns numbers, received {type(values).__name__} from it; write it with "
+            "NumPy's functions of t"
+        )
     found = np.asarray(values) + 0.0 * t
     return np.where(np.imag(found) == 0.0, np.real(found), np.nan)
 

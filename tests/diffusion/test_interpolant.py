@@ -228,6 +228,22 @@ def test_a_callback_sees_states_and_a_condition_reaches_the_network():
     np.testing.assert_allclose(seen[-1][1], end, rtol=1e-15)
 
 
+def test_what_is_raised_holds_the_states_that_were_reached():
+    grid, calls = np.linspace(0.1, 0.9, 9), []
+
+    def network(x, t):
+        calls.append((t[0], x.copy()))
+        if len(calls) == 4:
+            raise RuntimeError("out of memory")
+        return 0 * x, 0 * x + 3.0
+
+    with pytest.raises(RuntimeError) as caught:
+        transport(Interpolant("linear"), network, X + 1.0, grid=grid, predicts=("data0", "data1"))
+    reached = caught.value.solution
+    assert reached.t[-1] > 0.1
+    np.testing.assert_allclose(reached.y[-1], dict(calls)[reached.t[-1]], rtol=1e-14)
+
+
 def test_processes_by_name_are_sent_and_compared():
     process = Interpolant("trigonometric", "product")
     assert pickle.loads(pickle.dumps(process)) == process

@@ -132,6 +132,15 @@ def test_a_network_of_the_other_direction_is_that_of_ours():
         np.testing.assert_allclose(found, ours(x, t), rtol=1e-12)
 
 
+def test_a_network_whose_time_runs_backwards_is_told_the_time_from_the_end():
+    schedule = diffusion.VP.linear()
+    ours = diffusion.models.gaussian_mixture([1.0], [[0.5, 1.0]], [0.1 * np.eye(2)], schedule, predicts="noise")
+    theirs = adapters.with_reversed_time(lambda x, s: ours.network(x, 1.5 - s), end=1.5)
+    x = np.random.default_rng(0).standard_normal((3, 2))
+    found = diffusion.sample(diffusion.Denoiser(theirs, "noise", schedule), x, steps=6)
+    np.testing.assert_allclose(found, diffusion.sample(ours, x, steps=6), rtol=1e-11)
+
+
 def test_a_shift_moves_the_grid_and_nothing_else():
     """The same network on the same noise levels gives the same samples, whatever t they have."""
     plain, shifted = diffusion.FlowMatching(), SCHEDULES["shifted"]
@@ -164,6 +173,7 @@ def test_whole_numbers_as_times_are_numbers(key):
         adapters.with_log_sigma(torch.sin, TABLE),
         adapters.with_preconditioning(torch.sin, TABLE),
         adapters.with_reversed_flow(torch.sin),
+        adapters.with_reversed_time(torch.sin),
         adapters.in_dtype(torch.sin, torch.bfloat16),
     ],
 )

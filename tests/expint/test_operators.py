@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import expint
-from expint.lower.cache import PhiTables
+from expint.lower.cache import PhiTables, weigh
 from expint.lower.memory import PLAIN
 from expint.operators import Dense, Diagonal, KroneckerSum, Operator, Scalar, Sparse, as_operator
 from expint.operators.base import StoredOperator
@@ -189,7 +189,7 @@ def test_a_row_applied_once_is_the_row_combined(make: object, kind: str) -> None
     }[kind]
     table, factors = PhiTables(operator, 0.3), PLAIN.factors(1.0, 0.3, 4)
     for given in (vectors, [vectors[0], None, *vectors[2:]], [vectors[0], None, vectors[2], None]):
-        weights = operator.row(columns, factors, table, vectors[0])
+        weights = weigh(operator, columns, factors, table, vectors[0])
         whole = operator.combine([None if v is None else w for w, v in zip(weights, given)], given)
         once = operator.acting()(columns, factors, table, given)
         assert once.dtype == whole.dtype

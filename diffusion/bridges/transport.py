@@ -11,10 +11,11 @@ import expint
 from diffusion.adapted import ready
 from diffusion.checks import check_state, check_watchers
 from diffusion.denoiser import like_input
-from diffusion.process.interpolant import Interpolant
+from diffusion.process.interpolant import Combination, Interpolant
 from diffusion.sample import SamplingError
 from diffusion.samplers.sampler import check_method
-from expint.arguments import function, instance, integer, numbers
+from expint.arguments import function, instance, integer, listed, numbers, text
+from expint.arrays import affordable
 from expint.backend import Array
 from expint.derive import Method
 
@@ -103,35 +104,35 @@ def transport(
     check_watchers(callback, progress=progress)
     condition = {} if condition is None else condition
     instance("condition", condition, Mapping, "a mapping of arguments", "such as {'label': labels}")
-    kinds = (predicts,) if isinstance(predicts, str) else tuple(predicts)
-    if towards not in (0, 1):
-        raise ValueError(f"expected towards=1, the second data set, or 0, the first; received {towards!r}")
+    kinds = tuple(text("predicts", kind) for kind in _listed(predicts))
+    towards = integer("towards, 1 for the second data set or 0 for the first,", towards, least=0, most=1)
     times = _times(steps, grid)[:: 1 if towards else -1]
     chosen = expint.method(method) if isinstance(method, str) else method
     check_method("transport", chosen)
-    plan = expint.lower(chosen, expint.operators.Scalar(0.0), times)
-    scale, slopes = _equation(process, kinds, plan, times)
+    plan, slopes = _in_states(expint.lower(chosen, expint.operators.Scalar(0.0), times), process, kinds)
     call = ready(network, {t: t for t in slopes}, states)
     several = not isinstance(predicts, str)
 
-    def slope(t: float, y: Array) -> Array:
+    def slope(t: float, x: Array) -> Array:
         of_state, of_outputs = slopes[t]
-        size = scale.get(t, 1.0)
-        x = y if size == 1.0 else size * y
         output = call(t, x, **condition)
         outputs = _several(output, len(kinds)) if several else (output,)
         total: Any = None if of_state == 0.0 else of_state * x
         for weight, part in zip(of_outputs, outputs):
             term = weight * like_input(part, x)
             total = term if total is None else total + term
-        return total if size == 1.0 else total / size
+        return total
 
-    told = None if callback is None else (lambda t, y: callback(t, scale.get(t, 1.0) * y))
-    begun = states / scale[times[0]] if scale else states
-    run = expint.run_plan(plan, slope, begun, keep=[len(times) - 1], name="transport", callback=told, progress=progress)
+    last = len(times) - 1
+    run = expint.run_plan(plan, slope, states, keep=[last], name="transport", callback=callback, progress=progress)
     if not run.success:
         raise SamplingError(run)
-    return scale[times[-1]] * run.y[-1, ...] if scale else run.y[-1, ...]
+    return run.y[-1, ...]
+
+
+def _listed(predicts: Any) -> list[Any]:
+    """Return the kinds of output, one or several."""
+    return [predicts] if isinstance(predicts, str) else listed("predicts", predicts, "kinds of prediction")
 
 
 def _times(steps: int | None, grid: Sequence[float] | np.ndarray | None) -> list[float]:
@@ -140,7 +141,9 @@ def _times(steps: int | None, grid: Sequence[float] | np.ndarray | None) -> list
         received = "neither" if steps is None else "both"
         raise ValueError(f"expected either steps= (their number) or grid= (their times), received {received}")
     if grid is None:
-        return np.linspace(0.0, 1.0, integer("steps", steps) + 1).tolist()
+        count = integer("steps", steps, most=10**9)
+        affordable("the times of a run", 64.0 * count)
+        return np.linspace(0.0, 1.0, count + 1).tolist()
     times = numbers("grid", np.asarray(grid).tolist() if isinstance(grid, np.ndarray) else grid, least=2)
     if np.any(np.diff(times) <= 0.0) or times[0] < 0.0 or times[-1] > 1.0:
         raise ValueError(
@@ -150,31 +153,33 @@ def _times(steps: int | None, grid: Sequence[float] | np.ndarray | None) -> list
     return times
 
 
-def _equation(
-    process: Interpolant, kinds: tuple[str, ...], plan: expint.Plan, times: Sequence[float]
-) -> tuple[dict[float, float], dict[float, tuple[float, tuple[float, ...]]]]:
-    """Return s by time, empty for 1, and by time of an evaluation the coefficients of the slope less L x.
+def _in_states(
+    plan: expint.Plan, process: Interpolant, kinds: tuple[str, ...]
+) -> tuple[expint.Plan, dict[float, Combination]]:
+    """Return the ``plan`` for y′ = N/s as one for x = s y, and how N/s follows from x and the outputs by time.
 
     Raises
     ------
     ValueError
-        If the outputs do not determine the velocity at an evaluation, or s = 0 at an end of the run.
+        If the outputs do not determine the velocity at an evaluation, or s = 0 at a time of the run.
     """
     called = list(dict.fromkeys(row.told(t) for t, row in plan.rows if row.evaluate))
-    found = {t: process.combination(kinds, "velocity", t) for t in called}
+    slopes = {t: process.combination(kinds, "velocity", t) for t in called}
     third = process.eliminated(kinds)
     if third is None:
-        return {}, {t: (each.of_state, each.of_outputs) for t, each in found.items()}
-    all_times = np.array(list(dict.fromkeys([*times, *called])))
-    scale = dict(zip(all_times.tolist(), process.coefficients(all_times)[third].tolist()))
-    for t in (times[0], times[-1]):
-        if abs(scale[t]) < 1e-12:
-            raise ValueError(
-                f"expected x to tell of the mean that {', '.join(kinds)} leave out at both ends of the run, received "
-                f"t = {t:g}, where its coefficient vanishes; keep away from that end (grid=), or let the network "
-                "predict the velocity"
-            )
-    return scale, {t: (0.0, each.of_outputs) for t, each in found.items()}
+        return plan, slopes
+    times = [list(step.times) for step in plan.steps]
+    scale = [process.coefficients(np.array(of_step))[third].tolist() for of_step in times]
+    sizes = {t: size for step in zip(times, scale) for t, size in zip(*step)}
+    vanishing = [t for t, size in sizes.items() if abs(size) < 1e-12]
+    if vanishing:
+        raise ValueError(
+            f"expected x to tell of the mean that {', '.join(kinds)} leave out at all times of the run, received "
+            f"t = {vanishing[0]:g}, where its coefficient vanishes; keep away from that time (grid=), or let the "
+            "network predict the velocity"
+        )
+    without = {t: Combination(0.0, tuple(w / sizes[t] for w in found.of_outputs)) for t, found in slopes.items()}
+    return plan.in_coordinates(scale, times), without
 
 
 def _several(output: Any, count: int) -> tuple[Array, ...]:

@@ -1,0 +1,1 @@
+"""Runs between two data sets."""
