@@ -340,6 +340,8 @@ SPECIAL: dict[str, dict[str, Callable[[], Any]]] = {
     "diffusion.log_likelihood": {"data": lambda: np.ones((2, 2)), "steps": lambda: 2}
     | {"divergence": lambda: "differences"},
     "diffusion.reversible": {"sampler": lambda: "ddim"},
+    "diffusion.Eta": {"eta": lambda: 0.5},
+    "diffusion.moments": {"sampler": lambda: "ddim"},
     "diffusion.sample": {"start": lambda: "noise"},
     "diffusion.trajectory": {"start": lambda: "noise"},
     "diffusion.sampler": {"name": lambda: "ddim", "start": lambda: None},
@@ -470,6 +472,7 @@ LEFT_OUT = {
     *("Network", "StateClock", "TimeClock", "Gauge", "ExponentialSolver", "LinearisedSolver", "families", "End"),
     *("ideal_digits", "workers", "Namespace", "fingerprint", "check_orders", "UnstableWarning"),
     *("ErrorEstimate", "Terms", "adams_terms", "placed", "spread"),  # of which methods make a step, each step
+    *("Ancestral", "Churned", "Restarted", "TrajectoryConsistent", "StateGauge", "TuningInterrupted"),
 }
 """Protocols, records and exceptions that the library makes, not the user, and what takes anything or minutes."""
 

@@ -167,7 +167,8 @@ dynamic_thresholding_ratio, sample_max_value, clip_sample, clip_sample_range
         if getattr(found, "stochastic", False):
             raise ValueError(
                 f"expected a deterministic sampler for a scheduler, received {found.name!r}, which draws noise "
-                "at every step; take diffusion.sample(…, rng=seed) on Denoiser.from_diffusers(model, scheduler), or 'dpmpp-2m'"
+                "at every step; take diffusion.sample(…, rng=seed) on Denoiser.from_diffusers(model, scheduler), or "
+                "'dpmpp-2m'"
             )
         if grid is not None and not callable(grid) and grid not in ("sampler", "config"):
             raise ValueError(

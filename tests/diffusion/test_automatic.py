@@ -168,6 +168,7 @@ def test_on_any_times_no_step_extrapolates_far(schedule, clock):
 
 
 @EVERY
+@pytest.mark.filterwarnings("ignore::diffusion.OffScaleWarning")  # tanh is no denoiser
 def test_single_precision_is_kept(schedule):
     """The error of a run in float32 is at most ten roundings, whatever the times."""
     for clock in ("lambda", "t"):

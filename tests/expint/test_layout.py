@@ -63,7 +63,10 @@ LAZY = {"sympy": "derive", "tqdm": "progress", "matplotlib": "plot", "click": "c
 BEHIND_THE_DOOR = "cli"  # its files are imported only after its door has found click
 
 TRAINING = {"models/train_digits.py"}  # descends, does not sample
-PLANNING = {"planning/plan.py"}  # lays out scales and times before a run; calls no network
+PLANNING = {  # lays out scales, times and rows before a run, or chooses among such; steps nothing
+    *("planning/plan.py", "planning/noise.py", "bridges/transport.py", "samplers/stochastic/jumps.py"),
+    *("tuning/search.py", "tuning/stages.py", "tuning/structures.py"),
+}
 STEPS = {"steps", "grid", "times", "timesteps", "sigmas", "lambdas", "rows", "schedule"}
 
 
