@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import expint
@@ -82,9 +83,8 @@ def run_sampler(
             evaluate = _noted(evaluate, factors, sampler, denoiser, first, start == "noise", plan)
         if scattered and keep == [last] and callback is None:
             plan_run = without_corrected(plan_run)  # intermediate states are unobserved unless the network raises
-        if scattered:
-            return scattered_states(plan_run, evaluate, x)
-        return over_plan(plan_run, evaluate, x, earlier=earlier, noise=draws())
+        by_rows = partial(over_plan, earlier=earlier, noise=None if scattered else draws())
+        return (scattered_states if scattered else by_rows)(plan_run, evaluate, x)
 
     def states() -> Iterator[Accepted]:
         scattered = can_scatter(plan, x)

@@ -9,7 +9,17 @@ from typing import Any
 import numpy as np
 
 from expint.arguments import NO_LISTS, number, refuse_masked, seen
-from expint.backend import Array, all_finite, array_namespace, copied, has_values, is_array, is_numpy, to_numpy
+from expint.backend import (
+    Array,
+    all_finite,
+    array_namespace,
+    copied,
+    has_values,
+    is_array,
+    is_dense,
+    is_numpy,
+    to_numpy,
+)
 
 __all__ = [
     "affordable",
@@ -76,11 +86,11 @@ def numeric(name: str, value: Any) -> Any:
     Raises
     ------
     TypeError
-        If it is neither, or a masked array, or an array without values.
+        If it is neither, or a masked array. Arrays that hold shapes alone pass: formulas of them do.
     """
     if not is_array(value) or isinstance(value, np.generic):
         return number(name, value, finite=False)
-    if not array_namespace(value).isdtype(value.dtype, "numeric") or np.ma.is_masked(value) or not has_values(value):
+    if not array_namespace(value).isdtype(value.dtype, "numeric") or np.ma.is_masked(value) or not is_dense(value):
         raise TypeError(f"expected {name} to be a number or an array of numbers, received {seen(value)}")
     return value
 

@@ -21,6 +21,7 @@ __all__ = [
     "has_values",
     "is_array",
     "is_complex",
+    "is_dense",
     "is_jax",
     "is_numpy",
     "is_torch",
@@ -116,8 +117,12 @@ def device(x: Array) -> Any:
 
 def has_values(x: Array) -> bool:
     """Whether ``x`` is dense and has values, as tensors on the device "meta" have not."""
-    dense = str(getattr(x, "layout", "torch.strided")) == "torch.strided"
-    return dense and str(getattr(x, "device", "cpu")) != "meta"
+    return is_dense(x) and str(getattr(x, "device", "cpu")) != "meta"
+
+
+def is_dense(x: Array) -> bool:
+    """Whether ``x`` has every entry at a place of its own, as sparse tensors have not."""
+    return str(getattr(x, "layout", "torch.strided")) == "torch.strided"
 
 
 def copied(x: Array) -> Array:

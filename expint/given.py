@@ -104,7 +104,7 @@ def given_moments(t: Any) -> np.ndarray:
     ValueError, TypeError
         If it is neither, or masked, differentiated or traced.
     """
-    moments = given_sequence("t", t)
+    moments = given_sequence("the time t of sol(t)", t)
     if moments.ndim > 1:
         raise ValueError(f"expected a time or a sequence of times, received an array of shape {moments.shape}")
     return moments

@@ -341,7 +341,9 @@ SPECIAL: dict[str, dict[str, Callable[[], Any]]] = {
     | {"divergence": lambda: "differences"},
     "diffusion.reversible": {"sampler": lambda: "ddim"},
     "diffusion.Eta": {"eta": lambda: 0.5},
-    "diffusion.moments": {"sampler": lambda: "ddim"},
+    "diffusion.moments": {"sampler": lambda: "ddim", "size": lambda: 2},
+    "diffusion.tune": {"noise": lambda: np.random.default_rng(0).standard_normal((8, 2)), "steps": lambda: 2}
+    | {"teacher": lambda: 4, "iterations": lambda: 1},
     "diffusion.sample": {"start": lambda: "noise"},
     "diffusion.trajectory": {"start": lambda: "noise"},
     "diffusion.sampler": {"name": lambda: "ddim", "start": lambda: None},
@@ -473,6 +475,7 @@ LEFT_OUT = {
     *("ideal_digits", "workers", "Namespace", "fingerprint", "check_orders", "UnstableWarning"),
     *("ErrorEstimate", "Terms", "adams_terms", "placed", "spread"),  # of which methods make a step, each step
     *("Ancestral", "Churned", "Restarted", "TrajectoryConsistent", "StateGauge", "TuningInterrupted"),
+    "Strength",  # abstract
 }
 """Protocols, records and exceptions that the library makes, not the user, and what takes anything or minutes."""
 

@@ -113,6 +113,10 @@ def reversible(
     >>> diffusion.sample(net, noise, sampler=reversible("edm-heun"), steps=10)  # doctest: +SKIP
     """
     found: Any = instance("sampler", find_sampler(sampler), Sampler, "a one-step sampler", "'ddim' is one")
+    if found.stochastic:
+        raise ValueError(
+            f"expected a deterministic sampler, received {found.name!r}, whose noise no inverse can find; take 'ddim'"
+        )
     if isinstance(weights, str):
         choice("weights", weights, tuple(WEIGHTS))
         rule, said = WEIGHTS[weights], weights

@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from diffusion.checks import check_start, lay_out
+from diffusion.checks import check_denoiser, check_start, lay_out
 from diffusion.denoiser import Denoiser
 from diffusion.noise.affine import affine_states
 from diffusion.samplers.catalogue import AnySampler
@@ -88,6 +88,7 @@ def moments(
     >>> bool(abs(found.covariance[-1, 0, 0] - 1.0) < 0.01)
     True
     """
+    check_denoiser(denoiser)
     check_start(start)
     size = integer("size", _size(denoiser) if size is None else size)
     chosen, times, to_zero = lay_out(denoiser, sampler, steps, grid)

@@ -246,7 +246,8 @@ LATENT = diffusion.invert(NET, NOISE / 4, steps=6)
         (lambda: diffusion.reversible("dpmpp-2m"), "expected a one-step sampler .* looks at 2 slopes"),
         (lambda: diffusion.reversible("ddim", 1.5), "gamma"),
         (lambda: diffusion.reversible("ddim", "best"), "weights"),
-        (lambda: diffusion.sampler("dpmpp-2m-sde"), "stochastic samplers are not here yet"),
+        (lambda: diffusion.reversible("ddpm"), "expected a deterministic sampler"),
+        (lambda: diffusion.invert(NET, NOISE / 4, sampler="dpmpp-2m-sde", steps=4), "expected a"),
     ],
 )
 def test_what_has_no_inverse_is_refused_by_name(call, message):

@@ -136,7 +136,7 @@ def test_files_of_other_kinds_and_versions_are_refused(tmp_path: Path) -> None:
         diffusion.load_sampler(path)
     with pytest.raises(FileNotFoundError):
         diffusion.load_sampler(tmp_path / "nothing")
-    with pytest.raises(TypeError, match="expected path as a path"):
+    with pytest.raises(TypeError, match="expected path to be a path"):
         diffusion.load_sampler(3)  # type: ignore[arg-type]
 
 

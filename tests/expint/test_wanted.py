@@ -60,7 +60,7 @@ def test_a_thousand_times_cost_an_adams_pair_nothing_and_a_method_with_stages_a_
     pair, none = run(method="auto"), run(None, method="auto")
     assert pair.calls == none.calls
     stages, alone = run(method="expint43"), run(None, method="expint43")
-    assert stages.calls - alone.calls <= 3 * alone.stats.steps
+    assert stages.calls - alone.calls <= 4 * alone.stats.steps  # three, and one more where L damps
 
 
 def test_steps_end_at_the_times_asked_for_where_this_is_asked_for() -> None:
