@@ -142,11 +142,15 @@ class ExtendedReverse(Strength):
     Parameters
     ----------
     power, constant
-        0.3 and 10.
+        0.3 and 10, both positive.
     """
 
     power: float = 0.3
     constant: float = 10.0
+
+    def __post_init__(self) -> None:
+        for name in ("power", "constant"):
+            object.__setattr__(self, name, number(name, getattr(self, name), above=0.0))
 
     def spent(self, start: float, end: float) -> float:
         """Return log ψ(ρ_s) − log ψ(ρ) − h."""
