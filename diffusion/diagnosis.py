@@ -105,7 +105,8 @@ def warn_off_scale(
             call._replace(state=_number(call.state), both=_number(call.both), data=_number(call.data)) for call in first
         ]
         complaints = [_complaint(call, samples, first=call is called[0]) for call in called[:2]]
-        complaints += [_off_noise(call, samples, _steps(denoiser.schedule, plan, call.t)) for call in called[1:]]
+        ends, steps = _steps(denoiser.schedule, plan)
+        complaints += [_off_noise(call, samples, steps[: int(np.sum(ends >= call.t))]) for call in called[1:]]
     except TypeError:
         if not is_jax(array_namespace(run.y)):
             raise
@@ -161,12 +162,13 @@ def _complaint(call: FirstData, samples: float, first: bool) -> str:
     return ""
 
 
-def _steps(schedule: NoiseSchedule, plan: expint.Plan, last: float) -> list[tuple[float, float]]:
-    """Return the steps of a plan up to the time ``last``: log ρ at the end of each, and by how much it falls."""
-    times = np.array([t for t, row in plan.rows if row.accept and t >= last])
+@kept_of_values(maxsize=128)
+def _steps(schedule: NoiseSchedule, plan: expint.Plan) -> tuple[np.ndarray, list[tuple[float, float]]]:
+    """Return the times at which the steps of a plan end, and log ρ at the end of each and by how much it falls."""
+    times = plan.times
     with np.errstate(divide="ignore"):
-        logs = [-float(lam) for lam in np.asarray(schedule.half_log_snr(times))]
-    return [(end, start - end) for start, end in pairwise(logs)]
+        logs = (-np.asarray(schedule.half_log_snr(times))).tolist()
+    return times[1:], [(end, start - end) for start, end in pairwise(logs)]
 
 
 def _off_noise(call: FirstData, samples: float, steps: Sequence[tuple[float, float]]) -> str:

@@ -41,6 +41,7 @@ __all__ = [
     "text",
 ]
 
+_NUMBERS = (float, np.float64, int)
 _NO_NUMBERS = (bool, np.bool_, str, bytes, bytearray, complex, np.complexfloating)
 NO_LISTS = (str, bytes, bytearray, Mapping, set, frozenset, type)
 """What can be gone through, and is no list of anything."""
@@ -84,11 +85,10 @@ def number(
     ValueError
         If it is not finite or out of bounds.
     """
-    refuse_gradients(name, value)
+    if type(value) not in _NUMBERS:  # most are, and all times of a grid
+        refuse_gradients(name, value)
     try:
-        if isinstance(value, _NO_NUMBERS) or np.ma.is_masked(value) or getattr(value, "shape", ()) != ():
-            raise TypeError
-        if str(getattr(value, "dtype", "")).rpartition(".")[2].startswith(("complex", "bool")):
+        if type(value) not in _NUMBERS and _is_no_number(value):
             raise TypeError
         found = float(value)
     except OverflowError:
@@ -102,6 +102,13 @@ def number(
         said = " and ".join(f"{sign}{bound:g}" for sign, (bound, none) in bounds.items() if bound != none)
         raise ValueError(f"expected {name} {said or 'to be a finite number'}, received {found}")
     return found
+
+
+def _is_no_number(value: Any) -> bool:
+    """Whether a value that ``float`` may take is no real number."""
+    if isinstance(value, _NO_NUMBERS) or np.ma.is_masked(value) or getattr(value, "shape", ()) != ():
+        return True
+    return str(getattr(value, "dtype", "")).rpartition(".")[2].startswith(("complex", "bool"))
 
 
 def integer(name: str, value: Any, *, least: int | None = 1, most: int | None = None) -> int:
