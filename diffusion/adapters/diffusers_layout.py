@@ -11,6 +11,7 @@ import numpy as np
 from diffusion.adapters import diffusers_grids as spacing
 from diffusion.adapters.diffusers_process import Process, process_of
 from diffusion.adapters.diffusers_run import Layout, Limit, laid_out
+from diffusion.adapters.host_schedules import startable
 from diffusion.grids.published import Timesteps
 from diffusion.samplers.automatic import Automatic
 from diffusion.samplers.catalogue import AnySampler
@@ -71,7 +72,9 @@ class Wanted:
             grid = np.append(starts, 0.0 if self._to_zero() else self._last(starts))
         else:
             steps, grid = self._own_or_spaced(n)
-        return laid_out(process, self.rule, steps, self._startable(process, grid), self.limit)
+        if grid is not None and process.kind == "flow":
+            grid = startable(self.rule, process.schedule, grid)
+        return laid_out(process, self.rule, steps, grid, self.limit)
 
     def _fitted_run(
         self, n: int, given: np.ndarray | None, levels: np.ndarray | None, mu: float | None
@@ -135,21 +138,3 @@ class Wanted:
         level = np.minimum(level, 1.0)
         process = process.between(1.0, min(1e-3, float(level[-1])))
         return process, None, np.append(level, 0.0) if self._to_zero() else level
-
-    def _startable(self, process: Process, grid: np.ndarray | None) -> np.ndarray | None:
-        """Return the ``grid``, in flow matching from pure noise begun a little later where the sampler has to."""
-        rule = self.rule
-        if (
-            grid is None
-            or process.kind != "flow"
-            or float(grid[0]) < 1.0
-            or isinstance(rule, Automatic | FittedSampler)
-        ):
-            return grid
-        if rule.gauge.predicts == "data" or rule.method.order == 1:
-            return grid  # these take the limit of their first step
-        with np.errstate(divide="ignore"):
-            start = rule.gauge.clock.value(process.schedule, np.array([1.0]))
-        if np.all(np.isfinite(start)):
-            return grid
-        return np.append(max(_NEAR_NOISE, 0.5 * (1.0 + float(grid[1]))), grid[1:])
