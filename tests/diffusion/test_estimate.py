@@ -1,8 +1,6 @@
 """The estimated statistics of networks for which they are known."""
 
-import re
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -115,16 +113,6 @@ def test_a_run_that_fails_is_an_error():
     broken = diffusion.Denoiser(lambda x, t: x / (t[:, None] > 0.5), schedule=SCHEDULES["vp"])
     with pytest.raises(diffusion.SamplingError, match="inf or nan"):
         diffusion.estimate_statistics(broken, noise(2), steps=4)
-
-
-def test_the_page_on_samplers_runs_as_pasted(tmp_path, monkeypatch):
-    page = (Path(__file__).parent.parent.parent / "docs" / "samplers.md").read_text(encoding="utf-8")
-    (block,) = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
-    monkeypatch.chdir(tmp_path)
-    namespace = {}
-    exec(compile(block, "samplers.md", "exec"), namespace)
-    assert namespace["statistics"].linear.shape == (13, 1, 8, 8)
-    assert 0.3 < float(namespace["images"].std()) < 1.0
 
 
 def test_a_missing_torch_is_named_with_the_line_that_installs_it(monkeypatch):

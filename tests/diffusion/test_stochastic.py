@@ -1,7 +1,6 @@
 """Stochastic samplers: literal formulas of their papers, exact covariances, orders, identities, and what is refused."""
 
 import math
-import re
 from dataclasses import replace
 from itertools import pairwise
 
@@ -731,16 +730,6 @@ def test_a_stochastic_sampler_is_plain_data(name):
 
 
 # The page -------------------------------------------------------------------------------------------------------------
-def test_the_code_of_the_page_runs_as_pasted(capsys):
-    page = stochastic_orders.PAGE.read_text(encoding="utf-8")
-    blocks = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
-    namespace = {}
-    for block in blocks:
-        exec(compile(block, "stochastic.md", "exec"), namespace)
-    assert np.all(np.isfinite(namespace["images"]))
-    assert "[" in capsys.readouterr().out
-
-
 def test_the_table_of_the_page_is_that_of_the_samplers(capsys):
     page = stochastic_orders.PAGE.read_text(encoding="utf-8").partition(stochastic_orders.MARK)[2]
     lines = [[cell.strip() for cell in line.strip("| \n").split("|")] for line in page.strip().split("\n")]
