@@ -11,17 +11,15 @@ import sys
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 import diffusion
-from benchmarks import parser
+from benchmarks import Page
 from diffusion.models.mixture import gaussian_mixture
 
-PAGE = Path(__file__).parent.parent / "docs" / "defaults.md"
-MARK = "<!-- tables: python -m benchmarks.defaults --write -->\n"
+PAGE = Page("defaults.md", "benchmarks.defaults")
 CALLS = (1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 50)
 SIZE, STARTS = 8, 48
 HALVES = ("tuning", "held-out")
@@ -234,8 +232,7 @@ def table(found: Sequence[Cell], key: Callable[[Cell], Any], title: str) -> str:
 
 def main(arguments: Sequence[str] = ()) -> None:
     """Print the tables, or write them into the page."""
-    command = parser("benchmarks.defaults", __doc__)
-    command.add_argument("--write", action="store_true", help="renew the tables in docs/defaults.md")
+    command = PAGE.parser(__doc__)
     options = command.parse_args(arguments)
     calls, labels, names, fine = CALLS, list(cases()), NAMED, 400
     if options.quick:
@@ -251,11 +248,7 @@ def main(arguments: Sequence[str] = ()) -> None:
         )
         made += table(found, lambda cell: cell.calls, "calls") + "\n" + table(found, lambda cell: cell.case, "schedule")
         made += "\n" + table(found, lambda cell: cell.model, "model")
-    if options.write:
-        before, _, _ = PAGE.read_text(encoding="utf-8").partition(MARK)
-        PAGE.write_text(before + MARK + made, encoding="utf-8")
-    else:
-        print(made, end="")
+    PAGE.show(made, options.write)
 
 
 if __name__ == "__main__":

@@ -11,13 +11,12 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from math import log
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 import diffusion
-from benchmarks import parser
+from benchmarks import Page
 from diffusion.planning.interpolation import ScheduleClock
 from diffusion.samplers.order_of_runs import order_of_runs
 from diffusion.samplers.pndm import HeunThenAdams
@@ -27,8 +26,7 @@ from expint.derive.kinds.predictor_corrector import PredictorCorrector
 NOISE_LEVELS = (1.5, 0.05)  # σ/α at the ends
 _START, _END = (diffusion.VP.linear().time(-log(level)) for level in NOISE_LEVELS)
 SCHEDULE = diffusion.VP.linear(t_start=_START, t_end=_END)
-PAGE = Path(__file__).parent.parent / "docs" / "samplers.md"
-MARK = "<!-- table: python -m benchmarks.sampler_orders --write -->\n"
+PAGE = Page("samplers.md", "benchmarks.sampler_orders")
 FURTHER = (
     "krogstad4-data",
     "hochbruck-ostermann4-noise",
@@ -170,16 +168,11 @@ def table(names: Sequence[str], ladder: Sequence[int], fine: int) -> str:
 
 def main(arguments: Sequence[str] = ()) -> None:
     """Print the table, or write it into the page."""
-    command = parser("benchmarks.sampler_orders", __doc__)
-    command.add_argument("--write", action="store_true", help="renew the table in docs/samplers.md")
+    command = PAGE.parser(__doc__)
     options = command.parse_args(arguments)
     names = ["ddim", "deis-tab2"] if options.quick else [*diffusion.sampler_names(), *FURTHER]
     made = table(names, (20, 40) if options.quick else LADDER, 100 if options.quick else 3000)
-    if options.write:
-        before, _, _ = PAGE.read_text(encoding="utf-8").partition(MARK)
-        PAGE.write_text(before + MARK + made, encoding="utf-8")
-    else:
-        print(made, end="")
+    PAGE.show(made, options.write)
 
 
 if __name__ == "__main__":

@@ -11,16 +11,14 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from math import log
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import diffusion
-from benchmarks import parser
+from benchmarks import Page
 
-PAGE = Path(__file__).parent.parent / "docs" / "stochastic.md"
-MARK = "<!-- table: python -m benchmarks.stochastic_orders --write -->\n"
+PAGE = Page("stochastic.md", "benchmarks.stochastic_orders")
 MEAN, COVARIANCE = np.array([0.4, -1.0]), np.array([[0.5, 0.2], [0.2, 0.3]])
 SCHEDULE = diffusion.VP.linear()
 LADDER = (160, 320)
@@ -80,16 +78,11 @@ def table(names: Sequence[str], ladder: Sequence[int]) -> str:
 
 def main(arguments: Sequence[str] = ()) -> None:
     """Print the table, or write it into the page."""
-    command = parser("benchmarks.stochastic_orders", __doc__)
-    command.add_argument("--write", action="store_true", help="renew the table in docs/stochastic.md")
+    command = PAGE.parser(__doc__)
     options = command.parse_args(arguments)
     names = ["ddpm", "dpmpp-2m-sde"] if options.quick else diffusion.sampler_names(stochastic=True)
     made = table(names, (20, 40) if options.quick else LADDER)
-    if options.write:
-        before, _, _ = PAGE.read_text(encoding="utf-8").partition(MARK)
-        PAGE.write_text(before + MARK + made, encoding="utf-8")
-    else:
-        print(made, end="")
+    PAGE.show(made, options.write)
 
 
 if __name__ == "__main__":

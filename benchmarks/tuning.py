@@ -12,18 +12,16 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 import diffusion
-from benchmarks import parser
+from benchmarks import Page
 from benchmarks.defaults import NAMED
 from diffusion.study import normal_noise
 
-PAGE = Path(__file__).parent.parent / "docs" / "tuning.md"
-MARK = "<!-- table: python -m benchmarks.tuning --write -->\n"
+PAGE = Page("tuning.md", "benchmarks.tuning")
 GRIDS = (("t", 1.0), ("t", 2.0), ("lambda", 1.0), ("rho", 7.0))
 ON_TUNED_GRIDS = ("unipc3", "deis-tab3")
 
@@ -200,8 +198,7 @@ def line(found: Row) -> str:
 
 def main(arguments: Sequence[str] = ()) -> None:
     """Print the table, or write it into the page."""
-    command = parser("benchmarks.tuning", __doc__)
-    command.add_argument("--write", action="store_true", help="renew the table in docs/tuning.md")
+    command = PAGE.parser(__doc__)
     command.add_argument("--only", default="", help="the cases whose names begin so")
     given = command.parse_args(arguments)
     chosen, names, options = [case for case in cases() if case.name.startswith(given.only)], NAMED, {}
@@ -220,8 +217,7 @@ def main(arguments: Sequence[str] = ()) -> None:
     made += (last := f"\nPeak memory of the process: {peak:.0f} MB.\n")
     print(last, end="")
     if given.write:
-        before, _, _ = PAGE.read_text(encoding="utf-8").partition(MARK)
-        PAGE.write_text(before + MARK + "\n" + made, encoding="utf-8")
+        PAGE.show("\n" + made, write=True)
 
 
 if __name__ == "__main__":

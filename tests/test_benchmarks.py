@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import tolerances
+from benchmarks import Page, tolerances
 from benchmarks.__main__ import PRINT, WRITE, main
 
 README = Path(__file__).parent.parent / "README.md"
@@ -36,6 +36,27 @@ def test_a_benchmark_prints_its_table(name: str, capsys: pytest.CaptureFixture[s
 def test_a_script_writes_where_it_is_told(name: str, tmp_path: Path) -> None:
     importlib.import_module(f"benchmarks.{name}").main(["--quick", "--folder", str(tmp_path)])
     assert list(tmp_path.iterdir())
+
+
+PAGES = [page for name in PRINT if (page := getattr(importlib.import_module(f"benchmarks.{name}"), "PAGE", None))]
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if isinstance(page, Page)], ids=lambda page: page.name)
+def test_a_page_is_renewed_behind_its_comment_only(
+    page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before, found = page.halves
+    assert before
+    assert found
+    copy = tmp_path / page.name
+    copy.write_text(before + found, encoding="utf-8")
+    monkeypatch.setattr(Page, "path", copy)
+    page.show("| other |\n", write=True)
+    assert copy.read_text(encoding="utf-8") == before + "| other |\n"
+    assert not capsys.readouterr().out
+    copy.write_text("no comment", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"expected the line .* received none"):
+        page.show("| other |\n", write=True)
 
 
 def test_an_unknown_benchmark_is_named(capsys: pytest.CaptureFixture[str]) -> None:

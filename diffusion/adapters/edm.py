@@ -17,6 +17,7 @@ import numpy as np
 
 from diffusion import grids
 from diffusion.denoiser import Denoiser
+from diffusion.grids.discrete import kept_apart
 from diffusion.process.schedule import EDM
 from diffusion.sample import sample as sample_by
 from diffusion.samplers.catalogue import AnySampler
@@ -171,14 +172,7 @@ def rounded(net: Callable[..., Array], levels: Any) -> np.ndarray:
     if rule is None:
         return given
     found = np.asarray(as_numbers(rule(_like_parameters(net, given))), dtype=np.float64).reshape(given.shape)
-    same = np.flatnonzero(np.diff(found) == 0.0)
-    if same.size:
-        i = int(same[0])
-        raise ValueError(
-            f"expected levels that stay apart when rounded to those of the network, received {given[i]:g} and "
-            f"{given[i + 1]:g}, both rounded to {found[i]:g}; take fewer steps"
-        )
-    return found
+    return kept_apart(given, found, "levels", "rounded", "those of the network")
 
 
 def _like_parameters(net: Any, levels: np.ndarray) -> Any:

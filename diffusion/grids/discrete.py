@@ -36,15 +36,7 @@ def rounded(grid: Sequence[float] | np.ndarray, count: int = 1000) -> np.ndarray
         If two times are rounded together.
     """
     grid = finite_times("grid", grid)
-    times = np.round(grid * count) / count
-    same = np.flatnonzero(np.diff(times) == 0.0)
-    if same.size:
-        i = int(same[0])
-        raise ValueError(
-            f"expected times that stay apart when rounded to 1/{count}; received {float(grid[i])} and "
-            f"{float(grid[i + 1])} at index {i}, both rounded to {times[i]}; take fewer steps or another grid"
-        )
-    return times
+    return kept_apart(grid, np.round(grid * count) / count, "times", "rounded", f"1/{count}")
 
 
 def nearest(grid: Sequence[float] | np.ndarray, times: Sequence[float] | np.ndarray) -> np.ndarray:
@@ -59,12 +51,30 @@ def nearest(grid: Sequence[float] | np.ndarray, times: Sequence[float] | np.ndar
     """
     given, known = finite_times("grid", grid), finite_times("times", times)
     moved = known[np.argmin(np.abs(given[:, None] - known), axis=1)]
+    return kept_apart(given, moved, "times", "moved", f"one of {known.size}")
+
+
+def kept_apart(given: np.ndarray, moved: np.ndarray, what: str, verb: str, to: str) -> np.ndarray:
+    """Return the times or levels ``moved``, or refuse two neighbours that became one.
+
+    Parameters
+    ----------
+    given, moved
+        Before and after.
+    what, verb, to
+        Words for the message: "times" "rounded" to "1/1000".
+
+    Raises
+    ------
+    ValueError
+        If two are the same.
+    """
     same = np.flatnonzero(np.diff(moved) == 0.0)
     if same.size:
         i = int(same[0])
         raise ValueError(
-            f"expected times that stay apart when moved to one of {known.size}; received {given[i]} and "
-            f"{given[i + 1]} at index {i}, both moved to {moved[i]}; take fewer steps or another grid"
+            f"expected {what} that stay apart when {verb} to {to}, received {given[i]} and {given[i + 1]} at index {i}, "
+            f"both {verb} to {moved[i]}; take fewer steps or another grid"
         )
     return moved
 

@@ -731,7 +731,7 @@ def test_a_stochastic_sampler_is_plain_data(name):
 
 # The page -------------------------------------------------------------------------------------------------------------
 def test_the_table_of_the_page_is_that_of_the_samplers(capsys):
-    page = stochastic_orders.PAGE.read_text(encoding="utf-8").partition(stochastic_orders.MARK)[2]
+    page = stochastic_orders.PAGE.halves[1]
     lines = [[cell.strip() for cell in line.strip("| \n").split("|")] for line in page.strip().split("\n")]
     made = [cells for cells, _ in stochastic_orders.static(diffusion.sampler_names(stochastic=True))]
     assert [line[:6] for line in lines[2:]] == made
