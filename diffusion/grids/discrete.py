@@ -73,8 +73,8 @@ def kept_apart(given: np.ndarray, moved: np.ndarray, what: str, verb: str, to: s
     if same.size:
         i = int(same[0])
         raise ValueError(
-            f"expected {what} that stay apart when {verb} to {to}, received {given[i]} and {given[i + 1]} at index {i}, "
-            f"both {verb} to {moved[i]}; take fewer steps or another grid"
+            f"expected {what} that stay apart when {verb} to {to}, received {given[i]} and {given[i + 1]} at index "
+            f"{i}, both {verb} to {moved[i]}; take fewer steps or another grid"
         )
     return moved
 
