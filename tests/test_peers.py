@@ -81,7 +81,7 @@ def test_runs_are_repeated_in_turn() -> None:
     order: list[str] = []
 
     def recorded(name: str) -> Choice:
-        return Choice(solver(1, name), Point(2, 0.0, "1", 0.0, 10.0), lambda: order.append(name))  # type: ignore[arg-type, func-returns-value]
+        return Choice(solver(1, name), Point(2, 0.0, "1", 0.0, 10.0), lambda: order.append(name))
 
     choices = [recorded("a"), Choice(solver(1, "lost"), None), recorded("b")]
     time_in_turn(choices, rounds=3)

@@ -108,7 +108,7 @@ dynamic_thresholding_ratio, sample_max_value, clip_sample, clip_sample_range
     timesteps of ``timesteps`` themselves.
     """
 
-    _compatibles = [entry.name for entry in KarrasDiffusionSchedulers]  # noqa: RUF012
+    _compatibles = [entry.name for entry in KarrasDiffusionSchedulers]  # noqa: RUF012  # diffusers reads it so
 
     @register_to_config
     def __init__(

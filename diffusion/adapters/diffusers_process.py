@@ -22,7 +22,7 @@ from expint.backend import Array, array_namespace
 __all__ = ["Process", "kind_of_process", "process_of"]
 
 _PREDICTIONS = {"epsilon": "noise", "sample": "data", "v_prediction": "velocity", "flow_prediction": "flow"}
-_REVERSED_FLOW = Prediction(lambda xp, a, s, d: 1, lambda xp, a, s, d: -1)  # noqa: ARG005
+_REVERSED_FLOW = Prediction(lambda xp, a, s, d: 1, lambda xp, a, s, d: -1)  # noqa: ARG005  # the arguments of a Prediction
 _NEGATIVE_EDM = Prediction(
     lambda xp, a, s, d: -s / (d * xp.sqrt(a * d * a * d + s * s)),
     lambda xp, a, s, d: a * d / xp.sqrt(a * d * a * d + s * s),

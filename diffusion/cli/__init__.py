@@ -14,7 +14,7 @@ def main() -> None:
         With the exit code: 0 success, 1 a run that failed, 2 arguments that make no sense.
     """
     try:
-        import click  # noqa: F401
+        import click  # noqa: F401  # asked whether it is there
     except ImportError:
         raise SystemExit('the command line needs click: pip install "expint[cli]"') from None
     from diffusion.cli.commands import commands

@@ -61,7 +61,7 @@ class MatrixFree(IteratedOperator):
         *,
         symmetry: str | None = None,
         interval: tuple[float, float] | None = None,
-        complex: bool = False,  # noqa: A002
+        complex: bool = False,  # noqa: A002  # the word of the field
         action: str = "auto",
         tolerance: float | None = None,
         basis: int = 100,

@@ -27,7 +27,7 @@ class PhiFunctions(torch.autograd.Function):
         return tuple(evaluate(z, p))
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[torch.Tensor, int], output: tuple[torch.Tensor, ...]) -> None:  # noqa: ARG004
+    def setup_context(ctx: Any, inputs: tuple[torch.Tensor, int], output: tuple[torch.Tensor, ...]) -> None:  # noqa: ARG004  # torch calls it so
         """Keep z, from which every derivative is computed anew."""
         z, ctx.p = inputs
         ctx.save_for_backward(z)
@@ -47,7 +47,7 @@ class PhiFunctions(torch.autograd.Function):
         return tuple(tangent * slope for slope in slopes(z, ctx.p))
 
     @staticmethod
-    def vmap(info: Any, in_dims: tuple[int | None, None], z: torch.Tensor, p: int) -> tuple[Any, Any]:  # noqa: ARG004
+    def vmap(info: Any, in_dims: tuple[int | None, None], z: torch.Tensor, p: int) -> tuple[Any, Any]:  # noqa: ARG004  # torch calls it so
         """Evaluate all of a batch at once: the functions act elementwise."""
         return PhiFunctions.apply(z, p), (in_dims[0],) * (p + 1)
 
@@ -68,7 +68,7 @@ class Action(torch.autograd.Function):
     @staticmethod
     def forward(
         apply: Callable[[Vectors], torch.Tensor],
-        pull: Callable[[Vectors], torch.Tensor],  # noqa: ARG004
+        pull: Callable[[Vectors], torch.Tensor],  # noqa: ARG004  # torch calls it so
         keys: tuple[tuple[int, float], ...],
         *vectors: torch.Tensor,
     ) -> torch.Tensor:
@@ -76,7 +76,7 @@ class Action(torch.autograd.Function):
         return apply(dict(zip(keys, vectors)))
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:  # noqa: ARG004
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:  # noqa: ARG004  # torch calls it so
         """Keep what applies."""
         ctx.forth, ctx.back, ctx.keys = inputs[:3]
 

@@ -20,7 +20,7 @@ def riccati() -> SemilinearProblem:
     r"""Return y' = -y + y², y(0) = 1/5, on [0, 0.8]; y(t) = 1/(1 + 4eᵗ)."""
     return SemilinearProblem(
         linear=-1.0,
-        nonlinear=lambda t, y: y**2,  # noqa: ARG005
+        nonlinear=lambda t, y: y**2,  # noqa: ARG005  # N(t, y)
         y0=np.array(0.2),
         t_span=(0.0, 0.8),
         exact=lambda t: np.asarray(1 / (1 + 4 * np.exp(t))),

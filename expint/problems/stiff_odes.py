@@ -131,7 +131,7 @@ def prothero_robinson(rate: float = -1e4, t_end: float = 10.0) -> SemilinearProb
         y0=np.array([1.0]),
         t_span=(0.0, t_end),
         exact=lambda t: np.array([np.cos(t)]),
-        jacobian=lambda t, y: np.array([[rate]]),  # noqa: ARG005
+        jacobian=lambda t, y: np.array([[rate]]),  # noqa: ARG005  # of t and y
         name="Prothero–Robinson",
         equation=r"y' = \lambda (y - \cos t) - \sin t",
         source="Prothero and Robinson (1974), Math. Comput. 28, 145",
@@ -148,7 +148,7 @@ def _problem(
 ) -> SemilinearProblem:
     return SemilinearProblem(
         linear=None,
-        nonlinear=lambda t, y: f(y),  # noqa: ARG005
+        nonlinear=lambda t, y: f(y),  # noqa: ARG005  # of t and y
         y0=y0,
         t_span=(0.0, t_end),
         jacobian=jacobian,

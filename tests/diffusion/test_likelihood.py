@@ -75,7 +75,7 @@ def test_a_hundred_calls_give_the_density_of_a_mixture_to_a_thousandth(key, pred
 def test_the_density_converges_with_the_order_of_the_sampler(name, order):
     """Between moderate noise levels, where steps are in the range of the order, from the exact density there."""
     start, end = (float(NET.schedule.time(-np.log(level))) for level in (5.0, 0.2))
-    at_start = lambda x: NET.network.log_density(x, start)  # noqa: E731
+    at_start = lambda x: NET.network.log_density(x, start)
     sampler = diffusion.sampler(name)
     errors = []
     for n in (40, 80):
@@ -195,7 +195,7 @@ def by_scipy(net, data, rtol=1e-9, atol=1e-9, probes=None):
     def slope(t, flat, probe):
         x = torch.tensor(flat[:size].reshape(1, *shape[1:]), dtype=data.dtype)
         f, g2, sigma = (float(part(t)) for part in (schedule.drift, schedule.diffusion_squared, schedule.sigma))
-        noise = lambda x: net.predict(x, t, "noise")  # noqa: E731
+        noise = lambda x: net.predict(x, t, "noise")
         if probe is None:
             trace = torch.trace(torch.autograd.functional.jacobian(noise, x).reshape(size, size))
             output = noise(x)

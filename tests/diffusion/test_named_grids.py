@@ -260,7 +260,7 @@ def test_names_of_grids_are_asked_for_with_steps() -> None:
         (lambda: grids.beta(5, a=0.0, schedule=TABLE), "expected a > 0, received 0.0"),
         (lambda: grids.beta(5, over="t", schedule=TABLE), "expected over"),
         (lambda: grids.gits(5, "lsun", schedule=TABLE), "expected a network"),
-        (lambda: grids.normal(5, schedule="VP"), "expected schedule"),  # type: ignore[arg-type]
+        (lambda: grids.normal(5, schedule="VP"), "expected schedule"),
     ],
 )
 def test_grids_that_cannot_be_are_refused(build: Any, message: str) -> None:

@@ -104,7 +104,7 @@ def test_the_index_counts_the_table_of_the_denoiser_and_a_given_count_is_heeded(
     np.testing.assert_array_equal(told(short, grid, adapters.with_index), [49, 29, 9])
     np.testing.assert_array_equal(told(short, grid, lambda n: adapters.with_index(n, rounded=True)), [49, 29, 9])
     np.testing.assert_array_equal(told(short, grid, lambda n: adapters.with_index(n, 1000)), [999, 599, 199])
-    both = lambda n: adapters.in_dtype(adapters.with_index(n), torch.float32)  # noqa: E731
+    both = lambda n: adapters.in_dtype(adapters.with_index(n), torch.float32)
     np.testing.assert_array_equal(told(short, grid, both), [49, 29, 9])
     np.testing.assert_allclose(told(diffusion.VP.linear(), [1.0, 0.5, 0.1], adapters.with_index), [999, 499])
 

@@ -123,7 +123,7 @@ def test_gradients_go_through_a_stochastic_run():
 
 def test_a_stochastic_run_has_a_trajectory_and_calls_its_watcher():
     seen = []
-    watch = lambda t, x: seen.append(t)  # noqa: E731
+    watch = lambda t, x: seen.append(t)
     run = diffusion.trajectory(NET, NOISE, sampler="dpmpp-2m-sde", steps=6, rng=7, callback=watch)
     assert seen == run.t.tolist()
     assert run.calls == 6

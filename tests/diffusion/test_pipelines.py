@@ -8,7 +8,7 @@ import diffusion
 
 diffusers = pytest.importorskip("diffusers")
 pytest.importorskip("transformers")
-from diffusion.adapters.diffusers import Scheduler  # noqa: E402
+from diffusion.adapters.diffusers import Scheduler  # noqa: E402  # it needs what is looked for above
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:__array:DeprecationWarning"),  # theirs

@@ -375,7 +375,7 @@ def test_singlestep_on_times_uniform_in_t_spends_its_calls_on_them(gauge, calls)
     fine, ends = np.linspace(VP.t_start, VP.t_end, calls + 1), np.cumsum([0, *orders])
     asked = []
     network = model(VP)
-    eps = lambda x, t: asked.append(float(t)) or network(x, t)  # noqa: E731
+    eps = lambda x, t: asked.append(float(t)) or network(x, t)
     x = start(VP)
     for order, begin, end in zip(orders, ends, ends[1:]):
         step = partial(dpm.dpm_solver_in_time, order=order, gauge=gauge) if order > 1 else literal.ddim

@@ -19,7 +19,7 @@ from diffusion.models.mixture import gaussian_mixture
 from .golden import mixture
 
 diffusers = pytest.importorskip("diffusers")
-from diffusion.adapters.diffusers import Scheduler  # noqa: E402
+from diffusion.adapters.diffusers import Scheduler  # noqa: E402  # it needs what is looked for above
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array:DeprecationWarning")  # theirs
 
@@ -83,7 +83,7 @@ def test_a_pipeline_makes_the_run_of_sample(name, steps):
             warnings.simplefilter("ignore", diffusion.OffScaleWarning)
             expected = diffusion.sample(EPS, NOISE, sampler=name, **grid)
     except ValueError as refused:
-        assert "expected" in str(refused)  # noqa: PT017
+        assert "expected" in str(refused)  # noqa: PT017  # some are refused
         assert steps <= 2
         with pytest.raises(ValueError, match="expected"):
             diffusion.sample(EPS, NOISE, sampler=name, steps=steps)

@@ -12,7 +12,7 @@ from diffusion.models.mixture import gaussian_mixture
 from .golden import mixture
 
 diffusers = pytest.importorskip("diffusers")
-from diffusion.adapters.diffusers import Scheduler  # noqa: E402
+from diffusion.adapters.diffusers import Scheduler  # noqa: E402  # it needs what is looked for above
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array:DeprecationWarning")  # theirs
 MIXTURE = mixture()[:3]

@@ -378,7 +378,7 @@ def test_sa_solver_of_any_strength_is_its_published_formula(tau, corrected):
     x = np.random.default_rng(2).standard_normal((3, 2))
     base = "sa3" if corrected else "dpmpp-3m"
     sampler = diffusion.sampler(base, stochasticity=tau)
-    data = lambda x, t: network.predict(x, float(t), "data")  # noqa: E731
+    data = lambda x, t: network.predict(x, float(t), "data")
     expected = sa_solver(tau, corrected)(data, VP, times, x, noise)
     rng = diffusion.noise.Recorded(noise)
     found = diffusion.trajectory(network, x, sampler=sampler, grid=times, start="state", rng=rng).y
@@ -466,7 +466,7 @@ def literal_moments(name, schedule, times, columns):
     x[1:3] = scale * np.eye(2)
     for n in range(columns * steps):
         noise[n // columns, n % columns, 3 + 2 * n : 5 + 2 * n] = np.eye(2)
-    predict = lambda x, t: network.predict(x, float(t), "data")  # noqa: E731
+    predict = lambda x, t: network.predict(x, float(t), "data")
     run = FORMULAS[name][0](predict, schedule, times, x, noise)
     spread = run[:, 1:] - run[:, :1]
     return run[:, 0], np.einsum("nki,nkj->nij", spread, spread)

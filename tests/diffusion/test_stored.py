@@ -137,7 +137,7 @@ def test_files_of_other_kinds_and_versions_are_refused(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         diffusion.load_sampler(tmp_path / "nothing")
     with pytest.raises(TypeError, match="expected path to be a path"):
-        diffusion.load_sampler(3)  # type: ignore[arg-type]
+        diffusion.load_sampler(3)
 
 
 @pytest.mark.parametrize("name", ["nodes", "c", "D", "times", "schedule.alpha", "schedule.told"])

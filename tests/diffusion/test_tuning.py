@@ -94,7 +94,7 @@ def test_calls_that_tuning_spent_are_those_that_the_network_saw() -> None:
     network = replace(MODEL, network=counted)
     for options in ({}, {"by": "closed-form"}, {"search": "evolution", "what": "grid"}):
         seen = 0
-        tuned = diffusion.tune(network, FEW, steps=3, sampler="dpmpp-2m", teacher=24, iterations=2, **options)  # type: ignore[arg-type]
+        tuned = diffusion.tune(network, FEW, steps=3, sampler="dpmpp-2m", teacher=24, iterations=2, **options)
         assert tuned.report is not None
         assert tuned.report.calls == seen - 2 * len(FEW), options  # two to see that the network is deterministic
 
@@ -168,12 +168,12 @@ def test_a_tuned_sampler_runs_to_the_same_bits_after_saving(tmp_path: Path, five
 def test_a_tuned_grid_has_the_exact_weights_of_its_sampler() -> None:
     tuned = quickly(what="grid", iterations=6)
     assert tuned.plan_on(MODEL.schedule) == diffusion.sampler("dpmpp-2m").plan(MODEL.schedule, tuned.nodes)
-    assert not np.allclose(tuned.nodes, diffusion.sampler("dpmpp-2m").grid(3, MODEL.schedule))  # type: ignore[union-attr]
+    assert not np.allclose(tuned.nodes, diffusion.sampler("dpmpp-2m").grid(3, MODEL.schedule))
 
 
 def test_tuned_rows_keep_the_times() -> None:
     tuned = quickly(what="rows", iterations=12)
-    np.testing.assert_array_equal(tuned.nodes, diffusion.sampler("dpmpp-2m").grid(3, MODEL.schedule))  # type: ignore[union-attr]
+    np.testing.assert_array_equal(tuned.nodes, diffusion.sampler("dpmpp-2m").grid(3, MODEL.schedule))
     assert tuned.report is not None
     assert tuned.report.after < tuned.report.before / 2
 
@@ -208,7 +208,7 @@ def test_a_trajectory_is_followed_at_every_point() -> None:
     def off_path(sampler: FittedSampler) -> float:
         path = diffusion.trajectory(MODEL, UNSEEN, steps=60, dense_output=True)
         run = diffusion.trajectory(MODEL, UNSEEN, sampler=sampler)
-        return float(np.mean([np.median(np.abs(y - path.sol(t))) for t, y in zip(run.t[1:-1], run.y[1:-1])]))  # type: ignore[misc]
+        return float(np.mean([np.median(np.abs(y - path.sol(t))) for t, y in zip(run.t[1:-1], run.y[1:-1])]))
 
     path, end = (quickly(loss=loss, what="rows", iterations=10) for loss in ("trajectory", "endpoint"))
     assert off_path(path) < 0.5 * off_path(end)
@@ -227,7 +227,7 @@ def test_bands_get_weights_of_their_own(by: str) -> None:
     plain, tuned = (diffusion.tune(gaussian, FEW, bands=chosen, **kw) for chosen in (None, bands))
     assert tuned.bands == bands
     assert not np.allclose(tuned.D[..., 0], tuned.D[..., 1])
-    assert tuned.report.after < 0.5 * plain.report.after  # type: ignore[union-attr]
+    assert tuned.report.after < 0.5 * plain.report.after
 
 
 def test_rows_in_closed_form_cost_a_few_runs() -> None:
@@ -242,7 +242,7 @@ def test_the_gradient_through_a_run_is_that_of_differences() -> None:
     network = diffusion.Denoiser(TorchMixture(), "data", schedule)
     lessons = taught(network, starts, [np.arange(24)], 24, to_zero=False)
     sampler = diffusion.sampler("dpmpp-2m")
-    exact = Exact(sampler, schedule, 3, to_zero=False)(sampler.grid(3, schedule))  # type: ignore[arg-type, union-attr]
+    exact = Exact(sampler, schedule, 3, to_zero=False)(sampler.grid(3, schedule))
     assert exact is not None
     later = exact._replace(times=np.append(0.9, exact.times[1:]))
     end = (float(schedule.alpha(schedule.t_end)), float(schedule.sigma(schedule.t_end)))
@@ -302,7 +302,7 @@ def test_dynamic_programming_betters_a_poor_grid_without_further_calls() -> None
 
 def test_the_least_weight_of_ddim_is_that_of_equal_steps_in_lambda() -> None:
     schedule = MODEL.schedule  # Σ_j (e^{Δλ_j} − 1) is least where all Δλ are equal
-    ddim = replace(diffusion.sampler("ddim"), gauge=diffusion.gauge.DATA)  # type: ignore[type-var]
+    ddim = replace(diffusion.sampler("ddim"), gauge=diffusion.gauge.DATA)
     chart = GridChart(schedule, Exact(ddim, schedule, 5, to_zero=False), (schedule.t_start, schedule.t_end), 4)
     found = least_weight(chart, _uniform("t", 5, schedule))
     np.testing.assert_allclose(found, _uniform("lambda", 5, schedule), rtol=0.02)

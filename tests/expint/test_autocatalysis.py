@@ -40,7 +40,7 @@ def explodes(t: float, y: np.ndarray) -> float:
     return float(y[0]) - 100.0
 
 
-explodes.direction = 1  # type: ignore[attr-defined]
+explodes.direction = 1
 
 
 @pytest.mark.parametrize("method", ["rosenbrock-ladder5", "rosenbrock-ladder6"])

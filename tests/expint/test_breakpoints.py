@@ -104,7 +104,7 @@ def test_events_callbacks_and_limits_count_over_all_pieces() -> None:
     def crossing(t: float, y: Any) -> float:
         return y[0].real
 
-    crossing.terminal = 3  # type: ignore[attr-defined]
+    crossing.terminal = 3
     times: list[float] = []
     run = expint.solve_ivp(
         None,
@@ -133,7 +133,7 @@ def test_a_multistep_method_refuses_pieces_shorter_than_its_history() -> None:
 
 
 def test_what_stops_a_run_between_two_pieces_keeps_the_pieces_before() -> None:
-    rest = lambda t, y: -(y**3)  # noqa: E731
+    rest = lambda t, y: -(y**3)
     with pytest.raises(ValueError, match="at least 4 steps for adams4") as raised:
         expint.solve_ivp(rest, (0, 1), np.ones(2), linear=-1.0, method="adams4", step=0.1, breakpoints=[0.8])
     kept = raised.value.solution

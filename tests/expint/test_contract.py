@@ -111,7 +111,7 @@ def test_events_are_found_where_the_solution_crosses(case: Case, fixed: bool, te
     def event(t: float, y: np.ndarray) -> float:
         return float(y[1]) - level
 
-    event.terminal = terminal  # type: ignore[attr-defined]
+    event.terminal = terminal
     run = case.run(**asked(case, fixed), events=event)
     assert run.status == (1 if terminal else 0)
     assert run.t_events is not None

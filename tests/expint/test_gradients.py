@@ -43,13 +43,13 @@ REFUSED: dict[str, Callable[[torch.Tensor], Any]] = {
     "A(t)": lambda q: solve(linear=TimeDependent(lambda t: q * t), step=0.1),
     "L": lambda q: solve(linear=q),
     "interval": lambda q: MatrixFree(lambda v: -v, 2, symmetry="symmetric", interval=(-q, 0)),
-    "sol(t)": lambda q: solve(dense_output=True, **FIXED).sol(q),  # type: ignore[misc]
-    "sol of several": lambda q: solve(dense_output=True, **FIXED).sol(torch.stack([q, q])),  # type: ignore[misc]
-    "t0": lambda q: expint.begin(react, q, START, linear=-1.0),  # type: ignore[arg-type]
+    "sol(t)": lambda q: solve(dense_output=True, **FIXED).sol(q),
+    "sol of several": lambda q: solve(dense_output=True, **FIXED).sol(torch.stack([q, q])),
+    "t0": lambda q: expint.begin(react, q, START, linear=-1.0),
     "breakpoints": lambda q: solve(breakpoints=[q]),
     "t_eval between breakpoints": lambda q: solve(breakpoints=[0.5], t_eval=[q, 1.0]),
     "t_span with breakpoints": lambda q: solve(breakpoints=[0.05], t_span=(0, q)),
-    "h": lambda q: expint.step(expint.begin(react, 0, START, linear=-1.0), q),  # type: ignore[arg-type]
+    "h": lambda q: expint.step(expint.begin(react, 0, START, linear=-1.0), q),
     "grid of a splitting": lambda q: expint.run_splitting(
         expint.method("strang"), -1.0, lambda t, tau, y: y, START, [0, q]
     ),
@@ -85,7 +85,7 @@ CARRIED: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
             expint.method("strang"), -1.0, lambda t, tau, y: y * torch.exp(q * tau), START, [0, 0.5]
         ).y_end
     ),
-    "between steps": lambda q: solve(y0=START * (1 + q), dense_output=True, **FIXED).sol(0.234),  # type: ignore[misc]
+    "between steps": lambda q: solve(y0=START * (1 + q), dense_output=True, **FIXED).sol(0.234),
 }
 
 
@@ -96,9 +96,9 @@ def crossing(terminal: bool, level: Callable[[torch.Tensor, float], Any]) -> Cal
         def event(t: float, y: torch.Tensor) -> torch.Tensor:
             return y[0] - level(q, t)
 
-        event.terminal = terminal  # type: ignore[attr-defined]
+        event.terminal = terminal
         run = solve(y0=START * (1 + q), method="krogstad4", step=0.02, events=event)
-        return run.y_end if terminal else run.y_events[0][0, ...]  # type: ignore[index]
+        return run.y_end if terminal else run.y_events[0][0, ...]
 
     return state
 
@@ -106,9 +106,9 @@ def crossing(terminal: bool, level: Callable[[torch.Tensor, float], Any]) -> Cal
 for end in (False, True):
     CARRIED[f"event, terminal {end}"] = crossing(end, lambda q, t: 0.7)
     CARRIED[f"event with a level of its own, terminal {end}"] = crossing(end, lambda q, t: 0.6 + q + 0.2 * t)
-CARRIED["event of the time"] = lambda q: solve(  # type: ignore[index]
-    y0=START * (1 + q), events=lambda t, y: t - 0.5, **FIXED
-).y_events[0][0, ...]
+CARRIED["event of the time"] = lambda q: solve(y0=START * (1 + q), events=lambda t, y: t - 0.5, **FIXED).y_events[0][
+    0, ...
+]
 
 
 @pytest.mark.parametrize("name", CARRIED)

@@ -333,9 +333,9 @@ def test_a_solution_without_states_says_why_it_has_no_last_one() -> None:
     def early(t: float, y: np.ndarray) -> float:
         return t - 0.15
 
-    early.terminal = True  # type: ignore[attr-defined]
+    early.terminal = True
     solution = expint.solve_ivp(lambda t, y: y, (0, 1), Y0, linear=LINEAR, step=0.1, t_eval=[1.0], events=early)
     assert solution.y.shape == (0, 3)
     assert "nothing" in repr(solution)
     with pytest.raises(ValueError, match=r"expected a solution with at least one state.*terminal event"):
-        solution.y_end  # noqa: B018
+        solution.y_end  # noqa: B018  # the property raises

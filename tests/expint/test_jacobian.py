@@ -243,13 +243,13 @@ def test_jacobians_of_the_wrong_kind_are_refused() -> None:
     with pytest.raises(TypeError, match="expected jac to be a function"):
         end("differences")
     with pytest.raises(TypeError, match=r"expected the product to be a function \(t, y, v\)"):
-        Product(3.0)  # type: ignore[arg-type]
+        Product(3.0)
     with pytest.raises(TypeError, match="expected the Jacobian to be a function"):
         Given("matrix")
     with pytest.raises(ValueError, match="expected form to be one of"):
-        Differences(form="banded")  # type: ignore[arg-type]
+        Differences(form="banded")
     with pytest.raises(ValueError, match="expected in_time to be"):
-        Differences(in_time="never")  # type: ignore[arg-type]
+        Differences(in_time="never")
     with pytest.raises(TypeError, match="expected a real Jacobian of shape"):
         end(lambda t, y: 1j * np.eye(3))
     with pytest.raises(TypeError, match="expected J v of dtype float64"):

@@ -279,7 +279,7 @@ def test_events_times_asked_for_and_callbacks_work_as_for_other_methods() -> Non
     def hits(t: float, y: np.ndarray) -> float:
         return float(y[1] - exact(0.8)[1])
 
-    hits.terminal = True  # type: ignore[attr-defined]
+    hits.terminal = True
     seen: list[float] = []
     solution = run(rtol=1e-7, events=hits, t_eval=[0.4, 0.7, 1.1], callback=lambda t, y: seen.append(t))
     assert solution.status == Status.TERMINATED
@@ -354,7 +354,7 @@ def test_a_jacobian_that_raises_is_a_failure_with_the_states_reached_so_far() ->
     for options in ({"step": 0.1}, {"rtol": 1e-6}):
         with pytest.raises(RuntimeError, match="no derivative here") as raised:
             run(jac=failing, **options)
-        solution = raised.value.solution  # type: ignore[attr-defined]
+        solution = raised.value.solution
         assert solution.status == Status.RAISED
         assert solution.t[-1] > 0.69
         assert solution.stats.jacobian_evaluations > 1

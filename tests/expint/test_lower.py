@@ -198,7 +198,7 @@ def test_a_plan_holds_numbers_only() -> None:
 @pytest.mark.parametrize("name", ["hochbruck-ostermann4", "krogstad4", "etd34"])
 def test_each_argument_of_a_step_is_evaluated_once_for_all_rows(name: str) -> None:
     class Counting(Diagonal):
-        arguments: list[float] = []  # noqa: RUF012
+        arguments: list[float] = []  # noqa: RUF012  # shared on purpose
 
         def phi(self, p: int, scale: float) -> object:
             self.arguments.append(scale)

@@ -179,7 +179,7 @@ def test_a_row_applied_once_is_the_row_combined(make: object, kind: str) -> None
 
     rng = np.random.default_rng(3)
     matrix, numbers = rng.standard_normal((4, 4)), rng.standard_normal((4, 4))
-    operator = make(sparse.csr_array(matrix) if make is Sparse else matrix)  # type: ignore[operator]
+    operator = make(sparse.csr_array(matrix) if make is Sparse else matrix)
     columns = Columns(({(0, 1): 1}, {(1, 1): 2, (2, 0.5): -1}, {}, {(3, 1): 1.5}))
     vectors = {
         "real": list(numbers),

@@ -353,7 +353,7 @@ def test_a_step_whose_action_fails_is_rejected_and_tried_again() -> None:
             return sometimes
 
     options = {"method": "etd34", "rtol": 1e-6}
-    rate = lambda t, y: np.cos(t) - 0.1 * y  # noqa: E731
+    rate = lambda t, y: np.cos(t) - 0.1 * y
     good = expint.solve_ivp(rate, (0, 5), STATE, linear=Sparse(-FOUR), **options)
     bad = expint.solve_ivp(rate, (0, 5), STATE, linear=Moody(-FOUR), **options)
     assert failures == 1

@@ -116,7 +116,7 @@ class Scripted:
     def attempt(self, memory: Any, slope: Any, t: float, end: float, h: float, order: int) -> Trial:
         error, y = next(self.coming, 1e-4), np.array([end])
         assert end - t == pytest.approx(h, abs=1e-12)
-        estimate = lambda k: np.array([error]) if k == order else None  # noqa: E731
+        estimate = lambda k: np.array([error]) if k == order else None
         return Trial(y, order, estimate, lambda: None, lambda found: (y, None))
 
 

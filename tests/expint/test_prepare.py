@@ -49,7 +49,7 @@ def test_a_matrix_is_prepared_for_each_use_as_it_costs_least() -> None:
 def test_a_row_reads_its_table_and_does_not_fill_it() -> None:
     for name, (operator, shape) in forms_of_sum(A, B).items():
         needed = operator.needs(Columns(SUMS))
-        values = {c: np.stack(operator.phi(k, 0.3 * c)) for c, k in needed.items()}  # type: ignore[attr-defined]
+        values = {c: np.stack(operator.phi(k, 0.3 * c)) for c, k in needed.items()}
         table: Any = SimpleNamespace(step=0.3, values=values.__getitem__)
         columns = [RNG.standard_normal(shape) for _ in SUMS]
         found = operator.combine(operator.row(Columns(SUMS), [1.0] * 3, table, columns[0]), columns)

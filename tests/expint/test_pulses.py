@@ -147,7 +147,7 @@ def test_watchful_states_never_have_longer_steps_and_short_ones_stay(gap: float)
     for policy in (steps, orders):
         for first in (10.0, at_rest, 1e-3):
             before = policy.begin(first, lambda **_: math.nan)
-            after = policy.watchful(before)  # type: ignore[arg-type]
+            after = policy.watchful(before)
             assert after.h <= at_rest
             assert after.rung <= max(at_rest, before.rung)
             assert before.h > at_rest or after == before

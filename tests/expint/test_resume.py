@@ -236,4 +236,4 @@ def test_a_disk_that_is_full_loses_neither_the_states_nor_the_checkpoint_before(
     with pytest.raises(OSError, match="No space") as caught:
         expint.resume(path, Force())
     assert path.read_bytes() == before
-    assert len(caught.value.solution.t) > 5  # type: ignore[attr-defined]
+    assert len(caught.value.solution.t) > 5

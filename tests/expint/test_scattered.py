@@ -61,7 +61,7 @@ def test_slopes_given_divided_by_factors_make_the_same_run(name: str) -> None:
     factors = [1.5 + np.sin(7 * i) for i in range(plan.evaluations)]
     for loop in (over_plan, scattered_states):
         coming = iter(factors)
-        found, _ = run(loop, plan.with_slopes(factors), slope=lambda t, y: nonlinear(t, y) / next(coming))  # noqa: B023
+        found, _ = run(loop, plan.with_slopes(factors), slope=lambda t, y: nonlinear(t, y) / next(coming))  # noqa: B023  # called within the turn
         torch.testing.assert_close(found[-1].y, expected[-1].y, rtol=1e-13, atol=0)
 
 

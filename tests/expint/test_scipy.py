@@ -68,7 +68,7 @@ def test_events_of_scipy_are_located() -> None:
     def half(t: float, y: np.ndarray) -> float:
         return y[1] - 0.1
 
-    half.terminal = True  # type: ignore[attr-defined]
+    half.terminal = True
     ours = solve(ETD34, events=half)
     theirs = scipy.integrate.solve_ivp(right_hand_side, (0, 2), Y0, method="Radau", rtol=1e-10, atol=1e-12, events=half)
     assert ours.status == 1
@@ -240,7 +240,7 @@ def test_a_run_without_end_is_ended_by_an_event(method: type, direction: float) 
     def low(t: float, y: np.ndarray) -> float:
         return y[0] - 0.002
 
-    low.terminal = True  # type: ignore[attr-defined]
+    low.terminal = True
     run = scipy.integrate.solve_ivp(
         lambda t, y: -direction * y**2,
         (0, direction * np.inf),
@@ -305,7 +305,7 @@ def test_a_sparsity_pattern_serves_complex_states(conjugated: float) -> None:
 
     def ring(t: float, y: np.ndarray) -> np.ndarray:
         nonlinear = 0.1j * y * y + conjugated * np.abs(y) ** 2
-        return 5j * (np.roll(y, 1) - 2 * y + np.roll(y, -1)) + nonlinear  # type: ignore[no-any-return]
+        return 5j * (np.roll(y, 1) - 2 * y + np.roll(y, -1)) + nonlinear
 
     y0 = np.exp(1j * np.arange(n)) / 2
     tolerances = {"rtol": 1e-6, "atol": 1e-8}

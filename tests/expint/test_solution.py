@@ -47,7 +47,7 @@ def test_a_solution_without_states_has_no_last_one_and_says_why() -> None:
     empty = solution(Status.NON_FINITE, times=0)
     assert "nothing" in repr(empty)
     with pytest.raises(ValueError, match=r"at least one state, received one without: The state became non-finite"):
-        empty.y_end  # noqa: B018
+        empty.y_end  # noqa: B018  # the property raises
 
 
 def test_the_names_of_scipy_are_answered() -> None:

@@ -118,7 +118,7 @@ def marked(t, v):
     return marked.factor * v
 
 
-marked.factor = 2.0  # type: ignore[attr-defined]
+marked.factor = 2.0
 
 
 def even(n):
@@ -196,7 +196,7 @@ MODULES: dict[str, tuple[Callable[..., Any], Any, str, Any]] = {
     "an attribute in a comprehension": (lambda t, v: [USER.scale * w for w in v], USER, "scale", 3.0),
     "an attribute of a module inside": (lambda t, v: USER.deep.scale * v, USER.deep, "scale", 3.0),
     "a function": (lambda t, v: USER.helper(v), USER, "helper", lambda v: 3 * v),
-    "by getattr": (lambda t, v: getattr(USER, "scale") * v, USER, "scale", 3.0),  # noqa: B009
+    "by getattr": (lambda t, v: getattr(USER, "scale") * v, USER, "scale", 3.0),  # noqa: B009  # getattr is what is tested
     "by a local name": (lambda t, v: [m.scale * v for m in (USER,)], USER, "scale", 3.0),
     "a closure": (functools.partial(lambda m, t, v: m.scale * v, USER), USER, "scale", 3.0),
     "a constant of a library": (lambda t, v: np.pi * v, np, "pi", 3.0),

@@ -36,7 +36,7 @@ def force(t, y):
 @lru_cache(maxsize=1)
 def exact():
     """The flow by another code, at a tolerance near rounding."""
-    f = lambda t, y: SYMBOL * y + force(t, y)  # noqa: E731
+    f = lambda t, y: SYMBOL * y + force(t, y)
     return solve_ivp(f, (0, 1), START, method="DOP853", rtol=1e-13, atol=1e-15, dense_output=True, max_step=0.01).sol
 
 

@@ -128,7 +128,7 @@ def test_a_terminal_event_ends_the_times_that_are_answered() -> None:
     def half(t, y):
         return y[0] - 0.5
 
-    half.terminal = True  # type: ignore[attr-defined]
+    half.terminal = True
     times = np.linspace(0, 2, 201)
     found = expint.solve_ivp(lambda t, y: 0 * y, (0, 2), [1.0], linear=-1.0, events=half, rtol=1e-8, t_eval=times)
     assert found.t.tolist() == times[times <= math.log(2)].tolist()
@@ -143,7 +143,7 @@ def test_a_run_that_is_interrupted_keeps_the_states_at_the_times_that_it_has_pas
 
     with pytest.raises(KeyboardInterrupt) as caught:
         expint.solve_ivp(breaking, (0, 2), exact(0.0), linear=RATES, rtol=1e-5, atol=1e-5, t_eval=MANY)
-    kept = caught.value.solution  # type: ignore[attr-defined]
+    kept = caught.value.solution
     assert 500 < len(kept.t) < 602
     assert spread(kept) < 1e-4
 

@@ -81,8 +81,8 @@ class TabulatedGauge:
             return self.statistics.at(np.log(alpha) - np.log(sigma))[0]
 
         return Prediction(
-            lambda xp, alpha, sigma, d: -linear(alpha, sigma),  # noqa: ARG005
-            lambda xp, alpha, sigma, d: (1.0 - linear(alpha, sigma)) * (sigma / alpha),  # noqa: ARG005
+            lambda xp, alpha, sigma, d: -linear(alpha, sigma),  # noqa: ARG005  # the arguments of a Prediction
+            lambda xp, alpha, sigma, d: (1.0 - linear(alpha, sigma)) * (sigma / alpha),  # noqa: ARG005  # the arguments of a Prediction
         )
 
     def data(self, schedule: NoiseSchedule, t: float, x: Array, slope: Array) -> Array:
