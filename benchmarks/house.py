@@ -207,7 +207,7 @@ def _is_made_up(row: ast.AST) -> bool:
     if isinstance(row, ast.BinOp) and isinstance(row.op, ast.Add):
         return isinstance(row.left, ast.Tuple | ast.List)
     several = isinstance(row, ast.Tuple | ast.List) and len(row.elts) > 1
-    return several and any(isinstance(entry, ast.Starred) for entry in row.elts)  # type: ignore[attr-defined]
+    return several and any(isinstance(entry, ast.Starred) for entry in row.elts)  # type: ignore[attr-defined]  # rows have entries
 
 
 def loops_over_steps(path: Path) -> dict[str, int]:

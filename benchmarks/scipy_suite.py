@@ -138,7 +138,7 @@ def _substituted(ours: type[scipy.integrate.OdeSolver], aside: Sequence[str] | N
 def _plain(ours: Any, aside: Sequence[str] | None) -> Any:
     """Return our class, with L = 0 where it asks for L, and with counts set aside."""
 
-    class Plain(ours):  # type: ignore[misc]
+    class Plain(ours):  # type: ignore[misc]  # a class chosen at run time
         def __init__(self, *args: Any, **options: Any) -> None:
             needed = {} if issubclass(ours, expint.scipy.LinearisedSolver) else {"linear": 0.0}
             super().__init__(*args, **needed, **options)
@@ -168,7 +168,7 @@ class _AsItShould(int):
         del other
         return True
 
-    __lt__ = __gt__ = __le__ = __ge__ = __eq__ = _true  # type: ignore[assignment]
+    __lt__ = __gt__ = __le__ = __ge__ = __eq__ = _true  # type: ignore[assignment]  # equal to all on purpose
     __hash__ = int.__hash__
 
 

@@ -141,7 +141,7 @@ def _hand_made(net: diffusion.Denoiser, calls: int, names: Sequence[str]) -> Ite
     """Yield named samplers on hand-made grids, those whose runs have no more than so many calls."""
     schedule = net.schedule
     for name in names:
-        steps = calls // max(diffusion.sampler(name).method.stages, 1)  # type: ignore[union-attr]
+        steps = calls // max(diffusion.sampler(name).method.stages, 1)  # type: ignore[union-attr]  # named samplers of this table have methods
         for clock, exponent in GRIDS:
             try:
                 grid = diffusion.grids.power(steps, exponent, clock, schedule=schedule)

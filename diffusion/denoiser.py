@@ -201,7 +201,7 @@ class Denoiser:
         of_state, of_output = _conversion(self.schedule, self.predicts, kind, t)
         output = self(x, t)
         if self.schedule.centred is not self.schedule:  # x₀ and ε make up what is left of x without the mean
-            x = x - self.schedule.offset(t, x)  # type: ignore[attr-defined]
+            x = x - self.schedule.offset(t, x)  # type: ignore[attr-defined]  # schedules with a mean have it
         return _COMBINE((of_output, of_state or None), (output, x))
 
 
@@ -249,4 +249,4 @@ def like_input(output: Array, x: Array, what: str = "the network") -> Array:
 def _describe(output: object) -> str:
     if not is_array(output):
         return type(output).__name__
-    return f"shape {tuple(output.shape)} and dtype {output.dtype}"  # type: ignore[attr-defined]
+    return f"shape {tuple(output.shape)} and dtype {output.dtype}"  # type: ignore[attr-defined]  # arrays have both

@@ -228,7 +228,7 @@ def diagnosed(
         again = over_plan(plan, checked, x, earlier=earlier, noise=noise)
         run_states(again, x, len(plan.steps) - 1, name=run.method)
     except _NonFiniteOutput as found:
-        before: expint.Solution = found.solution  # type: ignore[attr-defined]
+        before: expint.Solution = found.solution  # type: ignore[attr-defined]  # set by the run that failed
         return replace(before, status=run.status, message=str(found))
     return run
 

@@ -34,7 +34,7 @@ def lent(y: Array) -> Array:
     """
     if type(y) is np.ndarray:
         view = y.view()  # of the attribute, of a keyword and of this the last is fastest: evaluations are many
-        view.setflags(False)  # type: ignore[call-arg]
+        view.setflags(False)  # type: ignore[call-arg]  # NumPy takes it by position
         return view
     return y if isinstance(y, np.generic) else copied(y)
 
@@ -71,7 +71,7 @@ def asking(
         nonlocal known
         if type(y) is np.ndarray:
             seen = y.view()
-            seen.setflags(False)  # type: ignore[call-arg]
+            seen.setflags(False)  # type: ignore[call-arg]  # NumPy takes it by position
         else:
             seen = lent(y)
         try:

@@ -25,7 +25,7 @@ class _Forwarding:
     def find_spec(self, fullname: str, path: Any = None, target: ModuleType | None = None) -> ModuleSpec | None:
         """Return a spec for an old path, None for any other."""
         del path, target
-        return ModuleSpec(fullname, self) if fullname in self.moved else None  # type: ignore[arg-type]
+        return ModuleSpec(fullname, self) if fullname in self.moved else None  # type: ignore[arg-type]  # a loader by its two methods
 
     def create_module(self, spec: ModuleSpec) -> None:
         """Return None: the module is made as others are."""

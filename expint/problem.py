@@ -70,7 +70,7 @@ class SemilinearProblem:
         """Return how to make a copy: the functions come from the maker of the problem, all else is copied."""
         made = vars(self).get("_made_by")
         if made is None:
-            return copyreg.__newobj__, (type(self),), dict(vars(self))  # type: ignore[attr-defined]
+            return copyreg.__newobj__, (type(self),), dict(vars(self))  # type: ignore[attr-defined]  # what copyreg is for
         return _remade, made, {name: value for name, value in vars(self).items() if name not in _FUNCTIONS}
 
     def __setstate__(self, state: dict[str, Any]) -> None:

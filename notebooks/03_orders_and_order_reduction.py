@@ -94,7 +94,7 @@ ax = expint.plot.curves(series, orders=[4], ylabel="largest error", title="Refin
 for line in ax.get_lines():
     line.set_linestyle("-" if line.get_label().startswith("HO") else "--")
 finest, coarsest = (series[f"Lawson 4, n = {n}"][1] for n in (grids[-1], grids[0]))
-slope_of = lambda errors: -np.diff(np.log(errors))[-1] / np.log(2)  # noqa: E731
+slope_of = lambda errors: -np.diff(np.log(errors))[-1] / np.log(2)
 for n, errors in ((grids[0], coarsest), (grids[-1], finest)):
     print(f"Lawson's slope at the smallest steps, n = {n}: {slope_of(errors):.2f}")
 assert slope_of(coarsest) > 3.5

@@ -127,7 +127,7 @@ times = diffusion.grids.power(10, 2, "t", schedule=schedule)
 plan = diffusion.sampler("deis-tab3").plan(schedule, times)
 end, now, history = times[-1], times[-2], times[[-2, -3, -4, -5]]
 nodes, weights = np.polynomial.legendre.leggauss(64)
-rho = lambda t: schedule.sigma(t) / schedule.alpha(t)  # noqa: E731
+rho = lambda t: schedule.sigma(t) / schedule.alpha(t)
 log_rho = np.log(rho(now)) + (np.log(rho(end)) - np.log(rho(now))) * (nodes + 1) / 2
 tau = schedule.time(-log_rho)
 measure = weights / 2 * (np.log(rho(end)) - np.log(rho(now))) * np.exp(log_rho)

@@ -95,7 +95,7 @@ assert np.mean(losses[-50:]) < 0.7 * np.mean(losses[:50])
 mine = diffusion.Denoiser(network, predicts="noise", schedule=schedule)
 noise = torch.randn(400 if quick else 2000, 2, generator=generator)
 truth, _ = moons(2000)
-nearest = lambda x: float(torch.cdist(x, truth).min(dim=1).values.median())  # noqa: E731
+nearest = lambda x: float(torch.cdist(x, truth).min(dim=1).values.median())
 
 fig, axes = plt.subplots(1, 4, figsize=(12, 3.2), layout="constrained", sharex=True, sharey=True)
 axes[0].plot(*truth.T, ".", markersize=1.5, color="0.5")

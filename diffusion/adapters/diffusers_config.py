@@ -151,7 +151,7 @@ def defaults(origin: type | None) -> dict[str, Any]:
     """Return the arguments of a class that have a default, and their defaults."""
     if origin is None:
         return {}
-    parameters = inspect.signature(origin.__init__).parameters.values()  # type: ignore[misc]
+    parameters = inspect.signature(origin.__init__).parameters.values()  # type: ignore[misc]  # read, not called
     return {p.name: p.default for p in parameters if p.default is not inspect.Parameter.empty}
 
 

@@ -292,7 +292,7 @@ class DPM_Solver:
         process = self.noise_schedule.process
         begin = self.noise_schedule.T if t_start is None else number("t_start", t_start, above=0.0)
         end = 1.0 / self.noise_schedule.total_N if t_end is None else number("t_end", t_end, above=0.0)
-        ranged: Any = replace(process, t_start=begin, t_end=end)  # type: ignore[type-var]
+        ranged: Any = replace(process, t_start=begin, t_end=end)  # type: ignore[type-var]  # processes are dataclasses
         order, steps = integer("order", order, most=3), integer("steps", steps)
         clock, power = _clock(skip_type)
         if sampler is not None:

@@ -130,7 +130,7 @@ def shifted(
     if (shift is None) == (mu is None):
         received = "neither" if shift is None else "both"
         raise ValueError(f"expected either shift= or mu= (its logarithm), received {received}")
-    m = exp(mu) if shift is None else shift  # type: ignore[arg-type]
+    m = exp(mu) if shift is None else shift  # type: ignore[arg-type]  # one of both is given
     t = np.arange(steps, 0, -1) / steps
     levels = m * t / (1.0 + (m - 1.0) * t)
     if terminal is not None and steps > 1:

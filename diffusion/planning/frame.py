@@ -78,7 +78,7 @@ class Frame:
         except BaseException as error:
             reached = getattr(error, "solution", None)
             if self.process is not None and isinstance(reached, expint.Solution):
-                error.solution = self.out(reached)  # type: ignore[attr-defined]
+                error.solution = self.out(reached)  # type: ignore[attr-defined]  # set by the run that failed
             raise
 
     def out(self, run: expint.Solution) -> expint.Solution:

@@ -195,7 +195,7 @@ class Interpolant:
         """Return a, c and γ at the times ``t``, numbers or an array of them, in double precision."""
         at = real_values("t", t)
         with np.errstate(all="ignore"):
-            return tuple(_real(f(at.astype(complex)), at) for f in self._functions)  # type: ignore[return-value]
+            return tuple(_real(f(at.astype(complex)), at) for f in self._functions)  # type: ignore[return-value]  # three functions
 
     def combination(self, outputs: str | Sequence[str], target: str, t: float) -> Combination:
         """Return how the ``target`` kind follows from x and ``outputs`` of some kinds at the time ``t``.

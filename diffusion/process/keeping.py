@@ -33,8 +33,8 @@ def is_value(thing: Any) -> bool:
         return (kind is tuple or _is_ours(kind)) and all(map(is_value, thing))
     if kind is FunctionType or isinstance(thing, type):
         return _is_ours(thing)
-    frozen = is_dataclass(kind) and kind.__dataclass_params__.frozen  # type: ignore[attr-defined]
-    return frozen and _is_ours(kind) and all(is_value(getattr(thing, name)) for name in _parts(kind))  # type: ignore[arg-type]
+    frozen = is_dataclass(kind) and kind.__dataclass_params__.frozen  # type: ignore[attr-defined]  # of every dataclass
+    return frozen and _is_ours(kind) and all(is_value(getattr(thing, name)) for name in _parts(kind))  # type: ignore[arg-type]  # a dataclass here
 
 
 @cache
@@ -55,8 +55,8 @@ def kept_of_values(maxsize: int) -> Callable[[Function], Function]:
         def call(*args: Any) -> Any:
             return (kept if all(map(is_value, args)) else make)(*args)
 
-        call.cache_clear = kept.cache_clear  # type: ignore[attr-defined]
-        return call  # type: ignore[return-value]
+        call.cache_clear = kept.cache_clear  # type: ignore[attr-defined]  # as lru_cache has it
+        return call  # type: ignore[return-value]  # the same signature
 
     return decorate
 

@@ -229,9 +229,9 @@ def _joined(pieces: Sequence[Solution], asked: np.ndarray | None) -> Solution:
     stats = Stats(**{f.name: sum(getattr(piece.stats, f.name) for piece in pieces) for f in fields(Stats)})
     if last.t_events is not None:
         count = range(len(last.t_events))
-        merged["t_events"] = [np.concatenate([piece.t_events[i] for piece in pieces]) for i in count]  # type: ignore[index]
+        merged["t_events"] = [np.concatenate([piece.t_events[i] for piece in pieces]) for i in count]  # type: ignore[index]  # all pieces have events
         concat = array_namespace(last.y).concat
-        merged["y_events"] = [concat([piece.y_events[i] for piece in pieces]) for i in count]  # type: ignore[index]
+        merged["y_events"] = [concat([piece.y_events[i] for piece in pieces]) for i in count]  # type: ignore[index]  # all pieces have events
     outputs = [piece.sol for piece in pieces if piece.sol is not None]
     if outputs:
         merged["sol"] = PiecewiseOutput(outputs)

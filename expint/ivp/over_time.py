@@ -139,7 +139,7 @@ class _Added:
         return self.own(t, y) + self.given(t, y)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _added, (self.own.made_of, self.given.made_of)  # type: ignore[attr-defined]
+        return _added, (self.own.made_of, self.given.made_of)  # type: ignore[attr-defined]  # as `asking` marks them
 
 
 def _added(own: tuple[Any, ...], given: tuple[Any, ...]) -> _Added:

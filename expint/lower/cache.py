@@ -82,7 +82,7 @@ class StepCache:
         alike = getattr(method, "steps_alike", False)
         self._always = method.recipe(_context(0.0, 1.0, self.START)) if alike else None
         shared = isinstance(operator, StoredOperator) and not alone
-        self._evaluate = operator.evaluator() if shared else None  # type: ignore[attr-defined]
+        self._evaluate = operator.evaluator() if shared else None  # type: ignore[attr-defined]  # stored ones evaluate
         self._tables: OrderedDict[float, PhiTables] = OrderedDict()
         self._steps: OrderedDict[Any, tuple[Any, LoweredStep]] = OrderedDict()
 

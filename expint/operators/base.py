@@ -162,7 +162,7 @@ class Operator(ABC):
         """Return the difference of operators, or of one and a number."""
         if not isinstance(other, Operator | Number) or isinstance(other, bool):
             return NotImplemented
-        return self + -other  # type: ignore[operator]
+        return self + -other  # type: ignore[operator]  # operators and numbers negate
 
     def __rsub__(self, other: Any) -> Operator:
         """Return a number minus the operator."""

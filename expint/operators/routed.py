@@ -25,7 +25,7 @@ class Routed(Operator):
 
     def phi(self, p: int, scale: float) -> Sequence[Any]:
         """Return the φ-functions of the route, if that stores them."""
-        return self.route.phi(p, scale)  # type: ignore[attr-defined]
+        return self.route.phi(p, scale)  # type: ignore[attr-defined]  # asked of stored ones only
 
     def needs(self, columns: Columns) -> Mapping[float, int]:
         """Return what ``row`` reads of its table."""

@@ -254,7 +254,7 @@ def _record(
         return finish(Status.ACTION_FAILED, f"after t = {last.t:.6g}: {failure}")
     except BaseException as error:  # an interrupt, too: nothing reached is lost
         where = "at the start" if math.isnan(last.t) else f"after t = {last.t:.6g}"
-        error.solution = finish(Status.RAISED, f"{type(error).__name__} raised {where}: {error}".rstrip(": "))  # type: ignore[attr-defined]
+        error.solution = finish(Status.RAISED, f"{type(error).__name__} raised {where}: {error}".rstrip(": "))  # type: ignore[attr-defined]  # read by callers of a failed run
         error.add_note(f"raised {where}; the states reached so far are in the attribute 'solution' of this exception")
         raise
     return finish(Status.SUCCESS, Status.SUCCESS.sentence)

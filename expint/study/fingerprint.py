@@ -42,7 +42,7 @@ _REDUCED = (
     datetime.date,
     datetime.time,
     datetime.timedelta,
-    type(collections.namedtuple("_One", "x").x),  # type: ignore[attr-defined]
+    type(collections.namedtuple("_One", "x").x),  # type: ignore[attr-defined]  # a descriptor without a name
 )
 """Types without attributes whose own account of themselves is complete."""
 

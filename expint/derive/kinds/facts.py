@@ -29,7 +29,7 @@ class Proved:
         """The orders by the exact order conditions, for uniform steps, with the violated conditions written out."""
         from expint.derive.orders.conditions import check_orders
 
-        return check_orders(self)  # type: ignore[arg-type]
+        return check_orders(self)  # type: ignore[arg-type]  # methods have these facts
 
 
 class ProvedInWords(ABC):

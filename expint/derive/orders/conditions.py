@@ -80,7 +80,7 @@ def check_orders(
         return _report("scheme", method, max_order, _ANY_L)
     schemes = schemes_of(method, history)
     if schemes is None:
-        own: OrderReport = method.orders  # type: ignore[attr-defined]
+        own: OrderReport = method.orders  # type: ignore[attr-defined]  # those without schemes know them
         return own
     rules, known = _rules(method), schemes.certified
     embedded = None
