@@ -1,11 +1,12 @@
 """What a step on a short state costs: microseconds of processor time, beside another checkout of the library.
 
-    python -m benchmarks.step_speed [OTHER] [--only NAME …] [--repeats N] [--quick]
+    python -m benchmarks.step_speed [OTHER] [--only NAME …] [--repeats N] [--calls] [--quick]
 
 Every checkout is a process of its own that does nothing but run, one run at a time; they take turns, and of each the
 shortest counts, so that what else the machine does meanwhile hardly shows. A step is an attempt, accepted or rejected;
 evaluations of N, which are cheap here, are counted in. ``OTHER`` is the root of another checkout, compared as this one
-over the other: below 1 this one is faster.
+over the other: below 1 this one is faster. With ``--calls`` function calls are counted in place of microseconds, those
+into C included, a step and before the first: figures that no other process disturbs.
 """
 
 # ruff: noqa: ARG001, ARG005  (right-hand sides and networks take t, whether they look at it or not)
@@ -44,6 +45,32 @@ def worker(only: Sequence[str], span: float) -> None:
         print((time.process_time() - start) / steps, flush=True)
 
 
+def counted(only: Sequence[str], span: float) -> None:
+    """Print the calls a step of each run, and those before the first step, by a run and one of twice its steps."""
+    runs, longer = all_runs(span), all_runs(2.0 * span)
+    for name in only:
+        (steps, calls), (more, further) = (_calls(own[name]) for own in (runs, longer))
+        each = (further - calls) / (more - steps) if more > steps else calls / steps
+        print(each, calls - each * steps, flush=True)
+
+
+def _calls(run: Run) -> tuple[float, int]:
+    """Return the steps of a run and the function calls that it made, once all that is kept has been made."""
+    seen = 0
+
+    def enter(frame: Any, event: str, argument: Any) -> None:
+        nonlocal seen
+        seen += event in ("call", "c_call")
+
+    run()
+    sys.setprofile(enter)
+    try:
+        steps = run()
+    finally:
+        sys.setprofile(None)
+    return steps, seen
+
+
 def all_runs(span: float) -> dict[str, Run]:
     """Return the runs by name."""
     import numpy as np
@@ -72,8 +99,8 @@ def all_runs(span: float) -> dict[str, Run]:
 
     def given(method: str, nonlinear: Any, y0: Any, steps: int, **options: Any) -> Run:
         def run() -> float:
-            step = span / SPAN / 100
-            return expint.solve_ivp(nonlinear, (0.0, steps * step), y0, method=method, step=step, **options).stats.steps
+            end = round(steps * span / SPAN) * 0.01
+            return expint.solve_ivp(nonlinear, (0.0, end), y0, method=method, step=0.01, **options).stats.steps
 
         return run
 
@@ -130,10 +157,10 @@ NAMES = (
 )
 
 
-def begun(root: Path, names: Sequence[str], span: float) -> subprocess.Popen[str]:
+def begun(root: Path, names: Sequence[str], span: float, role: str = "--worker") -> subprocess.Popen[str]:
     """Start the process that runs a checkout."""
     single = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    command = [sys.executable, __file__, "--worker", str(span), *names]
+    command = [sys.executable, __file__, role, str(span), *names]
     environment = {**os.environ, **single, "PYTHONPATH": str(root), "PYTHONSAFEPATH": "1"}
     return subprocess.Popen(
         command, cwd=root, env=environment, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
@@ -162,6 +189,18 @@ def shortest(roots: Sequence[Path], names: Sequence[str], repeats: int, span: fl
         }
 
 
+def calls(roots: Sequence[Path], names: Sequence[str], span: float) -> dict[str, list[str]]:
+    """Return, by the name of a run, the calls a step of each checkout and those before the first step."""
+    answers = []
+    for root in roots:
+        with begun(root, names, span, "--counter") as process:
+            answers.append([line.split() for line in process.communicate()[0].splitlines()])
+    return {
+        name: [f"{float(each):.1f}, {float(first):.0f} before" for each, first in own]
+        for name, own in zip(names, zip(*answers, strict=True), strict=True)
+    }
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Print the table."""
     from benchmarks import parser
@@ -170,9 +209,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     made.add_argument("other", nargs="?", type=Path, help="the root of another checkout")
     made.add_argument("--only", nargs="+", choices=NAMES, default=NAMES, metavar="NAME", help="these runs alone")
     made.add_argument("--repeats", type=int, default=REPEATS, help="how often each run is made")
+    made.add_argument("--calls", action="store_true", help="count function calls")
     arguments = made.parse_args(argv)
     roots = [ROOT] if arguments.other is None else [ROOT, arguments.other.resolve()]
     repeats, span = (1, QUICK_SPAN) if arguments.quick else (arguments.repeats, SPAN)
+    if arguments.calls:
+        print("| calls a step | this checkout | the other |\n|---|---|---|")
+        for name, told in calls(roots, arguments.only, span).items():
+            print("|", " | ".join([name, *told]), "|" if len(told) > 1 else "| |")
+        return
     print("| µs a step | this checkout | the other | this over the other |\n|---|---|---|---|")
     for name, times in shortest(roots, arguments.only, repeats, span).items():
         figures = [f"{1e6 * seconds:.1f}" for seconds in times]
@@ -181,7 +226,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--worker"]:
-        worker(sys.argv[3:], float(sys.argv[2]))
+    if sys.argv[1:2] in (["--worker"], ["--counter"]):
+        (worker if sys.argv[1] == "--worker" else counted)(sys.argv[3:], float(sys.argv[2]))
     else:
         main()
