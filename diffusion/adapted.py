@@ -25,7 +25,7 @@ def at_least_single(t: Array) -> Array:
 
 
 def ready(network: Network, told: Mapping[float, float], like: Array) -> Callable[..., Array]:
-    """Return the ``network`` as a function (t, x, **condition), t being a key of ``told``, for states ``like`` one.
+    """Return the ``network`` as a function (x, t, **condition), t being a key of ``told``, for states ``like`` one.
 
     Parameters
     ----------
@@ -39,12 +39,7 @@ def ready(network: Network, told: Mapping[float, float], like: Array) -> Callabl
     """
     if isinstance(network, Adapted):
         return network.ready(told, like)
-    at, asked = _arrays(told, like), untouching(network)
-
-    def call(t: float, x: Array, **condition: Any) -> Array:
-        return asked(x, at[t], **condition) if condition else asked(x, at[t])
-
-    return call
+    return noticing(network, "the network", _arrays(told, like))
 
 
 def untouching(network: Network) -> Network:
@@ -98,9 +93,9 @@ class Adapted:
         divisor = self.divisor(host)
         divisors = dict(zip(told, np.ones_like(host).tolist() if divisor is None else divisor.tolist()))
 
-        def call(t: float, x: Array, **condition: Any) -> Array:
+        def call(x: Array, t: float, **condition: Any) -> Array:
             by = divisors[t]
-            return self._signed(network(t, x if by == 1.0 else x / by, **condition))
+            return self._signed(network(x if by == 1.0 else x / by, t, **condition))
 
         return call
 

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 
 from diffusion.adapted import at_least_single, bound, ready, untouching
-from diffusion.process.keeping import kept_of_values
-from diffusion.process.prediction import Kind, coefficients, prediction_name
+from diffusion.process.prediction import Kind, conversion, prediction_name
 from diffusion.process.schedule import NoiseSchedule
 from diffusion.process.vp import VP
 from expint.arguments import function, instance, number, numbers
@@ -155,7 +154,7 @@ class Denoiser:
             raise ValueError("expected a state of shape (B, …); received a scalar; add a batch axis")
         if isinstance(t, (int, float)) or not is_array(t) or t.ndim == 0:
             t = number("t", t, finite=False)
-            output = ask(ready(self.network, self._told([t]), x), t, x, **self.condition)
+            output = ask(ready(self.network, self._told([t]), x), x, t, **self.condition)
         else:
             told = self.schedule.network_time(at_least_single(t))
             output = ask(untouching(self.network), x, told, **self.condition)
@@ -171,7 +170,7 @@ class Denoiser:
             network = partial(network, **self.condition)
 
         def call(t: float, x: Array) -> Array:
-            output = network(t, x)
+            output = network(x, t)
             if getattr(output, "shape", None) == shape and output.dtype == dtype:  # looked at here: a call less
                 return output
             return _like_state(output, x)
@@ -198,7 +197,7 @@ class Denoiser:
         t, kind = number("t", t, finite=False), prediction_name(kind)
         if kind == self.predicts:
             return self(x, t)
-        of_state, of_output = _conversion(self.schedule, self.predicts, kind, t)
+        of_state, of_output = conversion(self.schedule, self.predicts, kind, t)
         output = self(x, t)
         if self.schedule.centred is not self.schedule:  # x₀ and ε make up what is left of x without the mean
             x = x - self.schedule.offset(t, x)  # type: ignore[attr-defined]  # schedules with a mean have it
@@ -213,12 +212,6 @@ def _mapping(condition: Any) -> Mapping[str, Any]:
 
 
 _COMBINE = Scalar(0.0).combine  # one operation for each array where the library has one
-
-
-@kept_of_values(maxsize=4096)
-def _conversion(schedule: NoiseSchedule, source: Kind, target: Kind, t: float) -> tuple[float, float]:
-    """Return (A, B) with target = A x + B output at ``t``; kept, as a run visits the same times again and again."""
-    return coefficients(source, target, schedule.alpha(t), schedule.sigma(t), schedule.sigma_data)
 
 
 def _like_state(output: Array, x: Array) -> Array:

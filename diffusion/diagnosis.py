@@ -14,7 +14,7 @@ import numpy as np
 import expint
 from diffusion.denoiser import Denoiser
 from diffusion.process.keeping import kept_of_values
-from diffusion.process.prediction import coefficients
+from diffusion.process.prediction import Kind, coefficients
 from diffusion.process.schedule import NoiseSchedule
 from expint.backend import Array, array_namespace, is_jax, to_numpy
 from expint.run import over_plan, run_states
@@ -64,22 +64,39 @@ class FirstData(NamedTuple):
     data: Array
 
 
-def first_data(
-    denoiser: Denoiser, t: float, alpha: float, sigma: float, x: Array, data: Array, from_noise: bool
-) -> FirstData:
-    """Return the statistics of a state ``x`` at ``t``, of scales α and σ, and of the ``data`` that it implies."""
-    known = denoiser.schedule.sigma_data
-    of_state = coefficients(denoiser.predicts, "data", alpha, sigma, known)[0] if alpha * sigma else 0.0
+class Look(NamedTuple):
+    """What a look at a call needs to know of its time: α, σ, A in x₀ = A x + B output, and whether each call counts."""
+
+    alpha: float
+    sigma: float
+    of_state: float
+    every: bool
+
+
+def first_data(look: Look, t: float, x: Array, data: Array, from_noise: bool) -> FirstData:
+    """Return the statistics of a state ``x`` at ``t`` and of the ``data`` that it implies."""
     products = (_mean_product(x, x), _mean_product(x, data), _mean_product(data, data))
-    return FirstData(t, alpha, sigma, of_state, prod(x.shape), from_noise, *products)
+    return FirstData(t, look.alpha, look.sigma, look.of_state, prod(x.shape), from_noise, *products)
 
 
 @kept_of_values(maxsize=128)
-def times_looked_at(plan: expint.Plan, schedule: NoiseSchedule) -> tuple[float, ...]:
-    """Return the times of evaluations at which state and data tell of each other: those nearest to some ρ from 1 on."""
+def looks(plan: expint.Plan, schedule: NoiseSchedule, predicts: Kind) -> dict[float, Look]:
+    """Return by their times the calls that are looked at: the first, and those nearest to some ρ from 1 on.
+
+    There state and data tell of each other.
+    """
     times = np.array([row.told(t) for t, row in plan.rows if row.evaluate])
+    if not times.size:
+        return {}
     lam = schedule.half_log_snr(times)
-    return tuple(float(times[np.argmin(np.abs(lam + np.log(rho)))]) for rho in _LOOKED_AT)
+    nearest = {float(times[np.argmin(np.abs(lam + np.log(rho)))]) for rho in _LOOKED_AT}
+    return {t: _look(schedule, predicts, t, t in nearest) for t in [float(times[0]), *nearest]}
+
+
+def _look(schedule: NoiseSchedule, predicts: Kind, t: float, every: bool) -> Look:
+    alpha, sigma = float(schedule.alpha(t)), float(schedule.sigma(t))
+    known = schedule.sigma_data
+    return Look(alpha, sigma, coefficients(predicts, "data", alpha, sigma, known)[0] if alpha * sigma else 0.0, every)
 
 
 def _mean_product(a: Array, b: Array) -> Array:

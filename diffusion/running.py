@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import expint
 from diffusion.checks import check_start, check_state, check_watchers
 from diffusion.denoiser import Denoiser
-from diffusion.diagnosis import FirstData, diagnosed, first_data, times_looked_at
+from diffusion.diagnosis import FirstData, diagnosed, first_data, looks
 from diffusion.noise.brownian import BrownianPath
 from diffusion.noise.sources import columns_of_steps, noise_for
 from diffusion.planning.conversion import Predicted
@@ -23,6 +24,9 @@ from expint.run import Accepted, over_plan, run_states
 from expint.run.compiled import can_scatter, scattered_states
 
 __all__ = ["SamplingError", "final", "final_states", "run_sampler"]
+
+_Note = tuple[Container[float], Callable[[float, Array, Array], None]]
+"""The times of the calls that are looked at, and what looks at (t, x, value)."""
 
 
 def run_sampler(
@@ -75,23 +79,22 @@ def run_sampler(
         """Yield the states, by the loop with fewer operations or the one that records gradients."""
         every = not scattered or predictions is not None
         plan_run, evaluate, factors = _evaluation(sampler, denoiser, plan, x, keep=every)
-        if known is not None:
-            evaluate = _once_known(evaluate, known, refuse=scattered)
+        note = None if first is None else _noted(factors, sampler, denoiser, first, start == "noise", plan)
+        evaluate = _watched(evaluate, known, scattered, note)
         if predictions is not None:
             evaluate = _kept(evaluate, factors, sampler, denoiser.schedule, predictions, plan)
-        if first is not None:
-            evaluate = _noted(evaluate, factors, sampler, denoiser, first, start == "noise", plan)
         if scattered and keep == [last] and callback is None:
             plan_run = without_corrected(plan_run)  # intermediate states are unobserved unless the network raises
         by_rows = partial(over_plan, earlier=earlier, noise=None if scattered else draws())
         return (scattered_states if scattered else by_rows)(plan_run, evaluate, x)
 
-    def states() -> Iterator[Accepted]:
+    def states() -> Iterator[Iterable[Accepted]]:
+        """Yield the states in parts, each of which is begun where the one before has ended."""
         scattered = can_scatter(plan, x)
         if not scattered or not array_namespace(x).is_grad_enabled():
-            yield from states_by(scattered)
+            yield states_by(scattered)
             return
-        yield Accepted(start_time, x, 0)
+        yield [Accepted(start_time, x, 0)]
         known: list[Array] = []
         chosen = states_by(True, known)
         next(chosen)  # all numbers are on the device before the first call
@@ -100,10 +103,10 @@ def run_sampler(
         if value.requires_grad:  # what the network learns asks for a gradient
             chosen = states_by(False, known)
             next(chosen)
-        yield from chosen
+        yield chosen
 
     run = run_states(
-        states(),
+        chain.from_iterable(states()),
         x,
         last,
         keep=keep,
@@ -206,24 +209,43 @@ def _draws(
     return lambda: columns_of_steps(plan, noise, x)
 
 
-def _once_known(
-    slope: Callable[[float, Array], Array], known: list[Array], refuse: bool
+def _watched(
+    slope: Callable[[float, Array], Array],
+    known: list[Array] | None,
+    refuse: bool,
+    note: _Note | None,
 ) -> Callable[[float, Array], Array]:
-    """Return the ``slope``, its first value that in ``known`` once it is there.
+    """Return the ``slope`` with what a run does beside: in one function, since it is called at every step.
 
-    With ``refuse``, values that ask for a gradient are refused.
+    Parameters
+    ----------
+    slope
+        The function of (t, x).
+    known
+        The first value once it is there, in a list; None where the first call makes it.
+    refuse
+        Whether values that ask for a gradient are refused, where a first one is known.
+    note
+        The times of calls that are looked at, and what looks at (t, x, value).
     """
+    if known is None and note is None:
+        return slope
+    ahead, refuse = ([], False) if known is None else (known, refuse)
+    times, look = ((), None) if note is None else note
 
     def evaluate(t: float, x: Array) -> Array:
-        if known:
-            return known.pop()
-        value = slope(t, x)
-        if refuse and value.requires_grad:
-            raise TypeError(
-                "expected a network all or none of whose outputs ask for a gradient, received the first of them at "
-                f"t = {t:.6g}, after the run had begun without; let the noise ask for one, too "
-                "(noise.requires_grad_()), or sample under torch.no_grad()"
-            )
+        if ahead:
+            value = ahead.pop()
+        else:
+            value = slope(t, x)
+            if refuse and value.requires_grad:
+                raise TypeError(
+                    "expected a network all or none of whose outputs ask for a gradient, received the first of them at "
+                    f"t = {t:.6g}, after the run had begun without; let the noise ask for one, too "
+                    "(noise.requires_grad_()), or sample under torch.no_grad()"
+                )
+        if look is not None and t in times:
+            look(t, x, value)
         return value
 
     return evaluate
@@ -263,28 +285,23 @@ def _kept(
 
 
 def _noted(
-    slope: Callable[[float, Array], Array],
     factors: Mapping[float, float],
     sampler: Sampler | FittedSampler,
     denoiser: Denoiser,
     first: list[FirstData],
     from_noise: bool,
     plan: expint.Plan,
-) -> Callable[[float, Array], Array]:
-    """Return the ``slope``, with what its first value and some later ones say of the data in ``first``."""
-    later = times_looked_at(plan, denoiser.schedule)
+) -> _Note:
+    """Return what enters in ``first`` what the first call of a run and some later ones say of the data."""
+    looked_at = looks(plan, denoiser.schedule, denoiser.predicts)
 
-    def evaluate(t: float, x: Array) -> Array:
-        value = slope(t, x)
-        if not first or t in later:
-            schedule = denoiser.schedule
-            alpha, sigma = float(schedule.alpha(t)), float(schedule.sigma(t))
-            data = sampler.gauge.data(schedule, t, x, factors.get(t, 1.0) * value)
-            if (
-                len(first) > 1 and first[-1].t == t
-            ):  # of calls at one time the last stays, nearest to the accepted state
-                first.pop()
-            first.append(first_data(denoiser, t, alpha, sigma, x, data, from_noise and not first))
-        return value
+    def note(t: float, x: Array, value: Array) -> None:
+        look = looked_at[t]
+        if first and not look.every:
+            return
+        data = sampler.gauge.data(denoiser.schedule, t, x, factors.get(t, 1.0) * value)
+        if len(first) > 1 and first[-1].t == t:  # of calls at one time the last stays, nearest to the accepted state
+            first.pop()
+        first.append(first_data(look, t, x, data, from_noise and not first))
 
-    return evaluate
+    return looked_at, note

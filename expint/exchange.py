@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from numbers import Number
 from sys import getrefcount
 from typing import Any
@@ -114,13 +114,15 @@ def guarded(function: Callable[[Array], Array]) -> Callable[[Array], Array]:
     return lambda v: ask(function, lent(v))
 
 
-def noticing(function: Callable[..., Any], what: str) -> Callable[..., Any]:
+def noticing(function: Callable[..., Any], what: str, told: Mapping[Any, Array] | None = None) -> Callable[..., Any]:
     """Return a function of two arrays, ``what`` in messages, that is not let write to them.
 
-    Of tensors, which are large where networks take them, no copies are made: it is noticed that they changed.
+    Of tensors, which are large where networks take them, no copies are made: it is noticed that they changed. With
+    ``told`` the second argument is a key of it, for which the function is given the array there.
     """
 
-    def noticed(x: Array, t: Array, **condition: Any) -> Any:
+    def noticed(x: Array, t: Any, **condition: Any) -> Any:
+        t = t if told is None else told[t]
         try:
             of_x, of_t = x._version, t._version
         except (AttributeError, RuntimeError):  # no tensors, or tensors of inference mode, which count no versions

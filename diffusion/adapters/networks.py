@@ -248,8 +248,8 @@ class _InDtype(Adapted):
         states = xp.empty(like.shape[:1], dtype=self.dtype, device=device(like))
         call = ready(self._told if self.cast_time else self.network, told, states)
 
-        def cast(t: float, x: Array, **condition: Any) -> Array:
-            return xp.astype(call(t, xp.astype(x, self.dtype), **condition), x.dtype)
+        def cast(x: Array, t: float, **condition: Any) -> Array:
+            return xp.astype(call(xp.astype(x, self.dtype), t, **condition), x.dtype)
 
         return cast
 

@@ -115,7 +115,7 @@ def transport(
 
     def slope(t: float, x: Array) -> Array:
         of_state, of_outputs = slopes[t]
-        output = call(t, x, **condition)
+        output = call(x, t, **condition)
         outputs = _several(output, len(kinds)) if several else (output,)
         total: Any = None if of_state == 0.0 else of_state * x
         for weight, part in zip(of_outputs, outputs):

@@ -23,7 +23,7 @@ from diffusion.process.clock import RHO as RHO_CLOCK
 from diffusion.process.clock import SIGNAL as SIGNAL_CLOCK
 from diffusion.process.keeping import kept_of_values
 from diffusion.process.pointwise import pointwise
-from diffusion.process.prediction import Kind, convert, formula
+from diffusion.process.prediction import Kind, conversion, formula
 from diffusion.process.prediction import interpolated as interpolated_prediction
 from diffusion.process.schedule import NoiseSchedule
 from expint.arguments import number
@@ -130,8 +130,8 @@ class Gauge:
 
     def data(self, schedule: NoiseSchedule, t: float, x: Array, slope: Array) -> Array:
         """Return x₀ where the prediction is ``slope`` at the state ``x`` and the time t of the ``schedule``."""
-        alpha, sigma = float(schedule.alpha(t)), float(schedule.sigma(t))
-        return convert(slope, x, alpha, sigma, self.predicts, "data", schedule.sigma_data)
+        of_state, of_slope = conversion(schedule, self.predicts, "data", t)
+        return of_state * x + of_slope * slope
 
     def _scale(self, xp: Any, alpha: Any, sigma: Any) -> Any:
         s = self.clock.at(alpha, sigma)

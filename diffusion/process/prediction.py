@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
 from diffusion.names import resolve
+from diffusion.process.keeping import kept_of_values
 from expint.arguments import number
 from expint.arrays import numeric, together
 from expint.backend import Array, array_namespace
@@ -25,6 +26,7 @@ __all__ = [
     "Prediction",
     "basis",
     "coefficients",
+    "conversion",
     "convert",
     "formula",
     "interpolated",
@@ -165,6 +167,12 @@ def coefficients(
             f"received α = {alpha}, σ = {sigma}; keep the times where both are positive, or take a network that "
             "predicts the velocity, which determines everything everywhere"
         ) from None
+
+
+@kept_of_values(maxsize=4096)
+def conversion(schedule: Any, source: Kind, target: Kind, t: float) -> tuple[float, float]:
+    """Return `coefficients` at the time ``t`` of a schedule; kept, as a run visits the same times again and again."""
+    return coefficients(source, target, float(schedule.alpha(t)), float(schedule.sigma(t)), schedule.sigma_data)
 
 
 def convert(
