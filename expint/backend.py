@@ -57,10 +57,19 @@ def array_namespace(*arrays: object) -> Namespace:
     TypeError
         If the arrays belong to different namespaces.
     """
+    if len(arrays) == 1 and type(arrays[0]) in _OF_TYPE:
+        return _OF_TYPE[type(arrays[0])]
     found = [a for a in arrays if type(a) is not np.ndarray and is_array(a)]
     if not found:
         return _numpy()
-    return _compat.array_namespace(*found, *[a for a in arrays if type(a) is np.ndarray])
+    namespace = _compat.array_namespace(*found, *[a for a in arrays if type(a) is np.ndarray])
+    if len(arrays) == 1 and not hasattr(arrays[0], "__array_namespace__"):
+        _OF_TYPE[type(arrays[0])] = namespace
+    return namespace
+
+
+_OF_TYPE: dict[type, Namespace] = {}
+"""The namespaces of arrays that do not know it themselves, such as tensors: it is asked at every step."""
 
 
 def _array(x: Any) -> Array:

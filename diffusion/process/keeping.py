@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from fractions import Fraction
 from functools import cache, lru_cache, wraps
+from itertools import repeat
 from types import FunctionType, NoneType
 from typing import Any, TypeVar
 
@@ -27,18 +28,23 @@ def is_value(thing: Any) -> bool:
     rule of a sampler does not count: it makes times, and these are given separately.
     """
     kind = type(thing)
-    if kind in _FIXED or kind.__dict__.get("_never_changes", False):  # asked of the class itself: heirs may change
+    if kind in _FIXED:
         return True
     if isinstance(thing, tuple):
         return (kind is tuple or _is_ours(kind)) and all(map(is_value, thing))
     if kind is FunctionType or isinstance(thing, type):
         return _is_ours(thing)
-    frozen = is_dataclass(kind) and kind.__dataclass_params__.frozen  # type: ignore[attr-defined]  # of every dataclass
-    return frozen and _is_ours(kind) and all(is_value(getattr(thing, name)) for name in _parts(kind))  # type: ignore[arg-type]  # a dataclass here
+    parts = _parts(kind) if _is_ours(kind) else None
+    return parts is not None and all(map(is_value, map(getattr, repeat(thing), parts)))
 
 
 @cache
-def _parts(kind: Any) -> tuple[str, ...]:
+def _parts(kind: Any) -> tuple[str, ...] | None:
+    """Return the names of what an object of a class of ours consists of; None where it may change."""
+    if "_never_changes" in kind.__dict__:  # asked of the class itself: heirs may change
+        return ()
+    if not is_dataclass(kind) or not kind.__dataclass_params__.frozen:  # type: ignore[attr-defined]  # of every dataclass
+        return None
     return tuple(part.name for part in fields(kind) if part.compare and part.name != "grid")
 
 
