@@ -123,7 +123,7 @@ class Denoiser:
         >>> net = Denoiser.from_diffusers(pipe.unet, pipe.scheduler)  # doctest: +SKIP
         >>> images = diffusion.sample(net, noise, steps=8)  # doctest: +SKIP
         """
-        from diffusion.adapters.diffusers_networks import from_diffusers
+        from diffusion.adapters.diffusers.networks import from_diffusers
 
         network, predicts, schedule = from_diffusers(
             model, scheduler, unconditional=unconditional, guidance_scale=guidance_scale, mu=mu

@@ -1,59 +1,26 @@
-"""Our samplers in the pipelines of diffusers: a scheduler that is driven by a plan.
-
-.. code-block:: python
-
-    from diffusion.adapters.diffusers import Scheduler
-
-    pipe.scheduler = Scheduler.from_config(pipe.scheduler.config, sampler="unipc3")
-
-A pipeline owns the loop and the network, and hands the outputs in one by one. `set_timesteps` makes the plan of the
-run, the same that ``diffusion.sample`` runs, and turns it inside out (`expint.run.compiled.Pushed`); a step then
-multiplies and adds, with numbers that lie on the host.
-"""
-
-# ruff: noqa: ARG002, E402  (the arguments are read from the configuration; diffusers is asked for before its import)
+"""A scheduler of diffusers that is driven by a plan."""
 
 from __future__ import annotations
 
-import inspect
-import warnings
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-
-from diffusion.adapters import diffusers_grids as spacing
-from diffusion.adapters.diffusers_config import defaults, translated
-from diffusion.adapters.diffusers_layout import Wanted, refuses_zero
-from diffusion.adapters.diffusers_process import kind_of_process, process_of
-from diffusion.adapters.diffusers_run import Layout, Run
-from diffusion.optional import require
-from diffusion.process.schedule import NoiseSchedule
-from diffusion.samplers.automatic import Automatic
-from diffusion.samplers.catalogue import AnySampler
-from diffusion.samplers.catalogue import sampler as find_sampler
-from diffusion.samplers.ends import End, taper
-from diffusion.samplers.fitted import FittedSampler
-from diffusion.samplers.presets import TaperBelow
-from diffusion.samplers.sampler import Sampler
-from expint.arguments import seen
-
-require("torch", "torch>=2.4,<3")
-require("diffusers", "diffusers>=0.31,<1")
-
-import diffusers as _library
 import torch
-from diffusers import ConfigMixin, SchedulerMixin
-from diffusers.configuration_utils import register_to_config
-from diffusers.schedulers.scheduling_utils import KarrasDiffusionSchedulers, SchedulerOutput
+from diffusers.schedulers.scheduling_utils import SchedulerOutput
+
+from diffusion.adapters.diffusers import grids as spacing
+from diffusion.adapters.diffusers.layout import Wanted
+from diffusion.adapters.diffusers.noising import Noising
+from diffusion.adapters.diffusers.run import Layout, Run
+from diffusion.process.schedule import NoiseSchedule
 
 __all__ = ["Scheduler"]
 
-GridRule = Callable[[int, NoiseSchedule], np.ndarray]
+_EXACT = (torch.float32, torch.float64)
 
 
-class Scheduler(SchedulerMixin, ConfigMixin):
+class Scheduler(Noising):
     """A scheduler of diffusers that makes its steps by a sampler of this library.
 
     Make one from that of a pipeline, by ``Scheduler.from_config(pipe.scheduler.config, sampler="unipc3")``; what the
@@ -108,112 +75,14 @@ dynamic_thresholding_ratio, sample_max_value, clip_sample, clip_sample_range
     timesteps of ``timesteps`` themselves.
     """
 
-    _compatibles = [entry.name for entry in KarrasDiffusionSchedulers]  # noqa: RUF012  # diffusers reads it so
-
-    @register_to_config
-    def __init__(
-        self,
-        num_train_timesteps: int = 1000,
-        beta_start: float = 1e-4,
-        beta_end: float = 2e-2,
-        beta_schedule: str = "linear",
-        trained_betas: Sequence[float] | None = None,
-        prediction_type: str | None = None,
-        rescale_betas_zero_snr: bool = False,
-        snr_shift_scale: float | None = None,
-        lambda_min_clipped: float | None = None,
-        timestep_type: str | None = None,
-        timestep_spacing: str | None = None,
-        steps_offset: int = 0,
-        set_alpha_to_one: bool | None = None,
-        spare_timesteps: int | None = None,
-        use_karras_sigmas: bool = False,
-        use_exponential_sigmas: bool = False,
-        use_beta_sigmas: bool = False,
-        use_lu_lambdas: bool = False,
-        final_sigmas_type: str | None = None,
-        lower_order_final: bool = False,
-        use_flow_sigmas: bool = False,
-        flow_shift: float | None = None,
-        flow_levels: str | None = None,
-        shift: float | None = None,
-        use_dynamic_shifting: bool = False,
-        time_shift_type: str | None = None,
-        base_shift: float | None = None,
-        max_shift: float | None = None,
-        base_image_seq_len: int | None = None,
-        max_image_seq_len: int | None = None,
-        shift_terminal: float | None = None,
-        invert_sigmas: bool = False,
-        sigma_min: float | None = None,
-        sigma_max: float | None = None,
-        sigma_data: float | None = None,
-        rho: float | None = None,
-        thresholding: bool = False,
-        dynamic_thresholding_ratio: float = 0.995,
-        sample_max_value: float = 1.0,
-        clip_sample: bool = False,
-        clip_sample_range: float = 1.0,
-        process: str | None = None,
-        interpolation: str = "log-alpha",
-        sampler: str | AnySampler = "auto",
-        grid: str | GridRule | None = None,
-    ) -> None:
-        self._set_up(sampler, grid)
-
     def _set_up(self, sampler: Any, grid: Any) -> None:
-        """Check what the configuration says, and keep what no configuration can hold."""
-        found = find_sampler(sampler)
-        if getattr(found, "stochastic", False):
-            raise ValueError(
-                f"expected a deterministic sampler for a scheduler, received {found.name!r}, which draws noise "
-                "at every step; take diffusion.sample(…, rng=seed) on Denoiser.from_diffusers(model, scheduler), or "
-                "'dpmpp-2m'"
-            )
-        if grid is not None and not callable(grid) and grid not in ("sampler", "config"):
-            raise ValueError(
-                f"expected grid to be 'sampler', 'config' or a function (steps, schedule) ↦ decreasing times; received "
-                f"{seen(grid)}; times themselves are given to set_timesteps(timesteps=…) or (sigmas=…)"
-            )
-        self._rule = find_sampler(found, grid=grid if callable(grid) else None, end=self._end(found))
-        self._grid = "sampler" if callable(grid) else grid
-        named = isinstance(sampler, str)
-        self.register_to_config(sampler=sampler if named else found.name, grid=None if callable(grid) else grid)
-        self._unsaved = [] if named or _is_named(found) else ["sampler"]
-        self._unsaved += ["grid"] * callable(grid)
-        spacing.spacing_of(self.config)
-        self._process = process_of(self.config)
-        if self.config["prediction_type"] is None:
-            usual = {"flow": "flow_prediction"}.get(self._process.kind, "epsilon")
-            self.register_to_config(prediction_type=usual)  # pipelines read it
+        """Check what the configuration says; there is no run yet."""
+        super()._set_up(sampler, grid)
         self._layout: Layout | None = None
         self.num_inference_steps: int | None = None
-        count = self._process.count
-        self.timesteps = torch.arange(count - 1, -1, -1)
+        self.timesteps = torch.arange(self._process.count - 1, -1, -1)
         self.sigmas = torch.tensor([])
         self._forget()
-
-    def _end(self, sampler: AnySampler) -> End | None:
-        """Return the end that the configuration asks for instead of that of the ``sampler``."""
-        final = self.config["final_sigmas_type"]
-        if final not in (None, "zero", "sigma_min"):
-            raise ValueError(
-                f"expected final_sigmas_type to be 'zero' or 'sigma_min'; received {final!r}; leave it out"
-            )
-        if isinstance(sampler, FittedSampler):
-            return None  # its rows end as they were fitted
-        end = _lowered(sampler) if self.config["lower_order_final"] else sampler.end
-        if final is None:
-            return end
-        if final == "zero" and refuses_zero(sampler):
-            warnings.warn(
-                f"not followed: final_sigmas_type='zero' (the scheduler that {sampler.name!r} reproduces makes no step "
-                "to σ = 0; the run ends at the least noise level)",
-                UserWarning,
-                stacklevel=4,
-            )
-            return end
-        return replace(end or End(), zero=((end or End()).zero or 1) if final == "zero" else None)
 
     def _forget(self) -> None:
         """Begin anew: nothing is remembered, and no step was made."""
@@ -221,63 +90,6 @@ dynamic_thresholding_ratio, sample_max_value, clip_sample, clip_sample_range
         self._begin_index: int | None = None
         self._run: Run | None = None
         self._memory: Any = None
-
-    @classmethod
-    def from_config(cls, config: Any = None, return_unused_kwargs: bool = False, **kwargs: Any) -> Any:
-        """Return the scheduler for the ``config`` of any scheduler of diffusers whose process is known.
-
-        Parameters
-        ----------
-        config
-            ``pipe.scheduler.config``, or a mapping.
-        return_unused_kwargs
-            Whether the keys of ``config`` that have no meaning here are returned as well.
-        **kwargs
-            Arguments of `Scheduler`, which count more than those of ``config``.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If ``config`` is no mapping or its process unknown, or an argument makes no sense.
-
-        Warns
-        -----
-        UserWarning
-            Of values in ``config`` that are no defaults of its scheduler, and are not followed; it says why.
-        """
-        if not isinstance(config, Mapping):
-            raise TypeError(
-                f"expected the config of a scheduler, a mapping; received {seen(config)}; pass pipe.scheduler.config, "
-                "or take Scheduler.from_pretrained(folder)"
-            )
-        known = [name for name in inspect.signature(cls.__init__).parameters if name != "self"]
-        origin = _origin(config)
-        config = {**config, "_class_name": config.get("_class_name") or getattr(origin, "__name__", "")}
-        usual = defaults(origin)
-        own = {key: value for key, value in config.items() if not usual or key in usual or key.startswith("_")}
-        kind_of_process(own)  # keys that its scheduler only hands on say nothing
-        arguments, said = translated(own, kwargs, origin, known)
-        scheduler = cls(**arguments)
-        if said:
-            warnings.warn(f"not followed from the configuration: {'; '.join(said)}", UserWarning, stacklevel=2)
-        rest = {key: value for key, value in config.items() if key not in known and not key.startswith("_")}
-        scheduler.register_to_config(**rest)
-        return (scheduler, rest) if return_unused_kwargs else scheduler
-
-    def save_config(self, save_directory: Any, push_to_hub: bool = False, **kwargs: Any) -> None:
-        """Save the configuration, the sampler by its name.
-
-        Raises
-        ------
-        ValueError
-            If the sampler or the grid has no name by which it would be found again.
-        """
-        if self._unsaved:
-            raise ValueError(
-                f"expected a sampler and a grid that are known by name; received own ones: {', '.join(self._unsaved)}; "
-                "save the scheduler with a named sampler, and give yours again to from_config"
-            )
-        super().save_config(save_directory, push_to_hub, **kwargs)
 
     @property
     def schedule(self) -> NoiseSchedule:
@@ -496,75 +308,6 @@ dynamic_thresholding_ratio, sample_max_value, clip_sample, clip_sample_range
         most = torch.quantile(size, self.config["dynamic_thresholding_ratio"], dim=1)
         most = most.clamp(1.0, self.config["sample_max_value"]).reshape(-1, *[1] * (data.ndim - 1))
         return torch.minimum(torch.maximum(data, -most), most) / most
-
-    def add_noise(self, original_samples: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor) -> torch.Tensor:
-        """Return α x₀ + σ ε at ``timesteps``, one for all or one for each; any will do, also those of the training."""
-        alpha, sigma = self._scales(original_samples, timesteps)
-        return (alpha * original_samples + sigma * noise).to(original_samples.dtype)
-
-    def scale_noise(self, sample: torch.Tensor, timestep: Any, noise: torch.Tensor) -> torch.Tensor:
-        """Return α x₀ + σ ε at ``timestep``: `add_noise`, as schedulers of flow matching call it."""
-        return self.add_noise(sample, noise, timestep)
-
-    def get_velocity(self, sample: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor) -> torch.Tensor:
-        """Return the velocity α ε − σ x₀ at ``timesteps``."""
-        alpha, sigma = self._scales(sample, timesteps)
-        return (alpha * noise - sigma * sample).to(sample.dtype)
-
-    def _scales(self, like: torch.Tensor, timesteps: Any) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return α and σ at ``timesteps`` in single precision at least, shaped to multiply states."""
-        told = torch.as_tensor(timesteps, device=like.device)
-        told = told.to(torch.float64 if like.dtype == torch.float64 else torch.float32).flatten()
-        shape = (-1, *[1] * (like.ndim - 1))
-        alpha, sigma = self._process.scales(told)
-        return alpha.reshape(shape), sigma.reshape(shape)
-
-    def __len__(self) -> int:
-        """Return the number of timesteps of the training."""
-        return self._process.count
-
-
-_OTHERS = (
-    "FlowMatchEulerDiscreteScheduler",
-    "FlowMatchHeunDiscreteScheduler",
-    "FlowMatchLCMScheduler",
-    "EDMDPMSolverMultistepScheduler",
-    "SASolverScheduler",
-    "LCMScheduler",
-    "TCDScheduler",
-    "CogVideoXDDIMScheduler",
-    "CogVideoXDPMScheduler",
-)
-
-
-def _origin(config: Mapping[str, Any]) -> type | None:
-    """Return the class of a configuration: that of its name, or, as those in memory have none, of its first keys."""
-    if config.get("_class_name"):
-        found = getattr(_library, str(config["_class_name"]), None)
-        return found if isinstance(found, type) and issubclass(found, SchedulerMixin) else None
-    keys = [key for key in config if not key.startswith("_")]
-    classes = (getattr(_library, name, None) for name in (*Scheduler._compatibles, *_OTHERS))
-    known = ((one, list(defaults(one))) for one in classes if isinstance(one, type) and issubclass(one, SchedulerMixin))
-    return next((one for one, names in known if keys[: len(names)] == names), None)  # what it hands on comes after
-
-
-_EXACT = (torch.float32, torch.float64)
-
-
-def _lowered(sampler: Sampler | Automatic) -> End | None:
-    """Return the end of a ``sampler`` at which a multistep method lowers its order; of others as it is."""
-    end, method = sampler.end, getattr(sampler, "method", None)
-    if end is None or end.orders or method is None or method.history < 2:
-        return end
-    order = int(getattr(method, "q", method.order))
-    return TaperBelow(taper(order).orders, end.methods, end.correct, end.zero, at_zero="counted")
-
-
-def _is_named(sampler: AnySampler) -> bool:
-    try:
-        return bool(find_sampler(sampler.name) == sampler)
-    except ValueError:
-        return False
 
 
 def _without_variance(output: torch.Tensor, sample: torch.Tensor) -> torch.Tensor:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 import expint
-from diffusion.adapters.diffusers_process import Process
+from diffusion.adapters.diffusers.process import Process
 from diffusion.checks import lay_out
 from diffusion.denoiser import Denoiser
 from diffusion.planning.conversion import Conversion, Predicted, fold

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from diffusion.adapters import diffusers_grids as spacing
-from diffusion.adapters.diffusers_process import Process, process_of
-from diffusion.adapters.diffusers_run import Layout, Limit, laid_out
+from diffusion.adapters.diffusers import grids as spacing
+from diffusion.adapters.diffusers.process import Process, process_of
+from diffusion.adapters.diffusers.run import Layout, Limit, laid_out
 from diffusion.adapters.host_schedules import startable
 from diffusion.grids.published import Timesteps
 from diffusion.samplers.automatic import Automatic

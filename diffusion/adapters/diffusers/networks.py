@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from diffusion.adapted import Adapted
-from diffusion.adapters.diffusers_grids import shift_of
-from diffusion.adapters.diffusers_process import Process, process_of
+from diffusion.adapters.diffusers.grids import shift_of
+from diffusion.adapters.diffusers.process import Process, process_of
 from diffusion.process.prediction import Kind
 from diffusion.process.schedule import NoiseSchedule
 from expint.arguments import number, seen

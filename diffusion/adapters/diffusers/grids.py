@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from diffusion.adapters.diffusers_process import Process
+from diffusion.adapters.diffusers.process import Process
 from diffusion.grids import timesteps as spaced_timesteps
 from expint.arguments import integer, numbers
 

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from diffusion.adapters.diffusers_process import kind_of_process
+from diffusion.adapters.diffusers.process import kind_of_process
 
 __all__ = ["defaults", "translated"]
 
