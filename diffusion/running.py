@@ -23,7 +23,7 @@ from expint.lower import without_corrected
 from expint.run import Accepted, over_plan, run_states
 from expint.run.compiled import can_scatter, scattered_states
 
-__all__ = ["SamplingError", "final", "final_states", "run_sampler"]
+__all__ = ["SamplingError", "draws", "final", "final_states", "run_sampler"]
 
 _Note = tuple[Container[float], Callable[[float, Array, Array], None]]
 """The times of the calls that are looked at, and what looks at (t, x, value)."""
@@ -73,7 +73,7 @@ def run_sampler(
     _check(denoiser, state, sampler, start, callback, progress)
     start_time = plan.steps[0].times[0]
     x = state * denoiser.schedule.noise_scale(start_time) if start == "noise" else state
-    last, draws = len(plan.steps) - 1, _draws(plan, sampler, denoiser.schedule, rng, x)
+    last, drawn = len(plan.steps) - 1, draws(plan, sampler, denoiser.schedule, rng, x)
 
     def states_by(scattered: bool, known: list[Array] | None = None) -> Iterator[Accepted]:
         """Yield the states, by the loop with fewer operations or the one that records gradients."""
@@ -85,7 +85,7 @@ def run_sampler(
             evaluate = _kept(evaluate, factors, sampler, denoiser.schedule, predictions, plan)
         if scattered and keep == [last] and callback is None:
             plan_run = without_corrected(plan_run)  # intermediate states are unobserved unless the network raises
-        by_rows = partial(over_plan, earlier=earlier, noise=None if scattered else draws())
+        by_rows = partial(over_plan, earlier=earlier, noise=None if scattered else drawn())
         return (scattered_states if scattered else by_rows)(plan_run, evaluate, x)
 
     def states() -> Iterator[Iterable[Accepted]]:
@@ -118,7 +118,7 @@ def run_sampler(
     if run.success:
         return run
     plan_run, evaluate, _ = _evaluation(sampler, denoiser, plan, x)
-    return diagnosed(run, plan_run, evaluate, x, draws(), earlier)
+    return diagnosed(run, plan_run, evaluate, x, drawn(), earlier)
 
 
 class SamplingError(FloatingPointError):
@@ -187,7 +187,7 @@ def _check(
     check_watchers(callback, progress=progress)
 
 
-def _draws(
+def draws(
     plan: expint.Plan, sampler: Sampler | FittedSampler, schedule: NoiseSchedule, rng: Any, x: Array
 ) -> Callable[[], Callable[[float], Sequence[Array | None]] | None]:
     """Return what begins to draw the noise of a run, always the same; None for a plan without noise."""

@@ -105,7 +105,6 @@ def sample(
     >>> bool(np.allclose(diffusion.sample(exact, noise, steps=10), noise, atol=1e-3))
     True
     """
-    first: list[FirstData] = []
     earlier: tuple[Array, ...] = ()
     frame = frame_of(denoiser)
     if isinstance(noise, Latent):
@@ -117,14 +116,17 @@ def sample(
         begun = "state"
     else:
         plan, chosen = _planned(frame.denoiser, sampler, steps, grid)
+        frame = frame.for_run(plan, chosen, rng)
         state, begun = frame.begin(noise, start, plan)
+        rng = frame.source_of_noise(rng, state)
+    first: list[FirstData] | None = [] if frame.diagnosed else None
     _warn_of_noise(plan, chosen, frame.denoiser)
     last, watch = [len(plan.steps) - 1], frame.callback(callback)
     with frame.reporting():
         run = run_sampler(
             frame.denoiser, state, plan, chosen, begun, last, watch, progress, first=first, rng=rng, earlier=earlier
         )
-    return final(frame.out(warn_off_scale(run, frame.denoiser, first, plan))).y[-1, ...]
+    return final(frame.out(warn_off_scale(run, frame.denoiser, first or (), plan))).y[-1, ...]
 
 
 def trajectory(
@@ -171,12 +173,15 @@ def trajectory(
     plan = chosen.plan(denoiser.schedule, times, to_zero=to_zero, edges=denoiser.discontinuities)
     _warn_of_noise(plan, chosen, denoiser)
     predictions: dict[float, Array] | None = {} if dense_output else None
-    first: list[FirstData] = []
+    frame = frame.for_run(plan, chosen, rng)
+    denoiser = frame.denoiser
+    first: list[FirstData] | None = [] if frame.diagnosed else None
     state, begun = frame.begin(noise, start, plan)
+    rng = frame.source_of_noise(rng, state)
     watch = frame.callback(callback)
     with frame.reporting():
         run = run_sampler(denoiser, state, plan, chosen, begun, None, watch, progress, predictions, first, rng)
-    run = warn_off_scale(run, denoiser, first, plan)
+    run = warn_off_scale(run, denoiser, first or (), plan)
     if not predictions or len(run.t) < 2:
         return frame.out(run)
     reached_zero = to_zero and len(run.t) == len(times) + 1
@@ -212,6 +217,8 @@ def encode(
     plan = backwards.plan(denoiser.schedule, times[::-1], edges=denoiser.discontinuities)
     warned = warn_unstable(plan, chosen.gauge.predicts, denoiser.schedule, chosen.name)
     last = [len(plan.steps) - 1]
+    frame = frame.for_run(plan, chosen, None)
+    denoiser = frame.denoiser
     first, _ = frame.begin(data, "state", plan)
     watch = frame.callback(callback)
     with frame.reporting():

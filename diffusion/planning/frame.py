@@ -17,23 +17,27 @@ from diffusion.denoiser import Denoiser
 from diffusion.process.with_mean import WithMean, mean_like
 from expint.backend import Array
 
-__all__ = ["Frame", "frame_of"]
+__all__ = ["Frame", "Moved", "frame_of"]
 
 
 @dataclass(frozen=True)
 class Frame:
-    """The denoiser of a run, and what leads into its frame and out of it: for an ordinary schedule, nothing.
+    """The denoiser of a run, and what leads into its frame and out of it: for an ordinary denoiser, nothing.
 
     Parameters
     ----------
     denoiser
-        Of states less the offset.
-    process
-        The process with a mean; None for others.
+        Of the states of the frame.
     """
 
     denoiser: Denoiser
-    process: WithMean | None = None
+    diagnosed = True
+    """Whether the states are those of a process, by whose scale a wrong network is noticed."""
+
+    def for_run(self, plan: expint.Plan, sampler: Any, rng: Any) -> Frame:
+        """Return the frame of one run, by its plan, its sampler and where its noise comes from."""
+        del plan, sampler, rng
+        return self
 
     def begin(self, state: Array, start: str, plan: expint.Plan) -> tuple[Array, str]:
         """Return the first state of a run, or the noise, and which it is, from what the caller gave.
@@ -41,10 +45,75 @@ class Frame:
         Raises
         ------
         TypeError, ValueError
-            If the state is no batch of finite numbers, ``start`` is unknown, or the mean does not fit the state.
+            If the state is no batch of finite numbers, ``start`` is unknown, or the frame does not fit the state.
         """
-        if self.process is None:
-            return state, start
+        del plan
+        return state, start
+
+    def source_of_noise(self, rng: Any, state: Array) -> Any:
+        """Return where the noise of the run comes from, for its first ``state``."""
+        del state
+        return rng
+
+    def noise(self, state: Array, t: float) -> Array:
+        """Return the noise from which a run begins with this ``state`` of the frame at ``t``."""
+        return state / self.denoiser.schedule.noise_scale(t)
+
+    def callback(self, callback: Callable[[float, Array], None] | None) -> Callable[[float, Array], None] | None:
+        """Return the callback for a run in the frame."""
+        return callback
+
+    @contextmanager
+    def reporting(self) -> Iterator[None]:
+        """Let what is raised in a run hold the states that the caller knows, not those of the frame."""
+        yield
+
+    def out(self, run: expint.Solution) -> expint.Solution:
+        """Return the run that the caller knows for one in the frame."""
+        return run
+
+
+class Moved(Frame):
+    """A frame with states of its own: ``end`` leads out of it."""
+
+    def end(self, state: Array, t: float) -> Array:
+        """Return the state that the caller knows for one of the frame."""
+        raise NotImplementedError
+
+    def callback(self, callback: Callable[[float, Array], None] | None) -> Callable[[float, Array], None] | None:
+        """Return the callback for a run in the frame."""
+        if not callable(callback):
+            return callback
+        told = callback
+        return lambda t, x: told(t, self.end(x, t))
+
+    @contextmanager
+    def reporting(self) -> Iterator[None]:
+        """Let what is raised in a run hold the states that the caller knows, not those of the frame."""
+        try:
+            yield
+        except BaseException as error:
+            reached = getattr(error, "solution", None)
+            if isinstance(reached, expint.Solution):
+                error.solution = self.out(reached)  # type: ignore[attr-defined]  # of a SamplingError
+            raise
+
+    def out(self, run: expint.Solution) -> expint.Solution:
+        """Return the run that the caller knows for one in the frame."""
+        if not len(run.t):
+            return run
+        states = [self.end(run.y[i, ...], t) for i, t in enumerate(run.t.tolist())]
+        path = None if run.sol is None else partial(_between, run.sol, self)
+        return replace(run, y=expint.backend.stack(states), sol=path)
+
+
+@dataclass(frozen=True)
+class _OfMean(Moved):
+    """The states less κ m of a process with a mean m."""
+
+    process: WithMean = field(kw_only=True)
+
+    def begin(self, state: Array, start: str, plan: expint.Plan) -> tuple[Array, str]:
         check_state(state)
         check_start(start)
         t = plan.steps[0].times[0]
@@ -53,41 +122,11 @@ class Frame:
         return state - self.process.offset(t, state), "state"
 
     def noise(self, state: Array, t: float) -> Array:
-        """Return the noise from which a run begins with this ``state`` of the frame at ``t``."""
         scale = self.denoiser.schedule.noise_scale(t)
-        if self.process is None:
-            return state / scale
         return (self.end(state, t) - mean_like(self.process.mean, state)) / scale
 
     def end(self, state: Array, t: float) -> Array:
-        """Return the state of the process for one of the frame."""
-        return state if self.process is None else state + self.process.offset(t, state)
-
-    def callback(self, callback: Callable[[float, Array], None] | None) -> Callable[[float, Array], None] | None:
-        """Return the callback for a run in the frame."""
-        if self.process is None or not callable(callback):
-            return callback
-        told = callback
-        return lambda t, x: told(t, self.end(x, t))
-
-    @contextmanager
-    def reporting(self) -> Iterator[None]:
-        """Let what is raised in a run hold the states of the process that were reached, not those of the frame."""
-        try:
-            yield
-        except BaseException as error:
-            reached = getattr(error, "solution", None)
-            if self.process is not None and isinstance(reached, expint.Solution):
-                error.solution = self.out(reached)  # type: ignore[attr-defined]  # set by the run that failed
-            raise
-
-    def out(self, run: expint.Solution) -> expint.Solution:
-        """Return the run of the process for one in the frame."""
-        if self.process is None or not len(run.t):
-            return run
-        states = [self.end(run.y[i, ...], t) for i, t in enumerate(run.t.tolist())]
-        path = None if run.sol is None else partial(_between, run.sol, self)
-        return replace(run, y=expint.backend.stack(states), sol=path)
+        return state + self.process.offset(t, state)
 
 
 def frame_of(denoiser: Any) -> Frame:
@@ -99,7 +138,9 @@ def frame_of(denoiser: Any) -> Frame:
         If it is no denoiser.
     """
     check_denoiser(denoiser)
-    process = denoiser.schedule
+    process, own = denoiser.schedule, getattr(denoiser, "framed", None)
+    if own is not None:
+        return own()
     if not isinstance(process, WithMean) or process.centred is process:
         return Frame(denoiser)
     centred = _Centred(
@@ -111,7 +152,7 @@ def frame_of(denoiser: Any) -> Frame:
         source=denoiser,
         process=process,
     )
-    return Frame(centred, process)
+    return _OfMean(centred, process=process)
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +175,7 @@ class _Centred(Denoiser):
         return call
 
 
-def _between(path: Callable[[Any], Array], frame: Frame, t: Any) -> Array:
+def _between(path: Callable[[Any], Array], frame: Moved, t: Any) -> Array:
     """Return the states of a process between the steps, from the ``path`` of its run in the ``frame``."""
     states = path(t)
     if np.ndim(t) == 0:
