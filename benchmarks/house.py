@@ -227,8 +227,8 @@ def loops_over_steps(path: Path) -> dict[str, int]:
     return found
 
 
-def walk(root: Path = ROOT) -> tuple[int, int]:
-    """Return how many files of a checkout, and functions in them, one step of the default method to a tolerance runs.
+def walk(root: Path = ROOT) -> dict[str, list[str]]:
+    """Return the files of a checkout, and the functions in them, that a step of the default method to a tolerance runs.
 
     It is run in a process of its own, and watched from one evaluation of N to the one five steps later.
     """
@@ -236,8 +236,10 @@ def walk(root: Path = ROOT) -> tuple[int, int]:
     told = subprocess.run(
         [sys.executable, "-c", _WALK], cwd=root, env=environment, check=True, capture_output=True, text=True
     )
-    entered = {tuple(line.split("\t")) for line in told.stdout.splitlines()}
-    return len({file for file, _ in entered}), len(entered)
+    entered: dict[str, list[str]] = {}
+    for file, function in (line.split("\t") for line in told.stdout.splitlines()):
+        entered.setdefault(file, []).append(function)
+    return entered
 
 
 _WALK = """
@@ -245,11 +247,11 @@ import sys
 import numpy as np
 import expint
 
-seen, calls = set(), 0
+seen, calls = {}, 0
 
 def enter(frame, event, argument):
     if event == "call" and f"{expint.__path__[0]}/" in frame.f_code.co_filename:
-        seen.add((frame.f_code.co_filename, frame.f_code.co_name))
+        seen[frame.f_code.co_filename.removeprefix(f"{expint.__path__[0]}/"), frame.f_code.co_qualname] = None
 
 def nonlinear(t, y):
     global calls
@@ -340,7 +342,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     every = [function for path in paths for function in functions(path)]
     columns = [path for path in paths if builds_columns(path)]
     loops = {path: found for path in paths if "compiled" not in path.parts and (found := loops_over_steps(path))}
-    rooms = {path.parent for path in paths}
+    rooms, stepped = {path.parent for path in paths}, walk(root)
     largest = max(rooms, key=lambda room: len(list(room.glob("*.py"))))
     figures = {
         "files": len(paths),
@@ -354,13 +356,15 @@ def main(argv: Sequence[str] | None = None) -> None:
         "files that build columns": len(columns),
         "submodules of expint behind its faces, imported by diffusion": len(behind_the_faces(root)),
         "errors without expected and received": sum(len(silent_raises(path)) for path in paths),
-        "files of one adaptive step's walk": "{}, {} functions".format(*walk(root)),
+        "files of one adaptive step's walk": f"{len(stepped)}, {sum(map(len, stepped.values()))} functions",
         "largest room": f"{largest.relative_to(root)}, {len(list(largest.glob('*.py')))} files",
     }
     for what, figure in figures.items():
         print(f"{what:62} {figure}")
     for path, found in loops.items():
         print(f"loops over steps: {path.relative_to(root)}: {', '.join(found)}")
+    for file, entered in stepped.items():
+        print(f"a step: expint/{file}: {', '.join(entered)}")
     for group in circles(root):
         print("circle:", " ⇄ ".join(group))
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from expint.arguments import axes, checked, integer
+from expint.arguments import checked, integer
 from expint.arrays import real_values
 from expint.backend import Array
-from expint.plot import pyplot
+from expint.plot import axes, pyplot
 
 __all__ = ["image_grid"]
 

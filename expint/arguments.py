@@ -21,7 +21,6 @@ import numpy as np
 from expint.backend import is_array
 
 __all__ = [
-    "axes",
     "checked",
     "choice",
     "flag",
@@ -285,19 +284,6 @@ def flag(name: str, value: Any) -> bool:
     if not isinstance(value, bool | np.bool_) and not (isinstance(value, int) and value in (0, 1)):
         raise TypeError(f"expected {name} to be True or False, received {seen(value)}")
     return bool(value)
-
-
-def axes(name: str, value: Any) -> Any:
-    """Return axes of matplotlib.
-
-    Raises
-    ------
-    TypeError
-        If they are none.
-    """
-    if not all(hasattr(value, wanted) for wanted in ("figure", "plot", "set")) or isinstance(value, type):
-        raise TypeError(f"expected {name} to be axes of matplotlib, received {seen(value)}")
-    return value
 
 
 _PLAIN: dict[str, Callable[[str, Any], Any]] = {

@@ -8,25 +8,32 @@ from typing import Any
 
 import numpy as np
 
-from expint.arguments import NO_LISTS, number, refuse_masked, seen
+from expint.arguments import NO_LISTS, is_traced, number, refuse_masked, seen
 from expint.backend import (
     Array,
     all_finite,
     array_namespace,
+    asarray_like,
     copied,
     has_values,
     is_array,
+    is_complex,
     is_dense,
     is_numpy,
+    is_sparse,
     to_numpy,
 )
 
 __all__ = [
     "affordable",
     "as_numbers",
+    "check_constant",
+    "check_dtype",
     "check_state",
     "complex_values",
+    "host_numbers",
     "numeric",
+    "random_like",
     "real_values",
     "template",
     "together",
@@ -212,3 +219,56 @@ def template(name: str, value: Any) -> Any:
     if not is_array(value) or np.ma.isMaskedArray(value) or not known or not has_values(value):
         raise TypeError(f"expected {name} to be an array of single or double precision, received {seen(value)}")
     return value
+
+
+def check_dtype(linear_is_complex: bool, y0: Array) -> None:
+    """Refuse a complex L on a real state, which would lose imaginary parts silently."""
+    if linear_is_complex and not is_complex(y0):
+        raise TypeError(
+            f"expected a complex state for a complex linear operator, received y0 of dtype {y0.dtype}; "
+            "pass y0 as a complex array (y0 + 0j), or a real operator"
+        )
+
+
+def check_constant(coefficients: Any) -> None:
+    """Refuse coefficients of L that torch differentiates, whose gradient would be lost, and those that JAX traces."""
+    what = "a tensor that requires a gradient" if getattr(coefficients, "requires_grad", False) else ""
+    if is_traced(coefficients):
+        what = "an array that is traced by JAX"
+    if what:
+        raise TypeError(
+            f"expected a linear operator without parameters to differentiate or compile for, received {what}: "
+            "φ-functions of L are computed beforehand, on the host; make it a constant (torch: detach it), or let "
+            "nonlinear hold the part that is learned"
+        )
+
+
+def host_numbers(coefficients: Any) -> np.ndarray:
+    """Return coefficients of L as an array of the host in double precision, or refuse what is no array of numbers.
+
+    Raises
+    ------
+    TypeError
+        If they are none, truth values, masked, or differentiated or traced.
+    """
+    check_constant(coefficients)
+    host = to_numpy(coefficients) if not is_sparse(coefficients) else np.empty((), dtype=object)
+    if host.dtype.kind not in "iufc" or np.ma.is_masked(coefficients):
+        dtype = getattr(coefficients, "dtype", "none")
+        what = "a masked array" if np.ma.is_masked(coefficients) else f"{type(coefficients).__name__} of dtype {dtype}"
+        raise TypeError(f"expected an array of numbers as coefficients of a linear operator, received {what}")
+    if host.dtype.kind in "fc" and np.finfo(host.dtype).bits > 64:
+        raise TypeError(
+            f"expected coefficients of at most double precision, as φ-functions are, received dtype {host.dtype}; "
+            "convert them to float64 or complex128"
+        )
+    numbers = host.astype(np.complex128 if np.iscomplexobj(host) else np.float64)
+    numbers.flags.writeable = False  # forms made of them, on other devices too, would not follow
+    return numbers
+
+
+def random_like(like: Array, seed: int = 20) -> Array:
+    """Return a random array like ``like``, the same in every run."""
+    rng = np.random.default_rng(seed)
+    values = rng.standard_normal(tuple(like.shape))
+    return asarray_like(values + 1j * rng.standard_normal(values.shape) if is_complex(like) else values, like)

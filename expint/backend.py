@@ -24,6 +24,7 @@ __all__ = [
     "is_dense",
     "is_jax",
     "is_numpy",
+    "is_sparse",
     "is_torch",
     "stack",
     "to_numpy",
@@ -203,3 +204,8 @@ def _precision(xp: Namespace, dtype: Any) -> dict[str, Any]:
     if dtype in (xp.float32, xp.complex64):
         return {"real": xp.float32, "complex": xp.complex64}
     return {"real": dtype, "complex": xp.complex64}  # half precision: the array API knows no half complex
+
+
+def is_sparse(matrix: Any) -> bool:
+    """Whether ``matrix`` is a sparse matrix of SciPy or torch, recognised without importing either."""
+    return hasattr(matrix, "tocsr") or (is_array(matrix) and "sparse" in str(getattr(matrix, "layout", "")))

@@ -27,7 +27,7 @@ def is_value(thing: Any) -> bool:
     A class or function of the caller's own may do what it likes between two runs, and its hash may not tell. The grid
     rule of a sampler does not count: it makes times, and these are given separately.
     """
-    kind = type(thing)
+    kind: Any = type(thing)
     if kind in _FIXED:
         return True
     if isinstance(thing, tuple):
@@ -43,7 +43,7 @@ def _parts(kind: Any) -> tuple[str, ...] | None:
     """Return the names of what an object of a class of ours consists of; None where it may change."""
     if "_never_changes" in kind.__dict__:  # asked of the class itself: heirs may change
         return ()
-    if not is_dataclass(kind) or not kind.__dataclass_params__.frozen:  # type: ignore[attr-defined]  # of every dataclass
+    if not is_dataclass(kind) or not getattr(kind, "__dataclass_params__").frozen:  # noqa: B009  # mypy knows no such attribute
         return None
     return tuple(part.name for part in fields(kind) if part.compare and part.name != "grid")
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import expint
-from expint.derive import INDEX, Stage, StepContext, WithoutEstimate
+from expint.derive import INDEX, Multistep, Stage, StepContext, WithoutEstimate
 
 __all__ = ["HeunThenAdams"]
 
 
 @dataclass(frozen=True)
-class HeunThenAdams(WithoutEstimate):
+class HeunThenAdams(Multistep, WithoutEstimate):
     """Adams–Bashforth of order up to ``q`` with the weights of uniform steps, its first step made by Heun's method.
 
     The first step calls the network twice, and the next one again at its end. A step to a clock of 0, the only one of
@@ -37,16 +37,6 @@ class HeunThenAdams(WithoutEstimate):
     def order(self) -> int:
         """The order: 2, on steps that are not uniform."""
         return 2
-
-    @property
-    def stages(self) -> int:
-        """Evaluations of N per step."""
-        return 1
-
-    @property
-    def history(self) -> int:
-        """How many remembered slopes a step looks at."""
-        return self.q
 
     def recipe(self, step: StepContext) -> Sequence[Stage]:
         """Return the stages of a step."""

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from expint.derive.algebra.phisum import PhiSum, Terms, exact, phi
 from expint.derive.algebra.recovery import recover
-from expint.derive.kinds.stage import ErrorEstimate, Method, Stage, StepContext, WithoutEstimate, kind_of_method
+from expint.derive.kinds.stage import (
+    ErrorEstimate,
+    Method,
+    Multistep,
+    Stage,
+    StepContext,
+    WithoutEstimate,
+    kind_of_method,
+)
 from expint.derive.kinds.tableau import REST, Tableau
 
 if TYPE_CHECKING:
@@ -76,6 +84,7 @@ __all__ = [
     "Linearised",
     "LinearisedAdams",
     "Method",
+    "Multistep",
     "PhiSum",
     "PredictorCorrector",
     "Quadrature",

@@ -121,8 +121,10 @@ def _told(bound: Bound, run: Callable[[], Solution], spent: int = 0) -> Solution
     """
 
     def told(solution: Solution) -> Solution:
-        calls = solution.stats.nonlinear_evaluations + spent
-        return bound.told(replace(solution, stats=replace(solution.stats, nonlinear_evaluations=calls)))
+        if spent:
+            calls = solution.stats.nonlinear_evaluations + spent
+            solution = replace(solution, stats=replace(solution.stats, nonlinear_evaluations=calls))
+        return bound.told(solution)
 
     try:
         return told(run())

@@ -10,10 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from expint.backend import Array, array_namespace, asarray_like, is_complex, is_numpy, to_numpy
+from expint.backend import Array, array_namespace, asarray_like, is_complex, is_numpy, is_sparse, to_numpy
 from expint.jacobian.pattern import Pattern
 from expint.jacobian.source import Before, Computed, Place
-from expint.operators.base import is_sparse
 
 __all__ = ["ComplexStep", "Differences"]
 

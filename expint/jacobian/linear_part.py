@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from expint.backend import Array, asarray_like, to_numpy
+from expint.backend import Array, asarray_like, is_sparse, to_numpy
 from expint.jacobian.coordinates import Coordinates
 from expint.operators import Diagonal, Operator, Scalar
-from expint.operators.base import is_sparse
 
 __all__ = ["LinearPart"]
 

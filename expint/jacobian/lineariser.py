@@ -8,13 +8,13 @@ from functools import cached_property, partial
 from operator import matmul
 from typing import Any
 
-from expint.backend import Array, array_namespace, device, is_array, is_jax, to_numpy
+from expint.backend import Array, array_namespace, device, is_array, is_jax, is_sparse, to_numpy
 from expint.jacobian.coordinates import Coordinates
 from expint.jacobian.given import Given, Product
 from expint.jacobian.linear_part import LinearPart
 from expint.jacobian.source import Before, Computed, Place, Source, refuse_recorded
 from expint.operators import Dense, Operator
-from expint.operators.base import StoredOperator, Use, is_sparse
+from expint.operators.base import StoredOperator, Use
 from expint.solution import Stats
 
 __all__ = ["JacobianFailure", "Linearisation", "Lineariser"]

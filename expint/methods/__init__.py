@@ -6,7 +6,7 @@ import difflib
 import re
 import unicodedata
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -120,13 +120,17 @@ def method(name: str) -> Method:
     """
     if not isinstance(name, str):
         raise TypeError(f"expected the name of a method, a string, received {name!r} of type {type(name).__name__}")
-    key = _key(name[:_LONGEST])
-    found = _generate(key)  # first, since it needs no catalogue
+    found = _named(name[:_LONGEST])
     if found is None:
-        found = _find(key)
-    if found is None:
-        raise ValueError(_unknown(name, key))
+        raise ValueError(_unknown(name, _key(name[:_LONGEST])))
     return found
+
+
+@lru_cache(maxsize=256)
+def _named(name: str) -> Method | None:
+    key = _key(name)
+    found = _generate(key)  # first, since it needs no catalogue
+    return _find(key) if found is None else found
 
 
 def method_names() -> list[str]:

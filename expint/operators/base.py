@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 
-from expint.backend import Array, array_namespace, asarray_like, is_array, is_complex, is_jax, to_numpy
+from expint.backend import Array, is_array
 from expint.derive.algebra.phisum import Terms
 from expint.operators.columns import Columns
 from expint.operators.rotations import Rotations, rotations_of
@@ -23,11 +23,7 @@ __all__ = [
     "PhiTable",
     "StoredOperator",
     "Use",
-    "check_constant",
-    "check_dtype",
-    "host_numbers",
     "linear_combination",
-    "random_like",
     "real_product",
 ]
 
@@ -326,61 +322,6 @@ def _sum_of_products(products: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.nd
     return total.view(kind).reshape(len(total), *shape)
 
 
-def check_dtype(linear_is_complex: bool, y0: Array) -> None:
-    """Refuse a complex L on a real state, which would lose imaginary parts silently."""
-    if linear_is_complex and not is_complex(y0):
-        raise TypeError(
-            f"expected a complex state for a complex linear operator, received y0 of dtype {y0.dtype}; "
-            "pass y0 as a complex array (y0 + 0j), or a real operator"
-        )
-
-
-def check_constant(coefficients: Any) -> None:
-    """Refuse coefficients of L that torch differentiates, whose gradient would be lost, and those that JAX traces."""
-    what = "a tensor that requires a gradient" if getattr(coefficients, "requires_grad", False) else ""
-    if hasattr(coefficients, "ndim") and is_array(coefficients) and is_jax(array_namespace(coefficients)):
-        from expint.phi.jax_rule import is_traced
-
-        what = "an array that is traced by JAX" if is_traced(coefficients) else ""
-    if what:
-        raise TypeError(
-            f"expected a linear operator without parameters to differentiate or compile for, received {what}: "
-            "φ-functions of L are computed beforehand, on the host; make it a constant (torch: detach it), or let "
-            "nonlinear hold the part that is learned"
-        )
-
-
-def host_numbers(coefficients: Any) -> np.ndarray:
-    """Return coefficients of L as an array of the host in double precision, or refuse what is no array of numbers.
-
-    Raises
-    ------
-    TypeError
-        If they are none, truth values, masked, or differentiated or traced.
-    """
-    check_constant(coefficients)
-    host = to_numpy(coefficients) if not is_sparse(coefficients) else np.empty((), dtype=object)
-    if host.dtype.kind not in "iufc" or np.ma.is_masked(coefficients):
-        dtype = getattr(coefficients, "dtype", "none")
-        what = "a masked array" if np.ma.is_masked(coefficients) else f"{type(coefficients).__name__} of dtype {dtype}"
-        raise TypeError(f"expected an array of numbers as coefficients of a linear operator, received {what}")
-    if host.dtype.kind in "fc" and np.finfo(host.dtype).bits > 64:
-        raise TypeError(
-            f"expected coefficients of at most double precision, as φ-functions are, received dtype {host.dtype}; "
-            "convert them to float64 or complex128"
-        )
-    numbers = host.astype(np.complex128 if np.iscomplexobj(host) else np.float64)
-    numbers.flags.writeable = False  # forms made of them, on other devices too, would not follow
-    return numbers
-
-
-def random_like(like: Array, seed: int = 20) -> Array:
-    """Return a random array like ``like``, the same in every run."""
-    rng = np.random.default_rng(seed)
-    values = rng.standard_normal(tuple(like.shape))
-    return asarray_like(values + 1j * rng.standard_normal(values.shape) if is_complex(like) else values, like)
-
-
 def linear_combination(weights: Sequence[Any], columns: Sequence[Array]) -> Array:
     """Return Σ weights_j columns_j as a new array; weights are numbers or arrays that multiply elementwise.
 
@@ -399,8 +340,3 @@ def linear_combination(weights: Sequence[Any], columns: Sequence[Array]) -> Arra
             else:
                 total.add_(column, alpha=weight)
     return total
-
-
-def is_sparse(matrix: Any) -> bool:
-    """Whether ``matrix`` is a sparse matrix of SciPy or torch, recognised without importing either."""
-    return hasattr(matrix, "tocsr") or (is_array(matrix) and "sparse" in str(getattr(matrix, "layout", "")))

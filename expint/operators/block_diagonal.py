@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from expint.arrays import check_dtype, host_numbers
 from expint.backend import Array, asarray_like, is_complex
-from expint.operators.base import StoredOperator, check_dtype, host_numbers
+from expint.operators.base import StoredOperator
 from expint.operators.rotations import Rotations, rotations_of
 from expint.phi import phi_matrices
 

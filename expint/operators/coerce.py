@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from expint.arguments import flag, seen
-from expint.backend import Array, is_array, to_numpy
-from expint.operators.base import Operator, Use, is_sparse
+from expint.backend import Array, is_array, is_sparse, to_numpy
+from expint.operators.base import Operator, Use
 from expint.operators.dense import Dense
 from expint.operators.diagonal import Diagonal
 from expint.operators.scalar import Scalar

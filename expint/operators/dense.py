@@ -9,18 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from expint.backend import Array, asarray_like, is_complex
-from expint.operators.base import (
-    USE,
-    Act,
-    Operator,
-    PhiTable,
-    StoredOperator,
-    Use,
-    check_dtype,
-    host_numbers,
-    is_sparse,
-)
+from expint.arrays import check_dtype, host_numbers
+from expint.backend import Array, asarray_like, is_complex, is_sparse
+from expint.operators.base import USE, Act, Operator, PhiTable, StoredOperator, Use
 from expint.operators.columns import Columns
 from expint.operators.rotations import Rotation, Rotations, rotations_of
 from expint.phi import phi_matrices

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from expint.arguments import choice
-from expint.backend import Array, array_namespace, is_complex
-from expint.operators.base import USE, Operator, Use, check_constant, check_dtype, host_numbers
+from expint.arrays import check_constant, check_dtype, host_numbers
+from expint.backend import Array, array_namespace, is_complex, is_sparse
+from expint.operators.base import USE, Operator, Use
 from expint.operators.eigen import eigen
 from expint.operators.in_basis import Axiswise, Eigenbasis
 from expint.operators.routed import Routed
-from expint.operators.sparse import is_sparse
 
 __all__ = ["WORST_CONDITION", "KroneckerSum"]
 

@@ -11,9 +11,9 @@ import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
 from expint.arguments import choice, function, number
+from expint.arrays import check_constant, check_dtype, random_like
 from expint.backend import Array, array_namespace, device, is_array, is_complex, is_numpy, is_torch
 from expint.exchange import guarded
-from expint.operators.base import check_constant, check_dtype, random_like
 from expint.operators.iterated import IteratedOperator, Spectrum, check_trailing
 from expint.phi.augmented import Matvec, norm
 

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from expint.arguments import seen
+from expint.arrays import check_constant, check_dtype
 from expint.backend import Array, to_numpy
 from expint.derive.algebra.phisum import Terms
-from expint.operators.base import PhiTable, StoredOperator, check_constant, check_dtype, linear_combination
+from expint.operators.base import PhiTable, StoredOperator, linear_combination
 from expint.operators.columns import Columns
 from expint.phi import phi_functions
 

@@ -11,6 +11,7 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse import csgraph
 
+from expint.arrays import check_constant, check_dtype
 from expint.backend import (
     Array,
     array_namespace,
@@ -18,10 +19,10 @@ from expint.backend import (
     device,
     is_complex,
     is_numpy,
+    is_sparse,
     is_torch,
     to_numpy,
 )
-from expint.operators.base import check_constant, check_dtype, is_sparse
 from expint.operators.iterated import IteratedOperator, Spectrum, check_trailing
 from expint.operators.on_device import Placed
 from expint.operators.rotations import Rotation, Rotations, fastest_rotation

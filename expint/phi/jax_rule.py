@@ -12,12 +12,7 @@ import jax
 
 from expint.phi.elementwise import evaluate, slopes
 
-__all__ = ["is_traced", "phi_functions_jax"]
-
-
-def is_traced(x: Any) -> bool:
-    """Whether the values of ``x`` are not known yet: inside ``jit``, ``grad`` and ``vmap``."""
-    return isinstance(x, jax.core.Tracer)
+__all__ = ["phi_functions_jax"]
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(1,))

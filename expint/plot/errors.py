@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from expint.arguments import axes, checked, instance, listed, number, numbers
+from expint.arguments import checked, instance, listed, number, numbers
 from expint.arrays import real_values
-from expint.plot.figure import pyplot
+from expint.plot.figure import axes, pyplot
 
 __all__ = ["curves", "order_triangle", "study"]
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from expint.arguments import axes, checked, function, instance, listed, number
+from expint.arguments import checked, function, instance, listed, number
 from expint.arrays import real_values
 from expint.backend import Array, to_numpy
-from expint.plot.figure import pyplot
+from expint.plot.figure import axes, pyplot
 from expint.problem import SemilinearProblem
 from expint.solution import Solution
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["pyplot"]
+from expint.arguments import seen
+
+__all__ = ["axes", "pyplot"]
 
 
 def pyplot() -> Any:
@@ -20,3 +22,16 @@ def pyplot() -> Any:
     except ImportError as error:
         raise ImportError('plots need matplotlib: pip install "expint[plot]"') from error
     return plt
+
+
+def axes(name: str, value: Any) -> Any:
+    """Return axes of matplotlib.
+
+    Raises
+    ------
+    TypeError
+        If they are none.
+    """
+    if not all(hasattr(value, wanted) for wanted in ("figure", "plot", "set")) or isinstance(value, type):
+        raise TypeError(f"expected {name} to be axes of matplotlib, received {seen(value)}")
+    return value

@@ -71,10 +71,12 @@ class Kept:
 
     def fields(self) -> dict[str, Any]:
         """Return ``t``, ``y`` and ``saved`` of a solution."""
-        like = self._like
-        nothing = array_namespace(like).empty((0, *like.shape), dtype=like.dtype, device=device(like))
-        states = stack(self._states) if self._states else nothing
+        states = stack(self._states) if self._states else self._nothing()
         return {"t": np.array(self.times), "y": states, "saved": None if self._save is None else self._stacked()}
+
+    def _nothing(self) -> Array:
+        like = self._like
+        return array_namespace(like).empty((0, *like.shape), dtype=like.dtype, device=device(like))
 
     def _stacked(self) -> Saved:
         values = self._values

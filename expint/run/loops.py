@@ -16,7 +16,7 @@ from expint.lower.lower import same_step
 from expint.lower.plan import Plan
 from expint.phi.action import ActionFailure
 from expint.run.control import Policy
-from expint.run.control.rest import ASLEEP, AWAKE, FAINT, LOOKS, QUIET, look_ahead
+from expint.run.control.rest import ASLEEP, AWAKE, FAINT, QUIET, rest_ahead
 from expint.run.standing import Notes, Standing
 from expint.run.steppers import Attempt, Stepper
 from expint.run.stepsize import (
@@ -207,8 +207,8 @@ def to_tolerance(
         at = at if t <= at <= end or end <= at <= t else inside(at, t, end)
         return nonlinear(at, where) if then is None else nonlinear(at, where, then)
 
-    span, direction, judge = abs(last - t), math.copysign(1.0, last - t), _Judge(control, y)
-    given, attempt, rest_ahead = control.first, stepper.attempt, _rest_ahead(control, span)
+    span, sign, judge = abs(last - t), math.copysign(1.0, last - t), _Judge(control, y)
+    given, attempt, norm = control.first, stepper.attempt, control.error
     if notes is None or notes.standing is None:
         at_start = stepper.value(slope, t, y)
         yield Accepted(t, y, evaluations, ahead=at_start)
@@ -216,18 +216,18 @@ def to_tolerance(
     else:
         t, y, evaluations, rejected, memory, state, (scale, at_start, last_error, rests, asleep, done) = notes.standing
         memory, given = _unpacked(stepper, memory, y), None
-    pending = (own for own in stops if direction * (own - t) > 0)
+    pending = (own for own in stops if sign * (own - t) > 0)
     stop = next(pending)
     for tried in range(done + 1, control.most + 1):
         state = policy.prepare(state)
         h, lands = approach(state.h, state.rung, t, stop, state.previous) if given is None else begin(given, t, stop)
         given = None
         check_step(math.inf if lands else h, t, span, failure, last_error)
-        end = stop if lands else t + direction * h
+        end = stop if lands else t + sign * h
         try:
-            if asleep and (seen := rest_ahead(stepper, memory, slope, t, direction * h)) < h:
-                state, h, lands, end = policy.watchful(state), seen, False, t + direction * seen
-            made = attempt(memory, slope, t, end, direction * h, state.order)
+            if asleep and (seen := rest_ahead(norm, stepper.foretold(memory, slope, t, sign * h), sign * h, span)) < h:
+                state, h, lands, end = policy.watchful(state), seen, False, t + sign * seen
+            made = attempt(memory, slope, t, end, sign * h, state.order)
             error, change, found, reached = judge(made, scale, policy.strictness(state, h), rests)
             failure, order = None, made.order
         except ActionFailure as failed:
@@ -279,24 +279,6 @@ def _standing(
 ) -> Standing:
     """Return where a run stands, in plain values."""
     return Standing(t, y, evaluations, rejected, stepper.pack(memory), state, rest)
-
-
-def _rest_ahead(
-    control: StepControl, span: float
-) -> Callable[[Stepper[Any], Any, Callable[..., Array], float, float], float]:
-    """Return what tells how long a step is in which N is seen to rest, at most |h|; see ``look_ahead``."""
-    norm, apart = control.error, span / LOOKS
-
-    def rest_ahead(stepper: Stepper[Any], memory: Any, slope: Callable[..., Array], t: float, h: float) -> float:
-        foretold, direction = stepper.foretold(memory, slope, t, h), math.copysign(1.0, h)
-
-        def change(ahead: float) -> float:
-            y, deviation = foretold(direction * ahead)
-            return norm.size(apart * deviation, norm.scale(y))
-
-        return look_ahead(change, abs(h), span)
-
-    return rest_ahead
 
 
 def _no_error(order: int) -> float:

@@ -48,7 +48,7 @@ MAY_IMPORT["arguments"] = {"backend"}
 MAY_IMPORT["arrays"] = {"backend"}
 for name in MAY_IMPORT.keys() - {"arguments", "backend"}:
     MAY_IMPORT[name] |= {"arguments"}
-for name in ("ivp", "jacobian", "lower", "phi", "problems", "scipy", "spectral"):
+for name in ("ivp", "jacobian", "lower", "operators", "phi", "problems", "run", "scipy", "spectral"):
     MAY_IMPORT[name] |= {"arrays"}
 MAY_IMPORT["moved"] = set()
 MAY_IMPORT["tables"] = {"backend"}

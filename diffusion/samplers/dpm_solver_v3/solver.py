@@ -13,13 +13,24 @@ from diffusion.grids.published import uniform_in_lambda
 from diffusion.samplers.dpm_solver_v3.statistics import Statistics
 from diffusion.samplers.dpm_solver_v3.tabulated import TabulatedGauge, TabulatedSampler
 from diffusion.samplers.ends import End, capped, predictor, taper
-from expint.derive import ErrorEstimate, Method, Stage, StepContext, Terms, adams_terms, phi, placed, spread
+from expint.derive import (
+    Method,
+    Multistep,
+    Stage,
+    StepContext,
+    Terms,
+    WithoutEstimate,
+    adams_terms,
+    phi,
+    placed,
+    spread,
+)
 
 __all__ = ["PredictorCorrectorOfEqualOrder", "dpm_solver_v3"]
 
 
 @dataclass(frozen=True)
-class PredictorCorrectorOfEqualOrder:
+class PredictorCorrectorOfEqualOrder(Multistep, WithoutEstimate):
     """The exponential Adams method of order q with a corrector on as many slopes, the predicted one among them.
 
     One evaluation a step, of which the slope is kept; the first steps are those of lower order.
@@ -52,16 +63,6 @@ class PredictorCorrectorOfEqualOrder:
         pseudo = self.pseudo_corrector if self.correct else self.pseudo_predictor
         return min(order, 2) if pseudo else order
 
-    @property
-    def stages(self) -> int:
-        """Evaluations of N per step."""
-        return 1
-
-    @property
-    def history(self) -> int:
-        """How many remembered slopes a step looks at."""
-        return self.q
-
     def recipe(self, step: StepContext) -> Sequence[Stage]:
         """Return predictor and corrector for the slopes that there are."""
         taken = spread(step.history, 1, self.q, predicted=True, ramp=True)
@@ -77,15 +78,6 @@ class PredictorCorrectorOfEqualOrder:
             predicted, newest, *rest = adams_terms((1.0, *older), exact=False)
         corrector = _stage((predicted,), placed((newest, *rest), taken[: 1 + len(rest)]))
         return (replace(predictor, accept=False), replace(corrector, evaluate=False))
-
-    @property
-    def error_order(self) -> None:
-        """There is no error estimate."""
-
-    def error(self, step: StepContext) -> ErrorEstimate | None:
-        """Return None: a run on a given grid needs no estimate."""
-        del step
-        return None
 
 
 def _stage(stages: tuple[Terms, ...], past: Sequence[Terms], accept: bool = True) -> Stage:

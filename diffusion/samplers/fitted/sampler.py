@@ -29,18 +29,20 @@ from diffusion.process.schedule import NoiseSchedule
 from diffusion.samplers.bands import Banded, Bands, sample_shape
 from diffusion.samplers.citations import bibtex
 from diffusion.samplers.ends import STOP, End
+from diffusion.samplers.fitted.checks import check_rows, finite, flags
 from diffusion.samplers.fitted.fingerprint import Fingerprint
 from diffusion.samplers.fitted.number_file import read_numbers, write_numbers
 from diffusion.samplers.fitted.report import Report
 from diffusion.samplers.fitted.stored import arrays_of, facts_of, parts_of
 from expint.arguments import instance, integer, seen, text
 from expint.arrays import real_values
-from expint.backend import Array, to_numpy
+from expint.backend import Array
 from expint.operators import Scalar
 
 __all__ = ["SLOPES", "FittedSampler", "load_sampler"]
 
 SLOPES = {"data": DATA, "noise": NOISE, "velocity": VELOCITY, "flow": FLOW, "edm": edm()}
+_ALIASES = {"x0": "data", "epsilon": "noise", "eps": "noise", "v": "velocity"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,13 +133,13 @@ class FittedSampler:
         if n < 1 or not np.all(np.isfinite(nodes[:-1])) or np.isnan(nodes[-1]):
             raise ValueError(f"{self.name}: expected nodes as at least two times, received {seen(self.nodes)}")
         bands = None if self.bands is None else instance("bands", self.bands, Bands)
-        times = nodes[:-1] if self.times is None else _finite("times", self.times, (n,), None)
-        accepted = np.ones(n, bool) if self.accepted is None else _flags(self.accepted, n)
-        c, D = _finite("c", self.c, (n,), bands), _finite("D", self.D, (n, n), bands)
-        A = None if self.A is None else _finite("A", self.A, (n, n), bands)
+        times = nodes[:-1] if self.times is None else finite("times", self.times, (n,), None)
+        accepted = np.ones(n, bool) if self.accepted is None else flags(self.accepted, n)
+        c, D = finite("c", self.c, (n,), bands), finite("D", self.D, (n, n), bands)
+        A = None if self.A is None else finite("A", self.A, (n, n), bands)
         kind = resolve(getattr(self.gauge, "predicts", self.gauge), SLOPES, _ALIASES, "kind of slope")
         self._keep(nodes=nodes, c=c, D=D, A=A, times=times, accepted=accepted)
-        self._check_rows()
+        check_rows(self.name, nodes, accepted, D, A)
         schedule = Fingerprint.of(self.schedule, nodes, times, with_sigma_data=kind == "edm")
         gauge = edm(schedule.sigma_data or 0.5) if kind == "edm" else SLOPES[kind]
         predicts = None if self.predicts is None else prediction_name(self.predicts)
@@ -161,31 +163,6 @@ class FittedSampler:
                 kept = value.copy()
                 kept.flags.writeable = False
             object.__setattr__(self, name, kept)
-
-    def _check_rows(self) -> None:
-        n, accepted = len(self.c), np.append(True, self.accepted)
-        if not accepted[-1]:
-            raise ValueError(f"{self.name}: expected the last point to be a state, received accepted[-1] = False")
-        if np.any(np.diff(self.nodes[accepted]) >= 0.0):
-            raise ValueError(
-                f"{self.name}: expected decreasing times of the states, received {seen(self.nodes[accepted])}; points "
-                "at one time can be inner stages"
-            )
-        for name, rows in (("D", self.D), ("A", self.A)):
-            if rows is None:
-                continue
-            early = np.argwhere(used(rows) & ~np.tri(n, dtype=bool))
-            if early.size:
-                i, j = early[0]
-                raise ValueError(
-                    f"{self.name}: expected a row to look at what is before it, received {name}[{i}, {j}] ≠ 0; rows "
-                    "are zero above the diagonal"
-                )
-        if self.A is not None and np.any(used(self.A)[:, ~accepted[:-1]]):
-            raise ValueError(
-                f"{self.name}: expected A to combine states, received weights of inner stages; put such a row's own "
-                "weights in the place of the stage"
-            )
 
     @property
     def rows(self) -> Rows:
@@ -342,30 +319,6 @@ class FittedSampler:
         return f"FittedSampler({self.name!r}, {self.steps} steps, {self.calls} calls{bands}, for {self.schedule.words})"
 
 
-_ALIASES = {"x0": "data", "epsilon": "noise", "eps": "noise", "v": "velocity"}
-
-
-def _finite(name: str, values: Any, shape: tuple[int, ...], bands: Bands | None) -> np.ndarray:
-    array = real_values(name, values)
-    allowed = [shape] if bands is None else [shape, (*shape, bands.count)]
-    if array.shape not in allowed or not np.all(np.isfinite(array)):
-        raise ValueError(
-            f"expected {name} as finite numbers of shape {' or '.join(map(str, allowed))}, received "
-            f"{seen(values)} of shape {array.shape}"
-        )
-    return array
-
-
-def _flags(values: Any, n: int) -> np.ndarray:
-    try:
-        flags = to_numpy(values)
-    except (TypeError, ValueError, RuntimeError):
-        flags = np.empty(0)
-    if flags.shape != (n,) or flags.dtype.kind != "b":
-        raise ValueError(f"expected accepted as {n} truth values, received {seen(values)}")
-    return flags
-
-
 @kept_of_values(maxsize=64)
 def _plan(sampler: FittedSampler, schedule: NoiseSchedule) -> expint.Plan:
     operator: Any = Scalar(0.0) if sampler.bands is None else Banded(sampler.bands)
@@ -394,5 +347,4 @@ def load_sampler(path: str | os.PathLike[str]) -> FittedSampler:
     A file is numbers and words. Nothing in it is run, and nothing is fetched. Whether it is made for a schedule,
     network and samples is checked when it is used.
     """
-    parts = parts_of(path, *read_numbers(path))
-    return FittedSampler(**parts)
+    return FittedSampler(**parts_of(path, *read_numbers(path)))

@@ -18,7 +18,7 @@ from typing import ClassVar
 import numpy as np
 
 from diffusion.process.strength import ExtendedReverse
-from expint.derive import Stage, StepContext, WithoutEstimate, phi
+from expint.derive import Multistep, Stage, StepContext, WithoutEstimate, phi
 
 __all__ = ["ExtendedAdams"]
 
@@ -28,7 +28,7 @@ _RECOMMENDED = ExtendedReverse()
 
 
 @dataclass(frozen=True)
-class ExtendedAdams(WithoutEstimate):
+class ExtendedAdams(Multistep, WithoutEstimate):
     """The step of order ``q`` ≤ 3 for the strength of a noise scale; the first steps are of lower orders.
 
     Parameters
@@ -56,16 +56,6 @@ class ExtendedAdams(WithoutEstimate):
     def order(self) -> int:
         """The order on the ODE of the drift."""
         return min(self.q, 2) if self.published else self.q
-
-    @property
-    def stages(self) -> int:
-        """Evaluations per step."""
-        return 1
-
-    @property
-    def history(self) -> int:
-        """How many remembered values a step looks at."""
-        return self.q
 
     def recipe(self, step: StepContext) -> Sequence[Stage]:
         """Return the one stage of a step in λ: its weights are numbers, in units of ∫ (1 + τ²) dλ of the step."""

@@ -26,7 +26,7 @@ from expint.derive.algebra.spread import placed, spread
 from expint.derive.kinds.collocation import bootstrap
 from expint.derive.kinds.facts import FullStiffOrder
 from expint.derive.kinds.presentation import Presented
-from expint.derive.kinds.stage import MOST_SLOPES, ErrorEstimate, Method, Stage, StepContext
+from expint.derive.kinds.stage import MOST_SLOPES, ErrorEstimate, Method, Multistep, Stage, StepContext
 
 __all__ = [
     "INDEX",
@@ -125,7 +125,7 @@ INDEX: PolynomialClock = _Index()
 
 
 @dataclass(frozen=True)
-class Adams(FullStiffOrder, Presented):
+class Adams(Multistep, FullStiffOrder, Presented):
     r"""Exponential Adams–Bashforth of a given order; one evaluation of N per step.
 
     .. math:: y_{n+1} = e^{z} y_n + h \int_0^1 e^{(1-\theta)z} p(\theta) \, d\theta, \quad z = hL,
@@ -177,16 +177,6 @@ class Adams(FullStiffOrder, Presented):
     @property
     def order(self) -> int:
         """The classical order q (on smooth grids; with ``ramp`` the first step limits the global order to 2)."""
-        return self.q
-
-    @property
-    def stages(self) -> int:
-        """Evaluations of N per step."""
-        return 1
-
-    @property
-    def history(self) -> int:
-        """How many remembered values of N a step looks at, N(y_n) included."""
         return self.q
 
     @cached_property

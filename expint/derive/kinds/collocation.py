@@ -11,15 +11,17 @@ multistep methods of any order, and is a reference that is right by construction
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from fractions import Fraction
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 from expint.arguments import integer
 from expint.derive.algebra.lagrange import collocation_weights
 from expint.derive.algebra.phisum import Exact, PhiSum
-from expint.derive.kinds.stage import MOST_SLOPES
+from expint.derive.algebra.spread import spread
+from expint.derive.kinds.stage import MOST_SLOPES, Method, Multistep, Stage, StepContext
 from expint.derive.kinds.tableau import Tableau
 
 __all__ = ["bootstrap", "ladder", "levelled_collocation"]
@@ -85,3 +87,28 @@ def bootstrap(order: int) -> Tableau:
 
 ladder = levelled_collocation
 """The earlier name."""
+
+
+class Bootstrapped(Multistep, ABC):
+    """A method whose first steps are made by a one-step method: local errors of its own order are enough."""
+
+    order: int
+
+    @cached_property
+    def starter(self) -> Method:
+        """The one-step method that makes the first steps."""
+        return bootstrap(max(self.order - 1, 1))
+
+    def recipe(self, step: StepContext) -> Sequence[Stage]:
+        """Return the stages of one step, those of the starter while the history is short."""
+        taken = spread(step.history, 1, self.q)
+        if len(taken) < self.q:
+            return self.starter.recipe(step)
+        return self.stages_from(tuple(step.history[k] for k in taken), taken)
+
+    @abstractmethod
+    def stages_from(self, positions: tuple[Any, ...], taken: tuple[int, ...]) -> tuple[Stage, ...]:
+        """Return the stages of a step from past values at some ``positions``, which are the ``taken`` ones in memory.
+
+        Positions are floats, which are binary fractions, so nothing is lost.
+        """

@@ -11,24 +11,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Any
 
 from expint.arguments import integer, listed, plain_fields
 from expint.derive.algebra.exact_lists import exact_list
 from expint.derive.algebra.lagrange import collocation_weights
 from expint.derive.algebra.phisum import Exact, PhiSum, phi
-from expint.derive.algebra.spread import placed, spread
-from expint.derive.kinds.collocation import bootstrap
+from expint.derive.algebra.spread import placed
+from expint.derive.kinds.collocation import Bootstrapped
 from expint.derive.kinds.facts import Proved
 from expint.derive.kinds.presentation import Presented
-from expint.derive.kinds.stage import MOST_SLOPES, Method, Stage, StepContext, WithoutEstimate
+from expint.derive.kinds.stage import MOST_SLOPES, Stage, WithoutEstimate
 
 __all__ = ["GeneralLinear", "HistoryLadder"]
 
 
 @dataclass(frozen=True, repr=False)
-class GeneralLinear(Proved, WithoutEstimate, Presented):
+class GeneralLinear(Bootstrapped, Proved, WithoutEstimate, Presented):
     """A general linear method with q remembered values of N and levels of stages; the top level collocates the step.
 
     Parameters
@@ -79,26 +79,13 @@ class GeneralLinear(Proved, WithoutEstimate, Presented):
                 )
 
     @property
-    def history(self) -> int:
-        """How many remembered values of N a step looks at, N(y_n) included."""
-        return self.q
-
-    @property
     def stages(self) -> int:
         """Evaluations of N per step."""
         return 1 + sum(len(level) for level in self.levels)
 
-    @cached_property
-    def starter(self) -> Method:
-        """The one-step method that makes the first steps; local errors of the order of the method are enough."""
-        return bootstrap(max(self.order - 1, 1))
-
-    def recipe(self, step: StepContext) -> Sequence[Stage]:
-        """Return the stages of one step, those of the starter while the history is short."""
-        taken = spread(step.history, 1, self.q)
-        if len(taken) < self.q:
-            return self.starter.recipe(step)
-        return _recipe(self.levels, self.joined, tuple(step.history[k] for k in taken), taken)
+    def stages_from(self, positions: tuple[Any, ...], taken: tuple[int, ...]) -> tuple[Stage, ...]:
+        """Return the stages of a step with a full history."""
+        return _recipe(self.levels, self.joined, positions, taken)
 
 
 @lru_cache(maxsize=256)

@@ -18,24 +18,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Any
 
 from expint.arguments import instance, integer, plain_fields
 from expint.derive.algebra.lagrange import collocation_weights, lagrange_coefficients
 from expint.derive.algebra.phisum import Exact, PhiSum, phi
-from expint.derive.algebra.spread import placed, spread
+from expint.derive.algebra.spread import placed
 from expint.derive.kinds.butcher import Butcher
-from expint.derive.kinds.collocation import bootstrap
+from expint.derive.kinds.collocation import Bootstrapped
 from expint.derive.kinds.facts import DeclaredOrders
 from expint.derive.kinds.presentation import Presented
-from expint.derive.kinds.stage import MOST_SLOPES, Method, Stage, StepContext, WithoutEstimate
+from expint.derive.kinds.stage import MOST_SLOPES, Stage, WithoutEstimate
 
 __all__ = ["GeneralisedLawson"]
 
 
 @dataclass(frozen=True, repr=False)
-class GeneralisedLawson(DeclaredOrders, WithoutEstimate, Presented):
+class GeneralisedLawson(Bootstrapped, DeclaredOrders, WithoutEstimate, Presented):
     """The generalised Lawson form of a classical method, with q remembered values of N.
 
     Parameters
@@ -82,26 +82,13 @@ class GeneralisedLawson(DeclaredOrders, WithoutEstimate, Presented):
             )
 
     @property
-    def history(self) -> int:
-        """How many remembered values of N a step looks at, N(y_n) included."""
-        return self.q
-
-    @property
     def stages(self) -> int:
         """Evaluations of N per step."""
         return len(self.butcher.c)
 
-    @cached_property
-    def starter(self) -> Method:
-        """The one-step method that makes the first steps; local errors of the order of the method are enough."""
-        return bootstrap(max(self.order - 1, 1))
-
-    def recipe(self, step: StepContext) -> Sequence[Stage]:
-        """Return the stages of one step, those of the starter while the history is short."""
-        taken = spread(step.history, 1, self.q)
-        if len(taken) < self.q:
-            return self.starter.recipe(step)
-        return _recipe(self.butcher, self.modified, tuple(step.history[k] for k in taken), taken)
+    def stages_from(self, positions: tuple[Any, ...], taken: tuple[int, ...]) -> tuple[Stage, ...]:
+        """Return the stages of a step with a full history."""
+        return _recipe(self.butcher, self.modified, positions, taken)
 
 
 @lru_cache(maxsize=256)

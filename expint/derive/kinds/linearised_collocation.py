@@ -25,7 +25,7 @@ from expint.derive.algebra.spread import placed, spread
 from expint.derive.kinds.facts import FullStiffOrder
 from expint.derive.kinds.presentation import Presented
 from expint.derive.kinds.rosenbrock import Linearised, Rosenbrock
-from expint.derive.kinds.stage import MOST_SLOPES, Stage, StepContext, WithoutEstimate
+from expint.derive.kinds.stage import MOST_SLOPES, Multistep, Stage, StepContext, WithoutEstimate
 from expint.derive.kinds.tableau import REST
 
 __all__ = ["EpiMultistep", "LinearisedAdams", "linearised_ladder", "linearised_weights"]
@@ -106,7 +106,7 @@ def _row(c: Sequence[Exact], below: Sequence[int], end: Exact) -> tuple[PhiSum, 
 
 
 @dataclass(frozen=True)
-class LinearisedAdams(FullStiffOrder, Linearised, WithoutEstimate, Presented):
+class LinearisedAdams(Multistep, FullStiffOrder, Linearised, WithoutEstimate, Presented):
     """The linearised exponential Adams method with q remembered values of N_n, of order q + 1, as are EPI methods.
 
     It remembers N_n at past points, f_j - J_n y_j - (t_j - t_n) ∂f/∂t. So a run keeps the past states too.
@@ -137,16 +137,6 @@ class LinearisedAdams(FullStiffOrder, Linearised, WithoutEstimate, Presented):
     def order(self) -> int:
         """The classical order q + 1."""
         return self.q + 1
-
-    @property
-    def stages(self) -> int:
-        """Evaluations of f per step."""
-        return 1
-
-    @property
-    def history(self) -> int:
-        """How many remembered values of N a step looks at."""
-        return self.q
 
     def recipe(self, step: StepContext) -> Sequence[Stage]:
         """Return the one stage of a step for an exact or floating history of q slopes.

@@ -28,13 +28,13 @@ from expint.derive.kinds.adams import TIME, PolynomialClock, adams_terms, differ
 from expint.derive.kinds.collocation import bootstrap
 from expint.derive.kinds.facts import FullStiffOrder
 from expint.derive.kinds.presentation import Presented
-from expint.derive.kinds.stage import MOST_SLOPES, ErrorEstimate, Method, Stage, StepContext
+from expint.derive.kinds.stage import MOST_SLOPES, ErrorEstimate, Method, Multistep, Stage, StepContext
 
 __all__ = ["PredictorCorrector"]
 
 
 @dataclass(frozen=True)
-class PredictorCorrector(FullStiffOrder, Presented):
+class PredictorCorrector(Multistep, FullStiffOrder, Presented):
     """Exponential Adams predictor of order q with the corrector of order q + 1.
 
     Runs with given steps keep the order q + 1. Runs to a tolerance choose the order, at most this one.
@@ -86,11 +86,6 @@ class PredictorCorrector(FullStiffOrder, Presented):
     def stages(self) -> int:
         """Evaluations of N per step."""
         return 1 if self.mode == "PEC" else 2
-
-    @property
-    def history(self) -> int:
-        """How many remembered values of N a step looks at."""
-        return self.q
 
     @cached_property
     def starter(self) -> Method:

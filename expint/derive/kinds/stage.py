@@ -13,6 +13,7 @@ __all__ = [
     "MOST_SLOPES",
     "ErrorEstimate",
     "Method",
+    "Multistep",
     "Stage",
     "StepContext",
     "WithoutEstimate",
@@ -134,3 +135,19 @@ class WithoutEstimate:
     def error(self, step: StepContext) -> None:
         """Return None: there is no error estimate."""
         del step
+
+
+class Multistep:
+    """A method that looks at its newest ``q`` values of N, with one evaluation a step unless it says otherwise."""
+
+    q: int
+
+    @property
+    def history(self) -> int:
+        """How many remembered values of N a step looks at, N(y_n) included."""
+        return self.q
+
+    @property
+    def stages(self) -> int:
+        """Evaluations of N per step."""
+        return 1

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from expint.arrays import random_like
 from expint.backend import Array, array_namespace
 from expint.operators.addition.rules import Commutators, options
-from expint.operators.base import Operator, StoredOperator, random_like
+from expint.operators.base import Operator, StoredOperator
 from expint.operators.diagonal import Diagonal
 from expint.operators.iterated import Applier, IteratedOperator, Spectrum
 from expint.operators.scalar import Scalar

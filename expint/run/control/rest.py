@@ -11,7 +11,10 @@ import math
 from collections.abc import Callable, Iterable
 from itertools import pairwise
 
-__all__ = ["ASLEEP", "AWAKE", "FAINT", "LOOKS", "QUIET", "longest_at_rest", "look_ahead", "widest_gap"]
+from expint.backend import Array
+from expint.run.tolerance import ErrorNorm
+
+__all__ = ["ASLEEP", "AWAKE", "FAINT", "LOOKS", "QUIET", "longest_at_rest", "look_ahead", "rest_ahead", "widest_gap"]
 
 LOOKS = 64
 """While N rests it is looked at so many times at least, evenly over the span. Measured by ``python -m
@@ -67,6 +70,29 @@ def look_ahead(change: Callable[[float], float], h: float, span: float) -> float
         if not change(k * apart) <= QUIET:
             return max(1, k - 1) * apart
     return h
+
+
+def rest_ahead(norm: ErrorNorm, foretold: Callable[[float], tuple[Array, Array]], h: float, span: float) -> float:
+    """Return how long a step is in which N is seen to rest, at most |h|; see ``look_ahead``.
+
+    Parameters
+    ----------
+    norm
+        That of the run.
+    foretold
+        By a time ahead, the state then if N goes on resting, and how far N there is from that.
+    h
+        The step that is wanted, with its sign.
+    span
+        The length of the run.
+    """
+    apart, direction = span / LOOKS, math.copysign(1.0, h)
+
+    def change(ahead: float) -> float:
+        y, deviation = foretold(direction * ahead)
+        return norm.size(apart * deviation, norm.scale(y))
+
+    return look_ahead(change, abs(h), span)
 
 
 def widest_gap(places: Iterable[float]) -> float:

@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any, NamedTuple
 
+from expint.arrays import random_like
 from expint.backend import Array
 from expint.derive.kinds.lie_group import LieGroupMethod, Motion
 from expint.operators.addition.combination import combination, for_single_use
-from expint.operators.base import Operator, StoredOperator, Use, random_like
+from expint.operators.base import Operator, StoredOperator, Use
 from expint.phi.augmented import norm
 from expint.run.flow import flow
 from expint.run.steppers.doubled import Doubled

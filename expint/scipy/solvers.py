@@ -1,12 +1,10 @@
-"""Exponential integrators as solver classes for ``scipy.integrate.solve_ivp(..., method=…)``."""
+"""What drives an exponential integrator by SciPy's interface of solver classes."""
 
 from __future__ import annotations
 
-import copyreg
 import math
 import warnings
 from collections.abc import Callable, Iterator
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -15,12 +13,11 @@ from scipy.integrate import DenseOutput, OdeSolver
 from expint.arguments import flag, function, number, seen
 from expint.arrays import complex_values, real_values
 from expint.derive.kinds.predictor_corrector import PredictorCorrector
-from expint.derive.kinds.stage import BY_NAME, Method
+from expint.derive.kinds.stage import Method
 from expint.exchange import lent
-from expint.ivp.bind import bind, linearises
+from expint.ivp.bind import bind
 from expint.ivp.bound import Bound, Problem, Tolerance
 from expint.jacobian import Differences
-from expint.methods import method as find_method
 from expint.operators import as_operator
 from expint.run import StepControl
 from expint.run.dense import Counted
@@ -29,17 +26,7 @@ from expint.run.tolerance import AdaptiveFailure
 from expint.run.watch import Recorder
 from expint.solution import Status
 
-__all__ = [
-    "ETD34",
-    "ExponentialAdams",
-    "ExponentialSolver",
-    "LawsonDormandPrince",
-    "LinearisedSolver",
-    "Rosenbrock43",
-    "Rosenbrock54",
-    "ZotoBowman43",
-    "solver_class",
-]
+__all__ = ["ExponentialSolver", "LinearisedSolver"]
 
 
 _FIRST_PIECE = 100.0
@@ -335,79 +322,3 @@ class _Between(DenseOutput):
         if outside.any():
             values[outside] = self._states.beyond(times[outside].tolist())
         return values[0] if np.ndim(t) == 0 else values.T
-
-
-class _OfMethod(type):
-    """The class of the solver classes that ``solver_class`` makes, which are pickled as what made them."""
-
-
-def solver_class(method: str | Method) -> type[OdeSolver]:
-    """Return the solver class for any method with an error estimate: a ``LinearisedSolver`` if it linearises.
-
-    Parameters
-    ----------
-    method
-        A name (see ``expint.method_names()``) or a method.
-
-    Raises
-    ------
-    ValueError
-        If the name is unknown.
-    """
-    chosen = find_method(method) if isinstance(method, str) else method
-    if isinstance(chosen, type) or not hasattr(chosen, "error_order"):
-        raise TypeError(f"expected method to be a name or a method, received {seen(method)}; {BY_NAME}")
-    return _class_of(chosen, method)  # type: ignore[arg-type]  # methods are frozen
-
-
-@lru_cache(maxsize=256)
-def _class_of(chosen: Method, made_for: str | Method) -> type[OdeSolver]:
-    base = LinearisedSolver if linearises(chosen) else ExponentialSolver
-    return _OfMethod(chosen.name, (base,), {"integrator": chosen, "made_for": made_for, "__doc__": base.__doc__})
-
-
-def _as_asked(made: Any) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-    return solver_class, (made.made_for,)
-
-
-copyreg.pickle(_OfMethod, _as_asked)
-
-
-class ETD34(ExponentialSolver):
-    """Krogstad's fourth-order method with an embedded third-order one; see ``ExponentialSolver``.
-
-    Its error estimate does not see a part of N that depends on time alone: where that is what drives the solution, the
-    others keep the tolerance.
-    """
-
-    integrator = "etd34"
-
-
-class ZotoBowman43(ExponentialSolver):
-    """The pair of orders 4 and 3 of Zoto and Bowman, of stiff order 3; see ``ExponentialSolver``."""
-
-    integrator = "zoto-bowman43"
-
-
-class LawsonDormandPrince(ExponentialSolver):
-    """Dormand and Prince's pair of orders 5 and 4 behind an integrating factor; see ``ExponentialSolver``."""
-
-    integrator = "lawson-dormand-prince54"
-
-
-class ExponentialAdams(ExponentialSolver):
-    """Exponential Adams pairs of orders up to 5: one evaluation of f a step; see ``ExponentialSolver``."""
-
-    integrator = PredictorCorrector(4, ramp=True)
-
-
-class Rosenbrock43(LinearisedSolver):
-    """The exponential Rosenbrock pair exprb43, of stiff orders 4 and 3; see ``LinearisedSolver``."""
-
-    integrator = "exprb43"
-
-
-class Rosenbrock54(LinearisedSolver):
-    """The exponential Rosenbrock pair pexprb54s4, of orders 5 and 4; see ``LinearisedSolver``."""
-
-    integrator: str | Method = "pexprb54s4"
