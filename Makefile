@@ -45,11 +45,12 @@ out/notebooks/%.ipynb: notebooks/%.py $(VENV)/installed
 	mkdir -p $(@D)
 	$(BIN)/jupytext --quiet --to ipynb --update-metadata '$(KERNEL)' --output $@ $<
 
-$(VENV)/installed: pyproject.toml constraints.txt
+$(VENV)/installed: pyproject.toml constraints.txt tests/side_by_side.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "expint needs Python 3.11 or newer, found " + sys.version)'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	-$(BIN)/python -m pip install --quiet --no-deps --requirement tests/side_by_side.txt  # without it those tests are skipped
 	touch $@
 
 clean:

@@ -157,7 +157,7 @@ def startable(sampler: AnySampler, schedule: NoiseSchedule, times: np.ndarray) -
         times[0] < 1.0
         or not isinstance(sampler, Sampler)
         or sampler.gauge.predicts == "data"
-        or sampler.method.order == 1
+        or (sampler.method.order == 1 and not sampler.stochastic)
     ):
         return times  # the limit of a first step exists
     with np.errstate(divide="ignore"):

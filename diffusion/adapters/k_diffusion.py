@@ -7,22 +7,26 @@
     x = k_diffusion.sample_unipc3(model, x, sigmas, extra_args={"cond": c})
 
 ``model(x, sigma, **extra_args)`` returns the data x₀ that it predicts at x = x₀ + σ ε, sigma being of shape (batch,).
-Models of flow matching are those of x = (1 − σ) x₀ + σ ε. There is a function for every deterministic sampler by its
-name, "-" written "_" and "@" written "_at_"; `sampler_function` makes one of any sampler, and `sigmas` the list of
-noise levels of any grid.
+Models of flow matching are those of x = (1 − σ) x₀ + σ ε. There is a function for every sampler by its name, "-"
+written "_" and "@" written "_at_", and for every name that k-diffusion itself has; `sampler_function` makes one of any
+sampler, and `sigmas` the list of noise levels of any grid.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from importlib.util import find_spec
+from itertools import count
+from math import sqrt
 from typing import Any
 
 import numpy as np
 
 import expint
 from diffusion.adapters.host_schedules import AtNodes, HostLevels, schedule_of, sigmas, startable
+from diffusion.adapters.k_diffusion_names import ANSWERS, ITS_NAMES
+from diffusion.adapters.k_diffusion_noise import Options, noise_of
 from diffusion.denoiser import Denoiser
 from diffusion.diagnosis import FirstData, warn_off_scale
 from diffusion.process.schedule import EDM, FlowMatching, NoiseSchedule
@@ -30,15 +34,24 @@ from diffusion.running import run_sampler
 from diffusion.sample import SamplingError
 from diffusion.samplers.catalogue import AnySampler, sampler_names
 from diffusion.samplers.catalogue import sampler as find_sampler
+from diffusion.samplers.ends import End
 from diffusion.samplers.fitted import FittedSampler
 from diffusion.samplers.laid_out import laid_out
 from diffusion.samplers.sampler import Sampler
+from diffusion.samplers.stochastic.jumps import Churned
 from diffusion.tuning.values import without_gradients
-from expint.arguments import flag, function, seen
+from expint.arguments import flag, function, integer, number, seen
 from expint.arrays import real_values
-from expint.backend import Array
+from expint.backend import Array, asarray_like
 
-__all__ = ["SamplerFunction", "is_flow", "sampler_function", "schedule_of", "sigmas"]  # and sample_* of __dir__
+__all__ = [
+    "SamplerFunction",
+    "is_flow",
+    "sample_dpm_fast",
+    "sampler_function",
+    "schedule_of",
+    "sigmas",
+]  # and sample_* of __dir__
 
 _PREFIX = "sample_"
 _LITTLE = 0.1  # a noise level that changes the scale of no data
@@ -97,6 +110,7 @@ class SamplerFunction:
         disable: bool | None = None,
         *,
         flow: bool | None = None,
+        **options: Any,
     ) -> Array:
         r"""Return the state at the last of the noise levels, from the state ``x`` at the first.
 
@@ -117,41 +131,49 @@ class SamplerFunction:
         callback
             Called at each step, once its first call of the model is made, with a dictionary: ``i`` its number, ``x``
             the point at which the model was called, ``sigma`` and ``sigma_hat`` its level, as in ``sigmas``, and
-            ``denoised`` what was predicted. What it returns is not looked at.
+            ``denoised`` what was predicted. What it returns is not looked at. What it raises, as to interrupt a run,
+            is passed on, with the states reached so far in its attribute ``solution``.
         disable
             True for no progress bar; None for one where tqdm is installed.
         flow
             Whether the model is one of flow matching, whatever was said before.
+        **options
+            Those of k-diffusion: ``eta``, ``s_noise`` and ``noise_sampler`` of samplers that draw noise; ``s_churn``,
+            ``s_tmin``, ``s_tmax`` and ``s_noise`` of those whose steps remember nothing; ``order`` of LMS,
+            ``solver_type`` of "dpmpp-2m-sde".
 
         Raises
         ------
         TypeError, ValueError
             For arguments that make no sense, before any call of the model; for levels that are not those of a fitted
-            sampler, too.
+            sampler, and for options that mean nothing for this sampler, too.
         diffusion.SamplingError
             If the state becomes non-finite.
 
         Notes
         -----
+        Without ``noise_sampler`` noise is made by counting (``diffusion.noise.Seeded``) from the seed of ComfyUI in
+        ``extra_args["seed"]``, or else from seeds that torch's generator draws, so that ``torch.manual_seed`` fixes it.
         No gradients are recorded, as in k-diffusion. A sampler whose history lies in t has it in σ here. Runs of flow
         matching from σ = 1 begin at 0.9999 with samplers that need the data at the start.
         """
         function("model", model, "(x, sigma, **extra_args)")
         if callback is not None:
             function("callback", callback, "(dictionary)")
+        said = _options(options)
+        sampler = said.applied(self.sampler)
         wanted = self.flow if flow is None else flag("flow", flow)
         wanted = is_flow(model) if wanted is None else wanted
         levels = real_values("sigmas", sigmas, ndim=1)
         kept = np.flatnonzero(np.append(True, np.diff(levels) != 0.0)) if levels.size else np.empty(0, int)
         if kept.size < 2:  # no step
             return x
-        run = _laid_out(self.sampler, levels[kept], flow=wanted)
-        watched = model
-        if callback is not None:
-            watched = _watched(model, callback, run.plan, [sigmas[i] for i in kept.tolist()])
+        run, own = _laid_out(sampler, levels[kept], flow=wanted), [sigmas[i] for i in kept.tolist()]
+        rng = noise_of(run.plan, sampler, said, own, extra_args or {}, x)
+        watched = model if callback is None else _watched(model, callback, run.plan, own)
         shown = find_spec("tqdm") is not None if disable is None else not flag("disable", disable)
         with without_gradients():
-            return run.make(watched, x, extra_args or {}, shown)
+            return run.make(watched, x, extra_args or {}, shown, rng)
 
 
 def is_flow(model: Any) -> bool:
@@ -173,22 +195,64 @@ def __getattr__(name: str) -> SamplerFunction:
     Raises
     ------
     AttributeError
-        If there is none.
+        If there is none; for what else k-diffusion has it says what to take.
     """
+    if name in ANSWERS:
+        raise AttributeError(f"expected a sampler that is here, received {name!r}; {ANSWERS[name]}")
     if not name.startswith(_PREFIX):
         raise AttributeError(
             f"expected a name of {__name__} such as 'sample_unipc3', received {name!r}; dir() lists them"
         )
     asked = name.removeprefix(_PREFIX)
-    known = {_spelt(own): own for own in sampler_names()}
+    known = {_spelt(own): own for own in [*sampler_names(), *sampler_names(stochastic=True)]} | ITS_NAMES
     try:
         return sampler_function(known.get(asked, asked.replace("_at_", "@").replace("_", "-")))
     except ValueError as unknown:
         raise AttributeError(f"expected {_PREFIX} and the name of a sampler, received {name!r}: {unknown}") from None
 
 
+def sample_dpm_fast(
+    model: Callable[..., Array],
+    x: Array,
+    sigma_min: float,
+    sigma_max: float,
+    n: int,
+    extra_args: Mapping[str, Any] | None = None,
+    callback: Callable[[dict[str, Any]], Any] | None = None,
+    disable: bool | None = None,
+    *,
+    flow: bool | None = None,
+    **options: Any,
+) -> Array:
+    """Return the state at ``sigma_min`` from that at ``sigma_max``, with ``n`` calls: k-diffusion's DPM-Solver-fast.
+
+    Its steps are even in log σ, each of three calls, with fewer in the last ones; see `SamplerFunction` for the rest.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the levels are not 0 < sigma_min < sigma_max, or as functions of other samplers do; for an ``eta`` above 0.
+
+    Notes
+    -----
+    Lu et al., *DPM-Solver: A fast ODE solver for diffusion probabilistic model sampling*, 2022.
+    """
+    calls, high = integer("n", n), number("sigma_max", sigma_max, above=0.0)
+    low = number("sigma_min", sigma_min, above=0.0, most=high)
+    steps, methods = calls // 3 + 1, {3: "dpm3", 2: "dpm2", 1: "dpm1"}
+    orders = (2, 1) if calls % 3 == 0 else (calls % 3,)
+    last = tuple(getattr(find_sampler(methods[order]), "method") for order in orders)  # noqa: B009
+    rule: Any = find_sampler("dpm3")
+    sampler = replace(rule, name="dpm-fast", end=End(methods=last))
+    levels = np.exp(np.linspace(np.log(high), np.log(low), steps + 1))
+    levels[[0, -1]] = high, low
+    given = asarray_like(levels, x)
+    return SamplerFunction(sampler)(model, x, given, extra_args, callback, disable, flow=flow, **options)
+
+
 def __dir__() -> list[str]:
-    return sorted([*globals(), *(_PREFIX + _spelt(name) for name in sampler_names())])
+    names = [*map(_spelt, [*sampler_names(), *sampler_names(stochastic=True)]), *ITS_NAMES]
+    return sorted({*globals(), *(_PREFIX + name for name in names)})
 
 
 def _spelt(name: str) -> str:
@@ -211,7 +275,9 @@ class _Run:
     scales: tuple[float, float] = (1.0, 1.0)
     to_data: bool = True
 
-    def make(self, model: Callable[..., Array], x: Array, extra_args: Mapping[str, Any], shown: bool) -> Array:
+    def make(
+        self, model: Callable[..., Array], x: Array, extra_args: Mapping[str, Any], shown: bool, rng: Any = None
+    ) -> Array:
         """Return the last state."""
         first: list[FirstData] = []
         network = HostLevels(model, self.schedule) if isinstance(self.schedule, AtNodes) else model
@@ -219,7 +285,7 @@ class _Run:
         begin, end = self.scales
         x = x if begin == 1.0 else begin * x
         last = [len(self.plan.steps) - 1]
-        run = run_sampler(denoiser, x, self.plan, self.sampler, "state", last, None, shown, first=first)
+        run = run_sampler(denoiser, x, self.plan, self.sampler, "state", last, None, shown, first=first, rng=rng)
         if not run.success:
             raise SamplingError(run)
         final = (warn_off_scale(run, denoiser, first, self.plan) if self.to_data else run).y[-1, ...]
@@ -241,7 +307,8 @@ def _laid_out(sampler: AnySampler, levels: np.ndarray, *, flow: bool) -> _Run:
     times = times if down else times[::-1]
     last = float(times[times > 0.0][-1])
     last = last if last < times[0] else 0.5 * last  # of one step to σ = 0; a schedule has two ends
-    schedule: NoiseSchedule = FlowMatching(t_start=times[0], t_end=last) if flow else EDM(last, times[0])
+    highest = float(times[0]) * (sqrt(2.0) if isinstance(sampler, Churned) else 1.0)  # noise may rise so far
+    schedule: NoiseSchedule = FlowMatching(t_start=times[0], t_end=last) if flow else EDM(last, highest)
     if flow:
         times = startable(sampler, schedule, times)
     if not down:
@@ -269,25 +336,39 @@ def _watched(
     model: Callable[..., Array], callback: Callable[[dict[str, Any]], Any], plan: expint.Plan, levels: list[Any]
 ) -> Callable[..., Array]:
     """Return the ``model``, those of whose calls that start a step of the ``plan`` are told to the ``callback``."""
-    starts = _starts(plan)
+    starts, number = _starts(plan), count()
 
     def call(x: Array, sigma: Array, **extra_args: Any) -> Array:
         denoised = model(x, sigma, **extra_args)
-        i = next(starts, None)
-        if i is not None:
+        t = next(starts, None)
+        if t is not None:
+            i = next(number)
             level = levels[i]
-            callback({"x": x, "i": i, "sigma": level, "sigma_hat": level, "denoised": denoised})
+            raised = level if t <= float(levels[i]) or levels[-1] > levels[0] else level * 0 + t
+            callback({"x": x, "i": i, "sigma": level, "sigma_hat": raised, "denoised": denoised})
         return denoised
 
     return call
 
 
-def _starts(plan: expint.Plan) -> Iterator[int | None]:
-    """Return for each evaluation of the ``plan`` the number of the step that it starts; None for inner ones."""
-    called = ([t for t, row in zip(step.times, step.rows) if row.evaluate] for step in plan.steps)
+def _starts(plan: expint.Plan) -> Iterator[float | None]:
+    """Return for each evaluation of the ``plan`` the time of the state at which a step starts; None for inner ones.
+
+    None starts before a rise of the noise level, but after it, nor at the end.
+    """
     ends = plan.times.tolist()
-    return (
-        i if n == len(inner) - 1 and t == ends[i] else None
-        for i, inner in enumerate(called)
-        for n, t in enumerate(inner)
-    )
+    for i, step in enumerate(plan.steps):
+        inner = [t for t, row in zip(step.times, step.rows) if row.evaluate]
+        after = plan.steps[i + 1].rows if i + 1 < len(plan.steps) else ()
+        goes_on = any(w is not None for row in after for w in plan.layout.parts(row.weights).values)
+        yield from (t if n == len(inner) - 1 and t == ends[i] and goes_on else None for n, t in enumerate(inner))
+
+
+def _options(given: Mapping[str, Any]) -> Options:
+    known = [field.name for field in fields(Options)]
+    unknown = [name for name in given if name not in known]
+    if unknown:
+        raise TypeError(
+            f"expected options of k-diffusion, {', '.join(known)}, received {', '.join(unknown)}; correct or drop it"
+        )
+    return Options(**given)

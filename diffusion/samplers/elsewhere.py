@@ -87,7 +87,7 @@ _STOCHASTIC = {
     "ddpmscheduler": "ddpm",
     "eulerancestraldiscretescheduler": "euler-ancestral",
     "kdpm2ancestraldiscretescheduler": "dpm2-ancestral",
-    "dpmsolversdescheduler": "dpmpp-sde",
+    "dpmsolversdescheduler": "dpmpp-sde@k-diffusion",
     "lcmscheduler": "lcm",
     "tcdscheduler": "tcd",
 }

@@ -24,9 +24,10 @@ def without_corrected(plan: Plan) -> Plan:
 
     Without y, y' = (c/b) (p − Σ_j b_j N_j) + Σ_j c_j N_j. Put into the rows of the next step, this makes p the only
     point of its step; the evaluations stay the same, and so does the last state, which is computed as it was. The
-    states accepted before it are those predicted. Scalar operators only.
+    states accepted before it are those predicted. Scalar operators only. Noise stays where it is: steps are left as
+    they are unless the same noise comes to both points, so that c/b of that in p is that in y'.
     """
-    if plan.layout != PLAIN:
+    if plan.layout._replace(noise=0) != PLAIN:
         return plan
     first, *others = plan.steps
     steps, state = [first], 1.0
@@ -36,7 +37,7 @@ def without_corrected(plan: Plan) -> Plan:
         for row, own in zip(step.rows, parts):
             (factor,), values = own.states, _plus_multiple(own.states[0], slopes, own.values)
             of_state = None if factor is None else factor * state
-            rows.append(row._replace(weights=plan.layout.arrange((of_state,), values)))
+            rows.append(row._replace(weights=plan.layout.arrange((of_state,), values, own.noise)))
             slopes = (None, *slopes) if row.evaluate and slopes else slopes
         if step is not others[-1] and _corrects(step, parts):
             predicted, corrected = parts
@@ -54,7 +55,13 @@ def _corrects(step: Step, parts: Sequence[Parts]) -> bool:
     """Whether the step predicts, evaluates N there, and corrects."""
     if [(row.evaluate, row.accept) for row in step.rows] != [(True, False), (False, True)]:
         return False
-    return all(own.states[0] for own in parts)
+    if not all(own.states[0] for own in parts):
+        return False
+    predicted, corrected = parts
+    ratio = corrected.states[0] / predicted.states[0]
+    return all(
+        abs((b or 0.0) - ratio * (a or 0.0)) <= 1e-14 * abs(b or 0.0) for a, b in zip(predicted.noise, corrected.noise)
+    )
 
 
 def _plus_multiple(factor: Any, slopes: Sequence[Any], others: Sequence[Any]) -> tuple[Any, ...]:

@@ -242,11 +242,100 @@ def test_levels_that_make_no_sense_are_refused(levels):
 
 
 @pytest.mark.parametrize(
-    ("name", "says"), [("sample_heun", "edm-heun"), ("sample_unipcc3", "unipc"), ("simple", "sample_unipc3")]
+    ("name", "says"), [("sample_heunpp2", "edm-heun"), ("sample_unipcc3", "unipc"), ("simple", "sample_unipc3")]
 )
 def test_an_unknown_name_is_answered_by_the_one_that_is_meant(name, says):
     with pytest.raises(AttributeError, match=f"expected .* received .*{says}|expected .*{says}.* received"):
         getattr(k_diffusion, name)
+
+
+def test_the_names_of_k_diffusion_are_functions_here():
+    meant = {
+        "heun": "edm-heun",
+        "dpm_2": "dpm2@k-diffusion",
+        "lms": "lms4@k-diffusion",
+        "dpm_2_ancestral": "dpm2-ancestral",
+    }
+    assert {name: getattr(k_diffusion, f"sample_{name}").sampler.name for name in meant} == meant
+    assert {f"sample_{name}" for name in (*meant, "dpm_fast", "euler_ancestral")} <= set(dir(k_diffusion))
+
+
+LISTED = torch.cat([LEVELS, LEVELS.new_zeros(1)])
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "says"),
+    [
+        ("unipc3", {"eta": 0.5}, "unipc3: expected eta for a sampler that draws noise.*sample_euler_ancestral"),
+        ("unipc3", {"s_churn": 5.0}, "expected s_churn .*whose steps remember nothing"),
+        ("unipc3", {"s_noise": 1.1}, "expected s_noise for a sampler that draws noise"),
+        ("euler", {"noise_sampler": lambda s, t: 0}, "expected noise_sampler for a sampler that draws noise"),
+        ("er_sde_3", {"eta": 0.5}, "expected eta for an ancestral sampler or one of a constant strength"),
+        ("euler_ancestral", {"eta": 1.5}, "eta"),
+        ("euler_ancestral", {"noise_sampler": lambda s, t: torch.ones(2)}, "expected noise_sampler to return an array"),
+        ("heun", {"order": 2}, "expected order for LMS alone"),
+        ("euler", {"solver_type": "heun"}, "expected solver_type to be 'midpoint' or 'heun'"),
+        ("dpmpp_sde", {"r": 0.4}, "expected r = 1/2"),
+        ("lms", {"order": 9}, "order"),
+        ("euler", {"s_churns": 1.0}, "expected options of k-diffusion, .*received s_churns"),
+    ],
+)
+def test_options_that_mean_nothing_are_refused_before_any_call(name, options, says):
+    def never(x, sigma):
+        raise AssertionError("called")
+
+    calls = model if "return an array" in says else never
+    with pytest.raises((TypeError, ValueError), match=says):
+        getattr(k_diffusion, f"sample_{name}")(calls, 20 * NOISE, LISTED, disable=True, **options)
+
+
+@pytest.mark.filterwarnings("ignore::diffusion.UnstableWarning")
+@pytest.mark.filterwarnings("ignore::diffusion.OffScaleWarning")
+@pytest.mark.parametrize("flow", [False, True])
+@pytest.mark.parametrize("name", diffusion.sampler_names(stochastic=True))
+def test_every_stochastic_sampler_has_a_function_whose_noise_comes_from_a_seed(name, flow):
+    sample = getattr(k_diffusion, "sample_" + name.replace("@", "_at_").replace("-", "_"))
+    levels = torch.tensor([1.0, 0.8, 0.5, 0.3, 0.05, 0.0], dtype=torch.float64) if flow else LISTED
+    if "restart" in name and flow:
+        levels = torch.tensor([0.9, 0.5, 0.2, 0.05, 0.0], dtype=torch.float64)
+
+    def run(x, seed, own=flow_model if flow else model):
+        return sample(lambda x, s, seed: own(x, s), levels[0] * x, levels, {"seed": seed}, disable=True, flow=flow)
+
+    one, two = run(NOISE, 7), run(NOISE, 8)
+    assert torch.equal(one, run(NOISE, 7))
+    assert not torch.equal(one, two)
+    alone = run(NOISE[1:2], [5])
+    assert torch.equal(alone[0], run(NOISE, [3, 5, 9])[1])
+    torch.manual_seed(3)
+    first = sample(
+        lambda x, s: (flow_model if flow else model)(x, s), levels[0] * NOISE, levels, disable=True, flow=flow
+    )
+    torch.manual_seed(3)
+    again = sample(
+        lambda x, s: (flow_model if flow else model)(x, s), levels[0] * NOISE, levels, disable=True, flow=flow
+    )
+    assert torch.equal(first, again)
+
+
+def test_noise_without_a_source_is_refused():
+    with pytest.raises(ValueError, match="expected noise for 'euler-ancestral', received none; give noise_sampler="):
+        k_diffusion.sample_euler_ancestral(model, 20 * NOISE.numpy(), LISTED.numpy(), disable=True)
+
+
+def test_what_interrupts_a_run_is_passed_on_with_the_states_reached():
+    """ComfyUI stops a run by an exception of its own, raised by the model or the callback."""
+
+    class InterruptProcessingException(Exception):
+        pass
+
+    def stop(told):
+        if told["i"] == 3:
+            raise InterruptProcessingException
+
+    with pytest.raises(InterruptProcessingException) as stopped:
+        k_diffusion.sample_unipc3(model, 20 * NOISE, LISTED, callback=stop, disable=True)
+    assert stopped.value.solution.y.shape[0] >= 1
 
 
 def test_composed_names_are_found_too():

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 import diffusion
+from diffusion.adapters import k_diffusion
 from diffusion.models.mixture import gaussian_mixture
 
 from .golden import mixture
@@ -20,8 +21,8 @@ NETWORK = gaussian_mixture(*mixture()[:3], SCHEDULE)
 ROOMY = gaussian_mixture(*mixture()[:3], diffusion.EDM(0.01, 40.0))
 """The same function of (x, σ), of a schedule that has the ends of its lists inside.
 
-They are made in single precision: its smallest level is 0.0199999865 for 0.02, which lies below ``SCHEDULE`` by 7e-7 of it.
-A run of ours takes what lies so little outside for the end itself, and its sampler does not: the runs then differ by
+They are made in single precision: its smallest level is 0.0199999865 for 0.02, which lies below ``SCHEDULE`` by 7e-7 of
+it. A run of ours takes what lies so little outside for the end itself, and its sampler does not: the runs then differ by
 1e-7, and by nothing but that (`test_a_list_in_single_precision_ends_at_the_ends_of_the_schedule`).
 """
 NOISE = mixture()[3]
@@ -170,6 +171,96 @@ def test_edm_with_churn_makes_the_run_of_its_heun_on_its_noise(monkeypatch):
     rng = diffusion.noise.Recorded(steps)
     found = diffusion.sample(ROOMY, x.numpy(), sampler=sampler, grid=sigmas, start="state", rng=rng)
     np.testing.assert_allclose(found, expected.numpy(), rtol=0, atol=1e-10)
+
+
+OURS = {
+    "sample_euler": ("sample_euler", {}),
+    "sample_heun": ("sample_heun", {}),
+    "sample_dpm_2": ("sample_dpm_2", {}),
+    "sample_lms": ("sample_lms", {}),
+    "sample_dpmpp_2m": ("sample_dpmpp_2m_at_k_diffusion", {}),
+    "sample_euler_ancestral": ("sample_euler_ancestral", {"eta": 0.7, "s_noise": 1.01}),
+    "sample_dpm_2_ancestral": ("sample_dpm_2_ancestral", {"eta": 0.7, "s_noise": 1.01}),
+    "sample_dpmpp_2s_ancestral": ("sample_dpmpp_2s_ancestral", {"eta": 0.7, "s_noise": 1.01}),
+    "sample_dpmpp_sde": ("sample_dpmpp_sde", {"eta": 0.7, "s_noise": 1.01}),
+    "sample_dpmpp_2m_sde": ("sample_dpmpp_2m_sde", {"eta": 0.7, "s_noise": 1.01, "solver_type": "midpoint"}),
+    "sample_dpmpp_2m_sde, heun": ("sample_dpmpp_2m_sde", {"eta": 0.7, "s_noise": 1.01, "solver_type": "heun"}),
+    "sample_dpmpp_3m_sde": ("sample_dpmpp_3m_sde_at_k_diffusion", {"eta": 0.7, "s_noise": 1.01}),
+    "sample_euler, churned": ("sample_euler", {"s_churn": 6.0, "s_tmin": 0.05, "s_tmax": 15.0, "s_noise": 1.01}),
+    "sample_heun, churned": ("sample_heun", {"s_churn": 6.0, "s_tmin": 0.05, "s_noise": 1.003}),
+    "sample_dpm_2, churned": ("sample_dpm_2", {"s_churn": 6.0, "s_tmax": 15.0}),
+}
+"""Its functions by name, and what is ours with which options."""
+
+
+@pytest.mark.filterwarnings("ignore::diffusion.UnstableWarning")
+@pytest.mark.filterwarnings("ignore::diffusion.OffScaleWarning")
+@pytest.mark.parametrize("ends", ["in 0", "above 0"])
+@pytest.mark.parametrize("case", OURS)
+def test_our_function_makes_the_run_of_its_own_with_the_same_options_noise_and_callback(case, ends, monkeypatch):
+    name, options = OURS[case]
+    sigmas = theirs.get_sigmas_karras(12, SCHEDULE.sigma_min, SCHEDULE.sigma_max).double()
+    sigmas = sigmas if ends == "in 0" else sigmas[:-1]
+    x, told = SCHEDULE.sigma_max * torch.from_numpy(NOISE), ([], [])
+    churned = "s_churn" in options
+    draws = Draws(x)
+    given = {} if churned or "eta" not in options else {"noise_sampler": draws}
+    monkeypatch.setattr(theirs.torch, "randn_like", draws)
+    run = getattr(theirs, case.partition(",")[0])
+    expected = run(denoise, x, sigmas, disable=True, callback=told[0].append, **options, **given)
+    monkeypatch.undo()
+    high, low = options.get("s_tmax", np.inf), options.get("s_tmin", 0.0)
+    rises = [low <= sigma <= high and churned for sigma in sigmas[:-1].tolist()]  # it draws at every step
+    made = iter(draws.made if given else [noise for noise, used in zip(draws.made, rises) if used])
+    asked = []
+
+    def again(sigma, then):
+        asked.append((float(sigma), float(then)))
+        return next(made)
+
+    given = {"noise_sampler": again} if churned or given else {}
+    ours = getattr(k_diffusion, name)
+    found = ours(denoise, x, sigmas, disable=True, callback=told[1].append, **options, **given)
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-7 if "lms" in case else 1e-10)
+    assert next(made, None) is None  # all its noise, and none besides
+    for its, own in zip(*told, strict=True):
+        assert own["i"] == its["i"]
+        for key in ("x", "sigma", "sigma_hat", "denoised"):
+            torch.testing.assert_close(own[key], its[key], rtol=1e-9, atol=1e-7)
+    if given and not churned and name[13:16] != "sde":
+        assert asked == list(zip(sigmas.tolist(), sigmas[1:].tolist()))[: len(asked)]
+
+
+@pytest.mark.parametrize("calls", [1, 2, 3, 4, 5, 6, 8])
+def test_dpm_fast_makes_the_run_of_its_own(calls):
+    x, seen = 20.0 * torch.from_numpy(NOISE), []
+    torch.set_default_dtype(torch.float64)  # its levels
+    try:
+        expected = theirs.sample_dpm_fast(denoise, x, 0.02, 20.0, calls, disable=True)
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+    def counted(x, sigma):
+        seen.append(float(sigma[0]))
+        return denoise(x, sigma)
+
+    found = k_diffusion.sample_dpm_fast(counted, x, 0.02, 20.0, calls, disable=True)
+    torch.testing.assert_close(
+        found, expected, rtol=1e-6, atol=1e-6
+    )  # torch.linspace of its steps is in single precision
+    assert len(seen) == calls
+
+
+def test_every_name_that_it_has_is_here_or_answered():
+    public = [name for name in dir(theirs) if not name.startswith("_")]
+    own = [name for name in public if getattr(getattr(theirs, name), "__module__", "") == theirs.__name__]
+    assert len(own) > 20
+    for name in own:
+        if name.startswith("sample_") and name != "sample_dpm_adaptive":
+            assert callable(getattr(k_diffusion, name))
+            continue
+        with pytest.raises(AttributeError, match=f"expected a sampler that is here, received '{name}'; .+"):
+            getattr(k_diffusion, name)
 
 
 def test_its_grids_are_ours():

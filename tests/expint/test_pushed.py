@@ -53,10 +53,34 @@ def test_a_state_that_the_host_changes_is_the_state(name: str) -> None:
     np.testing.assert_allclose(y, expected, rtol=1e-13)
 
 
+def test_noise_is_asked_for_once_a_step_as_by_the_loop() -> None:
+    layout, draw = Layout(noise=2), np.random.default_rng(3)
+    noise = draw.standard_normal((4, 2, *Y0.shape))
+    inner = Row(layout.arrange((0.9,), (0.1,), (0.3, None)), evaluate=True, accept=False)
+    outer = Row(layout.arrange((0.8,), (0.2, 0.1), (0.2, 0.4)), evaluate=True, accept=True)
+    rise = Row(layout.arrange((1.0,), (), (None, 0.5)), evaluate=True, accept=True)
+    first = Step((0.0,), (Row(layout.arrange((1.0,), (), (None, None)), True, True),))
+    silent = (inner, outer._replace(evaluate=False))
+    steps = (first, Step((0.1, 0.2), (inner, outer)), Step((0.3, 0.4), silent), Step((0.5,), (rise,)))
+    plan = Plan(Scalar(0.0), (*steps, Step((0.6,), (outer._replace(evaluate=False),))), 2, layout)
+    asked: list[tuple[int, tuple[bool, ...]]] = []
+
+    def columns(step: int, used: tuple[bool, ...]) -> list[np.ndarray | None]:
+        asked.append((step, used))
+        return [own if wanted else None for own, wanted in zip(noise[step - 1], used)]
+
+    order = iter(range(1, 5))
+    *_, last = over_plan(plan, nonlinear, Y0, noise=lambda _: list(noise[next(order) - 1]))
+    run, memory, y = pushed(plan), None, Y0
+    for number, (t, _, _) in enumerate(run.evaluations):
+        memory, y = run.advance(memory, number, y, nonlinear(t, y), columns)
+    np.testing.assert_array_equal(y, last.y)
+    assert asked == [(1, (True, True)), (2, (True, True)), (3, (False, True)), (4, (True, True))]
+    with pytest.raises(ValueError, match="expected noise for a plan that draws some, received none"):
+        run.advance(None, 0, Y0, Y0)
+
+
 def test_what_cannot_be_handed_in_is_refused() -> None:
-    random = Plan(Scalar(0.0), (Step((0.0,), (Row((1.0, None), True, True),)),), 1, Layout(noise=1))
-    with pytest.raises(ValueError, match=r"expected a deterministic plan .* received one that draws noise"):
-        pushed(random)
     silent = Plan(Scalar(0.0), (Step((0.0,), (Row((1.0,), False, True),)),), 1)
     with pytest.raises(ValueError, match="received one that does not"):
         pushed(silent)

@@ -75,7 +75,7 @@ _REASONS = {
     ),
     **dict.fromkeys(
         ("stochastic_sampling", "tau_func", "noise_sampler_seed", "eta"),
-        "the samplers here solve the ODE without noise",
+        "how much noise is drawn is said by sampler=, such as 'dpmpp-2m-sde' or 'ddim-eta0.5'",
     ),
     "interpolation_type": "noise levels between two timesteps are said by interpolation=",
     "skip_prk_steps": "",

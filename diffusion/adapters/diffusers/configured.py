@@ -94,12 +94,6 @@ class Configured(SchedulerMixin, ConfigMixin):
     def _set_up(self, sampler: Any, grid: Any) -> None:
         """Check what the configuration says, and keep what no configuration can hold."""
         found = find_sampler(sampler)
-        if getattr(found, "stochastic", False):
-            raise ValueError(
-                f"expected a deterministic sampler for a scheduler, received {found.name!r}, which draws noise "
-                "at every step; take diffusion.sample(…, rng=seed) on Denoiser.from_diffusers(model, scheduler), or "
-                "'dpmpp-2m'"
-            )
         if grid is not None and not callable(grid) and grid not in ("sampler", "config"):
             raise ValueError(
                 f"expected grid to be 'sampler', 'config' or a function (steps, schedule) ↦ decreasing times; received "

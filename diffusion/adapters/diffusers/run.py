@@ -53,8 +53,18 @@ class Run:
     to_data: tuple[tuple[float, float], ...] = ()
     limit: Limit | None = None
 
-    def advance(self, memory: Any, call: int, x: Array, output: Array) -> tuple[Any, Array]:
-        """Return the memory after the ``call`` whose ``output`` at ``x`` is given, and the state of the next one."""
+    @property
+    def stochastic(self) -> bool:
+        """Whether it draws noise."""
+        return bool(self.pushed.begun)
+
+    def advance(
+        self, memory: Any, call: int, x: Array, output: Array, noise: Callable[..., Any] | None = None
+    ) -> tuple[Any, Array]:
+        """Return the memory after the ``call`` whose ``output`` at ``x`` is given, and the state of the next one.
+
+        ``noise`` is that of `expint.run.compiled.Pushed`, for samplers that draw some.
+        """
         number = call - self.first
         if self.limit is not None:
             of_state, of_output = self.to_data[number]
@@ -64,7 +74,7 @@ class Run:
             value = 1.0 * output  # a copy: networks may use their memory again
         else:
             value = x.add(output, alpha=ratio) if from_state else output.add(x, alpha=ratio)
-        return self.pushed.advance(memory, number, x, value)
+        return self.pushed.advance(memory, number, x, value, noise)
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,7 +174,7 @@ class Layout:
             return self.rule.on(schedule, t[step:], to_zero=to_zero).plan(schedule, t[step:], to_zero=to_zero)
         start = whole.steps[step].times[-1]
         whole = self.chosen.plan(schedule, t, to_zero=to_zero, edges=(start,))
-        first = Step((start,), (Row(whole.layout.arrange((1.0,), ()), evaluate=True, accept=True),))
+        first = Step((start,), (Row(whole.layout.arrange((1.0,), (), (None,) * whole.layout.noise), True, True),))
         return replace(whole, steps=(first, *whole.steps[step + 1 :]))
 
 
@@ -188,6 +198,13 @@ def laid_out(
         raise ValueError(
             f"expected a sampler that combines predictions of the network; received {chosen.name!r}, which changes "
             "them itself; run it by diffusion.sample with Denoiser.from_diffusers(model, scheduler)"
+        )
+    plan = chosen.plan(process.schedule, times, to_zero=to_zero)
+    if not plan.steps[0].rows[0].evaluate:
+        raise ValueError(
+            f"expected a sampler that calls the network where it starts, received {chosen.name!r}, whose noise level "
+            "rises before; take 'euler-ancestral' or 'dpmpp-2m-sde', or diffusion.sample with "
+            "Denoiser.from_diffusers(model, scheduler)"
         )
     layout = Layout(process, rule, chosen, times, to_zero, limit)
     layout.run_from(0)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from diffusers.schedulers.scheduling_utils import SchedulerOutput
+from diffusers.utils.torch_utils import randn_tensor
 
 from diffusion.adapters.diffusers import grids as spacing
 from diffusion.adapters.diffusers.layout import Wanted
@@ -230,30 +232,43 @@ dynamic_thresholding_ratio, sample_max_value, clip_sample, clip_sample_range
         sample
             The state there, which the pipeline may have changed.
         generator
-            Not used: the samplers draw no noise.
+            Of a sampler that draws noise: a generator of torch, one for each sample, or None for torch's own. Noise is
+            drawn from it once a step, as the schedulers of diffusers do, so that it makes the same images again.
         return_dict
             Whether ``SchedulerOutput(prev_sample)`` is returned, or a tuple.
         eta
-            0: the noise of DDIM, as its pipeline passes it.
-        use_clipped_model_output, variance_noise
-            Not used without noise.
+            0, as pipelines pass it: the sampler says how much noise there is.
+        variance_noise
+            The noise of the step, for samplers that draw it once a step, instead of that of ``generator``.
+        use_clipped_model_output
+            Not used: what clips the prediction clips it for the whole step.
 
         Raises
         ------
         ValueError
             If `set_timesteps` was not called, if the timestep is none of the run or no step starts where it jumps to,
-            or if the output is not like the state.
+            if the output is not like the state, or noise is given to a sampler that draws none.
         """
-        del generator, use_clipped_model_output, variance_noise
+        del use_clipped_model_output
         if eta != 0.0:
-            raise ValueError(f"expected eta = 0, as the sampler draws no noise; received {eta!r}; leave it out")
+            raise ValueError(
+                "expected eta = 0, as the sampler says how much noise there is; received "
+                f"{eta!r}; leave it out, and take the sampler 'ddim-eta{eta}'"
+            )
         call = self._call_at(timestep)
         if self._run is None or call != self._step_index or self._other_shape(sample):
             self._run, self._memory = self._required().run_from(call), None
         x = sample if sample.dtype in _EXACT else sample.float()
         output = model_output if model_output.shape == sample.shape else _without_variance(model_output, sample)
         output = output if output.dtype == x.dtype else output.to(x.dtype)
-        self._memory, point = self._run.advance(self._memory, call, x, output)
+        noise = None
+        if self._run.stochastic:
+            noise = partial(_columns, like=x, drawn_like=model_output, generator=generator, given=variance_noise)
+        elif variance_noise is not None:
+            raise ValueError(
+                f"expected no variance_noise for {self._rule.name!r}, which draws none; received some; leave it out"
+            )
+        self._memory, point = self._run.advance(self._memory, call, x, output, noise)
         self._step_index = call + 1
         if self._step_index == len(self._told):
             self._memory = None  # nothing looks at the outputs any more
@@ -308,6 +323,27 @@ dynamic_thresholding_ratio, sample_max_value, clip_sample, clip_sample_range
         most = torch.quantile(size, self.config["dynamic_thresholding_ratio"], dim=1)
         most = most.clamp(1.0, self.config["sample_max_value"]).reshape(-1, *[1] * (data.ndim - 1))
         return torch.minimum(torch.maximum(data, -most), most) / most
+
+
+def _columns(
+    step: int, used: Sequence[bool], *, like: torch.Tensor, drawn_like: torch.Tensor, generator: Any, given: Any
+) -> list[torch.Tensor | None]:
+    """Return the random columns of a step; None for those that it does not look at."""
+    del step
+    if given is not None and sum(used) > 1:
+        raise ValueError(
+            f"expected variance_noise for a sampler that draws noise once a step; received it for one that draws "
+            f"{sum(used)} times; give a generator"
+        )
+
+    def drawn() -> torch.Tensor:
+        if given is not None:
+            noise: torch.Tensor = given
+        else:
+            noise = randn_tensor(like.shape, generator, device=like.device, dtype=drawn_like.dtype)
+        return noise if noise.dtype == like.dtype else noise.to(like.dtype)
+
+    return [drawn() if wanted else None for wanted in used]
 
 
 def _without_variance(output: torch.Tensor, sample: torch.Tensor) -> torch.Tensor:

@@ -18,6 +18,7 @@ from diffusion.samplers.sampler import Sampler
 from diffusion.samplers.stochastic.deviating import MinusOne
 from diffusion.samplers.stochastic.er_sde import ExtendedAdams
 from diffusion.samplers.stochastic.jumps import Ancestral, Churned, Restarted, TrajectoryConsistent
+from diffusion.samplers.stochastic.two_noises import TwoNoises
 from expint.derive import PredictorCorrector
 
 __all__ = ["STOCHASTIC", "stochastic_by_name", "with_noise"]
@@ -62,6 +63,7 @@ _CATALOGUE: tuple[Sampler, ...] = (
     _ER_SDE("er-sde-3@er-sde", ExtendedAdams(3, published=True)),
     _K_DIFFUSION("dpmpp-2m-sde@k-diffusion", Deviating(expint.Adams(2, ramp=True), MIDPOINT)),
     _K_DIFFUSION("dpmpp-3m-sde@k-diffusion", Deviating(expint.Adams(3, ramp=True), HALVED)),
+    TwoNoises("dpmpp-sde@k-diffusion", _MIDPOINT, DATA, karras, end=End(zero=1), reference="lu2022pp"),
     *(
         Sampler(
             f"dpmpp-{q}m-sde@diffusers",

@@ -98,6 +98,8 @@ def _composed(
             steps += [_with_column(step, part.layout) for step in part.steps[1:]]
             depth, outputs = max(depth, part.depth), part.outputs
         before = run
+    last = steps[-1].rows
+    steps[-1] = steps[-1]._replace(rows=(*last[:-1], last[-1]._replace(evaluate=False)))  # nothing follows a last rise
     return expint.Plan(expint.operators.Scalar(0.0), tuple(steps), depth, _LAYOUT, outputs)
 
 
@@ -161,7 +163,10 @@ class Ancestral(Jumping):
     def _below(self, schedule: NoiseSchedule, s: float, t: float) -> float:
         """Return the time to which a step from ``s`` to ``t`` goes."""
         before, after = float(schedule.half_log_snr(s)), float(schedule.half_log_snr(t))
-        return float(schedule.time(np.array(after - log1p(self.eta**2 * expm1(-2.0 * (after - before))) / 2)))
+        kept = self.eta**2 * expm1(-2.0 * (after - before))
+        if kept == -1.0:  # from pure noise all noise comes anew
+            return schedule.t_clean
+        return float(schedule.time(np.array(after - log1p(kept) / 2)))
 
 
 @dataclass(frozen=True, repr=False)
