@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -30,12 +30,13 @@ class TurningOutput(DenseOutput):
     Such a method sees N in the frame that L turns. So, in place of N, the polynomial p on a step interpolates
     e^{-(t - t_n) L} N, which may be smooth over many turns of L:
 
-    .. math:: y(t_n + \theta h) = e^{\theta z} \left( y_n + h \int_0^\theta p(s) \, ds \right) + \theta d, \qquad z = hL.
+    .. math:: y(t_n + \theta h) = e^{\theta z} \left( y_n + h \int_0^\theta p(s) \, ds \right) + \theta d,
+        \qquad z = hL.
 
-    The values, and what they cost, are those of ``DenseOutput``. In that frame modes that L damps grow; where one decays
-    by a factor e or more within a step of a one-step method, states inside are those of a shorter step, at its cost,
-    and between the steps of multistep methods N itself is interpolated. A copy divides such steps, so as to need N no
-    more, unless they are very long.
+    The values, and what they cost, are those of ``DenseOutput``. In that frame modes that L damps grow; where one
+    decays by a factor e or more within a step of a one-step method, states inside are those of a shorter step, at its
+    cost, and between the steps of multistep methods N itself is interpolated. A copy divides such steps, so as to need
+    N no more, unless they are very long.
 
     Parameters
     ----------
@@ -80,6 +81,7 @@ class TurningOutput(DenseOutput):
         return value if ahead == 0.0 or not self._turns(n) else flow(self.operator, -ahead, value)
 
     def _damps(self, n: int) -> bool:
+        del n
         return False  # those steps are looked at otherwise
 
     def _moments(self, places: Sequence[tuple[int, float]], count: int) -> np.ndarray:
@@ -141,6 +143,6 @@ class Turning(NamedTuple):
 
 
 def turns_with_linear(method: Method) -> bool:
-    """Whether a method follows N in the frame that L turns: N counts by exponentials of L alone, without their means."""
+    """Whether a method follows N in the frame that L turns: it combines values of N by exponentials of L alone."""
     *_, last = method.recipe(uniform_step(method.history))
     return all(k == 0 for terms in (*last.stages, *last.past) for k, _ in terms)
