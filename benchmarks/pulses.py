@@ -12,6 +12,7 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +20,7 @@ import scipy.integrate
 
 import expint
 from benchmarks import parser
+from expint.derive import Splitting
 
 END = 10.0
 RATES: tuple[complex, ...] = (0.0, -1.0, -1000.0, 3j)
@@ -79,6 +81,18 @@ class Pulse(NamedTuple):
         out[-1] += self.force(t)
         return out
 
+    def flow(self) -> Callable[[float, float, np.ndarray], np.ndarray]:
+        """Return the flow of N, for splittings: (t, τ, y) ↦ the solution after a time τ of v' = N(t + s, v)."""
+        total = self._replace(rate=0.0, background=0.0, y0=0.0).exact()
+
+        def flow(t: float, duration: float, y: np.ndarray) -> np.ndarray:
+            first, last = total(np.array([t, t + duration])).real
+            moved = y + self.background * duration
+            moved[-1] += last - first
+            return moved
+
+        return flow
+
     def exact(self) -> Callable[[np.ndarray], np.ndarray]:
         """Return t ↦ the last component of y(t), by Gauss–Legendre quadrature cell by cell."""
         rate, grid = self.rate, np.union1d(np.linspace(0, END, _CELLS + 1), self.edges())
@@ -120,7 +134,13 @@ def draw(rng: np.random.Generator, rate: complex, shape: str, kind: str) -> Puls
 def ours(pulse: Pulse, method: str, rtol: float) -> Outcome:
     """Solve by a method of this library."""
     y0 = np.full(pulse.size, pulse.y0, complex if isinstance(pulse.rate, complex) else float)
-    solution = expint.solve_ivp(pulse.nonlinear, (0.0, END), y0, linear=pulse.rate, method=method, rtol=rtol, atol=rtol)
+    told = {"rtol": rtol, "atol": rtol}
+    chosen = "auto" if method == "auto" else expint.method(method)
+    if isinstance(chosen, Splitting):
+        solution = expint.run_splitting(chosen, pulse.rate, pulse.flow(), y0, [0.0, END], **told)
+        solution = replace(solution, t=solution.t[1:], y=solution.y[1:])
+    else:
+        solution = expint.solve_ivp(pulse.nonlinear, (0.0, END), y0, linear=pulse.rate, method=chosen, **told)
     return _judge(pulse, solution, solution.y[:, -1], rtol, solution.stats.nonlinear_evaluations)
 
 

@@ -16,6 +16,7 @@ from expint.operators import Operator
 from expint.run import ErrorNorm
 from expint.run.dense.collocated import Collocated
 from expint.run.dense.continuous import Counted, Interpolation
+from expint.run.dense.turning import turns_with_linear
 from expint.run.steppers import Slope, Stepper
 from expint.solution import Solution
 
@@ -91,7 +92,7 @@ class Bound:
 
     def interpolation(self, slope: Counted) -> Interpolation:
         """Return what makes the solution between the steps; ``slope`` is that of the run, counted."""
-        if self.operator is not None:
+        if self.operator is not None and not turns_with_linear(self.method):
             return Collocated.of(self.operator, self.method, slope)
         return self.stepper.interpolation(slope)
 

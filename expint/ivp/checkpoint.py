@@ -17,6 +17,7 @@ from expint.backend import is_array, to_numpy
 from expint.files import whole_file
 from expint.run.control.orders import Orders
 from expint.run.control.steps import Steps
+from expint.run.dense.halved import Halves
 from expint.run.keeping import Kept
 from expint.run.loops import Accepted
 from expint.run.standing import Standing
@@ -30,7 +31,7 @@ VERSION = 1
 _KIND = "expint checkpoint"
 
 
-_RECORDS = {kind.__name__: kind for kind in (Orders, Standing, Steps)}
+_RECORDS = {kind.__name__: kind for kind in (Halves, Orders, Standing, Steps)}
 
 
 class Checkpoints:

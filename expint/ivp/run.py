@@ -16,7 +16,6 @@ from expint.ivp.times import check_history
 from expint.progress import Progress
 from expint.run import ErrorNorm, StepControl
 from expint.run.dense import Counted
-from expint.run.dense.stepped import Stepped
 from expint.run.events import Event
 from expint.run.keeping import Save
 from expint.run.loops import over_plan, over_times
@@ -73,7 +72,7 @@ def to_stops(
     kept = None if keep is None else set[float]() if between else set(times)
     if control.error.grows:
         control = replace(control, error=_at_least(control.error, bound.stepper, looks, y0, start, stops[-1]))
-    asked = _asked(control.error, between, math.copysign(1.0, stops[-1] - start)) if between else None
+    asked = Asked(between, math.copysign(1.0, stops[-1] - start)) if between else None
     rest = {"keep": kept, **_rest(bound, shown, asked)}
     run = partial(run_adaptive, bound.stepper, bound.slope, y0, start, stops, control, **rest)
     return _told(bound, run, looks.evaluations)
@@ -91,19 +90,12 @@ def _at_least(norm: ErrorNorm, stepper: Stepper[Any], slope: Counted, y0: Array,
     return replace(norm, atol=max(norm.atol, least))
 
 
-def _asked(norm: ErrorNorm, times: Sequence[float], ahead: float) -> Asked:
-    """Return the times at which states are wanted, and how their errors are measured."""
-    return Asked(times, ahead, lambda difference, y: norm.size(difference, norm.scale(y)))
-
-
 def _rest(bound: Bound, shown: Shown, asked: Asked | None = None) -> dict[str, Any]:
     """Return what else a run is told: what is shown of it, and at which times states are ``asked`` for."""
     watch = None
     if shown.events or shown.dense_output or asked:
         slope = Counted(bound.slope)
         recorder = Recorder(bound.interpolation(slope), shown.dense_output)
-        if asked and bound.method.history == 1:  # it can make a step to each of the times
-            asked = asked._replace(closer=Stepped(bound.stepper, slope))
         watch = Watch(recorder, shown.events, slope, asked)
     return {
         "callback": shown.callback,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -20,11 +20,6 @@ from expint.run.tolerance import AdaptiveFailure
 from expint.solution import Status
 
 __all__ = ["Asked", "Recorder", "Watch"]
-
-_LACKING = 0.2
-"""So much, in units of the tolerance, the rule inside a step may lack at its end: where N turns with L and the method
-follows that, as those of Lawson do, polynomials through N lack 25 tolerances, and err by 145 inside a step. Measured on
-a rotation by exponential Runge–Kutta and Rosenbrock methods and pairs: the rule errs by six times as much at most."""
 
 
 class Recorder:
@@ -64,17 +59,13 @@ class Recorder:
 
     def output(self) -> Continuous | None:
         """Return the continuous solution of what is kept, None if there is no step yet."""
-        return self._through(self.accepted, self._interpolation)
+        return self._through(self.accepted)
 
-    def newest(self, interpolation: Interpolation | None = None) -> Continuous | None:
-        """Return the continuous solution on the newest step, at a cost that does not grow with the run.
+    def newest(self) -> Continuous | None:
+        """Return the continuous solution on the newest step, at a cost that does not grow with the run."""
+        return self._through(self.accepted[-self._interpolation.points :])
 
-        Another ``interpolation`` needs no more states than that of the recorder.
-        """
-        interpolation = interpolation or self._interpolation
-        return self._through(self.accepted[-interpolation.points :], interpolation)
-
-    def _through(self, accepted: Sequence[Accepted], interpolation: Interpolation) -> Continuous | None:
+    def _through(self, accepted: Sequence[Accepted]) -> Continuous | None:
         """Return the continuous solution through states, of each of which the next one knows more."""
         if len(accepted) < 2:
             return None
@@ -83,34 +74,14 @@ class Recorder:
             for start, end in pairwise(accepted)
         ]
         last = accepted[-1]
-        return interpolation.through([*reached, Reached(last.t, last.y, last.ahead)])
-
-
-def _no_size(difference: Array, y: Array) -> float:
-    """Return 0, where there is no tolerance."""
-    del difference, y
-    return 0.0
+        return self._interpolation.through([*reached, Reached(last.t, last.y, last.ahead)])
 
 
 class Asked(NamedTuple):
-    """Times, not those of steps, at which states are wanted.
-
-    Attributes
-    ----------
-    times
-        The times, in the direction of the run.
-    ahead
-        This direction: 1 or -1.
-    size
-        By a difference of states and a state, how large it is in units of the tolerance; asked beside ``closer``.
-    closer
-        Interpolates in steps whose own rule is not as good as the step, None if all are.
-    """
+    """Times, not those of steps, at which states are wanted, and the direction of the run: 1 or -1."""
 
     times: Sequence[float]
     ahead: float
-    size: Callable[[Array, Array], float] = _no_size
-    closer: Interpolation | None = None
 
 
 class Watch:
@@ -180,7 +151,7 @@ class Watch:
         AdaptiveFailure
             If a state between the steps is not finite.
         """
-        first, (wanted, ahead, size, closer) = self._passed, self._asked
+        first, (wanted, ahead) = self._passed, self._asked
         while self._passed < len(wanted) and ahead * (wanted[self._passed] - reached.t) <= 0:
             self._passed += 1
         times = wanted[first : self._passed]
@@ -189,11 +160,7 @@ class Watch:
         if times[0] == reached.t:
             yield reached.t, reached.y
             return
-        between = self._between()
-        states, lacks = between(times), between.lacks
-        if lacks is not None and closer is not None and size(lacks, reached.y) > _LACKING:
-            self._newest = self._recorder.newest(closer)
-            states = self._between()(times)
+        states = self._between()(times)
         if not all_finite(states):
             raise AdaptiveFailure(
                 Status.NON_FINITE,
@@ -205,7 +172,7 @@ class Watch:
 
     def pack(self) -> tuple[Any, ...]:
         """Return what was seen, but for events, in plain values, from which ``unpack`` makes it."""
-        accepted = [tuple(own._replace(local=None)) for own in self._recorder.accepted]
+        accepted = [tuple(own) for own in self._recorder.accepted]
         return self._passed, self._slope.evaluations, accepted
 
     def unpack(self, packed: tuple[Any, ...]) -> None:

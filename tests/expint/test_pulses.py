@@ -7,6 +7,7 @@ import pytest
 
 import expint
 from benchmarks import pulses
+from expint.derive import Splitting
 from expint.run.control import Controller
 from expint.run.control.orders import OrderPolicy
 from expint.run.control.rest import LOOKS, longest_at_rest, look_ahead, widest_gap
@@ -63,6 +64,18 @@ def test_of_a_fuzz_of_pulses_no_more_are_missed_than_by_runge_kutta_of_scipy() -
     }
     assert missed["RK45"] >= 5  # the fuzz is hard
     assert max(missed[method] for method in ("auto", "expint43")) <= missed["RK45"] / 3
+
+
+@pytest.mark.parametrize("method", ["lie", "lie the other way round", "strang", "yoshida4", "blanes-moan6"])
+def test_splittings_miss_none_of_a_fuzz_of_pulses(method: str) -> None:
+    other = Splitting("other", (0, 1), (1,), 1)
+    chosen = other if method.endswith("round") else expint.method(method)
+    for drawn, rtol in (case for case in pulses.cases(2, seed=5) if case[0].rate != -1000.0 and case[1] > 1e-6):
+        y0 = np.full(drawn.size, drawn.y0, complex if isinstance(drawn.rate, complex) else float)
+        run = expint.run_splitting(chosen, drawn.rate, drawn.flow(), y0, [0.0, 10.0], rtol=rtol, atol=rtol)
+        exact = drawn.exact()(run.t[-1:])[0]
+        assert run.success
+        assert abs(run.y_end[-1] - exact) < 40 * rtol * (1 + abs(exact))
 
 
 def test_a_run_in_which_nothing_happens_takes_a_few_dozen_evaluations() -> None:

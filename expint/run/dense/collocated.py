@@ -102,21 +102,29 @@ class DenseOutput(Bootstrapped):
         """Return the exact flow of the interpolated problem."""
         own = {n for n, _ in places}
         q = max(len(known[n].nodes) for n in own)
-        polynomials, powers = {n: self._polynomials(n, known[n], q) for n in own}, np.arange(q)
+        polynomials = {n: self._polynomials(n, known[n], q) for n in own}
         columns = {n: (self.states[n], *_padded(known[n].values, q)) for n in own}
         factors = np.zeros((len(places), q + 1, q + 1))
         factors[:, 0, 0] = 1.0
-        for i, (n, theta) in enumerate(places):
-            factors[i, 1:, 1:] = polynomials[n] * theta ** (powers + 1)
+        factors[:, 1:, :] = np.stack([polynomials[n] for n, _ in places]) @ self._moments(places, q)
         scales = np.array([theta * (self.times[n + 1] - self.times[n]) for n, theta in places])
         return states_between(self._for_points, scales, factors, [columns[n] for n, _ in places])
 
     def _polynomials(self, n: int, known: Known, count: int) -> np.ndarray:
-        """Return the polynomials through the slopes, times the moments ∫ e^{(θ-s)z} s^m ds = m! θ^{m+1} φ_{m+1}(θz)."""
-        h, own = self.times[n + 1] - self.times[n], len(known.nodes)
-        polynomials = np.zeros((count, count))
+        """Return the polynomials through the slopes, times h: a row for each slope, a column for each power."""
+        own, polynomials = len(known.nodes), np.zeros((count, count))
         polynomials[:own, :own] = lagrange_coefficients(known.nodes)
-        return polynomials * [h * factorial(m) for m in range(count)]
+        return (self.times[n + 1] - self.times[n]) * polynomials
+
+    def _moments(self, places: Sequence[tuple[int, float]], count: int) -> np.ndarray:
+        """Return at each place, for each power m, the factors of φ_0, φ_1, … in ∫ e^{(θ-s)z} s^m ds over (0, θ).
+
+        That is m! θ^{m+1} φ_{m+1}(θz).
+        """
+        moments, m = np.zeros((len(places), count, count + 1)), np.arange(count)
+        thetas = np.array([theta for _, theta in places])
+        moments[:, m, m + 1] = thetas[:, None] ** (m + 1) * [factorial(own) for own in range(count)]
+        return moments
 
     def _window(self, n: int, h: float) -> Sequence[int]:
         """Return which slopes are interpolated: the nearest, but of those that nearly coincide one."""

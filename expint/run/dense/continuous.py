@@ -102,11 +102,6 @@ class Continuous(ABC):
             return stack([self.states[0]])[:0, ...]
         return self._at(wanted.tolist()) if wanted.ndim else self._at([wanted.item()])[0, ...]
 
-    @property
-    def lacks(self) -> Array | None:
-        """What the rule of the newest step lacks at its end, None if that step was not looked into."""
-        return self._defects.get(len(self.times) - 2)
-
     def beyond(self, times: Sequence[float]) -> Array:
         """Return what the rule of the newest step gives at times before or after it, along a new first axis."""
         start, end = self.times[-2:]

@@ -43,8 +43,12 @@ class SteppedOutput(Continuous):
         """The operator whose flow is a part of the step."""
         return self._operator
 
+    def made(self, places: Sequence[tuple[int, float]]) -> list[Array]:
+        """Return what a step of length θh from the n-th time gives, for each (n, θ)."""
+        return [self._stepped(n, theta) for n, theta in places]
+
     def _follow(self, places: Sequence[tuple[int, float]]) -> Array:
-        return stack([self._stepped(n, theta) for n, theta in places])
+        return stack(self.made(places))
 
     def _stepped(self, n: int, theta: float) -> Array:
         start, end = self._reached[n], self.times[n + 1]

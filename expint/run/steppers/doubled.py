@@ -10,6 +10,7 @@ from typing import Any
 from expint.backend import Array
 from expint.run.control.steps import StepPolicy
 from expint.run.dense.continuous import Counted, Interpolation
+from expint.run.dense.halved import Halved, Halves
 from expint.run.steppers.protocol import Attempt, Foretold, Slope, Stepper, Trial
 from expint.run.tolerance import AdaptiveFailure, StepControl
 
@@ -62,8 +63,8 @@ class Doubled:
         return self.inner.newest(memory)
 
     def interpolation(self, slope: Counted) -> Interpolation:
-        """Return what makes the solution between the steps."""
-        return self.inner.interpolation(slope)
+        """Return what makes the solution between the steps, and between their halves."""
+        return Halved(self.inner.interpolation(slope))
 
     def foretold(self, memory: Any, slope: Slope, t: float, h: float) -> Foretold:
         """Return what tells how far N is from what it is if it goes on resting."""
@@ -84,7 +85,7 @@ class Doubled:
         whole = inner.advance(memory, slope, t, end, h)
         first = inner.advance(memory, slope, t, middle, half)
         found = first.finish()
-        between, _ = first.commit(found)
+        between, ahead = first.commit(found)
         try:
             second = inner.advance(between, slope, middle, end, half if inner.repeats else end - t - half)
         except AdaptiveFailure:  # no way on from a state that is not accepted yet
@@ -94,4 +95,5 @@ class Doubled:
         def changes(reached: Array | None) -> list[Array]:
             return [2 * change for change in (*second.changes(reached), *first.changes(found))]
 
-        return Trial(second.y, self.order, lambda _: error, second.finish, second.commit, changes, whole.local)
+        halves = Halves(whole.local, second.local, middle, first.y, ahead)
+        return Trial(second.y, self.order, lambda _: error, second.finish, second.commit, changes, halves)

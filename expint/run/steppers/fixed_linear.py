@@ -15,7 +15,8 @@ from expint.run.control import Controller
 from expint.run.control.rest import longest_at_rest, widest_gap
 from expint.run.control.steps import GROWTH_OF_MULTISTEP, StepPolicy
 from expint.run.dense.collocated import Collocated
-from expint.run.dense.continuous import Counted
+from expint.run.dense.continuous import Counted, Interpolation
+from expint.run.dense.turning import Turning, turns_with_linear
 from expint.run.flow import flow
 from expint.run.steppers.protocol import Foretold, Slope, Trial, foretold, no_estimate, trusted_order
 from expint.run.tolerance import StepControl
@@ -98,9 +99,12 @@ class FixedLinear:
         """Return the newest value of N in memory."""
         return memory.slopes[0]
 
-    def interpolation(self, slope: Counted) -> Collocated:
+    def interpolation(self, slope: Counted) -> Interpolation:
         """Return what makes the solution between the steps."""
-        return Collocated.of(self.steps.operator, self.steps.method, slope)
+        operator, method = self.steps.operator, self.steps.method
+        if turns_with_linear(method):
+            return Turning(operator, method.order, slope, self if method.history == 1 else None)
+        return Collocated.of(operator, method, slope)
 
     def foretold(self, memory: Remembered, slope: Slope, t: float, h: float) -> Foretold:
         """Return what tells how far N is from what it is now, along the exponential Euler method."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from itertools import accumulate
+from typing import Any, NamedTuple
 
 from expint.backend import Array
 from expint.derive.kinds.splitting import Splitting
@@ -19,9 +20,19 @@ from expint.run.tolerance import StepControl
 
 __all__ = ["Flows"]
 
+_SAME = 1e-12
+"""Places that differ by less, in units of the step, are the same."""
+
+
+class _Memory(NamedTuple):
+    """The state, and the mean of N over the last flow that led to it, None where that is not known."""
+
+    y: Array
+    mean: Array | None
+
 
 class Flows:
-    """A splitting method for y' = L y + N(t, y) where the flow of N is known; its memory is the state.
+    """A splitting method for y' = L y + N(t, y) where the flow of N is known.
 
     What the loops call N is for it the flow: flow(t, τ, y), the solution after a time τ of v' = N(t + s, v), v(0) = y.
 
@@ -47,6 +58,7 @@ class Flows:
         self._evaluate = self._layout.moves()[1]
         self._durations = [float(part) for part in method.b]
         self._starts = [float(sum(method.b[:j])) for j in range(len(method.b))]
+        self._blind = _hides_from_doubling(list(accumulate(map(float, method.a))), self._starts, self._durations)
 
     def __reduce__(self) -> tuple[type[Flows], tuple[Any, ...]]:
         """Return how to make it again: what it keeps are functions made here."""
@@ -61,12 +73,12 @@ class Flows:
         """Return N(t, y), by a difference."""
         return (slope(t, self._short, y) - y) / self._short
 
-    def start(self, t: float, y: Array, slope: Array | None) -> Array:
+    def start(self, t: float, y: Array, slope: Array | None) -> _Memory:
         """Return the memory at the start of a run."""
-        del t, slope
-        return y
+        del t
+        return _Memory(y, slope)
 
-    def newest(self, memory: Array) -> None:
+    def newest(self, memory: _Memory) -> None:
         """Return None: no value of N is kept."""
         del memory
 
@@ -74,26 +86,59 @@ class Flows:
         """Return what makes the solution between the steps."""
         return Stepped(self, slope, self._operator)
 
-    def foretold(self, memory: Array, slope: Slope, t: float, h: float) -> Foretold:
+    def foretold(self, memory: _Memory, slope: Slope, t: float, h: float) -> Foretold:
         """Return what tells how far N is from what it is now, along the exponential Euler method."""
         del h
         return foretold(self, memory, slope, t)
 
-    def euler(self, memory: Array) -> Callable[[float], Array]:
+    def euler(self, memory: _Memory) -> Callable[[float], Array]:
         """Return h ↦ the state after a short time of the flow of L alone."""
-        return lambda h: flow(self._operator, h, memory)
+        return lambda h: flow(self._operator, h, memory.y)
 
-    def advance(self, memory: Array, slope: Slope, t: float, end: float, h: float) -> Trial:
+    def advance(self, memory: _Memory, slope: Slope, t: float, end: float, h: float) -> Trial:
         """Return a step from ``t`` to ``end``; the method has no error estimate."""
         del end
-        columns, (*rows, last) = self._layout.start(memory), self._steps.step(t, h, StepCache.START).rows
+        columns, (*rows, last) = self._layout.start(memory.y), self._steps.step(t, h, StepCache.START).rows
+        moved = list[Array]()
         for row, before, part in zip(rows, self._starts, self._durations):
             point = self._combine(row.weights, columns)
-            columns = self._evaluate(columns, (slope(t + before * h, part * h, point) - point) / h)
+            moved.append((slope(t + before * h, part * h, point) - point) / h)
+            columns = self._evaluate(columns, moved[-1])
         reached = self._combine(last.weights, columns)
-        return Trial(reached, 0, no_estimate, nothing_pending, lambda _: (reached, None))
 
-    def attempt(self, memory: Array, slope: Slope, t: float, end: float, h: float, order: int) -> Trial:
+        def means() -> list[Array]:
+            return [own / part for own, part in zip(moved, self._durations) if part]
+
+        def changes(found: Array | None) -> list[Array]:
+            """Return how much the means of N over the flows, which see all of it, differ from that before."""
+            del found
+            return [h * (mean - memory.mean) for mean in means()] if self._blind and memory.mean is not None else []
+
+        def commit(found: Array | None) -> tuple[_Memory, None]:
+            del found
+            return _Memory(reached, means()[-1]), None
+
+        return Trial(reached, 0, no_estimate, nothing_pending, commit, changes)
+
+    def attempt(self, memory: _Memory, slope: Slope, t: float, end: float, h: float, order: int) -> Trial:
         """Return a step without error estimate, as ``advance``."""
         del order
         return self.advance(memory, slope, t, end, h)
+
+
+def _hides_from_doubling(nodes: Sequence[float], starts: Sequence[float], durations: Sequence[float]) -> bool:
+    """Whether a step and its halves put what N does at some times at one place, so that a pulse then leaves no error.
+
+    Flow j sees N from ``starts[j]`` on, for ``durations[j]``, and puts it at ``nodes[j]``, in units of the step. Lie's
+    method puts what comes in the second half at the end, in one step as in two.
+    """
+    flows = [
+        (node, min(start, start + part), max(start, start + part))
+        for node, start, part in zip(nodes, starts, durations)
+    ]
+    halves = [tuple((shift + place) / 2 for place in own) for own in flows for shift in (0, 1)]
+    return any(
+        abs(own[0] - half[0]) < _SAME and min(own[2], half[2]) - max(own[1], half[1]) > _SAME
+        for own in flows
+        for half in halves
+    )
