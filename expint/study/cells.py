@@ -15,6 +15,7 @@ from expint.progress import Progress, progress_bar
 from expint.study.cache import Cache
 from expint.study.fingerprint import NotKeyed, fingerprint
 from expint.study.processes import Processes, WorkerDied, WorkersCannotStart, workers
+from expint.study.surroundings import surroundings
 
 __all__ = ["UNDONE", "Cache", "Interrupted", "Job", "Outcome", "run_jobs", "workers"]
 
@@ -63,8 +64,8 @@ class Job:
     check: Callable[[dict[str, Any]], Any] | None = field(default=None, repr=False)
     label: tuple[str, ...] = ()
 
-    def key(self, given: str | None = None) -> str:
-        """Return the key under which the result is kept.
+    def key(self, given: str | None = None, around: Sequence[Any] | None = None) -> str:
+        """Return the key under which the result is kept; ``around`` as in `fingerprint`.
 
         Raises
         ------
@@ -72,7 +73,7 @@ class Job:
             If what it depends on cannot be seen in full, and no key is ``given`` for that.
         """
         stand_in = None if given is None else (given, *self.label)
-        return fingerprint((self.function, self.arguments, self.content), given=stand_in)
+        return fingerprint((self.function, self.arguments, self.content), given=stand_in, around=around)
 
     def __call__(self) -> Outcome:
         """Run the job; an exception becomes the sentence of a failure, SystemExit too.
@@ -151,9 +152,10 @@ class _Run:
         self.outcomes: list[Outcome | None] = [None] * len(jobs)
         if cache.folder is None:
             return
+        around = surroundings()
         for index, job in enumerate(jobs):
             try:
-                self.keys[index] = job.key(given)
+                self.keys[index] = job.key(given, around)
             except NotKeyed as error:
                 self.reasons[index] = f"{error}; pass key= to keep such results"
                 continue

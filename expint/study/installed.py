@@ -54,21 +54,32 @@ def _installed(root: str) -> bool:
     places = [] if found is None else [found.origin, *(found.submodule_search_locations or ())]
     paths = sysconfig.get_paths()
     folders = [Path(paths[key]).resolve() for key in ("stdlib", "platstdlib", "purelib", "platlib")]
-    return any(folder in Path(place).resolve().parents for place in places if place for folder in folders)
+    there = any(folder in Path(place).resolve().parents for place in places if place for folder in folders)
+    # of what was only put there the content counts, as it has no version; compiled modules may be known by short names
+    return there and found is not None and bool(_distribution(found.name.partition(".")[0]))
 
 
 def version(module: str) -> str:
-    """Return the version of the package to which an installed module belongs, with the settings that change numbers."""
+    """Return the name and the version of the package to which an installed module belongs."""
     root = module.partition(".")[0]
     if root in sys.stdlib_module_names or root in PACKAGES:
         return root  # the versions of Python and of our files are in every key
-    package = sys.modules.get(root)
-    settings: tuple[Any, ...] = ()
-    if root == "torch" and package is not None:
-        settings = package.get_default_dtype(), package.get_float32_matmul_precision()
-    if root == "jax" and package is not None:
-        settings = package.config.jax_enable_x64, package.config.jax_default_matmul_precision
-    return " ".join(map(str, (root, getattr(package, "__version__", ""), *settings)))
+    return f"{root} {_distribution(root)}"
+
+
+@cache
+def _distribution(root: str) -> str:
+    """Return the version under which a top-level module was installed, loaded or not; empty if that is not recorded."""
+    try:
+        return metadata.version(root)
+    except (metadata.PackageNotFoundError, ValueError):
+        names = _top_level().get(root, [])
+        return " ".join(sorted({metadata.version(name) for name in names}))
+
+
+@cache
+def _top_level() -> dict[str, list[str]]:
+    return dict(metadata.packages_distributions())
 
 
 @cache

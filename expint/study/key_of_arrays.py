@@ -16,7 +16,7 @@ __all__ = ["of_array", "of_ndarray", "of_numpy"]
 def of_ndarray(walk: Walk, value: np.ndarray) -> Account:
     """Return the account of an array of NumPy."""
     if type(value) is np.ma.MaskedArray:
-        return ["masked", *map(walk, (value.data, np.ma.getmaskarray(value), value.fill_value))]
+        return ["masked", *map(walk, (value.data, np.ma.getmaskarray(value), value.fill_value, value.hardmask))]
     if type(value) is not np.ndarray:
         raise walk.refuse(f"an array of type {type(value).__qualname__}")
     if value.dtype == object:

@@ -8,12 +8,15 @@ import sys
 import types
 from typing import Any
 
+import numpy as np
+
 from expint.backend import is_array
-from expint.study.installed import is_installed, is_ours, made_in, named, version
+from expint.study.installed import is_installed, is_ours, named, version
 from expint.study.key_of_arrays import of_array
+from expint.study.surroundings import is_theirs
 from expint.study.walk import Account, Walk, leaf
 
-__all__ = ["of_class", "of_object"]
+__all__ = ["beyond", "of_class", "of_object"]
 
 _BASES = (
     collections.OrderedDict,
@@ -67,24 +70,35 @@ def _changed(walk: Walk, value: type) -> list[bytes | str]:
         if base.__flags__ & 1 << 8:  # immutable
             continue
         for name, item in sorted(vars(base).items()):
-            function = next((f for a in ("fget", "func", "__func__") if (f := getattr(item, a, None))), item)
-            if isinstance(function, types.FunctionType):
-                home = made_in(function)
-                if not (is_installed(home) or is_ours(home)):
-                    found += [base.__qualname__, name, walk(item)]
-            elif not name.startswith("__") and (plain := leaf(item)) is not None:
-                found += [base.__qualname__, name, plain]
+            if name.startswith("__") and not isinstance(item, types.FunctionType | staticmethod | classmethod):
+                continue
+            if is_theirs(item) or _is_plain(item) or _of_another(item, base):
+                found += [base.__qualname__, name, walk(item)]
     return found
+
+
+def _is_plain(item: Any) -> bool:
+    """Whether something is plain data, or an array or a collection of some."""
+    if leaf(item) is not None or (type(item) is np.ndarray and item.dtype.kind in "biufcSU"):
+        return True
+    parts = [*item, *item.values()] if type(item) is dict else item if type(item) in (list, tuple, set) else None
+    return parts is not None and all(leaf(part) is not None for part in parts)
+
+
+def _of_another(item: Any, owner: type) -> bool:
+    """Whether a compiled function stands in a class that Python made, where a method is expected."""
+    return isinstance(item, types.BuiltinFunctionType) and not owner.__module__.startswith("_")
 
 
 def of_object(walk: Walk, value: Any) -> Account:
     """Return the account of an object: its class, what it is of built-in kind, its attributes."""
     kind = type(value)
-    if kind.__module__.partition(".")[0] == "sympy" and hasattr(value, "free_symbols"):
-        sympy = sys.modules["sympy"]  # loaded, as there is an expression
-        return ["sympy", sympy.srepr(value)]
+    if (sympy := sys.modules.get("sympy")) is not None and isinstance(value, sympy.Basic | sympy.MatrixBase):
+        return _of_expression(walk, value)
     if is_array(value):
         return of_array(walk, value)
+    if kind.__module__ == "torch" and kind.__qualname__ in ("device", "dtype", "layout", "memory_format", "Size"):
+        return ["torch", kind.__qualname__, str(value)]
     base = next(base for base in _BASES if isinstance(value, base))
     slots = [
         (name, member)
@@ -105,6 +119,36 @@ def of_object(walk: Walk, value: Any) -> Account:
     account: list[bytes | str] = ["object", walk(kind), *content, *parts]
     walk.trail.pop()
     return account
+
+
+def _of_expression(walk: Walk, value: Any) -> Account:
+    """Return the account of an expression of SymPy: as it writes itself, with functions of the user inside."""
+    sympy = sys.modules["sympy"]  # loaded, as there is an expression
+    kinds = {type(part): None for part in sympy.preorder_traversal(value)}
+    own = [kind for kind in kinds if not is_installed(kind.__module__) and kind.__module__ is not None]
+    implemented = [(kind.__name__, made) for kind in kinds if (made := getattr(kind, "_imp_", None)) is not None]
+    return ["sympy", sympy.srepr(value), *map(walk, own), *map(walk, implemented)]
+
+
+def beyond(walk: Walk, value: Any) -> list[bytes]:
+    """Return the account of what a class of the user adds to a value of a known type: itself, and attributes."""
+    kind = type(value)
+    compiled = not kind.__flags__ & 1 << 9  # no heap type
+    if compiled or (is_installed(kind.__module__) and named(kind) is not None):
+        return []
+    slots = [(name, member.__get__(value)) for name, member in _slots(kind, object) if _has(value, member)]
+    return [walk(kind), *map(walk, slots), *map(walk, sorted(getattr(value, "__dict__", {}).items()))]
+
+
+def _slots(kind: type, base: type) -> list[tuple[str, types.MemberDescriptorType]]:
+    """Return the slots of a class, but for those of a base."""
+    return [
+        (name, member)
+        for parent in kind.__mro__
+        if parent not in base.__mro__ and not is_installed(parent.__module__)
+        for name, member in vars(parent).items()
+        if isinstance(member, types.MemberDescriptorType)
+    ]
 
 
 def _own_attributes(value: Any) -> dict[str, Any]:
@@ -129,7 +173,13 @@ def _has(value: Any, member: types.MemberDescriptorType) -> bool:
 
 
 def _as(base: Any, value: Any) -> Any:
-    """Return what an object of a subclass of a built-in type holds, as that type."""
+    """Return what an object of a subclass of a built-in type holds, as that type, whatever its own methods say."""
     if base is collections.defaultdict:
-        return value.default_factory, dict(value.items())
-    return dict(value.items()) if issubclass(base, dict) else base(value)
+        return value.default_factory, dict(dict.items(value))
+    if issubclass(base, dict):
+        return dict(base.items(value))
+    if issubclass(base, int | float | complex):
+        return base.__pos__(value)
+    if base is str:
+        return str.__str__(value)
+    return b"".join((value,)) if base is bytes else base(base.__iter__(value))

@@ -1,27 +1,41 @@
 """What a result depends on changes its key, or the result has no key: no study takes a stale result from its cache."""
 
 import collections
+import ctypes
 import dataclasses
+import datetime
+import decimal
+import enum
 import functools
 import operator
+import pathlib
+import subprocess
 import sys
 import time
 import types
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from typing import Any
 
+import mpmath
 import numpy as np
 import pytest
+import scipy.sparse.linalg
 import sympy
 import torch
+from sympy.utilities.lambdify import implemented_function
 
 import diffusion
 import expint
+import expint.run.loops
+import expint.run.stepsize
+from expint.run.control import Controller
 from expint.study import NotKeyed, fingerprint
 
 SCALE, WEIGHTS, TABLE = 2.0, np.array([1.0, 2.0]), {"rate": 1.0}
+READ = open
 SETTINGS = types.SimpleNamespace(scale=2.0, inner=types.SimpleNamespace(depth=1))
 
 
@@ -29,6 +43,7 @@ def module(name: str, **values: Any) -> types.ModuleType:
     """Return a module as a user writes one."""
     made = types.ModuleType(name)
     vars(made).update(values)
+    sys.modules[name] = made
     return made
 
 
@@ -337,17 +352,8 @@ NETWORKS: dict[str, Callable[[Net], Any]] = {
     "a replaced forward in the library": lambda net: put(torch.nn.Linear, "forward", lambda self, x: x),
     "a hook": lambda net: put(net.layer._forward_hooks, 0, lambda m, a, o: -o),
     "a replaced part": lambda net: put(net._modules, "drop", torch.nn.Identity()),
-    "the precision of new tensors": lambda net: precision(torch.float64),
     "the scale of its parameter": lambda net: put(net.layer, "in_features", 3),
 }
-
-
-@contextmanager
-def precision(dtype: torch.dtype) -> Iterator[None]:
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(dtype)
-    yield
-    torch.set_default_dtype(before)
 
 
 @pytest.mark.parametrize("what", NETWORKS)
@@ -363,10 +369,10 @@ def test_what_a_network_holds_is_seen(what: str) -> None:
     assert key(denoiser) == before == key(diffusion.Denoiser(net))
 
 
-def key(value: Any) -> str | None:
-    """Return the key of something, or None if it has none."""
+def key(value: Any, around: tuple[Any, ...] | None = ()) -> str | None:
+    """Return the key of something, or None if it has none; of its surroundings, too, if ``around`` is None."""
     try:
-        return fingerprint(value)
+        return fingerprint(value, around=around)
     except NotKeyed:
         return None
 
@@ -383,7 +389,195 @@ def changes(value: Any, owner: Any, name: Any, other: Any) -> None:
     assert key(value) == before
 
 
+class Named(types.SimpleNamespace):
+    rate = 1.0
+
+
+class Told(property):
+    factor = 2.0
+
+    def __get__(self, owner, kind=None):
+        return self.factor
+
+
+class Telling:
+    told = Told(lambda self: 1)
+    free = staticmethod(lambda v: v)
+
+
+class Planet(enum.Enum):
+    EARTH = 1.0
+
+    def __init__(self, mass) -> None:
+        self.mass = mass
+
+
+class Queue(collections.deque):
+    rate = 1.0
+
+
+class Money(decimal.Decimal):
+    pass
+
+
+class Halved(np.float64):
+    rate = 1.0
+
+
+class Hidden(list):
+    def __iter__(self):
+        return iter([])
+
+
+class Locked(dict):
+    def items(self):
+        return []
+
+
+class Squared(sympy.Function):
+    factor = 2
+
+
+def applied(n):
+    return implemented_function("f", lambda x: x + n)(sympy.Symbol("x")) + 1
+
+
+class Acts:
+    def __call__(self, x):
+        return -x
+
+
+class Mine(torch.nn.Identity):
+    gain = 1.0
+
+
+PACKAGE = module("package_of_a_user", scale=2.0, part=module("package_of_a_user.part", rate=1.0))
+PACKAGE.__path__, PACKAGE.__scale__ = [], 2.0  # type: ignore[attr-defined]
+QUEUE, MONEY, HALVED, NAMED = Queue([1]), Money(1), Halved(1), Named(a=1)
+QUEUE.rank = MONEY.rank = HALVED.rank = 1.0  # type: ignore[attr-defined]
+ORDERED = collections.OrderedDict(a=1, b=2)
+
+
+def imports_a_part(t, v):
+    import package_of_a_user.part
+
+    return package_of_a_user.scale * v
+
+
+def takes_from_a_package(t, v):
+    from package_of_a_user import scale
+
+    return scale * v
+
+
+def goes_by_another_name(t, v):
+    library = np
+    return library.tanh(v)
+
+
+def reads_a_name_of_the_language(t, v):
+    package = PACKAGE
+    return package.__scale__ * v
+
+
+def matches(t, v):
+    match v:
+        case USER.scale:
+            return v
+    return 0
+
+
+MORE: dict[str, tuple[Any, Any, Any, Any]] = {
+    "a class of namespaces": (NAMED, Named, "rate", 2.0),
+    "a class of properties": (Telling(), Told, "factor", 3.0),
+    "an attribute of a static method": (Telling(), vars(Telling)["free"], "power", 2.0),
+    "a member of an enumeration": (Planet.EARTH, Planet.EARTH, "mass", 2.0),
+    "a class of queues": (QUEUE, Queue, "rate", 2.0),
+    "an attribute of a queue": (QUEUE, QUEUE, "rank", 2.0),
+    "an attribute of a decimal": (MONEY, MONEY, "rank", 2.0),
+    "a class of numbers": (HALVED, Halved, "rate", 2.0),
+    "an attribute of a number": (HALVED, HALVED, "rank", 2.0),
+    "an iteration that hides": (Hidden([1.0]), None, None, Hidden([2.0])),
+    "items that hide": (Locked(a=1.0), None, None, Locked(a=2.0)),
+    "a function in an expression": (Squared(sympy.Symbol("x")) + 1, Squared, "factor", 3),
+    "what implements a function in an expression": (applied(1), None, None, applied(2)),
+    "an import of a part": (imports_a_part, PACKAGE, "scale", 3.0),
+    "an import from a package": (takes_from_a_package, PACKAGE, "scale", 3.0),
+    "a library by another name": (goes_by_another_name, np, "tanh", lambda v: v),
+    "a name like those of the language": (reads_a_name_of_the_language, PACKAGE, "__scale__", 3.0),
+    "a pattern": (matches, USER, "scale", 3.0),
+    "an object as a method": (torch.nn.SiLU(), torch.nn.SiLU, "forward", Acts()),
+    "a compiled function as a method": (torch.nn.ELU(), torch.nn.ELU, "forward", torch.sin),
+    "a table of a class of a library": (torch.nn.Mish(), torch.nn.Mish, "table", {"a": 2.0}),
+    "an attribute of a class of layers": (torch.nn.Sequential(Mine()), Mine, "gain", 2.0),
+    "a gradient of a function": (torch.func.grad(lambda v: SCALE * v), HERE, "SCALE", 3.0),
+    "a function mapped over a batch": (torch.vmap(lambda v: SCALE * v), HERE, "SCALE", 3.0),
+    "a function without gradients": (torch.no_grad()(lambda v: SCALE * v), HERE, "SCALE", 3.0),
+}
+
+
+@pytest.mark.parametrize("what", MORE)
+def test_what_kinds_of_a_user_and_libraries_hold_is_seen(what: str) -> None:
+    changes(*MORE[what])
+
+
+def test_the_order_of_an_ordered_mapping_is_seen() -> None:
+    before = key(ORDERED)
+    ORDERED.move_to_end("a")
+    assert key(ORDERED) != before
+
+
+@contextmanager
+def called(change: Callable[[Any], Any], value: Any, back: Any) -> Iterator[None]:
+    change(value)
+    try:
+        yield
+    finally:
+        change(back)
+
+
+def hooked() -> Any:
+    return torch.nn.modules.module.register_module_forward_hook(lambda m, a, o: -o)
+
+
+SURROUNDINGS: dict[str, Callable[[], Any]] = {
+    "the precision of new tensors": lambda: called(torch.set_default_dtype, torch.float64, torch.float32),
+    "deterministic algorithms": lambda: called(torch.use_deterministic_algorithms, True, False),
+    "a hook on all networks": hooked,
+    "mixed precision": lambda: torch.autocast("cpu"),
+    "the precision of decimals": lambda: decimal.localcontext(prec=5),
+    "the precision of mpmath": lambda: mpmath.workdps(7),
+    "a function beneath a layer": lambda: put(torch.nn.functional, "linear", lambda x, w, b=None: x),
+    "a function of ours, in the depth": lambda: put(expint.run.loops, "to_tolerance", lambda *a: None),
+    "a method of ours, in the depth": lambda: put(Controller, "factor", lambda *a: 1.0),
+    "a constant of ours": lambda: put(expint.run.stepsize, "_TINY", 0.5),
+}
+
+
+@pytest.mark.parametrize("what", SURROUNDINGS)
+def test_what_no_argument_holds_is_seen(what: str) -> None:
+    before = key(expint.problems.burgers, around=None)
+    with SURROUNDINGS[what]():
+        assert key(expint.problems.burgers, around=None) != before
+    assert key(expint.problems.burgers, around=None) == before is not None
+
+
 UNSEEN: dict[str, Callable[[], Any]] = {
+    "a path that is opened": lambda: lambda t, v: __import__("pathlib").Path("x").open(),
+    "a function that opens by another name": lambda: lambda t, v: READ("x"),
+    "a reader with its file": lambda: functools.partial(np.loadtxt, "x"),
+    "a look at a file": lambda: lambda t, v: pathlib.Path("x").stat(),
+    "a clock": lambda: lambda t, v: time.time() * v,
+    "a date": lambda: lambda t, v: datetime.datetime.now().second * v,
+    "another program": lambda: lambda t, v: subprocess.check_output(["x"]),
+    "a frame": lambda: lambda t, v: sys._getframe().f_globals["SCALE"] * v,
+    "random numbers of torch": lambda: lambda t, v: torch.randn(2) * v,
+    "random numbers in place": lambda: lambda t, v: torch.empty(2).normal_() * v,
+    "random numbers of numpy": lambda: lambda t, v: np.random.rand() * v,
+    "a foreign function": lambda: ctypes.CDLL(None).abs,
+    "a foreign callback": lambda: ctypes.CFUNCTYPE(ctypes.c_double)(lambda: 1.0),
+    "a factorisation": lambda: scipy.sparse.linalg.splu(scipy.sparse.csc_array(np.eye(2))).solve,
+    "a weak reference": lambda: weakref.ref(HOLDER),
     "a generator of random numbers": lambda: np.random.default_rng(0),
     "an iterator": lambda: iter([1]),
     "a generator": lambda: (n for n in range(3)),
@@ -408,12 +602,12 @@ UNSEEN: dict[str, Callable[[], Any]] = {
 def test_what_cannot_be_seen_has_no_key_but_one_that_is_given(what: str) -> None:
     value = UNSEEN[what]()
     with pytest.raises(NotKeyed, match="expected what can be seen in full, received"):
-        fingerprint(value)
+        fingerprint(value, around=())
     if what != "a nesting without end" and what != "what raises":
-        first = fingerprint([value, 1.0], given=("first",))
-        assert first == fingerprint([value, 1.0], given=("first",))
-        assert first != fingerprint([value, 1.0], given=("second",))
-        assert first != fingerprint([value, 2.0], given=("first",))  # what can be seen is seen
+        first = fingerprint([value, 1.0], given=("first",), around=())
+        assert first == fingerprint([value, 1.0], given=("first",), around=())
+        assert first != fingerprint([value, 1.0], given=("second",), around=())
+        assert first != fingerprint([value, 2.0], given=("first",), around=())  # what can be seen is seen
 
 
 def test_keys_do_not_depend_on_what_is_shared() -> None:
@@ -434,8 +628,6 @@ def test_keys_of_shared_and_recursive_helpers_take_linear_time() -> None:
 
 
 def test_keys_are_those_of_another_process() -> None:
-    import subprocess
-
     code = (
         "import numpy as np, expint, diffusion; from expint.study import fingerprint;"
         "print(fingerprint([{'a', 'b', 'c'}, expint.method('krogstad4'), expint.problems.burgers(n=16),"
