@@ -4,6 +4,9 @@ Methods are exact data (:mod:`expint.derive`, :mod:`expint.methods`), lowered to
 (:mod:`expint.lower`), and run by one short loop (:mod:`expint.run`).
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from expint import derive, jacobian, operators, phi, problems, spectral
 from expint.derive import REST, PhiSum, Tableau
 from expint.derive.kinds.adams import Adams
@@ -19,9 +22,13 @@ from expint.problem import SemilinearProblem
 from expint.run import run_plan
 from expint.solution import Solution, Stats, Status
 
+if TYPE_CHECKING:
+    from expint.spectral import Grid
+
 __all__ = [
     "REST",
     "Adams",
+    "Grid",
     "PhiSum",
     "Plan",
     "SemilinearProblem",
@@ -52,3 +59,9 @@ __all__ = [
 __version__ = "0.1.0"
 
 forward(MOVED)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Grid":  # which needs SciPy's sparse algebra
+        return import_module("expint.spectral").Grid
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -16,12 +16,14 @@ from expint.ivp.bind import bind, linearises
 from expint.ivp.bound import Problem, Tolerance
 from expint.ivp.breakpoints import solve_in_pieces
 from expint.ivp.checks import check_controller, check_estimate, refuse_tolerances
+from expint.ivp.lifted import solve_lifted
 from expint.ivp.resuming import checkpoints_of, refuse_beside_checkpoint, resume_by
 from expint.ivp.run import Shown, over, to_stops
 from expint.ivp.time_scaled import solve_in_clock
 from expint.ivp.times import MOST_STEPS, StepLimits, lay_out_stops, lay_out_times
 from expint.methods import method as find_method
 from expint.operators import TimeDependent, TimeScaled
+from expint.operators.over_time.lifted import Lifted
 from expint.problem import SemilinearProblem
 from expint.progress import Progress
 from expint.run import Controller, StepControl
@@ -78,7 +80,8 @@ def solve_ivp(
         Python numbers, lists and integer arrays of NumPy become arrays of double precision.
     linear
         L: a number, an array that multiplies elementwise (a Fourier symbol), a square matrix for the last axis, or an
-        operator of ``expint.operators``; one of these times a function of time, ``TimeScaled(g, A)``; or one of these
+        operator of ``expint.operators`` or of a grid, ``grid.laplacian``; one of these times a function of time,
+        ``TimeScaled(g, A)``; or one of these
         for every time, ``TimeDependent(lambda t: A(t))``, for the methods of ``expint.methods.magnus``. Without it the
         problem is y' = N(t, y), for methods that linearise.
     method
@@ -182,8 +185,8 @@ def solve_ivp(
     del asked["breakpoints"]
     if breakpoints is not None:
         return solve_in_pieces(solve_ivp, nonlinear, t_span, y0, breakpoints=breakpoints, **asked)
-    if isinstance(linear, TimeScaled) and nonlinear is not None:
-        return solve_in_clock(solve_ivp, nonlinear, t_span, y0, **asked)
+    if (elsewhere := _elsewhere(linear, nonlinear)) is not None:
+        return elsewhere(solve_ivp, nonlinear, t_span, y0, **asked)
     y0, times = check_state(y0), given_times(t_span, step, grid, t_eval, first_step, max_step, max_steps)
     watched, fixed = check_events(events, args), times.step is not None or times.grid is not None
     check_estimate(error)
@@ -206,6 +209,13 @@ def solve_ivp(
     forced = nonlinear is not None or isinstance(linear, TimeDependent)
     control = StepControl(bound.error, controller, *limits.sizes(), looks=forced, strides=not watched)
     return to_stops(bound, y0, times.span[0], stops, control, times.t_eval, shown)
+
+
+def _elsewhere(linear: Any, nonlinear: Any) -> Callable[..., Solution] | None:
+    """Return what solves problems that are brought to another form, with a constant L, first; None for all others."""
+    if isinstance(linear, Lifted):
+        return solve_lifted
+    return solve_in_clock if isinstance(linear, TimeScaled) and nonlinear is not None else None
 
 
 def solve(problem: SemilinearProblem, method: str | Method = "auto", **options: Any) -> Solution:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from expint.operators.kronecker import KroneckerSum
     from expint.operators.matrix_free import MatrixFree
     from expint.operators.sparse import Sparse
+    from expint.operators.transformed import Transformed
 
 __all__ = [
     "BlockDiagonal",
@@ -36,10 +37,17 @@ __all__ = [
     "Sum",
     "TimeDependent",
     "TimeScaled",
+    "Transformed",
     "as_operator",
 ]
 
-_ON_DEMAND = {"KroneckerSum": "kronecker", "MatrixFree": "matrix_free", "Sparse": "sparse", "Sum": "addition.sum"}
+_ON_DEMAND = {
+    "KroneckerSum": "kronecker",
+    "MatrixFree": "matrix_free",
+    "Sparse": "sparse",
+    "Sum": "addition.sum",
+    "Transformed": "transformed",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -17,7 +17,7 @@ from expint.operators.on_device import Placed
 from expint.phi import phi_functions
 from expint.phi.augmented import Matvec
 
-__all__ = ["Axiswise", "Eigenbasis"]
+__all__ = ["Axiswise", "Eigenbasis", "combiner_through"]
 
 _BESIDE = 4
 """The number of transforms kept in addition to those of the longest row's columns."""
@@ -80,40 +80,60 @@ class Eigenbasis(StoredOperator):
 
     def combiner(self) -> Callable[[Sequence[Any], Sequence[Array]], Array]:
         """Return ``combine`` for one run; columns, and points that become columns, are transformed once."""
-        known: OrderedDict[int, tuple[Array, Array]] = OrderedDict()  # holding the column keeps its id unique
-        bases: list[Any] = []
-        most = 0
+        bases: list[Any] = []  # all columns of a run are of one kind
 
-        def remember(column: Array, transformed: Array) -> None:
-            known[id(column)] = (column, transformed)
+        def forward(column: Array) -> Array:
+            if not bases:
+                bases.extend((self._there.like(column), self._back.like(column)))
+            return _along_axes(bases[0], column)
 
-        def enter(column: Array) -> Array:
-            if id(column) in known:
-                known.move_to_end(id(column))
-            else:
-                remember(column, _along_axes(bases[0], column))
-            return known[id(column)][1]
-
-        def combine(weights: Sequence[Any], columns: Sequence[Array]) -> Array:
-            nonlocal most
-            most = max(most, len(columns))
-            if not bases:  # all columns of a run are of one kind
-                bases.extend((self._there.like(columns[0]), self._back.like(columns[0])))
-            entered = [None if weight is None else enter(column) for weight, column in zip(weights, columns)]
-            transformed = linear_combination(weights, entered)
+        def backward(transformed: Array, column: Array) -> Array:
             point = _along_axes(bases[1], transformed)
-            if self.real and point.dtype != columns[0].dtype and not is_complex(columns[0]) and is_complex(point):
+            if self.real and point.dtype != column.dtype and not is_complex(column) and is_complex(point):
                 xp = array_namespace(point)  # what is left of the imaginary part is rounding
-                point = xp.astype(xp.real(point), columns[0].dtype, copy=False)  # half precision has no complex numbers
-            remember(point, transformed)
-            while len(known) > most + _BESIDE:
-                known.popitem(last=False)
+                point = xp.astype(xp.real(point), column.dtype, copy=False)  # half precision has no complex numbers
             return point
 
-        return combine
+        return combiner_through(forward, backward)
 
     def __repr__(self) -> str:
         return f"Eigenbasis(eigenvalues of shape {self.symbol.shape})"
+
+
+def combiner_through(
+    forward: Callable[[Array], Array], backward: Callable[[Array, Array], Array]
+) -> Callable[[Sequence[Any], Sequence[Array]], Array]:
+    """Return ``combine`` for one run by a transform; columns, and points that become columns, are transformed once.
+
+    Parameters
+    ----------
+    forward
+        From a column to its coefficients.
+    backward
+        From the coefficients of a point, and a column of its kind, to the point.
+    """
+    known: OrderedDict[int, tuple[Array, Array]] = OrderedDict()  # holding the column keeps its id unique
+    most = 0
+
+    def enter(column: Array) -> Array:
+        if id(column) in known:
+            known.move_to_end(id(column))
+        else:
+            known[id(column)] = (column, forward(column))
+        return known[id(column)][1]
+
+    def combine(weights: Sequence[Any], columns: Sequence[Array]) -> Array:
+        nonlocal most
+        most = max(most, len(columns))
+        entered = [None if weight is None else enter(column) for weight, column in zip(weights, columns)]
+        transformed = linear_combination(weights, entered)
+        point = backward(transformed, columns[0])
+        known[id(point)] = (point, transformed)
+        while len(known) > most + _BESIDE:
+            known.popitem(last=False)
+        return point
+
+    return combine
 
 
 class Axiswise(IteratedOperator):

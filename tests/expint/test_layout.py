@@ -18,7 +18,7 @@ MAY_IMPORT = {
     "progress": set(),
     "solution": {"backend"},
     "problem": {"backend"},
-    "spectral": {"backend"},
+    "spectral": {"backend", "operators"},
     "derive": set(),
     "exchange": {"arrays", "backend"},
     "given": {"arrays", "backend", "exchange"},

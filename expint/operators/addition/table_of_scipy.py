@@ -18,6 +18,7 @@ from expint.operators.iterated import Spectrum
 from expint.operators.kronecker import WORST_CONDITION, KroneckerSum
 from expint.operators.matrix_free import MatrixFree
 from expint.operators.sparse import Sparse
+from expint.operators.transformed import Transformed
 
 __all__ = ["TABLE_OF_SCIPY", "in_eigenbasis"]
 
@@ -86,7 +87,15 @@ def _function_number(operator: MatrixFree, number: complex) -> MatrixFree:
     return shifted
 
 
+def _in_one_basis(factors: Sequence[float], parts: Sequence[Transformed], _: Commutators) -> Operator | None:
+    basis = parts[0].basis
+    if any(part.basis != basis for part in parts):
+        return None
+    return Transformed(total(factors, [part.symbol for part in parts]), basis)
+
+
 TABLE_OF_SCIPY: dict[type[Operator], Rule] = {
+    Transformed: Rule(_in_one_basis, Transformed.shifted, Transformed.shifted),
     KroneckerSum: Rule(_axes, _axes_number, _axes_symbol),
     Sparse: Rule(_sparse_matrices, _sparse_number, _sparse_symbol),
     MatrixFree: Rule(no_sum, _function_number, no_sum),

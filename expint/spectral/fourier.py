@@ -1,4 +1,4 @@
-"""Fourier and Chebyshev grids: points, wavenumbers, transforms, symbols, dealiasing, differentiation matrices."""
+"""A periodic grid in one dimension, with states that are Fourier coefficients."""
 
 from __future__ import annotations
 
@@ -12,15 +12,13 @@ import numpy as np
 from expint.arguments import checked, function, integer, number, seen
 from expint.arrays import template
 from expint.backend import Array, array_namespace, asarray_like, device, is_complex, is_numpy
+from expint.spectral.terms import kept
 
-__all__ = ["Chebyshev", "Fourier"]
+__all__ = ["Fourier"]
 
 
 _MOST_POINTS = 2**27
 """Numbers of 8 bytes that are 1 GiB."""
-
-_MOST_DEGREE = 11_584
-"""(n + 1)² numbers of 8 bytes are 1 GiB."""
 
 
 class Fourier:
@@ -33,7 +31,8 @@ class Fourier:
     Parameters
     ----------
     n
-        Number of points, at least 4.
+        Number of points, at least 4. A list or tuple of numbers, one for each axis, makes a ``Grid`` instead, whose
+        states are values: ``Fourier((256, 256), length=50.0)``, with the arguments of ``Grid``.
     length
         Length of the period.
     start
@@ -68,6 +67,14 @@ class Fourier:
     True
     """
 
+    def __new__(cls, n: Any = None, length: Any = 2 * np.pi, start: Any = 0.0, **options: Any) -> Any:
+        """Return a grid on a period, or one of several axes."""
+        if not isinstance(n, list | tuple):
+            return super().__new__(cls)
+        from expint.spectral.grid import Grid  # which needs SciPy's sparse algebra
+
+        return Grid(n, length, start=start, **options)
+
     @checked(n=partial(integer, least=None, most=1 << 28), length=partial(number, finite=False), like=template)
     def __init__(
         self, n: int, length: float = 2 * np.pi, start: float = 0.0, *, real: bool = True, like: Array | None = None
@@ -95,6 +102,13 @@ class Fourier:
         xp = array_namespace(self.x)
         fft = np.fft if is_numpy(xp) else xp.fft  # looked up once: a transform costs microseconds
         self._forward, self._backward = (fft.rfft, fft.irfft) if real else (fft.fft, fft.ifft)
+
+    @property
+    def laplacian(self) -> Any:
+        """∂²/∂x² as an operator on values, as on a ``Grid``; ``laplacian.diagonal`` acts on coefficients."""
+        from expint.spectral.grid import Grid
+
+        return Grid((self.n,), self.length, start=self.start, real=self.real).laplacian
 
     def fft(self, u: Array) -> Array:
         """Return the Fourier coefficients of the values ``u`` on the grid.
@@ -142,13 +156,13 @@ class Fourier:
         Two thirds is the rule for quadratic nonlinearities (Orszag 1971), one half for cubic ones. The mode at the cut
         goes too: where it exists, a product of such modes falls back on it.
         """
-        keep = _kept(keep)
+        keep = kept(keep)
         self._check(v, self.k.shape[0], "coefficients")
         return v * self._mask(v, keep)
 
     def dealiased(self, nonlinear: Callable[..., Array], keep: float = 2 / 3) -> Callable[..., Array]:
         """Return N with its argument and its result dealiased: at every stage, not once a step."""
-        keep = _kept(keep)
+        keep = kept(keep)
         function("nonlinear", nonlinear, "(t, v)")
         return _Dealiased(self, nonlinear, keep)
 
@@ -175,57 +189,5 @@ class _Dealiased:
         return self.grid.dealias(self.nonlinear(t, self.grid.dealias(v, self.keep), *args), self.keep)
 
 
-class Chebyshev:
-    r"""Chebyshev points cos(jπ/n), j = 0…n, on [-1, 1], ascending, with their differentiation matrix.
-
-    Parameters
-    ----------
-    n
-        Polynomial degree; there are n + 1 points, both ends among them.
-
-    Attributes
-    ----------
-    x
-        The points, shape (n + 1,).
-    derivative
-        The matrix of d/dx, shape (n + 1, n + 1); rows sum to zero exactly up to rounding (negative-sum trick).
-
-    Raises
-    ------
-    ValueError
-        If n is smaller than 2, or too large for a full matrix.
-    TypeError
-        If n is no integer.
-    """
-
-    @checked(n=partial(integer, least=None, most=20_000))
-    def __init__(self, n: int) -> None:
-        if n < 2:
-            raise ValueError(f"expected polynomial degree n of at least 2, received {n}")
-        self.n = n
-        self.x = np.sin(np.pi * (2 * np.arange(n + 1) - n) / (2 * n))  # symmetric to the last bit
-        weights = np.where(np.arange(n + 1) % n == 0, 2.0, 1.0) * (-1.0) ** np.arange(n + 1)
-        gaps = self.x[:, None] - self.x[None, :] + np.eye(n + 1)
-        matrix = np.outer(weights, 1 / weights) / gaps
-        self.derivative = matrix - np.diag(matrix.sum(axis=1))
-
-    @property
-    def interior_laplacian(self) -> np.ndarray:
-        """The matrix of d²/dx² on the inner points for functions that vanish at both ends, shape (n - 1, n - 1)."""
-        inner: np.ndarray = (self.derivative @ self.derivative)[1:-1, 1:-1]
-        return inner
-
-    def __repr__(self) -> str:
-        return f"Chebyshev({self.n + 1} points on [-1, 1])"
-
-
 def _like(values: np.ndarray, like: Array | None) -> Array:
     return values if like is None else asarray_like(values, like)
-
-
-def _kept(keep: Any) -> float:
-    """Return the part of the modes that is kept."""
-    part = number("keep", keep, finite=False)
-    if not 0 < part <= 1:
-        raise ValueError(f"expected keep in (0, 1], received {keep}")
-    return part
