@@ -16,6 +16,7 @@ from expint.ivp.bind import bind, linearises
 from expint.ivp.bound import Problem, Tolerance
 from expint.ivp.breakpoints import solve_in_pieces
 from expint.ivp.checks import check_controller, check_estimate, refuse_tolerances
+from expint.ivp.gradients import Differentiated, solve_differentiated
 from expint.ivp.resuming import checkpoints_of, refuse_beside_checkpoint, resume_by
 from expint.ivp.run import Shown, over, to_stops
 from expint.ivp.time_scaled import solve_in_clock
@@ -61,6 +62,7 @@ def solve_ivp(
     progress: Progress = False,
     checkpoint: str | os.PathLike[str] | None = None,
     checkpoint_every: float | None = None,
+    gradient: Literal["through", "adjoint"] | None = None,
 ) -> Solution:
     r"""Solve y' = L y + N(t, y), y(t_0) = y_0, by an exponential integrator, with fixed steps or to a tolerance.
 
@@ -184,6 +186,8 @@ def solve_ivp(
         return solve_in_pieces(solve_ivp, nonlinear, t_span, y0, breakpoints=breakpoints, **asked)
     if isinstance(linear, TimeScaled) and nonlinear is not None:
         return solve_in_clock(solve_ivp, nonlinear, t_span, y0, **asked)
+    if gradient is not None and not isinstance(gradient, Differentiated):
+        return solve_differentiated(solve_ivp, nonlinear, t_span, y0, **asked)
     y0, times = check_state(y0), given_times(t_span, step, grid, t_eval, first_step, max_step, max_steps)
     watched, fixed = check_events(events, args), times.step is not None or times.grid is not None
     check_estimate(error)
@@ -192,7 +196,7 @@ def solve_ivp(
         refuse_tolerances(rtol=rtol, atol=atol, norm=norm, error=error, controller=controller, **bounds)
     check_controller(controller)
     dense_output, progress, land = flag("dense_output", dense_output), flag("progress", progress), flag("land", land)
-    shown = Shown(dense_output, watched, given_callback(callback), progress, land, given_save(save))
+    shown = Shown(dense_output, watched, given_callback(callback), progress, land, given_save(save), run=gradient)
     problem = Problem(nonlinear, y0, times.span, linear, jac, args, alone=checkpoint is not None)
     if fixed:
         bound = bind(problem, method)
