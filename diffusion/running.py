@@ -10,8 +10,9 @@ import expint
 from diffusion.checks import check_start, check_state, check_watchers
 from diffusion.denoiser import Denoiser
 from diffusion.diagnosis import FirstData, diagnosed, first_data, times_looked_at
+from diffusion.gradients import check_gradient, run_by_adjoint
 from diffusion.noise.brownian import BrownianPath
-from diffusion.noise.sources import columns_of_steps, noise_for
+from diffusion.noise.sources import columns_by_number, in_order, noise_for
 from diffusion.planning.conversion import Predicted
 from diffusion.planning.increments import increments
 from diffusion.process.schedule import NoiseSchedule
@@ -38,6 +39,7 @@ def run_sampler(
     first: list[FirstData] | None = None,
     rng: Any = None,
     earlier: tuple[Array, ...] = (),
+    gradient: str | None = None,
 ) -> expint.Solution:
     """Run the ``plan`` of a ``sampler`` from ``state``, and say what is wrong with a run that becomes non-finite.
 
@@ -59,6 +61,8 @@ def run_sampler(
         As in ``diffusion.sample``.
     earlier
         What beside ``state`` a plan begins with that looks at two states; see ``expint.run.over_plan``.
+    gradient
+        As in ``diffusion.sample``.
 
     Raises
     ------
@@ -70,6 +74,7 @@ def run_sampler(
     start_time = plan.steps[0].times[0]
     x = state * denoiser.schedule.noise_scale(start_time) if start == "noise" else state
     last, draws = len(plan.steps) - 1, _draws(plan, sampler, denoiser.schedule, rng, x)
+    adjoint = check_gradient(gradient, x, rng)
 
     def states_by(scattered: bool, known: list[Array] | None = None) -> Iterator[Accepted]:
         """Yield the states, by the loop with fewer operations or the one that records gradients."""
@@ -83,7 +88,7 @@ def run_sampler(
             evaluate = _noted(evaluate, factors, sampler, denoiser, first, start == "noise", plan)
         if scattered and keep == [last] and callback is None:
             plan_run = without_corrected(plan_run)  # intermediate states are unobserved unless the network raises
-        by_rows = partial(over_plan, earlier=earlier, noise=None if scattered else draws())
+        by_rows = partial(over_plan, earlier=earlier, noise=None if scattered else in_order(draws))
         return (scattered_states if scattered else by_rows)(plan_run, evaluate, x)
 
     def states() -> Iterator[Accepted]:
@@ -102,20 +107,21 @@ def run_sampler(
             next(chosen)
         yield from chosen
 
-    run = run_states(
-        states(),
-        x,
-        last,
-        keep=keep,
-        name=sampler.name,
-        callback=callback,
-        progress=progress,
-        look_every=None,  # a look at the states synchronises a GPU
-    )
+    shown: dict[str, Any] = {"name": sampler.name, "callback": callback, "progress": progress}
+    if adjoint:
+        plan_run, evaluate, factors = _evaluation(sampler, denoiser, plan, x)
+        noted = evaluate
+        if first is not None:
+            noted = _noted(evaluate, factors, sampler, denoiser, first, start == "noise", plan)
+        run = run_by_adjoint(
+            plan_run, evaluate, noted, x, (denoiser,), keep=keep, earlier=earlier, noise=draws, **shown
+        )
+    else:  # a look at the states synchronises a GPU
+        run = run_states(states(), x, last, keep=keep, look_every=None, **shown)
     if run.success:
         return run
     plan_run, evaluate, _ = _evaluation(sampler, denoiser, plan, x)
-    return diagnosed(run, plan_run, evaluate, x, draws(), earlier)
+    return diagnosed(run, plan_run, evaluate, x, in_order(draws), earlier)
 
 
 class SamplingError(FloatingPointError):
@@ -186,15 +192,15 @@ def _check(
 
 def _draws(
     plan: expint.Plan, sampler: Sampler | FittedSampler, schedule: NoiseSchedule, rng: Any, x: Array
-) -> Callable[[], Callable[[float], Sequence[Array | None]] | None]:
-    """Return what begins to draw the noise of a run, always the same; None for a plan without noise."""
+) -> Callable[[int], Sequence[Array | None]] | None:
+    """Return what draws the noise of a step by its number; None for a plan without noise."""
     if not plan.layout.noise:
         if rng is not None:
             raise ValueError(
                 f"expected a stochastic sampler beside rng=, received {sampler.name!r}, which draws no noise; leave "
                 f"rng= out, or take diffusion.sampler({sampler.name!r}, stochasticity=1)"
             )
-        return lambda: None
+        return None
     if rng is None:
         raise ValueError(
             f"expected rng= for the stochastic sampler {sampler.name!r}, received none; give a seed (rng=7), one for "
@@ -203,7 +209,7 @@ def _draws(
     noise = noise_for(rng, x)
     if isinstance(noise, BrownianPath):
         noise = noise.along(*increments(sampler, schedule, plan))
-    return lambda: columns_of_steps(plan, noise, x)
+    return columns_by_number(plan, noise, x)
 
 
 def _once_known(

@@ -183,7 +183,7 @@ class Differentiated:
             return replace(found, y=array_namespace(self.y0).stack([states[place] for place in places]))
         tape = guest("adjoint").Tape(self.plan, self.slope, self.cut, marks=self.marks)
         roots = (self.nonlinear, *(own for n, own in enumerate(self.args) if n not in self.places))
-        tape.held = self.guests.held(tape, roots, reached[0], self.y0)
+        tape.find(roots, reached[0], self.y0)
         return replace(found, y=tape.states(self.y0, found.y, places))
 
     def _learned(self, operator: Any, method: Any) -> Learned | None:

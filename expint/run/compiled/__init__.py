@@ -1,6 +1,6 @@
 """Guests: loops that take a plan and run it by other means than ``over_plan``, with the same result."""
 
-from expint.run.compiled.adjoint import Marks, Tape, marked_states
+from expint.run.compiled.adjoint import Marks, Tape, marked_states, unrecorded
 from expint.run.compiled.frozen import Freezing, can_freeze
 from expint.run.compiled.inside_out import Pushed, pushed
 from expint.run.compiled.tensors import can_scatter, scatter, scattered_states
@@ -16,4 +16,5 @@ __all__ = [
     "pushed",
     "scatter",
     "scattered_states",
+    "unrecorded",
 ]

@@ -247,6 +247,8 @@ def _sum(one: torch.Tensor | None, other: torch.Tensor | None) -> torch.Tensor |
 
 def held(tape: Tape, roots: Sequence[Any], t: float, y: torch.Tensor) -> tuple[torch.Tensor, ...]:
     """Return the leaves that N depends on beside ``tape.cut``: what ``roots`` hold, and what made N(t, y)."""
+    if not torch.is_grad_enabled():
+        return ()
     cut = [own.detach().requires_grad_(own.requires_grad) for own in tape.cut]
     with torch.enable_grad():
         value = tape.slope(cut)(t, y.detach())
