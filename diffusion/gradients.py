@@ -7,24 +7,23 @@ from dataclasses import replace
 from typing import Any
 
 import expint
-from diffusion.noise.sources import Recorded
 from expint.arguments import choice, seen
 from expint.backend import Array, array_namespace, is_jax, is_torch
 from expint.run import run_states
-from expint.run.compiled import Tape, marked_states, unrecorded
+from expint.run.compiled import Tape, marked_states
 
 __all__ = ["WAYS", "check_gradient", "run_by_adjoint"]
 
 WAYS = ("through", "adjoint")
 
 
-def check_gradient(gradient: Any, state: Array, rng: Any) -> bool:
+def check_gradient(gradient: Any, state: Array) -> bool:
     """Return whether the gradient of a run is computed by its adjoint.
 
     Raises
     ------
     TypeError, ValueError
-        If ``gradient`` is no way to compute one, the state no tensor, or noise asks for a gradient that would be lost.
+        If ``gradient`` is no way to compute one, the state no tensor.
     """
     if gradient is None:
         return False
@@ -32,14 +31,6 @@ def check_gradient(gradient: Any, state: Array, rng: Any) -> bool:
     if not is_torch(xp):
         remedy = "jax.grad differentiates samples as they are" if is_jax(xp) else "torch.tensor(noise) is one"
         raise TypeError(f"expected the noise as a tensor of torch beside gradient=, received {seen(state)}; {remedy}")
-    asked = isinstance(rng, Recorded) and any(
-        getattr(own, "requires_grad", False) for draws in rng.draws for own in (draws if isinstance(draws, list) else [draws])
-    )
-    if asked and adjoint:
-        raise TypeError(
-            "expected recorded noise without a gradient beside gradient='adjoint', received noise that asks for one, "
-            "which would be lost; take gradient='through'"
-        )
     return adjoint
 
 
@@ -48,7 +39,7 @@ def run_by_adjoint(
     evaluate: Callable[[float, Array], Array],
     noted: Callable[[float, Array], Array],
     x: Array,
-    roots: Sequence[Any],
+    denoiser: Any,
     *,
     keep: list[int] | None,
     earlier: Sequence[Array],
@@ -63,13 +54,15 @@ def run_by_adjoint(
         The plan, what its rows evaluate, the first state and those before it.
     noted
         What is evaluated in the run itself, where somebody looks on.
-    roots
-        What holds parameters: the denoiser.
+    denoiser
+        What holds parameters.
     keep, options
         As in ``expint.run.run_states``.
     noise
         The random columns of a step by its number.
     """
+    from expint.run.compiled import differentiable, held, unrecorded  # with torch
+
     tape, last = Tape(plan, lambda _: evaluate, noise=noise), len(plan.steps) - 1
     with unrecorded():
         before = [state.detach() for state in earlier]
@@ -77,6 +70,5 @@ def run_by_adjoint(
         run = run_states(states, x.detach(), last, keep=keep, look_every=None, **options)
     if not run.success:
         return run
-    tape.find(roots, plan.steps[0].rows[0].told(plan.steps[0].times[0]), x)
-    places = range(last + 1) if keep is None else sorted(keep)
-    return replace(run, y=tape.states(x, run.y, places, earlier))
+    tape.held = held(tape, (denoiser,), plan.steps[0].rows[0].told(plan.steps[0].times[0]), x)
+    return replace(run, y=differentiable(tape, x, run.y, range(last + 1) if keep is None else sorted(keep), earlier))

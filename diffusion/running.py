@@ -74,7 +74,6 @@ def run_sampler(
     start_time = plan.steps[0].times[0]
     x = state * denoiser.schedule.noise_scale(start_time) if start == "noise" else state
     last, draws = len(plan.steps) - 1, _draws(plan, sampler, denoiser.schedule, rng, x)
-    adjoint = check_gradient(gradient, x, rng)
 
     def states_by(scattered: bool, known: list[Array] | None = None) -> Iterator[Accepted]:
         """Yield the states, by the loop with fewer operations or the one that records gradients."""
@@ -108,14 +107,11 @@ def run_sampler(
         yield from chosen
 
     shown: dict[str, Any] = {"name": sampler.name, "callback": callback, "progress": progress}
-    if adjoint:
+    if check_gradient(gradient, x):
         plan_run, evaluate, factors = _evaluation(sampler, denoiser, plan, x)
-        noted = evaluate
-        if first is not None:
-            noted = _noted(evaluate, factors, sampler, denoiser, first, start == "noise", plan)
-        run = run_by_adjoint(
-            plan_run, evaluate, noted, x, (denoiser,), keep=keep, earlier=earlier, noise=draws, **shown
-        )
+        seen = [] if first is None else first
+        noted = _noted(evaluate, factors, sampler, denoiser, seen, start == "noise", plan)
+        run = run_by_adjoint(plan_run, evaluate, noted, x, denoiser, keep=keep, earlier=earlier, noise=draws, **shown)
     else:  # a look at the states synchronises a GPU
         run = run_states(states(), x, last, keep=keep, look_every=None, **shown)
     if run.success:

@@ -96,8 +96,8 @@ class Recorded:
 
     Raises
     ------
-    ValueError
-        By `draw`, if nothing is recorded for a step, or of another shape.
+    ValueError, TypeError
+        By `draw`, if nothing is recorded for a step, or of another shape, or if it asks for a gradient.
 
     Examples
     --------
@@ -118,6 +118,11 @@ class Recorded:
                 f"of which this has {sum(entry is not None for entry in columns)} columns; record one array for each"
             )
         found = columns[column]
+        if getattr(found, "requires_grad", False):
+            raise TypeError(
+                "expected recorded noise without a gradient, received a tensor that requires one, which would be lost; "
+                "detach it, or let the first noise ask for it"
+            )
         if tuple(found.shape) != tuple(like.shape):
             raise ValueError(
                 f"expected noise of the shape {tuple(like.shape)} of the states, received {tuple(found.shape)} in step "
@@ -182,7 +187,7 @@ def _seeded_by_torch(generator: Any, count: int) -> Seeded:
 def in_order(
     columns: Callable[[int], Sequence[Array | None]] | None,
 ) -> Callable[[float], Sequence[Array | None]] | None:
-    """Return what a loop asks for the columns of its steps, one after the other, of what draws them by their numbers."""
+    """Return what a loop asks for the columns of its steps, one after the other, where they are drawn by number."""
     numbers = itertools.count(1)
     return None if columns is None else lambda _: columns(next(numbers))
 

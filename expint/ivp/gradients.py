@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from importlib import import_module
 from typing import Any
 
 import numpy as np
 
-from expint.arguments import choice, seen
+from expint.arguments import choice, refuse_gradients, seen
+from expint.arrays import affordable
 from expint.backend import Array, array_namespace, device, is_jax, is_torch
 from expint.ivp.bound import Bound
 from expint.ivp.checks import check_function, check_slopes, check_state, no_force
 from expint.lower import Plan, lower
 from expint.lower.memory import Layout
-from expint.operators import Dense, Diagonal, Scalar
+from expint.operators import Dense, Diagonal, Scalar, TimeDependent, TimeScaled, as_operator
 from expint.operators.learned import Learned
 from expint.run.loops import Accepted, over_plan
 from expint.solution import Solution
@@ -44,20 +45,22 @@ def solve_differentiated(
     """Solve by ``solve``; the arguments are those of ``solve_ivp``, and tensors among them may ask for gradients."""
     adjoint = choice("gradient", gradient, WAYS) == "adjoint"
     _check_state(y0)
-    guests: Any = import_module("expint.run.compiled.adjoint_torch")
-    learned, moving = guests.asks(linear), guests.asks(*_ends(t_span))
+    from expint.run.compiled import adjoint_torch as of_torch  # few runs need it
+
+    learned, moving = of_torch.asks(linear), of_torch.asks(*_ends(t_span))
+    plain = linear.detach() if learned else linear
+    _check_operator(plain, y0)
     if not (adjoint or learned or moving):
         return solve(nonlinear, t_span, y0, linear=linear, args=args, **options)
     _refuse(options, adjoint, learned)
     if nonlinear is not None:
         check_function(nonlinear, args, "nonlinear(t, y)")
-    run = Differentiated(guests, nonlinear, t_span if moving else None, check_state(y0), args, linear, adjoint)
+    run = Differentiated(of_torch, nonlinear, t_span if moving else None, check_state(y0), args, linear, adjoint)
     given = [float(t.detach()) if hasattr(t, "detach") else t for t in _ends(t_span)] if moving else t_span
-    plain = linear.detach() if learned else linear
     fixed = options["step"] is not None or options["grid"] is not None
     if not adjoint and fixed:
         return solve(run.function(run.cut), given, run.y0, linear=plain, gradient=run, **options)
-    with guests.no_grad():
+    with of_torch.unrecorded():
         options["land"] = options["land"] or options["t_eval"] is not None
         found = solve(run.function(run.cut), given, run.y0.detach(), linear=plain, gradient=run, **options)
     return run.differentiable(found)
@@ -74,15 +77,26 @@ def _check_state(y0: Any) -> None:
         raise TypeError(f"expected y0 as a tensor of torch beside gradient=, received {seen(y0)}; {remedy}")
 
 
+def _check_operator(linear: Any, y0: Array) -> None:
+    """Refuse operators that hold what is learned, or that do not know how to go back."""
+    if linear is None or isinstance(linear, TimeDependent | TimeScaled):
+        return
+    adjoint = getattr(as_operator(linear, y0), "adjoint", None)
+    if adjoint is not None:
+        adjoint()
+
+
 def _refuse(options: dict[str, Any], adjoint: bool, learned: bool) -> None:
     """Refuse what would lose a gradient, or is not known on the way back."""
     why = "gradient='adjoint'" if adjoint else "an L that is learned" if learned else "times that are learned"
     for name in ("events", "save", "checkpoint", "jac"):
         if options.get(name) is not None:
             raise ValueError(
-                f"expected no {name}= beside {why}, received {seen(options[name])}: its gradient would be lost; leave it "
-                "out, or record the run: gradient='through' with L and times as constants"
+                f"expected no {name}= beside {why}, received {seen(options[name])}: its gradient would be lost; leave "
+                "it out, or record the run: gradient='through' with L and times as constants"
             )
+    for name in ("step", "grid", "t_eval", "first_step", "max_step", "rtol", "atol"):
+        refuse_gradients(name, options.get(name))
     if options.get("dense_output"):
         raise ValueError(
             f"expected no dense_output beside {why}, received True: the gradient of sol(t) would be lost; ask for the "
@@ -90,12 +104,20 @@ def _refuse(options: dict[str, Any], adjoint: bool, learned: bool) -> None:
         )
 
 
+def _check_memory(y0: Array, plan: Plan) -> None:
+    """Refuse a run of which the memory of so many steps does not fit into that of the machine."""
+    if str(device(y0)) == "cpu":
+        columns, kept = plan.layout.fixed + plan.depth, 2 * math.sqrt(2 * len(plan.steps))
+        size = y0.element_size() * math.prod(y0.shape)
+        affordable(f"{kept:.0f} of {len(plan.steps)} steps, kept for the adjoint,", kept * columns * size)
+
+
 class Differentiated:
     """A run that is differentiated: what it is made of, and what it leaves behind.
 
     Parameters
     ----------
-    guests
+    of_torch
         What knows torch.
     nonlinear, args, linear
         As in ``solve_ivp``.
@@ -108,16 +130,16 @@ class Differentiated:
     """
 
     def __init__(
-        self, guests: Any, nonlinear: Any, moving: Any, y0: Array, args: tuple[Any, ...], linear: Any, adjoint: bool
+        self, of_torch: Any, nonlinear: Any, moving: Any, y0: Array, args: tuple[Any, ...], linear: Any, adjoint: bool
     ) -> None:
-        self.guests, self.nonlinear, self.y0, self.args, self.adjoint = guests, nonlinear, y0, tuple(args), adjoint
-        self.linear = linear if guests.asks(linear) else None
-        self.places = [n for n, own in enumerate(self.args) if guests.asks(own)]
-        self.ends = self.moved = None
+        self.of_torch, self.nonlinear, self.y0, self.args, self.adjoint = of_torch, nonlinear, y0, tuple(args), adjoint
+        self.linear = linear if of_torch.asks(linear) else None
+        self.places = [n for n, own in enumerate(self.args) if of_torch.asks(own)]
+        self.ends: tuple[float, ...] = ()
+        self.moved: Any = None
         if moving is not None:
-            xp = array_namespace(y0)
-            start, end = (xp.asarray(t, dtype=xp.float64) for t in _ends(moving))
-            self.ends, self.moved = (float(start.detach()), float(end.detach())), (start, end)
+            self.moved = of_torch.doubles(_ends(moving))
+            self.ends = tuple(float(t.detach()) for t in self.moved)
         self.cut = (*(self.args[n] for n in self.places), *(self.moved or ()))
         self.plan: Plan | None = None
         self.frozen: Any = None
@@ -149,22 +171,30 @@ class Differentiated:
     def states(self, bound: Bound, times: np.ndarray) -> Iterator[Accepted]:
         """Run over given times, and leave behind what the way back needs."""
         if bound.lowered is None:
-            raise ValueError(f"expected a method with a fixed L beside gradient=, received {bound.method.name}, {_NEEDS_ROWS}")
-        with self.guests.enable_grad():
+            raise ValueError(
+                f"expected a method with a fixed L beside gradient=, received {bound.method.name}, {_NEEDS_ROWS}"
+            )
+        with self.of_torch.recorded():
             learned = self._learned(bound.operator, bound.method)
             self.plan = bound.lowered(times) if learned is None else lower(bound.method, learned, times, like=self.y0)
         if not self.adjoint:
             return over_plan(self.plan, bound.slope, self.y0)
-        self.marks = guest("adjoint").Marks()
-        return guest("adjoint").marked_states(self.plan, bound.slope, self.y0.detach(), self.marks)
+        from expint.run.compiled import Marks, marked_states
+
+        self.marks = Marks()
+        _check_memory(self.y0, self.plan)
+        return marked_states(self.plan, bound.slope, self.y0.detach(), self.marks)
 
     def stepper(self, bound: Bound) -> Any:
         """Return the stepper of a run to a tolerance, which notes the steps that are accepted."""
-        frozen = guest("frozen")
-        if not frozen.can_freeze(bound.stepper):
-            raise ValueError(f"expected a method with a fixed L beside gradient=, received {bound.method.name}, {_NEEDS_ROWS}")
-        self.bound, self.marks = bound, guest("adjoint").Marks()
-        self.frozen = frozen.Freezing(bound.stepper, self.marks)
+        from expint.run.compiled import Freezing, Marks, can_freeze
+
+        if not can_freeze(bound.stepper):
+            raise ValueError(
+                f"expected a method with a fixed L beside gradient=, received {bound.method.name}, {_NEEDS_ROWS}"
+            )
+        self.bound, self.marks = bound, Marks()
+        self.frozen = Freezing(bound.stepper, self.marks)
         return self.frozen
 
     def differentiable(self, found: Solution) -> Solution:
@@ -181,10 +211,12 @@ class Differentiated:
         if not self.adjoint:
             states = [own.y for own in over_plan(self.plan, self.slope(self.cut), self.y0)]
             return replace(found, y=array_namespace(self.y0).stack([states[place] for place in places]))
-        tape = guest("adjoint").Tape(self.plan, self.slope, self.cut, marks=self.marks)
+        from expint.run.compiled import Tape
+
+        tape = Tape(self.plan, self.slope, self.cut, marks=self.marks)
         roots = (self.nonlinear, *(own for n, own in enumerate(self.args) if n not in self.places))
-        tape.find(roots, reached[0], self.y0)
-        return replace(found, y=tape.states(self.y0, found.y, places))
+        tape.held = self.of_torch.held(tape, roots, reached[0], self.y0)
+        return replace(found, y=self.of_torch.differentiable(tape, self.y0, found.y, places))
 
     def _learned(self, operator: Any, method: Any) -> Learned | None:
         """Return L with weights that depend on what is learned, None where neither L nor times are."""
@@ -204,8 +236,3 @@ class Differentiated:
         if self.moved is not None:
             stretch = (self.moved[1] - self.moved[0]) / (self.ends[1] - self.ends[0])
         return Learned(operator, numbers, stretch, Layout.of(method).fixed)
-
-
-def guest(name: str) -> Any:
-    """Return a guest of ``expint.run.compiled``; few runs need one."""
-    return import_module(f"expint.run.compiled.{name}")

@@ -16,16 +16,14 @@ some of its steps: about the square root of their number.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any
 
 from expint.backend import Array
 from expint.lower.memory import Memory
 from expint.lower.plan import Plan
 from expint.run.loops import Accepted
 
-__all__ = ["Marks", "Tape", "marked_states", "unrecorded"]
+__all__ = ["Marks", "Tape", "marked_states"]
 
 Noise = Callable[[int], Sequence[Array | None]]
 """The random columns of a step by its number: they are drawn again on the way back."""
@@ -79,35 +77,6 @@ class Tape:
     held: tuple[Array, ...] = ()
     marks: Marks = field(default_factory=Marks)
     noise: Noise | None = None
-
-    def find(self, roots: Sequence[Any], t: float, y: Array) -> None:
-        """Find the leaves that N depends on: the parameters that ``roots`` hold, and what makes N(t, y) at a state."""
-        from expint.run.compiled.adjoint_torch import held  # imported where tensors are met
-
-        self.held = held(self, roots, t, y)
-
-    def states(self, y: Array, kept: Array, places: Sequence[int], earlier: Sequence[Array] = ()) -> Array:
-        """Return the states ``kept`` of the run, as torch differentiates them by ``y`` and whatever else made them.
-
-        Parameters
-        ----------
-        y, earlier
-            The first state, and those before it, as tensors that may ask for a gradient.
-        kept
-            The states, along a first axis.
-        places
-            Which of the accepted states of the plan they are.
-        """
-        from expint.run.compiled.adjoint_torch import differentiable  # imported where tensors are met
-
-        return differentiable(self, y, kept, places, earlier)
-
-
-def unrecorded() -> AbstractContextManager[None]:
-    """Return a context in which torch records nothing."""
-    from expint.run.compiled.adjoint_torch import no_grad  # imported where tensors are met
-
-    return no_grad()
 
 
 def marked_states(

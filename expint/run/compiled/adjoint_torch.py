@@ -7,18 +7,17 @@ from itertools import accumulate, zip_longest
 from typing import Any, NamedTuple
 
 import torch
-from torch.autograd.function import once_differentiable
 
 from expint.lower.memory import Memory
 from expint.lower.plan import Row
 from expint.operators import Diagonal, Scalar
 from expint.run.compiled.adjoint import Tape
-from expint.run.compiled.held import held_by, leaves_of
+from expint.run.compiled.leaves import held_by, leaves_of
 
-__all__ = ["asks", "differentiable", "enable_grad", "held", "no_grad"]
+__all__ = ["asks", "differentiable", "doubles", "held", "recorded", "unrecorded"]
 
 _ALIKE = 1e-3
-"""What is made again may differ by so much, relatively, from what the run has made: a device may add in another order."""
+"""What is made again may differ by so much, relatively: a device may add in another order."""
 
 Tensors = Sequence[torch.Tensor]
 
@@ -26,7 +25,19 @@ Tensors = Sequence[torch.Tensor]
 def differentiable(
     tape: Tape, y: torch.Tensor, kept: torch.Tensor, places: Sequence[int], earlier: Tensors = ()
 ) -> torch.Tensor:
-    """Return the states ``kept`` of a run as a function of all that asks for a gradient; see ``Tape.states``."""
+    """Return the states ``kept`` of a run, as torch differentiates them by ``y`` and by whatever else made them.
+
+    Parameters
+    ----------
+    tape
+        What the run left behind.
+    y, earlier
+        The first state, and those before it, as tensors that may ask for a gradient.
+    kept
+        The states, along a first axis.
+    places
+        Which of the accepted states of the plan they are.
+    """
     learned = {id(w): w for _, row in tape.plan.rows for w in row.weights if getattr(w, "requires_grad", False)}
     weights = tuple(learned.values())
     back = _Back(tape, places, kept, 1 + len(earlier), tuple(learned))
@@ -51,9 +62,13 @@ class _Run(torch.autograd.Function):
         return back.kept
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, pulled: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        """Pull the gradient back."""
+        """Pull the gradient back; it is not recorded itself."""
+        if torch.is_grad_enabled():
+            raise RuntimeError(
+                "expected a first derivative of a run with gradient='adjoint', received create_graph=True, by which a "
+                "second one would be lost; take gradient='through'"
+            )
         saved = ctx.saved_tensors
         inputs, tensors = saved[: ctx.count], saved[ctx.count :]
         memories = {
@@ -113,12 +128,14 @@ class _Back:
         self.of_weights: list[Any] = [None] * len(self.learned)
         self.weights = inputs[states + len(self.by) :]
         self.found: dict[int, Any] = {}
-        layout, ends = tape.plan.layout, [*sorted(memories)[1:], self._last()]
+        last = self._last()
+        starts = [number for number in sorted(memories) if number < last]
+        layout, ends = tape.plan.layout, [*starts[1:], last]
         adjoint: Memory = layout.arrange(
             (None,) * layout.states, (), (None,) * layout.noise, (None,) * (layout.constant + layout.first)
         )
         with torch.no_grad():
-            for start, end in reversed(list(zip(sorted(memories), ends))):
+            for start, end in reversed(list(zip(starts, ends))):
                 made = list(self._again(start, end, memories))
                 while made:
                     adjoint = self._before(made.pop(), adjoint, pulled)
@@ -134,7 +151,7 @@ class _Back:
     def _again(self, start: int, end: int, memories: dict[int, Memory]) -> Iterator[_Made]:
         """Make the rows of the steps from ``start`` to ``end`` again, N with its graph."""
         plan, memory, last = self.tape.plan, memories[start], self._last()
-        (accept, evaluate), combine = plan.layout.moves(plan.depth), plan.operator.combine
+        (accept, evaluate), combine = plan.layout.moves(plan.depth), plan.operator.combiner()
         for number, step in enumerate(plan.steps[start:end], start):
             place = self.before[number]
             if self.tape.noise is not None and number > start:
@@ -161,7 +178,7 @@ class _Back:
         before = parts(memories[end]).states[0] if end in memories else self.kept[self.asked[place]]
         apart = torch.linalg.vector_norm(parts(memory).states[0] - before)
         size = torch.linalg.vector_norm(before)
-        if not apart <= _ALIKE * size:
+        if not apart <= max(_ALIKE, 64 * torch.finfo(before.dtype).eps) * size:
             raise RuntimeError(
                 f"expected N to return what it returned in the run, received states that differ by {apart:.3g} of "
                 f"{size:.3g} on the way back: dropout, or parameters changed between the run and its gradient; make N "
@@ -196,8 +213,8 @@ class _Back:
         if unknown:
             raise RuntimeError(
                 f"expected N to depend on tensors that were found before the run, received one of shape "
-                f"{tuple(unknown[0].shape)} that it first looks at at t = {made.told:.6g}, whose gradient would be lost; "
-                "give it by args=, or let a torch.nn.Module that N calls hold it"
+                f"{tuple(unknown[0].shape)} that it first looks at at t = {made.told:.6g}, whose gradient would "
+                "be lost; give it by args=, or let a torch.nn.Module that N calls hold it"
             )
         of_value = of_value if value.is_complex() or not of_value.is_complex() else of_value.real
         of_point, *others = torch.autograd.grad(
@@ -218,14 +235,16 @@ class _Back:
         """Return the adjoint of each column; torch transposes what combines them, and differentiates by weights."""
         weights = made.row.weights
         places = [self.learned.get(id(w)) for w in weights]
-        own = [w if place is None else self.weights[place].detach().requires_grad_() for w, place in zip(weights, places)]
+        own = [
+            w if place is None else self.weights[place].detach().requires_grad_() for w, place in zip(weights, places)
+        ]
         held = [
             column.detach().requires_grad_() if w is not None and isinstance(column, torch.Tensor) else column
             for w, column in zip(weights, made.columns)
         ]
         asked = [v for v in [*own, *held] if getattr(v, "requires_grad", False)]
         with torch.enable_grad():
-            again = self.tape.plan.operator.combine(own, held)
+            again = self.tape.plan.operator.combiner()(own, held)
         found = dict(zip(map(id, asked), torch.autograd.grad(again, asked, of_point, allow_unused=True)))
         for w, place in zip(own, places):
             if place is not None:
@@ -262,4 +281,9 @@ def asks(*values: Any) -> bool:
     return torch.is_grad_enabled() and any(getattr(value, "requires_grad", False) for value in values)
 
 
-no_grad, enable_grad = torch.no_grad, torch.enable_grad
+def doubles(values: Sequence[Any]) -> tuple[torch.Tensor, ...]:
+    """Return numbers and tensors of one number as tensors of double precision, with their gradients."""
+    return tuple(torch.as_tensor(value).to(torch.float64) for value in values)
+
+
+unrecorded, recorded = torch.no_grad, torch.enable_grad

@@ -88,9 +88,13 @@ class Freezing:
         return PLAIN.arrange(PLAIN.parts(columns).states, _apart(PLAIN.values(columns), self._gaps))
 
     @property
+    def _inner(self) -> Any:
+        return self.stepper.inner if isinstance(self.stepper, Doubled) else self.stepper
+
+    @property
     def operator(self) -> Any:
         """L, as the run has it."""
-        inner = self.stepper.inner if isinstance(self.stepper, Doubled) else self.stepper
+        inner = self._inner
         return (inner.pairs if isinstance(inner, AdamsPairs) else inner.steps).operator
 
     @property
@@ -100,7 +104,7 @@ class Freezing:
 
     def plan(self, operator: Any = None) -> Plan:
         """Return the steps as a plan, for an ``operator`` other than that of the run if one is given."""
-        inner = self.stepper.inner if isinstance(self.stepper, Doubled) else self.stepper
+        inner = self._inner
         pairs = isinstance(inner, AdamsPairs)
         cache = inner.pairs if pairs else inner.steps
         used = cache.operator if operator is None else operator

@@ -35,13 +35,13 @@ def leaves_of(value: torch.Tensor) -> Iterator[torch.Tensor]:
 def held_by(function: Callable[..., Any]) -> Iterator[torch.Tensor]:
     """Yield the leaves that ask for a gradient among what a function can reach.
 
-    These are the parameters of modules, and tensors, in its closure, its defaults, the globals that it names, the object
-    whose method it is, and lists, mappings and objects there.
+    These are the parameters of modules, and tensors, in its closure, its defaults, the globals that it names, the
+    object whose method it is, and in lists, mappings, objects and functions there.
     """
-    seen, waiting = set[int](), [function]
+    seen, waiting = set[int](), list[Any]([function])
     while waiting:
         own = waiting.pop()
-        if id(own) in seen or isinstance(own, _PLAIN) or isinstance(own, type):
+        if id(own) in seen or isinstance(own, _PLAIN):
             continue
         seen.add(id(own))
         if isinstance(own, torch.Tensor):
@@ -68,7 +68,9 @@ def _inside(own: Any) -> list[Any]:
         return list(own.values())
     if isinstance(own, list | tuple | set | frozenset):
         return list(own)
-    return list(vars(own).values()) if hasattr(own, "__dict__") and type(own).__module__ not in _LIBRARIES else []
+    if isinstance(own, type):
+        return [] if own.__module__.partition(".")[0] in _LIBRARIES else list(vars(own).values())
+    return [type(own), *vars(own).values()] if hasattr(own, "__dict__") else []
 
 
 def _filled(cell: Any) -> bool:
@@ -79,5 +81,5 @@ def _filled(cell: Any) -> bool:
         return False
 
 
-_LIBRARIES = {"builtins", "types", "module", "numpy"}
-"""Whose objects hold no tensors."""
+_LIBRARIES = {"builtins", "torch", "numpy", "types", "expint"}
+"""Whose classes hold no tensors of the user."""
