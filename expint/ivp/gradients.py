@@ -176,7 +176,11 @@ class Differentiated:
             )
         with self.of_torch.recorded():
             learned = self._learned(bound.operator, bound.method)
-            self.plan = bound.lowered(times) if learned is None else lower(bound.method, learned, times, like=self.y0)
+            self.plan = (
+                bound.lowered(times)
+                if learned is None
+                else learned.lowered(lambda: lower(bound.method, learned, times, like=self.y0))
+            )
         if not self.adjoint:
             return over_plan(self.plan, bound.slope, self.y0)
         from expint.run.compiled import Marks, marked_states
@@ -202,7 +206,8 @@ class Differentiated:
         if self.plan is None:
             if not self.frozen.accepted:
                 return found
-            self.plan = self.frozen.plan(self._learned(self.frozen.operator, self.bound.method))
+            learned, frozen = self._learned(self.frozen.operator, self.bound.method), self.frozen
+            self.plan = frozen.plan() if learned is None else learned.lowered(lambda: frozen.plan(learned))
         reached = [t for t, row in self.plan.rows if row.accept]
         by_time = {t: place for place, t in enumerate(reached)}
         places = [by_time[t] for t in found.t.tolist()]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
-from expint.backend import Array, array_namespace
+from expint.backend import Array, array_namespace, device
 from expint.derive.algebra.phisum import Terms
 from expint.operators.base import Operator, PhiTable
 from expint.operators.columns import Columns
@@ -16,6 +17,11 @@ from expint.operators.scalar import Scalar
 from expint.phi import phi_functions, phi_matrices
 
 __all__ = ["Learned"]
+
+T = TypeVar("T")
+
+_AT_ONCE = 2**20
+"""So many numbers are taken to their φ-functions at a time."""
 
 
 class Learned(Operator):
@@ -38,7 +44,8 @@ class Learned(Operator):
         xp = array_namespace(numbers)
         double = xp.complex128 if xp.isdtype(numbers.dtype, "complex floating") else xp.float64
         self.numbers, self._matrix = xp.astype(numbers, double), isinstance(plain, Dense)
-        self._known: tuple[float, dict[float, Any]] = (0.0, {})
+        self._known: dict[float, Sequence[Any]] = {}
+        self._asked: dict[float, int] | None = None
 
     def check(self, y0: Array) -> None:
         """Refuse states on which L cannot act."""
@@ -66,28 +73,44 @@ class Learned(Operator):
         """Return the weights of one row, tensors that depend on s and L."""
         assert like is not None  # runs are lowered for a state
         known = columns if isinstance(columns, Columns) else Columns(columns)
-        phi = {c: self._phi(c, k, table.step) for c, k in known.highest.items()}
+        phi = {c: self._phi(k, c * table.step) for c, k in known.highest.items()}
         xp, weights = array_namespace(like), list[Any]()
         for j, (terms, factor) in enumerate(zip(known, factors)):
             total = None
             for (k, c), r in terms.items():
                 term = (factor * float(r)) * phi[float(c)][k]
                 total = term if total is None else total + term
-            if total is not None:
+            if total is not None and self._asked is None:
                 total = total * self.stretch if j >= self.fixed and self.stretch is not None else total
                 total = xp.astype(total.mT if self._matrix else total, like.dtype)
             weights.append(total)
         return tuple(weights)
 
-    def _phi(self, c: float, k: int, step: float) -> Sequence[Array]:
-        """Return φ_0, …, φ_k of c h s L; rows of one step share them."""
-        if self._known[0] != step:
-            self._known = (step, {})
-        found = self._known[1].get(c)
-        if found is None or len(found) <= k:
-            z = (c * step) * self.numbers if self.stretch is None else (c * step) * self.stretch * self.numbers
-            found = self._known[1][c] = (phi_matrices if self._matrix else phi_functions)(z, k)
-        return found
+    def lowered(self, lower: Callable[[], T]) -> T:
+        """Return what ``lower`` makes of this operator, its φ-functions computed together.
+
+        It is called twice, at first to see which are asked for: one by one they would cost more than the run.
+        """
+        self._known, self._asked = {}, {}
+        lower()
+        asked, xp = self._asked, array_namespace(self.numbers)
+        scales, self._asked = sorted(asked), None
+        size = max(1, _AT_ONCE // math.prod(self.numbers.shape))
+        for first in range(0, len(scales), size):
+            part = scales[first : first + size]
+            factors = xp.asarray(part, dtype=xp.float64, device=device(self.numbers))
+            z = xp.reshape(factors, (-1, *(1,) * self.numbers.ndim)) * self.numbers
+            z = z if self.stretch is None else z * self.stretch
+            values = (phi_matrices if self._matrix else phi_functions)(z, max(asked[scale] for scale in part))
+            self._known.update(zip(part, zip(*[tuple(value) for value in values])))  # tuples take them apart at once
+        return lower()
+
+    def _phi(self, k: int, scale: float) -> Sequence[Any]:
+        """Return φ_0, …, φ_k of (scale · s L)."""
+        if self._asked is not None:
+            self._asked[scale] = max(self._asked.get(scale, 0), k)
+            return (0.0,) * (k + 1)
+        return self._known[scale]
 
     def __repr__(self) -> str:
         return f"Learned({self.plain!r})"
