@@ -70,6 +70,15 @@ def test_the_code_of_the_page_on_extending_runs_as_pasted() -> None:
     assert {0.3, 1.0} <= set(reached)
 
 
+def test_the_stiff_equation_of_the_page_on_gradients_is_learned(capsys: pytest.CaptureFixture[str]) -> None:
+    namespace: dict[str, Any] = {}
+    for block in re.findall(r"```python\n(.*?)```", (DOCS / "gradients.md").read_text(), flags=re.DOTALL):
+        exec(compile(block, "gradients.md", "exec"), namespace)
+    assert namespace["after"] < 1e-4 < 1e-2 < namespace["before"]
+    assert namespace["logarithms"][0].exp() > 500
+    assert "of a run: 24;" in capsys.readouterr().out
+
+
 def test_the_code_of_the_page_on_reports_runs_as_pasted() -> None:
     blocks = re.findall(r"```python\n(.*?)```", (DOCS / "reports.md").read_text(), flags=re.DOTALL)
     namespace: dict[str, object] = {}
