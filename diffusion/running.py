@@ -11,8 +11,9 @@ import expint
 from diffusion.checks import check_start, check_state, check_watchers
 from diffusion.denoiser import Denoiser
 from diffusion.diagnosis import FirstData, diagnosed, first_data, looks
+from diffusion.gradients import check_gradient, run_by_adjoint
 from diffusion.noise.brownian import BrownianPath
-from diffusion.noise.sources import columns_of_steps, noise_for
+from diffusion.noise.sources import columns_by_number, in_order, noise_for
 from diffusion.planning.conversion import Predicted
 from diffusion.planning.increments import increments
 from diffusion.process.schedule import NoiseSchedule
@@ -42,6 +43,7 @@ def run_sampler(
     first: list[FirstData] | None = None,
     rng: Any = None,
     earlier: tuple[Array, ...] = (),
+    gradient: str | None = None,
 ) -> expint.Solution:
     """Run the ``plan`` of a ``sampler`` from ``state``, and say what is wrong with a run that becomes non-finite.
 
@@ -63,6 +65,8 @@ def run_sampler(
         As in ``diffusion.sample``.
     earlier
         What beside ``state`` a plan begins with that looks at two states; see ``expint.run.over_plan``.
+    gradient
+        As in ``diffusion.sample``.
 
     Raises
     ------
@@ -85,7 +89,7 @@ def run_sampler(
             evaluate = _kept(evaluate, factors, sampler, denoiser.schedule, predictions, plan)
         if scattered and keep == [last] and callback is None:
             plan_run = without_corrected(plan_run)  # intermediate states are unobserved unless the network raises
-        by_rows = partial(over_plan, earlier=earlier, noise=None if scattered else drawn())
+        by_rows = partial(over_plan, earlier=earlier, noise=None if scattered else in_order(drawn))
         return (scattered_states if scattered else by_rows)(plan_run, evaluate, x)
 
     def states() -> Iterator[Iterable[Accepted]]:
@@ -105,20 +109,18 @@ def run_sampler(
             next(chosen)
         yield chosen
 
-    run = run_states(
-        chain.from_iterable(states()),
-        x,
-        last,
-        keep=keep,
-        name=sampler.name,
-        callback=callback,
-        progress=progress,
-        look_every=None,  # a look at the states synchronises a GPU
-    )
+    shown: dict[str, Any] = {"name": sampler.name, "callback": callback, "progress": progress}
+    if check_gradient(gradient, x):
+        plan_run, evaluate, factors = _evaluation(sampler, denoiser, plan, x)
+        note = None if first is None else _noted(factors, sampler, denoiser, first, start == "noise", plan)
+        noted = _watched(evaluate, None, False, note)
+        run = run_by_adjoint(plan_run, evaluate, noted, x, denoiser, keep=keep, earlier=earlier, noise=drawn, **shown)
+    else:  # a look at the states synchronises a GPU
+        run = run_states(chain.from_iterable(states()), x, last, keep=keep, look_every=None, **shown)
     if run.success:
         return run
     plan_run, evaluate, _ = _evaluation(sampler, denoiser, plan, x)
-    return diagnosed(run, plan_run, evaluate, x, drawn(), earlier)
+    return diagnosed(run, plan_run, evaluate, x, in_order(drawn), earlier)
 
 
 class SamplingError(FloatingPointError):
@@ -189,15 +191,15 @@ def _check(
 
 def draws(
     plan: expint.Plan, sampler: Sampler | FittedSampler, schedule: NoiseSchedule, rng: Any, x: Array
-) -> Callable[[], Callable[[float], Sequence[Array | None]] | None]:
-    """Return what begins to draw the noise of a run, always the same; None for a plan without noise."""
+) -> Callable[[int], Sequence[Array | None]] | None:
+    """Return what draws the noise of a step by its number; None for a plan without noise."""
     if not plan.layout.noise:
         if rng is not None:
             raise ValueError(
                 f"expected a stochastic sampler beside rng=, received {sampler.name!r}, which draws no noise; leave "
                 f"rng= out, or take diffusion.sampler({sampler.name!r}, stochasticity=1)"
             )
-        return lambda: None
+        return None
     if rng is None:
         raise ValueError(
             f"expected rng= for the stochastic sampler {sampler.name!r}, received none; give a seed (rng=7), one for "
@@ -206,7 +208,7 @@ def draws(
     noise = noise_for(rng, x)
     if isinstance(noise, BrownianPath):
         noise = noise.along(*increments(sampler, schedule, plan))
-    return lambda: columns_of_steps(plan, noise, x)
+    return columns_by_number(plan, noise, x)
 
 
 def _watched(

@@ -36,6 +36,7 @@ def sample(
     rng: Any = None,
     callback: Callable[[float, Array], None] | None = None,
     progress: bool = False,
+    gradient: Literal["through", "adjoint"] | None = None,
 ) -> Array:
     """Return samples of the data distribution, solving the probability-flow ODE, or an SDE, from noise to data.
 
@@ -66,6 +67,10 @@ def sample(
         Called as callback(t, x) with every state.
     progress
         True for a progress bar (needs tqdm).
+    gradient
+        How torch differentiates the samples, by the noise, the parameters of the network, guidance and conditions:
+        "through", by recording all calls, as without; or "adjoint", by making them again, a few at a time, on the way
+        back. Of n steps about 2 √(2n) are then kept, each call is made twice, and the gradient is the same to rounding.
 
     Returns
     -------
@@ -83,7 +88,8 @@ def sample(
     Notes
     -----
     Gradients of torch are recorded where anything asks for one: the noise, parameters of the network, guidance or
-    conditions. ``torch.no_grad()`` around the call switches that off, and saves the memory of all calls.
+    conditions. ``torch.no_grad()`` around the call switches that off, and saves the memory of all calls;
+    ``gradient="adjoint"`` saves most of it and keeps the gradient.
 
     Warns
     -----
@@ -124,7 +130,18 @@ def sample(
     last, watch = [len(plan.steps) - 1], frame.callback(callback)
     with frame.reporting():
         run = run_sampler(
-            frame.denoiser, state, plan, chosen, begun, last, watch, progress, first=first, rng=rng, earlier=earlier
+            frame.denoiser,
+            state,
+            plan,
+            chosen,
+            begun,
+            last,
+            watch,
+            progress,
+            first=first,
+            rng=rng,
+            earlier=earlier,
+            gradient=gradient,
         )
     return final(frame.out(warn_off_scale(run, frame.denoiser, first or (), plan))).y[-1, ...]
 

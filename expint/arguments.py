@@ -235,7 +235,8 @@ def refuse_gradients(name: str, value: Any) -> None:
             raise TypeError(
                 f"expected {name} without a gradient, received a tensor that requires one: times, steps and tolerances "
                 "are constants of a run, and the gradient would be lost; detach it, and let nonlinear hold what is "
-                "learned (dy/dt is the right-hand side: L y + N(t, y) is the derivative of y(t) by t)"
+                "learned (dy/dt is the right-hand side: L y + N(t, y) is the derivative of y(t) by t), or "
+                "differentiate by the ends of t_span: solve_ivp(…, gradient='adjoint')"
             )
         if is_traced(one):
             raise TypeError(

@@ -239,7 +239,7 @@ def check_constant(coefficients: Any) -> None:
         raise TypeError(
             f"expected a linear operator without parameters to differentiate or compile for, received {what}: "
             "φ-functions of L are computed beforehand, on the host; make it a constant (torch: detach it), or let "
-            "nonlinear hold the part that is learned"
+            "nonlinear hold the part that is learned; solve_ivp(…, linear=tensor, gradient='adjoint') learns L of torch"
         )
 
 

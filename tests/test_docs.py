@@ -58,6 +58,12 @@ def of_long_runs(names: dict[str, Any], printed: str) -> None:
     assert many == none
 
 
+def of_gradients(names: dict[str, Any], printed: str) -> None:
+    assert names["after"] < 1e-4 < 1e-2 < names["before"]
+    assert names["logarithms"][0].exp() > 500
+    assert "of a run: 24;" in printed
+
+
 def of_samplers(names: dict[str, Any], printed: str) -> None:
     assert names["statistics"].linear.shape == (13, 1, 8, 8)
     assert 0.3 < float(names["images"].std()) < 1.0
@@ -74,6 +80,7 @@ SHOWS: dict[str, Callable[[dict[str, Any], str], None]] = {
     "editing.md": of_editing,
     "extending.md": holds(lambda names, printed: {0.3, 1.0} <= set(names["reached"])),
     "flow_matching.md": holds(lambda names, printed: names["seen"]),
+    "gradients.md": of_gradients,
     "hosts/diffusers.md": holds(lambda names, printed: names["images"].shape == (1, 8, 8, 3)),
     "inversion.md": prints_its_table("inversion.md", of_name=3),
     "jacobians.md": holds(lambda names, printed: "finite differences" in printed),

@@ -21,7 +21,7 @@ from diffusion.denoiser import Denoiser
 from diffusion.guidance.mixing import Affine
 from diffusion.guidance.superposed import Superposed, SuperposedRun, mixture
 from diffusion.likelihood.divergence import divergence_of, draw_probes
-from diffusion.noise.sources import Noise, noise_for
+from diffusion.noise.sources import Noise, in_order, noise_for
 from diffusion.planning.frame import Frame, Moved
 from diffusion.process.prediction import coefficients
 from diffusion.process.schedule import NoiseSchedule
@@ -297,7 +297,7 @@ class _Shadow:
 
     def __init__(self, run: _Following, like: Array) -> None:
         self._run, self._steps = run, iter(run.plan.steps[1:])
-        drawn = draws(run.plan, run.sampler, run.schedule, run.noise[-1], like)()
+        drawn = in_order(draws(run.plan, run.sampler, run.schedule, run.noise[-1], like))
         self._draw: Callable[[float], Sequence[Array | None]] = drawn or (lambda _: ())
         self._accept, self._evaluate = run.plan.layout.moves(run.plan.depth)
         self._combine = run.plan.operator.combiner()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import itertools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
@@ -14,7 +15,7 @@ import expint
 from expint.arguments import integer, seen
 from expint.backend import Array, asarray_like, is_array, to_numpy
 
-__all__ = ["Noise", "Recorded", "Seeded", "columns_of_steps", "noise_for"]
+__all__ = ["Noise", "Recorded", "Seeded", "columns_by_number", "in_order", "noise_for"]
 
 _WAYS = "give a seed (rng=7), one for each sample (rng=[3, 1, 4]), or a generator of NumPy or torch"
 
@@ -95,8 +96,8 @@ class Recorded:
 
     Raises
     ------
-    ValueError
-        By `draw`, if nothing is recorded for a step, or of another shape.
+    ValueError, TypeError
+        By `draw`, if nothing is recorded for a step, or of another shape, or if it asks for a gradient.
 
     Examples
     --------
@@ -117,6 +118,11 @@ class Recorded:
                 f"of which this has {sum(entry is not None for entry in columns)} columns; record one array for each"
             )
         found = columns[column]
+        if getattr(found, "requires_grad", False):
+            raise TypeError(
+                "expected recorded noise without a gradient, received a tensor that requires one, which would be lost; "
+                "detach it, or let the first noise ask for it"
+            )
         if tuple(found.shape) != tuple(like.shape):
             raise ValueError(
                 f"expected noise of the shape {tuple(like.shape)} of the states, received {tuple(found.shape)} in step "
@@ -178,16 +184,22 @@ def _seeded_by_torch(generator: Any, count: int) -> Seeded:
     return Seeded(tuple((int(seed), 0) for seed in seeds.tolist()))
 
 
-def columns_of_steps(plan: expint.Plan, noise: Noise, like: Array) -> Callable[[float], Sequence[Array | None]]:
-    """Return what draws the columns of the steps of one run of a ``plan``, in order; None where no row uses one."""
+def in_order(
+    columns: Callable[[int], Sequence[Array | None]] | None,
+) -> Callable[[float], Sequence[Array | None]] | None:
+    """Return what a loop asks for the columns of its steps, one after the other, where they are drawn by number."""
+    numbers = itertools.count(1)
+    return None if columns is None else lambda _: columns(next(numbers))
+
+
+def columns_by_number(plan: expint.Plan, noise: Noise, like: Array) -> Callable[[int], Sequence[Array | None]]:
+    """Return what draws the columns of a step by its number, in any order; None where no row uses one."""
     used = [
         [any(row[column] is not None for row in rows) for column in range(plan.layout.noise)]
-        for rows in ([plan.layout.parts(row.weights).noise for row in step.rows] for step in plan.steps[1:])
+        for rows in ([plan.layout.parts(row.weights).noise for row in step.rows] for step in plan.steps)
     ]
 
-    def each() -> Iterator[list[Array | None]]:
-        for step, columns in enumerate(used, 1):
-            yield [noise.draw(step, column, like) if wanted else None for column, wanted in enumerate(columns)]
+    def of_step(number: int) -> list[Array | None]:
+        return [noise.draw(number, column, like) if wanted else None for column, wanted in enumerate(used[number])]
 
-    drawn = each()
-    return lambda _: next(drawn)
+    return of_step

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Literal
 
 from expint.arguments import flag, instance
@@ -16,6 +17,7 @@ from expint.ivp.bind import bind, linearises
 from expint.ivp.bound import Problem, Tolerance
 from expint.ivp.breakpoints import solve_in_pieces
 from expint.ivp.checks import check_controller, check_estimate, refuse_tolerances
+from expint.ivp.gradients import Differentiated, solve_differentiated
 from expint.ivp.lifted import solve_lifted
 from expint.ivp.resuming import checkpoints_of, refuse_beside_checkpoint, resume_by
 from expint.ivp.run import Shown, over, to_stops
@@ -63,6 +65,7 @@ def solve_ivp(
     progress: Progress = False,
     checkpoint: str | os.PathLike[str] | None = None,
     checkpoint_every: float | None = None,
+    gradient: Literal["through", "adjoint"] | None = None,
 ) -> Solution:
     r"""Solve y' = L y + N(t, y), y(t_0) = y_0, by an exponential integrator, with fixed steps or to a tolerance.
 
@@ -160,6 +163,15 @@ def solve_ivp(
         seconds, a float (60.0 by default): states, history, step control and statistics. After the run was stopped,
         however hard, ``expint.resume`` goes on from there. For methods with a fixed L, states of NumPy or torch; N is
         evaluated once more at the start, uncounted, to tell problems apart.
+    gradient
+        How torch differentiates the states ``y`` of the solution: "through" records the run, "adjoint" makes it again
+        on the way back, a few steps at a time, by the transposed weights and one vector–Jacobian product for each
+        evaluation. Both are the gradient of the numbers that were computed, and agree to rounding. By y_0, by what N
+        holds, by tensors among ``args``, by L as a tensor (a number, a symbol, a matrix) and by the ends of
+        ``t_span``, of which N is then told times as tensors. Steps that were chosen to a tolerance are constants; all
+        times keep their proportions within ``t_span``. The adjoint remembers about √n of n steps, evaluates N twice
+        (once more to find what it holds), and with ``t_eval`` lands there; it has no second derivative. For methods
+        with a fixed L. None: "through", with L and times as constants.
 
     Returns
     -------
@@ -177,16 +189,16 @@ def solve_ivp(
     Notes
     -----
     Gradients of torch flow through the run to y_0 and to whatever N holds, and to the states at events, whose times
-    move. Steps, times and tolerances are constants: tensors among them that require a gradient are refused, as is a
-    gradient through methods that linearise. Under ``jax.jit``, ``grad`` and ``vmap`` steps have to be fixed.
+    move. Steps and tolerances are constants, and without ``gradient`` L and times are, too: tensors among them that
+    require a gradient are refused, as is a gradient through methods that linearise. Under ``jax.jit``, ``grad`` and
+    ``vmap`` steps have to be fixed.
     """
     asked = {name: value for name, value in locals().items() if name not in ("nonlinear", "t_span", "y0")}
     refuse_beside_checkpoint(asked, y0)
     del asked["breakpoints"]
-    if breakpoints is not None:
-        return solve_in_pieces(solve_ivp, nonlinear, t_span, y0, breakpoints=breakpoints, **asked)
-    if (elsewhere := _elsewhere(linear, nonlinear)) is not None:
-        return elsewhere(solve_ivp, nonlinear, t_span, y0, **asked)
+    other = _by_other_runs(nonlinear, linear, breakpoints, gradient)
+    if other is not None:
+        return other(solve_ivp, nonlinear, t_span, y0, **asked)
     y0, times = check_state(y0), given_times(t_span, step, grid, t_eval, first_step, max_step, max_steps)
     watched, fixed = check_events(events, args), times.step is not None or times.grid is not None
     check_estimate(error)
@@ -194,8 +206,7 @@ def solve_ivp(
         bounds = StepLimits(first_step, max_step, max_steps).given()
         refuse_tolerances(rtol=rtol, atol=atol, norm=norm, error=error, controller=controller, **bounds)
     check_controller(controller)
-    dense_output, progress, land = flag("dense_output", dense_output), flag("progress", progress), flag("land", land)
-    shown = Shown(dense_output, watched, given_callback(callback), progress, land, given_save(save))
+    shown = _shown(asked, watched)
     problem = Problem(nonlinear, y0, times.span, linear, jac, args, alone=checkpoint is not None)
     if fixed:
         bound = bind(problem, method)
@@ -211,11 +222,24 @@ def solve_ivp(
     return to_stops(bound, y0, times.span[0], stops, control, times.t_eval, shown)
 
 
-def _elsewhere(linear: Any, nonlinear: Any) -> Callable[..., Solution] | None:
-    """Return what solves problems that are brought to another form, with a constant L, first; None for all others."""
+def _by_other_runs(
+    nonlinear: Any, linear: Any, breakpoints: Sequence[float] | None, gradient: Any
+) -> Callable[..., Solution] | None:
+    """Return what solves by runs of ``solve_ivp`` with other arguments, None where one run is all."""
+    if breakpoints is not None:
+        return partial(solve_in_pieces, breakpoints=breakpoints)
     if isinstance(linear, Lifted):
         return solve_lifted
-    return solve_in_clock if isinstance(linear, TimeScaled) and nonlinear is not None else None
+    if isinstance(linear, TimeScaled) and nonlinear is not None:
+        return solve_in_clock
+    return None if gradient is None or isinstance(gradient, Differentiated) else solve_differentiated
+
+
+def _shown(asked: Mapping[str, Any], watched: Sequence[Event]) -> Shown:
+    """Return what is wanted of a run, checked."""
+    dense_output, progress, land = (flag(name, asked[name]) for name in ("dense_output", "progress", "land"))
+    callback, save = given_callback(asked["callback"]), given_save(asked["save"])
+    return Shown(dense_output, watched, callback, progress, land, save, run=asked["gradient"])
 
 
 def solve(problem: SemilinearProblem, method: str | Method = "auto", **options: Any) -> Solution:

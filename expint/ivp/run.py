@@ -12,6 +12,7 @@ import numpy as np
 
 from expint.backend import Array, to_numpy
 from expint.ivp.bound import Bound
+from expint.ivp.gradients import Differentiated
 from expint.ivp.times import check_history
 from expint.progress import Progress
 from expint.run import ErrorNorm, StepControl
@@ -37,6 +38,8 @@ class Shown(NamedTuple):
     ----------
     checkpoints
         Writes the run down.
+    run
+        Keeps what a gradient is computed from.
     """
 
     dense_output: bool = False
@@ -46,12 +49,15 @@ class Shown(NamedTuple):
     land: bool = False
     save: Save | None = None
     checkpoints: Checkpoints | None = None
+    run: Differentiated | None = None
 
 
 def over(bound: Bound, y0: Array, times: np.ndarray, wanted: np.ndarray | None, shown: Shown) -> Solution:
     """Run over the step boundaries ``times`` and keep the states of the indices ``wanted``, all if None."""
     check_history(bound.method, len(times) - 1)
-    if bound.lowered is not None:
+    if shown.run is not None:
+        states = shown.run.states(bound, times)
+    elif bound.lowered is not None:
         states = over_plan(bound.lowered(times), bound.slope, y0, notes=shown.checkpoints)
     else:
         states = over_times(bound.stepper, bound.slope, y0, times.tolist())
@@ -74,7 +80,8 @@ def to_stops(
         control = replace(control, error=_at_least(control.error, bound.stepper, looks, y0, start, stops[-1]))
     asked = Asked(between, math.copysign(1.0, stops[-1] - start)) if between else None
     rest = {"keep": kept, **_rest(bound, shown, asked)}
-    run = partial(run_adaptive, bound.stepper, bound.slope, y0, start, stops, control, **rest)
+    stepper = bound.stepper if shown.run is None else shown.run.stepper(bound)
+    run = partial(run_adaptive, stepper, bound.slope, y0, start, stops, control, **rest)
     return _told(bound, run, looks.evaluations)
 
 

@@ -139,6 +139,27 @@ class Layout(NamedTuple):
 
         return accept_alone if states == 1 else accept, evaluate_alone if fixed == 1 else evaluate
 
+    def moves_back(self) -> tuple[Callable[[Memory], tuple[Any, Memory]], Callable[[Memory], tuple[Any, Memory]]]:
+        """Return the transposes of ``moves``, for memories that hold what belongs to each column, such as its adjoint.
+
+        before_accept(memory) returns what belongs to the newest state, which was a point, and the memory before it
+        became the state; before_evaluate(memory) what belongs to the newest value of N, and the memory before it was
+        added. Where nothing belongs to a column that stands as None.
+        """
+        states, fixed = self.states, self.fixed
+
+        def before_accept(memory: Memory) -> tuple[Any, Memory]:
+            return memory[0], memory[1:states] + (None,) + memory[states:]
+
+        def before_evaluate(memory: Memory) -> tuple[Any, Memory]:
+            return memory[fixed] if len(memory) > fixed else None, memory[:fixed] + memory[fixed + 1 :]
+
+        return before_accept, before_evaluate
+
+    def first_of(self, memory: Memory) -> Any:
+        """Return what belongs to the column of the first state, None where there is no such column."""
+        return memory[self.fixed - 1] if self.first else None
+
     def with_state(self, memory: Memory, point: Array) -> Memory:
         """Return the memory with another newest state."""
         return (point,) + memory[1:]

@@ -1,0 +1,115 @@
+"""What a gradient costs in torch, recorded and by the adjoint: evaluations, products, numbers kept, and time.
+
+A network of 64 unknowns and a stiff symbol, fixed steps; the gradient by y_0, the network and the symbol. Numbers kept are
+those that torch saves for the way back, in units of a state; processor times in units of the run without a gradient, the
+best of several.
+Run: ``python -m benchmarks.gradients``.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+
+import expint
+from benchmarks import parser
+
+__all__ = ["Cost", "cost"]
+
+SIZE, WIDTH = 64, 256
+
+
+class Cost(NamedTuple):
+    """What a gradient costs: evaluations of N, products with its transposed Jacobian, states kept, and seconds."""
+
+    evaluations: int
+    products: int
+    kept: float
+    forward: float
+    whole: float
+    products_alone: float
+
+
+class Field(torch.nn.Module):
+    """A network that counts its calls, and how often one is gone back through."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.layers = torch.nn.Sequential(
+            torch.nn.Linear(SIZE, WIDTH), torch.nn.Tanh(), torch.nn.Linear(WIDTH, SIZE)
+        ).double()
+        self.calls = self.products = 0
+
+    def forward(self, y: torch.Tensor) -> torch.Tensor:
+        """Return the value."""
+        self.calls += 1
+        value: torch.Tensor = self.layers(y)
+        if value.requires_grad:
+            value.register_hook(self._count)
+        return value
+
+    def _count(self, gradient: torch.Tensor) -> None:
+        del gradient
+        self.products += 1
+
+
+def cost(method: str, steps: int, way: str | None, repeats: int = 1) -> Cost:
+    """Return the cost of a run of a method, and of its gradient if there is a ``way``."""
+    best = Cost(0, 0, 0.0, *[float("inf")] * 3)
+    for _ in range(repeats):
+        net, kept = Field(), dict[int, int]()
+        y0 = torch.linspace(-1, 1, SIZE, dtype=torch.float64).requires_grad_(way is not None)
+        symbol = -torch.logspace(0, 4, SIZE, dtype=torch.float64)
+        symbol.requires_grad_(way is not None)
+
+        def pack(tensor: torch.Tensor, kept: dict[int, int] = kept) -> torch.Tensor:
+            kept[tensor.data_ptr()] = tensor.numel()
+            return tensor
+
+        start = time.process_time()
+        with torch.set_grad_enabled(way is not None), torch.autograd.graph.saved_tensors_hooks(pack, lambda own: own):
+            run = expint.solve_ivp(
+                lambda t, y, net=net: net(y), (0, 1), y0, linear=symbol, method=method, step=1 / steps, gradient=way
+            )
+        forward = time.process_time() - start
+        if way is not None:
+            (run.y_end**2).sum().backward()
+        whole = time.process_time() - start
+        states = sum(kept.values()) / SIZE
+        best = Cost(net.calls, net.products, states, min(best.forward, forward), min(best.whole, whole), _alone(steps))
+    return best
+
+
+def _alone(products: int) -> float:
+    """Return the seconds that so many evaluations take with their products."""
+    net, y = Field(), torch.zeros(SIZE, dtype=torch.float64, requires_grad=True)
+    start = time.process_time()
+    for _ in range(products):
+        torch.autograd.grad(net.layers(y).sum(), [y, *net.layers.parameters()])
+    return time.process_time() - start
+
+
+def main(arguments: Sequence[str] = ()) -> None:
+    """Print the table."""
+    given = parser("benchmarks.gradients", __doc__).parse_args(arguments)
+    print("| method | steps | gradient | evaluations | products | states kept | time / run | … less products / run |")
+    print("|---|---|---|---|---|---|---|---|")
+    for method in ("adams3",) if given.quick else ("adams3", "krogstad4"):
+        for steps in (16, 32) if given.quick else (64, 256, 1024):
+            plain = cost(method, steps, None, 1 if given.quick else 5)
+            for way in ("through", "adjoint"):
+                own = cost(method, steps, way, 1 if given.quick else 5)
+                alone = own.products_alone * own.products / steps
+                print(
+                    f"| {method} | {steps} | {way} | {own.evaluations} | {own.products} | {own.kept:.0f} | "
+                    f"{own.whole / plain.whole:.1f} | {(own.whole - alone) / plain.whole:.1f} |"
+                )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
