@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -17,12 +17,14 @@ from expint.derive.kinds.stage import Method
 from expint.given import given_times
 from expint.ivp.bind import bind
 from expint.ivp.bound import Bound, Problem
-from expint.ivp.checks import check_function, no_force
+from expint.ivp.checks import check_function, no_force, refuse_tolerances
+from expint.ivp.scan_to_tolerance import Asked, ScanToTolerance, scan_to_tolerance
 from expint.ivp.times import check_history, lay_out_times
 from expint.lower import Plan
 from expint.problem import SemilinearProblem
+from expint.run import Controller
 
-__all__ = ["Scan", "scan"]
+__all__ = ["Scan", "ScanToTolerance", "scan"]
 
 _GUESTS = {"jax": "expint.run.compiled.jax_runs", "torch": "expint.run.compiled.torch_runs"}
 """What compiles for each library; imported when its arrays arrive."""
@@ -52,15 +54,26 @@ def scan(
     args: tuple[Any, ...] = (),
     checkpoint: bool = False,
     backend: str = "auto",
+    rtol: float | None = None,
+    atol: float | None = None,
+    norm: Callable[[Array], Array] | Literal["max"] | None = None,
+    first_step: float | None = None,
+    max_step: float | None = None,
+    max_steps: int | None = None,
+    controller: Controller | None = None,
+    gradient: Literal["reverse", "forward"] | None = None,
     **others: Any,
-) -> Scan:
-    r"""Return one compiled function of a run with fixed steps of y' = L y + N(t, y): y_0 ↦ y(t_end).
+) -> Scan | ScanToTolerance:
+    r"""Return one compiled function of a run of y' = L y + N(t, y), with fixed steps or to a tolerance: y_0 ↦ y(t_end).
 
-    In JAX the steps are one ``lax.scan`` over the rows of the plan: the time to compile does not depend on their
-    number. The function is compiled once and taken again for other states, other arguments of N, another step size,
-    another symbol L, and other plans of the same pattern of rows. ``jax.jit``, ``grad``, ``jvp`` and ``vmap`` apply to
-    it. In torch a step is compiled by ``torch.compile``, or captured as a CUDA graph, and made as often as there are
-    steps; gradients are recorded.
+    With fixed steps: in JAX the steps are one ``lax.scan`` over the rows of the plan; the time to compile does not
+    depend on their number. The function is compiled once and taken again for other states, other arguments of N,
+    another step size, another symbol L, and other plans of the same pattern of rows. ``jax.jit``, ``grad``, ``jvp`` and
+    ``vmap`` apply to it. In torch a step is compiled by ``torch.compile``, or captured as a CUDA graph, and made as
+    often as there are steps; gradients are recorded.
+
+    To a tolerance, ``rtol=`` in place of ``step=`` and ``grid=``, in JAX: one ``lax.while_loop`` that takes the steps
+    that ``solve_ivp`` takes where events are watched, with weights made on the way.
 
     Parameters
     ----------
@@ -81,10 +94,20 @@ def scan(
         torch: "inductor" (``torch.compile``, which needs a C++ compiler on the host), "cuda-graph", "eager" (as it is),
         or "auto": a CUDA graph on a GPU where no gradient is recorded, else "inductor" where a compiler is at hand,
         else "eager". ``run.runner`` says which. JAX: "auto" or "xla".
+    rtol, atol, norm, first_step, max_step, controller
+        As in ``solve_ivp``, for one-step methods with an error estimate and an elementwise L. The norm is a function of
+        arrays of JAX. Without ``atol`` it is rtol times the root mean square of the state from which a run begins: give
+        one where that is zero. "auto" takes etd34, and etd35 below rtol = 1e-5.
+    max_steps
+        The most steps to a tolerance, 4096 by default: a gradient keeps as many states.
+    gradient
+        To a tolerance, where steps are constants of the gradient: "reverse", the default, for ``jax.grad`` and ``vjp``
+        of y_0, ``args`` and what N holds; "forward" for ``jvp`` and ``jacfwd``. JAX has no rule for both of a loop
+        whose length is not known.
 
     Returns
     -------
-    Scan
+    Scan or ScanToTolerance
         The function.
 
     Raises
@@ -111,9 +134,10 @@ def scan(
     _refuse_others(others)
     checkpoint = flag("checkpoint", checkpoint)
     instance("problem", problem, (SemilinearProblem, Plan), "a SemilinearProblem or a Plan")
+    asked = Asked(rtol, atol, norm, first_step, max_step, max_steps, controller, gradient)
     if isinstance(problem, Plan):
         given = {"method": None if method == "auto" else method, "step": step, "grid": grid, "t_span": t_span}
-        unheeded = [name for name, value in given.items() if value is not None]
+        unheeded = [name for name, value in (given | asked._asdict()).items() if value is not None]
         if unheeded:
             raise ValueError(
                 f"expected a plan alone, whose steps are laid out, received {', '.join(unheeded)} beside it; leave "
@@ -130,12 +154,26 @@ def scan(
     forced = no_force if problem.nonlinear is None else problem.nonlinear
     check_function(forced, args, "nonlinear(t, y)")
     span = problem.t_span if t_span is None else t_span
+    if rtol is not None or atol is not None:
+        _refuse_beside(step=step, grid=grid, checkpoint=checkpoint or None)
+        return scan_to_tolerance(problem, method, span, tuple(args), asked)
+    refuse_tolerances(**asked._asdict())
     times = given_times(span, step, grid, None, None, math.inf, math.inf)
     laid_out, _ = lay_out_times(times.span, times.step, times.grid, None)
     bound = _bound(problem.linear, problem.y0, times.span, method)
     check_history(bound.method, len(laid_out) - 1)
     rows = _OfProblem(bound.operator, bound.method, times.span)
     return Scan(rows, forced, problem.y0, laid_out, times.grid is None, tuple(args), checkpoint, backend)
+
+
+def _refuse_beside(**given: Any) -> None:
+    """Refuse what a run to a tolerance cannot heed."""
+    names = [name for name, value in given.items() if value is not None]
+    if names:
+        raise ValueError(
+            f"expected either fixed steps or a tolerance, received {', '.join(names)} beside rtol or atol; leave one "
+            "of them out"
+        )
 
 
 def _refuse_others(others: Mapping[str, Any]) -> None:
