@@ -13,6 +13,7 @@ from expint.derive.kinds.adams import Adams
 from expint.derive.kinds.collocation import bootstrap
 from expint.derive.kinds.lawson import lawson
 from expint.ivp import resume, solve, solve_ivp
+from expint.ivp.scanning import scan
 from expint.ivp.splitting import run_splitting
 from expint.ivp.stepping import StepState, begin, step
 from expint.lower import Plan, lower
@@ -51,6 +52,7 @@ __all__ = [
     "resume",
     "run_plan",
     "run_splitting",
+    "scan",
     "solve",
     "solve_ivp",
     "spectral",
