@@ -18,6 +18,7 @@ from expint.moved import MOVED, forward
 from expint.problem import SemilinearProblem
 from expint.run import run_plan
 from expint.solution import Solution, Stats, Status
+from expint.solutions import Solutions
 
 __all__ = [
     "REST",
@@ -26,6 +27,7 @@ __all__ = [
     "Plan",
     "SemilinearProblem",
     "Solution",
+    "Solutions",
     "Stats",
     "Status",
     "StepState",

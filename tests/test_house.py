@@ -76,10 +76,13 @@ def test_no_base_class_hides_a_type_error() -> None:
     assert not list(where(house.hidden_bases))
 
 
-def test_there_are_three_loops_over_steps_and_guests() -> None:
-    """Guests take a plan and are held equal to the loop over plans by tests of their own."""
+def test_there_are_four_loops_over_steps_and_guests() -> None:
+    """Guests take a plan and are held equal to the loop over plans by tests of their own.
+
+    The fourth is the third in arrays, for many trajectories, and held equal to it by ``test_batched.py``.
+    """
     found = {label(path): list(own) for path in FILES if "compiled" not in path.parts if (own := loops(path))}
-    assert found == {"expint/run/loops.py": ["over_plan", "over_times", "to_tolerance"]}
+    assert found == {"expint/run/loops.py": ["over_plan", "over_times", "to_tolerance", "each_to_tolerance"]}
 
 
 def test_rows_of_columns_are_built_in_one_place() -> None:

@@ -19,9 +19,9 @@ from expint.run.loops import Accepted
 from expint.run.tolerance import AdaptiveFailure
 from expint.solution import Status
 
-__all__ = ["Asked", "Recorder", "Watch"]
+__all__ = ["LACKING", "Asked", "Recorder", "Watch"]
 
-_LACKING = 0.2
+LACKING = 0.2
 """So much, in units of the tolerance, the rule inside a step may lack at its end: where N turns with L and the method
 follows that, as those of Lawson do, polynomials through N lack 25 tolerances, and err by 145 inside a step. Measured on
 a rotation by exponential Runge–Kutta and Rosenbrock methods and pairs: the rule errs by six times as much at most."""
@@ -191,7 +191,7 @@ class Watch:
             return
         between = self._between()
         states, lacks = between(times), between.lacks
-        if lacks is not None and closer is not None and size(lacks, reached.y) > _LACKING:
+        if lacks is not None and closer is not None and size(lacks, reached.y) > LACKING:
             self._newest = self._recorder.newest(closer)
             states = self._between()(times)
         if not all_finite(states):
