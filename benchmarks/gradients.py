@@ -1,8 +1,8 @@
 """What a gradient costs in torch, recorded and by the adjoint: evaluations, products, numbers kept, and time.
 
-A network of 64 unknowns and a stiff symbol, fixed steps; the gradient by y_0, the network and the symbol. Numbers kept are
-those that torch saves for the way back, in units of a state; processor times in units of the run without a gradient, the
-best of several.
+A network of 64 unknowns and a stiff symbol, fixed steps; the gradient by y_0, the network and the symbol. Numbers kept
+are those that torch saves for the way back, in units of a state; processor times in units of the run without a
+gradient, the best of several.
 Run: ``python -m benchmarks.gradients``.
 """
 
@@ -74,7 +74,7 @@ def cost(method: str, steps: int, way: str | None, repeats: int = 1) -> Cost:
         start = time.process_time()
         with torch.set_grad_enabled(way is not None), torch.autograd.graph.saved_tensors_hooks(pack, lambda own: own):
             run = expint.solve_ivp(
-                lambda t, y, net=net: net(y), (0, 1), y0, linear=symbol, method=method, step=1 / steps, gradient=way
+                lambda _, y, net=net: net(y), (0, 1), y0, linear=symbol, method=method, step=1 / steps, gradient=way
             )
         forward = time.process_time() - start
         if way is not None:

@@ -22,6 +22,7 @@ from expint.moved import MOVED, forward
 from expint.problem import SemilinearProblem
 from expint.run import run_plan
 from expint.solution import Solution, Stats, Status
+from expint.solutions import Solutions
 
 if TYPE_CHECKING:
     from expint.spectral import Grid
@@ -34,6 +35,7 @@ __all__ = [
     "Plan",
     "SemilinearProblem",
     "Solution",
+    "Solutions",
     "Stats",
     "Status",
     "StepState",

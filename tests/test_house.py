@@ -102,10 +102,13 @@ def test_what_silences_a_checker_has_its_reason_beside_it() -> None:
     assert not silent
 
 
-def test_there_are_three_loops_over_steps_and_guests() -> None:
-    """Guests take a plan and are held equal to the loop over plans by tests of their own."""
+def test_there_are_four_loops_over_steps_and_guests() -> None:
+    """Guests take a plan and are held equal to the loop over plans by tests of their own.
+
+    The fourth is the third in arrays, for many trajectories, and held equal to it by ``test_batched.py``.
+    """
     found = {label(path): list(own) for path in FILES if "compiled" not in path.parts if (own := loops(path))}
-    assert found == {"expint/run/loops.py": ["over_plan", "over_times", "to_tolerance"]}
+    assert found == {"expint/run/loops.py": ["over_plan", "over_times", "to_tolerance", "each_to_tolerance"]}
 
 
 def test_rows_of_columns_are_built_in_one_place() -> None:

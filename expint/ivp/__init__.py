@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from importlib import import_module
 from typing import Any, Literal
 
 from expint.arguments import flag, instance
@@ -66,6 +67,7 @@ def solve_ivp(
     checkpoint: str | os.PathLike[str] | None = None,
     checkpoint_every: float | None = None,
     gradient: Literal["through", "adjoint"] | None = None,
+    batched: bool = False,
 ) -> Solution:
     r"""Solve y' = L y + N(t, y), y(t_0) = y_0, by an exponential integrator, with fixed steps or to a tolerance.
 
@@ -158,6 +160,15 @@ def solve_ivp(
         Called as callback(t, y) after each step.
     progress
         True for a progress bar (needs tqdm; silent when not on a terminal).
+    batched
+        Whether the first axis of y0 counts trajectories, each with its own steps, error control, events and end: y_i' =
+        L_i y_i + N(t, y_i). N is told the states (b, …) of the b trajectories that run, their times in the shape
+        (b, 1, …), and their rows of the arrays in ``args``; it returns an array like y. ``linear`` serves all, or has a
+        first axis of its own: symbols (B, …), matrices (B, n, n), or a list of B operators. The ends of ``t_span`` may
+        be arrays (B,), ``t_eval`` (m,) or (B, m), tolerances (B, 1, …). ``events`` are told one trajectory. No bit of
+        one depends on the others, and one that fails ends alone. One-step pairs with a fixed L run side by side, other
+        methods and operators one after the other. ``step``, ``grid``, ``save``, ``callback``, ``breakpoints``,
+        ``progress`` and ``checkpoint`` are refused.
     checkpoint, checkpoint_every
         The path of a file in which the run is written down as it goes, and after how many steps, an integer, or
         seconds, a float (60.0 by default): states, history, step control and statistics. After the run was stopped,
@@ -177,7 +188,8 @@ def solve_ivp(
     -------
     Solution
         Times, states of shape (len(t), *y0.shape), status, message and statistics. A solve that meets inf or nan ends
-        there: the status says so, and the states reached before are kept.
+        there: the status says so, and the states reached before are kept. With ``batched=True`` it is a ``Solutions``,
+        a sequence of one Solution for each trajectory, with ``y_end``, ``status`` and the like in arrays.
 
     Raises
     ------
@@ -193,7 +205,9 @@ def solve_ivp(
     require a gradient are refused, as is a gradient through methods that linearise. Under ``jax.jit``, ``grad`` and
     ``vmap`` steps have to be fixed.
     """
-    asked = {name: value for name, value in locals().items() if name not in ("nonlinear", "t_span", "y0")}
+    asked = {name: value for name, value in locals().items() if name not in ("nonlinear", "t_span", "y0", "batched")}
+    if flag("batched", batched):
+        return import_module("expint.ivp.batched").solve_batched(solve_ivp, nonlinear, t_span, y0, **asked)
     refuse_beside_checkpoint(asked, y0)
     del asked["breakpoints"]
     other = _by_other_runs(nonlinear, linear, breakpoints, gradient)
@@ -208,15 +222,13 @@ def solve_ivp(
     check_controller(controller)
     shown = _shown(asked, watched)
     problem = Problem(nonlinear, y0, times.span, linear, jac, args, alone=checkpoint is not None)
-    if fixed:
-        bound = bind(problem, method)
-        shown = shown._replace(checkpoints=checkpoints_of(asked, problem, bound))
-        return over(bound, y0, *lay_out_times(times.span, times.step, times.grid, times.t_eval), shown)
     limits = StepLimits(times.first, times.largest, times.most)
-    stops = lay_out_stops(times.span, times.t_eval, limits)
-    bound = bind(problem, method, error, Tolerance(rtol, atol, norm))
-    assert bound.error is not None  # a tolerance was asked for
+    stops = [] if fixed else lay_out_stops(times.span, times.t_eval, limits)
+    bound = bind(problem, method) if fixed else bind(problem, method, error, Tolerance(rtol, atol, norm))
     shown = shown._replace(checkpoints=checkpoints_of(asked, problem, bound))
+    if fixed:
+        return over(bound, y0, *lay_out_times(times.span, times.step, times.grid, times.t_eval), shown)
+    assert bound.error is not None  # a tolerance was asked for
     forced = nonlinear is not None or isinstance(linear, TimeDependent)
     control = StepControl(bound.error, controller, *limits.sizes(), looks=forced, strides=not watched)
     return to_stops(bound, y0, times.span[0], stops, control, times.t_eval, shown)

@@ -29,7 +29,7 @@ from expint.run.steppers.doubled import Doubled
 from expint.run.steppers.fixed_linear import FixedLinear
 from expint.run.steppers.flows import Flows
 
-__all__ = ["bind", "linearises"]
+__all__ = ["bind", "blind_spot", "linearises"]
 
 _SHORT = 1e-6
 """The time, in units of the span, over which the flow of a splitting tells N."""
@@ -79,9 +79,14 @@ def bind(problem: Problem, method: str | Method, error: str | None = None, toler
     if tolerance is not None:
         norm = check_tolerance(chosen, *tolerance, problem.y0, doubling=doubling)
         chosen = chosen if doubling else _climbing(chosen)
-        if not (doubling or _sees_forcing(chosen)):  # type: ignore[arg-type]  # methods are frozen
-            why = f"{why} {_BLIND.format(chosen.name)}".lstrip()
+        if not doubling:
+            why = f"{why} {blind_spot(chosen)}".strip()
     return replace(make(problem, operator, chosen, norm, doubling and norm is not None), why=why)
+
+
+def blind_spot(method: Method) -> str:
+    """Return what the error estimate of a method does not see, in a sentence, "" where it sees all."""
+    return "" if _sees_forcing(method) else _BLIND.format(method.name)  # type: ignore[arg-type]  # methods are frozen
 
 
 @lru_cache(maxsize=64)

@@ -9,8 +9,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from expint.arguments import integer
+from expint.arrays import host_numbers
 from expint.backend import Array, asarray_like
-from expint.operators.base import Operator, StoredOperator, host_numbers
+from expint.operators.base import Operator, StoredOperator
 from expint.operators.diagonal import Diagonal
 from expint.operators.in_basis import combiner_through
 from expint.phi import phi_functions

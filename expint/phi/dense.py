@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from expint.arrays import numeric
-from expint.backend import Array, Namespace, array_namespace, asarray_like, device, is_array, is_complex, to_numpy
+from expint.backend import (
+    Array,
+    Namespace,
+    array_namespace,
+    asarray_like,
+    device,
+    is_array,
+    is_complex,
+    stack,
+    to_numpy,
+)
 from expint.phi.elementwise import checked_index, working_dtypes
 
 __all__ = ["Doubled", "begin", "double", "least_doublings", "phi_matrices"]
@@ -78,7 +89,7 @@ def phi_matrices(matrix: Any, p: int) -> list[Array]:
         return [xp.zeros_like(matrix, dtype=result) for _ in range(p + 1)]
     batch = xp.reshape(xp.astype(matrix, working), (-1, *matrix.shape[-2:]))
     with np.errstate(all="ignore"):
-        values = _grouped(xp, batch, max(p, 1))
+        values = _grouped(xp, batch, max(p, 1), _mixed if matrix.ndim == 2 else _mixed_apart)
     return [xp.astype(xp.reshape(value, matrix.shape), result, copy=False) for value in values[: p + 1]]
 
 
@@ -102,18 +113,18 @@ def _check(xp: Namespace, matrix: Array) -> None:
         )
 
 
-def _grouped(xp: Namespace, batch: Array, p: int) -> list[Array]:
+def _grouped(xp: Namespace, batch: Array, p: int, mix: Mix) -> list[Array]:
     """Evaluate a batch (b, n, n), matrices that need equally many doublings together."""
     doublings = np.array([least_doublings(size) for size in _sizes(xp, batch).tolist()])
     order = np.argsort(doublings, kind="stable")
     if doublings[order[0]] == doublings[order[-1]]:
-        return _evaluate(batch, p, int(doublings[0]))
+        return _evaluate(batch, p, int(doublings[0]), mix)
 
     def pick(array: Array, indices: np.ndarray) -> Array:
         return xp.take(array, xp.asarray(indices, device=device(array)), axis=0)
 
     groups = np.split(order, np.flatnonzero(np.diff(doublings[order])) + 1)
-    values = [_evaluate(pick(batch, group), p, int(doublings[group[0]])) for group in groups]
+    values = [_evaluate(pick(batch, group), p, int(doublings[group[0]]), mix) for group in groups]
     return [pick(xp.concat(parts), np.argsort(order)) for parts in zip(*values, strict=True)]
 
 
@@ -131,12 +142,33 @@ def _sizes(xp: Namespace, batch: Array) -> np.ndarray:
     return to_numpy(norm * xp.maximum(*roots))
 
 
-def _evaluate(batch: Array, p: int, doublings: int) -> list[Array]:
+def _evaluate(batch: Array, p: int, doublings: int, mix: Mix) -> list[Array]:
     """Return [φ_0, …, φ_p] of matrices that need ``doublings`` doublings."""
-    found = begin(batch * 2.0**-doublings, p)
+    found = begin(batch * 2.0**-doublings, p, mix)
     for _ in range(doublings):
         found = double(found)
     return found.values
+
+
+Mix = Callable[[Array, Array], Array]
+"""By weights of shape (m, k), the m combinations of k arrays that lie along a first axis."""
+
+
+def _mixed(weights: Array, arrays: Array) -> Array:
+    """Return the combinations by one product."""
+    xp = array_namespace(arrays)
+    return xp.reshape(weights @ xp.reshape(arrays, (arrays.shape[0], -1)), (weights.shape[0], *arrays.shape[1:]))
+
+
+def _mixed_apart(weights: Array, arrays: Array) -> Array:
+    """Return the combinations term by term: the digits of a product depend on the neighbours of a matrix in a batch."""
+    found = []
+    for row in to_numpy(weights).tolist():
+        total = row[0] * arrays[0, ...]
+        for k, weight in enumerate(row[1:], 1):
+            total = total + weight * arrays[k, ...] if weight else total
+        found.append(total)
+    return stack(found)
 
 
 class Rule(NamedTuple):
@@ -152,12 +184,15 @@ class Rule(NamedTuple):
         The weights in the new e^{2B} − I, φ_1(2B), …, φ_p(2B) of the old ones, of shape (p + 1, p + 1), …
     halves
         … and of their products with e^B − I, of shape (p + 1, 1, 1, 1).
+    mix
+        Combines matrices by weights.
     """
 
     xp: Namespace
     identity: Array
     weights: Array
     halves: Array
+    mix: Mix
 
 
 class Doubled(NamedTuple):
@@ -204,15 +239,15 @@ def least_doublings(size: float) -> int:
     return max(exponent - (fraction == 0.5), 0)
 
 
-def begin(scaled: Array, p: int) -> Doubled:
+def begin(scaled: Array, p: int, mix: Mix = _mixed) -> Doubled:
     """Return φ_0, …, φ_p, p ≥ 1, of matrices that need no doubling."""
     xp = array_namespace(scaled)
     identity = xp.eye(scaled.shape[-1], dtype=scaled.dtype, device=device(scaled))
-    values = _taylor(xp, scaled, identity, p)
+    values = _taylor(xp, scaled, identity, p, mix)
     minus_one = values[0] @ scaled
     weights, halves = (asarray_like(numbers, scaled) for numbers in _numbers(p, is_complex(scaled)))
     return Doubled(
-        Rule(xp, identity, weights, halves),
+        Rule(xp, identity, weights, halves, mix),
         identity + minus_one,
         xp.concat([value[None, ...] for value in (minus_one, *values)]),
     )
@@ -221,8 +256,7 @@ def begin(scaled: Array, p: int) -> Doubled:
 def double(given: Doubled) -> Doubled:
     """Return φ_0(2B), …, φ_p(2B): the formula of ``phi_matrices``, and e^{2B} − I = 2M + M² in the same products."""
     rule, exponential, old = given
-    xp, shape = rule.xp, old.shape
-    higher = xp.reshape(rule.weights @ xp.reshape(old, (shape[0], -1)), shape)
+    higher = rule.mix(rule.weights, old)
     products = old[0, ...] @ old
     products *= rule.halves
     higher += products
@@ -255,16 +289,16 @@ def _decayed(rule: Rule, exponential: Array, higher: Array) -> tuple[Array, Arra
     return whole, xp.concat([minus_one[None, ...], higher[1:, ...]])
 
 
-def _taylor(xp: Namespace, scaled: Array, identity: Array, p: int) -> list[Array]:
+def _taylor(xp: Namespace, scaled: Array, identity: Array, p: int, mix: Mix) -> list[Array]:
     """Return [φ_1, …, φ_p] of matrices B with α(|B|) ≤ 1: Taylor for φ_p, then downwards."""
     square = scaled @ scaled
     first = xp.concat([scaled[None, ...], square[None, ...]])
     last = first @ square
-    fourth, powers = last[1, ...], xp.reshape(xp.concat([first, last[:1, ...]]), (_POWERS - 1, -1))
     ones, numbers = _chunks(p, is_complex(scaled))
-    chunks, value = asarray_like(numbers, scaled) @ powers, None
+    fourth, chunks = last[1, ...], mix(asarray_like(numbers, scaled), xp.concat([first, last[:1, ...]]))
+    value = None
     for i, one in enumerate(ones):
-        chunk = xp.reshape(chunks[i, :], scaled.shape) + one * identity
+        chunk = chunks[i, ...] + one * identity
         value = chunk if value is None else value @ fourth + chunk
     values = [value]
     for k in range(p - 1, 0, -1):

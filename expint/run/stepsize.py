@@ -10,6 +10,12 @@ from expint.run.tolerance import AdaptiveFailure, StepControl
 from expint.solution import Status
 
 __all__ = [
+    "FIRST",
+    "GLANCE",
+    "PIECES",
+    "ROUNDING",
+    "SAME",
+    "TINY",
     "approach",
     "begin",
     "check_first_slope",
@@ -20,22 +26,22 @@ __all__ = [
     "too_many_steps",
 ]
 
-_ROUNDING = 16
+ROUNDING = 16
 """The smallest step, in units in the last place of t."""
 
-_FIRST = 64
+FIRST = 64
 """The shortest first step that is chosen, in the same units: it can be halved, and still be a step."""
 
-_TINY = 1e-24
+TINY = 1e-24
 """The smallest step, in units of the span; it counts near t = 0, where the last place of t is no bound."""
 
-_PIECES = 8
+PIECES = 8
 """So many steps before a stop are made equal."""
 
-_GLANCE = 1e-3
+GLANCE = 1e-3
 """The first step at whose end N is looked at, in units of the span, where N is too small to choose it."""
 
-_SAME = 4
+SAME = 4
 """Step sizes that differ by less, in units in the last place of t, are the same: times asked for carry rounding."""
 
 
@@ -52,11 +58,11 @@ def approach(h: float, rung: float, t: float, stop: float, previous: float) -> t
     by rounding only is equal to it: φ-functions are reused.
     """
     reach = abs(stop - t)
-    if rung * _PIECES < reach:
+    if rung * PIECES < reach:
         return rung, False
     pieces = max(1, math.ceil(reach / h * (1 - 1e-10)))
     trial = reach / pieces
-    if trial != previous and abs(trial - previous) <= min(_SAME * math.ulp(max(abs(t), abs(stop))), 1e-9 * trial):
+    if trial != previous and abs(trial - previous) <= min(SAME * math.ulp(max(abs(t), abs(stop))), 1e-9 * trial):
         trial = previous
     return trial, pieces == 1
 
@@ -73,7 +79,7 @@ def inside(at: float, start: float, end: float) -> float:
         return at
     low, high = (start, end) if start <= end else (end, start)
     nearest = min(max(at, low), high)
-    return nearest if abs(at - nearest) <= 2 * _SAME * math.ulp(max(-low, high)) else at
+    return nearest if abs(at - nearest) <= 2 * SAME * math.ulp(max(-low, high)) else at
 
 
 def check_first_slope(slope: Array, t: float) -> None:
@@ -90,14 +96,14 @@ def check_step(trial: float, t: float, span: float, failure: Exception | None, e
 
     ``failure`` or ``error`` is what made it so small; ``error`` is nan where none was tried.
     """
-    if trial >= _ROUNDING * math.ulp(t) and trial >= _TINY * span:
+    if trial >= ROUNDING * math.ulp(t) and trial >= TINY * span:
         return
     if failure is not None:
         raise AdaptiveFailure(Status.ACTION_FAILED, f"at t = {t:.6g}, with a step of {trial:.3g}: {failure}")
     if math.isnan(error):
         raise AdaptiveFailure(
             Status.STEP_TOO_SMALL,
-            f"expected steps of at least {_ROUNDING} units in the last place of t, received one of {trial:.3g} at "
+            f"expected steps of at least {ROUNDING} units in the last place of t, received one of {trial:.3g} at "
             f"t = {t:.6g}; give a longer first_step, measure t from the start of the run, or look for a singularity "
             "there",
         )
@@ -145,16 +151,16 @@ def first_step(
     """
     span, scale, norm = abs(end - t), control.error.scale(y), control.error
     if norm.grows:
-        glance = min(_GLANCE * span, control.largest)
+        glance = min(GLANCE * span, control.largest)
         short = euler(math.copysign(glance, end - t))
         if norm.size(short, scale) <= 1.0:
             return glance  # nothing moves yet
         scale = norm.scale(short)
-    least = min(_FIRST * math.ulp(max(abs(t), abs(end))), span)
+    least = min(FIRST * math.ulp(max(abs(t), abs(end))), span)
     size, rate = control.error.size(y, scale), control.error.size(slope, scale)
     guess = 0.01 * size / rate if rate * span > 1e-10 and size > 1e-10 else 1e-6 * span
     if rate * span < 1.0:  # so small an N does not tell how fast it changes
-        guess = min(guess, _GLANCE * span)
+        guess = min(guess, GLANCE * span)
     guess = max(min(guess, span, control.largest), least)
     guess = on_ladder(guess, span, 1)  # runs that differ by rounding begin alike
     ahead = t + math.copysign(guess, end - t)

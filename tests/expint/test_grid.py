@@ -65,7 +65,7 @@ def test_robin_conditions_have_the_eigenvalues_of_their_transcendental_equation(
     """With u' = a u at 0 and u' = -a u at L: tan kL = 2ak / (k² - a²)."""
     grid = Grid(28, LENGTH, start=START, boundary=robin(a))
     for mode in range(1, 5):
-        equation = lambda k: (k * k - a * a) * np.sin(k * LENGTH) - 2 * a * k * np.cos(k * LENGTH)  # noqa: E731
+        equation = lambda k: (k * k - a * a) * np.sin(k * LENGTH) - 2 * a * k * np.cos(k * LENGTH)
         k = brentq(equation, (mode - 1) * np.pi / LENGTH + 1e-9, mode * np.pi / LENGTH - 1e-9)
         u = np.cos(k * (grid.x - START)) + a / k * np.sin(k * (grid.x - START))
         np.testing.assert_allclose(grid.laplacian @ u, -k * k * u, rtol=0, atol=1e-8)
@@ -187,7 +187,7 @@ def test_what_a_run_shows_with_conditions_that_move_is_the_field_itself() -> Non
     """Events, callbacks and what is saved see u, not u - w; a nonlinear term sees it, too."""
     grid = Grid(16, 1.0, boundary=(dirichlet(lambda t: t), dirichlet(lambda t: t)))
     ends, seen = [], []
-    event = lambda t, u: u[8] - 0.3  # noqa: E731
+    event = lambda t, u: u[8] - 0.3
     options = {"rtol": 1e-8, "atol": 1e-10}
     # u = t everywhere: u' = u_xx + 1
     sol = expint.solve_ivp(
@@ -257,7 +257,7 @@ def test_coefficients_that_vary_along_their_axis(walls, basis):
 
 
 def test_the_cheapest_operator_is_told_by_its_kind() -> None:
-    varying = lambda x, y: 1 + 0.5 * np.sin(x) * np.cos(y)  # noqa: E731
+    varying = lambda x, y: 1 + 0.5 * np.sin(x) * np.cos(y)
     periodic, walls = Fourier((16, 16), 2 * np.pi), Grid((16, 16), 2 * np.pi, boundary="neumann", basis="differences")
     assert isinstance(periodic.operator(1.0, (1.0, -2.0), 0.3), Transformed)
     assert isinstance(Cosine((16, 16), 3.0).operator((1.0, 2.0)), Transformed)
@@ -276,11 +276,11 @@ def test_the_cheapest_operator_is_told_by_its_kind() -> None:
 
 def test_sparse_and_axiswise_operators_of_differences_agree_with_the_same_equation_solved_by_scipy() -> None:
     grid = Differences((9, 10), (1.0, 1.5), boundary=("neumann", "dirichlet"), order=4)
-    varying = lambda x, y: 1 + 0.5 * x * y  # noqa: E731
+    varying = lambda x, y: 1 + 0.5 * x * y
     operator = grid.operator(varying, (0.5, -0.3), -1.0)
     u0 = np.cos(np.pi * grid.x) * np.sin(np.pi * grid.y / 1.5)
     ours = expint.solve_ivp(lambda t, u: u**2, (0, 0.1), u0, linear=operator, rtol=1e-8).y_end
-    flat = lambda t, u: operator.matrix @ u + u**2  # noqa: E731
+    flat = lambda t, u: operator.matrix @ u + u**2
     theirs = scipy.integrate.solve_ivp(flat, (0, 0.1), u0.ravel(), "Radau", rtol=1e-9, atol=1e-11).y[:, -1]
     np.testing.assert_allclose(ours.ravel(), theirs, atol=1e-7)
     a, b = grid.operator(2.0, (1.0, 2.0)), Sparse(2 * grid.operator(lambda x, y: 1 + 1e-13 * x * y).matrix)
@@ -314,7 +314,7 @@ def test_operators_of_a_grid_form_an_algebra() -> None:
 def test_states_may_be_values_or_coefficients() -> None:
     grid = Cosine((24, 24), 20.0)
     u0 = 0.1 * np.cos(2 * np.pi * grid.x / 20) * np.cos(np.pi * grid.y / 20)
-    reaction = lambda t, u: u - u**3  # noqa: E731
+    reaction = lambda t, u: u - u**3
     values = expint.solve_ivp(reaction, (0, 3), u0, linear=grid.laplacian, step=0.1, method="krogstad4")
     modes = expint.solve_ivp(
         grid.pseudospectral(reaction),
@@ -333,7 +333,7 @@ def test_dealiasing_keeps_the_modes_below_the_cut_and_their_products(keep):
     fine = Grid((96, 96), 2 * np.pi, boundary=("neumann", "periodic"))
     modes = [(i, j) for i in range(16) for j in range(9) if i < 16 * keep - 1e-9 and j < 9 * keep - 1e-9]
     drawn = np.random.default_rng(3).normal(size=len(modes))
-    field = lambda g: sum(a * np.cos(i * g.x / 2) * np.cos(j * g.y) for a, (i, j) in zip(drawn, modes))  # noqa: E731
+    field = lambda g: sum(a * np.cos(i * g.x / 2) * np.cos(j * g.y) for a, (i, j) in zip(drawn, modes))
     u = field(grid)
     np.testing.assert_allclose(grid.backward(grid.dealias(grid.forward(u), keep)), u, atol=1e-12)
     found = grid.forward(grid.dealiased(lambda t, v: v**power, keep)(0.0, u))

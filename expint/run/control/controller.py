@@ -6,14 +6,14 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-__all__ = ["Controller", "best_order"]
+__all__ = ["AHEAD", "EARLIER", "NEWEST", "Controller", "best_order"]
 
-_NEWEST, _EARLIER = 1e-10, 1e-6
+NEWEST, EARLIER = 1e-10, 1e-6
 """Errors below these count as these: the newest, and those before it. Where a step changes nothing, as a short one in
 half precision does, its estimate is zero: a rounding in the next would else be taken for an error that has grown by
 many powers of ten, and steps would stay so short for ever."""
 
-_AHEAD = 10.0
+AHEAD = 10.0
 """How much smaller the errors are to which ``settled`` leads: errors add up, and weak estimates do not see all of them.
 Without this etd34 errs by 16 times a tolerance of 1e-9."""
 
@@ -69,11 +69,11 @@ class Controller:
         order
             The order p of the error estimate.
         """
-        product, least = 1.0, _NEWEST
+        product, least = 1.0, NEWEST
         for beta, error in zip(self.beta, errors):
             if beta:
                 product *= (least if error < least else error) ** -beta  # at every step: no call of max and min
-            least = _EARLIER
+            least = EARLIER
         factor = self.safety * product ** (1 / (order + 1))
         if self.smallest <= factor <= self.largest:
             return factor
@@ -85,7 +85,7 @@ class Controller:
         There steps have the error s^{k/(β₁+β₂+β₃)}, which ``factor`` leaves as it is; this leads to a tenth of it.
         """
         total = sum(self.beta)
-        factor = self.safety ** (1 / total) * max(_AHEAD * error, _NEWEST) ** (-1 / (order + 1))
+        factor = self.safety ** (1 / total) * max(AHEAD * error, NEWEST) ** (-1 / (order + 1))
         return min(max(factor, self.smallest), self.largest)
 
     def retreat(self, error: float, order: int) -> float:

@@ -11,9 +11,9 @@ from expint.run.control.controller import Controller
 from expint.run.control.protocol import ErrorOf
 from expint.run.stepsize import on_ladder
 
-__all__ = ["GROWTH_OF_MULTISTEP", "StepPolicy", "Steps"]
+__all__ = ["GROWTH_OF_MULTISTEP", "HOLD", "StepPolicy", "Steps"]
 
-_HOLD = (0.9, 1.2)
+HOLD = (0.9, 1.2)
 """Factors between these leave the step as it is: a new step size costs new φ-functions, and a multistep method its
 history."""
 
@@ -97,12 +97,12 @@ class StepPolicy:
         del error_of, left
         errors, wanted = (error, *state.errors[:2]), state.h
         factor = self.controller.factor(errors, order)
-        if h == state.previous and 2.0 ** (1 / self.rungs) > _HOLD[1]:  # small factors are lost between the rungs
+        if h == state.previous and 2.0 ** (1 / self.rungs) > HOLD[1]:  # small factors are lost between the rungs
             factor = max(factor, self.controller.settled(max(errors[:2]), order))
         factor = min(factor, self.growth)
         if h < state.h:
             wanted = max(h * factor, state.h)  # a step shortened to land says little about h
-        elif not _HOLD[0] <= factor <= _HOLD[1]:
+        elif not HOLD[0] <= factor <= HOLD[1]:
             wanted = h * factor
         return Steps(wanted, order, h, errors)
 

@@ -15,7 +15,7 @@ from expint.operators.dense import Dense
 from expint.run.dense.continuous import Continuous, Counted
 from expint.run.stepsize import inside
 
-__all__ = ["Bootstrapped", "Known", "lobatto", "may_damp"]
+__all__ = ["Bootstrapped", "Known", "lobatto", "may_damp", "widest"]
 
 _GRID = 1000
 """A point to add is chosen of so many."""
@@ -97,7 +97,7 @@ class Bootstrapped(Continuous):
         damped = [n for n, own in known.items() if self._sharpens and own.values and self._damps(n)]
         if not damped:
             return dict(known)
-        points = {n: _widest(known[n].nodes) for n in damped}
+        points = {n: widest(known[n].nodes) for n in damped}
         states = self._along([(n, theta) for n in damped for theta in (points[n], 1.0)], known)
         found = {n: [states[2 * i, ...], states[2 * i + 1, ...]] for i, n in enumerate(damped)}
         return dict(known) | {n: self._refined(n, known[n], [points[n]], found[n]) for n in damped}
@@ -132,7 +132,7 @@ def may_damp(operator: Operator, h: float) -> bool:
 
 
 @lru_cache
-def _widest(nodes: tuple[float, ...]) -> float:
+def widest(nodes: tuple[float, ...]) -> float:
     """Return where in (0, 1) the product of the distances to the nodes and to 0 and 1 is largest."""
     theta = np.arange(1, _GRID) / _GRID
     ends = [end for end in (0.0, 1.0) if end not in nodes]

@@ -101,7 +101,7 @@ class TurningOutput(DenseOutput):
             while may_damp(self.operator, (end - start) / pieces) and pieces < _MOST_PIECES:
                 pieces *= 2
             inside = [start + (end - start) * j / pieces for j in range(1, pieces)]
-            states = self(inside) if inside else ()
+            states: Any = self(inside) if inside else ()
             reached.append(Reached(start, self.states[n], self._slope_at(n)))
             reached.extend(Reached(t, states[j, ...], self._asked(t, states[j, ...])) for j, t in enumerate(inside))
         last = len(self.times) - 1

@@ -1,0 +1,1 @@
+"""Many trajectories side by side, each with its own steps."""

@@ -1,0 +1,107 @@
+"""Where the steps of many trajectories end, and how long their first ones are: ``expint.run.stepsize`` in arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from expint.backend import Array
+from expint.run.batch.norm import EachNorm
+from expint.run.batch.trees import merged, picked
+from expint.run.control.many import on_ladders
+from expint.run.stepsize import FIRST, GLANCE, PIECES, ROUNDING, SAME, TINY
+
+__all__ = ["approach_each", "first_steps", "too_short"]
+
+
+def approach_each(
+    h: np.ndarray, t: np.ndarray, stop: np.ndarray, previous: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the length of the next step of each trajectory, and whether it ends at its stop; see ``approach``."""
+    reach = np.abs(stop - t)
+    pieces = np.maximum(1.0, np.ceil(reach / h * (1 - 1e-10)))
+    trial = reach / pieces
+    rounding = SAME * np.spacing(np.maximum(np.abs(t), np.abs(stop)))
+    trial = np.where(np.abs(trial - previous) <= np.minimum(rounding, 1e-9 * trial), previous, trial)
+    far = h * PIECES < reach
+    return np.where(far, h, trial), ~far & (pieces == 1)
+
+
+def too_short(h: np.ndarray, t: np.ndarray, span: np.ndarray) -> np.ndarray:
+    """Return which steps are too short to go on; see ``check_step``."""
+    return ~((h >= ROUNDING * np.spacing(np.abs(t))) & (h >= TINY * span))
+
+
+def first_steps(
+    which: np.ndarray,
+    euler: Callable[[np.ndarray], Array],
+    value: Callable[[np.ndarray, np.ndarray, Array], Array],
+    y: Array,
+    slope: Array,
+    t: np.ndarray,
+    end: np.ndarray,
+    norm: EachNorm,
+    largest: float,
+    power: float,
+    target: float = 0.01,
+) -> np.ndarray:
+    """Return a first step for each of the trajectories ``which``; see ``first_step``, whose steps these are.
+
+    Parameters
+    ----------
+    which
+        The numbers of the trajectories.
+    euler
+        By the length of a short step of each, the states after it by the exponential Euler method.
+    value
+        N of some trajectories, at times and states.
+    y, slope, t, end
+        The states at the start, N there, and the ends of the runs.
+    norm, largest
+        What the runs are asked to keep, and their longest step.
+    power, target
+        As in ``first_step``.
+    """
+    span, scale, ahead = np.abs(end - t), norm.scale(which, y), np.copysign(1.0, end - t)
+    still = np.zeros(len(which), dtype=bool)
+    glance = np.minimum(GLANCE * span, largest)
+    if norm.grows[which].any():
+        short = euler(ahead * glance)
+        still = norm.grows[which] & (norm.size(short, scale) <= 1.0)  # nothing moves yet
+        scale = merged(~norm.grows[which], scale, norm.scale(which, short))
+    least = np.minimum(FIRST * np.spacing(np.maximum(np.abs(t), np.abs(end))), span)
+    size, rate = norm.size(y, scale), norm.size(slope, scale)
+    with np.errstate(all="ignore"):
+        guess = np.where((rate * span > 1e-10) & (size > 1e-10), 0.01 * size / rate, 1e-6 * span)
+        guess = np.where(rate * span < 1.0, np.minimum(guess, GLANCE * span), guess)
+        guess = np.maximum(np.minimum(np.minimum(guess, span), largest), least)
+        guess = on_ladders(guess, span, 1)
+        there = t + ahead * guess
+        moved = euler(there - t)
+        change = _changes(which, still, value, there, moved, slope, scale, norm) / np.abs(there - t)
+        time = np.maximum(rate / change, np.sqrt(target / change))
+        wanted = time * (target / (np.maximum(rate, change * time) * time)) ** (1 / power)
+        wanted = np.where(change * span > 1e-15 * rate + 1e-15 / span, wanted, span)
+        wanted = np.minimum(np.minimum(np.maximum(np.minimum(100 * guess, wanted), least), span), largest)
+    finite = np.isfinite(rate) & np.isfinite(change)
+    wanted = np.where(finite, wanted, np.maximum(guess * 1e-3, least))
+    return np.where(still, glance, wanted)
+
+
+def _changes(
+    which: np.ndarray,
+    still: np.ndarray,
+    value: Callable[[np.ndarray, np.ndarray, Array], Array],
+    t: np.ndarray,
+    y: Array,
+    slope: Array,
+    scale: Array,
+    norm: EachNorm,
+) -> np.ndarray:
+    """Return how far N at the states ``y`` is from ``slope``, but for those where nothing moves yet: 0."""
+    at, found = np.flatnonzero(~still), np.zeros(len(which))
+    if len(at):
+        own, times, states, slopes, scales = picked((which, t, y, slope, scale), at)
+        found[at] = norm.size(value(own, times, states) - slopes, scales)
+    return found
