@@ -196,6 +196,14 @@ class Chebyshev:
         If n is smaller than 2, or too large for a full matrix.
     TypeError
         If n is no integer.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from expint.spectral import Chebyshev
+    >>> basis = Chebyshev(8)
+    >>> float(basis.x[0]), float(basis.x[-1])
+    (-1.0, 1.0)
     """
 
     @checked(n=partial(integer, least=None, most=20_000))

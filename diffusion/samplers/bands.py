@@ -44,6 +44,12 @@ class Bands:
         negative, whose coefficients of a real sample are conjugate.
     TypeError
         If they are no numbers.
+
+    Examples
+    --------
+    >>> import numpy as np, diffusion
+    >>> diffusion.Bands((2, 2), np.array([[0, 1], [1, 1]])).count
+    2
     """
 
     shape: tuple[int, ...]

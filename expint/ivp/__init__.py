@@ -176,6 +176,14 @@ def solve_ivp(
     Gradients of torch flow through the run to y_0 and to whatever N holds, and to the states at events, whose times
     move. Steps, times and tolerances are constants: tensors among them that require a gradient are refused, as is a
     gradient through methods that linearise. Under ``jax.jit``, ``grad`` and ``vmap`` steps have to be fixed.
+
+    Examples
+    --------
+    >>> import numpy as np, expint
+    >>> logistic = lambda t, y: -y * y
+    >>> solution = expint.solve_ivp(logistic, (0.0, 5.0), np.array([0.1]), linear=1.0, rtol=1e-8, atol=1e-10)
+    >>> bool(np.isclose(solution.y_end[0], 1.0 / (1.0 + 9.0 * np.exp(-5.0)), rtol=1e-6))
+    True
     """
     asked = {name: value for name, value in locals().items() if name not in ("nonlinear", "t_span", "y0")}
     refuse_beside_checkpoint(asked, y0)
@@ -217,6 +225,14 @@ def solve(problem: SemilinearProblem, method: str | Method = "auto", **options: 
     ------
     ValueError, TypeError
         As ``solve_ivp``.
+
+    Examples
+    --------
+    >>> import expint
+    >>> problem = expint.problems.make("riccati")
+    >>> solution = expint.solve(problem, "etdrk4", step=0.01)
+    >>> solution.success
+    True
     """
     instance("problem", problem, SemilinearProblem, "a SemilinearProblem", "expint.problems.make(name) makes one")
     t_span = options.pop("t_span", problem.t_span)

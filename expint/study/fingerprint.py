@@ -69,6 +69,12 @@ def fingerprint(value: Any, *, given: tuple[str, ...] | None = None) -> str:
     ------
     NotKeyed
         If something cannot be seen and nothing is given in its place.
+
+    Examples
+    --------
+    >>> from expint.study import fingerprint
+    >>> fingerprint([1, 2.0, "three"]) == fingerprint([1, 2.0, "three"])
+    True
     """
     try:
         return Walk(_account, given)((expint.__version__, source(), versions(), value))[1:].hex()
