@@ -11,7 +11,7 @@ import expint
 from expint.arguments import integer
 from expint.derive import ErrorEstimate, Method, PredictorCorrector, Stage, StepContext
 
-__all__ = ["STARTS", "STOP", "End", "Programme", "capped", "predictor", "taper"]
+__all__ = ["STARTS", "STOP", "End", "MethodsByStep", "capped", "predictor", "taper"]
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ next slope is there (no further calls); by a one-step method that keeps the orde
 
 
 @dataclass(frozen=True)
-class Programme:
+class MethodsByStep:
     """A method for each step, as one method of ``expint``.
 
     Parameters

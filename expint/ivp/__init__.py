@@ -211,8 +211,8 @@ def solve_ivp(
     bound = bind(problem, method, error, Tolerance(rtol, atol, norm))
     assert bound.error is not None  # a tolerance was asked for
     shown = shown._replace(checkpoints=checkpoints_of(asked, problem, bound))
-    forced = nonlinear is not None or isinstance(linear, TimeDependent)
-    control = StepControl(bound.error, controller, *limits.sizes(), looks=forced, strides=not watched)
+    has_nonlinear = nonlinear is not None or isinstance(linear, TimeDependent)
+    control = StepControl(bound.error, controller, *limits.sizes(), looks=has_nonlinear, strides=not watched)
     return to_stops(bound, y0, times.span[0], stops, control, times.t_eval, shown)
 
 
