@@ -23,7 +23,7 @@ from benchmarks import parser
 from benchmarks.machine import describe, load
 from benchmarks.work_precision import PROBLEMS, Task, task, values
 from expint import SemilinearProblem
-from expint.lower.pair import PairCache
+from expint.lower.pair import AdamsCache
 from expint.run.control import orders
 
 LADDERS = (1, 2, 4, 8, 10_000)
@@ -44,9 +44,9 @@ def rungs(count: int) -> Iterator[list[str]]:
     made: list[str] = []
 
     def counting(name: str) -> Callable[..., object]:
-        original = getattr(PairCache, name)
+        original = getattr(AdamsCache, name)
 
-        def counted(self: PairCache, *arguments: object) -> object:
+        def counted(self: AdamsCache, *arguments: object) -> object:
             known = len(self._tables)
             result = original(self, *arguments)
             made.extend([name] * (1 if name == "_make" else len(self._tables) - known))
@@ -57,8 +57,8 @@ def rungs(count: int) -> Iterator[list[str]]:
     with (
         mock.patch.object(orders, "_RUNGS", count),
         mock.patch.object(orders, "_HOLD", (0.95, max(1.2, 0.95 * 2 ** (1 / count)))),
-        mock.patch.object(PairCache, "_make", counting("_make")),
-        mock.patch.object(PairCache, "_table", counting("_table")),
+        mock.patch.object(AdamsCache, "_make", counting("_make")),
+        mock.patch.object(AdamsCache, "_table", counting("_table")),
     ):
         yield made
 

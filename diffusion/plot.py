@@ -36,6 +36,12 @@ def image_grid(images: Array, columns: int | None = None, ax: Any = None, title:
         If the array does not have this shape, or holds no image.
     TypeError
         If it is none of real numbers, the columns are no integer, or the axes no axes.
+
+    Examples
+    --------
+    >>> import numpy as np, diffusion.plot
+    >>> type(diffusion.plot.image_grid(np.zeros((4, 1, 8, 8)))).__name__
+    'Axes'
     """
     pixels = real_values("images", images)
     if pixels.ndim != 4 or pixels.shape[1] not in (1, 3) or not pixels.size:

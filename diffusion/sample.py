@@ -177,6 +177,14 @@ def trajectory(
     ------
     ValueError, TypeError
         For arguments that make no sense, before any network call.
+
+    Examples
+    --------
+    >>> import numpy as np, diffusion
+    >>> net = diffusion.models.gaussian_mixture([1.0], [[0.0]], [[[1.0]]])
+    >>> run = diffusion.trajectory(net, np.array([[0.5], [-1.0]]), sampler="ddim", steps=4)
+    >>> run.y.shape, run.calls
+    ((5, 2, 1), 4)
     """
     check_watchers(callback, progress=progress, dense_output=dense_output)
     frame = frame_of(denoiser)
@@ -226,6 +234,15 @@ def encode(
         If the sampler is unstable on this grid run backwards, so that latents are several times too large. Those
         with a history in ρ are, the more the steps differ. Or if latents are far off the scale of noise, whatever the
         cause.
+
+    Examples
+    --------
+    >>> import numpy as np, diffusion
+    >>> net = diffusion.models.gaussian_mixture([1.0], [[0.0]], [[[1.0]]])
+    >>> data = np.array([[0.5], [-1.0]])
+    >>> again = diffusion.sample(net, diffusion.encode(net, data, steps=20), steps=20)
+    >>> bool(np.allclose(again, data, atol=1e-2))
+    True
     """
     frame = frame_of(denoiser)
     denoiser = frame.denoiser

@@ -34,6 +34,18 @@ def endpoint_error(x: np.ndarray, reference: np.ndarray | None) -> float:
     """Return the median over the batch of the root mean square difference to the exact flow from the same noise.
 
     The median, since a few samples near the border between modes would hide the order.
+
+    Raises
+    ------
+    ValueError
+        If samples and reference are of different shapes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from diffusion.study import endpoint_error
+    >>> endpoint_error(np.zeros((4, 3)), np.ones((4, 3)))
+    1.0
     """
     x, reference = real_values("x", x), real_values("reference", reference)
     if x.shape != reference.shape or x.ndim < 2:
@@ -44,7 +56,15 @@ def endpoint_error(x: np.ndarray, reference: np.ndarray | None) -> float:
 
 
 def frechet(x: np.ndarray, reference: np.ndarray | None) -> float:
-    """Return the Fréchet distance of 8×8 digits to the real ones; it needs no reference."""
+    """Return the Fréchet distance of 8×8 digits to the real ones; it needs no reference.
+
+    Examples
+    --------
+    >>> import numpy as np, diffusion.study
+    >>> images = np.random.default_rng(0).standard_normal((80, 1, 8, 8))
+    >>> diffusion.study.frechet(images, None) > 1.0
+    True
+    """
     del reference
     return models.frechet_distance(x)
 
@@ -63,6 +83,12 @@ def normal_noise(count: int, shape: Sequence[int], seed: int = 0, torch: bool = 
         If a size is not positive, the seed negative, or the noise larger than the memory of this machine.
     TypeError
         If one of them is no integer.
+
+    Examples
+    --------
+    >>> from diffusion.study import normal_noise
+    >>> tuple(normal_noise(3, (1, 8, 8)).shape)
+    (3, 1, 8, 8)
     """
     sizes = [
         integer("count", count),
@@ -118,6 +144,16 @@ def run(
         For arguments of a wrong type.
     expint.study.StudyInterrupted
         At Ctrl-C; a KeyboardInterrupt whose ``study`` holds the cells that are done.
+
+    Examples
+    --------
+    >>> from concurrent.futures import ThreadPoolExecutor
+    >>> import numpy as np, diffusion.study
+    >>> noise = np.linspace(-1.0, 1.0, 4)[:, None]
+    >>> net = diffusion.models.gaussian_mixture([1.0], [[0.0]], [[[1.0]]])
+    >>> found = diffusion.study.run({"normal": lambda: net}, ["ddim"], [2, 4], noise, executor=ThreadPoolExecutor(1))
+    >>> len(found.cells)
+    2
     """
     counts = [_count(entry) for entry in listed("calls", calls, "positive integers")]
     distinct([str(count) for count in counts], "numbers of steps")
@@ -183,6 +219,12 @@ def named_model(name: str) -> Callable[..., Denoiser]:
     ------
     ValueError
         If there is none; the message names the nearest.
+
+    Examples
+    --------
+    >>> from diffusion.study import named_model
+    >>> named_model("ideal-digits").__name__
+    'ideal_digits'
     """
     ready: dict[str, Callable[..., Denoiser]] = {"digits": models.digits, "ideal-digits": models.ideal_digits}
     return ready[resolve(name, ready, {}, "model")]

@@ -40,6 +40,13 @@ class SemilinearProblem:
         The grid of those values, if any.
     name, equation, source, remarks
         For people: what it is, in LaTeX where it is a formula, and where it comes from.
+
+    Examples
+    --------
+    >>> import numpy as np, expint
+    >>> decay = expint.SemilinearProblem(-2.0, lambda t, y: 0.0 * y, np.array([1.0]), (0.0, 1.0))
+    >>> bool(np.isclose(expint.solve(decay, "etdrk4", step=0.1).y_end[0], np.exp(-2.0)))
+    True
     """
 
     linear: Any

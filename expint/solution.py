@@ -96,6 +96,16 @@ class Solution:
     saved
         What ``save`` returned at the times ``t``, along a new first axis; by name, if it returned several. ``y`` then
         holds the last state alone: that at the last of these times or, of a run that failed, the last good one.
+
+    Examples
+    --------
+    >>> import numpy as np, expint
+    >>> nothing, start = lambda t, y: 0.0 * y, np.array([1.0])
+    >>> solution = expint.solve_ivp(nothing, (0.0, 1.0), start, linear=-1.0, method="etdrk4", step=0.25)
+    >>> solution.success, solution.t.tolist(), solution.y.shape
+    (True, [0.0, 0.25, 0.5, 0.75, 1.0], (5, 1))
+    >>> solution.stats.steps
+    4
     """
 
     t: Any

@@ -5,17 +5,22 @@ should show beyond that stands in ``SHOWS``.
 """
 
 import doctest
+import importlib
+import inspect
 import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import matplotlib as mpl
 import pytest
 
 import diffusion
 import expint
 from expint.backend import all_finite, is_array
+
+mpl.use("Agg")  # docstrings draw
 
 DOCS = Path(__file__).parent.parent / "docs"
 
@@ -127,21 +132,32 @@ def test_the_page_on_a_host_says_what_changes(page: str) -> None:
     assert "## What changes in the result, and why" in (DOCS / page).read_text(encoding="utf-8")
 
 
-FACES = (
+OF_EXPINT = "derive operators phi spectral problems methods jacobian study plot scipy"
+OF_DIFFUSION = "guidance grids adapters models noise study plot gauge editing"
+FACES = [
     expint,
-    expint.derive,
-    expint.operators,
-    expint.phi,
-    expint.spectral,
+    *(importlib.import_module(f"expint.{face}") for face in OF_EXPINT.split()),
     diffusion,
-    *(diffusion.guidance, diffusion.grids),
-)
-SHOWN = {
-    f"{face.__name__}.{name}": (face, getattr(face, name))
+    *(getattr(diffusion, face, None) or importlib.import_module(f"diffusion.{face}") for face in OF_DIFFUSION.split()),
+]
+PUBLIC = {
+    f"{face.__name__}.{name}": (face, value)
     for face in FACES
-    for name in face.__all__
-    if ">>> " in str(getattr(getattr(face, name), "__doc__", ""))
+    for name in getattr(face, "__all__", ())
+    if callable(value := getattr(face, name)) and str(value.__module__).startswith(("expint", "diffusion"))
 }
+SHOWN = {name: own for name, own in PUBLIC.items() if ">>> " in str(own[1].__doc__)}
+
+
+@pytest.mark.parametrize("name", [name for name, (_, value) in PUBLIC.items() if inspect.isfunction(value)])
+def test_the_docstring_of_a_public_function_has_its_parts(name: str) -> None:
+    """What it returns or does, what it raises where it raises, and an example; ``make`` shows the problems."""
+    value = inspect.unwrap(PUBLIC[name][1])
+    text, source = inspect.getdoc(value) or "", inspect.getsource(value)
+    assert text.split("\n")[0].endswith((".", ":")), "expected a sentence first"
+    assert name in SHOWN or name.startswith("expint.problems."), "expected an example"
+    raised = re.search(r"^\s+raise \w", source.replace(text, ""), flags=re.MULTILINE)
+    assert not raised or "Raises\n" in text, "expected what it raises"
 
 
 @pytest.mark.parametrize("name", SHOWN)

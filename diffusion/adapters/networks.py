@@ -40,6 +40,14 @@ def with_scaled_time(network: Network, factor: float = 1000.0) -> Network:
         If the network is not callable.
     ValueError
         If the factor is not positive.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from diffusion import adapters
+    >>> network = adapters.with_scaled_time(lambda x, t: t)
+    >>> network(np.ones((1, 2)), np.array([0.25])).tolist()
+    [250.0]
     """
     factor = number("factor", factor, above=0.0)
     return _Scaled(_callable(network), factor)
@@ -59,6 +67,14 @@ def with_index(network: Network, count: int | None = None, *, rounded: bool = Fa
         If the network is not callable, or the count no whole number.
     ValueError
         If there are no times.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from diffusion import adapters
+    >>> told = adapters.with_index(lambda x, t: t, 1000)
+    >>> told(np.ones((1, 2)), np.array([0.5])).tolist()
+    [499.0]
     """
     if count is not None:
         count = integer("count", count)
@@ -75,6 +91,14 @@ def with_sigma(network: Network, schedule: NoiseSchedule) -> Network:
     ------
     TypeError
         If the network is not callable, or the schedule none.
+
+    Examples
+    --------
+    >>> import numpy as np, diffusion
+    >>> from diffusion import adapters
+    >>> network = adapters.with_sigma(lambda x, t: t, diffusion.EDM())
+    >>> network(np.ones((1, 2)), np.array([2.0])).tolist()
+    [2.0]
     """
     return _Sigma(_callable(network), _schedule(schedule))
 
@@ -88,6 +112,14 @@ def with_log_sigma(network: Network, schedule: NoiseSchedule, factor: float = 0.
         If the network is not callable, or the schedule none.
     ValueError
         If the factor is not positive.
+
+    Examples
+    --------
+    >>> import numpy as np, diffusion
+    >>> from diffusion import adapters
+    >>> told = adapters.with_log_sigma(lambda x, t: t, diffusion.EDM())
+    >>> told(np.ones((1, 2)), np.array([1.0])).tolist()
+    [0.0]
     """
     factor = number("factor", factor, above=0.0)
     return _LogSigma(_callable(network), _schedule(schedule), factor)
@@ -108,6 +140,14 @@ def with_preconditioning(network: Network, schedule: NoiseSchedule) -> Network:
     Notes
     -----
     Karras et al. 2022, eq. (7) and table 1.
+
+    Examples
+    --------
+    >>> import numpy as np, diffusion
+    >>> from diffusion import adapters
+    >>> inner = adapters.with_preconditioning(lambda x, t: x, diffusion.EDM())
+    >>> bool(np.isclose(inner(np.ones((1, 1)), np.array([1.0]))[0, 0], 1.25**-0.5))
+    True
     """
     return _Preconditioned(_callable(network), _schedule(schedule), 0.25)
 
@@ -126,6 +166,14 @@ def with_reversed_flow(network: Network) -> Network:
     Notes
     -----
     Ma et al., *SiT: Exploring flow and diffusion-based generative models with scalable interpolant transformers*, 2024.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from diffusion import adapters
+    >>> network = adapters.with_reversed_flow(lambda x, t: t)
+    >>> network(np.ones((1, 2)), np.array([0.25])).tolist()
+    [-0.75]
     """
     return _Reversed(_callable(network))
 
@@ -141,6 +189,14 @@ def with_reversed_time(network: Network, end: float = 1.0) -> Network:
         If the network is not callable.
     ValueError
         If the end is not a finite number.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from diffusion import adapters
+    >>> network = adapters.with_reversed_time(lambda x, t: t)
+    >>> network(np.ones((1, 2)), np.array([0.25])).tolist()
+    [0.75]
     """
     return _Backwards(_callable(network), number("end", end))
 
@@ -157,6 +213,14 @@ def in_dtype(network: Network, dtype: Any, *, cast_time: bool = False) -> Networ
     ------
     TypeError
         If the network is not callable.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from diffusion import adapters
+    >>> single = adapters.in_dtype(lambda x, t: x, np.float32)
+    >>> str(single(np.ones((1, 2)), np.array([0.5])).dtype)
+    'float64'
     """
     return _InDtype(_callable(network), dtype, flag("cast_time", cast_time))
 

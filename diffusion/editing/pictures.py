@@ -98,6 +98,15 @@ def save_images(
         If the images are of another shape or not finite, the name has no place for a number, or high is not above low.
     FileExistsError
         If a file exists and ``overwrite`` is false.
+
+    Examples
+    --------
+    >>> import numpy as np, diffusion, pathlib, tempfile
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> files = diffusion.save_images(np.zeros((2, 1, 8, 8)), pathlib.Path(folder.name) / "grey-{}.png")
+    >>> len(files)
+    2
+    >>> folder.cleanup()
     """
     values = real_values("images", images)
     if values.ndim != 4 or values.shape[1] not in _COLOURS or 0 in values.shape or not np.all(np.isfinite(values)):

@@ -161,6 +161,15 @@ def inpaint(
     ------
     TypeError, ValueError
         As ``diffusion.guidance.inpainted`` and `image_to_image` do.
+
+    Examples
+    --------
+    >>> import numpy as np, diffusion
+    >>> net = diffusion.models.gaussian_mixture([1.0], [[0.0, 0.0]], [[[1.0, 0.9], [0.9, 1.0]]])
+    >>> data, mask = np.array([[1.0, 0.0]]), np.array([0.0, 1.0])
+    >>> made = diffusion.inpaint(net, data, mask, np.array([[0.3, -0.2]]), steps=10)
+    >>> bool(abs(made[0, 0] - 1.0) < 0.1), made.shape
+    (True, (1, 2))
     """
     known = inpainted(denoiser, data, mask)
     options: dict[str, Any] = {"sampler": sampler, "steps": steps, "grid": grid, "callback": callback}
@@ -196,6 +205,15 @@ def sample_in_batches(
     ------
     TypeError, ValueError
         As ``diffusion.sample`` does.
+
+    Examples
+    --------
+    >>> import numpy as np, diffusion
+    >>> net = diffusion.models.gaussian_mixture([1.0], [[0.0]], [[[1.0]]])
+    >>> noise = np.linspace(-1.0, 1.0, 5)[:, None]
+    >>> made = diffusion.sample_in_batches(net, noise, 2, sampler="ddim", steps=4)
+    >>> bool(np.allclose(made, diffusion.sample(net, noise, sampler="ddim", steps=4)))
+    True
     """
     check_state(noise)
     size, count = integer("batch_size", batch_size), noise.shape[0]

@@ -34,6 +34,12 @@ def rounded(grid: Sequence[float] | np.ndarray, count: int = 1000) -> np.ndarray
     ------
     ValueError
         If two times are rounded together.
+
+    Examples
+    --------
+    >>> import diffusion
+    >>> diffusion.grids.rounded([0.98765, 0.5001], 1000).tolist()
+    [0.988, 0.5]
     """
     grid = finite_times("grid", grid)
     return kept_apart(grid, np.round(grid * count) / count, "times", "rounded", f"1/{count}")
@@ -48,6 +54,12 @@ def nearest(grid: Sequence[float] | np.ndarray, times: Sequence[float] | np.ndar
     ------
     ValueError
         If two times are moved together.
+
+    Examples
+    --------
+    >>> import diffusion
+    >>> diffusion.grids.nearest([0.9, 0.45], [1.0, 0.8, 0.5, 0.1]).tolist()
+    [1.0, 0.5]
     """
     given, known = finite_times("grid", grid), finite_times("times", times)
     moved = known[np.argmin(np.abs(given[:, None] - known), axis=1)]
@@ -120,6 +132,12 @@ def timesteps(
     ValueError
         If the schedule is not variance preserving, a name is unknown, rounding puts two times together, or given
         timesteps do not decrease or are none of the schedule.
+
+    Examples
+    --------
+    >>> import diffusion
+    >>> [round(float(t), 3) for t in diffusion.grids.timesteps(4, schedule=diffusion.VP.linear())]
+    [1.0, 0.75, 0.501, 0.251, 0.0]
     """
     resolve(spacing, dict.fromkeys(("linspace", "leading", "trailing")), {}, "spacing")
     resolve(final, dict.fromkeys(("zero", "sigma_min")), {}, "final")

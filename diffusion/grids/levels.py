@@ -126,6 +126,12 @@ def shifted(
     -----
     Esser et al., *Scaling rectified flow transformers*, 2024, §5.3.2. It is that of diffusers' scheduler
     ``FlowMatchEulerDiscreteScheduler`` with ``sigmas=linspace(1, 1/n, n)``, as its pipelines call it.
+
+    Examples
+    --------
+    >>> import diffusion
+    >>> [round(float(t), 4) for t in diffusion.grids.shifted(4, shift=3.0, schedule=diffusion.FlowMatching())]
+    [0.9999, 0.9, 0.75, 0.5, 0.0]
     """
     if (shift is None) == (mu is None):
         received = "neither" if shift is None else "both"
@@ -157,6 +163,12 @@ def mu_of_tokens(
     ------
     ValueError
         If the two numbers of tokens are the same.
+
+    Examples
+    --------
+    >>> import diffusion
+    >>> diffusion.grids.mu_of_tokens(4096)
+    1.15
     """
     if few == many:
         raise ValueError(f"expected two numbers of tokens, received few = many = {few:g}")

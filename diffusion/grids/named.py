@@ -50,6 +50,12 @@ def exponential(steps: int, *, schedule: NoiseSchedule) -> np.ndarray:
     ------
     ValueError
         If the last level of the schedule is 0.
+
+    Examples
+    --------
+    >>> import diffusion
+    >>> [round(float(t), 3) for t in diffusion.grids.exponential(3, schedule=diffusion.EDM(0.1, 10.0))]
+    [10.0, 1.0, 0.1, 0.0]
     """
     first, last = _ends(schedule)
     return sigmas(np.append(np.geomspace(first, last, steps), 0.0), schedule=schedule)
@@ -65,6 +71,12 @@ def kl_optimal(steps: int, *, schedule: NoiseSchedule) -> np.ndarray:
     Notes
     -----
     Sabour, Fidler & Kreis, *Align your steps*, 2024, theorem 3.1: it is optimal for Gaussian data of unit variance.
+
+    Examples
+    --------
+    >>> import diffusion
+    >>> [round(float(t), 3) for t in diffusion.grids.kl_optimal(3, schedule=diffusion.EDM(0.1, 10.0))]
+    [10.0, 1.0, 0.1, 0.0]
     """
     first, last = _ends(schedule)
     return sigmas(np.append(np.tan(np.linspace(np.arctan(first), np.arctan(last), steps)), 0.0), schedule=schedule)
@@ -95,6 +107,12 @@ def linear_quadratic(
     Notes
     -----
     The inference code of Genmo's Mochi 1, 2024; so in ComfyUI.
+
+    Examples
+    --------
+    >>> import diffusion
+    >>> [round(float(t), 3) for t in diffusion.grids.linear_quadratic(4, schedule=diffusion.FlowMatching())]
+    [1.0, 0.987, 0.975, 0.725, 0.0]
     """
     first, _ = _ends(schedule, least=0.0)
     straight = steps // 2 if linear is None else linear
@@ -114,7 +132,14 @@ def linear_quadratic(
 
 @_door()
 def simple(steps: int, *, schedule: NoiseSchedule) -> np.ndarray:
-    """Return ComfyUI's simple: every (N/n)-th level of the model from the noisiest, places rounded down, and then 0."""
+    """Return ComfyUI's simple: every (N/n)-th level of the model from the noisiest, places rounded down, and then 0.
+
+    Examples
+    --------
+    >>> import diffusion
+    >>> [round(float(t), 3) for t in diffusion.grids.simple(4, schedule=diffusion.VP.linear())]
+    [1.0, 0.75, 0.5, 0.25, 0.0]
+    """
     count = _count(schedule)
     places = count - 1 - np.floor(np.arange(steps) * (count / steps))
     return _of_places(places, schedule)
@@ -125,6 +150,12 @@ def ddim_uniform(steps: int, *, schedule: NoiseSchedule) -> np.ndarray:
     """Return every ⌊N/n⌋-th level of the model from its second on, and 0: ComfyUI's ddim_uniform.
 
     Where n does not divide N these may be more than n steps.
+
+    Examples
+    --------
+    >>> import diffusion
+    >>> [round(float(t), 3) for t in diffusion.grids.ddim_uniform(4, schedule=diffusion.VP.linear())]
+    [0.752, 0.502, 0.252, 0.002, 0.0]
     """
     count = _count(schedule)
     return _of_places(np.arange(1, count, max(count // steps, 1))[::-1].astype(float), schedule)
@@ -136,13 +167,26 @@ def normal(steps: int, *, schedule: NoiseSchedule) -> np.ndarray:
 
     Uniform is the index of the level; for flow matching it is the time before the shift, whose last value is, as there,
     the cleanest level's time after the shift.
+
+    Examples
+    --------
+    >>> import diffusion
+    >>> [round(float(t), 3) for t in diffusion.grids.normal(4, schedule=diffusion.VP.linear())]
+    [1.0, 0.667, 0.334, 0.001, 0.0]
     """
     return _between(np.linspace(0.0, 1.0, steps), schedule)
 
 
 @_door()
 def sgm_uniform(steps: int, *, schedule: NoiseSchedule) -> np.ndarray:
-    """Return the first n of n + 1 times of ``normal``, and then σ = 0: ComfyUI's sgm_uniform."""
+    """Return the first n of n + 1 times of ``normal``, and then σ = 0: ComfyUI's sgm_uniform.
+
+    Examples
+    --------
+    >>> import diffusion
+    >>> [round(float(t), 3) for t in diffusion.grids.sgm_uniform(4, schedule=diffusion.VP.linear())]
+    [1.0, 0.75, 0.5, 0.251, 0.0]
+    """
     return _between(np.arange(steps) / steps, schedule)
 
 
@@ -171,6 +215,12 @@ def beta(steps: int, a: float = 0.6, b: float = 0.6, *, schedule: NoiseSchedule,
     Notes
     -----
     Lee et al., *Beta sampling is all you need*, 2024.
+
+    Examples
+    --------
+    >>> import diffusion
+    >>> [round(float(t), 3) for t in diffusion.grids.beta(4, schedule=diffusion.VP.linear())]
+    [1.0, 0.824, 0.501, 0.177, 0.0]
     """
     from scipy.stats import beta as distribution
 

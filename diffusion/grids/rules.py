@@ -54,6 +54,12 @@ def uniform(
     ------
     ValueError
         If ``steps`` < 1, if the ends are not ``t_start`` > ``t_end``, or if the clock is not finite at an end.
+
+    Examples
+    --------
+    >>> import diffusion
+    >>> [round(float(t), 3) for t in diffusion.grids.uniform(3, schedule=diffusion.VP.linear(t_end=0.1))]
+    [1.0, 0.7, 0.4, 0.1]
     """
     return power(steps, 1, clock, schedule=schedule, t_start=t_start, t_end=t_end)
 
@@ -88,6 +94,12 @@ def power(
     ValueError
         If ``steps`` < 1, ``exponent`` is not positive, the ends are not ``t_start`` > ``t_end``, or the clock is not
         finite, or negative where a root of it is wanted, at an end.
+
+    Examples
+    --------
+    >>> import diffusion
+    >>> [round(float(t), 4) for t in diffusion.grids.power(2, 2, schedule=diffusion.VP.linear(t_end=0.01))]
+    [1.0, 0.3025, 0.01]
     """
     if not 0.0 < exponent < float("inf"):
         raise ValueError(f"expected an exponent > 0; received {exponent!r}; 1 is uniform, 2 and 7 are usual")
@@ -126,6 +138,12 @@ def karras(
     ------
     ValueError
         As `power` does.
+
+    Examples
+    --------
+    >>> import diffusion
+    >>> [round(float(t), 3) for t in diffusion.grids.karras(3, schedule=diffusion.EDM(0.1, 10.0))]
+    [10.0, 2.934, 0.663, 0.1]
     """
     return power(steps, rho, "rho", schedule=schedule, t_start=t_start, t_end=t_end)
 
@@ -138,6 +156,12 @@ def through(grid: np.ndarray, times: Sequence[float]) -> np.ndarray:
     ValueError
         If two of them are nearest to one time of the grid, or none is left inside. Inside a grid of one time, from
         which one step leads to σ = 0, lies nothing.
+
+    Examples
+    --------
+    >>> import numpy as np, diffusion
+    >>> diffusion.grids.through(np.array([1.0, 0.7, 0.3, 0.1]), [0.6]).tolist()
+    [1.0, 0.6, 0.3, 0.1]
     """
     moved = real_values("grid", grid, ndim=1).copy()
     if not moved.size:
@@ -162,6 +186,12 @@ def check(grid: Sequence[float] | np.ndarray, schedule: NoiseSchedule, least: in
     ValueError
         If it has fewer than ``least`` times, is not one-dimensional, finite and strictly decreasing, or leaves
         [``schedule.t_end``, ``schedule.t_start``] by more than rounding, which is taken back.
+
+    Examples
+    --------
+    >>> import diffusion
+    >>> diffusion.grids.check([1.0, 0.5, 0.1], diffusion.VP.linear()).tolist()
+    [1.0, 0.5, 0.1]
     """
     instance("schedule", schedule, NoiseSchedule)
     least = integer("least", least, least=1)
@@ -203,6 +233,13 @@ def check_with_zero(grid: Sequence[float] | np.ndarray, schedule: NoiseSchedule)
     ------
     ValueError
         As `check` does for the other times.
+
+    Examples
+    --------
+    >>> import diffusion
+    >>> times, to_zero = diffusion.grids.check_with_zero([1.0, 0.5, 0.0], diffusion.VP.linear())
+    >>> times.tolist(), to_zero
+    ([1.0, 0.5], True)
     """
     instance("schedule", schedule, NoiseSchedule)
     try:

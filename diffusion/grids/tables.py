@@ -163,6 +163,12 @@ def align_your_steps(steps: int, network: str = "sd", *, schedule: NoiseSchedule
     Notes
     -----
     Sabour, Fidler & Kreis, *Align your steps: optimizing sampling schedules in diffusion models*, 2024.
+
+    Examples
+    --------
+    >>> import diffusion
+    >>> [round(float(t), 3) for t in diffusion.grids.align_your_steps(10, schedule=diffusion.VP.linear())[:4]]
+    [0.73, 0.61, 0.522, 0.456]
     """
     levels = ALIGN_YOUR_STEPS[resolve(network, ALIGN_YOUR_STEPS, {"sd1": "sd", "sd1.5": "sd"}, "network")]
     return _of_table({len(levels) - 1: levels}, steps, schedule, "rho")
@@ -188,6 +194,12 @@ def gits(steps: int, network: str = "sd", *, schedule: NoiseSchedule) -> np.ndar
     Notes
     -----
     Chen et al., *On the trajectory regularity of ODE-based diffusion sampling*, 2024.
+
+    Examples
+    --------
+    >>> import diffusion
+    >>> [round(float(t), 3) for t in diffusion.grids.gits(10, schedule=diffusion.VP.linear())[:4]]
+    [0.73, 0.593, 0.466, 0.361]
     """
     return _of_table(GITS[resolve(network, GITS, {"sd1": "sd", "sd1.5": "sd"}, "network")], steps, schedule, "rho")
 
@@ -211,6 +223,12 @@ def optimal_steps(steps: int, network: str = "flux", *, schedule: NoiseSchedule)
     Notes
     -----
     Pei et al., *Optimal stepsize for diffusion sampling*, 2025.
+
+    Examples
+    --------
+    >>> import diffusion
+    >>> [round(float(t), 3) for t in diffusion.grids.optimal_steps(10, schedule=diffusion.FlowMatching())[:4]]
+    [0.997, 0.989, 0.982, 0.975]
     """
     levels = OPTIMAL_STEPS[resolve(network, OPTIMAL_STEPS, {}, "network")]
     return _of_table({len(levels) - 1: levels}, steps, schedule, "flow")

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from diffusion.checks import check_denoiser
 from diffusion.denoiser import Denoiser, like_input
-from diffusion.process.prediction import Kind, basis
+from diffusion.guided import guided
+from diffusion.process.prediction import basis
 from expint.arguments import function, number, seen
 from expint.arrays import real_values
 from expint.backend import Array, all_finite, array_namespace, has_values, is_array
@@ -76,7 +77,7 @@ def classifier_free(
         raise ValueError(f"expected an interval (low, high) of times; received {interval!r}; exchange its ends")
     ends = (-float("inf"), float("inf")) if interval is None else (float(interval[0]), float(interval[1]))
     rule = _ClassifierFree(scale, unconditional, ends, rescale)
-    return _guided(denoiser, rule, denoiser.predicts, ends if interval is not None else ())
+    return guided(denoiser, rule, denoiser.predicts, ends if interval is not None else ())
 
 
 def _scale(name: str, value: Any) -> Any:
@@ -111,11 +112,22 @@ def classifier_guided(
     Notes
     -----
     Dhariwal & Nichol 2021. ε changes by −σ · scale · gradient while x stays, and any other prediction accordingly.
+
+    Examples
+    --------
+    >>> import numpy as np, diffusion
+    >>> net = diffusion.models.gaussian_mixture([1.0], [[0.0]], [[[1.0]]])
+    >>> vp = net.schedule  # an observation 1 of x₀ with noise of variance 1 is N(α x, 1 + σ²) given x
+    >>> slope = lambda x, t: vp.alpha(t) * (1.0 - vp.alpha(t) * x) / (1.0 + vp.sigma(t) ** 2)
+    >>> guided = diffusion.guidance.classifier_guided(net, slope)
+    >>> made = diffusion.sample(guided, np.array([[-1.0], [1.0]]), steps=20)  # of mean and variance 1/2 each
+    >>> bool(np.allclose(made[:, 0], [0.5 - 0.5**0.5, 0.5 + 0.5**0.5], atol=0.01))
+    True
     """
     check_denoiser(denoiser)
     function("gradient", gradient, "(x, t) ↦ ∇ log p(c | x)")
     scale = _scale("scale", scale)
-    return _guided(denoiser, _ClassifierGuided(gradient, scale), denoiser.predicts)
+    return guided(denoiser, _ClassifierGuided(gradient, scale), denoiser.predicts)
 
 
 def thresholded(denoiser: Denoiser, quantile: float = 0.995, limit: float = 1.0) -> Denoiser:
@@ -128,12 +140,20 @@ def thresholded(denoiser: Denoiser, quantile: float = 0.995, limit: float = 1.0)
     ------
     ValueError
         If the quantile lies outside [0, 1] or the limit is not positive.
+
+    Examples
+    --------
+    >>> import numpy as np, diffusion
+    >>> net = diffusion.models.gaussian_mixture([1.0], [[0.0]], [[[9.0]]])
+    >>> bounded = diffusion.guidance.thresholded(net)
+    >>> bool(abs(diffusion.sample(bounded, np.array([[2.0]]), steps=20)[0, 0]) < 1.1)
+    True
     """
     check_denoiser(denoiser)
     quantile, limit = number("quantile", quantile), number("limit", limit, finite=False)
     if not 0.0 <= quantile <= 1.0 or not limit > 0.0:
         raise ValueError(f"expected a quantile in [0, 1] and a limit > 0; received {quantile!r} and {limit!r}")
-    return _guided(denoiser, _Thresholded(quantile, limit), "data")
+    return guided(denoiser, _Thresholded(quantile, limit), "data")
 
 
 def corrected(denoiser: Denoiser, function_of_data: Callable[[Array, float], Array]) -> Denoiser:
@@ -152,10 +172,18 @@ def corrected(denoiser: Denoiser, function_of_data: Callable[[Array, float], Arr
         If f is no function.
     ValueError
         In a run, if its output is not like x₀.
+
+    Examples
+    --------
+    >>> import numpy as np, diffusion
+    >>> net = diffusion.models.gaussian_mixture([1.0], [[0.0]], [[[1.0]]])
+    >>> positive = diffusion.guidance.corrected(net, lambda data, t: np.abs(data))
+    >>> bool(diffusion.sample(positive, np.array([[-0.7]]), steps=20)[0, 0] > -0.1)
+    True
     """
     check_denoiser(denoiser)
     function("function_of_data", function_of_data, "(x₀, t) ↦ x₀")
-    return _guided(denoiser, _Corrected(function_of_data), "data")
+    return guided(denoiser, _Corrected(function_of_data), "data")
 
 
 def inpainted(denoiser: Denoiser, data: Array, mask: Array) -> Denoiser:
@@ -204,7 +232,7 @@ def inpainted(denoiser: Denoiser, data: Array, mask: Array) -> Denoiser:
             f"expected a mask that fits data of shape {tuple(data.shape)}, received one of shape {tuple(mask.shape)}; "
             "give it an axis for the batch and one for the channels"
         ) from None
-    return _guided(denoiser, _Corrected(_Known(data, mask)), "data")
+    return guided(denoiser, _Corrected(_Known(data, mask)), "data")
 
 
 @dataclass(frozen=True, eq=False)
@@ -287,38 +315,6 @@ class _Known:
         xp = array_namespace(found)
         data, mask = (xp.astype(part, found.dtype) for part in (self.data, self.mask))
         return data + mask * (found - data)
-
-
-@dataclass(frozen=True, eq=False)
-class _Guided(Denoiser):
-    """A denoiser whose output is rule(source, x, t), t one time for the whole batch."""
-
-    source: Denoiser = field(kw_only=True)
-    rule: Callable[[Denoiser, Array, float], Array] = field(kw_only=True)
-
-    def __repr__(self) -> str:
-        return f"{type(self.rule).__name__.lstrip('_')}({self.source!r:.90})"
-
-    def __call__(self, x: Array, t: Any) -> Array:
-        if getattr(t, "ndim", 0):
-            raise ValueError(
-                f"expected one time for the whole batch; received times of shape {tuple(t.shape)}; pass a number"
-            )
-        return self.rule(self.source, x, float(t))
-
-    def at_times(self, times: Iterable[float], like: Array) -> Callable[[float, Array], Array]:
-        del times, like  # the rule says at which times it calls its source
-        return lambda t, x: self(x, t)
-
-    def with_condition(self, condition: Mapping[str, Any]) -> Denoiser:
-        return replace(self, condition=dict(condition), source=self.source.with_condition(condition))
-
-
-def _guided(
-    source: Denoiser, rule: Callable[[Denoiser, Array, float], Array], predicts: Kind, edges: tuple[float, ...] = ()
-) -> Denoiser:
-    edges = tuple(sorted({*source.discontinuities, *(float(edge) for edge in edges)}))
-    return _Guided(source.network, predicts, source.schedule, source.condition, edges, source=source, rule=rule)
 
 
 def _ratio_of_spreads(wanted: Array, found: Array) -> Array:

@@ -115,6 +115,13 @@ def frechet_distance(images: Array, reference: Any = None) -> float:
     ------
     ValueError
         If the images have another shape, are not finite or are too few.
+
+    Examples
+    --------
+    >>> import numpy as np, diffusion
+    >>> images = np.random.default_rng(0).standard_normal((80, 1, 8, 8))
+    >>> diffusion.models.frechet_distance(images) > 1.0
+    True
     """
     if reference is None:
         reference = _real_digits()

@@ -134,6 +134,13 @@ def ideal(data: Array, schedule: NoiseSchedule) -> Denoiser:
     ------
     ValueError
         If the data are empty, have no sample axis or are not finite.
+
+    Examples
+    --------
+    >>> import numpy as np, diffusion
+    >>> net = diffusion.models.ideal(np.array([[-1.0], [1.0]]), diffusion.VP.linear())
+    >>> np.round(diffusion.sample(net, np.array([[-0.8], [0.9]]), steps=20)[:, 0], 2).tolist()
+    [-1.0, 1.0]
     """
     network = IdealNetwork(real_values("data", data), schedule)
     return Denoiser(network, predicts="data", schedule=schedule)
@@ -144,5 +151,11 @@ def ideal_digits() -> Denoiser:
 
     It takes NumPy arrays and tensors. Sampling with it ends on the data: it generates nothing new, but its score is
     known exactly.
+
+    Examples
+    --------
+    >>> import diffusion
+    >>> diffusion.models.ideal_digits().predicts
+    'data'
     """
     return ideal(digit_images().images, VP.linear(0.1, 20.0))

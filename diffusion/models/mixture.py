@@ -135,6 +135,14 @@ def gaussian_mixture(
     ------
     ValueError
         If shapes do not fit, weights are not positive, or a covariance is not symmetric positive semidefinite.
+
+    Examples
+    --------
+    >>> import numpy as np, diffusion
+    >>> net = diffusion.models.gaussian_mixture([0.5, 0.5], [[-2.0], [2.0]], [[[0.01]], [[0.01]]])
+    >>> made = diffusion.sample(net, np.array([[-1.0], [1.0]]), steps=20)
+    >>> np.round(made[:, 0]).tolist()
+    [-2.0, 2.0]
     """
     w, mu, cov = real_values("weights", weights), real_values("means", means), real_values("covariances", covariances)
     if mu.ndim != 2 or w.shape != mu.shape[:1] or cov.shape != (*mu.shape, mu.shape[-1]):

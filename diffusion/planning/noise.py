@@ -22,7 +22,7 @@ import numpy as np
 
 import expint
 from diffusion.process.sde import SDE
-from diffusion.samplers.ends import Programme
+from diffusion.samplers.ends import MethodsByStep
 from expint.derive import Method, Stage, StepContext, Terms, WithoutEstimate
 from expint.lower import Layout, Row, Step
 
@@ -95,7 +95,7 @@ def lowered_with_noise(
     """
     constants = [equation.constants(square) for square in squares]
     inside = tuple(InSDE(method, *own) for method, own in zip(methods, constants, strict=True))
-    plan = expint.lower(Programme(tuple(s[:-1].tolist()), inside, tuple(known)), expint.operators.Scalar(1.0), s)
+    plan = expint.lower(MethodsByStep(tuple(s[:-1].tolist()), inside, tuple(known)), expint.operators.Scalar(1.0), s)
     nodes = [_nodes(step, start, method) for step, start, method in zip(plan.steps[1:], s.tolist(), methods)]
     layout = plan.layout._replace(noise=max(map(len, nodes)))
     first = plan.steps[0]._replace(rows=(_with_noise(plan.steps[0].rows[0], (), plan.layout, layout),))

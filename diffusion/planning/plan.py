@@ -19,7 +19,7 @@ from diffusion.process.prediction import Kind, coefficients
 from diffusion.process.schedule import NoiseSchedule
 from diffusion.process.sde import SDE, sde
 from diffusion.process.strength import Strength
-from diffusion.samplers.ends import Programme
+from diffusion.samplers.ends import MethodsByStep
 from expint.derive import Method
 from expint.lower import Layout, Row, Step
 
@@ -237,9 +237,9 @@ def _lowered(
     With a ``strength`` each adds noise, but that ``to_zero``, whose row is going to be replaced.
     """
     if strength is None:
-        programme = Programme(tuple(ends.s[:-1].tolist()), methods, tuple(known))
+        by_step = MethodsByStep(tuple(ends.s[:-1].tolist()), methods, tuple(known))
         linear, nonlinear = gauge.constants
-        plan = expint.lower(programme, expint.operators.Scalar(linear), ends.s)
+        plan = expint.lower(by_step, expint.operators.Scalar(linear), ends.s)
     else:
         equation, nonlinear = sde(gauge), 1.0
         plan = lowered_with_noise(equation, ends.s, methods, known, _squares(strength, equation, ends, to_zero))

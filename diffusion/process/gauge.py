@@ -84,6 +84,12 @@ class Gauge:
         The kind of prediction that the equation contains, by name or formula.
     sigma_data
         Standard deviation of the data; only the ``"edm"`` prediction reads it.
+
+    Examples
+    --------
+    >>> import diffusion
+    >>> diffusion.gauge.DATA.linear, diffusion.gauge.NOISE.linear
+    (Fraction(-1, 1), Fraction(1, 1))
     """
 
     name: str
@@ -211,7 +217,14 @@ FLOW_DATA = _named("flow-data", LOG_FLOW, a=lambda m, s, d: 1 - m.exp(-s), b=lam
 
 
 def edm(sigma_data: float = 0.5) -> Gauge:
-    """Return the gauge of EDM's preconditioned network F: y = x/√(σ² + σ_data²) for α = 1, clock arctan(ρ/σ_data)."""
+    """Return the gauge of EDM's preconditioned network F: y = x/√(σ² + σ_data²) for α = 1, clock arctan(ρ/σ_data).
+
+    Examples
+    --------
+    >>> import diffusion
+    >>> diffusion.gauge.edm(0.5).predicts
+    'edm'
+    """
     return _edm(number("sigma_data", sigma_data, above=0.0))
 
 
@@ -235,6 +248,12 @@ def interpolated(linear: Fraction | float) -> Gauge:
     ------
     ValueError
         If L lies outside [−1, 1].
+
+    Examples
+    --------
+    >>> import diffusion
+    >>> diffusion.gauge.interpolated(0.5).constants[0]
+    0.5
     """
     number("linear, from that of the data gauge to that of the noise gauge,", linear, least=-1, most=1)
     return _interpolated(linear if isinstance(linear, Fraction) else Fraction(float(linear)))

@@ -44,6 +44,13 @@ class EDM(_UnitSignal):
     Notes
     -----
     Karras, Aittala, Aila & Laine, *Elucidating the design space of diffusion-based generative models*, 2022.
+
+    Examples
+    --------
+    >>> import diffusion
+    >>> process = diffusion.EDM()
+    >>> float(process.alpha(3.0)), float(process.sigma(3.0))
+    (1.0, 3.0)
     """
 
     sigma_min: float = 0.002
@@ -87,6 +94,13 @@ class VE(_UnitSignal):
     Song et al., *Score-based generative modeling through stochastic differential equations*, 2021, appendix C. Since
     λ is linear in t, a grid uniform in t is uniform in λ. σ = 0 lies at t = −∞. Networks receive t; those of score_sde
     want log σ or σ, which `adapters.with_log_sigma` and `adapters.with_sigma` give them.
+
+    Examples
+    --------
+    >>> import diffusion
+    >>> process = diffusion.VE()
+    >>> float(process.alpha(0.5)), bool(process.sigma(1.0) > process.sigma(0.0))
+    (1.0, True)
     """
 
     sigma_min: float = 0.01
@@ -196,6 +210,13 @@ class FlowMatching(NoiseSchedule):
     -----
     Lipman et al., *Flow matching for generative modeling*, 2023; Liu, Gong & Liu, *Flow straight and fast*, 2023;
     the shift: Esser et al., *Scaling rectified flow transformers*, 2024, §5.3.2.
+
+    Examples
+    --------
+    >>> import diffusion
+    >>> process = diffusion.FlowMatching()
+    >>> float(process.alpha(0.25)), float(process.sigma(0.25))
+    (0.75, 0.25)
     """
 
     shift: float = 1.0

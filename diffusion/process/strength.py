@@ -108,6 +108,12 @@ class Eta(Strength):
     ------
     TypeError, ValueError
         If η does not lie in [0, 1].
+
+    Examples
+    --------
+    >>> import diffusion
+    >>> diffusion.sampler("ddim", stochasticity=diffusion.Eta(1.0)).name
+    'ddim'
     """
 
     eta: float

@@ -19,6 +19,13 @@ class SubVP(NoiseSchedule):
     Notes
     -----
     Song et al., *Score-based generative modeling through stochastic differential equations*, 2021, §3.4.
+
+    Examples
+    --------
+    >>> import diffusion
+    >>> process = diffusion.SubVP()
+    >>> bool(abs(process.sigma(0.5) - (1.0 - process.alpha(0.5) ** 2)) < 1e-12)
+    True
     """
 
     vp: VP = field(default_factory=VPLinear)

@@ -25,7 +25,15 @@ __all__ = ["VP", "VPCosine", "VPLinear"]
 
 
 class VP(NoiseSchedule):
-    """A variance-preserving process, α² + σ² = 1; build one with `linear`, `cosine` or a table of betas."""
+    """A variance-preserving process, α² + σ² = 1; build one with `linear`, `cosine` or a table of betas.
+
+    Examples
+    --------
+    >>> import diffusion
+    >>> process = diffusion.VP.linear()
+    >>> round(float(process.alpha(0.5) ** 2 + process.sigma(0.5) ** 2), 12)
+    1.0
+    """
 
     def noise_scale(self, t: Array) -> Array:
         """Return 1: data of unit variance and noise are indistinguishable in scale at every time."""

@@ -44,6 +44,12 @@ class Bands:
         negative, whose coefficients of a real sample are conjugate.
     TypeError
         If they are no numbers.
+
+    Examples
+    --------
+    >>> import numpy as np, diffusion
+    >>> diffusion.Bands((2, 2), np.array([[0, 1], [1, 1]])).count
+    2
     """
 
     shape: tuple[int, ...]
@@ -121,15 +127,6 @@ class Bands:
         scaled = asarray_like(self._pairs, spectrum) * spectrum
         parts = [xp.reshape(part, (x.shape[0], -1)) for part in (xp.real(scaled), xp.imag(scaled))]
         return xp.concat(parts, axis=1)
-
-    def from_coordinates(self, z: Array) -> Array:
-        """Return the samples with these ``coordinates``."""
-        xp, wanted = array_namespace(z), (z.shape[0], *_transformed(self.shape, self.axes))
-        if not self.axes:
-            return xp.reshape(z, wanted)
-        half = z.shape[1] // 2
-        real, imaginary = (xp.reshape(part, wanted) for part in (z[:, :half], z[:, half:]))
-        return self.back((real + 1j * imaginary) / asarray_like(self._pairs, z), z)
 
     def gram(self, columns: Sequence[Array]) -> np.ndarray:
         """Return the inner products ⟨P_k u, v⟩ of all pairs of columns, (K, m, m), summed over the batch.

@@ -203,6 +203,12 @@ def sampler_names(*, stochastic: bool = False) -> list[str]:
     ----------
     stochastic
         Whether those that draw noise are meant, or those that draw none.
+
+    Examples
+    --------
+    >>> import diffusion
+    >>> "ddim" in diffusion.sampler_names(), "dpmpp-2m-sde" in diffusion.sampler_names(stochastic=True)
+    (True, True)
     """
     return list(STOCHASTIC if flag("stochastic", stochastic) else SAMPLERS)
 

@@ -11,7 +11,7 @@ import expint
 from expint.arguments import integer
 from expint.derive import ErrorEstimate, Method, PredictorCorrector, Stage, StepContext
 
-__all__ = ["STARTS", "STOP", "End", "Programme", "capped", "predictor", "taper"]
+__all__ = ["STARTS", "STOP", "End", "MethodsByStep", "capped", "predictor", "taper"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,12 @@ class End:
     ------
     ValueError
         If an order is not a positive integer.
+
+    Examples
+    --------
+    >>> import diffusion
+    >>> diffusion.sampler("dpmpp-2m", end=diffusion.End(orders=(1,))).end.orders
+    (1,)
     """
 
     orders: tuple[int, ...] = ()
@@ -69,7 +75,14 @@ STOP = End()
 
 
 def taper(order: int) -> End:
-    """Return the end at which a method of the given order is replaced by those of order …, 2, 1."""
+    """Return the end at which a method of the given order is replaced by those of order …, 2, 1.
+
+    Examples
+    --------
+    >>> import diffusion
+    >>> diffusion.taper(3).orders
+    (2, 1)
+    """
     return End(orders=tuple(range(integer("order", order, most=1_000_000) - 1, 0, -1)))
 
 
@@ -133,7 +146,7 @@ next slope is there (no further calls); by a one-step method that keeps the orde
 
 
 @dataclass(frozen=True)
-class Programme:
+class MethodsByStep:
     """A method for each step, as one method of ``expint``.
 
     Parameters

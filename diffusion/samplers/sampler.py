@@ -66,6 +66,16 @@ class Sampler:
     ValueError
         If the method is none for a constant L and values of N, or the start is unknown, or chosen for a method that
         keeps no history.
+
+    Examples
+    --------
+    >>> import diffusion
+    >>> ours = diffusion.sampler("dpmpp-2m")
+    >>> ours.name, ours.gauge.name
+    ('dpmpp-2m', 'data')
+    >>> plan = ours.plan(diffusion.VP.linear(), ours.grid(8, diffusion.VP.linear()))
+    >>> plan.evaluations
+    8
     """
 
     name: str

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 import expint
-from diffusion.grids import timesteps
 from diffusion.grids.published import diffusers, uniform_in, uniform_in_lambda
 from diffusion.process.clock import clock
 from diffusion.process.gauge import DATA, GAUGES
@@ -28,7 +27,6 @@ __all__ = [
     "grouped_of_diffusers",
     "orders_for_calls",
     "singlestep",
-    "singlestep_of_diffusers",
 ]
 
 _COLLOCATED3 = Tableau(
@@ -187,6 +185,12 @@ def orders_for_calls(calls: int, order: int) -> list[int]:
     ------
     ValueError
         If the order is not 1, 2 or 3, or there are fewer calls than the order.
+
+    Examples
+    --------
+    >>> import diffusion
+    >>> diffusion.orders_for_calls(10, 3)
+    [3, 3, 3, 1]
     """
     order = integer("order", order, most=max(_METHODS))
     calls = integer("calls", calls, least=order, most=1_000_000)
@@ -225,6 +229,12 @@ def singlestep(
     Notes
     -----
     Lu et al. 2022, algorithms 1, 2 and 4.
+
+    Examples
+    --------
+    >>> import diffusion
+    >>> diffusion.singlestep([2, 2, 1]).name
+    'singlestep2-data'
     """
     orders = [integer("every order", order, least=None) for order in listed("orders", orders, "orders", least=0)]
     table = _COLLOCATED if flag("collocated", collocated) else _METHODS
@@ -299,48 +309,3 @@ def grouped_of_diffusers(order: int) -> Sampler:
         raise ValueError(f"expected a singlestep order of 1, 2 or 3, received {order!r}")
     name = f"singlestep{order}@diffusers"
     return Grouped(name, _METHODS[order], DATA, diffusers("linspace"), end=End(zero=1), reference="lu2022pp")
-
-
-def singlestep_of_diffusers(calls: int, order: int, schedule: NoiseSchedule) -> Sampler:
-    """Return the sampler "singlestep3@diffusers", or of another order, made for so many ``calls``.
-
-    Run it with ``steps=len(sampler.end.methods) + 1``, the number of groups; the sampler of that name counts calls.
-
-    Parameters
-    ----------
-    calls
-        The number of timesteps, ``num_inference_steps``.
-    order
-        1, 2 or 3, ``solver_order``.
-    schedule
-        The noise schedule, a table, whose times are timesteps.
-
-    Raises
-    ------
-    ValueError
-        If the order is not 1, 2 or 3, or there are no calls.
-    """
-    order, calls = integer("order", order, most=max(_METHODS)), integer("calls", calls, most=1_000_000)
-    times = timesteps(calls, "linspace", schedule=schedule)[:-1]
-    starts, methods = _groups(np.asarray(schedule.half_log_snr(times)), order)
-    rule = _Given(tuple(times[starts].tolist()))
-    name = f"singlestep{order}@diffusers"
-    return Sampler(name, _METHODS[order], DATA, rule, end=End(methods=methods, zero=1), reference="lu2022pp")
-
-
-@dataclass(frozen=True)
-class _Given:
-    """The rule of a grid of given times."""
-
-    times: tuple[float, ...]
-
-    def __call__(self, steps: int, schedule: NoiseSchedule) -> np.ndarray:
-        del schedule
-        if steps != len(self.times) - 1:
-            raise ValueError(
-                f"expected steps = {len(self.times)}, that of the groups and one to σ = 0, received {steps + 1}"
-            )
-        return np.array(self.times)
-
-    def __str__(self) -> str:
-        return "given"

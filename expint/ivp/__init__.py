@@ -204,6 +204,14 @@ def solve_ivp(
     move. Steps and tolerances are constants, and without ``gradient`` L and times are, too: tensors among them that
     require a gradient are refused, as is a gradient through methods that linearise. Under ``jax.jit``, ``grad`` and
     ``vmap`` steps have to be fixed.
+
+    Examples
+    --------
+    >>> import numpy as np, expint
+    >>> logistic = lambda t, y: -y * y
+    >>> solution = expint.solve_ivp(logistic, (0.0, 5.0), np.array([0.1]), linear=1.0, rtol=1e-8, atol=1e-10)
+    >>> bool(np.isclose(solution.y_end[0], 1.0 / (1.0 + 9.0 * np.exp(-5.0)), rtol=1e-6))
+    True
     """
     asked = {name: value for name, value in locals().items() if name not in ("nonlinear", "t_span", "y0", "batched")}
     if flag("batched", batched):
@@ -229,8 +237,8 @@ def solve_ivp(
     if fixed:
         return over(bound, y0, *lay_out_times(times.span, times.step, times.grid, times.t_eval), shown)
     assert bound.error is not None  # a tolerance was asked for
-    forced = nonlinear is not None or isinstance(linear, TimeDependent)
-    control = StepControl(bound.error, controller, *limits.sizes(), looks=forced, strides=not watched)
+    has_nonlinear = nonlinear is not None or isinstance(linear, TimeDependent)
+    control = StepControl(bound.error, controller, *limits.sizes(), looks=has_nonlinear, strides=not watched)
     return to_stops(bound, y0, times.span[0], stops, control, times.t_eval, shown)
 
 
@@ -263,6 +271,14 @@ def solve(problem: SemilinearProblem, method: str | Method = "auto", **options: 
     ------
     ValueError, TypeError
         As ``solve_ivp``.
+
+    Examples
+    --------
+    >>> import expint
+    >>> problem = expint.problems.make("riccati")
+    >>> solution = expint.solve(problem, "etdrk4", step=0.01)
+    >>> solution.success
+    True
     """
     instance("problem", problem, SemilinearProblem, "a SemilinearProblem", "expint.problems.make(name) makes one")
     t_span = options.pop("t_span", problem.t_span)

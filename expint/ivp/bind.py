@@ -19,7 +19,7 @@ from expint.ivp.checks import check_rtol, check_slopes, check_tolerance, no_forc
 from expint.ivp.choose import choose, choose_linearised
 from expint.lower import lower
 from expint.lower.cache import StepCache
-from expint.lower.pair import PairCache
+from expint.lower.pair import AdamsCache
 from expint.methods import method as find_method
 from expint.operators import Operator, TimeDependent, TimeScaled, as_operator
 from expint.operators.base import Use
@@ -161,7 +161,7 @@ def _fixed_linear(
     prepared = operator.prepare(Use("changing", norm.tightest))
     if _chooses_orders(method) and not doubling:
         adams: Any = method
-        return Bound(method, slope, lambda: AdamsPairs(PairCache(adams, prepared, y0, alone=problem.alone)), norm)
+        return Bound(method, slope, lambda: AdamsPairs(AdamsCache(adams, prepared, y0, alone=problem.alone)), norm)
     make = partial(_lowered, method, prepared, y0, problem.alone)
     return Bound(method, slope, (lambda: Doubled(make())) if doubling else make, norm)
 

@@ -41,10 +41,10 @@ def bind_over_time(problem: Problem, method: Any, error: str | None, tolerance: 
     chosen, why = _chosen(method, problem.nonlinear is not None)
     norm = _norm(problem, chosen, error, tolerance)
     slope = _slope(problem.nonlinear, linear.forcing, problem.args, y0)
-    forced = problem.nonlinear is not None or linear.forcing is not None
+    has_nonlinear = problem.nonlinear is not None or linear.forcing is not None
 
     operator_at = partial(_operator_at, linear, start, end, y0)
-    steps = LieGroupSteps(chosen, operator_at, forced, y0, start, None if norm is None else norm.tightest)
+    steps = LieGroupSteps(chosen, operator_at, has_nonlinear, y0, start, None if norm is None else norm.tightest)
     return replace(_bound(problem, steps, slope, norm, DoubledLieGroup), why=why)
 
 

@@ -84,6 +84,14 @@ def run_splitting(
         If the grid is not strictly monotone, L cannot act on y0, the method is no splitting, or a tolerance makes no
         sense. If ``flow`` raises, its exception is passed on with the states reached so far in its attribute
         ``solution``.
+
+    Examples
+    --------
+    >>> import numpy as np, expint
+    >>> decay = lambda t, h, y: y / (1.0 + h * y)  # the flow of N(y) = −y²
+    >>> run = expint.run_splitting(expint.method("strang"), -1.0, decay, np.array([1.0]), np.linspace(0.0, 1.0, 101))
+    >>> bool(np.isclose(run.y_end[0], 1.0 / (2.0 * np.e - 1.0), atol=1e-5))
+    True
     """
     function("flow(t, τ, y)", flow)
     y0 = check_state(y0)

@@ -140,6 +140,13 @@ def step(state: StepState, h: float) -> StepState:
     Notes
     -----
     What a step costs is the same as in ``solve_ivp`` with fixed steps; steps of equal length share their φ-functions.
+
+    Examples
+    --------
+    >>> import numpy as np, expint
+    >>> state = expint.begin(lambda t, y: 0.0 * y, 0.0, np.array([1.0]), linear=-1.0, method="etdrk4")
+    >>> bool(np.isclose(expint.step(state, 0.5).y[0], np.exp(-0.5)))
+    True
     """
     instance("state", state, StepState, "a state of expint.begin or expint.step")
     h = number("h", h)

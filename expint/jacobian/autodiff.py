@@ -22,6 +22,14 @@ class Autodiff(Computed):
     form, in_time
         As in ``Source``. With in_time="same" t is handed to N as an array of the library, and N must compute with it
         there: ``torch.cos(t)``, not ``math.cos(t)``, which would drop the derivative.
+
+    Examples
+    --------
+    >>> import torch, expint
+    >>> autodiff, start = expint.jacobian.Autodiff(), torch.ones(1, dtype=torch.float64)
+    >>> run = expint.solve_ivp(lambda t, y: -(y**3), (0, 1), start, method="exprb43", rtol=1e-8, jac=autodiff)
+    >>> bool(abs(run.y_end[0] - 3.0**-0.5) < 1e-6)
+    True
     """
 
     @property

@@ -38,6 +38,13 @@ def as_source(jac: Any, y0: Array) -> Source:
     ------
     TypeError
         If it is not one of these.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from expint.jacobian import as_source
+    >>> type(as_source(lambda t, y: np.eye(2), np.ones(2))).__name__
+    'Given'
     """
     if isinstance(jac, Source):
         return jac
@@ -85,6 +92,13 @@ def check(
     ValueError, TypeError
         As ``expint.solve_ivp`` does for such a Jacobian; if the Jacobian or the differences are not finite, or there
         is no direction to look along.
+
+    Examples
+    --------
+    >>> import numpy as np, expint.jacobian
+    >>> good = lambda t, y: np.diag(-3.0 * y**2)
+    >>> expint.jacobian.check(lambda t, y: -(y**3), 0.0, np.ones(2), good) < 1e-6
+    True
     """
     function("nonlinear", nonlinear, "(t, y)")
     y = check_state(y)

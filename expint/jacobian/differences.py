@@ -89,6 +89,15 @@ class Differences(_ByColumns):
         Whether differences are central.
     sparsity, form, in_time
         As in ``Source`` and for a sparsity pattern ``scipy.integrate.solve_ivp``'s ``jac_sparsity``.
+
+    Examples
+    --------
+    >>> import numpy as np, expint
+    >>> stiff = lambda t, y: -1000.0 * (y - np.cos(t))
+    >>> jac = expint.jacobian.Differences()
+    >>> run = expint.solve_ivp(stiff, (0, 1), np.array([1.0]), method="exprb43", rtol=1e-6, jac=jac)
+    >>> bool(np.isclose(run.y_end[0], np.cos(1.0), atol=2e-3))
+    True
     """
 
     central: bool = False
@@ -171,6 +180,15 @@ class ComplexStep(_ByColumns):
     ----------
     sparsity, form, in_time
         As in ``Differences``; with in_time="same" N must take a complex t too.
+
+    Examples
+    --------
+    >>> import numpy as np, expint
+    >>> van_der_pol = lambda t, y: np.stack([y[1], (1.0 - y[0] ** 2) * y[1] - y[0]])
+    >>> jac, start = expint.jacobian.ComplexStep(), np.array([2.0, 0.0])
+    >>> run = expint.solve_ivp(van_der_pol, (0, 1), start, method="exprb43", rtol=1e-6, jac=jac)
+    >>> run.success
+    True
     """
 
     @property

@@ -35,6 +35,14 @@ class Given(Source):
     ------
     TypeError
         If ``jacobian`` is neither a function nor a matrix.
+
+    Examples
+    --------
+    >>> import numpy as np, expint
+    >>> given = expint.jacobian.Given(lambda t, y: np.diag(-3.0 * y**2))
+    >>> run = expint.solve_ivp(lambda t, y: -(y**3), (0, 1), np.array([1.0]), method="exprb43", rtol=1e-8, jac=given)
+    >>> bool(np.isclose(run.y_end[0], 3.0**-0.5, atol=1e-6))
+    True
     """
 
     jacobian: Any
@@ -115,6 +123,14 @@ class Product(Source):
     ------
     TypeError
         If it is no function.
+
+    Examples
+    --------
+    >>> import numpy as np, expint
+    >>> product = expint.jacobian.Product(lambda t, y, v: -3.0 * y**2 * v)
+    >>> run = expint.solve_ivp(lambda t, y: -(y**3), (0, 1), np.array([1.0]), method="exprb43", rtol=1e-8, jac=product)
+    >>> bool(np.isclose(run.y_end[0], 3.0**-0.5, atol=1e-6))
+    True
     """
 
     function: Callable[[float, Array, Array], Array]

@@ -49,6 +49,14 @@ def lower(method: Method, operator: Operator, grid: Sequence[float] | np.ndarray
         If the grid has fewer than two points, is not finite or not strictly monotone.
     TypeError
         For methods that linearise, whose numbers are known only on the way.
+
+    Examples
+    --------
+    >>> import expint
+    >>> from expint.operators import Scalar
+    >>> plan = expint.lower(expint.method("etdrk4"), Scalar(-1.0), [0.0, 0.5, 1.0])
+    >>> plan.evaluations, plan.times.tolist()
+    (8, [0.0, 0.5, 1.0])
     """
     if getattr(method, "linearises", False):
         raise TypeError(

@@ -21,7 +21,7 @@ from expint.operators.diagonal import Diagonal
 from expint.operators.scalar import Scalar
 from expint.phi.doubling import doubled
 
-__all__ = ["PairCache", "PairRows"]
+__all__ = ["AdamsCache", "AdamsRows"]
 
 _BYTES = 2**28
 """How much memory the weights of steps may take, …"""
@@ -34,7 +34,7 @@ _DOUBLINGS = (4, 1024)
 Measured: beyond these limits doubling costs as much as evaluating φ-functions again."""
 
 
-class PairRows(NamedTuple):
+class AdamsRows(NamedTuple):
     """The numbers of one step of one order: what is predicted, corrected and estimated.
 
     Attributes
@@ -64,7 +64,7 @@ class PairRows(NamedTuple):
     memory: tuple[float, ...]
 
 
-class PairCache:
+class AdamsCache:
     """Makes the rows of the methods of up to ``method.q`` past slopes; equal steps on equal histories share them.
 
     Parameters
@@ -99,12 +99,12 @@ class PairCache:
         self._alone = alone
         self._evaluate: Any = operator.evaluator() if isinstance(operator, StoredOperator) else None
         self._tables: OrderedDict[float, np.ndarray] = OrderedDict()
-        self._rows: OrderedDict[Any, PairRows] = OrderedDict()
+        self._rows: OrderedDict[Any, AdamsRows] = OrderedDict()
         self._most = _ENTRIES[1]
         # axes of the state that L lacks stay free
         self._beside = (1,) * (like.ndim - np.ndim(self.operator.values)) if elementwise else ()
 
-    def rows(self, h: float, memory: tuple[float, ...], q: int) -> PairRows:
+    def rows(self, h: float, memory: tuple[float, ...], q: int) -> AdamsRows:
         """Return the rows of a step of length ``h`` with q past slopes.
 
         Parameters
@@ -124,11 +124,11 @@ class PairCache:
                 self._rows.popitem(last=False)
         return found
 
-    def _make(self, h: float, memory: tuple[float, ...], q: int) -> PairRows:
+    def _make(self, h: float, memory: tuple[float, ...], q: int) -> AdamsRows:
         positions = tuple([round(at / h, 14) for at in memory])
         matrix, foreseen, q, last = _numbers(positions, q, self.method.mode, self._real)
         weights, columns = self._weigh(h, matrix), PLAIN.fixed + last + 1
-        return PairRows(
+        return AdamsRows(
             weights[:columns],
             weights[-1] if self._corrects else None,
             q,
@@ -203,3 +203,7 @@ def _numbers(
     for k, weights in foreseen.items():
         weights[past[:k]] = numbers.foreseen[k, :k]
     return matrix, foreseen, q, taken[q - 1]
+
+
+PairCache, PairRows = AdamsCache, AdamsRows
+"""Earlier names."""

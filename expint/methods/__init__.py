@@ -117,6 +117,12 @@ def method(name: str) -> Method:
         If no method has the name; the message names the nearest ones.
     TypeError
         If the name is no string.
+
+    Examples
+    --------
+    >>> import expint
+    >>> expint.method("ETDRK4").name, expint.method("adams7").order
+    ('cox-matthews4', 7)
     """
     if not isinstance(name, str):
         raise TypeError(f"expected the name of a method, a string, received {name!r} of type {type(name).__name__}")
@@ -134,12 +140,26 @@ def _named(name: str) -> Method | None:
 
 
 def method_names() -> list[str]:
-    """Return the names of all methods, sorted; of the families of any order only the first members."""
+    """Return the names of all methods, sorted; of the families of any order only the first members.
+
+    Examples
+    --------
+    >>> import expint
+    >>> "krogstad4" in expint.method_names()
+    True
+    """
     return sorted({entry.name for entry in _catalogue().values()} | set(generated_names()))
 
 
 def generated_names() -> list[str]:
-    """Return the names of the listed members of families of any order."""
+    """Return the names of the listed members of families of any order.
+
+    Examples
+    --------
+    >>> from expint.methods import generated_names
+    >>> "adams4" in generated_names()
+    True
+    """
     return [f"{family.name}{order}" for family in _FAMILIES for order in family.listed]
 
 
@@ -150,7 +170,14 @@ def _key(name: str) -> str:
 
 
 def families() -> tuple[tuple[str, tuple[Any, ...]], ...]:
-    """Return the catalogued methods by families, each with a title; families of any order are left out."""
+    """Return the catalogued methods by families, each with a title; families of any order are left out.
+
+    Examples
+    --------
+    >>> from expint.methods import families
+    >>> len(families()) > 3
+    True
+    """
     modules = (import_module(f"{__name__}.{module}") for module in _MODULES)
     return tuple((str(module.__doc__).splitlines()[0], module.METHODS) for module in modules)
 

@@ -34,6 +34,16 @@ class BlockDiagonal(StoredOperator):
     ------
     ValueError
         If the blocks are not square or not finite, or their symbols do not broadcast against each other.
+
+    Examples
+    --------
+    >>> import numpy as np, expint
+    >>> from expint.operators import BlockDiagonal
+    >>> turn = BlockDiagonal([[0.0, 1.0], [-1.0, 0.0]])
+    >>> start, half = np.array([1.0, 0.0]), (0.0, np.pi)
+    >>> run = expint.solve_ivp(lambda t, y: 0.0 * y, half, start, linear=turn, method="etdrk4", step=np.pi)
+    >>> bool(np.allclose(run.y_end, [-1.0, 0.0]))
+    True
     """
 
     def __init__(self, blocks: Sequence[Sequence[Any]] | Array) -> None:

@@ -36,6 +36,13 @@ def as_operator(linear: Any, y0: Array, whole: bool = False) -> Operator:
         If a 2-D array could be both a symbol and a matrix, or fits the state as neither.
     TypeError
         If ``linear`` is not one of these.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from expint.operators import as_operator
+    >>> type(as_operator(np.array([-1.0, -4.0]), np.ones(2))).__name__
+    'Diagonal'
     """
     if not is_array(y0):
         raise TypeError(f"expected y0 to be an array, received {seen(y0)}; a state is one, as it is to solve_ivp")

@@ -52,6 +52,14 @@ class MatrixFree(IteratedOperator):
     ------
     TypeError, ValueError
         If ``matvec`` is no function, or the declarations make no sense.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from expint.operators import MatrixFree
+    >>> second = MatrixFree(lambda u: np.roll(u, 1) - 2.0 * u + np.roll(u, -1), 4)
+    >>> (second @ np.array([1.0, 0.0, 0.0, 0.0])).tolist()
+    [-2.0, 1.0, 0.0, 1.0]
     """
 
     def __init__(

@@ -26,6 +26,13 @@ class Scalar(StoredOperator):
     ------
     ValueError
         If l is not finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from expint.operators import Scalar
+    >>> (Scalar(-2.0) @ np.array([1.0, 3.0])).tolist()
+    [-2.0, -6.0]
     """
 
     elementwise = True

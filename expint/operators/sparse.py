@@ -72,6 +72,13 @@ class Sparse(IteratedOperator):
         If the matrix is not square or not finite, or its factors would need more than 4 GiB.
     TypeError
         If it is not sparse.
+
+    Examples
+    --------
+    >>> import numpy as np, scipy.sparse
+    >>> from expint.operators import Sparse
+    >>> (Sparse(scipy.sparse.eye_array(2, format="csr")) @ np.array([1.0, 3.0])).tolist()
+    [1.0, 3.0]
     """
 
     actions = ("krylov", "chebyshev", "rational")

@@ -63,6 +63,14 @@ def phi_action(
     With y(c) the vector that still has to be taken through e^{c T A}, a term φ_k(c T A) v is a force (x/c)^{k-1}/(k-1)!
     v/c that begins where c is still ahead. So all terms together are one linear initial-value problem, run from the
     largest c to 0; its cost is that of the largest c alone. Terms with c < 0 are a second one, run backwards.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from expint.phi import phi_action
+    >>> diagonal = np.array([-3.0, -1.0])
+    >>> bool(np.allclose(phi_action(lambda u: diagonal * u, {(0, 1.0): np.ones(2)}), np.exp(diagonal)))
+    True
     """
     wanted = accuracy if isinstance(accuracy, Accuracy) else Accuracy(number("accuracy", accuracy, finite=False))
     if propagate is not None:

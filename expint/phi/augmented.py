@@ -38,6 +38,14 @@ class Accuracy(NamedTuple):
         A size that is known beforehand, such as that of the state to which the result is added.
     products
         The most products with A before giving up.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from expint.phi import Accuracy, phi_action
+    >>> found = phi_action(lambda u: -u, {(0, 1.0): np.ones(1)}, accuracy=Accuracy(1e-3))
+    >>> bool(abs(found[0] * np.e - 1.0) < 1e-3)
+    True
     """
 
     relative: float

@@ -53,6 +53,15 @@ class Chebyshev:
     ----------
     H. Tal-Ezer and R. Kosloff, J. Chem. Phys. 81 (1984) 3967–3971; L. Bergamaschi and M. Vianello, Numer. Linear
     Algebra Appl. 7 (2000) 27–45.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from expint.phi import Chebyshev, phi_action
+    >>> diagonal, y = np.linspace(-50.0, 0.0, 6), np.ones(6)
+    >>> found = phi_action(lambda u: diagonal * u, {(0, 1.0): y}, propagate=Chebyshev(-50.0, 0.0))
+    >>> bool(np.allclose(found, np.exp(diagonal)))
+    True
     """
 
     def __init__(self, low: float, high: float, imaginary: bool = False) -> None:

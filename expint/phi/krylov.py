@@ -51,6 +51,15 @@ class Krylov:
     ----------
     Y. Saad, SIAM J. Numer. Anal. 29 (1992) 209–228; S. Gaudreault, G. Rainwater and M. Tokman, J. Comput. Phys. 372
     (2018) 236–255.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from expint.phi import Krylov, phi_action
+    >>> diagonal, y = np.linspace(-50.0, 0.0, 6), np.ones(6)
+    >>> found = phi_action(lambda u: diagonal * u, {(1, 1.0): y}, propagate=Krylov(basis=6))
+    >>> bool(np.allclose(diagonal * found, np.exp(diagonal) - 1.0))
+    True
     """
 
     def __init__(self, basis: int = 100, orthogonalise: int | None = None) -> None:

@@ -46,6 +46,13 @@ def curves(
         If no curve has a point to draw, or has lists of different lengths.
     TypeError
         If the series are no mapping of pairs of lists of numbers, or the axes no axes.
+
+    Examples
+    --------
+    >>> import expint.plot
+    >>> ax = expint.plot.curves({"of order 2": ([0.1, 0.05], [1e-2, 2.5e-3])}, orders=[2])
+    >>> ax.get_xscale()
+    'log'
     """
     instance("series", series, Mapping, "a mapping {label: (abscissae, ordinates)}")
     drawn = {str(label): kept for label, pair in series.items() if (kept := _drawable(label, pair))[0].size}
@@ -92,6 +99,15 @@ def order_triangle(ax: Any, order: float, left: float, right: float, start: floa
         If an abscissa or the ordinate is not positive, or the abscissae are the same.
     TypeError
         If they are no numbers, or the axes no axes.
+
+    Examples
+    --------
+    >>> import expint.plot
+    >>> ax = expint.plot.pyplot().figure().subplots()
+    >>> before = len(ax.get_children())
+    >>> expint.plot.order_triangle(ax, 2.0, 0.2, 0.4, 0.02)
+    >>> len(ax.get_children()) > before
+    True
     """
     if left == right:
         raise ValueError(f"expected two different abscissae left and right, received {left} twice")
@@ -130,6 +146,15 @@ def study(result: Any, problem: str, ax: Any = None, *, over: str = "value", ord
         If the study has no such problem, or the abscissa is not one of these.
     TypeError
         If ``result`` is no study, or the axes no axes.
+
+    Examples
+    --------
+    >>> from concurrent.futures import ThreadPoolExecutor
+    >>> import expint.plot, expint.study
+    >>> threads = ThreadPoolExecutor(1)
+    >>> found = expint.study.run([expint.problems.riccati], ["etdrk4"], steps=[0.1, 0.05], executor=threads)
+    >>> expint.plot.study(found, "riccati").get_xscale()
+    'log'
     """
     from expint.study.report import Study  # which draws nothing, and imports what runs studies
 

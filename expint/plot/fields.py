@@ -39,6 +39,14 @@ def space_time(solution: Solution, problem: SemilinearProblem, ax: Any = None, *
         If the problem has no one-dimensional grid, or the solution no states on it.
     TypeError
         If one of them is of another kind.
+
+    Examples
+    --------
+    >>> import expint, expint.plot
+    >>> problem = expint.problems.make("burgers", n=32)
+    >>> ax = expint.plot.space_time(expint.solve(problem, "etdrk4", step=problem.t_span[1] / 20), problem)
+    >>> ax.get_xlabel()
+    'x'
     """
     instance("solution", solution, Solution)
     instance("problem", problem, SemilinearProblem)
@@ -81,6 +89,12 @@ def field(values: Array, ax: Any = None, title: str = "", **options: Any) -> Any
         If the array does not have two axes, or has no entries.
     TypeError
         If it is none of real numbers, or the axes no axes.
+
+    Examples
+    --------
+    >>> import numpy as np, expint.plot
+    >>> type(expint.plot.field(np.outer(np.arange(3.0), np.arange(4.0)))).__name__
+    'Axes'
     """
     pixels = real_values("values", values)
     if not pixels.size:
@@ -117,6 +131,17 @@ def animation(frames: Sequence[Array], draw: Callable[[Array, Any], Any], fps: f
         If there are no frames or the rate is not positive.
     TypeError
         If ``frames`` is no sequence, ``draw`` no function, or the axes no axes.
+
+    Examples
+    --------
+    >>> import numpy as np, pathlib, tempfile, expint.plot
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> frames = [np.zeros((4, 4)), np.ones((4, 4))]
+    >>> film = expint.plot.animation(frames, lambda frame, ax: expint.plot.field(frame, ax))
+    >>> film.save(pathlib.Path(folder.name) / "film.gif", writer="pillow")
+    >>> [file.name for file in pathlib.Path(folder.name).iterdir()]
+    ['film.gif']
+    >>> folder.cleanup()
     """
     frames = listed("frames", frames, "frames", least=0)
     function("draw", draw, "(frame, ax)")

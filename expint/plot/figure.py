@@ -16,6 +16,12 @@ def pyplot() -> Any:
     ------
     ImportError
         If matplotlib is not installed; the message names the install line.
+
+    Examples
+    --------
+    >>> import expint.plot
+    >>> expint.plot.pyplot().__name__
+    'matplotlib.pyplot'
     """
     try:
         import matplotlib.pyplot as plt
@@ -31,6 +37,13 @@ def axes(name: str, value: Any) -> Any:
     ------
     TypeError
         If they are none.
+
+    Examples
+    --------
+    >>> import expint.plot
+    >>> ax = expint.plot.pyplot().figure().subplots()
+    >>> expint.plot.axes("ax", ax) is ax
+    True
     """
     if not all(hasattr(value, wanted) for wanted in ("figure", "plot", "set")) or isinstance(value, type):
         raise TypeError(f"expected {name} to be axes of matplotlib, received {seen(value)}")

@@ -79,7 +79,14 @@ __all__ = ["Reference", "make", "names", "reference", "sample", *_MAKERS]
 
 
 def names() -> list[str]:
-    """Return the names of all problems."""
+    """Return the names of all problems.
+
+    Examples
+    --------
+    >>> import expint
+    >>> "burgers" in expint.problems.names()
+    True
+    """
     return sorted(_MAKERS)
 
 
@@ -92,6 +99,13 @@ def make(name: str, **parameters: Any) -> SemilinearProblem:
         If there is no problem of that name.
     TypeError
         If the name is no text, or the problem has no such parameter.
+
+    Examples
+    --------
+    >>> import expint
+    >>> problem = expint.problems.make("kuramoto_sivashinsky", n=64)
+    >>> problem.t_span, problem.y0.shape
+    ((0.0, 150.0), (33,))
     """
     if text("the name of a problem", name, "burgers") not in _MAKERS:
         raise ValueError(f"expected the name of a problem, received {seen(name)}; there are {', '.join(names())}")

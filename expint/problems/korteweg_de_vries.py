@@ -83,6 +83,11 @@ def two_solitons(
     like
         An array whose namespace, precision and device are used; NumPy in double precision by default.
 
+    Raises
+    ------
+    ValueError
+        If there are not two amplitudes.
+
     References
     ----------
     Kassam and Trefethen (2005), SIAM J. Sci. Comput. 26, 1214.

@@ -68,6 +68,13 @@ def sample(problem: SemilinearProblem, y: Array) -> np.ndarray:
         If ``problem`` is no problem, or ``y`` no array.
     ValueError
         If ``y`` has another shape than the states of the problem.
+
+    Examples
+    --------
+    >>> import expint
+    >>> problem = expint.problems.make("burgers", n=32)
+    >>> expint.problems.sample(problem, problem.y0).shape
+    (32,)
     """
     instance("problem", problem, SemilinearProblem)
     if tuple(getattr(y, "shape", ())) != tuple(problem.y0.shape):

@@ -44,6 +44,11 @@ def prescribed_spectrum(symbol: Sequence[complex], t_end: float = 1.0) -> Semili
         The diagonal of Λ: real numbers, or complex ones.
     t_end
         End of the time interval.
+
+    Raises
+    ------
+    ValueError
+        If the symbol is no list of numbers.
     """
     eigenvalues = complex_values("symbol", symbol)
     if eigenvalues.ndim != 1 or not eigenvalues.size:

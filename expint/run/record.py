@@ -100,6 +100,15 @@ def run_plan(
         A run that meets inf or nan ends there with the states kept so far and the last one seen to be finite. If
         ``nonlinear`` (or ``callback``) raises, the exception is passed on with those states in its attribute
         ``solution``.
+
+    Examples
+    --------
+    >>> import numpy as np, expint
+    >>> from expint.operators import Scalar
+    >>> plan = expint.lower(expint.method("etdrk4"), Scalar(-1.0), np.linspace(0.0, 1.0, 11))
+    >>> run = expint.run_plan(plan, lambda t, y: 1.0 + 0.0 * y, np.array([0.0]))
+    >>> bool(np.isclose(run.y_end[0], 1.0 - np.exp(-1.0)))
+    True
     """
     states = over_plan(plan, nonlinear, y0, noise=noise)
     return run_states(

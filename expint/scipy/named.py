@@ -43,6 +43,14 @@ def solver_class(method: str | Method) -> type[OdeSolver]:
     ------
     ValueError
         If the name is unknown.
+
+    Examples
+    --------
+    >>> import numpy as np, scipy.integrate, expint.scipy
+    >>> pec4 = expint.scipy.solver_class("pec4")
+    >>> run = scipy.integrate.solve_ivp(lambda t, y: -y - y**2, (0, 1), [1.0], method=pec4, linear=-1.0, rtol=1e-8)
+    >>> bool(np.isclose(run.y[0, -1], 1.0 / (2.0 * np.e - 1.0)))
+    True
     """
     chosen = find_method(method) if isinstance(method, str) else method
     if isinstance(chosen, type) or not hasattr(chosen, "error_order"):

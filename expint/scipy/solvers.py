@@ -186,6 +186,14 @@ class ExponentialSolver(_Driven):
     ------
     ValueError, TypeError
         If L does not fit the state, or a tolerance makes no sense.
+
+    Examples
+    --------
+    >>> import numpy as np, scipy.integrate, expint.scipy
+    >>> options = {"method": expint.scipy.ETD34, "linear": -1.0, "rtol": 1e-8}
+    >>> run = scipy.integrate.solve_ivp(lambda t, y: -y - y**2, (0, 1), [1.0], **options)
+    >>> bool(np.isclose(run.y[0, -1], 1.0 / (2.0 * np.e - 1.0)))
+    True
     """
 
     integrator: str | Method = PredictorCorrector(5, ramp=True)
@@ -240,6 +248,14 @@ class LinearisedSolver(_Driven):
     ------
     ValueError, TypeError
         If the Jacobian does not fit the state, or a tolerance makes no sense.
+
+    Examples
+    --------
+    >>> import numpy as np, scipy.integrate, expint.scipy
+    >>> method = expint.scipy.Rosenbrock43
+    >>> run = scipy.integrate.solve_ivp(lambda t, y: -(y**3), (0, 1), [1.0], method=method, rtol=1e-8)
+    >>> bool(np.isclose(run.y[0, -1], 3.0**-0.5))
+    True
     """
 
     integrator: str | Method = "pexprb54s4"

@@ -36,6 +36,14 @@ class Chebyshev:
         If n is smaller than 2, or too large for a full matrix.
     TypeError
         If n is no integer.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from expint.spectral import Chebyshev
+    >>> basis = Chebyshev(8)
+    >>> float(basis.x[0]), float(basis.x[-1])
+    (-1.0, 1.0)
     """
 
     def __new__(cls, n: Any = None, length: Any = 2.0, **options: Any) -> Any:

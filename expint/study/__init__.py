@@ -55,14 +55,35 @@ ErrorMeasure: TypeAlias = Callable[[expint.SemilinearProblem, np.ndarray, np.nda
 
 
 def relative_error(problem: expint.SemilinearProblem, y: np.ndarray, reference: np.ndarray) -> float:
-    """Return ‖y − y*‖/‖y*‖ in the Euclidean norm of the state."""
+    """Return ‖y − y*‖/‖y*‖ in the Euclidean norm of the state.
+
+    Examples
+    --------
+    >>> import expint
+    >>> problem = expint.problems.make("burgers", n=32)
+    >>> expint.study.relative_error(problem, 0.0 * problem.y0, problem.y0)
+    1.0
+    """
     del problem
     y, reference = _states(y, reference)
     return float(np.linalg.norm(y - reference) / np.linalg.norm(reference))
 
 
 def maximum_error(problem: expint.SemilinearProblem, y: np.ndarray, reference: np.ndarray) -> float:
-    """Return max |u − u*| of the values on the grid."""
+    """Return max |u − u*| of the values on the grid.
+
+    Raises
+    ------
+    ValueError
+        If the states have not the shape of the problem.
+
+    Examples
+    --------
+    >>> import expint
+    >>> problem = expint.problems.make("burgers", n=32)
+    >>> expint.study.maximum_error(problem, problem.y0, problem.y0)
+    0.0
+    """
     instance("problem", problem, expint.SemilinearProblem)
     y, reference = _states(y, reference)
     if y.shape != tuple(problem.y0.shape):
@@ -138,6 +159,15 @@ def run(
         For arguments of a wrong type.
     StudyInterrupted
         At Ctrl-C; a KeyboardInterrupt whose ``study`` holds the cells that are done.
+
+    Examples
+    --------
+    >>> import expint
+    >>> from concurrent.futures import ThreadPoolExecutor
+    >>> threads = ThreadPoolExecutor(1)  # without it, processes
+    >>> table = expint.study.run([expint.problems.riccati], ["etdrk4"], steps=[0.1, 0.05], executor=threads)
+    >>> len(table.cells)
+    2
     """
     parameter, values = _values(steps, tolerances)
     named = _labelled(problems)
@@ -176,6 +206,12 @@ def named_problem(name: str) -> Callable[..., expint.SemilinearProblem]:
         If there is none; the message names the nearest.
     TypeError
         If the name is no text.
+
+    Examples
+    --------
+    >>> from expint.study import named_problem
+    >>> named_problem("kuramoto-sivashinsky").__name__
+    'kuramoto_sivashinsky'
     """
     known = expint.problems.names()
     key = text("the name of a problem", name, "burgers").lower().replace("-", "_").replace(" ", "_")

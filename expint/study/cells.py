@@ -121,6 +121,15 @@ def run_jobs(
         If the worker processes could not start.
     Interrupted
         At Ctrl-C, with what is done.
+
+    Examples
+    --------
+    >>> from concurrent.futures import ThreadPoolExecutor
+    >>> from expint.study import Job, run_jobs
+    >>> job = Job(dict, ([("answer", 42)],))
+    >>> outcomes = run_jobs([job, job], ThreadPoolExecutor(1))
+    >>> outcomes[0].result
+    {'answer': 42}
     """
     run = _Run(jobs, cache or Cache(None), key)
     if isinstance(executor, ProcessPoolExecutor | Processes):

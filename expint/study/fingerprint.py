@@ -72,6 +72,12 @@ def fingerprint(value: Any, *, given: tuple[str, ...] | None = None, around: Seq
     ------
     NotKeyed
         If something cannot be seen and nothing is given in its place.
+
+    Examples
+    --------
+    >>> from expint.study import fingerprint
+    >>> fingerprint([1, 2.0, "three"]) == fingerprint([1, 2.0, "three"])
+    True
     """
     try:
         around = surroundings() if around is None else list(around)

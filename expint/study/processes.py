@@ -127,6 +127,14 @@ def workers(executor: Executor | None) -> Iterator[Executor]:
     ------
     TypeError
         If the executor has not the interface of ``concurrent.futures``.
+
+    Examples
+    --------
+    >>> from concurrent.futures import ThreadPoolExecutor
+    >>> from expint.study import workers
+    >>> threads = ThreadPoolExecutor(1)
+    >>> with workers(threads) as own: print(own is threads)
+    True
     """
     if executor is not None:
         if isinstance(executor, type) or not callable(getattr(executor, "submit", None)):

@@ -74,6 +74,12 @@ def fit_slope(x: Sequence[float], y: Sequence[float], confidence: float = 0.95) 
         If a value is not positive, the lists are of different lengths, or the confidence is not between 0 and 1.
     TypeError
         If they are no numbers.
+
+    Examples
+    --------
+    >>> from expint.study import fit_slope
+    >>> round(fit_slope([0.1, 0.05, 0.025], [1e-2, 2.5e-3, 6.25e-4])[0], 6)
+    2.0
     """
     confidence = number("confidence", confidence, above=0, below=1)
     x, y = real_values("x", x, ndim=1).tolist(), real_values("y", y, ndim=1).tolist()

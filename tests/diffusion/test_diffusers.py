@@ -145,12 +145,6 @@ def test_singlestep_runs_are_those_of_its_scheduler(order, calls):
     found = diffusion.sample(denoiser, torch.from_numpy(NOISE), sampler=f"singlestep{order}@diffusers", steps=calls)
     assert asked == expected
     np.testing.assert_allclose(found.numpy(), x, rtol=0, atol=3e-5)
-    sampler = diffusion.samplers.singlestep.singlestep_of_diffusers(calls, order, VP)
-    steps = len(sampler.end.methods) + 1
-    same = diffusion.sample(EPS, torch.from_numpy(NOISE), sampler=sampler, steps=steps)
-    np.testing.assert_allclose(same.numpy(), found.numpy(), rtol=0, atol=1e-12)
-    with pytest.raises(ValueError, match=rf"expected steps = {steps}, that of the groups"):
-        diffusion.sample(denoiser, torch.from_numpy(NOISE), sampler=sampler, steps=steps + 1)
 
 
 def run_multistage(name, schedule, steps):

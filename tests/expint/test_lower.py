@@ -13,7 +13,7 @@ from expint.ivp.bind import bind
 from expint.ivp.bound import Problem
 from expint.lower import cache as cache_module
 from expint.lower.cache import StepCache
-from expint.lower.pair import PairCache
+from expint.lower.pair import AdamsCache
 from expint.methods.butcher import CLASSICAL
 from expint.operators import Dense, Diagonal, Scalar
 from expint.run.loops import over_times
@@ -218,9 +218,9 @@ def test_a_run_makes_no_cache_of_steps_that_it_does_not_use(monkeypatch: pytest.
         monkeypatch.setattr(kind, "__init__", lambda self, *a, **k: made.append(kind.__name__) or plain(self, *a, **k))
 
     noting(StepCache)
-    noting(PairCache)
+    noting(AdamsCache)
     symbol = np.array([-1.0, -10.0, -0.1])
-    for method, kind in (("auto", "PairCache"), ("pec3", "PairCache"), ("expint43", "StepCache")):
+    for method, kind in (("auto", "AdamsCache"), ("pec3", "AdamsCache"), ("expint43", "StepCache")):
         for dense in (False, True):
             made.clear()
             expint.solve_ivp(nonlinear, (0.0, 0.5), Y0, linear=symbol, method=method, rtol=1e-5, dense_output=dense)

@@ -16,7 +16,7 @@ from expint import problems
 from expint.derive.kinds.adams import Adams
 from expint.derive.kinds.predictor_corrector import PredictorCorrector
 from expint.derive.kinds.stage import StepContext
-from expint.lower.pair import PairCache
+from expint.lower.pair import AdamsCache
 from expint.lower.pair_numbers import pair_numbers
 from expint.operators import as_operator
 from expint.phi import phi_functions
@@ -85,7 +85,7 @@ def test_pairs_are_of_their_order_on_random_grids(q: int, rate: complex) -> None
     errors, sizes = [], 0.3 * 0.5 ** np.arange(5)
     for h in sizes:
         memory = (0.0, *(-h * np.cumsum(ratios)).tolist())
-        pairs = PairCache(PredictorCorrector(q, ramp=True), operator, y0, stacked=False)
+        pairs = AdamsCache(PredictorCorrector(q, ramp=True), operator, y0, stacked=False)
         rows = pairs.rows(h, memory, q)
         past = remember(pairs, y0, slope(memory[-1]))
         for at in memory[-2::-1]:
@@ -104,7 +104,7 @@ def test_stacked_columns_give_what_listed_ones_do(shape: tuple[int, ...], kind: 
     y: Any = np.asarray(rng.normal(size=shape)).astype(kind)
     symbol = -np.arange(1.0, 5.0) if shape else -2.0
     method, operator = PredictorCorrector(4, ramp=True), as_operator(symbol, np.asarray(y))
-    caches = [PairCache(method, operator, y, stacked=stacked) for stacked in (True, False)]
+    caches = [AdamsCache(method, operator, y, stacked=stacked) for stacked in (True, False)]
     kept: list[Any] = [remember(cache, y, y) for cache in caches]
     memory: tuple[float, ...] = (0.0,)
     for step in range(25):
@@ -125,14 +125,14 @@ def test_stacked_columns_give_what_listed_ones_do(shape: tuple[int, ...], kind: 
 def orders(problem: Any, monkeypatch: pytest.MonkeyPatch, **options: Any) -> tuple[Any, list[int]]:
     """Return a solution and the number of past slopes of each step tried."""
     seen: list[int] = []
-    rows = PairCache.rows
+    rows = AdamsCache.rows
 
-    def spy(self: PairCache, h: float, memory: tuple[float, ...], q: int) -> Any:
+    def spy(self: AdamsCache, h: float, memory: tuple[float, ...], q: int) -> Any:
         seen.append(q)
         return rows(self, h, memory, q)
 
     with monkeypatch.context() as patch:
-        patch.setattr(PairCache, "rows", spy)
+        patch.setattr(AdamsCache, "rows", spy)
         return expint.solve(problem, options.pop("method", "pec6"), **options), seen
 
 
@@ -308,10 +308,10 @@ def test_equal_stops_are_reached_by_equal_steps(monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize("most", [4, 10])
 def test_few_steps_are_remembered_where_states_are_large(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    module = sys.modules[PairCache.__module__]
+    module = sys.modules[AdamsCache.__module__]
     monkeypatch.setattr(module, "_BYTES", 0)
     monkeypatch.setattr(module, "_ENTRIES", (most, 128))
-    cache = PairCache(PredictorCorrector(2, ramp=True), as_operator(-np.ones(3), np.ones(3)), np.ones(3))
+    cache = AdamsCache(PredictorCorrector(2, ramp=True), as_operator(-np.ones(3), np.ones(3)), np.ones(3))
     for step in range(1, 30):
         cache.rows(0.1 * step, (0.0,), 1)
     assert len(cache._rows) == len(cache._tables) == most

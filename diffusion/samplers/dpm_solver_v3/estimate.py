@@ -80,6 +80,14 @@ def estimate_statistics(
     Notes
     -----
     Zheng, Lu, Chen & Zhu, *DPM-Solver-v3*, 2023, §3.1 and appendix C.
+
+    Examples
+    --------
+    >>> import torch, diffusion
+    >>> net = diffusion.models.gaussian_mixture([1.0], [[0.0]], [[[1.0]]])
+    >>> noise = torch.randn(8, 1, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    >>> diffusion.estimate_statistics(net, noise, steps=4).linear.shape
+    (5, 1)
     """
     torch = require("torch")
     instance("noise", noise, torch.Tensor, "a torch tensor", "derivatives need torch")

@@ -142,6 +142,12 @@ def dpm_solver_v3(
     Zheng, Lu, Chen & Zhu, *DPM-Solver-v3: Improved diffusion ODE solver with empirical model statistics*, 2023. The
     published code takes the tables at the nearest of their entries and integrates by the trapezoidal rule; here the
     tables are linear between their entries, times are free, and integrals exact to rounding.
+
+    Examples
+    --------
+    >>> import diffusion
+    >>> diffusion.dpm_solver_v3(diffusion.Statistics.of_prediction("data"), 2).method.order
+    2
     """
     if not isinstance(statistics, Statistics):
         raise TypeError(

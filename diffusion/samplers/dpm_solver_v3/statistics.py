@@ -42,6 +42,12 @@ class Statistics:
     Notes
     -----
     Zheng, Lu, Chen & Zhu, *DPM-Solver-v3*, 2023, §3.1.
+
+    Examples
+    --------
+    >>> import diffusion
+    >>> diffusion.Statistics.of_prediction("data").linear.shape
+    (2,)
     """
 
     half_log_snr: np.ndarray

@@ -31,15 +31,15 @@ from diffusion.samplers.citations import bibtex
 from diffusion.samplers.ends import STOP, End
 from diffusion.samplers.fitted.checks import check_rows, finite, flags
 from diffusion.samplers.fitted.fingerprint import Fingerprint
-from diffusion.samplers.fitted.number_file import read_numbers, write_numbers
+from diffusion.samplers.fitted.number_file import write_numbers
 from diffusion.samplers.fitted.report import Report
-from diffusion.samplers.fitted.stored import arrays_of, facts_of, parts_of
+from diffusion.samplers.fitted.stored import arrays_of, facts_of
 from expint.arguments import instance, integer, seen, text
 from expint.arrays import real_values
 from expint.backend import Array
 from expint.operators import Scalar
 
-__all__ = ["SLOPES", "FittedSampler", "load_sampler"]
+__all__ = ["SLOPES", "FittedSampler"]
 
 SLOPES = {"data": DATA, "noise": NOISE, "velocity": VELOCITY, "flow": FLOW, "edm": edm()}
 _ALIASES = {"x0": "data", "epsilon": "noise", "eps": "noise", "v": "velocity"}
@@ -323,28 +323,3 @@ class FittedSampler:
 def _plan(sampler: FittedSampler, schedule: NoiseSchedule) -> expint.Plan:
     operator: Any = Scalar(0.0) if sampler.bands is None else Banded(sampler.bands)
     return plan_rows(sampler.rows, operator, partial(of_data, sampler.gauge.predicts, schedule))
-
-
-def load_sampler(path: str | os.PathLike[str]) -> FittedSampler:
-    """Return the sampler in a file that `FittedSampler.save` wrote: the same numbers, bit for bit.
-
-    Parameters
-    ----------
-    path
-        The file.
-
-    Raises
-    ------
-    OSError
-        If the file cannot be read.
-    ValueError
-        If it is no whole file of that kind, of another version, was changed, or holds what is no sampler.
-    ImportError
-        Without the package safetensors.
-
-    Notes
-    -----
-    A file is numbers and words. Nothing in it is run, and nothing is fetched. Whether it is made for a schedule,
-    network and samples is checked when it is used.
-    """
-    return FittedSampler(**parts_of(path, *read_numbers(path)))

@@ -236,6 +236,12 @@ class Restart(NamedTuple):
         How often.
     steps
         With how many steps each way down is made.
+
+    Examples
+    --------
+    >>> import diffusion
+    >>> diffusion.Restart(0.1, 0.3).times
+    2
     """
 
     low: float

@@ -153,6 +153,13 @@ def root(polynomial: Sequence[int | Fraction], low: int | Fraction, high: int | 
     ------
     ValueError
         If the degree is below 2, or the polynomial does not change its sign between ``low`` and ``high``.
+
+    Examples
+    --------
+    >>> from expint.derive import root
+    >>> golden = root([-1, -1, 1], 1, 2)
+    >>> float(golden), golden * golden == golden + 1
+    (1.618033988749895, True)
     """
     polynomial = tuple(
         rational("every coefficient", entry) for entry in listed("polynomial", polynomial, "coefficients")

@@ -27,6 +27,13 @@ def lagrange_coefficients(nodes: Sequence[Any]) -> list[list[Any]]:
         If a node occurs twice.
     TypeError
         If a node is no real number and no sympy expression, or the nodes are no sequence.
+
+    Examples
+    --------
+    >>> from fractions import Fraction
+    >>> from expint.derive import lagrange_coefficients
+    >>> [[str(c) for c in row] for row in lagrange_coefficients([Fraction(0), Fraction(1)])]
+    [['1', '-1'], ['0', '1']]
     """
     nodes = nodes if isinstance(nodes, list | tuple) else listed("nodes", nodes, "numbers", least=0)
     for node in nodes:
@@ -58,6 +65,12 @@ def collocation_weights(nodes: Sequence[Any], end: Any = 1) -> list[PhiSum]:
         If a node occurs twice.
     TypeError
         If a number is a float, or no number.
+
+    Examples
+    --------
+    >>> from expint.derive import collocation_weights
+    >>> [str(weight) for weight in collocation_weights([0, 1])]
+    ['φ₁ - φ₂', 'φ₂']
     """
     c = exact(end)
     return [_integral(row, c) for row in lagrange_coefficients(exact_list("nodes", nodes))]

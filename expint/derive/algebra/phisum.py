@@ -35,6 +35,12 @@ def exact(value: object) -> Exact:
     ------
     TypeError
         For floats and anything else that is not exact.
+
+    Examples
+    --------
+    >>> from expint.derive import exact
+    >>> exact(3)
+    Fraction(3, 1)
     """
     if type(value) is Fraction or isinstance(value, Algebraic):
         return value
@@ -280,6 +286,12 @@ def phi(k: int, c: object = 1) -> PhiSum:
         If k is negative or above 1000.
     TypeError
         If k is no integer, or c not exact.
+
+    Examples
+    --------
+    >>> from expint.derive import phi
+    >>> print(phi(1) - 2 * phi(2))
+    φ₁ - 2φ₂
     """
     return PhiSum({(integer("k", k, least=None, most=1000), exact(c)): 1})
 

@@ -69,6 +69,12 @@ def spread(
         Whether a step with fewer slopes is one of lower order.
     double
         Whether the newest node counts twice, as where a remainder vanishes there with its derivative.
+
+    Examples
+    --------
+    >>> from expint.derive import spread
+    >>> spread((0.0, -1.0, -2.0), 1, 2)
+    (0, 1)
     """
     allowed = _PREDICTION[ramp] if predicted else math.inf
     return _spread(tuple(map(float, nodes)), float(end), most, allowed, double)
@@ -125,6 +131,13 @@ def lookback(positions: Sequence[float], most: int) -> int:
 
 
 def placed(weights: Sequence[Terms], places: Sequence[int]) -> tuple[Terms, ...]:
-    """Return the weights of all slopes up to the last that is taken: nothing for those passed over."""
+    """Return the weights of all slopes up to the last that is taken: nothing for those passed over.
+
+    Examples
+    --------
+    >>> from expint.derive import phi, placed
+    >>> len(placed([phi(1).terms, phi(2).terms], [0, 2]))
+    3
+    """
     own = dict(zip(places, weights))
     return tuple(own.get(k, {}) for k in range(places[-1] + 1))

@@ -242,7 +242,14 @@ def is_exact(nodes: Sequence[Any]) -> bool:
 
 
 def adams_terms(nodes: Sequence[Any], exact: bool) -> list[Terms]:
-    """Return ∫ e^{(1-θ)z} ℓ_j dθ as φ-sums, with exact coefficients or with floating ones."""
+    """Return ∫ e^{(1-θ)z} ℓ_j dθ as φ-sums, with exact coefficients or with floating ones.
+
+    Examples
+    --------
+    >>> from expint.derive import adams_terms
+    >>> len(adams_terms([0, -1, -2], exact=True))
+    3
+    """
     number: Any = Fraction if exact else float
     return [
         {(m + 1, 1): a * factorial(m) for m, a in enumerate(coefficients)}

@@ -56,6 +56,14 @@ class Butcher:
         If the shapes do not fit, or weights do not sum to 1.
     TypeError
         If a coefficient is a float, or a row no sequence.
+
+    Examples
+    --------
+    >>> from fractions import Fraction
+    >>> from expint.derive import Butcher
+    >>> midpoint = Butcher("midpoint", 2, ((), (Fraction(1, 2),)), (0, 1))
+    >>> midpoint.c
+    (Fraction(0, 1), Fraction(1, 2))
     """
 
     name: str

@@ -72,6 +72,12 @@ def bootstrap(order: int) -> Tableau:
     ------
     TypeError, ValueError
         If the order is not a positive integer.
+
+    Examples
+    --------
+    >>> import expint
+    >>> expint.bootstrap(3).order, expint.bootstrap(3).stiff_order
+    (3, 3)
     """
     order = integer("order", order, most=MOST_SLOPES)
     return levelled_collocation(

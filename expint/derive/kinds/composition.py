@@ -40,6 +40,13 @@ def dense_weights(tableau: Tableau, theta: object, stages: Sequence[int] | None 
     ------
     ValueError
         If two of the stages share a node.
+
+    Examples
+    --------
+    >>> import expint
+    >>> from expint.derive import dense_weights
+    >>> [str(weight) for weight in dense_weights(expint.method("etd1"), 1)]
+    ['φ₁']
     """
     instance("tableau", tableau, Tableau, "a tableau", BY_NAME)
     if stages is None:
@@ -91,6 +98,14 @@ def compose(first: Tableau, second: Tableau, theta: object = Fraction(1, 2)) -> 
         If θ is 0 or 1.
     TypeError
         If one of the methods is no tableau.
+
+    Examples
+    --------
+    >>> import expint
+    >>> from expint.derive import compose
+    >>> euler = expint.method("etd1")
+    >>> compose(euler, euler).c
+    (Fraction(0, 1), Fraction(1, 2))
     """
     for name, method in (("first", first), ("second", second)):
         instance(name, method, Tableau, "a tableau", BY_NAME)
@@ -121,6 +136,17 @@ def collocation(nodes: Sequence[Exact]) -> Scheme:
     """Return the implicit exponential collocation method on different exact nodes; the order is at least their number.
 
     Hochbruck and Ostermann (2005, APNUM). It is a ``Scheme``, for proofs: there is no solver for its stages here.
+
+    Raises
+    ------
+    ValueError
+        If there are no nodes.
+
+    Examples
+    --------
+    >>> from expint.derive import check_orders, collocation
+    >>> check_orders(collocation([0, 1])).stiff_order
+    2
     """
     c = tuple(exact_list("nodes", nodes))
     if not c:
@@ -137,6 +163,13 @@ def adjoint(method: Tableau | Scheme) -> Scheme:
 
         c^*_i = 1 - c_{i'}, \qquad b^*_i(z) = e^{z} b_{i'}(-z), \qquad
         a^*_{ij}(z) = e^{c^*_i z} b_{j'}(-z) - a_{i'j'}(-z).
+
+    Examples
+    --------
+    >>> import expint
+    >>> from expint.derive import adjoint
+    >>> type(adjoint(expint.method("etdrk4"))).__name__
+    'Scheme'
     """
     instance("method", method, Tableau | Scheme, "a tableau or a scheme", BY_NAME)
     scheme = scheme_of_tableau(method, method.b) if isinstance(method, Tableau) else method

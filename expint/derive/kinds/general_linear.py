@@ -52,6 +52,13 @@ class GeneralLinear(Bootstrapped, Proved, WithoutEstimate, Presented):
         If q is not a positive integer, or a level holds a node twice or one that is not positive.
     TypeError
         If a node is a float.
+
+    Examples
+    --------
+    >>> from expint.derive import GeneralLinear
+    >>> method = GeneralLinear("predicted and corrected", 2, ((1,),), 3, 3, 3)
+    >>> method.history, method.stages
+    (2, 2)
     """
 
     name: str

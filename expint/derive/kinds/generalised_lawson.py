@@ -59,6 +59,14 @@ class GeneralisedLawson(Bootstrapped, DeclaredOrders, WithoutEstimate, Presented
     ------
     ValueError
         If q is not a positive integer, or ``modified`` is asked of a method whose last node is not 1.
+
+    Examples
+    --------
+    >>> from fractions import Fraction
+    >>> from expint.derive import Butcher, GeneralisedLawson
+    >>> heun = Butcher("heun", 2, ((), (1,)), (Fraction(1, 2), Fraction(1, 2)))
+    >>> GeneralisedLawson(heun, 2).order
+    2
     """
 
     butcher: Butcher

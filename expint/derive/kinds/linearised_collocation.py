@@ -120,6 +120,12 @@ class LinearisedAdams(Multistep, FullStiffOrder, Linearised, WithoutEstimate, Pr
     ------
     ValueError
         If q is not a positive integer.
+
+    Examples
+    --------
+    >>> from expint.derive import LinearisedAdams
+    >>> LinearisedAdams(3).name, LinearisedAdams(3).order
+    ('linearised-adams4', 4)
     """
 
     q: int

@@ -55,6 +55,12 @@ class PredictorCorrector(Multistep, FullStiffOrder, Presented):
     ------
     ValueError
         If q is not a positive integer or the mode is unknown.
+
+    Examples
+    --------
+    >>> from expint.derive import PredictorCorrector
+    >>> PredictorCorrector(3).order, PredictorCorrector(3).stages, PredictorCorrector(3, "PECE").stages
+    (4, 1, 2)
     """
 
     q: int

@@ -43,6 +43,13 @@ class Rosenbrock(Tableau, Linearised):
     ValueError
         As ``Tableau``, and if a linear problem would not be solved exactly (Σ_i b_i ≠ φ_1) or a row sum holds constants
         or exponentials, so that z a_i(z) is not bounded by φ-functions.
+
+    Examples
+    --------
+    >>> from expint.derive import Rosenbrock, phi
+    >>> euler = Rosenbrock("exponential Rosenbrock–Euler", (0,), ((),), (phi(1),))
+    >>> euler.order
+    2
     """
 
     def __post_init__(self) -> None:

@@ -59,6 +59,14 @@ class Splitting(ProvedInWords, WithoutEstimate, Presented):
     ------
     ValueError
         If the numbers of parts do not fit, or the parts do not sum to 1.
+
+    Examples
+    --------
+    >>> from fractions import Fraction
+    >>> from expint.derive import Splitting
+    >>> strang = Splitting("strang again", (Fraction(1, 2), Fraction(1, 2)), (1,), 2)
+    >>> strang.order
+    2
     """
 
     kind = "splitting"

@@ -121,7 +121,15 @@ class Method(Protocol):
 
 
 def kind_of_method(method: Any) -> str:
-    """Return "splitting", "follows fields" (of Magnus and commutator-free methods), "linearises", or "fixed L"."""
+    """Return "splitting", "follows fields" (of Magnus and commutator-free methods), "linearises", or "fixed L".
+
+    Examples
+    --------
+    >>> import expint
+    >>> from expint.derive import kind_of_method
+    >>> [kind_of_method(expint.method(name)) for name in ("etdrk4", "exprb43", "strang", "magnus4")]
+    ['fixed L', 'linearises', 'splitting', 'follows fields']
+    """
     return str(getattr(method, "kind", "fixed L"))
 
 

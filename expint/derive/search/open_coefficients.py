@@ -13,7 +13,14 @@ __all__ = ["ansatz", "open_tableau"]
 
 
 def ansatz(name: str, functions: Iterable[tuple[int, Exact]]) -> PhiSum:
-    """Return Σ_m x_m φ_k(cz) over the pairs (k, c) in ``functions``; the unknowns are called ``name_0``, ``name_1``."""
+    """Return Σ_m x_m φ_k(cz) over the pairs (k, c) in ``functions``; the unknowns are called ``name_0``, ``name_1``.
+
+    Examples
+    --------
+    >>> from expint.derive import ansatz
+    >>> print(ansatz("b", [(1, 1), (2, 1)]))
+    (b_0)φ₁ + (b_1)φ₂
+    """
     import sympy
 
     given = functions_list("functions", functions)

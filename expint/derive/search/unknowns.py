@@ -112,6 +112,15 @@ def solve_conditions(
     ------
     ValueError
         If the order is not a positive integer.
+
+    Examples
+    --------
+    >>> from fractions import Fraction
+    >>> from expint.derive import REST, Tableau, ansatz, solve_conditions
+    >>> weights = (REST, ansatz("b2", [(1, 1), (2, 1)]))
+    >>> two = Tableau(name="two stages", c=(0, Fraction(1, 2)), a=((), (REST,)), b=weights)
+    >>> [str(weight) for weight in solve_conditions(two, 2, weak=False).members[0].b]
+    ['φ₁ - 2φ₂', '2φ₂']
     """
     _check_tableau(tableau, "a tableau with open coefficients")
     parameters = symbols("parameters", parameters)
@@ -151,6 +160,14 @@ def solve_weights(
     -------
     Family
         Tableaux with the stages of the method and the weights as b, or the conditions that contradict each other.
+
+    Examples
+    --------
+    >>> import expint
+    >>> from expint.derive import solve_weights
+    >>> family = solve_weights(expint.method("etdrk4"), 2, [(1, 1), (2, 1)], stages=[3], weak=False)
+    >>> [str(weight) for weight in family.members[0].b]
+    ['φ₁ - φ₂', '0', '0', 'φ₂']
     """
     _check_tableau(tableau, "a tableau whose stages are used")
     c, a = tableau.c, tableau.a

@@ -32,6 +32,15 @@ class TimeDependent:
     References
     ----------
     S. Blanes, F. Casas, J. A. Oteo and J. Ros, Phys. Rep. 470 (2009) 151–238.
+
+    Examples
+    --------
+    >>> import numpy as np, expint
+    >>> from expint.operators import TimeDependent
+    >>> growing = TimeDependent(lambda t: np.array([[2.0 * t]]))
+    >>> run = expint.solve_ivp(None, (0.0, 1.0), np.array([1.0]), linear=growing, method="magnus4", step=0.1)
+    >>> bool(np.isclose(run.y_end[0], np.e))
+    True
     """
 
     depends_on_time = True

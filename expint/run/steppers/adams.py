@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from expint.backend import Array, array_namespace
 from expint.lower.memory import ListedColumns, StackedColumns
-from expint.lower.pair import PairCache, PairRows
+from expint.lower.pair import AdamsCache, AdamsRows
 from expint.run.control.orders import ELEMENTARY, OrderPolicy
 from expint.run.control.rest import longest_at_rest
 from expint.run.dense.collocated import Collocated
@@ -35,7 +35,7 @@ class AdamsPairs:
 
     repeats = starts_with_slope = True
 
-    def __init__(self, pairs: PairCache) -> None:
+    def __init__(self, pairs: AdamsCache) -> None:
         self.pairs, self.name, self._again = pairs, pairs.method.name, pairs.method.mode == "PECE"
         self.order, self.foretells = pairs.method.order, self._again
 
@@ -131,7 +131,7 @@ class _Step(NamedTuple):
     pending: Callable[[], Array] | None
     memory: _Memory
     h: float
-    rows: PairRows
+    rows: AdamsRows
     found: Array
     difference: Array
     local: None = None
@@ -159,7 +159,7 @@ class _Step(NamedTuple):
         return (self.h * ((self.found if again is None else again) - self.memory[2]),)
 
 
-def remember(pairs: PairCache, y: Array, value: Array) -> ListedColumns | StackedColumns:
+def remember(pairs: AdamsCache, y: Array, value: Array) -> ListedColumns | StackedColumns:
     """Return the columns that fit the weights of ``pairs``, with a first state and N there."""
     depth = pairs.method.q
     return (

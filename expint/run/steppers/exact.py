@@ -39,7 +39,7 @@ class ExactSteps(OneStep):
         like: Array,
         accuracy: tuple[float, float] | None = None,
     ) -> None:
-        super().__init__(EXACT, like, forced=False)
+        super().__init__(EXACT, like, has_nonlinear=False)
         self.integrals = tuple(integrals)
         self._parts = [own.prepare(Use(tolerance=accuracy)) for own in operators]
         self._accuracy, self.operator = accuracy, operators[0]

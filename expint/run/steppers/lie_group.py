@@ -51,7 +51,7 @@ class LieGroupSteps(OneStep):
         The method.
     operator_at
         t ↦ A(t), checked against the state.
-    forced
+    has_nonlinear
         Whether the problem has an N.
     like, start
         The first state and time.
@@ -63,12 +63,12 @@ class LieGroupSteps(OneStep):
         self,
         method: LieGroupMethod,
         operator_at: Callable[[float], Operator],
-        forced: bool,
+        has_nonlinear: bool,
         like: Array,
         start: float,
         accuracy: tuple[float, float] | None = None,
     ) -> None:
-        super().__init__(method, like, forced)
+        super().__init__(method, like, has_nonlinear)
         self.operators = 0
         self._operator_at, self._accuracy = operator_at, accuracy
         self._kept: OrderedDict[float, Operator] = OrderedDict()
@@ -112,7 +112,7 @@ class LieGroupSteps(OneStep):
         """Return the state after a step, from the points Y_j where N depends on them."""
         times, forces = [t + c * h for c in self._nodes], list[Array]()
         reached = [y]
-        if self.forced:
+        if self.has_nonlinear:
             for j, time in enumerate(times):
                 if self._points:
                     reached.append(self._move(self._points[j], reached, times, forces, h))
@@ -133,7 +133,7 @@ class LieGroupSteps(OneStep):
     def field(self, slope: Slope, t: float, y: Array) -> Array:
         """Return A(t) y, and b(t) with it where N is that."""
         product = self.at(t).product(y)(y)
-        return product + self._force(slope, t, y) if self.forced and not self._points else product
+        return product + self._force(slope, t, y) if self.has_nonlinear and not self._points else product
 
     def _move(
         self,

@@ -47,7 +47,7 @@ class OneStep(ABC):
         The method.
     like
         A state.
-    forced
+    has_nonlinear
         Whether the problem has an N.
 
     Attributes
@@ -64,14 +64,14 @@ class OneStep(ABC):
     operator: Operator
     operators: int = 0
 
-    def __init__(self, method: LieGroupMethod, like: Array, forced: bool) -> None:
-        self.method, self.like, self.forced, self.name = method, like, forced, method.name
-        self.starts_with_slope = forced and bool(method.points)
+    def __init__(self, method: LieGroupMethod, like: Array, has_nonlinear: bool) -> None:
+        self.method, self.like, self.has_nonlinear, self.name = method, like, has_nonlinear, method.name
+        self.starts_with_slope = has_nonlinear and bool(method.points)
 
     @property
     def order(self) -> int:
         """The order that step doubling may rely on."""
-        return trusted_order(self.method) if self.forced else self.method.order
+        return trusted_order(self.method) if self.has_nonlinear else self.method.order
 
     @abstractmethod
     def reach(self, slope: Slope, t: float, h: float, y: Array, first: Array | None = None) -> Array:
