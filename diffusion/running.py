@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -11,12 +12,13 @@ from diffusion.checks import check_start, check_state, check_watchers
 from diffusion.denoiser import Denoiser
 from diffusion.diagnosis import FirstData, diagnosed, first_data, times_looked_at
 from diffusion.noise.brownian import BrownianPath
-from diffusion.noise.sources import columns_of_steps, noise_for
+from diffusion.noise.sources import Noise, columns_of_steps, noise_for
 from diffusion.planning.conversion import Predicted
 from diffusion.planning.increments import increments
 from diffusion.process.schedule import NoiseSchedule
 from diffusion.samplers.fitted import FittedSampler
 from diffusion.samplers.sampler import Sampler
+from diffusion.steering import Later, Steering, Stopped
 from expint.backend import Array, array_namespace
 from expint.lower import without_corrected
 from expint.run import Accepted, over_plan, run_states
@@ -38,6 +40,7 @@ def run_sampler(
     first: list[FirstData] | None = None,
     rng: Any = None,
     earlier: tuple[Array, ...] = (),
+    steering: Steering | None = None,
 ) -> expint.Solution:
     """Run the ``plan`` of a ``sampler`` from ``state``, and say what is wrong with a run that becomes non-finite.
 
@@ -59,6 +62,8 @@ def run_sampler(
         As in ``diffusion.sample``.
     earlier
         What beside ``state`` a plan begins with that looks at two states; see ``expint.run.over_plan``.
+    steering
+        The callback of the run, if it may change the state and end the run, instead of ``callback``.
 
     Raises
     ------
@@ -66,56 +71,99 @@ def run_sampler(
         If the state is no batch of finite numbers, or ``start`` is unknown, or a plan that draws noise is given none,
         or one that draws none is.
     """
-    _check(denoiser, state, sampler, start, callback, progress)
-    start_time = plan.steps[0].times[0]
-    x = state * denoiser.schedule.noise_scale(start_time) if start == "noise" else state
-    last, draws = len(plan.steps) - 1, _draws(plan, sampler, denoiser.schedule, rng, x)
+    _check(denoiser, state, sampler, start, callback if steering is None else steering.callback, progress)
+    x = state * denoiser.schedule.noise_scale(plan.steps[0].times[0]) if start == "noise" else state
+    last, noise = len(plan.steps) - 1, _noise(plan, sampler, denoiser.schedule, rng, x)
 
-    def states_by(scattered: bool, known: list[Array] | None = None) -> Iterator[Accepted]:
-        """Yield the states, by the loop with fewer operations or the one that records gradients."""
-        every = not scattered or predictions is not None
-        plan_run, evaluate, factors = _evaluation(sampler, denoiser, plan, x, keep=every)
-        if known is not None:
-            evaluate = _once_known(evaluate, known, refuse=scattered)
-        if predictions is not None:
-            evaluate = _kept(evaluate, factors, sampler, denoiser.schedule, predictions, plan)
-        if first is not None:
-            evaluate = _noted(evaluate, factors, sampler, denoiser, first, start == "noise", plan)
-        if scattered and keep == [last] and callback is None:
-            plan_run = without_corrected(plan_run)  # intermediate states are unobserved unless the network raises
-        by_rows = partial(over_plan, earlier=earlier, noise=None if scattered else draws())
-        return (scattered_states if scattered else by_rows)(plan_run, evaluate, x)
+    states = _States(
+        denoiser,
+        sampler,
+        noise,
+        earlier,
+        predictions,
+        first,
+        from_noise=start == "noise",
+        unobserved=keep == [last] and callback is None and steering is None,
+        steering=steering,
+    )
+    every = states.of(plan, x)
+    if steering is not None:
+        every = steering.over(every, last, lambda n, at: states.of(steering.rest(at.t, sampler), at.y, n))
+    try:
+        run = run_states(
+            every,
+            x,
+            last,
+            keep=keep,
+            name=sampler.name,
+            callback=callback,
+            progress=progress,
+            look_every=None,  # a look at the states synchronises a GPU
+        )
+    except Stopped as stop:
+        return stop.ended()
+    if run.success or (steering is not None and steering.changed):
+        return run
+    plan_run, evaluate, _ = _evaluation(sampler, denoiser, plan, x)
+    return diagnosed(run, plan_run, evaluate, x, None if noise is None else columns_of_steps(plan, noise, x), earlier)
 
-    def states() -> Iterator[Accepted]:
-        scattered = can_scatter(plan, x)
+
+@dataclass(frozen=True)
+class _States:
+    """What yields the states of a run; of `run_sampler` its arguments.
+
+    ``unobserved`` says whether nobody looks at the states before the last.
+    """
+
+    denoiser: Denoiser
+    sampler: Sampler | FittedSampler
+    noise: Noise | None
+    earlier: tuple[Array, ...]
+    predictions: dict[float, Array] | None
+    first: list[FirstData] | None
+    from_noise: bool
+    unobserved: bool
+    steering: Steering | None
+
+    def of(self, plan: expint.Plan, x: Array, done: int = 0) -> Iterator[Accepted]:
+        """Yield the states of a ``plan`` from ``x``, after so many steps of the run as are ``done``."""
+        scattered, begin = can_scatter(plan, x), plan.steps[0].times[0]
         if not scattered or not array_namespace(x).is_grad_enabled():
-            yield from states_by(scattered)
+            yield from self._by(scattered, plan, x, done)
             return
-        yield Accepted(start_time, x, 0)
+        yield Accepted(begin, x, 0)
         known: list[Array] = []
-        chosen = states_by(True, known)
+        chosen = self._by(True, plan, x, done, known)
         next(chosen)  # all numbers are on the device before the first call
-        value = _evaluation(sampler, denoiser, plan, x, only=(start_time,))[1](start_time, x)
-        known.append(value)
+        value = None if self.steering is None else self.steering.next_known
+        if value is None:
+            value = _evaluation(self.sampler, self.denoiser, plan, x, only=(begin,))[1](begin, x)
+            known.append(value)
         if value.requires_grad:  # what the network learns asks for a gradient
-            chosen = states_by(False, known)
+            chosen = self._by(False, plan, x, done, known)
             next(chosen)
         yield from chosen
 
-    run = run_states(
-        states(),
-        x,
-        last,
-        keep=keep,
-        name=sampler.name,
-        callback=callback,
-        progress=progress,
-        look_every=None,  # a look at the states synchronises a GPU
-    )
-    if run.success:
-        return run
-    plan_run, evaluate, _ = _evaluation(sampler, denoiser, plan, x)
-    return diagnosed(run, plan_run, evaluate, x, draws(), earlier)
+    def _by(
+        self, scattered: bool, plan: expint.Plan, x: Array, done: int, known: list[Array] | None = None
+    ) -> Iterator[Accepted]:
+        """Return the states, by the loop with fewer operations or the one that records gradients."""
+        denoiser, sampler, steering = self.denoiser, self.sampler, self.steering
+        every = not scattered or self.predictions is not None
+        plan_run, evaluate, factors = _evaluation(sampler, denoiser, plan, x, keep=every)
+        if known is not None:
+            evaluate = _once_known(evaluate, known, refuse=scattered)
+        if steering is not None:
+            evaluate = _steered(evaluate, factors, sampler, denoiser.schedule, steering)
+        if self.predictions is not None:
+            evaluate = _kept(evaluate, factors, sampler, denoiser.schedule, self.predictions, plan)
+        if self.first is not None:
+            evaluate = _noted(evaluate, factors, sampler, denoiser, self.first, self.from_noise, plan)
+        if scattered and self.unobserved:
+            plan_run = without_corrected(plan_run)  # intermediate states are unobserved unless the network raises
+        noise = None if self.noise is None or scattered else columns_of_steps(plan, Later(self.noise, done), x)
+        by_rows = partial(over_plan, earlier=() if done else self.earlier, noise=noise)
+        return (scattered_states if scattered else by_rows)(plan_run, evaluate, x)
 
 
 class SamplingError(FloatingPointError):
@@ -184,17 +232,17 @@ def _check(
     check_watchers(callback, progress=progress)
 
 
-def _draws(
+def _noise(
     plan: expint.Plan, sampler: Sampler | FittedSampler, schedule: NoiseSchedule, rng: Any, x: Array
-) -> Callable[[], Callable[[float], Sequence[Array | None]] | None]:
-    """Return what begins to draw the noise of a run, always the same; None for a plan without noise."""
+) -> Noise | None:
+    """Return the noise of a run, always the same; None for a plan without noise."""
     if not plan.layout.noise:
         if rng is not None:
             raise ValueError(
                 f"expected a stochastic sampler beside rng=, received {sampler.name!r}, which draws no noise; leave "
                 f"rng= out, or take diffusion.sampler({sampler.name!r}, stochasticity=1)"
             )
-        return lambda: None
+        return None
     if rng is None:
         raise ValueError(
             f"expected rng= for the stochastic sampler {sampler.name!r}, received none; give a seed (rng=7), one for "
@@ -202,8 +250,27 @@ def _draws(
         )
     noise = noise_for(rng, x)
     if isinstance(noise, BrownianPath):
-        noise = noise.along(*increments(sampler, schedule, plan))
-    return lambda: columns_of_steps(plan, noise, x)
+        return noise.along(*increments(sampler, schedule, plan))
+    return noise
+
+
+def _steered(
+    slope: Callable[[float, Array], Array],
+    factors: Mapping[float, float],
+    sampler: Sampler | FittedSampler,
+    schedule: NoiseSchedule,
+    steering: Steering,
+) -> Callable[[float, Array], Array]:
+    """Return the ``slope``, its values kept for a run that goes on, and the data that the last implies at hand."""
+    recorded = steering.recorded(slope)
+
+    def evaluate(t: float, x: Array) -> Array:
+        value = recorded(t, x)
+        if steering.wants_data:
+            steering.latest = lambda: sampler.gauge.data(schedule, t, x, factors.get(t, 1.0) * value)
+        return value
+
+    return evaluate if steering.wants_data or steering.kept is not None else slope
 
 
 def _once_known(
