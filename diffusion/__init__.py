@@ -24,7 +24,17 @@ from diffusion.process.strength import Eta, ExtendedReverse, Strength
 from diffusion.process.sub_vp import SubVP
 from diffusion.process.vp import VP
 from diffusion.process.with_mean import Offset
-from diffusion.sample import OffScaleWarning, SamplingError, UnstableWarning, encode, sample, trajectory
+from diffusion.sample import (
+    OffScaleWarning,
+    SamplingError,
+    StoppedRun,
+    StoppedWarning,
+    UnstableWarning,
+    encode,
+    resume,
+    sample,
+    trajectory,
+)
 from diffusion.samplers import bands
 from diffusion.samplers.bands import Bands
 from diffusion.samplers.catalogue import sampler, sampler_names
@@ -71,6 +81,8 @@ __all__ = [
     "Sampler",
     "SamplingError",
     "Statistics",
+    "StoppedRun",
+    "StoppedWarning",
     "Strength",
     "SubVP",
     "TrajectoryConsistent",
@@ -98,6 +110,7 @@ __all__ = [
     "moments",
     "noise",
     "orders_for_calls",
+    "resume",
     "reversible",
     "sample",
     "sample_in_batches",

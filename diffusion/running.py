@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from typing import Any
@@ -13,18 +14,19 @@ from diffusion.denoiser import Denoiser
 from diffusion.diagnosis import FirstData, diagnosed, first_data, looks
 from diffusion.gradients import check_gradient, run_by_adjoint
 from diffusion.noise.brownian import BrownianPath
-from diffusion.noise.sources import columns_by_number, in_order, noise_for
+from diffusion.noise.sources import Noise, columns_by_number, in_order, noise_for
 from diffusion.planning.conversion import Predicted
 from diffusion.planning.increments import increments
 from diffusion.process.schedule import NoiseSchedule
 from diffusion.samplers.fitted import FittedSampler
 from diffusion.samplers.sampler import Sampler
+from diffusion.steering import Later, Steering, Stopped
 from expint.backend import Array, array_namespace
 from expint.lower import without_corrected
 from expint.run import Accepted, over_plan, run_states
 from expint.run.compiled import can_scatter, scattered_states
 
-__all__ = ["SamplingError", "draws", "final", "final_states", "run_sampler"]
+__all__ = ["SamplingError", "final", "final_states", "noise_of", "run_sampler"]
 
 _Note = tuple[Container[float], Callable[[float, Array, Array], None]]
 """The times of the calls that are looked at, and what looks at (t, x, value)."""
@@ -43,6 +45,7 @@ def run_sampler(
     first: list[FirstData] | None = None,
     rng: Any = None,
     earlier: tuple[Array, ...] = (),
+    steering: Steering | None = None,
     gradient: str | None = None,
 ) -> expint.Solution:
     """Run the ``plan`` of a ``sampler`` from ``state``, and say what is wrong with a run that becomes non-finite.
@@ -65,6 +68,8 @@ def run_sampler(
         As in ``diffusion.sample``.
     earlier
         What beside ``state`` a plan begins with that looks at two states; see ``expint.run.over_plan``.
+    steering
+        The callback of the run, if it may change the state and end the run, instead of ``callback``.
     gradient
         As in ``diffusion.sample``.
 
@@ -74,53 +79,112 @@ def run_sampler(
         If the state is no batch of finite numbers, or ``start`` is unknown, or a plan that draws noise is given none,
         or one that draws none is.
     """
-    _check(denoiser, state, sampler, start, callback, progress)
-    start_time = plan.steps[0].times[0]
-    x = state * denoiser.schedule.noise_scale(start_time) if start == "noise" else state
-    last, drawn = len(plan.steps) - 1, draws(plan, sampler, denoiser.schedule, rng, x)
+    _check(denoiser, state, sampler, start, callback if steering is None else steering.callback, progress)
+    x = state * denoiser.schedule.noise_scale(plan.steps[0].times[0]) if start == "noise" else state
+    last, noise = len(plan.steps) - 1, noise_of(plan, sampler, denoiser.schedule, rng, x)
 
-    def states_by(scattered: bool, known: list[Array] | None = None) -> Iterator[Accepted]:
-        """Yield the states, by the loop with fewer operations or the one that records gradients."""
-        every = not scattered or predictions is not None
-        plan_run, evaluate, factors = _evaluation(sampler, denoiser, plan, x, keep=every)
-        note = None if first is None else _noted(factors, sampler, denoiser, first, start == "noise", plan)
-        evaluate = _watched(evaluate, known, scattered, note)
-        if predictions is not None:
-            evaluate = _kept(evaluate, factors, sampler, denoiser.schedule, predictions, plan)
-        if scattered and keep == [last] and callback is None:
-            plan_run = without_corrected(plan_run)  # intermediate states are unobserved unless the network raises
-        by_rows = partial(over_plan, earlier=earlier, noise=None if scattered else in_order(drawn))
-        return (scattered_states if scattered else by_rows)(plan_run, evaluate, x)
+    states = _States(
+        denoiser,
+        sampler,
+        noise,
+        earlier,
+        predictions,
+        first,
+        from_noise=start == "noise",
+        unobserved=keep == [last] and callback is None and steering is None,
+        steering=steering,
+    )
+    every = states.of(plan, x)
+    if steering is not None:
+        every = steering.over(every, last, lambda n, at: states.of(steering.rest(at.t, sampler), at.y, n))
+    shown: dict[str, Any] = {"name": sampler.name, "callback": callback, "progress": progress}
+    draw = None if noise is None else columns_by_number(plan, noise, x)
+    try:
+        if check_gradient(gradient, x):
+            _refuse_steering(steering)
+            plan_run, evaluate, factors = _evaluation(sampler, denoiser, plan, x)
+            noted = _watched(evaluate, None, False, states.note(plan, factors))
+            run = run_by_adjoint(
+                plan_run, evaluate, noted, x, denoiser, keep=keep, earlier=earlier, noise=draw, **shown
+            )
+        else:  # a look at the states synchronises a GPU
+            run = run_states(every, x, last, keep=keep, look_every=None, **shown)
+    except Stopped as stop:
+        return stop.ended()
+    if run.success or (steering is not None and steering.changed):
+        return run
+    plan_run, evaluate, _ = _evaluation(sampler, denoiser, plan, x)
+    return diagnosed(run, plan_run, evaluate, x, in_order(draw), earlier)
 
-    def states() -> Iterator[Iterable[Accepted]]:
+
+@dataclass(frozen=True)
+class _States:
+    """What yields the states of a run; of `run_sampler` its arguments.
+
+    ``unobserved`` says whether nobody looks at the states before the last.
+    """
+
+    denoiser: Denoiser
+    sampler: Sampler | FittedSampler
+    noise: Noise | None
+    earlier: tuple[Array, ...]
+    predictions: dict[float, Array] | None
+    first: list[FirstData] | None
+    from_noise: bool
+    unobserved: bool
+    steering: Steering | None
+
+    def of(self, plan: expint.Plan, x: Array, done: int = 0) -> Iterator[Accepted]:
+        """Yield the states of a ``plan`` from ``x``, after so many steps of the run as are ``done``."""
+        return chain.from_iterable(self._parts(plan, x, done))
+
+    def _parts(self, plan: expint.Plan, x: Array, done: int) -> Iterator[Iterable[Accepted]]:
         """Yield the states in parts, each of which is begun where the one before has ended."""
-        scattered = can_scatter(plan, x)
+        scattered, begin = can_scatter(plan, x), plan.steps[0].times[0]
         if not scattered or not array_namespace(x).is_grad_enabled():
-            yield states_by(scattered)
+            yield self._by(scattered, plan, x, done)
             return
-        yield [Accepted(start_time, x, 0)]
+        yield [Accepted(begin, x, 0)]
         known: list[Array] = []
-        chosen = states_by(True, known)
+        chosen = self._by(True, plan, x, done, known)
         next(chosen)  # all numbers are on the device before the first call
-        value = _evaluation(sampler, denoiser, plan, x, only=(start_time,))[1](start_time, x)
-        known.append(value)
+        value = None if self.steering is None else self.steering.next_known
+        if value is None:
+            value = _evaluation(self.sampler, self.denoiser, plan, x, only=(begin,))[1](begin, x)
+            known.append(value)
         if value.requires_grad:  # what the network learns asks for a gradient
-            chosen = states_by(False, known)
+            chosen = self._by(False, plan, x, done, known)
             next(chosen)
         yield chosen
 
-    shown: dict[str, Any] = {"name": sampler.name, "callback": callback, "progress": progress}
-    if check_gradient(gradient, x):
-        plan_run, evaluate, factors = _evaluation(sampler, denoiser, plan, x)
-        note = None if first is None else _noted(factors, sampler, denoiser, first, start == "noise", plan)
-        noted = _watched(evaluate, None, False, note)
-        run = run_by_adjoint(plan_run, evaluate, noted, x, denoiser, keep=keep, earlier=earlier, noise=drawn, **shown)
-    else:  # a look at the states synchronises a GPU
-        run = run_states(chain.from_iterable(states()), x, last, keep=keep, look_every=None, **shown)
-    if run.success:
-        return run
-    plan_run, evaluate, _ = _evaluation(sampler, denoiser, plan, x)
-    return diagnosed(run, plan_run, evaluate, x, in_order(drawn), earlier)
+    def _by(
+        self, scattered: bool, plan: expint.Plan, x: Array, done: int, known: list[Array] | None = None
+    ) -> Iterator[Accepted]:
+        """Return the states, by the loop with fewer operations or the one that records gradients."""
+        denoiser, sampler, steering = self.denoiser, self.sampler, self.steering
+        every = not scattered or self.predictions is not None
+        plan_run, evaluate, factors = _evaluation(sampler, denoiser, plan, x, keep=every)
+        note = self.note(plan, factors)
+        if steering is None:
+            evaluate = _watched(evaluate, known, scattered, note)
+        else:  # what is known of an earlier part of the run is looked at as well
+            evaluate = _steered(
+                _watched(evaluate, known, scattered, None), factors, sampler, denoiser.schedule, steering
+            )
+            evaluate = _watched(evaluate, None, False, note)
+        if self.predictions is not None:
+            evaluate = _kept(evaluate, factors, sampler, denoiser.schedule, self.predictions, plan)
+        if scattered and self.unobserved:
+            plan_run = without_corrected(plan_run)  # intermediate states are unobserved unless the network raises
+        noise = None if self.noise is None or scattered else columns_by_number(plan, Later(self.noise, done), x)
+        by_rows = partial(over_plan, earlier=() if done else self.earlier, noise=in_order(noise))
+        return (scattered_states if scattered else by_rows)(plan_run, evaluate, x)
+
+    def note(self, plan: expint.Plan, factors: Mapping[float, float]) -> _Note | None:
+        """Return what looks at calls of the network, None where nobody does."""
+        if self.first is None:
+            return None
+        return _noted(factors, self.sampler, self.denoiser, self.first, self.from_noise, plan)
 
 
 class SamplingError(FloatingPointError):
@@ -189,10 +253,10 @@ def _check(
     check_watchers(callback, progress=progress)
 
 
-def draws(
+def noise_of(
     plan: expint.Plan, sampler: Sampler | FittedSampler, schedule: NoiseSchedule, rng: Any, x: Array
-) -> Callable[[int], Sequence[Array | None]] | None:
-    """Return what draws the noise of a step by its number; None for a plan without noise."""
+) -> Noise | None:
+    """Return the noise of a run, always the same; None for a plan without noise."""
     if not plan.layout.noise:
         if rng is not None:
             raise ValueError(
@@ -207,8 +271,35 @@ def draws(
         )
     noise = noise_for(rng, x)
     if isinstance(noise, BrownianPath):
-        noise = noise.along(*increments(sampler, schedule, plan))
-    return columns_by_number(plan, noise, x)
+        return noise.along(*increments(sampler, schedule, plan))
+    return noise
+
+
+def _refuse_steering(steering: Steering | None) -> None:
+    if steering is not None:
+        raise ValueError(
+            "expected no callback beside gradient='adjoint', received one: a run that it may change is not made again; "
+            "take gradient='through', or leave the callback out"
+        )
+
+
+def _steered(
+    slope: Callable[[float, Array], Array],
+    factors: Mapping[float, float],
+    sampler: Sampler | FittedSampler,
+    schedule: NoiseSchedule,
+    steering: Steering,
+) -> Callable[[float, Array], Array]:
+    """Return the ``slope``, its values kept for a run that goes on, and the data that the last implies at hand."""
+    recorded = steering.recorded(slope)
+
+    def evaluate(t: float, x: Array) -> Array:
+        value = recorded(t, x)
+        if steering.wants_data:
+            steering.latest = lambda: sampler.gauge.data(schedule, t, x, factors.get(t, 1.0) * value)
+        return value
+
+    return evaluate if steering.wants_data or steering.kept is not None else slope
 
 
 def _watched(

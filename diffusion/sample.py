@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from typing import Any, Literal
 
 import numpy as np
@@ -14,15 +16,28 @@ from diffusion.dense import with_dense_output
 from diffusion.diagnosis import FirstData, OffScaleWarning, warn_off_scale
 from diffusion.inversion.latent import Latent, begun_by
 from diffusion.inversion.stability import UnstableWarning, warn_of_latents, warn_unstable
+from diffusion.noise.sources import noise_for
 from diffusion.planning.frame import frame_of
 from diffusion.running import SamplingError, final, run_sampler
 from diffusion.samplers.catalogue import AnySampler
 from diffusion.samplers.catalogue import sampler as find_sampler
 from diffusion.samplers.fitted import FittedSampler
 from diffusion.samplers.sampler import Sampler
-from expint.backend import Array
+from diffusion.steering import Kept, Steering, StoppedRun, StoppedWarning
+from expint.arguments import instance
+from expint.backend import Array, is_array
 
-__all__ = ["OffScaleWarning", "SamplingError", "UnstableWarning", "encode", "sample", "trajectory"]
+__all__ = [
+    "OffScaleWarning",
+    "SamplingError",
+    "StoppedRun",
+    "StoppedWarning",
+    "UnstableWarning",
+    "encode",
+    "resume",
+    "sample",
+    "trajectory",
+]
 
 
 def sample(
@@ -34,7 +49,7 @@ def sample(
     grid: str | Sequence[float] | np.ndarray | None = None,
     start: Literal["noise", "state"] = "noise",
     rng: Any = None,
-    callback: Callable[[float, Array], None] | None = None,
+    callback: Callable[..., Any] | None = None,
     progress: bool = False,
     gradient: Literal["through", "adjoint"] | None = None,
 ) -> Array:
@@ -64,7 +79,10 @@ def sample(
         the i-th stream of it), one seed for each sample, a generator of NumPy or torch, from which these are drawn, or
         noise itself (`diffusion.noise`). A sample depends on its own seed only, whatever its batch, device or split.
     callback
-        Called as callback(t, x) with every state.
+        Called as callback(t, x) with every state. If it has a parameter ``denoised`` it is given what the network
+        predicted last of the data, from which the step to x was made; None for the first state. It may return another
+        state, like x, to go on from: the steps after it remember nothing of those before, as where a run begins. It
+        ends the run by raising StopIteration.
     progress
         True for a progress bar (needs tqdm).
     gradient
@@ -75,7 +93,8 @@ def sample(
     Returns
     -------
     array
-        The state at the last time, in the shape, dtype and device of ``noise``.
+        The state at the last time, in the shape, dtype and device of ``noise``. If the callback ended the run, the
+        state there, and a StoppedWarning says so.
 
     Raises
     ------
@@ -84,6 +103,8 @@ def sample(
     SamplingError
         If the state becomes non-finite; its ``solution`` holds the states reached. So does the ``solution`` of
         what the network or the callback raises, KeyboardInterrupt and SystemExit among it.
+    TypeError
+        If the callback returns what is no state.
 
     Notes
     -----
@@ -93,6 +114,8 @@ def sample(
 
     Warns
     -----
+    StoppedWarning
+        If the callback ended the run.
     OffScaleWarning
         If what the network predicts at first fits no data, or none of the scale of the samples, as it does where
         ``denoiser.predicts`` is wrong.
@@ -112,6 +135,7 @@ def sample(
     True
     """
     earlier: tuple[Array, ...] = ()
+    rule: AnySampler
     frame = frame_of(denoiser)
     if isinstance(noise, Latent):
         _check_begun(denoiser, start)
@@ -119,15 +143,19 @@ def sample(
         chosen: Sampler | FittedSampler = own
         start_time = float(noise.times[0])
         state, earlier = noise.noise * denoiser.schedule.noise_scale(start_time), (noise.second,)
-        begun = "state"
+        begun, rule, times = "state", own, np.asarray(noise.times)
+        to_zero = len(plan.times) > len(times)
     else:
-        plan, chosen = _planned(frame.denoiser, sampler, steps, grid)
+        chosen, times, to_zero = lay_out(frame.denoiser, sampler, steps, grid)
+        plan, rule = _planned(frame.denoiser, chosen, times, to_zero), find_sampler(sampler)
         frame = frame.for_run(plan, chosen, rng)
         state, begun = frame.begin(noise, start, plan)
         rng = frame.source_of_noise(rng, state)
     first: list[FirstData] | None = [] if frame.diagnosed else None
     _warn_of_noise(plan, chosen, frame.denoiser)
-    last, watch = [len(plan.steps) - 1], frame.callback(callback)
+    last, steering = [len(plan.steps) - 1], None
+    if callback is not None:
+        steering = Steering(callback, frame, rule, times, to_zero)
     with frame.reporting():
         run = run_sampler(
             frame.denoiser,
@@ -136,13 +164,17 @@ def sample(
             chosen,
             begun,
             last,
-            watch,
+            None,
             progress,
             first=first,
             rng=rng,
             earlier=earlier,
+            steering=steering,
             gradient=gradient,
         )
+    if run.status == expint.Status.TERMINATED:
+        warnings.warn(f"{run.message} The state there is returned; trajectory returns more", StoppedWarning, 2)
+        return frame.out(run).y[-1, ...]
     return final(frame.out(warn_off_scale(run, frame.denoiser, first or (), plan))).y[-1, ...]
 
 
@@ -155,7 +187,7 @@ def trajectory(
     grid: str | Sequence[float] | np.ndarray | None = None,
     start: Literal["noise", "state"] = "noise",
     rng: Any = None,
-    callback: Callable[[float, Array], None] | None = None,
+    callback: Callable[..., Any] | None = None,
     progress: bool = False,
     dense_output: bool = False,
 ) -> expint.Solution:
@@ -163,6 +195,8 @@ def trajectory(
 
     Parameters
     ----------
+    callback
+        As of ``sample``. With one the values of the network are kept as well as the states, so that `resume` can go on.
     dense_output
         Whether the solution gets ``sol``: a function of t that gives the state at any time of the run without further
         calls, with the predictions of the data in ``sol.previews``, which are kept for it.
@@ -171,7 +205,9 @@ def trajectory(
     -------
     Solution
         ``t`` the times, ``y`` the states of shape (len(t), *noise.shape), the number of network calls in ``calls``. A
-        run that becomes non-finite ends there, and says so in its status.
+        run that becomes non-finite ends there, and says so in its status. So does one that its callback ended, of
+        status TERMINATED, a `StoppedRun`, with which `resume` goes on. So is the attribute ``solution`` of what the
+        network or the callback raises.
 
     Raises
     ------
@@ -187,15 +223,80 @@ def trajectory(
     ((5, 2, 1), 4)
     """
     check_watchers(callback, progress=progress, dense_output=dense_output)
+    kept = None if callback is None else Kept()
+    if kept is not None and rng is not None and is_array(noise):
+        rng = noise_for(rng, noise)
+    given = {"noise": noise, "sampler": sampler, "steps": steps, "grid": grid, "start": start, "rng": rng}
+    return _trajectory(denoiser, {**given, "dense_output": dense_output}, kept, callback, progress)
+
+
+def resume(
+    denoiser: Denoiser,
+    run: expint.Solution,
+    *,
+    callback: Callable[..., Any] | None = None,
+    progress: bool = False,
+) -> expint.Solution:
+    """Return the whole of a ``run`` that was ended before its end: the run that it would have been, bit for bit.
+
+    What the network has said is not asked for again: the run is made anew of its values, with its history, its noise
+    and the states that its callback returned, up to where it was ended.
+
+    Parameters
+    ----------
+    denoiser
+        That of the run.
+    run
+        What ``trajectory`` returned, a `StoppedRun`, or the attribute ``solution`` of what ended it by an exception. It
+        may be pickled in between.
+    callback, progress
+        As of ``trajectory``; the callback is told the states after those that were told before.
+
+    Raises
+    ------
+    TypeError
+        If the run cannot go on: one that came to its end, or one without a callback.
+
+    Examples
+    --------
+    >>> import numpy as np, diffusion
+    >>> net = diffusion.models.gaussian_mixture([1.0], [[0.5]], [[[0.1]]])
+    >>> def stop(t, x):
+    ...     if t < 0.5:
+    ...         raise StopIteration
+    >>> part = diffusion.trajectory(net, np.array([[0.3]]), sampler="unipc3", steps=8, callback=stop)
+    >>> whole = diffusion.trajectory(net, np.array([[0.3]]), sampler="unipc3", steps=8)
+    >>> bool(np.array_equal(diffusion.resume(net, part).y, whole.y))
+    True
+    """
+    remedy = "give what trajectory returned, with a callback that ended it by raising StopIteration"
+    instance("run", run, StoppedRun, "a StoppedRun", remedy)
+    check_watchers(callback, progress=progress)
+    assert isinstance(run, StoppedRun)
+    kept = Kept(list(run.kept.values), list(run.kept.answers))
+    return _trajectory(denoiser, dict(run.arguments), kept, callback, progress)
+
+
+def _trajectory(
+    denoiser: Denoiser,
+    arguments: dict[str, Any],
+    kept: Kept | None,
+    callback: Callable[..., Any] | None,
+    progress: bool,
+) -> expint.Solution:
+    """Return the run of ``trajectory`` with its ``arguments``, parts of which may be known."""
+    noise, sampler, start, rng = (arguments[name] for name in ("noise", "sampler", "start", "rng"))
+    dense_output = arguments["dense_output"]
     frame = frame_of(denoiser)
     denoiser = frame.denoiser
+    steps, grid = arguments["steps"], arguments["grid"]
     chosen, times, to_zero = lay_out(denoiser, sampler, steps, grid)
     if dense_output and getattr(chosen, "stochastic", False):
         raise ValueError(
             f"expected dense_output=False for the stochastic sampler {chosen.name!r}, received True: between its steps "
             "a path is not known; take more steps"
         )
-    plan = chosen.plan(denoiser.schedule, times, to_zero=to_zero, edges=denoiser.discontinuities)
+    plan = _planned(denoiser, chosen, times, to_zero)
     _warn_of_noise(plan, chosen, denoiser)
     predictions: dict[float, Array] | None = {} if dense_output else None
     frame = frame.for_run(plan, chosen, rng)
@@ -203,14 +304,42 @@ def trajectory(
     first: list[FirstData] | None = [] if frame.diagnosed else None
     state, begun = frame.begin(noise, start, plan)
     rng = frame.source_of_noise(rng, state)
-    watch = frame.callback(callback)
-    with frame.reporting():
-        run = run_sampler(denoiser, state, plan, chosen, begun, None, watch, progress, predictions, first, rng)
-    run = warn_off_scale(run, denoiser, first or (), plan)
-    if not predictions or len(run.t) < 2:
-        return frame.out(run)
-    reached_zero = to_zero and len(run.t) == len(times) + 1
-    return frame.out(with_dense_output(run, predictions, denoiser.schedule, reached_zero, denoiser.discontinuities))
+    steering = None if kept is None else Steering(callback, frame, find_sampler(sampler), times, to_zero, kept)
+    try:
+        with frame.reporting():
+            run = run_sampler(
+                denoiser,
+                state,
+                plan,
+                chosen,
+                begun,
+                None,
+                None,
+                progress,
+                predictions,
+                first,
+                rng,
+                steering=steering,
+            )
+    except BaseException as error:
+        if kept is not None and isinstance(getattr(error, "solution", None), expint.Solution):
+            error.solution = StoppedRun(**_fields(error.solution), arguments=arguments, kept=kept)  # type: ignore[attr-defined]
+        raise
+    if run.status == expint.Status.SUCCESS:
+        run = warn_off_scale(run, denoiser, first or (), plan)
+    if predictions and len(run.t) > 1:
+        reached_zero = to_zero and len(run.t) == len(plan.steps)
+        run = with_dense_output(run, predictions, denoiser.schedule, reached_zero, denoiser.discontinuities)
+    run = frame.out(run)
+    return (
+        run
+        if run.status < 0 or run.status == 0 or kept is None
+        else StoppedRun(**_fields(run), arguments=arguments, kept=kept)
+    )
+
+
+def _fields(run: expint.Solution) -> dict[str, Any]:
+    return {field.name: getattr(run, field.name) for field in fields(run)}
 
 
 def encode(
@@ -264,11 +393,8 @@ def encode(
     return frame.noise(state, float(times[0]))
 
 
-def _planned(
-    denoiser: Denoiser, sampler: str | AnySampler, steps: int | None, grid: Any
-) -> tuple[expint.Plan, Sampler | FittedSampler]:
-    chosen, times, to_zero = lay_out(denoiser, sampler, steps, grid)
-    return chosen.plan(denoiser.schedule, times, to_zero=to_zero, edges=denoiser.discontinuities), chosen
+def _planned(denoiser: Denoiser, chosen: Sampler | FittedSampler, times: np.ndarray, to_zero: bool) -> expint.Plan:
+    return chosen.plan(denoiser.schedule, times, to_zero=to_zero, edges=denoiser.discontinuities)
 
 
 def _warn_of_noise(plan: expint.Plan, sampler: Sampler | FittedSampler, denoiser: Denoiser) -> None:

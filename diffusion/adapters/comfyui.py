@@ -27,6 +27,10 @@ __all__ = ["NODES", "Input", "Node", "extension", "mappings", "plan", "registrat
 
 CATEGORY = "sampling/custom_sampling/expint"
 _OWN = "auto"  # the grid of the sampler "auto", beside the named ones
+_NAMES = [
+    name for name in (*sampler_names(), *sampler_names(stochastic=True)) if "@th-deis" not in name and name != "restart"
+]
+"""Those of th_deis are for its processes, and restarts lie at levels of EDM's."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +101,7 @@ NODES = (
     Node(
         "ExpintSampler",
         "Sampler (expint)",
-        (Input("sampler", "COMBO", {"options": [n for n in sampler_names() if "@th-deis" not in n], "default": _OWN}),),
+        (Input("sampler", "COMBO", {"options": _NAMES, "default": _OWN}),),
         ("SAMPLER",),
         sampler,
     ),

@@ -21,11 +21,11 @@ from diffusion.denoiser import Denoiser
 from diffusion.guidance.mixing import Affine
 from diffusion.guidance.superposed import Superposed, SuperposedRun, mixture
 from diffusion.likelihood.divergence import divergence_of, draw_probes
-from diffusion.noise.sources import Noise, in_order, noise_for
+from diffusion.noise.sources import Noise, columns_by_number, in_order, noise_for
 from diffusion.planning.frame import Frame, Moved
 from diffusion.process.prediction import coefficients
 from diffusion.process.schedule import NoiseSchedule
-from diffusion.running import draws
+from diffusion.running import noise_of
 from expint.backend import Array, array_namespace
 
 __all__ = ["Tracked"]
@@ -63,6 +63,14 @@ class Tracked(Frame):
 
 def _parts(models: Superposed) -> tuple[Any, ...]:
     return models.network, "data", models.schedule, models.condition, models.discontinuities
+
+
+def _refused(state: Array, t: float) -> Any:
+    """Refuse a state that a callback returns."""
+    raise ValueError(
+        f"expected a callback that returns None for superposed models, received one of shape {tuple(state.shape)} at "
+        f"t = {t:.6g}, whose log-densities are not known; take fixed weights, or change nothing"
+    )
 
 
 def _dot(a: Array, b: Array) -> Array:
@@ -108,6 +116,9 @@ class _AlongFlow(Moved):
         del t
         shape = self.denoiser.shape[-1]
         return array_namespace(state).reshape(state[:, : prod(shape[1:])], shape)
+
+    def enter(self, state: Array, t: float) -> Array:
+        return _refused(state, t)
 
     def out(self, run: expint.Solution) -> expint.Solution:
         densities = []
@@ -168,6 +179,9 @@ class _Reverse(Frame):
     denoiser: _Following
     plan: expint.Plan = field(kw_only=True)
     diagnosed = False
+
+    def enter(self, state: Array, t: float) -> Array:
+        return _refused(state, t)
 
     def source_of_noise(self, rng: Any, state: Array) -> Any:
         if rng is not None and state.ndim:
@@ -297,7 +311,9 @@ class _Shadow:
 
     def __init__(self, run: _Following, like: Array) -> None:
         self._run, self._steps = run, iter(run.plan.steps[1:])
-        drawn = in_order(draws(run.plan, run.sampler, run.schedule, run.noise[-1], like))
+        noise = noise_of(run.plan, run.sampler, run.schedule, run.noise[-1], like)
+        assert noise is not None  # the plan draws
+        drawn = in_order(columns_by_number(run.plan, noise, like))
         self._draw: Callable[[float], Sequence[Array | None]] = drawn or (lambda _: ())
         self._accept, self._evaluate = run.plan.layout.moves(run.plan.depth)
         self._combine = run.plan.operator.combiner()

@@ -59,6 +59,16 @@ class Frame:
         """Return the noise from which a run begins with this ``state`` of the frame at ``t``."""
         return state / self.denoiser.schedule.noise_scale(t)
 
+    def end(self, state: Array, t: float) -> Array:
+        """Return the state that the caller knows for one of the frame."""
+        del t
+        return state
+
+    def enter(self, state: Array, t: float) -> Array:
+        """Return the state of the frame for one that the caller knows, from which a run goes on."""
+        del t
+        return state
+
     def callback(self, callback: Callable[[float, Array], None] | None) -> Callable[[float, Array], None] | None:
         """Return the callback for a run in the frame."""
         return callback
@@ -75,10 +85,6 @@ class Frame:
 
 class Moved(Frame):
     """A frame with states of its own: ``end`` leads out of it."""
-
-    def end(self, state: Array, t: float) -> Array:
-        """Return the state that the caller knows for one of the frame."""
-        raise NotImplementedError
 
     def callback(self, callback: Callable[[float, Array], None] | None) -> Callable[[float, Array], None] | None:
         """Return the callback for a run in the frame."""
@@ -127,6 +133,9 @@ class _OfMean(Moved):
 
     def end(self, state: Array, t: float) -> Array:
         return state + self.process.offset(t, state)
+
+    def enter(self, state: Array, t: float) -> Array:
+        return state - self.process.offset(t, state)
 
 
 def frame_of(denoiser: Any) -> Frame:

@@ -168,14 +168,6 @@ def test_a_sampler_that_noise_makes_unstable_is_told_of():
         diffusion.trajectory(NET, NOISE, sampler=sampler, steps=12, rng=7, start="state")
 
 
-def test_a_scheduler_of_diffusers_takes_no_sampler_that_draws():
-    pytest.importorskip("diffusers")
-    from diffusion.adapters.diffusers import Scheduler
-
-    with pytest.raises(ValueError, match="expected a deterministic sampler for a scheduler, received 'ddpm'"):
-        Scheduler(sampler="ddpm")
-
-
 # One path for runs of any steps ---------------------------------------------------------------------------------------
 def on_path(sampler, steps, network=NET, path=None):
     grid = network.schedule.time(np.linspace(-3.0, 3.0, steps + 1))

@@ -10,7 +10,7 @@ from expint.backend import Array
 from expint.lower.cache import StepCache
 from expint.lower.lower import stage_times
 from expint.lower.memory import PLAIN, Memory
-from expint.lower.pair import PairCache, PairRows
+from expint.lower.pair import AdamsCache, AdamsRows
 from expint.lower.plan import Plan, Row, Step
 from expint.operators.base import StoredOperator
 from expint.run.compiled.adjoint import Marks
@@ -109,7 +109,7 @@ class Freezing:
         cache = inner.pairs if pairs else inner.steps
         used = cache.operator if operator is None else operator
         if operator is not None:
-            cache = (PairCache if pairs else StepCache)(cache.method, operator, cache.like)
+            cache = (AdamsCache if pairs else StepCache)(cache.method, operator, cache.like)
         start = Step((self.first,), (StepCache(cache.method, used, cache.like).start(),))
         steps = [start, *(self._of_pairs(cache) if pairs else self._of_stages(cache))]
         last = steps[-1]
@@ -125,7 +125,7 @@ class Freezing:
                 times = stage_times(start, h / self.each, stop, lowered.c)
                 yield Step(tuple(float(at) for at in times), lowered.rows)
 
-    def _of_pairs(self, pairs: PairCache) -> Iterator[Step]:
+    def _of_pairs(self, pairs: AdamsCache) -> Iterator[Step]:
         for _, end, h, places, order in self.accepted:
             rows = pairs.rows(h, places, order)
             weights = PLAIN.arrange(PLAIN.parts(rows.predict).states, _apart(PLAIN.values(rows.predict), self._gaps))
@@ -141,7 +141,7 @@ def _apart(values: Any, gaps: int) -> tuple[Any, ...]:
     return tuple(chain.from_iterable((value, *(None,) * gaps) for value in values))
 
 
-def _corrected(rows: PairRows, gaps: int) -> tuple[Any, ...]:
+def _corrected(rows: AdamsRows, gaps: int) -> tuple[Any, ...]:
     """Return the weights of what is corrected: predicted + C (N − Σ f_j N_j), of N at the point predicted first."""
     foreseen, (states, *_, values) = rows.foreseen[rows.order].tolist(), PLAIN.parts(rows.predict)
     past = [w if f == 0.0 else w - f * rows.correct for w, f in zip(values, foreseen, strict=True)]
