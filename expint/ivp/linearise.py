@@ -35,6 +35,11 @@ def bind_linearised(
         If the source of the Jacobian cannot serve such states.
     """
     given, y0, args, jac = problem.nonlinear, problem.y0, problem.args, problem.jac
+    if 0 in y0.shape:
+        raise ValueError(
+            f"expected a state with entries to differentiate by, received y0 of shape {tuple(y0.shape)}; leave the run "
+            "out, or take a method with a fixed L"
+        )
     nonlinear = no_force if given is None else given
     check_function(nonlinear, args, "nonlinear(t, y)")
 

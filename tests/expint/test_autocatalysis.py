@@ -53,6 +53,28 @@ def test_spikes_of_the_oregonator_come_when_they_come_for_scipy(method: str) -> 
     assert np.max(np.abs(run.t_events[0] - np.array(SCIPY))) < 30 * rtol  # by BDF of SciPy 170
 
 
+JUMP = 81.17237790
+"""When y of van der Pol's equation with μ = 100 first falls through zero: by SciPy's Radau with rtol = 1e-10."""
+
+
+@pytest.mark.parametrize("rtol", [1e-3, 1e-5])
+@pytest.mark.parametrize("method", PAIRS)
+def test_the_jump_of_van_der_pols_relaxation_comes_when_it_comes_for_scipy(method: str, rtol: float) -> None:
+    mu = 100.0
+    run = expint.solve_ivp(
+        lambda t, y: np.array([y[1], mu * (1 - y[0] ** 2) * y[1] - y[0]]),
+        (0, 90),
+        np.array([2.0, 0.0]),
+        method=method,
+        jac=lambda t, y: np.array([[0, 1], [-2 * mu * y[0] * y[1] - 1, mu * (1 - y[0] ** 2)]]),
+        rtol=rtol,
+        atol=rtol,
+        events=lambda t, y: y[0],
+    )
+    assert len(run.t_events[0]) == 1
+    assert abs(run.t_events[0][0] / JUMP - 1) < 20 * rtol  # by BDF of SciPy 24 and 39, by LSODA 15 and 42
+
+
 def time_of_cubic(y: Any, rate: float) -> Any:
     """The time at which y' = k y² (1 - y) is at y, but for a constant."""
     return (-1 / y + np.log(y / (1 - y))) / rate

@@ -420,3 +420,9 @@ def test_the_tolerance_is_kept_on_problems_with_a_stored_solution(name: str) -> 
     solution = expint.solve(problem, "pexprb54s4", rtol=1e-4, atol=1e-7)
     error = np.abs(problems.sample(problem, solution.y_end) - stored.values) / (1e-3 + np.abs(stored.values))
     assert math.sqrt(float(np.mean(error**2))) < 1e-4
+
+
+@pytest.mark.parametrize("method", ["exprb43", "rosenbrock-ladder5", "epirk5p1"])
+def test_a_state_without_entries_is_refused_by_name(method: str) -> None:
+    with pytest.raises(ValueError, match="expected a state with entries to differentiate by, received y0 of shape"):
+        expint.solve_ivp(lambda t, y: -y, (0, 1), np.zeros((2, 0)), method=method, step=0.1)
