@@ -15,6 +15,7 @@ from diffusion.noise.sources import columns_of_steps, noise_for
 from diffusion.planning.conversion import Predicted
 from diffusion.planning.increments import increments
 from diffusion.process.schedule import NoiseSchedule
+from diffusion.reached import Reached, corrects, put_right
 from diffusion.samplers.fitted import FittedSampler
 from diffusion.samplers.sampler import Sampler
 from expint.backend import Array, array_namespace
@@ -70,19 +71,22 @@ def run_sampler(
     start_time = plan.steps[0].times[0]
     x = state * denoiser.schedule.noise_scale(start_time) if start == "noise" else state
     last, draws = len(plan.steps) - 1, _draws(plan, sampler, denoiser.schedule, rng, x)
+    reached: list[Reached] = []
 
     def states_by(scattered: bool, known: list[Array] | None = None) -> Iterator[Accepted]:
         """Yield the states, by the loop with fewer operations or the one that records gradients."""
         every = not scattered or predictions is not None
-        plan_run, evaluate, factors = _evaluation(sampler, denoiser, plan, x, keep=every)
+        held = scattered and keep == [last] and callback is None and corrects(plan)
+        plan_run, evaluate, factors = _evaluation(sampler, denoiser, plan, x, keep=every, hold=held)
         if known is not None:
             evaluate = _once_known(evaluate, known, refuse=scattered)
         if predictions is not None:
             evaluate = _kept(evaluate, factors, sampler, denoiser.schedule, predictions, plan)
         if first is not None:
             evaluate = _noted(evaluate, factors, sampler, denoiser, first, start == "noise", plan)
-        if scattered and keep == [last] and callback is None:
-            plan_run = without_corrected(plan_run)  # intermediate states are unobserved unless the network raises
+        if held:
+            reached[:] = [Reached(plan_run)]  # its states are unseen unless something raises
+            return reached[0].along(scattered_states(without_corrected(plan_run), reached[0].watching(evaluate), x))
         by_rows = partial(over_plan, earlier=earlier, noise=None if scattered else draws())
         return (scattered_states if scattered else by_rows)(plan_run, evaluate, x)
 
@@ -102,16 +106,10 @@ def run_sampler(
             next(chosen)
         yield from chosen
 
-    run = run_states(
-        states(),
-        x,
-        last,
-        keep=keep,
-        name=sampler.name,
-        callback=callback,
-        progress=progress,
-        look_every=None,  # a look at the states synchronises a GPU
-    )
+    with put_right(reached):  # None: a look at the states synchronises a GPU
+        run = run_states(
+            states(), x, last, keep=keep, name=sampler.name, callback=callback, progress=progress, look_every=None
+        )
     if run.success:
         return run
     plan_run, evaluate, _ = _evaluation(sampler, denoiser, plan, x)
@@ -236,11 +234,14 @@ def _evaluation(
     x: Array,
     *,
     keep: bool = True,
+    hold: bool = False,
     only: Sequence[float] = (),
 ) -> tuple[expint.Plan, Callable[[float, Array], Array], Mapping[float, float]]:
     """Return the plan to run, what evaluates its rows, and by time its factor to the prediction of the gauge."""
     slope = sampler.slope(denoiser)
-    return slope.for_run(plan, x, keep=keep, only=only) if isinstance(slope, Predicted) else (plan, slope, {})
+    return (
+        slope.for_run(plan, x, keep=keep, hold=hold, only=only) if isinstance(slope, Predicted) else (plan, slope, {})
+    )
 
 
 def _kept(
