@@ -18,6 +18,7 @@ from diffusion.noise.sources import Noise, columns_by_number, in_order, noise_fo
 from diffusion.planning.conversion import Predicted
 from diffusion.planning.increments import increments
 from diffusion.process.schedule import NoiseSchedule
+from diffusion.reached import Reached, corrects, put_right
 from diffusion.samplers.fitted import FittedSampler
 from diffusion.samplers.sampler import Sampler
 from diffusion.steering import Later, Steering, Stopped
@@ -83,6 +84,7 @@ def run_sampler(
     x = state * denoiser.schedule.noise_scale(plan.steps[0].times[0]) if start == "noise" else state
     last, noise = len(plan.steps) - 1, noise_of(plan, sampler, denoiser.schedule, rng, x)
 
+    reached: list[Reached] = []
     states = _States(
         denoiser,
         sampler,
@@ -93,6 +95,7 @@ def run_sampler(
         from_noise=start == "noise",
         unobserved=keep == [last] and callback is None and steering is None,
         steering=steering,
+        reached=reached,
     )
     every = states.of(plan, x)
     if steering is not None:
@@ -108,7 +111,8 @@ def run_sampler(
                 plan_run, evaluate, noted, x, denoiser, keep=keep, earlier=earlier, noise=draw, **shown
             )
         else:  # a look at the states synchronises a GPU
-            run = run_states(every, x, last, keep=keep, look_every=None, **shown)
+            with put_right(reached):
+                run = run_states(every, x, last, keep=keep, look_every=None, **shown)
     except Stopped as stop:
         return stop.ended()
     if run.success or (steering is not None and steering.changed):
@@ -121,7 +125,8 @@ def run_sampler(
 class _States:
     """What yields the states of a run; of `run_sampler` its arguments.
 
-    ``unobserved`` says whether nobody looks at the states before the last.
+    ``unobserved`` says whether nobody looks at the states before the last: then they are what they should be only once
+    something is raised, by ``reached``.
     """
 
     denoiser: Denoiser
@@ -133,6 +138,7 @@ class _States:
     from_noise: bool
     unobserved: bool
     steering: Steering | None
+    reached: list[Reached]
 
     def of(self, plan: expint.Plan, x: Array, done: int = 0) -> Iterator[Accepted]:
         """Yield the states of a ``plan`` from ``x``, after so many steps of the run as are ``done``."""
@@ -163,7 +169,8 @@ class _States:
         """Return the states, by the loop with fewer operations or the one that records gradients."""
         denoiser, sampler, steering = self.denoiser, self.sampler, self.steering
         every = not scattered or self.predictions is not None
-        plan_run, evaluate, factors = _evaluation(sampler, denoiser, plan, x, keep=every)
+        held = scattered and self.unobserved and corrects(plan)
+        plan_run, evaluate, factors = _evaluation(sampler, denoiser, plan, x, keep=every, hold=held)
         note = self.note(plan, factors)
         if steering is None:
             evaluate = _watched(evaluate, known, scattered, note)
@@ -174,8 +181,10 @@ class _States:
             evaluate = _watched(evaluate, None, False, note)
         if self.predictions is not None:
             evaluate = _kept(evaluate, factors, sampler, denoiser.schedule, self.predictions, plan)
-        if scattered and self.unobserved:
-            plan_run = without_corrected(plan_run)  # intermediate states are unobserved unless the network raises
+        if held:
+            self.reached[:] = [Reached(plan_run)]
+            watching = self.reached[0].watching(evaluate)
+            return self.reached[0].along(scattered_states(without_corrected(plan_run), watching, x))
         noise = None if self.noise is None or scattered else columns_by_number(plan, Later(self.noise, done), x)
         by_rows = partial(over_plan, earlier=() if done else self.earlier, noise=in_order(noise))
         return (scattered_states if scattered else by_rows)(plan_run, evaluate, x)
@@ -351,11 +360,14 @@ def _evaluation(
     x: Array,
     *,
     keep: bool = True,
+    hold: bool = False,
     only: Sequence[float] = (),
 ) -> tuple[expint.Plan, Callable[[float, Array], Array], Mapping[float, float]]:
     """Return the plan to run, what evaluates its rows, and by time its factor to the prediction of the gauge."""
     slope = sampler.slope(denoiser)
-    return slope.for_run(plan, x, keep=keep, only=only) if isinstance(slope, Predicted) else (plan, slope, {})
+    return (
+        slope.for_run(plan, x, keep=keep, hold=hold, only=only) if isinstance(slope, Predicted) else (plan, slope, {})
+    )
 
 
 def _kept(

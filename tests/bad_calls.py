@@ -44,6 +44,7 @@ import expint.plot
 import expint.scipy
 import expint.study
 from expint.derive import Tableau
+from tests import bad_calls_of_hosts as hosts
 
 MODULES = [
     *("expint", "expint.derive", "expint.jacobian", "expint.operators", "expint.phi", "expint.plot", "expint.problems"),
@@ -463,7 +464,9 @@ SPECIAL |= {
         "times": lambda: np.array([1.0, 0.5, 0.1]),
         "grid": lambda: np.array([1.0, 0.5, 0.1]),
     },
+    **hosts.SPECIAL,
 }
+METHODS |= hosts.METHODS
 
 LEFT_OUT = {
     *("Plan", "Solution", "Stats", "Status", "StepState", "run_plan", "Latent", "Likelihood"),  # made by the library

@@ -204,7 +204,8 @@ def sample_in_batches(
     Raises
     ------
     TypeError, ValueError
-        As ``diffusion.sample`` does.
+        As ``diffusion.sample`` does. Whatever is raised, Ctrl-C too, holds the samples of the batches that are done in
+        its attribute ``samples``, None if there are none.
 
     Examples
     --------
@@ -220,13 +221,22 @@ def sample_in_batches(
     if not isinstance(denoiser, Denoiser):
         function("denoiser", denoiser, "slice ↦ Denoiser", "or pass a Denoiser")
     parts = [slice(first, min(first + size, count)) for first in range(0, count, size)]
-    made = [
-        sample(
-            _of_samples(denoiser, part, count), noise[part, ...], sampler=sampler, steps=steps, grid=grid, start=start
+    made: list[Array] = []
+    try:
+        for part in parts:
+            own = _of_samples(denoiser, part, count)
+            made.append(sample(own, noise[part, ...], sampler=sampler, steps=steps, grid=grid, start=start))
+    except BaseException as error:
+        error.samples = _joined(made) if made else None  # type: ignore[attr-defined]
+        error.add_note(
+            f"raised after {len(made)} of {len(parts)} batches; those made are in 'samples' of this exception"
         )
-        for part in parts
-    ]
-    return made[0] if len(made) == 1 else array_namespace(noise).concat(made, axis=0)
+        raise
+    return _joined(made)
+
+
+def _joined(batches: Sequence[Array]) -> Array:
+    return batches[0] if len(batches) == 1 else array_namespace(batches[0]).concat(list(batches), axis=0)
 
 
 def _of_samples(denoiser: Denoiser | Callable[[slice], Denoiser], part: slice, count: int) -> Denoiser:

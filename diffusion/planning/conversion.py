@@ -51,11 +51,13 @@ class Predicted:
         """Return the prediction."""
         return self.denoiser.predict(x, t, self.kind)
 
-    def for_run(self, plan: expint.Plan, x: Array, *, keep: bool = True, only: Sequence[float] = ()) -> Evaluation:
+    def for_run(
+        self, plan: expint.Plan, x: Array, *, keep: bool = True, hold: bool = False, only: Sequence[float] = ()
+    ) -> Evaluation:
         """Return a ``plan`` that is evaluated by this prediction made ready for a run from states like ``x``.
 
-        With ``keep`` false, for tensors, an evaluation may lie where the one before it lay. With ``only`` nothing is
-        made ready for other times than these.
+        With ``keep`` false, for tensors, an evaluation may lie where the one before it lay; with ``hold`` only where
+        the network itself writes it there. With ``only`` nothing is made ready for other times than these.
 
         Raises
         ------
@@ -67,7 +69,7 @@ class Predicted:
         network = self.denoiser.at_times(only or conversions, x)
         if not any(conversion.ratio for conversion in conversions.values()):
             return Evaluation(folded, _copied(network) if keep else network, factors)
-        plus = _plus_multiple if keep else _into(array_namespace(x).empty_like(x))
+        plus = _plus_multiple if keep or hold else _into(array_namespace(x).empty_like(x))
 
         def slope(t: float, x: Array) -> Array:
             from_state, ratio, _ = conversions[t]

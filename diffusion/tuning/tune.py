@@ -157,7 +157,8 @@ def tune(
     SamplingError
         If the teacher's runs are not finite.
     TuningInterrupted
-        At Ctrl-C: a KeyboardInterrupt with the best so far in its attribute ``sampler``.
+        At Ctrl-C: a KeyboardInterrupt with the best so far in its attribute ``sampler``. Whatever else ends the fit, as
+        a network that raises, is passed on with the same attribute.
 
     Notes
     -----
@@ -201,7 +202,17 @@ def tune(
             _stages(contest, task, rule, what, bands)
         except KeyboardInterrupt:
             raise TuningInterrupted(finish(interrupted=True) if contest.best else None) from None
+        except BaseException as error:  # of the network, or an exit
+            _keep_best(error, finish(interrupted=True) if contest.best else None)
+            raise
     return finish()
+
+
+def _keep_best(error: BaseException, sampler: FittedSampler | None) -> None:
+    """Put the best so far into an exception that ends a tuning."""
+    error.sampler = sampler  # type: ignore[attr-defined]
+    if sampler is not None:
+        error.add_note("the best sampler so far is in the attribute 'sampler' of this exception")
 
 
 def _stages(contest: Contest, task: Task, rule: Sampler | Automatic, what: str, bands: Bands | None) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from expint.lower.memory import PLAIN, Parts
 from expint.lower.plan import Plan, Step
 
-__all__ = ["without_corrected"]
+__all__ = ["correction", "without_corrected"]
 
 
 @lru_cache(maxsize=128)
@@ -40,15 +40,30 @@ def without_corrected(plan: Plan) -> Plan:
             rows.append(row._replace(weights=plan.layout.arrange((of_state,), values, own.noise)))
             slopes = (None, *slopes) if row.evaluate and slopes else slopes
         if step is not others[-1] and _corrects(step, parts):
-            predicted, corrected = parts
-            state = corrected.states[0] / predicted.states[0]
-            slopes = _plus_multiple(-state, (None, *predicted.values), corrected.values)
+            state, slopes = _correction(*parts)
             steps.append(Step(step.times[:1], (rows[0]._replace(accept=True),)))
         else:
             state, slopes = 1.0, ()
             steps.append(step._replace(rows=tuple(rows)))
     depth = max(len(plan.layout.parts(row.weights).values) for step in steps for row in step.rows)
     return replace(plan, steps=tuple(steps), depth=depth)
+
+
+def correction(plan: Plan, index: int) -> tuple[Any, Sequence[Any]] | None:
+    """Return (a, b) of the state y = a p + Σ_j b_j N_j that a step accepts, and does not without corrected states.
+
+    N_0 is N(p), N_1 the value before it; None among the b stands for zero. None for a step that is the same in both.
+    """
+    step, layout = plan.steps[index], plan.layout
+    if layout != PLAIN or index in (0, len(plan.steps) - 1) or len(step.rows) != 2:
+        return None
+    parts = [layout.parts(row.weights) for row in step.rows]
+    return _correction(*parts) if _corrects(step, parts) else None
+
+
+def _correction(predicted: Parts, corrected: Parts) -> tuple[Any, Sequence[Any]]:
+    state = corrected.states[0] / predicted.states[0]
+    return state, _plus_multiple(-state, (None, *predicted.values), corrected.values)
 
 
 def _corrects(step: Step, parts: Sequence[Parts]) -> bool:

@@ -124,6 +124,28 @@ def test_samples_do_not_depend_on_how_a_batch_is_divided(size):
     np.testing.assert_array_equal(by_slice, parts)
 
 
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, MemoryError])
+@pytest.mark.parametrize("done", [0, 2])
+def test_what_ends_a_sampling_in_batches_keeps_the_samples_made(kind, done):
+    calls = []
+
+    def raising(x, t):
+        calls.append(t)
+        if len(calls) > 6 * done + 2:
+            raise kind
+        return EDM_NETWORK(x, t)
+
+    net = diffusion.Denoiser(raising, "data", SCHEDULES["edm"])
+    with pytest.raises(kind) as raised:
+        diffusion.sample_in_batches(net, NOISE, 1, sampler="unipc2", steps=6)
+    if not done:
+        assert raised.value.samples is None
+        return
+    plain = diffusion.Denoiser(EDM_NETWORK, "data", SCHEDULES["edm"])
+    whole = diffusion.sample(plain, NOISE, sampler="unipc2", steps=6)
+    np.testing.assert_allclose(raised.value.samples, whole[:done], rtol=0, atol=1e-12)
+
+
 EDM_NETWORK = network(SCHEDULES["edm"])
 
 

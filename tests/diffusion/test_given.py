@@ -117,3 +117,31 @@ def test_an_interrupt_keeps_what_was_reached(run: Callable[..., Any], make: Call
     solution = raised.value.solution
     assert 0 < solution.t[-1] < 1
     assert tuple(solution.y_end.shape) == (2, 3)
+
+
+@pytest.mark.filterwarnings("ignore::diffusion.OffScaleWarning")
+@pytest.mark.parametrize("sampler", ["unipc2", "unipc3", "unipc3-noise", "deis-tab3", "edm-heun"])
+def test_a_network_that_raises_leaves_the_state_that_the_run_had_reached(sampler: str) -> None:
+    def reached(after: int, again: bool, callback: Callable[..., Any] | None) -> Any:
+        calls, memory = [0], torch.zeros(2, 3, dtype=torch.float64)
+
+        def raising(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+            calls[0] += 1
+            if calls[0] > after:
+                raise RuntimeError
+            value = 0.9 * x + 0.1 * torch.sin(3 * x) * t[0]
+            return memory.copy_(value) if again else value
+
+        with pytest.raises(RuntimeError) as raised:
+            diffusion.sample(
+                diffusion.Denoiser(raising), torch.from_numpy(NOISE), sampler=sampler, steps=7, callback=callback
+            )
+        return raised.value
+
+    for after in range(1, 7):
+        found, whole = reached(after, False, None).solution, reached(after, False, lambda t, x: None).solution
+        assert (found.t[-1], found.stats, found.message) == (whole.t[-1], whole.stats, whole.message)
+        np.testing.assert_allclose(found.y_end, whole.y_end, rtol=1e-12, atol=1e-13)
+    error = reached(5, True, None)
+    same = np.allclose(error.solution.y_end, reached(5, True, lambda t, x: None).solution.y_end, rtol=1e-12)
+    assert same or any("the state kept is the predicted one" in note for note in error.__notes__)

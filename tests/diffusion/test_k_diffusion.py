@@ -21,9 +21,9 @@ NETWORK = gaussian_mixture(*mixture()[:3], SCHEDULE)
 ROOMY = gaussian_mixture(*mixture()[:3], diffusion.EDM(0.01, 40.0))
 """The same function of (x, σ), of a schedule that has the ends of its lists inside.
 
-They are made in single precision: its smallest level is 0.0199999865 for 0.02, which lies below ``SCHEDULE`` by
-7e-7 of it. A run of ours takes what lies so little outside for the end itself, and its sampler does not: the runs then
-differ by 1e-7, and by nothing but that (`test_a_list_in_single_precision_ends_at_the_ends_of_the_schedule`).
+They are made in single precision: its smallest level is 0.0199999865 for 0.02, which lies below ``SCHEDULE`` by 7e-7 of
+it. A run of ours takes what lies so little outside for the end itself, and its sampler does not: the runs then differ
+by 1e-7, and by nothing but that (`test_a_list_in_single_precision_ends_at_the_ends_of_the_schedule`).
 """
 NOISE = mixture()[3]
 

@@ -339,23 +339,24 @@ def test_conditions_of_each_start_are_cut_with_the_starts() -> None:
     assert diffusion.sample(conditioned, FEW, sampler=tuned).shape == FEW.shape
 
 
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit, MemoryError])
 @pytest.mark.parametrize(("after", "judged"), [(30, False), (400, True)])
-def test_an_interrupted_tuning_keeps_the_best_so_far(after: int, judged: bool) -> None:
+def test_an_interrupted_tuning_keeps_the_best_so_far(after: int, judged: bool, kind: type[BaseException]) -> None:
     calls = 0
 
     def network(x: np.ndarray, t: np.ndarray) -> np.ndarray:
         nonlocal calls
         calls += 1
         if calls > after:
-            raise KeyboardInterrupt
+            raise kind
         return np.asarray(MODEL.network(x, t))
 
-    with pytest.raises(KeyboardInterrupt) as stopped:
+    with pytest.raises(kind) as stopped:
         diffusion.tune(replace(MODEL, network=network), FEW, steps=3, sampler="dpmpp-2m", teacher=24)
     if not judged:
         return
-    assert isinstance(stopped.value, diffusion.TuningInterrupted)
-    best = stopped.value.sampler
+    assert isinstance(stopped.value, diffusion.TuningInterrupted) == (kind is KeyboardInterrupt)
+    best = stopped.value.sampler  # type: ignore[attr-defined]
     assert best is not None
     assert best.report is not None
     assert best.report.details["interrupted"]
