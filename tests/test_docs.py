@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import diffusion
@@ -212,3 +213,35 @@ def test_the_code_about_long_runs_runs_as_pasted(capsys: pytest.CaptureFixture[s
         exec(compile(block, "long_runs.md", "exec"), namespace)
     many, none = capsys.readouterr().out.split()[:2]
     assert many == none
+
+
+def blocks_of(page: str, kind: str = "python") -> list[str]:
+    return re.findall(rf"```{kind}\n(.*?)```", (DOCS / page).read_text(), flags=re.DOTALL)
+
+
+@pytest.mark.parametrize("page", ["fem.md", "right_hand_sides.md"])
+def test_the_code_of_the_pages_on_other_packages_runs_as_pasted(page: str) -> None:
+    namespace: dict[str, Any] = {}
+    for block in blocks_of(page):
+        exec(compile(block, page, "exec"), namespace)
+    assert namespace.get("sol", namespace.get("theirs")).success
+
+
+def test_the_code_about_boundaries_runs_as_pasted_and_agrees_with_that_of_scipy() -> None:
+    namespace: dict[str, Any] = {}
+    for block in blocks_of("boundaries.md"):
+        exec(compile(block, "boundaries.md", "exec"), namespace)
+    for name in ("sol", "heat", "moved", "turing", "modes"):
+        assert namespace[name].success, name
+    ours, theirs = namespace["varied"], namespace["varied_by_scipy"]
+    centres, nodes = (np.arange(32) + 0.5) * 10 / 32, np.linspace(0, 10, 34)[1:-1]  # of SciPy's code, and of ours
+    assert abs(np.interp(centres, nodes, ours[:, 16]) - theirs.reshape(32, 32)[:, 16]).max() < 0.02
+
+
+def test_a_days_work_takes_at_most_as_many_lines_as_elsewhere() -> None:
+    def lines(block: str) -> int:
+        return len([line for line in block.split("\n") if line.strip() and not line.startswith("#")])
+
+    ours, scipy = (lines(b) for b in blocks_of("boundaries.md") if b.startswith(("# ours", "# SciPy")))
+    (peer,) = map(lines, blocks_of("boundaries.md", "text"))
+    assert ours <= peer <= scipy

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from expint.arguments import integer
+from expint.arguments import instance, integer
 from expint.backend import Array, asarray_like
 from expint.operators.base import Operator, StoredOperator, host_numbers
 from expint.operators.diagonal import Diagonal
@@ -18,6 +18,7 @@ from expint.phi import phi_functions
 __all__ = ["Basis", "Transformed"]
 
 
+@runtime_checkable
 class Basis(Protocol):
     """A pair of transforms over the last axes of a state.
 
@@ -89,6 +90,7 @@ class Transformed(StoredOperator):
     elementwise = True
 
     def __init__(self, symbol: Array, basis: Basis) -> None:
+        instance("basis", basis, Basis, "a pair of transforms, such as an expint.spectral.Grid")
         host = host_numbers(symbol)
         if not np.all(np.isfinite(host)):
             bad = int(np.sum(~np.isfinite(host)))

@@ -46,7 +46,7 @@ def shape_of(shape: Any) -> tuple[int, ...]:
     TypeError
         If they are no integers.
     """
-    entries = listed("shape", shape, "numbers of points") if np.ndim(shape) or isinstance(shape, str) else [shape]
+    entries = listed("shape", shape, "numbers of points") if _is_list(shape) else [shape]
     found = tuple(integer("the number of points", n, least=4, most=_MOST_POINTS) for n in entries)
     if math.prod(found) > _MOST_POINTS:
         raise ValueError(f"expected at most {_MOST_POINTS} points, of which there is 1 GiB, received {found}")
@@ -61,8 +61,12 @@ def for_each(name: str, value: Any, count: int) -> list[float]:
     ValueError, TypeError
         If there are not as many, or one is no finite number.
     """
-    entries = listed(name, value, "numbers") if np.ndim(value) else [value] * count
+    entries = listed(name, value, "numbers") if _is_list(value) else [value] * count
     return [number(name, entry) for entry in as_many(name, entries, count)]
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list | tuple) or bool(getattr(value, "ndim", 0))
 
 
 def as_many(name: str, entries: Sequence[Any], count: int) -> Sequence[Any]:
