@@ -11,6 +11,7 @@ import pytest
 
 import diffusion
 import expint
+import expint.plot
 from expint.backend import all_finite
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -227,12 +228,18 @@ def test_the_code_of_the_pages_on_other_packages_runs_as_pasted(page: str) -> No
     assert namespace.get("sol", namespace.get("theirs")).success
 
 
-def test_the_code_about_boundaries_runs_as_pasted_and_agrees_with_that_of_scipy() -> None:
+def test_the_code_about_boundaries_runs_as_pasted_and_agrees_with_that_of_scipy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MPLBACKEND", "Agg")
     namespace: dict[str, Any] = {}
     for block in blocks_of("boundaries.md"):
         exec(compile(block, "boundaries.md", "exec"), namespace)
     for name in ("sol", "heat", "moved", "turing", "modes"):
         assert namespace[name].success, name
+    assert Path("patches.gif").read_bytes().startswith(b"GIF")
+    expint.plot.pyplot().close("all")
     ours, theirs = namespace["varied"], namespace["varied_by_scipy"]
     centres, nodes = (np.arange(32) + 0.5) * 10 / 32, np.linspace(0, 10, 34)[1:-1]  # of SciPy's code, and of ours
     assert abs(np.interp(centres, nodes, ours[:, 16]) - theirs.reshape(32, 32)[:, 16]).max() < 0.02

@@ -34,6 +34,7 @@ _MOST_POINTS = 2**27
 """Numbers of 8 bytes that are 1 GiB."""
 _MOST_CHEBYSHEV = 4096
 """Matrices of so many rows have 128 MiB."""
+_PRECISIONS = frozenset(("float32", "float64", "complex64", "complex128"))
 
 
 def shape_of(shape: Any) -> tuple[int, ...]:
@@ -212,6 +213,11 @@ def refused_values(u: Any, shape: tuple[int, ...], real: bool, modes: tuple[int,
     """
     if not hasattr(u, "ndim") or not hasattr(u, "dtype"):
         raise TypeError(f"expected an array of values on the grid, received {seen(u)}")
+    if str(u.dtype).rpartition(".")[2] not in _PRECISIONS:
+        raise TypeError(
+            f"expected values of single or double precision, as transforms take them, received dtype {u.dtype}; "
+            "convert them"
+        )
     if u.ndim < len(shape) or tuple(u.shape[u.ndim - len(shape) :]) != shape:
         own = ", ".join(map(str, shape))
         coefficients = tuple(u.shape[max(u.ndim - len(modes), 0) :]) == modes
