@@ -25,6 +25,7 @@ __all__ = [
     "Use",
     "check_constant",
     "check_dtype",
+    "floating",
     "host_numbers",
     "linear_combination",
     "random_like",
@@ -128,9 +129,10 @@ class Operator(ABC):
     __array_ufunc__ = None  # numbers and arrays of NumPy leave sums and products to the operator
 
     def __matmul__(self, u: Array) -> Array:
-        """Return L u for a state u."""
+        """Return L u for a state u, as `floating` takes it."""
         if not is_array(u):
             return NotImplemented
+        u = floating(u)
         self.check(u)
         return self.product(u)(u)
 
@@ -305,6 +307,21 @@ class StoredOperator(Operator):
         """Return v ↦ L v: L is a weight like any other."""
         weight = (self.cast(self.values, like),)
         return lambda v: self.combine(weight, (v,))
+
+
+def floating(u: Array) -> Array:
+    """Return a state of floating-point numbers; integers of NumPy become double precision, as solve_ivp takes them.
+
+    Raises
+    ------
+    TypeError
+        If it is of another kind, to which the entries of L would be rounded.
+    """
+    if isinstance(u, np.ndarray) and u.dtype.kind in "iu":
+        return u.astype(np.float64)
+    if not array_namespace(u).isdtype(u.dtype, ("real floating", "complex floating")):
+        raise TypeError(f"expected an array of floating-point numbers, received dtype {u.dtype}; convert it")
+    return u
 
 
 def real_product(matrix: np.ndarray, values: np.ndarray) -> np.ndarray:

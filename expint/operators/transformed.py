@@ -9,8 +9,8 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from expint.arguments import instance, integer
-from expint.backend import Array, asarray_like
-from expint.operators.base import Operator, StoredOperator, host_numbers
+from expint.backend import Array, asarray_like, is_array
+from expint.operators.base import Operator, StoredOperator, floating, host_numbers
 from expint.operators.diagonal import Diagonal
 from expint.operators.in_basis import combiner_through
 from expint.phi import phi_functions
@@ -160,8 +160,9 @@ class Transformed(StoredOperator):
         """Return L u for values u, or the product with an operator of the same basis."""
         if isinstance(other, Transformed) and other.basis == self.basis:
             return self._of(self.symbol * other.symbol)
-        if isinstance(other, Operator) or not hasattr(other, "ndim"):
+        if not is_array(other):
             return NotImplemented
+        other = floating(other)
         self._fit(other)
         return self.product(other)(other)
 
