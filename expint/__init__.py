@@ -68,4 +68,6 @@ forward(MOVED)
 def __getattr__(name: str) -> Any:
     if name == "Grid":  # which needs SciPy's sparse algebra
         return import_module("expint.spectral").Grid
+    if name == "adapters":
+        return import_module("expint.adapters")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -31,6 +31,7 @@ __all__ = [
     "check_dtype",
     "check_state",
     "complex_values",
+    "floating",
     "host_numbers",
     "numeric",
     "random_like",
@@ -241,6 +242,21 @@ def check_constant(coefficients: Any) -> None:
             "φ-functions of L are computed beforehand, on the host; make it a constant (torch: detach it), or let "
             "nonlinear hold the part that is learned; solve_ivp(…, linear=tensor, gradient='adjoint') learns L of torch"
         )
+
+
+def floating(u: Array) -> Array:
+    """Return a state of floating-point numbers; integers of NumPy become double precision, as solve_ivp takes them.
+
+    Raises
+    ------
+    TypeError
+        If it is of another kind, to which the entries of L would be rounded.
+    """
+    if isinstance(u, np.ndarray) and u.dtype.kind in "iu":
+        return u.astype(np.float64)
+    if not array_namespace(u).isdtype(u.dtype, ("real floating", "complex floating")):
+        raise TypeError(f"expected an array of floating-point numbers, received dtype {u.dtype}; convert it")
+    return u
 
 
 def host_numbers(coefficients: Any) -> np.ndarray:

@@ -47,7 +47,16 @@ from expint.derive import Tableau
 from tests import bad_calls_of_hosts as hosts
 
 MODULES = [
-    *("expint", "expint.derive", "expint.jacobian", "expint.operators", "expint.phi", "expint.plot", "expint.problems"),
+    *(
+        "expint",
+        "expint.adapters",
+        "expint.derive",
+        "expint.jacobian",
+        "expint.operators",
+        "expint.phi",
+        "expint.plot",
+        "expint.problems",
+    ),
     *("expint.scipy", "expint.spectral", "expint.study", "expint.backend", "expint.methods"),
     *("diffusion", "diffusion.adapters", "diffusion.bands", "diffusion.clock", "diffusion.gauge", "diffusion.grids"),
     "diffusion.guidance",
@@ -326,6 +335,18 @@ SPECIAL: dict[str, dict[str, Callable[[], Any]]] = {
     "expint.problems.reference": {"name": lambda: "burgers"},
     "expint.problems.sample": {"y": lambda: BURGERS.y0},
     "expint.problems.prescribed_spectrum": {"symbol": lambda: (-1.0, -2.0)},
+    **{
+        name: {"shape": lambda: 16, "length": lambda: 2.0, "start": lambda: 0.0, "order": lambda: 2}
+        for name in ("expint.Grid", *(f"expint.spectral.{own}" for own in ("Cosine", "Differences", "Grid", "Sine")))
+    },
+    "expint.adapters.Remainder": {"rate": lambda: _rest},
+    "expint.adapters.assembled": {"stiffness": _matrix, "mass": lambda: np.eye(4)},
+    "expint.spectral.Boundary": {"a": lambda: 1.0, "b": lambda: 0.5},
+    "expint.spectral.robin": {"a": lambda: 1.0, "b": lambda: 0.5},
+    "expint.operators.Transformed": {
+        "symbol": lambda: -np.arange(4.0),
+        "basis": lambda: expint.Grid((4,), 1.0, boundary="neumann"),
+    },
     "expint.spectral.Chebyshev": {"n": lambda: 8},
     "expint.spectral.Fourier": {"n": lambda: 8},
     "expint.study.Cell": {"problem": lambda: "p", "method": lambda: "m", "value": lambda: 0.1},
@@ -478,7 +499,7 @@ LEFT_OUT = {
     *("ideal_digits", "workers", "Namespace", "fingerprint", "check_orders", "UnstableWarning"),
     *("ErrorEstimate", "Terms", "adams_terms", "placed", "spread"),  # of which methods make a step, each step
     *("Ancestral", "Churned", "Restarted", "TrajectoryConsistent", "StateGauge", "TuningInterrupted"),
-    "Strength",  # abstract
+    *("Strength", "BoundaryWarning", "Assembled", "rate_of"),  # abstract, a warning, and what others make
 }
 """Protocols, records and exceptions that the library makes, not the user, and what takes anything or minutes."""
 

@@ -1,4 +1,4 @@
-"""What ``tests.bad_calls`` calls beside the public modules: façades of other programs, files, clocks, noise, processes."""
+"""Calls that are odd on purpose, of the doors of diffusion into files and into other programs; see ``bad_calls``."""
 
 from __future__ import annotations
 

@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 import pytest
 
 import diffusion
 import expint
+import expint.plot
 from expint.backend import all_finite, is_array
 
 mpl.use("Agg")  # docstrings draw
@@ -25,8 +27,8 @@ mpl.use("Agg")  # docstrings draw
 DOCS = Path(__file__).parent.parent / "docs"
 
 
-def blocks(page: str) -> list[str]:
-    return re.findall(r"```python\n(.*?)```", (DOCS / page).read_text(encoding="utf-8"), flags=re.DOTALL)
+def blocks(page: str, kind: str = "python") -> list[str]:
+    return re.findall(rf"```{kind}\n(.*?)```", (DOCS / page).read_text(encoding="utf-8"), flags=re.DOTALL)
 
 
 PAGES = [name for path in sorted(DOCS.rglob("*.md")) if blocks(name := path.relative_to(DOCS).as_posix())]
@@ -51,6 +53,14 @@ def of_tuning(names: dict[str, Any], printed: str) -> None:
     assert names["tuned"].report.after < names["tuned"].report.before / 4
     again = names["diffusion"].sample(names["model"], names["noise"], sampler=names["again"])
     assert (again == names["samples"]).all()
+
+
+def of_boundaries(names: dict[str, Any], printed: str) -> None:
+    assert Path("patches.gif").read_bytes().startswith(b"GIF")
+    expint.plot.pyplot().close("all")
+    ours, theirs = names["varied"], names["varied_by_scipy"]
+    centres, nodes = (np.arange(32) + 0.5) * 10 / 32, np.linspace(0, 10, 34)[1:-1]  # of SciPy's code, and of ours
+    assert abs(np.interp(centres, nodes, ours[:, 16]) - theirs.reshape(32, 32)[:, 16]).max() < 0.02
 
 
 def of_editing(names: dict[str, Any], printed: str) -> None:
@@ -82,6 +92,7 @@ def holds(condition: Callable[[dict[str, Any], str], Any]) -> Callable[[dict[str
 
 
 SHOWS: dict[str, Callable[[dict[str, Any], str], None]] = {
+    "boundaries.md": of_boundaries,
     "editing.md": of_editing,
     "extending.md": holds(lambda names, printed: {0.3, 1.0} <= set(names["reached"])),
     "flow_matching.md": holds(lambda names, printed: names["seen"]),
@@ -182,3 +193,12 @@ def test_every_row_of_the_page_on_reports_names_a_test_that_exists() -> None:
     for file, test in named:
         found = [path for path in DOCS.parent.glob("tests/**/*.py") if f"/{path.as_posix()}".endswith(f"/{file}.py")]
         assert any(f"def {test}(" in path.read_text() for path in found), f"{file}::{test}"
+
+
+def test_a_days_work_takes_at_most_as_many_lines_as_elsewhere() -> None:
+    def lines(block: str) -> int:
+        return len([line for line in block.split("\n") if line.strip() and not line.startswith("#")])
+
+    ours, scipy = (lines(b) for b in blocks("boundaries.md") if b.startswith(("# ours", "# SciPy")))
+    (peer,) = map(lines, blocks("boundaries.md", "text"))
+    assert ours <= peer <= scipy

@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 
+from expint.arrays import floating
 from expint.backend import Array, is_array
 from expint.derive.algebra.phisum import Terms
 from expint.operators.columns import Columns
@@ -124,9 +125,10 @@ class Operator(ABC):
     __array_ufunc__ = None  # numbers and arrays of NumPy leave sums and products to the operator
 
     def __matmul__(self, u: Array) -> Array:
-        """Return L u for a state u."""
+        """Return L u for a state u, as `floating` takes it."""
         if not is_array(u):
             return NotImplemented
+        u = floating(u)
         self.check(u)
         return self.product(u)(u)
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from expint.arguments import integer
-from expint.arrays import host_numbers
-from expint.backend import Array, asarray_like
+from expint.arguments import instance, integer
+from expint.arrays import floating, host_numbers
+from expint.backend import Array, asarray_like, is_array
 from expint.operators.base import Operator, StoredOperator
 from expint.operators.diagonal import Diagonal
 from expint.operators.in_basis import combiner_through
@@ -19,6 +19,7 @@ from expint.phi import phi_functions
 __all__ = ["Basis", "Transformed"]
 
 
+@runtime_checkable
 class Basis(Protocol):
     """A pair of transforms over the last axes of a state.
 
@@ -90,6 +91,7 @@ class Transformed(StoredOperator):
     elementwise = True
 
     def __init__(self, symbol: Array, basis: Basis) -> None:
+        instance("basis", basis, Basis, "a pair of transforms, such as an expint.spectral.Grid")
         host = host_numbers(symbol)
         if not np.all(np.isfinite(host)):
             bad = int(np.sum(~np.isfinite(host)))
@@ -159,8 +161,9 @@ class Transformed(StoredOperator):
         """Return L u for values u, or the product with an operator of the same basis."""
         if isinstance(other, Transformed) and other.basis == self.basis:
             return self._of(self.symbol * other.symbol)
-        if isinstance(other, Operator) or not hasattr(other, "ndim"):
+        if not is_array(other):
             return NotImplemented
+        other = floating(other)
         self._fit(other)
         return self.product(other)(other)
 

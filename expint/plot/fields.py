@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from expint.arguments import checked, function, instance, listed, number
+from expint.arguments import checked, function, listed, number, seen
 from expint.arrays import real_values
-from expint.backend import Array, to_numpy
+from expint.backend import Array
 from expint.plot.figure import axes, pyplot
+from expint.plot.own import Drawn, colours, drawn, label
 from expint.problem import SemilinearProblem
 from expint.solution import Solution
 
@@ -19,26 +20,43 @@ __all__ = ["animation", "field", "space_time"]
 
 
 @checked(ax=axes)
-def space_time(solution: Solution, problem: SemilinearProblem, ax: Any = None, **options: Any) -> Any:
-    """Draw u(x, t) of a problem in one space dimension, x to the right and t upwards, and return the axes.
+def space_time(
+    solution: Solution,
+    problem: Any,
+    ax: Any = None,
+    *,
+    component: int | None = None,
+    part: str | None = None,
+    units: Mapping[str, str] | None = None,
+    name: str = "u",
+    **options: Any,
+) -> Any:
+    """Draw u(x, t) in one space dimension, x to the right and t upwards, and return the axes.
 
     Parameters
     ----------
     solution
-        A solution of ``problem``, whose states are mapped to values by ``problem.physical``.
+        A solution.
     problem
-        The problem, with its grid ``x``.
+        The problem, whose ``physical`` maps states to values on its grid ``x``; for an equation of your own the
+        ``expint.Grid``, or the coordinates {"x": x}.
     ax
         Axes to draw on; new ones by default.
+    component, part
+        Which component of a field with several; "real", "imag", "abs" or "angle" of complex values.
+    units
+        {"x": "mm", "t": "s", "u": "K"}: what stands behind the names of axes.
+    name
+        Of what is drawn.
     options
         Passed to ``pcolormesh``.
 
     Raises
     ------
     ValueError
-        If the problem has no one-dimensional grid, or the solution no states on it.
+        If there is no one-dimensional grid, or the solution has no states on it.
     TypeError
-        If one of them is of another kind.
+        If an argument is of another kind.
 
     Examples
     --------
@@ -48,47 +66,67 @@ def space_time(solution: Solution, problem: SemilinearProblem, ax: Any = None, *
     >>> ax.get_xlabel()
     'x'
     """
-    instance("solution", solution, Solution)
-    instance("problem", problem, SemilinearProblem)
-    if problem.x is None or problem.x.ndim != 1:
-        raise ValueError(f"expected a problem with a one-dimensional grid x, received {problem.name or 'one'} without")
-    if tuple(solution.y.shape[1:]) != tuple(problem.y0.shape) or not len(solution.t):
+    shown = drawn(solution, problem, component, part)
+    if len(shown.coords) != 1:
         raise ValueError(
-            f"expected a solution with states of shape {tuple(problem.y0.shape)}, those of the problem, received shape "
-            f"{tuple(solution.y.shape[1:])} at {len(solution.t)} times"
+            f"expected a grid of one dimension, received {len(shown.coords)}; expint.plot.field and movie draw planes"
         )
-    values = to_numpy(solution.y if problem.physical is None else problem.physical(solution.y))
     if ax is None:
         _, ax = pyplot().subplots(figsize=(6, 5), layout="constrained")
-    bound = float(np.max(np.abs(values)))
-    options = {"cmap": "RdBu_r", "vmin": -bound, "vmax": bound, "shading": "nearest", "rasterized": True} | options
-    mesh = ax.pcolormesh(to_numpy(problem.x), solution.t, values.real, **options)
-    ax.figure.colorbar(mesh, ax=ax, label="u")
-    ax.set(xlabel="x", ylabel="t", title=problem.name)
+    ((axis, x),) = shown.coords.items()
+    if isinstance(problem, SemilinearProblem):  # on a scale about zero, whatever the signs of u
+        bound = float(np.max(np.abs(shown.values)))
+        scale: dict[str, Any] = {"cmap": "RdBu_r", "vmin": -bound, "vmax": bound}
+    else:
+        scale = colours(shown.values)
+    options = scale | {"shading": "nearest", "rasterized": True} | options
+    mesh = ax.pcolormesh(x, shown.times, shown.values, **options)
+    ax.figure.colorbar(mesh, ax=ax, label=label(name, units))
+    ax.set(xlabel=label(axis, units), ylabel=label("t", units), title=getattr(problem, "name", ""))
     return ax
 
 
 @checked(ax=axes)
-def field(values: Array, ax: Any = None, title: str = "", **options: Any) -> Any:
-    """Draw a function of two variables, the first axis upwards, and return the axes.
+def field(
+    values: Any,
+    ax: Any = None,
+    title: str = "",
+    *,
+    where: Any = None,
+    at: float | None = None,
+    component: int | None = None,
+    part: str | None = None,
+    units: Mapping[str, str] | None = None,
+    name: str = "u",
+    **options: Any,
+) -> Any:
+    """Draw a function of two variables, and return the axes.
 
     Parameters
     ----------
     values
-        Real values of shape (rows, columns).
+        Real values of shape (rows, columns), drawn as they are, the first axis upwards. Or a solution with ``where``,
+        drawn over its coordinates, the first one to the right.
     ax
         Axes to draw on; new ones by default.
     title
-        Title of the picture.
+        Title of the picture; of a solution the time, by default.
+    where
+        Of a solution: the ``expint.Grid``, or the coordinates {"x": x, "y": y}.
+    at
+        Of a solution: the time, of which the nearest one kept is drawn; the last one by default. Colours are those of
+        all times.
+    component, part, units, name
+        Of a solution, as in ``space_time``.
     options
-        Passed to ``imshow``.
+        Passed to ``imshow``, of a solution to ``pcolormesh``.
 
     Raises
     ------
     ValueError
-        If the array does not have two axes, or has no entries.
+        If the array does not have two axes, or has no entries; if the solution does not fit the grid.
     TypeError
-        If it is none of real numbers, or the axes no axes.
+        If it is none of real numbers, or an argument is of another kind.
 
     Examples
     --------
@@ -96,6 +134,12 @@ def field(values: Array, ax: Any = None, title: str = "", **options: Any) -> Any
     >>> type(expint.plot.field(np.outer(np.arange(3.0), np.arange(4.0)))).__name__
     'Axes'
     """
+    if isinstance(values, Solution):
+        shown = drawn(values, where, component, part)
+        return _of_solution(shown, ax, title, shown.near(at), label(name, units), units, options)
+    for said, value in {"where": where, "at": at, "component": component, "part": part, "units": units}.items():
+        if value is not None:
+            raise TypeError(f"expected a solution beside {said}=, received {seen(values)}")
     pixels = real_values("values", values)
     if not pixels.size:
         raise ValueError(f"expected values to draw, received shape {pixels.shape}")
@@ -105,6 +149,24 @@ def field(values: Array, ax: Any = None, title: str = "", **options: Any) -> Any
         _, ax = pyplot().subplots(figsize=(4, 4), layout="constrained")
     ax.imshow(pixels, **({"origin": "lower", "cmap": "viridis", "interpolation": "bilinear"} | options))
     ax.set(xticks=[], yticks=[], title=title)
+    return ax
+
+
+def _of_solution(
+    shown: Drawn, ax: Any, title: str, which: int, what: str, units: Mapping[str, str] | None, options: dict[str, Any]
+) -> Any:
+    """Draw the state at one time over its two coordinates."""
+    if len(shown.coords) != 2:
+        raise ValueError(f"expected a grid of two dimensions, received {len(shown.coords)}")
+    if ax is None:
+        _, ax = pyplot().subplots(figsize=(5.6, 4.2), layout="compressed")
+    (first, x), (second, y) = shown.coords.items()
+    scale = colours(shown.values) | {"shading": "nearest", "rasterized": True}
+    mesh = ax.pcolormesh(x, y, shown.values[which].T, **(scale | options))
+    ax.figure.colorbar(mesh, ax=ax, label=what)
+    unit = f" {units['t']}" if units and "t" in units else ""
+    ax.set(xlabel=label(first, units), ylabel=label(second, units), aspect="equal")
+    ax.set_title(title or f"t = {shown.times[which]:.4g}{unit}")
     return ax
 
 

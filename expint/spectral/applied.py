@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from expint.backend import Array, asarray_like
+from expint.arrays import floating
+from expint.backend import Array, asarray_like, is_array
 from expint.operators.matrix_free import MatrixFree
 from expint.operators.on_device import Placed
 from expint.spectral.coefficients import Coefficient
@@ -39,6 +40,9 @@ class Applied(MatrixFree):
 
     def __matmul__(self, u: Array) -> Array:
         """Return L u for values u."""
+        if not is_array(u):
+            return NotImplemented
+        u = floating(u)
         self.grid.check(u)
         return self.function(u)
 

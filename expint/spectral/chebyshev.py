@@ -46,14 +46,19 @@ class Chebyshev:
     (-1.0, 1.0)
     """
 
-    def __new__(cls, n: Any = None, length: Any = 2.0, **options: Any) -> Any:
+    def __new__(cls, n: Any = None, **options: Any) -> Any:
         """Return the points on an interval, or a grid of several axes."""
         if not isinstance(n, list | tuple):
+            if options:
+                raise TypeError(
+                    f"expected the degree alone for points on [-1, 1], received {', '.join(options)}, too; write "
+                    "Chebyshev((n,), …) for a grid on another interval"
+                )
             return super().__new__(cls)
         from expint.spectral.grid import Grid  # which needs SciPy's sparse algebra
 
-        given: dict[str, Any] = {"start": -1.0, "boundary": "dirichlet"} | options | {"basis": "chebyshev"}
-        return Grid(n, length, **given)
+        given: dict[str, Any] = {"length": 2.0, "start": -1.0, "boundary": "dirichlet"}
+        return Grid(n, **given | options | {"basis": "chebyshev"})
 
     @checked(n=partial(integer, least=None, most=20_000))
     def __init__(self, n: int) -> None:

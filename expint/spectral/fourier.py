@@ -67,13 +67,22 @@ class Fourier:
     True
     """
 
-    def __new__(cls, n: Any = None, length: Any = 2 * np.pi, start: Any = 0.0, **options: Any) -> Any:
+    def __new__(
+        cls,
+        n: Any = None,
+        length: float = 2 * np.pi,
+        start: float = 0.0,
+        *,
+        real: bool = True,
+        like: Array | None = None,
+        **options: Any,
+    ) -> Any:
         """Return a grid on a period, or one of several axes."""
         if not isinstance(n, list | tuple):
             return super().__new__(cls)
         from expint.spectral.grid import Grid  # which needs SciPy's sparse algebra
 
-        return Grid(n, length, start=start, **options)
+        return Grid(n, length, start=start, real=real, like=like, **options)
 
     @checked(n=partial(integer, least=None, most=1 << 28), length=partial(number, finite=False), like=template)
     def __init__(

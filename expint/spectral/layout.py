@@ -34,6 +34,7 @@ _MOST_POINTS = 2**27
 """Numbers of 8 bytes that are 1 GiB."""
 _MOST_CHEBYSHEV = 4096
 """Matrices of so many rows have 128 MiB."""
+_PRECISIONS = frozenset(("float32", "float64", "complex64", "complex128"))
 
 
 def shape_of(shape: Any) -> tuple[int, ...]:
@@ -46,7 +47,7 @@ def shape_of(shape: Any) -> tuple[int, ...]:
     TypeError
         If they are no integers.
     """
-    entries = listed("shape", shape, "numbers of points") if np.ndim(shape) or isinstance(shape, str) else [shape]
+    entries = listed("shape", shape, "numbers of points") if _is_list(shape) else [shape]
     found = tuple(integer("the number of points", n, least=4, most=_MOST_POINTS) for n in entries)
     if math.prod(found) > _MOST_POINTS:
         raise ValueError(f"expected at most {_MOST_POINTS} points, of which there is 1 GiB, received {found}")
@@ -61,8 +62,12 @@ def for_each(name: str, value: Any, count: int) -> list[float]:
     ValueError, TypeError
         If there are not as many, or one is no finite number.
     """
-    entries = listed(name, value, "numbers") if np.ndim(value) else [value] * count
+    entries = listed(name, value, "numbers") if _is_list(value) else [value] * count
     return [number(name, entry) for entry in as_many(name, entries, count)]
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list | tuple) or bool(getattr(value, "ndim", 0))
 
 
 def as_many(name: str, entries: Sequence[Any], count: int) -> Sequence[Any]:
@@ -208,6 +213,11 @@ def refused_values(u: Any, shape: tuple[int, ...], real: bool, modes: tuple[int,
     """
     if not hasattr(u, "ndim") or not hasattr(u, "dtype"):
         raise TypeError(f"expected an array of values on the grid, received {seen(u)}")
+    if str(u.dtype).rpartition(".")[2] not in _PRECISIONS:
+        raise TypeError(
+            f"expected values of single or double precision, as transforms take them, received dtype {u.dtype}; "
+            "convert them"
+        )
     if u.ndim < len(shape) or tuple(u.shape[u.ndim - len(shape) :]) != shape:
         own = ", ".join(map(str, shape))
         coefficients = tuple(u.shape[max(u.ndim - len(modes), 0) :]) == modes

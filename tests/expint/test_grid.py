@@ -446,6 +446,12 @@ REFUSED = {
         Sine(8, 1.0).laplacian @ (np.ones(8) + 1j)
     ),
     "expected complex values on a grid of complex fields": lambda: Sine(8, 1.0, real=False).laplacian @ np.ones(8),
+    "expected values of single or double precision, .* received dtype float16": lambda: (
+        Sine(8, 1.0).laplacian @ np.ones(8, np.float16)
+    ),
+    "expected an array of floating-point numbers, received dtype torch.int32": lambda: (
+        Sine(8, 1.0).laplacian @ torch.ones(8, dtype=torch.int32)
+    ),
     "expected a real factor for an operator on real values": lambda: 1j * Cosine(8, 1.0).laplacian,
     "expected an operator without eigenvalue zero for a negative power": lambda: Cosine(8, 1.0).laplacian ** -1,
     "expected an operator on functions that vanish at the walls to raise to a power": lambda: (

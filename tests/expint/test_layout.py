@@ -52,6 +52,7 @@ for name in MAY_IMPORT.keys() - {"arguments", "backend"}:
     MAY_IMPORT[name] |= {"arguments"}
 for name in ("ivp", "jacobian", "lower", "operators", "phi", "problems", "run", "scipy", "spectral"):
     MAY_IMPORT[name] |= {"arrays"}
+MAY_IMPORT["adapters"] = {"arguments", "backend", "operators"}
 MAY_IMPORT["moved"] = set()
 MAY_IMPORT["tables"] = {"backend"}
 GUESTS = ("study", "plot", "cli", "__main__", "__init__")  # on top of everything; nobody inside imports them

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import scipy.linalg
 import scipy.sparse
+import torch
 
 import expint
 from expint.operators import Dense, Diagonal, KroneckerSum, MatrixFree, Operator, Scalar, Sparse
@@ -75,3 +76,14 @@ def test_what_is_no_number_and_no_operator_is_refused(other: object) -> None:
 def test_states_that_do_not_fit_are_refused() -> None:
     with pytest.raises(ValueError, match="expected"):
         Dense(FULL) @ np.ones(N + 1)
+
+
+@pytest.mark.parametrize("kind", [np.int8, np.int32, np.int64, np.uint16])
+@pytest.mark.parametrize("name", [*OPERATORS, "transform"])
+def test_integers_are_taken_as_numbers_of_double_precision(name: str, kind: type) -> None:
+    grid = expint.Grid(N, 1.0, boundary="neumann")
+    operator = OPERATORS[name]() if name in OPERATORS else 0.5 * grid.laplacian
+    u = np.arange(1, N + 1)
+    np.testing.assert_allclose(operator @ u.astype(kind), operator @ u.astype(float), rtol=1e-14)
+    with pytest.raises(TypeError, match=r"expected an array of floating-point numbers, received dtype torch\.int32"):
+        operator @ torch.arange(N, dtype=torch.int32)

@@ -110,3 +110,76 @@ def test_without_matplotlib_the_install_line_is_named(monkeypatch: pytest.Monkey
     monkeypatch.delitem(sys.modules, "matplotlib.pyplot")
     with pytest.raises(ImportError, match=r'pip install "expint\[plot\]"'):
         expint.plot.pyplot()
+
+
+def own_solution(dimensions: int, boundary: str = "neumann", real: bool = True):
+    grid = expint.Grid((12, 10)[:dimensions], (3.0, 2.0)[:dimensions], boundary=boundary, real=real)
+    u0 = np.cos(np.pi * grid.x / 3) * (1 if dimensions == 1 else np.cos(np.pi * grid.y / 2)) * (1.0 if real else 1j)
+    times = [0.0, 0.5, 1.0]
+    return expint.solve_ivp(lambda t, u: u, (0, 1), u0, linear=0.1 * grid.laplacian, rtol=1e-6, t_eval=times), grid
+
+
+def test_own_solutions_are_drawn_over_their_coordinates_with_units() -> None:
+    solution, grid = own_solution(1)
+    ax = expint.plot.space_time(solution, grid, units={"x": "mm", "t": "s", "u": "K"})
+    (mesh,) = ax.collections
+    np.testing.assert_array_equal(np.asarray(mesh.get_array()).reshape(3, 12), solution.y)
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("x (mm)", "t (s)")
+    assert ax.figure.axes[1].get_ylabel() == "u (K)"
+    by_hand = expint.plot.space_time(solution, {"x": grid.coords["x"]})
+    np.testing.assert_array_equal(by_hand.collections[0].get_coordinates(), mesh.get_coordinates())
+
+
+def test_a_field_of_a_solution_has_one_colour_scale_for_all_times() -> None:
+    solution, grid = own_solution(2)
+    scales = set()
+    for at, which in ((0.1, 0), (0.6, 1), (None, 2)):
+        ax = expint.plot.field(solution, where=grid, at=at)
+        (mesh,) = ax.collections
+        np.testing.assert_array_equal(np.asarray(mesh.get_array()).reshape(10, 12), solution.y[which].T)
+        assert ax.get_title() == f"t = {solution.t[which]:.4g}"
+        scales.add(mesh.get_clim())
+    bound = np.max(abs(solution.y))
+    assert scales == {(-bound, bound)}
+
+
+@pytest.mark.parametrize(("dimensions", "real"), [(1, True), (2, True), (2, False)])
+def test_a_film_has_a_frame_for_each_time(dimensions: int, real: bool, tmp_path) -> None:
+    from PIL import Image
+
+    solution, grid = own_solution(dimensions, real=real)
+    film = expint.plot.movie(solution, grid, tmp_path / "film.gif", fps=5, units={"t": "s"})
+    with Image.open(tmp_path / "film.gif") as picture:
+        assert picture.n_frames == 3
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["film.gif"]
+    ax = film._fig.axes[0]
+    assert ax.get_title(loc="left").startswith("t = ")
+    if dimensions == 2 and not real:
+        assert ax.collections[0].get_clim()[0] >= 0  # the absolute value
+
+
+def test_states_that_are_coefficients_and_components_are_understood() -> None:
+    grid = expint.Grid((16,), 1.0)
+    u0 = np.stack([np.cos(2 * np.pi * grid.x), np.sin(2 * np.pi * grid.x)])
+    linear = grid.fields(grid.laplacian, 0.0).diagonal
+    solution = expint.solve_ivp(None, (0, 1e-2), grid.forward(u0), linear=linear, step=5e-3)
+    ax = expint.plot.space_time(solution, grid, component=1)
+    np.testing.assert_allclose(np.asarray(ax.collections[0].get_array()).reshape(3, 16)[2], u0[1], atol=1e-12)
+    with pytest.raises(ValueError, match="expected component= for fields with several components"):
+        expint.plot.space_time(solution, grid)
+
+
+def test_pictures_that_cannot_be_drawn_are_refused(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    solution, grid = own_solution(2)
+    with pytest.raises(ValueError, match="expected a grid of one dimension, received 2"):
+        expint.plot.space_time(solution, grid)
+    with pytest.raises(ValueError, match=r"expected states of shape \(…, 12\)"):
+        expint.plot.movie(solution, {"x": np.arange(12.0)}, component=1)
+    with pytest.raises(ValueError, match=r"to end in \.gif or \.mp4, received 'film.avi'"):
+        expint.plot.movie(solution, grid, tmp_path / "film.avi")
+    with pytest.raises(TypeError, match="expected a solution beside where="):
+        expint.plot.field(np.ones((2, 2)), where=grid)
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(ImportError, match="need ffmpeg"):
+        expint.plot.movie(solution, grid, tmp_path / "film.mp4")
+    assert not list(tmp_path.iterdir())

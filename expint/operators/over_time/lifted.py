@@ -10,7 +10,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from expint.backend import Array, array_namespace, asarray_like, is_array
+from expint.arrays import floating
+from expint.backend import Array, asarray_like, is_array
 from expint.operators.base import Operator
 
 __all__ = ["Face", "Lift", "Lifted"]
@@ -105,7 +106,7 @@ class Lifted:
             return NotImplemented
         if not self.lift.steady:
             raise TypeError("expected conditions that do not depend on time, received some that do; take grid.at(t)")
-        like = u if not array_namespace(u).isdtype(u.dtype, "integral") else 1.0 * u
+        like = floating(u)
         w, image = (asarray_like(part, like) for part in (self.lift.values(0.0), self.lift.values(0.0, self.images)))
         return self.operator @ (like - w) + image
 
