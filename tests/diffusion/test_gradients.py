@@ -69,7 +69,7 @@ def test_the_adjoint_passes_the_difference_check(sampler: str) -> None:
     assert torch.autograd.gradcheck(samples, [NOISE.clone().requires_grad_()])
 
 
-def test_guidance_conditions_latents_and_processes_with_a_mean_go_back() -> None:
+def test_guidance_and_conditions_go_back() -> None:
     scale, label = (
         torch.tensor(1.7, dtype=D, requires_grad=True),
         torch.tensor([0.3, -0.2], dtype=D, requires_grad=True),

@@ -225,7 +225,7 @@ class _Back:
         return of_point
 
     def _elementwise(self, made: _Made, of_point: torch.Tensor, adjoint: Memory) -> Memory:
-        """Add to the adjoint of each column its share, for weights that multiply elementwise; and to that of weights."""
+        """Add to the adjoint of each column and of each weight its share, for weights that multiply elementwise."""
         terms: list[torch.Tensor | None] = list(adjoint)
         terms += [None] * (len(made.row.weights) - len(terms))
         for j, (w, column) in enumerate(zip(made.row.weights, made.columns)):
