@@ -113,7 +113,8 @@ class _Back:
         self.tape, self.kept, self.states = tape, kept, states
         self.asked = {place: n for n, place in enumerate(places)}
         self.learned = {own: n for n, own in enumerate(learned)}
-        self.elementwise = isinstance(tape.plan.operator, Scalar | Diagonal) and not learned
+        own = getattr(tape.plan.operator, "plain", tape.plan.operator)  # of a learned one
+        self.elementwise = isinstance(own, Scalar | Diagonal)
         accepted = (sum(row.accept for row in step.rows) for step in tape.plan.steps)
         self.before = [0, *accumulate(accepted)]
 
@@ -200,8 +201,7 @@ class _Back:
                 of_point = _sum(of_point, pulled[self.asked[made.place]])
         if of_point is None:
             return adjoint
-        terms = self._elementwise(made, of_point) if self.elementwise else self._by_torch(made, of_point)
-        adjoint = tuple(_sum(own, other) for own, other in zip_longest(terms, adjoint))
+        adjoint = (self._elementwise if self.elementwise else self._by_torch)(made, of_point, adjoint)
         return layout.draw(adjoint, (None,) * layout.noise) if layout.noise else adjoint
 
     def _through(self, made: _Made, of_value: torch.Tensor) -> torch.Tensor | None:
@@ -221,18 +221,27 @@ class _Back:
             value, [point, *self.wanted], of_value, retain_graph=True, allow_unused=True
         )
         for own, gradient in zip(self.wanted, others):
-            self.found[id(own)] = _sum(self.found.get(id(own)), gradient)
+            self.found[id(own)] = _added(self.found.get(id(own)), gradient)
         return of_point
 
-    def _elementwise(self, made: _Made, of_point: torch.Tensor) -> Memory:
-        """Return the adjoint of each column, for weights that multiply elementwise."""
-        return tuple(
-            None if w is None else _like(of_point * (w.conj() if hasattr(w, "conj") else w.conjugate()), column)
-            for w, column in zip(made.row.weights, made.columns)
-        )
+    def _elementwise(self, made: _Made, of_point: torch.Tensor, adjoint: Memory) -> Memory:
+        """Add to the adjoint of each column and of each weight its share, for weights that multiply elementwise."""
+        terms: list[torch.Tensor | None] = list(adjoint)
+        terms += [None] * (len(made.row.weights) - len(terms))
+        for j, (w, column) in enumerate(zip(made.row.weights, made.columns)):
+            if w is None:
+                continue
+            place = self.learned.get(id(w))
+            if place is not None:
+                own = _like(of_point * (column.conj() if column.is_complex() else column), w)
+                own = own if own.shape == w.shape else own.sum_to_size(w.shape)
+                self.of_weights[place] = _added(self.of_weights[place], own)
+                w = self.weights[place].detach()
+            terms[j] = _plus_multiple(terms[j], w, of_point, column)
+        return tuple(terms)
 
-    def _by_torch(self, made: _Made, of_point: torch.Tensor) -> Memory:
-        """Return the adjoint of each column; torch transposes what combines them, and differentiates by weights."""
+    def _by_torch(self, made: _Made, of_point: torch.Tensor, adjoint: Memory) -> Memory:
+        """Do the same for other weights: torch transposes what combines them, and differentiates by weights."""
         weights = made.row.weights
         places = [self.learned.get(id(w)) for w in weights]
         own = [
@@ -248,13 +257,31 @@ class _Back:
         found = dict(zip(map(id, asked), torch.autograd.grad(again, asked, of_point, allow_unused=True)))
         for w, place in zip(own, places):
             if place is not None:
-                self.of_weights[place] = _sum(self.of_weights[place], found[id(w)])
-        return tuple(found.get(id(column)) for column in held)
+                self.of_weights[place] = _added(self.of_weights[place], found[id(w)])
+        return tuple(_sum(found.get(id(column)), before) for column, before in zip_longest(held, adjoint))
+
+
+def _plus_multiple(before: torch.Tensor | None, w: Any, of_point: torch.Tensor, column: Any) -> torch.Tensor:
+    """Return before + w* of_point, without an imaginary part where the column is real."""
+    tensor = isinstance(w, torch.Tensor)
+    if of_point.is_complex():
+        term = _like(of_point * (w.conj() if tensor else w.conjugate()), column)
+        return term if before is None else before + term
+    if before is None:
+        return w * of_point
+    return torch.addcmul(before, of_point, w) if tensor else before.add(of_point, alpha=w)
 
 
 def _like(gradient: torch.Tensor, column: Any) -> torch.Tensor:
     """Return the gradient by a column, whose imaginary part does not count where the column is real."""
     return gradient.real if gradient.is_complex() and not getattr(column, "is_complex", bool)() else gradient
+
+
+def _added(total: torch.Tensor | None, one: torch.Tensor | None) -> torch.Tensor | None:
+    """Add to a sum that is ours; None stands for zero."""
+    if one is None:
+        return total
+    return one.clone() if total is None else total.add_(one)
 
 
 def _sum(one: torch.Tensor | None, other: torch.Tensor | None) -> torch.Tensor | None:
