@@ -212,3 +212,14 @@ def test_the_code_about_long_runs_runs_as_pasted(capsys: pytest.CaptureFixture[s
         exec(compile(block, "long_runs.md", "exec"), namespace)
     many, none = capsys.readouterr().out.split()[:2]
     assert many == none
+
+
+@pytest.mark.usefixtures("jax")  # its precision is put back afterwards
+def test_the_code_of_the_page_on_compiled_runs_runs_as_pasted(capsys: pytest.CaptureFixture[str]) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (DOCS / "compiled.md").read_text(), flags=re.DOTALL)
+    namespace: dict[str, Any] = {}
+    for block in blocks:
+        exec(compile(block, "compiled.md", "exec"), namespace)
+    for name in ("end", "again", "shorter", "by_symbol", "several", "ends", "slope"):
+        assert all_finite(namespace[name]), name
+    assert "jax.lax.scan" in capsys.readouterr().out
