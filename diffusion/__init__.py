@@ -7,6 +7,7 @@ is a network with what it predicts and its noise schedule. Importing this packag
 
 from diffusion import adapters, grids, guidance, models, noise
 from diffusion.bridges.transport import transport
+from diffusion.compiled import scan
 from diffusion.denoiser import Denoiser
 from diffusion.editing import add_noise, image_to_image, inpaint, sample_in_batches, save_images, slerp
 from diffusion.inversion.latent import Latent, invert, reversible
@@ -117,6 +118,7 @@ __all__ = [
     "sampler",
     "sampler_names",
     "save_images",
+    "scan",
     "singlestep",
     "slerp",
     "taper",

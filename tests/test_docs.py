@@ -91,8 +91,14 @@ def holds(condition: Callable[[dict[str, Any], str], Any]) -> Callable[[dict[str
     return check
 
 
+def of_compiled_runs(names: dict[str, Any], printed: str) -> None:
+    assert abs(names["samples"] - names["plain"]).max() < 1e-12
+    assert "jax.lax.scan" in printed
+
+
 SHOWS: dict[str, Callable[[dict[str, Any], str], None]] = {
     "boundaries.md": of_boundaries,
+    "compiled.md": of_compiled_runs,
     "editing.md": of_editing,
     "extending.md": holds(lambda names, printed: {0.3, 1.0} <= set(names["reached"])),
     "flow_matching.md": holds(lambda names, printed: names["seen"]),
@@ -108,11 +114,22 @@ SHOWS: dict[str, Callable[[dict[str, Any], str], None]] = {
     "stochastic.md": holds(lambda names, printed: "[" in printed),
     "tuning.md": of_tuning,
 }
-NEEDS = {"hosts/diffusers.md": "diffusers"}
+NEEDS = {"compiled.md": "jax", "hosts/diffusers.md": "diffusers"}
 """Optional packages that a page imports."""
 
-QUIET = {"hosts/diffusers.md": "ignore::diffusion.diagnosis.OffScaleWarning"}  # random weights are no denoiser
-CASES = [pytest.param(page, marks=pytest.mark.filterwarnings(QUIET.get(page, "error"))) for page in PAGES]
+UNTRAINED = ("compiled.md", "hosts/diffusers.md")
+"""Pages whose networks are no denoisers, of which runs warn."""
+
+CASES = [
+    pytest.param(
+        page,
+        marks=[
+            pytest.mark.filterwarnings("ignore::diffusion.OffScaleWarning" if page in UNTRAINED else "error"),
+            *[pytest.mark.usefixtures("jax")] * (NEEDS.get(page) == "jax"),  # its precision is put back afterwards
+        ],
+    )
+    for page in PAGES
+]
 
 
 @pytest.mark.parametrize("page", CASES)

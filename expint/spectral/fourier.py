@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from expint.arguments import checked, function, integer, number, seen
+from expint.arguments import checked, function, integer, is_traced, number, seen
 from expint.arrays import template
-from expint.backend import Array, array_namespace, asarray_like, device, is_complex, is_numpy
+from expint.backend import Array, array_namespace, asarray_like, device, is_complex, is_jax, is_numpy
 from expint.spectral.terms import kept
 
 __all__ = ["Fourier"]
@@ -151,7 +151,8 @@ class Fourier:
         return self._backward(v, n=self.n)
 
     def _check(self, array: Array, size: int, what: str) -> None:
-        if not isinstance(array, type(self.x)) or np.ma.isMaskedArray(array) or str(array.dtype)[0] in "<>|OVSUdmM":
+        own = isinstance(array, type(self.x)) or (is_traced(array) and is_jax(array_namespace(self.x)))
+        if not own or np.ma.isMaskedArray(array) or str(array.dtype)[0] in "<>|OVSUdmM":
             raise TypeError(
                 f"expected an array of {type(self.x).__module__}, as the grid was made for, received {seen(array)}; "
                 "make the grid with like=array"
@@ -178,7 +179,10 @@ class Fourier:
     def _mask(self, like: Array, keep: float) -> Array:
         key = (keep, like.dtype, device(like))
         if key not in self._masks:
-            self._masks[key] = asarray_like((self._reach < keep * (1 - 1e-12)).astype(np.float64), like)
+            made = asarray_like((self._reach < keep * (1 - 1e-12)).astype(np.float64), like)
+            if is_traced(made):
+                return made  # of this compilation alone
+            self._masks[key] = made
         return self._masks[key]
 
     def __repr__(self) -> str:

@@ -136,3 +136,16 @@ def test_functions_of_matrices_take_its_arrays(jax: ModuleType) -> None:
         for got, expected in zip(phi_matrices(jax.numpy.asarray(matrix), 2), phi_matrices(matrix, 2), strict=True):
             assert isinstance(got, jax.Array)
             np.testing.assert_allclose(got, expected, rtol=1e-10, atol=1e-12 * np.max(np.abs(expected)))
+
+
+def test_grids_transform_and_dealias_what_is_traced(jax: ModuleType) -> None:
+    """One compilation leaves nothing behind for the next."""
+    for real in (True, False):
+        grid = expint.spectral.Fourier(8, real=real, like=jax.numpy.zeros(1))
+        host = expint.spectral.Fourier(8, real=real)
+        u = np.exp(np.sin(host.x))
+        for factor in (1.0, 2.0):
+            got = jax.jit(lambda u, grid=grid, factor=factor: grid.ifft(grid.dealias(factor * grid.fft(u))))(u)
+            np.testing.assert_allclose(got, host.ifft(host.dealias(factor * host.fft(u))), rtol=1e-13, atol=1e-14)
+        with pytest.raises(TypeError, match="as the grid was made for"):
+            jax.jit(lambda u, host=host: host.fft(u))(u)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -64,8 +65,11 @@ class Weigher:
 
     def __call__(self, h: Any, linear: Any, dtype: Any) -> tuple[tuple[Array | None, ...], ...]:
         """Return the weights, row by row, in the precision of ``dtype``; real where L is."""
-        z = jnp.asarray(h) * jnp.asarray(linear)
-        tables = {c: phi_functions(c * z, k) for c, k in self._highest.items() if c}
+        z, nodes = jnp.asarray(h) * jnp.asarray(linear), [c for c in self._highest if c]
+        multiples = jnp.stack([c * z for c in nodes]) if nodes else z
+        # All at once, and not again for each weight that reads them: compiling them is most of the time to compile.
+        values = jax.lax.optimization_barrier(phi_functions(multiples, max(self._highest.values())))
+        tables = {c: [value[place] for value in values] for place, c in enumerate(nodes)}
         tables[0.0] = [1.0 / math.factorial(k) for k in range(self._highest.get(0.0, 0) + 1)]
         real = jnp.finfo(dtype).dtype
 

@@ -1,0 +1,197 @@
+"""A whole run of a sampler, network and rows, as one compiled function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any, Literal
+
+import numpy as np
+
+import expint
+from diffusion.adapted import untouching
+from diffusion.checks import check_start, check_state, lay_out
+from diffusion.denoiser import Denoiser
+from diffusion.noise.sources import columns_of_steps, noise_for
+from diffusion.planning.conversion import Predicted, fold
+from diffusion.samplers.catalogue import AnySampler
+from expint.backend import Array, array_namespace, asarray_like, device, is_array, stack
+
+__all__ = ["CompiledSampler", "scan"]
+
+
+def scan(
+    denoiser: Denoiser,
+    *,
+    sampler: str | AnySampler = "auto",
+    steps: int | None = None,
+    grid: str | Sequence[float] | np.ndarray | None = None,
+    checkpoint: bool = False,
+    backend: str = "auto",
+) -> CompiledSampler:
+    """Return one compiled function of a run of a sampler, noise ↦ samples, for networks of JAX and torch.
+
+    In JAX network and rows are one ``lax.scan``: the network is compiled once, whatever the number of steps, where
+    `sample` under ``jax.jit`` compiles it once for every call. In torch a step with its network is compiled by
+    ``torch.compile``, or captured as a CUDA graph. What comes out is what `sample` returns, to rounding.
+
+    Parameters
+    ----------
+    denoiser, sampler, steps, grid
+        As for `sample`. The network is a function of arrays: it is told times as an array made on the way.
+    checkpoint, backend
+        As for ``expint.scan``.
+
+    Returns
+    -------
+    CompiledSampler
+        The function. ``jax.jit``, ``grad`` and ``vmap`` apply to it.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As `sample` does, and for samplers whose rows are not evaluated by predictions of a network alone, and
+        processes with a mean.
+
+    Notes
+    -----
+    Nothing looks at the states: samples of a network that goes wrong are inf or nan, and no scale is checked. Run
+    `sample` once before.
+
+    Examples
+    --------
+    >>> import diffusion, jax.numpy as jnp
+    >>> exact = diffusion.models.gaussian_mixture([1.0], [[0.0]], [[[1.0]]])
+    >>> draw = diffusion.scan(exact, sampler="deis-tab3", steps=8)
+    >>> bool(jnp.allclose(draw(jnp.array([[0.5], [-1.0]])), jnp.array([[0.5], [-1.0]]), atol=1e-2))
+    True
+    """
+    chosen, times, to_zero = lay_out(denoiser, sampler, steps, grid)
+    plan = chosen.plan(denoiser.schedule, times, to_zero=to_zero, edges=denoiser.discontinuities)
+    slope = chosen.slope(denoiser)
+    if not isinstance(slope, Predicted):
+        raise TypeError(
+            f"expected a sampler whose rows are evaluated by predictions of the network, received {chosen.name!r}; "
+            "take diffusion.sample for it"
+        )
+    folded, conversions = fold(plan, denoiser.schedule, denoiser.predicts, slope.kind)
+    calls = [row.told(t) for t, row in folded.rows if row.evaluate]
+    pairs = [(1.0, own.ratio) if own.from_state else (own.ratio, 1.0) for own in (conversions[t] for t in calls)]
+    told = np.asarray(denoiser.schedule.network_time(np.array(calls)))
+    evaluated = partial(_evaluated, denoiser, told, np.array(pairs))
+    run = expint.scan(_numbered(folded), evaluated, args=({},), checkpoint=checkpoint, backend=backend)
+    return CompiledSampler(denoiser, chosen, folded, run)
+
+
+class CompiledSampler:
+    """The compiled function of a run, noise ↦ samples; made by ``diffusion.scan``.
+
+    Attributes
+    ----------
+    plan
+        The plan, in units of what the network predicts.
+    """
+
+    def __init__(self, denoiser: Denoiser, sampler: Any, plan: expint.Plan, run: Any) -> None:
+        self._denoiser, self._sampler, self.plan, self._run = denoiser, sampler, plan, run
+
+    def __call__(
+        self,
+        noise: Array,
+        *,
+        start: Literal["noise", "state"] = "noise",
+        rng: Any = None,
+        condition: Mapping[str, Any] | None = None,
+    ) -> Array:
+        """Return samples.
+
+        Parameters
+        ----------
+        noise, start, rng
+            As for `sample`. Numbers of ``rng`` are drawn before the run.
+        condition
+            Further keyword arguments of the network, in place of those of the denoiser; nothing is compiled anew for
+            other values.
+
+        Returns
+        -------
+        array
+            As `sample` returns them.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As `sample` does, before any call of the network.
+        """
+        return self._by(self._run, noise, start, rng, condition)
+
+    def states(self, noise: Array, **options: Any) -> Array:
+        """Return the states at all times of the run, of shape (steps + 1, *noise.shape); options as in a call."""
+        given = {"start": "noise", "rng": None, "condition": None} | options
+        return self._by(self._run.states, noise, **given)
+
+    @property
+    def runner(self) -> str:
+        """What runs it, in words."""
+        return str(self._run.runner)
+
+    def _by(
+        self, run: Callable[..., Array], noise: Array, start: Any, rng: Any, condition: Mapping[str, Any] | None
+    ) -> Array:
+        check_state(noise)
+        check_start(start)
+        self._sampler.admit(self._denoiser, noise)
+        first = float(self.plan.steps[0].times[0])
+        x = noise * self._denoiser.schedule.noise_scale(first) if start == "noise" else noise
+        given = dict(self._denoiser.condition if condition is None else condition)
+        arrays = {name: own for name, own in given.items() if is_array(own)}
+        if len(arrays) < len(given):
+            others = sorted(given.keys() - arrays.keys())
+            raise TypeError(
+                f"expected arrays as conditions of a compiled run, received {', '.join(others)} of another kind; let "
+                "the network hold them: functools.partial(network, …)"
+            )
+        return run(x, args=(arrays,), noise=self._drawn(rng, x))
+
+    def _drawn(self, rng: Any, x: Array) -> Array | None:
+        """Return the random columns of all steps, None for a plan without noise."""
+        columns = self.plan.layout.noise
+        if not columns or rng is None:
+            if columns or rng is not None:
+                wanted = "rng= for a sampler that draws noise" if columns else "no rng= for one that draws none"
+                raise ValueError(f"expected {wanted}, received {self._sampler.name!r} and rng = {rng!r}; see sample")
+            return None
+        draw = columns_of_steps(self.plan, noise_for(rng, x), x)
+        nothing = array_namespace(x).zeros_like(x)
+        rows = [[nothing if own is None else own for own in draw(0.0)] for _ in self.plan.steps[1:]]
+        return stack([stack(row) for row in rows])
+
+    def __repr__(self) -> str:
+        return f"CompiledSampler({self._sampler.name!r}, {len(self.plan.steps) - 1} steps, {self._denoiser!r})"
+
+
+def _numbered(plan: expint.Plan) -> expint.Plan:
+    """Return the plan whose evaluations are told their numbers, by which each finds what is known of it beforehand."""
+    made, number = [], 0
+    for own in plan.steps:
+        rows = []
+        for row in own.rows:
+            rows.append(row._replace(time=float(number)) if row.evaluate else row)
+            number += row.evaluate
+        made.append(own._replace(rows=tuple(rows)))
+    return replace(plan, steps=tuple(made))
+
+
+def _evaluated(
+    denoiser: Denoiser, told: np.ndarray, pairs: np.ndarray, number: Array, x: Array, condition: Mapping[str, Any]
+) -> Array:
+    """Return the prediction p x + q output, whose pair (p, q) and time for the network are those of a call."""
+    xp = array_namespace(x)
+    place = xp.astype(number, xp.int32)
+    whole = told.dtype.kind == "i"
+    dtype = xp.int64 if whole else xp.float64 if x.dtype == xp.float64 else xp.float32
+    times = xp.asarray(told, dtype=dtype, device=device(x))
+    of_state, of_output = asarray_like(pairs, x)[place]
+    output = untouching(denoiser.network)(x, xp.broadcast_to(times[place], (x.shape[0],)), **condition)
+    return of_state * x + of_output * output
