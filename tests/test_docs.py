@@ -212,3 +212,12 @@ def test_the_code_about_long_runs_runs_as_pasted(capsys: pytest.CaptureFixture[s
         exec(compile(block, "long_runs.md", "exec"), namespace)
     many, none = capsys.readouterr().out.split()[:2]
     assert many == none
+
+
+def test_the_code_about_batches_runs_as_pasted() -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (DOCS / "batches.md").read_text(), flags=re.DOTALL)
+    namespace: dict[str, Any] = {}
+    for block in blocks:
+        exec(compile(block, "batches.md", "exec"), namespace)
+    assert all(namespace[name].success.all() for name in ("runs", "driven", "turned", "fallen", "at"))
+    assert namespace["explodes"].success.tolist() == [True, False]
