@@ -1,10 +1,11 @@
 """A thousand stiff trajectories, each with its own steps: NumPy and torch, beside diffrax where it is installed.
 
-y_ij' = -λ_ij y_ij + sin y_i,j+1 + 10 cos 3t for 1000 trajectories i of d unknowns, λ from 10 to 10⁴, over a time of 2. For
-each solver the loosest tolerance is taken by which no trajectory errs by more than a relative 1e-4; the best time of some
-runs in turn counts, with all that is made anew in each: φ-functions and weights here; the compilation of JAX is told apart.
-Run: ``python -m benchmarks.batched``; ``--peers`` runs it in the environment of ``python -m benchmarks.peers``, which is
-made if need be.
+y_ij' = -λ_ij y_ij + sin y_i,j+1 + 10 cos 3t for 1000 trajectories i of d unknowns, λ from 10 to 10⁴, over a time of 2.
+For each solver the loosest tolerance is taken by which no trajectory errs by more than a relative 1e-4; the best time
+of some runs in turn counts, with all that is made anew in each: φ-functions and weights here; the compilation of JAX is
+told apart.
+Run: ``python -m benchmarks.batched``; ``--peers`` runs it in the environment of ``python -m benchmarks.peers``, which
+is made if need be.
 """
 
 from __future__ import annotations
