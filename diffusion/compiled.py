@@ -13,7 +13,7 @@ import expint
 from diffusion.adapted import untouching
 from diffusion.checks import check_start, check_state, lay_out
 from diffusion.denoiser import Denoiser
-from diffusion.noise.sources import columns_of_steps, noise_for
+from diffusion.noise.sources import columns_by_number, noise_for
 from diffusion.planning.conversion import Predicted, fold
 from diffusion.samplers.catalogue import AnySampler
 from expint.backend import Array, array_namespace, asarray_like, device, is_array, stack
@@ -162,9 +162,9 @@ class CompiledSampler:
                 wanted = "rng= for a sampler that draws noise" if columns else "no rng= for one that draws none"
                 raise ValueError(f"expected {wanted}, received {self._sampler.name!r} and rng = {rng!r}; see sample")
             return None
-        draw = columns_of_steps(self.plan, noise_for(rng, x), x)
+        draw = columns_by_number(self.plan, noise_for(rng, x), x)
         nothing = array_namespace(x).zeros_like(x)
-        rows = [[nothing if own is None else own for own in draw(0.0)] for _ in self.plan.steps[1:]]
+        rows = [[nothing if own is None else own for own in draw(step)] for step in range(1, len(self.plan.steps))]
         return stack([stack(row) for row in rows])
 
     def __repr__(self) -> str:

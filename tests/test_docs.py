@@ -55,6 +55,11 @@ def of_tuning(names: dict[str, Any], printed: str) -> None:
     assert (again == names["samples"]).all()
 
 
+def of_batches(names: dict[str, Any], printed: str) -> None:
+    assert all(names[name].success.all() for name in ("runs", "driven", "turned", "fallen", "at"))
+    assert names["explodes"].success.tolist() == [True, False]
+
+
 def of_boundaries(names: dict[str, Any], printed: str) -> None:
     assert Path("patches.gif").read_bytes().startswith(b"GIF")
     expint.plot.pyplot().close("all")
@@ -97,6 +102,7 @@ def of_compiled_runs(names: dict[str, Any], printed: str) -> None:
 
 
 SHOWS: dict[str, Callable[[dict[str, Any], str], None]] = {
+    "batches.md": of_batches,
     "boundaries.md": of_boundaries,
     "compiled.md": of_compiled_runs,
     "editing.md": of_editing,

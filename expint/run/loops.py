@@ -333,9 +333,9 @@ def each_to_tolerance(
         run = after(run, made, good, end, lands, state, error, found, reached, rests, asleep)
         if good.any():
             at = np.flatnonzero(good)
-            slope = picked(made.memory.slope, at)
-            now = picked(run, at)
-            ended = yield EachAccepted(now.which, now.t, now.memory.y, now.rejected, slope, now.memory.slope)
+            new = run.memory
+            now = EachAccepted(*picked((which, run.t, new.y, run.rejected, made.memory.slope, new.slope), at))
+            ended = yield now
             done = now.t == last[now.which] if ended is None else (now.t == last[now.which]) | ended
             if done.any():
                 run = picked(run, np.delete(np.arange(len(which)), at[done]))

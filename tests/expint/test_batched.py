@@ -11,6 +11,9 @@ from scipy.sparse import csr_array
 
 import expint
 from expint.operators import BlockDiagonal, Dense, Diagonal, Sparse
+from expint.run.control import Controller
+from expint.run.control.many import EachPolicy
+from expint.run.control.steps import StepPolicy, Steps
 from expint.run.steppers.batched import is_batched
 from expint.solution import Status
 from expint.solutions import Solutions
@@ -371,3 +374,69 @@ def test_an_exception_brings_what_was_reached() -> None:
     found = caught.value.solution  # type: ignore[attr-defined]
     assert set(found.status.tolist()) <= {Status.RAISED, Status.SUCCESS}
     assert (found.t_end > 0).all()
+
+
+def in_library(name: str, dtype: str) -> tuple[Any, Callable[[Any], Any]]:
+    library = pytest.importorskip("jax.numpy" if name == "jax" else name)
+    return library, lambda values: library.asarray(values, dtype=getattr(library, dtype))
+
+
+@pytest.mark.parametrize(("name", "dtype"), [("torch", "float64"), ("torch", "float32"), ("jax", "float32")])
+@pytest.mark.parametrize("kind", ["symbols", "matrices"])
+def test_other_libraries_give_the_same_and_no_bit_depends_on_neighbours(name: str, dtype: str, kind: str) -> None:
+    library, array = in_library(name, dtype)
+    linear = {"symbols": RATES, "matrices": MATRICES}[kind]
+
+    def own_force(t: Any, y: Any) -> Any:
+        assert t.shape == (y.shape[0], 1)
+        assert t.dtype == y.dtype
+        return library.sin(3 * y) + library.cos(4 * t)
+
+    options: dict[str, Any] = {"method": "etd34", "rtol": 1e-4, "t_eval": [0.7, 1.0], "t_span": (0.0, 1.0)}
+    found = together(array(linear), own_force, array(Y0), **options)
+    assert found.y.dtype == array(Y0).dtype
+    plain = together(linear, **options)
+    np.testing.assert_allclose(np.asarray(found.y), plain.y, rtol=0, atol=1e-12 if dtype == "float64" else 3e-4)
+    one = together(array(linear[2:3]), own_force, array(Y0[2:3]), **options)
+    assert np.array_equal(np.asarray(one.y[0]), np.asarray(found.y[2]))
+
+
+def test_gradients_of_torch_flow_through_the_steps_of_each() -> None:
+    torch = pytest.importorskip("torch")
+    y0 = torch.asarray(Y0)
+
+    def total(p: Any, y: Any, rtol: float) -> Any:
+        def pull(t: Any, y: Any) -> Any:
+            return torch.sin(p * y) + torch.cos(4 * t)
+
+        return together(RATES, pull, y, method="etd34", rtol=rtol, t_eval=[0.3, 1.0], t_span=(0.0, 1.0)).y.sum()
+
+    p, y = torch.tensor(1.3, dtype=torch.float64, requires_grad=True), y0.clone().requires_grad_(True)
+    total(p, y, 1e-6).backward()
+    with torch.no_grad():
+        slope = (total(1.3 + 1e-4, y0, 1e-8) - total(1.3 - 1e-4, y0, 1e-8)) / 2e-4
+    assert float(p.grad) == pytest.approx(float(slope), rel=1e-4)
+    assert y.grad.abs().max() > 0.1
+
+
+def test_the_policy_decides_for_each_as_that_of_one_does() -> None:
+    rng, count, span = np.random.default_rng(4), 200, 3.0
+    for rungs, control in ((8, Controller()), (2, Controller((0.49, -0.34, 0.1)))):
+        each = EachPolicy(control, 3, np.full(count, span), rungs, 0.8, np.full(count, 0.2))
+        one = StepPolicy(control, 3, span, rungs, 0.8, at_rest=0.2)
+        which, state = np.arange(count), each.begin(np.arange(count), None, lambda power: rng.uniform(1e-4, 1, count))
+        alone = [Steps(float(h), 3, 0.0, (1.0, 1.0, 1.0)) for h in state.h]
+        for turn in range(12):
+            state, alone = each.prepare(which, state), [one.prepare(own) for own in alone]
+            h = state.h * rng.choice([1.0, 1.0, 0.6], count)  # some are shortened to land
+            error = 10.0 ** rng.uniform(-12, 0, count) if turn % 4 else 10.0 ** rng.uniform(0, 3, count)
+            error[0] = np.inf if turn % 4 == 0 else 0.0
+            state = each.accepted(state, h, error) if turn % 4 else each.rejected(state, h, error)
+            decide = one.accepted if turn % 4 else one.rejected
+            rest = (lambda order: math.nan, 1.0) if turn % 4 else (lambda order: math.nan,)
+            alone = [decide(own, float(h[i]), float(error[i]), 3, *rest) for i, own in enumerate(alone)]
+            if turn % 3 == 0:
+                state, alone = each.watchful(which, state), [one.watchful(own) for own in alone]
+            np.testing.assert_allclose(state.h, [own.h for own in alone], rtol=1e-13)
+            np.testing.assert_allclose(state.previous, [own.previous for own in alone], rtol=1e-13)
+            alone = [own._replace(h=float(h), previous=float(p)) for own, h, p in zip(alone, state.h, state.previous)]

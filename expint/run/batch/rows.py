@@ -52,7 +52,7 @@ class Rows:
     def arguments(self, which: np.ndarray) -> tuple[Any, ...]:
         """Return the rows of the further arguments that belong to the trajectories ``which``."""
         if self._last[0] is not which:
-            rows = [picked(own, which) if is_array(own) and own.ndim else own for own in self._args]
+            rows = [lent(picked(own, which)) if is_array(own) and own.ndim else own for own in self._args]
             self._last = which, tuple(rows)
         return self._last[1]
 

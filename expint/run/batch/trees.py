@@ -14,18 +14,40 @@ T = TypeVar("T")
 
 
 def picked(tree: T, at: np.ndarray) -> T:
-    """Return the trajectories ``at``, by number, of all arrays in a tree of tuples; None stays."""
-    found: T = _picked(tree, at)
+    """Return the trajectories ``at``, by number, of all arrays in a tree of tuples; None stays.
+
+    Arrays of which all are picked in order are returned as they are: they are not to be written to.
+    """
+    found: T = _picked(tree, at, {})
     return found
 
 
-def _picked(tree: Any, at: np.ndarray) -> Any:
+def _picked(tree: Any, at: np.ndarray, made: dict[Any, Any]) -> Any:
+    """Return ``picked``; ``made`` remembers the numbers by the device where they are needed, and whether all are."""
     if isinstance(tree, tuple):
-        return _like(tree, [_picked(own, at) for own in tree])
-    if tree is None or type(tree) is np.ndarray:
-        return tree if tree is None else tree[at]
-    xp = array_namespace(tree)
-    return xp.take(tree, xp.asarray(at, device=device(tree)), axis=0)
+        return _like(tree, [_picked(own, at, made) for own in tree])
+    if tree is None:
+        return None
+    if len(at) == tree.shape[0]:
+        if "all" not in made:
+            made["all"] = bool((at == np.arange(len(at))).all())
+        if made["all"]:
+            return tree
+    return tree[at] if type(tree) is np.ndarray else _taken(tree, _there(at, tree, made))
+
+
+def _there(at: np.ndarray, like: Array, made: dict[Any, Any]) -> Array:
+    """Return numbers of trajectories beside an array, as its library wants them."""
+    where = device(like)
+    if where not in made:
+        made[where] = array_namespace(like).asarray(at, device=where)
+    return made[where]
+
+
+def _taken(values: Array, at: Array) -> Array:
+    if hasattr(values, "index_select"):
+        return values.index_select(0, at)
+    return array_namespace(values).take(values, at, axis=0)
 
 
 def merged(chosen: np.ndarray, one: T, other: T) -> T:
@@ -44,10 +66,19 @@ def _merged(chosen: np.ndarray, one: Any, other: Any) -> Any:
     return xp.where(mask if type(one) is np.ndarray else xp.asarray(mask, device=device(one)), one, other)
 
 
-def put(whole: Array, at: np.ndarray, rows: Array) -> Array:
-    """Return ``whole`` with ``rows`` at the trajectories ``at``; its memory may be used again."""
-    if len(at) == whole.shape[0]:
+def put(whole: T, at: np.ndarray, rows: T) -> T:
+    """Return arrays, or tuples of them, with ``rows`` at the trajectories ``at``; their memory may be used again."""
+    found: T = _put(whole, at, rows, {})
+    return found
+
+
+def _put(whole: Any, at: np.ndarray, rows: Any, made: dict[Any, Any]) -> Any:
+    if isinstance(whole, tuple):
+        return tuple(_put(*own, made) for own in zip(whole, [at] * len(whole), rows))
+    if len(at) == whole.shape[0] and (at == np.arange(len(at))).all():
         return rows
+    if hasattr(whole, "index_copy_"):
+        return whole.index_copy_(0, _there(at, whole, made), rows)
     if is_jax(array_namespace(whole)):
         return whole.at[at].set(rows)
     whole[at] = rows

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from expint.backend import Array, array_namespace
+from expint.backend import Array, array_namespace, copied
 from expint.derive.kinds.presentation import uniform_step
 from expint.derive.kinds.stage import Method, Stage, kind_of_method
 from expint.lower.cache import columns_of
@@ -162,10 +162,13 @@ class Batched:
         changed = np.flatnonzero(h != memory.h)
         if not len(changed):
             return memory
-        made = [self.linear.cast(own, memory.y) for own in self._weights(which[changed], h[changed])]
+        made = tuple(self.linear.cast(own, memory.y) for own in self._weights(which[changed], h[changed]))
         if len(changed) < len(h):
-            made = [put(whole, changed, own) for whole, own in zip(memory.weights, made)]
-        return memory._replace(h=h, weights=tuple(made))
+            kept = memory.weights
+            if getattr(memory.y, "requires_grad", False) or getattr(memory.slope, "requires_grad", False):
+                kept = tuple(copied(own) for own in kept)  # a gradient asks for those of earlier steps again
+            made = put(kept, changed, made)
+        return memory._replace(h=h, weights=made)
 
     def _weights(self, which: np.ndarray, h: np.ndarray) -> list[np.ndarray]:
         """Return the weights of all columns: Σ r φ_k(c h L), times h for values of N, each sum in one order."""
