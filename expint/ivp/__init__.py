@@ -148,7 +148,8 @@ def solve_ivp(
         Whether the solution gets ``sol``, a function t ↦ y(t) of the order of the method that follows e^{tL} exactly.
         Where it first looks into a step of a one-step method, N is evaluated inside it: 1, 3, 6, 10 times at orders 3,
         4, 5, 6, and 0, 1, 2, 4 times for methods that linearise; once more where L damps, for any method with stages
-        inside its steps. So N has to stay as it is; a pickled ``sol`` holds the values of all steps instead.
+        inside its steps, but for Lawson methods, which make a shorter step to every time there. So N has to stay as it
+        is; a pickled ``sol`` holds the values of all steps instead.
     events
         A function event(t, y) of a real number, or several; their zeros are located on the dense output. As in SciPy,
         ``event.terminal = True`` ends the solve there, a number n at the n-th zero, and ``event.direction`` = ±1 heeds

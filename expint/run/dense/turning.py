@@ -100,10 +100,11 @@ class TurningOutput(DenseOutput):
             pieces = 1
             while may_damp(self.operator, (end - start) / pieces) and pieces < _MOST_PIECES:
                 pieces *= 2
-            inside = [start + (end - start) * j / pieces for j in range(1, pieces)]
-            states: Any = self(inside) if inside else ()
+            times = [start + (end - start) * j / pieces for j in range(pieces)]
+            states = self(times)
             reached.append(Reached(start, self.states[n], self._slope_at(n)))
-            reached.extend(Reached(t, states[j, ...], self._asked(t, states[j, ...])) for j, t in enumerate(inside))
+            inside = [(t, states[j, ...]) for j, t in enumerate(times) if j]
+            reached.extend(Reached(t, y, self._asked(t, y)) for t, y in inside)
         last = len(self.times) - 1
         reached.append(Reached(self.times[last], self.states[last], self._slope_at(last) if self.order > 1 else None))
         return self._of.through(reached)
