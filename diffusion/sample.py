@@ -19,11 +19,11 @@ from diffusion.inversion.stability import UnstableWarning, warn_of_latents, warn
 from diffusion.noise.sources import noise_for
 from diffusion.planning.frame import frame_of
 from diffusion.running import SamplingError, final, run_sampler
+from diffusion.running.steering import Kept, Steering, StoppedRun, StoppedWarning
 from diffusion.samplers.catalogue import AnySampler
 from diffusion.samplers.catalogue import sampler as find_sampler
 from diffusion.samplers.fitted import FittedSampler
 from diffusion.samplers.sampler import Sampler
-from diffusion.steering import Kept, Steering, StoppedRun, StoppedWarning
 from expint.arguments import instance
 from expint.backend import Array, is_array
 

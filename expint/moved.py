@@ -74,7 +74,7 @@ MOVED = {
     "expint.nonautonomous": "expint.ivp.over_time",
     **{f"expint.operators.{name}": f"expint.operators.addition.{name}" for name in _ADDITION.split()},
     "expint.operators.merge": "expint.operators.addition.combination",
-    "expint.operators.axes": "expint.operators.in_basis",
+    "expint.operators.axes": "expint.operators.bases.in_basis",
     "expint.operators.clock": "expint.operators.over_time.time_integral",
     "expint.operators.placed": "expint.operators.on_device",
     "expint.operators.time_dependent": "expint.operators.over_time.time_dependent",

@@ -10,7 +10,7 @@ import numpy as np
 
 from diffusion.checks import check_denoiser
 from diffusion.denoiser import Denoiser, like_input
-from diffusion.guided import guided
+from diffusion.guidance.guided import guided
 from diffusion.process.prediction import basis
 from expint.arguments import function, number, seen
 from expint.arrays import real_values

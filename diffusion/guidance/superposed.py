@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -211,9 +212,7 @@ class Superposed(Denoiser):
 
     def framed(self) -> Any:
         """Return the frame in which runs are made: one that follows the densities."""
-        from diffusion.guidance.tracking import Tracked
-
-        return Tracked(self)
+        return import_module("diffusion.guidance.tracking").Tracked(self)  # which needs this class
 
 
 @dataclass(frozen=True)

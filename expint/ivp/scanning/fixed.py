@@ -18,13 +18,13 @@ from expint.given import given_times
 from expint.ivp.bind import bind
 from expint.ivp.bound import Bound, Problem
 from expint.ivp.checks import check_function, no_force, refuse_tolerances
-from expint.ivp.scan_to_tolerance import Asked, ScanToTolerance, scan_to_tolerance
+from expint.ivp.scanning.to_tolerance import Asked, ScanToTolerance, scan_to_tolerance
 from expint.ivp.times import check_history, lay_out_times
 from expint.lower import Plan
 from expint.problem import SemilinearProblem
 from expint.run import Controller
 
-__all__ = ["Scan", "ScanToTolerance", "scan"]
+__all__ = ["Scan", "scan"]
 
 _GUESTS = {"jax": "expint.run.compiled.jax_runs", "torch": "expint.run.compiled.torch_runs"}
 """What compiles for each library; imported when its arrays arrive."""
