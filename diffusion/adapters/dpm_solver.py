@@ -171,13 +171,17 @@ def model_wrapper(
     count = noise_schedule.total_N if noise_schedule.schedule == "discrete" else None
     both = guidance_type == "classifier-free" and scale != 1.0 and unconditional_condition is not None
     conditions = (condition if guidance_type == "classifier-free" else None, unconditional_condition if both else None)
-    network: Any = _Model(model, dict(model_kwargs or {}), *conditions, scale)
+    network: Any = _Model(model, _mapping("model_kwargs", model_kwargs), *conditions, scale)
     denoiser = Denoiser(network if count is None else _Label(network, count), predicts, process)
     if guidance_type == "classifier":
         function("classifier_fn", classifier_fn, "(x, t_input, condition)", "pass log p(c | x)")
-        gradient = _Gradient(classifier_fn, condition, dict(classifier_kwargs or {}), count)
+        gradient = _Gradient(classifier_fn, condition, _mapping("classifier_kwargs", classifier_kwargs), count)
         denoiser = guidance.classifier_guided(denoiser, gradient, scale)
     return ModelFunction(denoiser)
+
+
+def _mapping(name: str, value: Any) -> dict[str, Any]:
+    return {} if value is None else dict(instance(name, value, Mapping, "a mapping"))
 
 
 class DPM_Solver:
@@ -216,6 +220,8 @@ class DPM_Solver:
         self.algorithm_type = choice("algorithm_type", algorithm_type, ("dpmsolver++", "dpmsolver"))
         self.noise_schedule = noise_schedule
         function("model_fn", model_fn, "(x, t) ↦ noise")
+        number("thresholding_max_val", thresholding_max_val, above=0.0)
+        number("dynamic_thresholding_ratio", dynamic_thresholding_ratio, above=0.0)
         if isinstance(model_fn, ModelFunction):
             denoiser = model_fn.denoiser
         else:
@@ -225,7 +231,7 @@ class DPM_Solver:
                 "expected correcting_x0_fn with algorithm_type='dpmsolver++', received 'dpmsolver', whose steps do not "
                 "use the data"
             )
-        if correcting_x0_fn == "dynamic_thresholding":
+        if isinstance(correcting_x0_fn, str) and correcting_x0_fn == "dynamic_thresholding":
             denoiser = guidance.thresholded(denoiser, dynamic_thresholding_ratio, thresholding_max_val)
         elif correcting_x0_fn is not None:
             remedy = "pass 'dynamic_thresholding' or a function"
@@ -289,7 +295,7 @@ class DPM_Solver:
         TypeError, ValueError
             If a name is unknown, there are fewer steps than the order, or no such combination exists.
         """
-        process = self.noise_schedule.process
+        process, all_states = self.noise_schedule.process, flag("return_intermediate", return_intermediate)
         begin = self.noise_schedule.T if t_start is None else number("t_start", t_start, above=0.0)
         end = 1.0 / self.noise_schedule.total_N if t_end is None else number("t_end", t_end, above=0.0)
         ranged: Any = replace(process, t_start=begin, t_end=end)  # type: ignore[type-var]
@@ -318,7 +324,7 @@ class DPM_Solver:
         if not run.success:
             raise SamplingError(run)
         last = run.y[-1, ...]
-        return (last, [run.y[i, ...] for i in range(len(run.t))]) if return_intermediate else last
+        return (last, [run.y[i, ...] for i in range(len(run.t))]) if all_states else last
 
 
 def _clock(skip_type: str) -> tuple[str, float]:

@@ -34,7 +34,7 @@ from diffusion.samplers.fitted import FittedSampler
 from diffusion.samplers.laid_out import laid_out
 from diffusion.samplers.sampler import Sampler
 from diffusion.tuning.values import without_gradients
-from expint.arguments import flag, function, seen
+from expint.arguments import flag, function, instance, seen
 from expint.arrays import real_values
 from expint.backend import Array
 
@@ -137,6 +137,7 @@ class SamplerFunction:
         matching from σ = 1 begin at 0.9999 with samplers that need the data at the start.
         """
         function("model", model, "(x, sigma, **extra_args)")
+        extra = {} if extra_args is None else dict(instance("extra_args", extra_args, Mapping, "a mapping"))
         if callback is not None:
             function("callback", callback, "(dictionary)")
         wanted = self.flow if flow is None else flag("flow", flow)
@@ -151,7 +152,7 @@ class SamplerFunction:
             watched = _watched(model, callback, run.plan, [sigmas[i] for i in kept.tolist()])
         shown = find_spec("tqdm") is not None if disable is None else not flag("disable", disable)
         with without_gradients():
-            return run.make(watched, x, extra_args or {}, shown)
+            return run.make(watched, x, extra, shown)
 
 
 def is_flow(model: Any) -> bool:
