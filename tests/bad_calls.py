@@ -622,16 +622,22 @@ def answer(call: Call, seconds: float = 5.0) -> str:
     return ""
 
 
+_OF_INT = ("arrays can be converted to", "can be converted to an index", "cannot be interpreted as an integer")
+"""What ``int``, given as a function, says of its arguments."""
+
+
 def _judged(error: BaseException) -> str:
     message = " ".join(str(error).split()).replace("Expected", "expected")
     if isinstance(error, ValueError | TypeError | ArithmeticError | ImportError) and all(
         word in message for word in ("expected", "received")
     ):
         return ""
+    if isinstance(error, OSError) and (error.filename is not None or "expected" in message):
+        return ""  # a path at which there is no such file, which the system tells by name
     if isinstance(error, TypeError) and ("<lambda>() " in message or "positional argument" in message):
         return ""  # a user's function of another signature, which Python tells best
     frames = [frame.f_code.co_filename for frame, _ in traceback.walk_tb(error.__traceback__)]
-    if frames[-1] == __file__ or "int() " in message or "arrays can be converted to" in message:
+    if frames[-1] == __file__ or "int() " in message or any(words in message for words in _OF_INT):
         return ""  # raised by what the caller gave, or by ``int`` given as a function
     return f"depth: {type(error).__name__}: {message[:150]}"
 

@@ -40,7 +40,7 @@ from diffusion.samplers.laid_out import laid_out
 from diffusion.samplers.sampler import Sampler
 from diffusion.samplers.stochastic.jumps import Churned
 from diffusion.tuning.values import without_gradients
-from expint.arguments import flag, function, integer, number, seen
+from expint.arguments import flag, function, instance, integer, number, seen
 from expint.arrays import real_values
 from expint.backend import Array, asarray_like
 
@@ -158,6 +158,7 @@ class SamplerFunction:
         matching from σ = 1 begin at 0.9999 with samplers that need the data at the start.
         """
         function("model", model, "(x, sigma, **extra_args)")
+        extra = {} if extra_args is None else dict(instance("extra_args", extra_args, Mapping, "a mapping"))
         if callback is not None:
             function("callback", callback, "(dictionary)")
         said = _options(options)
@@ -169,11 +170,11 @@ class SamplerFunction:
         if kept.size < 2:  # no step
             return x
         run, own = _laid_out(sampler, levels[kept], flow=wanted), [sigmas[i] for i in kept.tolist()]
-        rng = noise_of(run.plan, sampler, said, own, extra_args or {}, x)
+        rng = noise_of(run.plan, sampler, said, own, extra, x)
         watched = model if callback is None else _watched(model, callback, run.plan, own)
         shown = find_spec("tqdm") is not None if disable is None else not flag("disable", disable)
         with without_gradients():
-            return run.make(watched, x, extra_args or {}, shown, rng)
+            return run.make(watched, x, extra, shown, rng)
 
 
 def is_flow(model: Any) -> bool:
