@@ -1,6 +1,6 @@
 """Samplers fitted to a network, judged on starts that no fit has seen."""
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -152,6 +152,11 @@ def test_who_runs_the_batches_changes_no_bit() -> None:
         assert same(quickly(batch=5), quickly(batch=5, executor=threads))
 
 
+def test_processes_that_run_the_batches_change_no_bit() -> None:
+    with ProcessPoolExecutor(2) as processes:
+        assert same(quickly(batch=3, iterations=2), quickly(batch=3, iterations=2, executor=processes))
+
+
 def test_batches_change_only_rounding() -> None:
     np.testing.assert_allclose(quickly(batch=5, iterations=2).D, quickly(iterations=2).D, atol=1e-3)
 
@@ -163,6 +168,12 @@ def test_a_tuned_sampler_runs_to_the_same_bits_after_saving(tmp_path: Path, five
     one, other = (diffusion.sample(MODEL, FEW, sampler=sampler) for sampler in (five, loaded))
     assert np.array_equal(one, other)
     assert loaded.report == five.report
+
+
+def test_more_calls_than_have_all_weights_free_are_tuned_as_well() -> None:
+    tuned = diffusion.tune(MODEL, FEW, steps=14, sampler="dpmpp-2m", teacher=60, iterations=3)
+    untuned = diffusion.sample(MODEL, UNSEEN, sampler="dpmpp-2m", steps=14)
+    assert np.median(errors(diffusion.sample(MODEL, UNSEEN, sampler=tuned))) < np.median(errors(untuned)) / 2
 
 
 def test_a_tuned_grid_has_the_exact_weights_of_its_sampler() -> None:

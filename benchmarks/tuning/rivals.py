@@ -1,0 +1,53 @@
+"""The rivals: named samplers on hand-made and on tuned grids, and published ways to fit, as options of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+import diffusion
+
+__all__ = ["FITTED", "NAMES", "ON_TUNED_GRIDS", "hand_made"]
+
+NAMES = tuple(name for name in diffusion.sampler_names() if name != "auto")
+"""Every named sampler that draws no noise, with the variants of other libraries."""
+
+GRIDS = (("t", 1.0), ("t", 2.0), ("lambda", 1.0), ("rho", 7.0))
+"""Clock and exponent: uniform in t, in √t, in λ, and Karras' grid."""
+
+
+def root_of_flow(steps: int, schedule: diffusion.NoiseSchedule) -> np.ndarray:
+    """Return a grid uniform in the root of the flow time: where the search for times begins."""
+    return diffusion.grids.power(steps, 2.0, "flow", schedule=schedule)
+
+
+ON_TUNED_GRIDS = tuple(diffusion.sampler(name, grid=root_of_flow) for name in ("unipc3", "deis-tab3"))
+"""Exact weights, to be put on times that are tuned to the network."""
+
+FITTED: dict[str, dict[str, Any]] = {
+    "BNS: times and weights by gradient": {"by": "gradient", "sampler": diffusion.sampler("dpmpp-2m")},
+    "LD3: times, weights of UniPC-3": {"what": "grid", "sampler": ON_TUNED_GRIDS[0]},
+    "DMN: times of the least weight": {"what": "grid", "search": "total-weight", "sampler": ON_TUNED_GRIDS[0]},
+    "GITS, OptimalSteps: times by dynamic programming": {"what": "grid", "search": "dp", "sampler": "dpmpp-2m"},
+    "OLSS: rows by least squares": {"what": "rows", "by": "closed-form", "sampler": "dpmpp-2m"},
+    "`diffusion.tune` as it is": {},
+}
+"""Published ways to fit a sampler, as far as their formulas say it: the free numbers, and how they are found."""
+
+
+def hand_made(
+    net: diffusion.Denoiser, calls: int, names: Sequence[str] = NAMES
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield named samplers on hand-made grids, those whose runs have no more than so many calls."""
+    schedule = net.schedule
+    for name in names:
+        steps = calls // max(diffusion.sampler(name).method.stages, 1)  # type: ignore[union-attr]  # named samplers of this table have methods
+        for clock, exponent in GRIDS if steps else ():
+            try:
+                grid = diffusion.grids.power(steps, exponent, clock, schedule=schedule)
+                diffusion.sampler(name).on(schedule, grid).plan(schedule, grid)
+            except ValueError:  # infinite at an end
+                continue
+            yield f"{name} on {clock}^(1/{exponent:g})", {"sampler": name, "grid": grid}
