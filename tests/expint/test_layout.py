@@ -69,6 +69,7 @@ TRAINING = {"models/train_digits.py"}  # descends, does not sample
 PLANNING = {  # lays out scales, times and rows before a run, or chooses among such; steps nothing
     *("planning/plan.py", "planning/noise.py", "bridges/transport.py", "samplers/stochastic/jumps.py"),
     *("tuning/search.py", "tuning/stages.py", "tuning/structures.py"),
+    *("adapters/k_diffusion.py", "adapters/k_diffusion_noise.py", "running/compiled.py"),
 }
 STEPS = {"steps", "grid", "times", "timesteps", "sigmas", "lambdas", "rows", "schedule"}
 
