@@ -295,12 +295,7 @@ class Grid:
         ValueError
             If there is no such axis, or the order is less than 1.
         """
-        if not -len(self.shape) <= axis < len(self.shape) or order < 1:
-            raise ValueError(
-                f"expected an axis of {len(self.shape)} and an order of at least 1, received axis {axis} and order "
-                f"{order}"
-            )
-        place = axis % len(self.shape)
+        place = self._place(axis, order)
         return self._remembered(("derivative", place, order), partial(calculus.derivative, axis=place, order=order))
 
     def operator(self, diffusion: Any = 1.0, advection: Any = 0.0, reaction: Any = 0.0) -> Any:
@@ -356,8 +351,16 @@ class Grid:
         ValueError
             As ``derivative``.
         """
-        self.derivative(axis, order)
-        return self.axes[axis % len(self.shape)].matrix(order)
+        return self.axes[self._place(axis, order)].matrix(order)
+
+    def _place(self, axis: int, order: int) -> int:
+        """Return an axis counted from the first, or refuse one that is not there, and orders below 1."""
+        if not -len(self.shape) <= axis < len(self.shape) or order < 1:
+            raise ValueError(
+                f"expected an axis of {len(self.shape)} and an order of at least 1, received axis {axis} and order "
+                f"{order}"
+            )
+        return axis % len(self.shape)
 
     # ------------------------------------------------------------ conditions
 
