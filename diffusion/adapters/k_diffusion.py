@@ -357,12 +357,14 @@ def _starts(plan: expint.Plan) -> Iterator[float | None]:
 
     None starts before a rise of the noise level, but after it, nor at the end.
     """
-    ends = plan.times.tolist()
-    for i, step in enumerate(plan.steps):
-        inner = [t for t, row in zip(step.times, step.rows) if row.evaluate]
-        after = plan.steps[i + 1].rows if i + 1 < len(plan.steps) else ()
-        goes_on = any(w is not None for row in after for w in plan.layout.parts(row.weights).values)
-        yield from (t if n == len(inner) - 1 and t == ends[i] and goes_on else None for n, t in enumerate(inner))
+    ends, looks = plan.times.tolist(), plan.layout.parts
+    goes_on = [any(w is not None for row in step.rows for w in looks(row.weights).values) for step in plan.steps[1:]]
+    called = ([t for t, row in zip(step.times, step.rows) if row.evaluate] for step in plan.steps)
+    return (
+        t if n == len(inner) - 1 and t == end and follows else None
+        for inner, end, follows in zip(called, ends, [*goes_on, False])
+        for n, t in enumerate(inner)
+    )
 
 
 def _options(given: Mapping[str, Any]) -> Options:
