@@ -10,6 +10,7 @@ import pytest
 
 import diffusion
 import expint
+from benchmarks import array_support
 from expint.backend import all_finite
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -77,6 +78,18 @@ def test_the_stiff_equation_of_the_page_on_gradients_is_learned(capsys: pytest.C
     assert namespace["after"] < 1e-4 < 1e-2 < namespace["before"]
     assert namespace["logarithms"][0].exp() > 500
     assert "of a run: 24;" in capsys.readouterr().out
+
+
+def test_the_page_on_arrays_runs_and_its_table_is_that_of_the_runs() -> None:
+    text = (DOCS / "arrays.md").read_text(encoding="utf-8")
+    namespace: dict[str, Any] = {}
+    for block in re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL):
+        exec(compile(block, "arrays.md", "exec"), namespace)
+    assert namespace["run"].success
+    assert type(namespace["run"].y) is type(namespace["y0"])
+    assert namespace["back"].t.tolist() == [0.5, 0.0]
+    for case, cells in array_support.rows(tuple(array_support.CASES)[::3]).items():
+        assert f"| {case} | {' | '.join(cells)} |" in text, case
 
 
 def test_the_code_of_the_page_on_reports_runs_as_pasted() -> None:
