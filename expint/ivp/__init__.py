@@ -82,7 +82,7 @@ def solve_ivp(
         sign.
     y0
         Initial state: a floating-point or complex array of any shape, of NumPy, PyTorch or any array-API namespace.
-        Python numbers, lists and integer arrays of NumPy become arrays of double precision.
+        Python numbers, lists and integer arrays become arrays of double precision.
     linear
         L: a number, an array that multiplies elementwise (a Fourier symbol), a square matrix for the last axis, or an
         operator of ``expint.operators`` or of a grid, ``grid.laplacian``; one of these times a function of time,
