@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from expint.arguments import flag, instance
 from expint.arrays import check_state
 from expint.backend import Array
 from expint.derive.kinds.stage import Method
-from expint.given import given_callback, given_save, given_times, with_known_values
+from expint.given import Times, given_callback, given_save, given_times, with_known_values
 from expint.ivp.bind import bind, linearises
 from expint.ivp.bound import Problem, Tolerance
 from expint.ivp.breakpoints import solve_in_pieces
 from expint.ivp.checks import check_controller, check_estimate, refuse_tolerances
 from expint.ivp.resuming import checkpoints_of, refuse_beside_checkpoint, resume_by
 from expint.ivp.run import Shown, over, to_stops
+from expint.ivp.runner import given_runner
 from expint.ivp.time_scaled import solve_in_clock
 from expint.ivp.times import MOST_STEPS, StepLimits, lay_out_stops, lay_out_times
 from expint.methods import method as find_method
@@ -61,6 +62,7 @@ def solve_ivp(
     progress: Progress = False,
     checkpoint: str | os.PathLike[str] | None = None,
     checkpoint_every: float | None = None,
+    runner: Literal["auto", "plain", "kernels"] = "auto",
 ) -> Solution:
     r"""Solve y' = L y + N(t, y), y(t_0) = y_0, by an exponential integrator, with fixed steps or to a tolerance.
 
@@ -157,6 +159,11 @@ def solve_ivp(
         seconds, a float (60.0 by default): states, history, step control and statistics. After the run was stopped,
         however hard, ``expint.resume`` goes on from there. For methods with a fixed L, states of NumPy or torch; N is
         evaluated once more at the start, uncounted, to tell problems apart.
+    runner
+        What combines the rows of methods with a fixed L: "plain", NumPy; "kernels", loops compiled by numba (``pip
+        install "expint[kernels]"``) for states of NumPy and an elementwise L of their shape, one call for each row,
+        estimate and norm, the same to rounding; "auto", kernels where they can, for runs with fixed steps so long that
+        loading numba, about a second, is repaid. The message says where kernels ran.
 
     Returns
     -------
@@ -193,7 +200,7 @@ def solve_ivp(
     check_controller(controller)
     dense_output, progress, land = flag("dense_output", dense_output), flag("progress", progress), flag("land", land)
     shown = Shown(dense_output, watched, given_callback(callback), progress, land, given_save(save))
-    problem = Problem(nonlinear, y0, times.span, linear, jac, args, alone=checkpoint is not None)
+    problem = _problem(nonlinear, y0, times, asked)
     if fixed:
         bound = bind(problem, method)
         shown = shown._replace(checkpoints=checkpoints_of(asked, problem, bound))
@@ -206,6 +213,13 @@ def solve_ivp(
     forced = nonlinear is not None or isinstance(linear, TimeDependent)
     control = StepControl(bound.error, controller, *limits.sizes(), looks=forced, strides=not watched)
     return to_stops(bound, y0, times.span[0], stops, control, times.t_eval, shown)
+
+
+def _problem(nonlinear: Callable[..., Array] | None, y0: Array, times: Times, asked: Mapping[str, Any]) -> Problem:
+    """Return what is solved, and by which runner."""
+    alone = asked["checkpoint"] is not None
+    runner = given_runner(asked["runner"], times, y0, alone)
+    return Problem(nonlinear, y0, times.span, asked["linear"], asked["jac"], asked["args"], alone=alone, runner=runner)
 
 
 def solve(problem: SemilinearProblem, method: str | Method = "auto", **options: Any) -> Solution:

@@ -67,7 +67,13 @@ def solve(**options):
 
 
 def test_every_option_of_solve_ivp_is_tried_here():
-    watched = {"callback", "progress", "checkpoint", "checkpoint_every"}  # tried below, and in test_resume
+    watched = {
+        "callback",
+        "progress",
+        "checkpoint",
+        "checkpoint_every",
+        "runner",
+    }  # tried below, in test_resume and _runner
     assert set(inspect.signature(expint.solve_ivp).parameters) - watched <= {*CHANGED}
 
 
