@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import count
 from typing import Any, Literal
 
 import numpy as np
@@ -173,13 +174,13 @@ class CompiledSampler:
 
 def _numbered(plan: expint.Plan) -> expint.Plan:
     """Return the plan whose evaluations are told their numbers, by which each finds what is known of it beforehand."""
-    made, number = [], 0
-    for own in plan.steps:
-        rows = []
-        for row in own.rows:
-            rows.append(row._replace(time=float(number)) if row.evaluate else row)
-            number += row.evaluate
-        made.append(own._replace(rows=tuple(rows)))
+    number = count()
+    made = (
+        own._replace(
+            rows=tuple(row._replace(time=float(next(number))) if row.evaluate else row for row in own.rows),
+        )
+        for own in plan.steps
+    )
     return replace(plan, steps=tuple(made))
 
 

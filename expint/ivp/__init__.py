@@ -13,7 +13,7 @@ from expint.arguments import flag, instance
 from expint.arrays import check_state
 from expint.backend import Array
 from expint.derive.kinds.stage import Method
-from expint.given import given_callback, given_save, given_times, with_known_values
+from expint.given import Times, given_callback, given_save, given_times, with_known_values
 from expint.ivp.bind import bind, linearises
 from expint.ivp.bound import Problem, Tolerance
 from expint.ivp.breakpoints import solve_in_pieces
@@ -22,6 +22,7 @@ from expint.ivp.gradients import Differentiated, solve_differentiated
 from expint.ivp.lifted import solve_lifted
 from expint.ivp.resuming import checkpoints_of, refuse_beside_checkpoint, resume_by
 from expint.ivp.run import Shown, over, to_stops
+from expint.ivp.runner import given_runner
 from expint.ivp.time_scaled import solve_in_clock
 from expint.ivp.times import MOST_STEPS, StepLimits, lay_out_stops, lay_out_times
 from expint.methods import method as find_method
@@ -68,6 +69,7 @@ def solve_ivp(
     checkpoint_every: float | None = None,
     gradient: Literal["through", "adjoint"] | None = None,
     batched: bool = False,
+    runner: Literal["auto", "plain", "kernels"] = "auto",
 ) -> Solution:
     r"""Solve y' = L y + N(t, y), y(t_0) = y_0, by an exponential integrator, with fixed steps or to a tolerance.
 
@@ -184,6 +186,11 @@ def solve_ivp(
         times keep their proportions within ``t_span``. The adjoint remembers about √n of n steps, evaluates N twice
         (once more to find what it holds), and with ``t_eval`` lands there; it has no second derivative. For methods
         with a fixed L. None: "through", with L and times as constants.
+    runner
+        What combines the rows of methods with a fixed L: "plain", NumPy; "kernels", loops compiled by numba (``pip
+        install "expint[kernels]"``) for states of NumPy and an elementwise L of their shape, one call for each row,
+        estimate and norm, the same to rounding; "auto", kernels where they can, for runs with fixed steps so long that
+        loading numba, about a second, is repaid. The message says where kernels ran.
 
     Returns
     -------
@@ -230,7 +237,7 @@ def solve_ivp(
         refuse_tolerances(rtol=rtol, atol=atol, norm=norm, error=error, controller=controller, **bounds)
     check_controller(controller)
     shown = _shown(asked, watched)
-    problem = Problem(nonlinear, y0, times.span, linear, jac, args, alone=checkpoint is not None)
+    problem = _problem(nonlinear, y0, times, asked)
     limits = StepLimits(times.first, times.largest, times.most)
     stops = [] if fixed else lay_out_stops(times.span, times.t_eval, limits)
     bound = bind(problem, method) if fixed else bind(problem, method, error, Tolerance(rtol, atol, norm))
@@ -261,6 +268,13 @@ def _shown(asked: Mapping[str, Any], watched: Sequence[Event]) -> Shown:
     dense_output, progress, land = (flag(name, asked[name]) for name in ("dense_output", "progress", "land"))
     callback, save = given_callback(asked["callback"]), given_save(asked["save"])
     return Shown(dense_output, watched, callback, progress, land, save, run=asked["gradient"])
+
+
+def _problem(nonlinear: Callable[..., Array] | None, y0: Array, times: Times, asked: Mapping[str, Any]) -> Problem:
+    """Return what is solved, and by which runner."""
+    alone = asked["checkpoint"] is not None
+    runner = given_runner(asked["runner"], times, y0, alone)
+    return Problem(nonlinear, y0, times.span, asked["linear"], asked["jac"], asked["args"], alone=alone, runner=runner)
 
 
 def solve(problem: SemilinearProblem, method: str | Method = "auto", **options: Any) -> Solution:

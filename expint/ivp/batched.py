@@ -11,13 +11,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from expint.arguments import flag, integer, number, seen
+from expint.arguments import choice, flag, integer, number, seen
 from expint.arrays import check_state
 from expint.backend import Array, array_namespace, asarray_like, device, is_array, to_numpy
 from expint.derive.kinds.stage import Method
 from expint.given import given_sequence, given_span
 from expint.ivp.bind import blind_spot
 from expint.ivp.checks import check_controller, check_estimate, check_function, check_tolerance, no_force
+from expint.ivp.runner import RUNNERS
 from expint.ivp.times import StepLimits, lay_out_stops
 from expint.methods import method as find_method
 from expint.operators import Dense, Operator, as_operator
@@ -58,6 +59,7 @@ _REFUSED = {
     "checkpoint_every": "it goes with checkpoint=, which batches do not have",
     "breakpoints": "solve piece by piece, from the states y_end of the piece before",
     "progress": "leave it out; solve parts of the batch to see how it goes",
+    "gradient": "solve with fixed steps, step=, where L and N broadcast over the first axis, without batched=True",
 }
 
 
@@ -120,6 +122,8 @@ def solve_batched(
     for name, remedy in _REFUSED.items():
         if asked[name] is not None and asked[name] is not False:
             raise ValueError(f"expected no {name} beside batched=True, received {seen(asked[name])}; {remedy}")
+    if choice("runner", asked["runner"], RUNNERS) == "kernels":
+        raise ValueError("expected runner='auto' or 'plain' beside batched=True, received 'kernels'; leave it out")
     y0 = check_state(y0)
     if not y0.ndim:
         raise ValueError(

@@ -11,6 +11,7 @@ import numpy as np
 
 from expint.backend import Array
 from expint.derive.kinds.stage import Method
+from expint.ivp.runner import PLAIN, Runner
 from expint.lower.plan import Plan
 from expint.operators import Operator
 from expint.run import ErrorNorm
@@ -32,6 +33,8 @@ class Problem(NamedTuple):
         Instead of N: its flow (t, τ, y), for splittings.
     alone
         Whether the numbers of a step depend on nothing but it, as in runs that are resumed.
+    runner
+        What combines the rows; see ``expint.ivp.runner``.
     """
 
     nonlinear: Callable[..., Array] | None
@@ -42,6 +45,7 @@ class Problem(NamedTuple):
     args: tuple[Any, ...] = ()
     flow: Slope | None = None
     alone: bool = False
+    runner: Runner = PLAIN
 
 
 class Tolerance(NamedTuple):

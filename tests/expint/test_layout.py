@@ -137,7 +137,7 @@ def test_expint_knows_nothing_of_diffusion_and_little_of_other_libraries(path: P
             continue
         if top == "array_api_compat":
             assert part(path) == "backend", where
-        elif top in {"torch", "jax"}:
+        elif top in {"torch", "jax", "numba"}:
             assert inside[:2] == ("run", "compiled") or inside in RULES, where
             assert imported.lazy or len(inside) > 2 or inside in RULES, where
         else:

@@ -67,7 +67,14 @@ def solve(**options):
 
 
 def test_every_option_of_solve_ivp_is_tried_here():
-    watched = {"callback", "progress", "checkpoint", "checkpoint_every", "gradient"}  # below, test_resume, test_adjoint
+    watched = {
+        "callback",
+        "progress",
+        "checkpoint",
+        "checkpoint_every",
+        "gradient",
+        "runner",
+    }  # tried below, in test_resume, test_adjoint and test_runner
     assert set(inspect.signature(expint.solve_ivp).parameters) - watched <= {*CHANGED}
 
 
