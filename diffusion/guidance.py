@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from diffusion.checks import check_denoiser
-from diffusion.denoiser import Denoiser, like_input
+from diffusion.denoiser import Denoiser, like_input, rows_of
 from diffusion.process.prediction import Kind, basis
 from expint.arguments import function, number, seen
 from expint.arrays import real_values
@@ -222,9 +222,29 @@ class _ClassifierFree:
             return output
         without = source.with_condition(self.unconditional)(x, t)
         guided = without + self.scale * (output - without)
+        return self._rescaled(output, guided)
+
+    def _rescaled(self, output: Array, guided: Array) -> Array:
         if self.rescale == 0.0:
             return guided
         return guided * (1.0 - self.rescale + self.rescale * _ratio_of_spreads(output, guided))
+
+    def each(self, source: Denoiser, x: Array, t: np.ndarray) -> Array:
+        """Return the output at a time of its own for each sample; the second call is for those in the interval."""
+        output, count = source.at_each(x, t), len(t)
+        inside = np.flatnonzero((self.interval[0] < t) & (t <= self.interval[1]))
+        if not len(inside):
+            return output
+        own, scale = source.of_samples(inside, count), rows_of(self.scale, inside, count)
+        unconditional = rows_of(self.unconditional, inside, count)
+        without = own.with_condition(unconditional).at_each(rows_of(x, inside, count), t[inside])
+        with_condition = rows_of(output, inside, count)
+        guided = self._rescaled(with_condition, without + scale * (with_condition - without))
+        if len(inside) == count:
+            return guided
+        outside = np.setdiff1d(np.arange(count), inside)
+        whole = array_namespace(x).concat([guided, rows_of(output, outside, count)])
+        return rows_of(whole, np.argsort(np.concatenate([inside, outside])), count)
 
 
 @dataclass(frozen=True, eq=False)
@@ -255,7 +275,13 @@ class _Thresholded:
     limit: float
 
     def __call__(self, source: Denoiser, x: Array, t: float) -> Array:
-        data = source.predict(x, t, "data")
+        return self._limited(source.predict(x, t, "data"))
+
+    def each(self, source: Denoiser, x: Array, t: np.ndarray) -> Array:
+        """Return the output at a time of its own for each sample."""
+        return self._limited(source.predict_each(x, t, "data"))
+
+    def _limited(self, data: Array) -> Array:
         xp = array_namespace(data)
         size = xp.sort(xp.abs(xp.reshape(data, (data.shape[0], -1))), axis=1)
         below, part = divmod(self.quantile * (size.shape[1] - 1), 1.0)
@@ -273,6 +299,12 @@ class _Corrected:
 
     def __call__(self, source: Denoiser, x: Array, t: float) -> Array:
         return like_input(self.function_of_data(source.predict(x, t, "data"), t), x, "the function of the data")
+
+    def each(self, source: Denoiser, x: Array, t: np.ndarray) -> Array | None:
+        """Return the output at a time of its own for each sample, None where the function asks for one time."""
+        if not isinstance(self.function_of_data, _Known):
+            return None
+        return like_input(self.function_of_data(source.predict_each(x, t, "data"), 0.0), x, "the function of the data")
 
 
 @dataclass(frozen=True, eq=False)
@@ -306,12 +338,37 @@ class _Guided(Denoiser):
             )
         return self.rule(self.source, x, float(t))
 
+    def at_each(self, x: Array, t: np.ndarray) -> Array:
+        """Return the output at a time of its own for each sample; rules of one time are asked once for each time."""
+        each = getattr(self.rule, "each", None)
+        if each is not None and (found := each(self.source, x, t)) is not None:
+            return found
+        pieces, order = list[Array](), list[np.ndarray]()
+        xp = array_namespace(x)
+        for time in np.unique(t).tolist():
+            at = np.flatnonzero(t == time)
+            pieces.append(self.of_samples(at, len(t))(rows_of(x, at, len(t)), time))
+            order.append(at)
+        return rows_of(xp.concat(pieces), np.argsort(np.concatenate(order)), len(t))
+
+    def of_samples(self, which: np.ndarray, count: int) -> Denoiser:
+        source, condition = self.source.of_samples(which, count), rows_of(self.condition, which, count)
+        return replace(self, source=source, condition=condition, rule=_rows_of_rule(self.rule, which, count))
+
     def at_times(self, times: Iterable[float], like: Array) -> Callable[[float, Array], Array]:
         del times, like  # the rule says at which times it calls its source
         return lambda t, x: self(x, t)
 
     def with_condition(self, condition: Mapping[str, Any]) -> Denoiser:
         return replace(self, condition=dict(condition), source=self.source.with_condition(condition))
+
+
+def _rows_of_rule(rule: Any, which: np.ndarray, count: int) -> Any:
+    """Return a rule of ours for some samples of a batch; a function of the user's is told these samples as it is."""
+    if not isinstance(rule, _ClassifierFree | _ClassifierGuided | _Thresholded | _Corrected | _Known):
+        return rule
+    own = {name: _rows_of_rule(rows_of(value, which, count), which, count) for name, value in vars(rule).items()}
+    return replace(rule, **own)
 
 
 def _guided(

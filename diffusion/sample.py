@@ -20,6 +20,8 @@ from diffusion.samplers.catalogue import AnySampler
 from diffusion.samplers.catalogue import sampler as find_sampler
 from diffusion.samplers.fitted import FittedSampler
 from diffusion.samplers.sampler import Sampler
+from diffusion.tolerance import sample_each, trajectory_each
+from expint.arguments import seen
 from expint.backend import Array
 
 __all__ = ["OffScaleWarning", "SamplingError", "UnstableWarning", "encode", "sample", "trajectory"]
@@ -36,6 +38,8 @@ def sample(
     rng: Any = None,
     callback: Callable[[float, Array], None] | None = None,
     progress: bool = False,
+    rtol: float | None = None,
+    atol: float | None = None,
 ) -> Array:
     """Return samples of the data distribution, solving the probability-flow ODE, or an SDE, from noise to data.
 
@@ -66,6 +70,13 @@ def sample(
         Called as callback(t, x) with every state.
     progress
         True for a progress bar (needs tqdm).
+    rtol, atol
+        Instead of ``steps`` and ``grid``: tolerances, for which every sample chooses steps of its own, from t_start to
+        t_end. The estimated error e of a step satisfies rms(e_i / w_i) ≤ 1 with w_i = atol √(α² + σ²) + rtol |x_i|; by
+        default atol is rtol, and rtol 1e-3 where atol alone is given. "auto" is then a pair in the gauge of flow
+        matching; other samplers have to be pairs: 'expint43-data', 'deis-rho-heun'. The network is called with the
+        samples that still run, each at its own time and with its rows of the condition, and once more with one of them,
+        to see that it heeds its time. What each cost is said by ``trajectory(…, rtol=…).calls``.
 
     Returns
     -------
@@ -105,6 +116,9 @@ def sample(
     >>> bool(np.allclose(diffusion.sample(exact, noise, steps=10), noise, atol=1e-3))
     True
     """
+    if rtol is not None or atol is not None:
+        asked = {"steps": steps, "grid": grid, "rng": rng, "callback": callback, "progress": progress}
+        return sample_each(denoiser, noise, sampler=sampler, rtol=rtol, atol=atol, start=start, **asked)
     first: list[FirstData] = []
     earlier: tuple[Array, ...] = ()
     frame = frame_of(denoiser)
@@ -139,6 +153,9 @@ def trajectory(
     callback: Callable[[float, Array], None] | None = None,
     progress: bool = False,
     dense_output: bool = False,
+    rtol: float | None = None,
+    atol: float | None = None,
+    events: Any = None,
 ) -> expint.Solution:
     """Sample as ``sample`` does and return the whole run; the other parameters are those of ``sample``.
 
@@ -147,6 +164,11 @@ def trajectory(
     dense_output
         Whether the solution gets ``sol``: a function of t that gives the state at any time of the run without further
         calls, with the predictions of the data in ``sol.previews``, which are kept for it.
+    rtol, atol, events
+        As in ``sample``. Each sample then has its own run: an ``expint.Solutions`` is returned, with the calls of each
+        in ``calls`` and with ``dense_output`` a ``sol`` for each, which calls the network inside steps that it first
+        looks into. ``events`` are functions event(t, x) of one sample, x without batch axis, or several: their zeros
+        are found, and the run of a sample ends at that of one with ``event.terminal = True``; see ``expint.solve_ivp``.
 
     Returns
     -------
@@ -160,6 +182,16 @@ def trajectory(
         For arguments that make no sense, before any network call.
     """
     check_watchers(callback, progress=progress, dense_output=dense_output)
+    if rtol is not None or atol is not None:
+        asked = {"steps": steps, "grid": grid, "rng": rng, "callback": callback, "progress": progress}
+        asked |= {"dense_output": dense_output, "events": events}
+        runs: Any = trajectory_each(denoiser, noise, sampler=sampler, rtol=rtol, atol=atol, start=start, **asked)
+        return runs  # type: ignore[no-any-return]
+    if events is not None:
+        raise ValueError(
+            f"expected rtol= beside events=, received events={seen(events)} alone: zeros are found between the steps "
+            "of each sample; pass rtol=1e-3, or look at the states of the run"
+        )
     frame = frame_of(denoiser)
     denoiser = frame.denoiser
     chosen, times, to_zero = lay_out(denoiser, sampler, steps, grid)
