@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib import import_module
+from inspect import signature
 from typing import Any, Literal
 
 from expint.arguments import flag, instance
@@ -34,7 +35,7 @@ from expint.run import Controller, StepControl
 from expint.run.events import Event, check_events
 from expint.solution import Solution
 
-__all__ = ["resume", "solve", "solve_ivp"]
+__all__ = ["resume", "solve", "solve_each", "solve_ivp"]
 
 
 @with_known_values
@@ -275,6 +276,27 @@ def _problem(nonlinear: Callable[..., Array] | None, y0: Array, times: Times, as
     alone = asked["checkpoint"] is not None
     runner = given_runner(asked["runner"], times, y0, alone)
     return Problem(nonlinear, y0, times.span, asked["linear"], asked["jac"], asked["args"], alone=alone, runner=runner)
+
+
+def solve_each(
+    nonlinear: Callable[..., Array], t_span: Any, y0: Array, inner: Mapping[str, Any], **options: Any
+) -> Any:
+    """Solve a batch as ``solve_ivp(…, batched=True)`` does, with what only a caller inside the house says.
+
+    Parameters
+    ----------
+    nonlinear, t_span, y0, options
+        As in ``solve_ivp``.
+    inner
+        ``on_host``: whether N is told times on the host, in double precision, of shape (b,). ``looks``: whether steps
+        are bounded while N rests. ``unit``: by times of shape (b,), how large a state is that ``atol`` is meant for.
+    """
+    batched = import_module("expint.ivp.batched")
+    defaults = {
+        name: own.default for name, own in signature(solve_ivp).parameters.items() if own.kind == own.KEYWORD_ONLY
+    }
+    del defaults["batched"]
+    return batched.solve_batched(solve_ivp, nonlinear, t_span, y0, inner=batched.Inner(**inner), **defaults | options)
 
 
 def solve(problem: SemilinearProblem, method: str | Method = "auto", **options: Any) -> Solution:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from types import FunctionType
 from typing import Any, NamedTuple
@@ -39,7 +39,7 @@ from expint.run.steppers.batched import Batched, is_batched
 from expint.solution import Solution, Stats
 from expint.solutions import Kept, Solutions
 
-__all__ = ["solve_batched"]
+__all__ = ["Inner", "solve_batched"]
 
 _MOST_BYTES = 2**30
 """The most memory for the weights of all trajectories."""
@@ -61,6 +61,24 @@ _REFUSED = {
     "progress": "leave it out; solve parts of the batch to see how it goes",
     "gradient": "solve with fixed steps, step=, where L and N broadcast over the first axis, without batched=True",
 }
+
+
+class Inner(NamedTuple):
+    """What only a caller inside the house says of a problem.
+
+    Attributes
+    ----------
+    on_host
+        Whether N is told times on the host, in double precision, of shape (b,).
+    looks
+        Whether steps are bounded while N rests.
+    unit
+        By times how large a state is there that ``atol`` is meant for; see ``EachNorm``.
+    """
+
+    on_host: bool = False
+    looks: bool = True
+    unit: Callable[[np.ndarray], np.ndarray] | None = None
 
 
 class Trajectories(NamedTuple):
@@ -110,7 +128,15 @@ class Options:
 
 
 def solve_batched(
-    solve: Callable[..., Any], nonlinear: Any, t_span: Any, y0: Any, *, linear: Any, t_eval: Any, **asked: Any
+    solve: Callable[..., Any],
+    nonlinear: Any,
+    t_span: Any,
+    y0: Any,
+    *,
+    linear: Any,
+    t_eval: Any,
+    inner: Inner = Inner(),  # noqa: B008  (a value)
+    **asked: Any,
 ) -> Solutions:
     """Solve y_i' = L_i y_i + N(t, y_i), each trajectory i with steps of its own; see ``solve_ivp``.
 
@@ -139,7 +165,7 @@ def solve_batched(
     reason = _why_apart(method, problem, options, linear)
     if reason:
         return _one_by_one(solve, nonlinear, problem, options, method, f"{why} {reason}".lstrip())
-    return _side_by_side(nonlinear, problem, options, method, why)
+    return _side_by_side(nonlinear, problem, options, method, why, inner)
 
 
 def _options(asked: dict[str, Any]) -> Options:
@@ -290,14 +316,16 @@ def _why_apart(method: Any, problem: Trajectories, options: Options, linear: Any
     return what and f"Trajectories were run one after the other, as they are {what}."
 
 
-def _side_by_side(nonlinear: Any, problem: Trajectories, options: Options, method: Any, why: str) -> Solutions:
+def _side_by_side(
+    nonlinear: Any, problem: Trajectories, options: Options, method: Any, why: str, inner: Inner
+) -> Solutions:
     """Run all trajectories in one loop."""
-    forced, linear, y0 = nonlinear is not None, problem.linear, problem.y0
+    forced, linear, y0 = nonlinear is not None and inner.looks, problem.linear, problem.y0
     assert linear is not None  # it was asked whether they can
     nonlinear = no_force if nonlinear is None else nonlinear
     check_function(nonlinear, options.args, "nonlinear(t, y)")
-    stepper, rows = Batched(method, linear), Rows(nonlinear, options.args, y0.shape[0])
-    norm = _each_norm(method, problem, options, rows)
+    stepper, rows = Batched(method, linear), Rows(nonlinear, options.args, y0.shape[0], inner.on_host)
+    norm = replace(_each_norm(method, problem, options, rows), unit=inner.unit)
     watched = options.events is not None
     span = np.abs(problem.end - problem.start)
     first = None if options.first is None else np.full(len(span), options.first)

@@ -3,6 +3,7 @@
 from expint.run.control import Controller
 from expint.run.loops import Accepted, over_plan
 from expint.run.record import run_adaptive, run_plan, run_states
+from expint.run.steppers.batched import is_batched
 from expint.run.tolerance import ErrorNorm, StepControl
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "ErrorNorm",
     "StepControl",
     "accepted_states",
+    "is_batched",
     "over_plan",
     "run_adaptive",
     "run_plan",

@@ -63,13 +63,13 @@ def first_steps(
     power, target
         As in ``first_step``.
     """
-    span, scale, ahead = np.abs(end - t), norm.scale(which, y), np.copysign(1.0, end - t)
+    span, scale, ahead = np.abs(end - t), norm.scale(which, t, y), np.copysign(1.0, end - t)
     still = np.zeros(len(which), dtype=bool)
     glance = np.minimum(GLANCE * span, largest)
     if norm.grows[which].any():
         short = euler(ahead * glance)
         still = norm.grows[which] & (norm.size(short, scale) <= 1.0)  # nothing moves yet
-        scale = merged(~norm.grows[which], scale, norm.scale(which, short))
+        scale = merged(~norm.grows[which], scale, norm.scale(which, t + ahead * glance, short))
     least = np.minimum(FIRST * np.spacing(np.maximum(np.abs(t), np.abs(end))), span)
     size, rate = norm.size(y, scale), norm.size(slope, scale)
     with np.errstate(all="ignore"):
