@@ -10,10 +10,10 @@ from collections.abc import Sequence
 
 import benchmarks
 
-HELPERS = ("__main__", "contest", "machine", "stochastic_orders", "tensor_operations")
-"""Modules that are no benchmarks; ``stochastic_orders`` writes the table of a page, and is run by its own name."""
+HELPERS = ("__main__", "contest", "foreign_names", "machine", "stochastic_orders", "tensor_operations")
+"""Modules that are no benchmarks; two of them write the table of a page, and are run by their own names."""
 
-WRITE = ("demo", "figures", "peers", "reference_solutions", "tolerances")
+WRITE = ("demo", "figures", "host_figures", "peers", "reference_solutions", "tolerances")
 """Scripts that write files, or install packages, run only when they are named."""
 
 PRINT = tuple(m.name for m in pkgutil.iter_modules(benchmarks.__path__) if m.name not in (*HELPERS, *WRITE))
