@@ -17,7 +17,7 @@ from expint.ivp.bind import bind, linearises
 from expint.ivp.bound import Problem, Tolerance
 from expint.ivp.breakpoints import solve_in_pieces
 from expint.ivp.checks import check_controller, check_estimate, refuse_tolerances
-from expint.ivp.gradients import Differentiated, solve_differentiated
+from expint.ivp.gradients import RECORDED, Differentiated, solve_differentiated
 from expint.ivp.resuming import checkpoints_of, refuse_beside_checkpoint, resume_by
 from expint.ivp.run import Shown, over, to_stops
 from expint.ivp.time_scaled import solve_in_clock
@@ -204,7 +204,7 @@ def solve_ivp(
         refuse_tolerances(rtol=rtol, atol=atol, norm=norm, error=error, controller=controller, **bounds)
     check_controller(controller)
     shown = _shown(asked, watched)
-    problem = Problem(nonlinear, y0, times.span, linear, jac, args, alone=checkpoint is not None)
+    problem = Problem(nonlinear, y0, times.span, linear, jac, args, None, checkpoint is not None, gradient is RECORDED)
     if fixed:
         bound = bind(problem, method)
         shown = shown._replace(checkpoints=checkpoints_of(asked, problem, bound))
@@ -227,14 +227,23 @@ def _by_other_runs(
         return partial(solve_in_pieces, breakpoints=breakpoints)
     if isinstance(linear, TimeScaled) and nonlinear is not None:
         return solve_in_clock
-    return None if gradient is None or isinstance(gradient, Differentiated) else solve_differentiated
+    own = gradient is None or gradient is RECORDED or isinstance(gradient, Differentiated)
+    return None if own else solve_differentiated
 
 
 def _shown(asked: Mapping[str, Any], watched: Sequence[Event]) -> Shown:
     """Return what is wanted of a run, checked."""
     dense_output, progress, land = (flag(name, asked[name]) for name in ("dense_output", "progress", "land"))
     callback, save = given_callback(asked["callback"]), given_save(asked["save"])
-    return Shown(dense_output, watched, callback, progress, land, save, run=asked["gradient"])
+    return Shown(
+        dense_output,
+        watched,
+        callback,
+        progress,
+        land,
+        save,
+        run=asked["gradient"] if isinstance(asked["gradient"], Differentiated) else None,
+    )
 
 
 def solve(problem: SemilinearProblem, method: str | Method = "auto", **options: Any) -> Solution:

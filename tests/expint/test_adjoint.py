@@ -463,3 +463,70 @@ def test_single_precision_stays_single() -> None:
     run = expint.solve_ivp(lambda t, y: torch.sin(y), (0, 1), y0, linear=symbol, rtol=1e-3, gradient="adjoint")
     gradients = torch.autograd.grad(run.y_end.sum(), [y0, symbol])
     assert run.y.dtype == gradients[0].dtype == gradients[1].dtype == torch.float32
+
+
+# Methods that linearise
+
+
+def whole(t: Any, y: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    return react(t, y, weights) + SYMBOL * y
+
+
+LINEARISE = [name for name in expint.method_names() if kind_of_method(expint.method(name)) == "linearises"]
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script.*:DeprecationWarning")  # of torch's own forward mode
+@pytest.mark.parametrize("split", [True, False])
+@pytest.mark.parametrize("name", ["exprb43", "epirk4s3", "linearised-adams3", "rosenbrock-ladder5"])
+def test_recorded_runs_that_linearise_pass_the_difference_check_with_the_change_of_the_jacobian(
+    name: str, split: bool
+) -> None:
+    assert name in LINEARISE
+
+    def end(y0: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+        return expint.solve_ivp(
+            react if split else whole,
+            (0, 1),
+            y0,
+            linear=SYMBOL if split else None,
+            args=(weights,),
+            method=name,
+            jac=expint.jacobian.Autodiff(in_time="same"),  # differences in time carry rounding, which differences show
+            step=0.2,
+            gradient="through",
+        ).y_end
+
+    assert torch.autograd.gradcheck(end, [asking(START), asking(WEIGHTS)], fast_mode=True, atol=1e-7, rtol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script.*:DeprecationWarning")
+def test_a_run_to_a_tolerance_that_linearises_has_the_gradient_of_one_with_a_fixed_linear_part() -> None:
+    found = []
+    for linear, slope, method in ((None, whole, "auto"), (SYMBOL, react, "expint43")):
+        y0, weights = asking(START), asking(WEIGHTS)
+        run = expint.solve_ivp(
+            slope,
+            (0, 1),
+            y0,
+            linear=linear,
+            args=(weights,),
+            method=method,
+            rtol=1e-7,
+            t_eval=[0.5, 1.0],
+            gradient="through",
+        )
+        assert run.t.tolist() == [0.5, 1.0]
+        found.append(torch.autograd.grad((run.y**2).sum(), [y0, weights]))
+    for own, other in zip(*found, strict=True):
+        torch.testing.assert_close(own, other, rtol=1e-5, atol=1e-6)
+
+
+def test_what_a_run_that_linearises_would_lose_is_refused() -> None:
+    for options, words in (
+        ({"events": lambda t, y: y[0]}, "events"),
+        ({"dense_output": True}, "dense_output"),
+        ({"jac": lambda t, y, w: torch.diag(SYMBOL)}, "automatic differentiation"),
+        ({"jac": expint.jacobian.Autodiff(form="action")}, "formed as matrices"),
+    ):
+        with pytest.raises((TypeError, ValueError), match=f"expected .*{words}"):
+            expint.solve_ivp(whole, (0, 1), asking(START), args=(WEIGHTS,), rtol=1e-3, gradient="through", **options)
