@@ -1,5 +1,7 @@
 """Gradients of runs in torch: those of differences, and the same whether a run is recorded or made again."""
 
+import gc
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -332,6 +334,16 @@ def test_the_way_back_keeps_the_graphs_of_a_square_root_of_the_steps() -> None:
     run.y_end.sum().backward()
     assert 20 < most < 70  # 1000 steps, 1000 evaluations
     assert alive == 0
+
+
+def test_a_run_that_nobody_holds_is_freed() -> None:
+    net = Field()
+    run = expint.solve_ivp(net, (0, 1), START, linear=SYMBOL, method="adams2", step=0.1, gradient="adjoint")
+    run.y_end.sum().backward()
+    held = weakref.ref(net)
+    del net, run
+    gc.collect()
+    assert held() is None
 
 
 @pytest.mark.parametrize("options", [{"method": "krogstad4", "step": 0.01}, {"method": "pece4", "rtol": 1e-6}])
