@@ -542,3 +542,38 @@ def test_what_a_run_that_linearises_would_lose_is_refused() -> None:
     ):
         with pytest.raises((TypeError, ValueError), match=f"expected .*{words}"):
             expint.solve_ivp(whole, (0, 1), asking(START), args=(WEIGHTS,), rtol=1e-3, gradient="through", **options)
+
+
+# Times of runs to a tolerance, and splittings
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", ["to a tolerance", "doubled"])
+def test_steps_to_a_tolerance_keep_their_proportions_where_times_are_differentiated(name: str, way: str) -> None:
+    start, stop = asking(0.0), asking(1.0)
+    run = solve(way, t_span=(start, stop), **METHODS[name])
+    gradients = torch.autograd.grad((run.y_end**2).sum(), [start, stop])
+    method = METHODS[name]["method"]
+    steps = run.t if name == "to a tolerance" else np.sort(np.concatenate([run.t, (run.t[1:] + run.t[:-1]) / 2]))
+
+    def size(first: float, last: float) -> float:
+        return float(
+            (solve(None, t_span=(first, last), method=method, grid=first + (last - first) * steps).y_end ** 2).sum()
+        )
+
+    small = 1e-5
+    ahead = (
+        (size(small, 1.0) - size(-small, 1.0)) / (2 * small),
+        (size(0.0, 1.0 + small) - size(0.0, 1 - small)) / (2 * small),
+    )
+    np.testing.assert_allclose([float(own) for own in gradients], ahead, rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("name", ["strang", "blanes-moan4"])
+def test_recorded_splittings_pass_the_difference_check(name: str) -> None:
+    def end(y0: torch.Tensor, rate: torch.Tensor) -> torch.Tensor:
+        return expint.run_splitting(
+            expint.method(name), SYMBOL, lambda t, tau, y: y * torch.exp(rate * tau), y0, [0.0, 0.2, 0.5]
+        ).y_end
+
+    assert torch.autograd.gradcheck(end, [asking(START), asking(0.3)])
