@@ -167,8 +167,9 @@ def solve_ivp(
         holds, by tensors among ``args``, by L as a tensor (a number, a symbol, a matrix) and by the ends of
         ``t_span``, of which N is then told times as tensors. Steps that were chosen to a tolerance are constants; all
         times keep their proportions within ``t_span``. The adjoint remembers about √n of n steps, evaluates N twice
-        (once more to find what it holds), and with ``t_eval`` lands there; it has no second derivative. For methods
-        with a fixed L. None: "through", with L and times as constants.
+        (once more to find what it holds), and with ``t_eval`` lands there; it has no second derivative, and is for
+        methods with a fixed L. Methods that linearise are recorded where their Jacobian is formed, by how it changes,
+        too. None: "through", with L and times as constants, for methods with a fixed L.
 
     Returns
     -------

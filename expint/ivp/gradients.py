@@ -32,7 +32,7 @@ RECORDED: Any = object()
 
 _NEEDS_ROWS = (
     "whose steps are no rows of weights that stay; take a method with a fixed L, such as 'krogstad4' or 'expint43', or "
-    "leave gradient out, where a gradient by y0 is recorded"
+    "gradient='through', which records the run"
 )
 
 
