@@ -10,8 +10,12 @@ from collections.abc import Sequence
 
 import benchmarks
 
-HELPERS = ("__main__", "contest", "foreign_names", "machine", "stochastic_orders", "tensor_operations")
-"""Modules that are no benchmarks; two of them write the table of a page, and are run by their own names."""
+HELPERS = (
+    *("__main__", "compiled", "contest", "foreign_names", "machine", "on_gpu"),
+    *("stochastic_orders", "tensor_operations"),
+)
+"""Modules that are no benchmarks, or are run by their own names: ``stochastic_orders`` and ``foreign_names`` write the
+tables of pages, ``compiled`` compiles for a minute, ``on_gpu`` needs one."""
 
 WRITE = ("demo", "figures", "host_figures", "peers", "reference_solutions", "tolerances")
 """Scripts that write files, or install packages, run only when they are named."""
