@@ -187,7 +187,7 @@ def trajectory(
         asked = {"steps": steps, "grid": grid, "rng": rng, "callback": callback, "progress": progress}
         asked |= {"dense_output": dense_output, "events": events}
         runs: Any = trajectory_each(denoiser, noise, sampler=sampler, rtol=rtol, atol=atol, start=start, **asked)
-        return runs  # type: ignore[no-any-return]
+        return runs
     if events is not None:
         raise ValueError(
             f"expected rtol= beside events=, received events={seen(events)} alone: zeros are found between the steps "

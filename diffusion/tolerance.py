@@ -150,7 +150,7 @@ class Course:
         alpha, sigma, scale = self.scales(self.times(s))
         return np.hypot(alpha, sigma) / scale
 
-    def event(self, event: Any) -> Callable[[float, Array], Any]:
+    def event(self, event: Any) -> Callable[[float, Array, Any], Any]:
         """Return an event of (t, x) as one of (s, y) and the number of the sample."""
         function("events", event, "event(t, x) or a list of them")
 
@@ -215,7 +215,8 @@ class _Slope:
 
     def __init__(self, denoiser: Denoiser, course: Course, count: int) -> None:
         self._denoiser, self._course, self._count = denoiser, course, count
-        self._factor, self._last, self._looked = course.gauge.constants[1], (None, denoiser), False
+        self._factor, self._looked = course.gauge.constants[1], False
+        self._last: tuple[np.ndarray | None, Denoiser] = None, denoiser
 
     def __call__(self, s: np.ndarray, y: Array, which: np.ndarray) -> Array:
         """Return n times the prediction of the gauge, at the clock and the scaled states of the samples ``which``."""
@@ -289,14 +290,15 @@ def _rule(sampler: str | AnySampler, denoiser: Denoiser, rtol: float) -> tuple[G
                 f"{getattr(found, 'name', sampler)!r}; take 'auto', 'expint43-data', 'deis-rho-heun' or another pair "
                 "of expint in a gauge, or steps="
             )
+    course = Course(schedule, gauge)
     with np.errstate(all="ignore"):
-        ends = Course(schedule, gauge).span
+        ends = course.span
     if not all(map(math.isfinite, ends)):
         raise ValueError(
             f"expected a gauge whose clock is finite at both ends of the schedule, received {gauge.clock.name!r}, from "
             f"{ends[0]} to {ends[1]}; take sampler='auto', whose clock is"
         )
-    for t in Course(schedule, gauge).ends:  # says what is wrong where a prediction tells nothing
+    for t in course.ends:  # says what is wrong where a prediction tells nothing
         alpha, sigma = float(schedule.alpha(t)), float(schedule.sigma(t))
         coefficients(denoiser.predicts, gauge.predicts, alpha, sigma, schedule.sigma_data)
     return gauge, method, named

@@ -221,3 +221,12 @@ def test_the_code_about_batches_runs_as_pasted() -> None:
         exec(compile(block, "batches.md", "exec"), namespace)
     assert all(namespace[name].success.all() for name in ("runs", "driven", "turned", "fallen", "at"))
     assert namespace["explodes"].success.tolist() == [True, False]
+
+
+def test_the_code_about_sampling_to_a_tolerance_runs_as_pasted() -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (DOCS / "adaptive_sampling.md").read_text(), flags=re.DOTALL)
+    namespace: dict[str, Any] = {}
+    for block in blocks:
+        exec(compile(block, "adaptive_sampling.md", "exec"), namespace)
+    assert all(namespace[name].success.all() for name in ("runs", "stopped", "theirs"))
+    assert (namespace["samples"] == namespace["runs"].y_end).all()

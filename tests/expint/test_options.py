@@ -67,7 +67,7 @@ def solve(**options):
 
 
 def test_every_option_of_solve_ivp_is_tried_here():
-    watched = {"callback", "progress", "checkpoint", "checkpoint_every"}  # tried below, and in test_resume
+    watched = {"callback", "progress", "checkpoint", "checkpoint_every", "batched"}  # below, test_resume, test_batched
     assert set(inspect.signature(expint.solve_ivp).parameters) - watched <= {*CHANGED}
 
 
