@@ -56,6 +56,11 @@ def of_tuning(names: dict[str, Any], printed: str) -> None:
     assert (again == names["samples"]).all()
 
 
+def of_adaptive_sampling(names: dict[str, Any], printed: str) -> None:
+    assert all(names[name].success.all() for name in ("runs", "stopped", "theirs"))
+    assert (names["samples"] == names["runs"].y_end).all()
+
+
 def of_arrays(names: dict[str, Any], printed: str) -> None:
     assert type(names["run"].y) is type(names["y0"])
     assert names["back"].t.tolist() == [0.5, 0.0]
@@ -111,6 +116,7 @@ def of_compiled_runs(names: dict[str, Any], printed: str) -> None:
 
 
 SHOWS: dict[str, Callable[[dict[str, Any], str], None]] = {
+    "adaptive_sampling.md": of_adaptive_sampling,
     "arrays.md": of_arrays,
     "batches.md": of_batches,
     "boundaries.md": of_boundaries,

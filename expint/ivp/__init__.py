@@ -302,6 +302,7 @@ def solve_each(
     inner
         ``on_host``: whether N is told times on the host, in double precision, of shape (b,). ``looks``: whether steps
         are bounded while N rests. ``unit``: by times of shape (b,), how large a state is that ``atol`` is meant for.
+        ``norm``, ``policy``: from those of the run, others.
     """
     batched = import_module("expint.ivp.batched")
     defaults = {

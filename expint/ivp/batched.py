@@ -74,11 +74,15 @@ class Inner(NamedTuple):
         Whether steps are bounded while N rests.
     unit
         By times how large a state is there that ``atol`` is meant for; see ``EachNorm``.
+    norm, policy
+        Return what takes the place of the norm and the policy.
     """
 
     on_host: bool = False
     looks: bool = True
     unit: Callable[[np.ndarray], np.ndarray] | None = None
+    norm: Callable[[EachNorm], EachNorm] = lambda own: own
+    policy: Callable[[EachPolicy], EachPolicy] = lambda own: own
 
 
 class Trajectories(NamedTuple):
@@ -325,14 +329,14 @@ def _side_by_side(
     nonlinear = no_force if nonlinear is None else nonlinear
     check_function(nonlinear, options.args, "nonlinear(t, y)")
     stepper, rows = Batched(method, linear), Rows(nonlinear, options.args, y0.shape[0], inner.on_host)
-    norm = replace(_each_norm(method, problem, options, rows), unit=inner.unit)
+    norm = inner.norm(replace(_each_norm(method, problem, options, rows), unit=inner.unit))
     watched = options.events is not None
     span = np.abs(problem.end - problem.start)
     first = None if options.first is None else np.full(len(span), options.first)
     control = EachControl(norm, first, options.largest, options.most, forced, not watched)
     rest = longest_at_rest(1.0, forced, widest_gap(stepper.places)) * span
     controller = options.controller or Controller()
-    policy = EachPolicy(controller, stepper.order, span, linear.rungs, options.largest, rest)
+    policy = inner.policy(EachPolicy(controller, stepper.order, span, linear.rungs, options.largest, rest))
     asked = Asked(problem.end, problem.wanted, options.dense_output)
     made = stepper, rows, y0, problem.start, norm, asked
     record = Watched(*made, partial(_events, options, rows)) if watched else Recorded(*made)
