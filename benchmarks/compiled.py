@@ -52,10 +52,10 @@ def adaptive(problem: SemilinearProblem, t_end: float, method: str) -> Solver:
     run = expint.scan(problem, method=method, rtol=1e-3, t_span=(0.0, t_end), max_steps=100_000)
 
     def prepare(setting: float) -> Callable[[], Answer]:
-        run.reached(rtol=setting).y.block_until_ready()  # type: ignore[union-attr]
+        run.reached(rtol=setting).y.block_until_ready()  # type: ignore[union-attr]  # of runs to a tolerance
 
         def call() -> Answer:
-            found = run.reached(rtol=setting)  # type: ignore[union-attr]
+            found = run.reached(rtol=setting)  # type: ignore[union-attr]  # of runs to a tolerance
             return Answer(values(problem, found.y.block_until_ready()), int(found.evaluations))
 
         return call
@@ -106,7 +106,7 @@ def _fixed(problem: SemilinearProblem, t_end: float, hand: Choice, given: Task) 
     for runner in ("plain", "kernels") if _has_numba() else ("plain",):
         options = {"step": t_end / steps, "t_eval": [t_end], "runner": runner}
         run = partial(solve, problem, "cox-matthews4", t_span=(0, t_end), **options)
-        solver = Solver(f"expint cox-matthews4, {runner}", "steps", (steps,), lambda _, run=run: run)  # type: ignore[misc]
+        solver = Solver(f"expint cox-matthews4, {runner}", "steps", (steps,), lambda _, run=run: run)  # type: ignore[misc]  # of runs to a tolerance
         found.append(choose(solver, walk(solver, given, [2 * hand.point.error]), 2 * hand.point.error, given))
     return found
 

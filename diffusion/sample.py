@@ -362,7 +362,7 @@ def _trajectory(
             )
     except BaseException as error:
         if kept is not None and isinstance(getattr(error, "solution", None), expint.Solution):
-            error.solution = StoppedRun(**_fields(error.solution), arguments=arguments, kept=kept)  # type: ignore[attr-defined]
+            error.solution = StoppedRun(**_fields(error.solution), arguments=arguments, kept=kept)  # type: ignore[attr-defined]  # nothing reached is lost
         raise
     if run.status == expint.Status.SUCCESS:
         run = warn_off_scale(run, denoiser, first or (), plan)

@@ -58,7 +58,7 @@ def sample_each(denoiser: Denoiser, noise: Array, **options: Any) -> Array:
         first = int(failed[0])
         error = SamplingError(runs[first])
         error.add_note(f"{len(failed)} of {len(runs)} samples failed, sample {first} first; 'solution' holds all")
-        error.solution = runs  # type: ignore[assignment]
+        error.solution = runs  # type: ignore[assignment]  # the runs of all samples
         raise error
     return runs.y_end
 

@@ -242,7 +242,7 @@ def sample_dpm_fast(
     low = number("sigma_min", sigma_min, above=0.0, most=high)
     steps, methods = calls // 3 + 1, {3: "dpm3", 2: "dpm2", 1: "dpm1"}
     orders = (2, 1) if calls % 3 == 0 else (calls % 3,)
-    last = tuple(getattr(find_sampler(methods[order]), "method") for order in orders)  # noqa: B009
+    last = tuple(getattr(find_sampler(methods[order]), "method") for order in orders)  # noqa: B009  # mypy knows no method there
     rule: Any = find_sampler("dpm3")
     sampler = replace(rule, name="dpm-fast", end=End(methods=last))
     levels = np.exp(np.linspace(np.log(high), np.log(low), steps + 1))

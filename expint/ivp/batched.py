@@ -301,7 +301,7 @@ def _method(options: Options, linear: Any) -> tuple[Any, str]:
         why = f"Method {_AUTO} was chosen: trajectories run side by side by one-step pairs, and its estimate sees all."
         return find_method(_AUTO), why
     named = isinstance(options.method, str) and options.method != "auto"
-    return find_method(options.method) if named else options.method, ""  # type: ignore[arg-type]
+    return find_method(options.method) if named else options.method, ""  # type: ignore[arg-type]  # names are str
 
 
 def _why_apart(method: Any, problem: Trajectories, options: Options, linear: Any) -> str:
@@ -393,7 +393,7 @@ def _rows_of(tolerance: Any, y0: Array) -> Array:
 def _of_none(problem: Trajectories) -> Solutions:
     """Return the solutions of a batch of none."""
     nothing = np.empty(0, dtype=np.int64)
-    stats = Stats(nothing, nothing, nothing, nothing, nothing, nothing)  # type: ignore[arg-type]
+    stats = Stats(nothing, nothing, nothing, nothing, nothing, nothing)  # type: ignore[arg-type]  # arrays, one entry for each
     kept = Kept(np.empty(0), problem.y0, np.zeros(1, dtype=np.int64), nothing)
     return Solutions(problem.end, problem.y0, nothing, (), stats, "", kept, problem.wanted)
 

@@ -288,7 +288,7 @@ def test_the_adjoint_keeps_the_square_root_of_what_a_recorded_run_keeps() -> Non
             y0 = asking(torch.ones(100, dtype=D))
             kept, _ = recorded_numbers(
                 lambda y0=y0, steps=steps, way=way: (
-                    expint.solve_ivp(  # type: ignore[misc]
+                    expint.solve_ivp(
                         lambda t, y: torch.sin(y),
                         (0, 1),
                         y0,

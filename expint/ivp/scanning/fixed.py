@@ -353,14 +353,14 @@ class Scan:
             _check_linear(plan.operator, linear, y)
         direction = math.copysign(1.0, self.times[-1] - self.times[0])
         h = self.times[1] - self.times[0] if step is None else direction * abs(step)
-        symbol = plan.operator.values if linear is None else linear  # type: ignore[attr-defined]
+        symbol = plan.operator.values if linear is None else linear  # type: ignore[attr-defined]  # of diagonal operators
         return guest.by_recipes(self._recipes(guest), plan, float(self.times[0]), h, symbol, y, args, every)
 
     def _recipes(self, guest: Any) -> Any:
         """Return the exact steps, made when first asked for."""
         known = vars(self)
         if "_exact" not in known:
-            known["_exact"] = guest.recipes(self._rows.method, len(self.times) - 1)  # type: ignore[union-attr]
+            known["_exact"] = guest.recipes(self._rows.method, len(self.times) - 1)  # type: ignore[union-attr]  # of JAX alone
         return known["_exact"]
 
     def _begun(self, y0: Any) -> tuple[Array, Any]:
