@@ -50,8 +50,8 @@ def scan(
     Raises
     ------
     ValueError, TypeError
-        As `sample` does, and for samplers whose rows are not evaluated by predictions of a network alone, and
-        processes with a mean.
+        As `sample` does, and for guided denoisers, whose rules ask for times as numbers, samplers whose rows are not
+        evaluated by predictions of a network alone, and processes with a mean.
 
     Notes
     -----
@@ -67,6 +67,11 @@ def scan(
     True
     """
     chosen, times, to_zero = lay_out(denoiser, sampler, steps, grid)
+    if type(denoiser).at_times is not Denoiser.at_times:
+        raise TypeError(
+            f"expected a denoiser that is its network, received {denoiser!r:.120}, whose rule asks for each time as a "
+            "number; let the network guide itself, with the scale as a condition, or take diffusion.sample"
+        )
     plan = chosen.plan(denoiser.schedule, times, to_zero=to_zero, edges=denoiser.discontinuities)
     slope = chosen.slope(denoiser)
     if not isinstance(slope, Predicted):
