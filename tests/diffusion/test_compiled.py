@@ -104,6 +104,12 @@ def test_what_a_compiled_run_cannot_heed_is_refused(jax: ModuleType) -> None:
         run(noise, condition={"label": "cat"})
     with pytest.raises(ValueError, match="expected start to be one of"):
         run(noise, start="data")
+    plain = diffusion.freeze("ddim", SCHEDULE, steps=2)
+    weights = np.array(plain.D)[..., None] * [1.0, 0.95]
+    two = diffusion.bands.channels((2,))
+    banded = diffusion.FittedSampler("two", SCHEDULE, plain.nodes, plain.c, weights, times=plain.times, bands=two)
+    with pytest.raises(TypeError, match="received 'two', with bands"):
+        diffusion.scan(denoiser(), sampler=banded)
     guided = diffusion.guidance.classifier_free(denoiser(), 2.0, unconditional={"shift": noise[0]})
     for own in (guided, diffusion.guidance.thresholded(denoiser())):
         with pytest.raises(TypeError, match=r"expected a denoiser that is its network, received .*diffusion\.sample"):
