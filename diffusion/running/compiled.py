@@ -50,8 +50,8 @@ def scan(
     Raises
     ------
     ValueError, TypeError
-        As `sample` does, and for samplers whose rows are not evaluated by predictions of a network alone, and
-        processes with a mean.
+        As `sample` does, and for guided denoisers, whose rules ask for times as numbers, samplers with bands or whose
+        rows multiply other things than predictions, and processes with a mean.
 
     Notes
     -----
@@ -67,12 +67,17 @@ def scan(
     True
     """
     chosen, times, to_zero = lay_out(denoiser, sampler, steps, grid)
+    if type(denoiser).at_times is not Denoiser.at_times:
+        raise TypeError(
+            f"expected a denoiser that is its network, received {denoiser!r:.120}, whose rule asks for each time as a "
+            "number; let the network guide itself, with the scale as a condition, or take diffusion.sample"
+        )
     plan = chosen.plan(denoiser.schedule, times, to_zero=to_zero, edges=denoiser.discontinuities)
     slope = chosen.slope(denoiser)
-    if not isinstance(slope, Predicted):
+    if not isinstance(slope, Predicted) or not isinstance(plan.operator, expint.operators.Scalar):
         raise TypeError(
-            f"expected a sampler whose rows are evaluated by predictions of the network, received {chosen.name!r}; "
-            "take diffusion.sample for it"
+            "expected a sampler whose rows are numbers that multiply predictions of the network, received "
+            f"{chosen.name!r}, with bands or by another function; take diffusion.sample for it"
         )
     folded, conversions = fold(plan, denoiser.schedule, denoiser.predicts, slope.kind)
     calls = [row.told(t) for t, row in folded.rows if row.evaluate]

@@ -17,7 +17,7 @@ from expint.derive.orders.forcing import sees_forcing
 from expint.ivp.bound import Bound, Problem, Tolerance
 from expint.ivp.checks import check_rtol, check_slopes, check_tolerance, no_force
 from expint.ivp.choose import choose, choose_linearised
-from expint.ivp.runner import run_by
+from expint.ivp.runner import refuse_kernels, run_by
 from expint.lower import lower
 from expint.lower.cache import StepCache
 from expint.lower.pair import AdamsCache
@@ -69,6 +69,7 @@ def bind(problem: Problem, method: str | Method, error: str | None = None, toler
     if kind in ("over time", "integral"):
         from expint.ivp.over_time import bind_exact, bind_over_time  # few problems need it
 
+        refuse_kernels(problem.runner, f"{problem.linear!r}")
         return (bind_exact if kind == "integral" else bind_over_time)(problem, method, error, tolerance)
     operator = None if problem.linear is None else as_operator(problem.linear, problem.y0)
     doubling = kind == "flow" or error == "doubling"
@@ -76,6 +77,8 @@ def bind(problem: Problem, method: str | Method, error: str | None = None, toler
     make = _TABLE.get((kind, kind_of_method(chosen)))
     if make is None:
         raise _refusal(problem, chosen)
+    if make is not _fixed_linear:
+        refuse_kernels(problem.runner, str(chosen.name))
     norm = None
     if tolerance is not None:
         norm = check_tolerance(chosen, *tolerance, problem.y0, doubling=doubling)

@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from expint.arguments import choice, integer, number, seen
+from expint.arguments import choice, integer, is_traced, number, seen
 from expint.backend import Array, array_namespace, is_array, is_jax
 from expint.derive.kinds.stage import Method
 from expint.given import given_times
@@ -139,6 +139,7 @@ class ScanToTolerance:
                 "take jax.vmap for several states"
             )
         given = self._args if args is None else tuple(args)
+        rtol = rtol if rtol is None or is_traced(rtol) else check_rtol(rtol, self._y0)
         return self._runs.run(y, given, self._rtol if rtol is None else rtol, self._atol if atol is None else atol)
 
     @property

@@ -149,7 +149,11 @@ def _program_of(plan: Plan, like: Array) -> tuple[Program, Numbers]:
     def of(weight: Any) -> Any:
         if isinstance(weight, tuple):
             return tuple(of(own) for own in weight)
-        return weight if isinstance(weight, torch.Tensor) else asarray_like(np.asarray(weight or 0.0), like)
+        return (
+            weight
+            if isinstance(weight, torch.Tensor)
+            else asarray_like(np.asarray(0.0 if weight is None else weight), like)
+        )
 
     program, numbers = stacked(plan, _stack, of)
     times = tuple(torch.as_tensor(own, device=like.device).unbind(0) for own in numbers.times)
