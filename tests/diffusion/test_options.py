@@ -137,7 +137,7 @@ DOORS = {
         {"grid": np.array([0.8, 0.5, 0.1]), "times": [0.4]},
     ),
 }
-WATCHED = {"callback", "progress", "rng"}  # tried below, and the last in test_noise.py
+WATCHED = {"callback", "progress", "rng", "rtol", "atol", "events"}  # below, in test_noise.py and test_tolerance.py
 INSTEAD = {"grid": "steps"}  # given in its place
 
 
