@@ -11,7 +11,7 @@ from diffusion.checks import check_denoiser, check_start, lay_out
 from diffusion.denoiser import Denoiser
 from diffusion.noise.affine import affine_states
 from diffusion.samplers.catalogue import AnySampler
-from expint.arguments import integer
+from expint.arguments import integer, listed
 
 __all__ = ["Moments", "moments"]
 
@@ -94,7 +94,10 @@ def moments(
     chosen, times, to_zero = lay_out(denoiser, sampler, steps, grid)
     plan = chosen.plan(denoiser.schedule, times, to_zero=to_zero, edges=denoiser.discontinuities)
     predict = chosen.slope(denoiser)
-    mean, covariance = (np.zeros(size), np.eye(size)) if initial is None else map(np.asarray, initial)
+    given = [np.zeros(size), np.eye(size)] if initial is None else listed("initial", initial, "moments", least=2)
+    if len(given) != 2:
+        raise ValueError(f"expected initial = (mean, covariance), received {len(given)} entries; give these two")
+    mean, covariance = map(np.asarray, given)
     scale = float(denoiser.schedule.noise_scale(plan.steps[0].times[0])) if start == "noise" else 1.0
     if mean.shape != (size,) or covariance.shape != (size, size):
         raise ValueError(
