@@ -329,6 +329,12 @@ def test_solutions_are_a_sequence_that_can_be_pickled() -> None:
     assert len(found[1:3]) == 2
     assert found[-1].t.tolist() == [1.0, 2.0]
     assert "6 success" in repr(found)
+    assert found.t.shape == (COUNT, 2)
+    dense = together(
+        RATES, lambda t, y: np.sin(y), method="etd34", dense_output=True
+    )  # N cannot be sent, its values can
+    again = pickle.loads(pickle.dumps(dense))
+    assert np.array_equal(again[4].sol(0.3), dense[4].sol(0.3))
     with pytest.raises(IndexError):
         found[COUNT]
 
