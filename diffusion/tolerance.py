@@ -271,7 +271,7 @@ def _rule(sampler: str | AnySampler, denoiser: Denoiser, rtol: float) -> tuple[G
             f"expected a process without a mean beside rtol=, received {schedule!r}; take steps=, or give the network "
             "the states less the mean, and this the process without"
         )
-    named = sampler != "auto"
+    named = not isinstance(sampler, str) or fold(sampler) != "auto"
     gauge: Any = FLOW
     method: Any = _LOOSE if rtol >= _CHANGE else _TIGHT
     if is_adaptive(sampler):

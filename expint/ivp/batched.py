@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from expint.arguments import choice, flag, integer, number, seen
+from expint.arguments import choice, flag, number, seen
 from expint.arrays import check_state
 from expint.backend import Array, array_namespace, asarray_like, device, is_array, to_numpy
 from expint.derive.kinds.stage import Method
 from expint.given import given_sequence, given_span
-from expint.ivp.bind import blind_spot
+from expint.ivp.bind import blind_spot, check_method
 from expint.ivp.checks import check_controller, check_estimate, check_function, check_tolerance, no_force
 from expint.ivp.runner import RUNNERS
 from expint.ivp.times import StepLimits, lay_out_stops
@@ -176,9 +176,12 @@ def _options(asked: dict[str, Any]) -> Options:
     """Return the options of ``solve_ivp`` as they are meant."""
     check_estimate(asked["error"])
     check_controller(asked["controller"])
+    check_method(asked["method"])
     first = None if asked["first_step"] is None else number("first_step", asked["first_step"], above=0.0)
     largest = number("max_step", asked["max_step"], above=0.0, finite=False)
-    most = asked["max_steps"] if asked["max_steps"] != math.inf else 2**62
+    most = number("max_steps", asked["max_steps"], finite=False)
+    if not most >= 1 or (math.isfinite(most) and most != int(most)):
+        raise ValueError(f"expected max_steps to be a whole number of at least 1, received {asked['max_steps']!r}")
     args = asked["args"]
     if not isinstance(args, tuple | list):
         raise TypeError(
@@ -193,7 +196,7 @@ def _options(asked: dict[str, Any]) -> Options:
         asked["controller"],
         first,
         largest,
-        integer("max_steps", int(most) if most == int(most) else most),
+        int(min(most, 2**62)),
         flag("land", asked["land"]),
         flag("dense_output", asked["dense_output"]),
         asked["events"],
@@ -218,7 +221,7 @@ def _trajectories(t_span: Any, y0: Array, linear: Any, t_eval: Any, options: Opt
     count = y0.shape[0]
     start, end = _spans(t_span, count)
     given = None if t_eval is None else given_sequence("t_eval", t_eval)
-    if given is not None and (given.ndim > 2 or (given.ndim == 2 and given.shape[0] != count)):
+    if given is not None and (given.ndim not in (1, 2) or (given.ndim == 2 and given.shape[0] != count)):
         raise ValueError(
             f"expected t_eval of shape (m,), or ({count}, m) with a row for each trajectory, received {given.shape}"
         )
@@ -449,9 +452,9 @@ def _jacobian(jac: Any, rows: Rows, i: int) -> Any:
         return jac
 
     def of_one(t: float, y: Array) -> Array:
-        return jac(asarray_like(np.full((1, *(1,) * y.ndim), t), y), y[None, ...], *rows.arguments(np.array([i])))[
-            0, ...
-        ]
+        told = asarray_like(np.full((1, *(1,) * y.ndim), t), y)
+        value = jac(told, y[None, ...], *rows.arguments(np.array([i])))
+        return value[0, ...] if is_array(value) and value.ndim else value
 
     return of_one
 

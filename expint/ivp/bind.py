@@ -30,7 +30,7 @@ from expint.run.steppers.doubled import Doubled
 from expint.run.steppers.fixed_linear import FixedLinear
 from expint.run.steppers.flows import Flows
 
-__all__ = ["bind", "blind_spot", "linearises"]
+__all__ = ["bind", "blind_spot", "check_method", "linearises"]
 
 _SHORT = 1e-6
 """The time, in units of the span, over which the flow of a splitting tells N."""
@@ -60,11 +60,7 @@ def bind(problem: Problem, method: str | Method, error: str | None = None, toler
     ValueError, TypeError
         If no method of this kind solves problems of this kind, or a tolerance makes no sense.
     """
-    if not isinstance(method, str) and (isinstance(method, type) or not hasattr(method, "error_order")):
-        raise TypeError(
-            f"expected method to be a name of expint.method_names() or a method, received {seen(method)}; "
-            "expint.derive.Tableau makes one"
-        )
+    check_method(method)
     kind = _kind_of_problem(problem)
     if kind in ("over time", "integral"):
         from expint.ivp.over_time import bind_exact, bind_over_time  # few problems need it
@@ -87,6 +83,15 @@ def bind(problem: Problem, method: str | Method, error: str | None = None, toler
             why = f"{why} {blind_spot(chosen)}".strip()
     found = make(problem, operator, chosen, norm, doubling and norm is not None)
     return replace(found, why=f"{why} {found.why}".strip())
+
+
+def check_method(method: Any) -> None:
+    """Raise TypeError unless it is a name or a method."""
+    if not isinstance(method, str) and (isinstance(method, type) or not hasattr(method, "error_order")):
+        raise TypeError(
+            f"expected method to be a name of expint.method_names() or a method, received {seen(method)}; "
+            "expint.derive.Tableau makes one"
+        )
 
 
 def blind_spot(method: Method) -> str:
