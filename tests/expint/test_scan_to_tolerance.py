@@ -140,6 +140,7 @@ REFUSED: list[tuple[Any, type[Exception], str]] = [
     (lambda y: expint.scan(problem(START), rtol=1e-6), TypeError, "expected a state of JAX"),
     (lambda y: expint.scan(problem(y), rtol=1e-20), ValueError, "expected rtol of at least"),
     (lambda y: expint.scan(problem(y), rtol=1e-6, gradient="both"), ValueError, "expected gradient to be one of"),
+    (lambda y: expint.scan(problem(y), rtol=1e-6)(0 * y), ValueError, "expected atol= for a run from zero"),
     (lambda y: expint.scan(problem(y), rtol=1e-6)(y[:2]), ValueError, r"expected y0 of shape \(4,\)"),
 ]
 

@@ -139,6 +139,10 @@ class ScanToTolerance:
                 "take jax.vmap for several states"
             )
         given = self._args if args is None else tuple(args)
+        if atol is None and self._atol is None and not is_traced(y) and not np.any(np.asarray(y)):
+            raise ValueError(
+                "expected atol= for a run from zero, which has no size of its own, received none; give one"
+            )
         rtol = rtol if rtol is None or is_traced(rtol) else check_rtol(rtol, self._y0)
         return self._runs.run(y, given, self._rtol if rtol is None else rtol, self._atol if atol is None else atol)
 
