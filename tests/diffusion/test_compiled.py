@@ -77,6 +77,15 @@ def test_sample_is_compiled_vectorised_and_differentiated_by_jax(jax: ModuleType
 
 
 @QUIET
+def test_single_precision_is_what_jax_has_by_default() -> None:
+    jax = pytest.importorskip("jax")
+    noise = jax.numpy.asarray(NOISE)
+    samples = diffusion.scan(denoiser(), sampler="dpmpp-2m", steps=4)(noise)
+    assert samples.dtype == np.float32
+    np.testing.assert_allclose(samples, diffusion.sample(denoiser(), NOISE, sampler="dpmpp-2m", steps=4), rtol=1e-4)
+
+
+@QUIET
 def test_conditions_are_arguments_of_what_is_compiled(jax: ModuleType) -> None:
     noise, shift = jax.numpy.asarray(NOISE), jax.numpy.asarray(0.3)
     run = diffusion.scan(denoiser(condition={"shift": shift}), sampler="ddim", steps=5)
