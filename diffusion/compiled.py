@@ -12,8 +12,10 @@ import numpy as np
 import expint
 from diffusion.checks import check_start, check_state, lay_out
 from diffusion.denoiser import Denoiser
+from diffusion.noise.brownian import BrownianPath
 from diffusion.noise.sources import columns_of_steps, noise_for
 from diffusion.planning.conversion import Predicted, fold
+from diffusion.planning.increments import increments
 from diffusion.samplers.catalogue import AnySampler
 from expint.backend import Array, array_namespace, asarray_like, device, is_array, is_jax, stack
 
@@ -166,7 +168,10 @@ class CompiledSampler:
                 wanted = "rng= for a sampler that draws noise" if columns else "no rng= for one that draws none"
                 raise ValueError(f"expected {wanted}, received {self._sampler.name!r} and rng = {rng!r}; see sample")
             return None
-        draw = columns_of_steps(self.plan, noise_for(rng, x), x)
+        source = noise_for(rng, x)
+        if isinstance(source, BrownianPath):
+            source = source.along(*increments(self._sampler, self._denoiser.schedule, self.plan))
+        draw = columns_of_steps(self.plan, source, x)
         nothing = array_namespace(x).zeros_like(x)
         rows = [[nothing if own is None else own for own in draw(0.0)] for _ in self.plan.steps[1:]]
         return stack([stack(row) for row in rows])

@@ -38,6 +38,18 @@ def test_every_sampler_is_run_with_its_network_in_one_function(name: str) -> Non
 
 
 @QUIET
+def test_noise_of_every_source_is_that_of_sample() -> None:
+    noise = torch.tensor(NOISE)
+    run = diffusion.scan(denoiser(), sampler="dpmpp-2m-sde", steps=5, backend="eager")
+    for rng in ([3, 1, 4], np.random.default_rng(2), diffusion.noise.BrownianPath(5)):
+        state = rng.bit_generator.state if isinstance(rng, np.random.Generator) else None
+        expected = diffusion.sample(denoiser(), noise, sampler="dpmpp-2m-sde", steps=5, rng=rng)
+        if isinstance(rng, np.random.Generator):
+            rng.bit_generator.state = state
+        np.testing.assert_allclose(run(noise, rng=rng), expected, rtol=1e-11, atol=1e-12)
+
+
+@QUIET
 @pytest.mark.parametrize("name", ["deis-tab3", "dpmpp-2m-sde"])
 def test_a_run_compiled_by_jax_is_that_of_sample(jax: ModuleType, name: str) -> None:
     noise, rng = jax.numpy.asarray(NOISE), drawn(name)
