@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from expint.arguments import flag, instance, is_traced, number, seen
+from expint.arguments import choice, flag, instance, is_traced, number, seen
 from expint.backend import Array, array_namespace, device, is_array, is_jax, is_torch
 from expint.derive.kinds.stage import Method
 from expint.given import given_times
@@ -28,6 +28,9 @@ __all__ = ["Scan", "ScanToTolerance", "scan"]
 
 _GUESTS = {"jax": "expint.run.compiled.jax_runs", "torch": "expint.run.compiled.torch_runs"}
 """What compiles for each library; imported when its arrays arrive."""
+
+_BACKENDS = ("auto", "xla", "inductor", "cuda-graph", "eager")
+"""Those of all libraries; each guest knows its own."""
 
 _NOT_COMPILED = {
     "events": "events end a run, or not, by what its states are",
@@ -132,7 +135,7 @@ def scan(
     0.2689
     """
     _refuse_others(others)
-    checkpoint = flag("checkpoint", checkpoint)
+    checkpoint, backend = flag("checkpoint", checkpoint), choice("backend", backend, _BACKENDS)
     instance("problem", problem, (SemilinearProblem, Plan), "a SemilinearProblem or a Plan")
     asked = Asked(rtol, atol, norm, first_step, max_step, max_steps, controller, gradient)
     if isinstance(problem, Plan):
