@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
-from expint.arguments import flag, instance, seen
+from expint.arguments import choice, flag, instance, seen
 from expint.backend import Array
 from expint.derive.kinds.stage import Method
 from expint.given import given_times
@@ -20,6 +20,9 @@ from expint.problem import SemilinearProblem
 from expint.run import Controller
 
 __all__ = ["Scan", "scan"]
+
+_BACKENDS = ("auto", "xla", "inductor", "cuda-graph", "eager")
+"""Those of all libraries; each guest knows its own."""
 
 _NOT_COMPILED = {
     "events": "events end a run, or not, by what its states are",
@@ -124,7 +127,7 @@ def scan(
     0.2689
     """
     _refuse_others(others)
-    checkpoint = flag("checkpoint", checkpoint)
+    checkpoint, backend = flag("checkpoint", checkpoint), choice("backend", backend, _BACKENDS)
     instance("problem", problem, (SemilinearProblem, Plan), "a SemilinearProblem or a Plan")
     asked = Asked(rtol, atol, norm, first_step, max_step, max_steps, controller, gradient)
     if isinstance(problem, Plan):
