@@ -162,6 +162,10 @@ def test_every_trajectory_has_a_span_of_its_own_forwards_or_backwards() -> None:
     assert np.array_equal(found.t_end, ends)
     for i in range(COUNT):
         assert_same(found[i], alone(i, RATES[i] / 1000, method="expint43", rtol=1e-6, t_span=(0.0, ends[i])))
+    for times in ([-0.25], [-0.1], [0.0, -0.2]):
+        back = together(RATES / 1000, method="etd34", t_span=(0.0, -0.25), t_eval=times)
+        own = alone(3, RATES[3] / 1000, method="etd34", t_span=(0.0, -0.25), t_eval=times)
+        np.testing.assert_allclose(back.y[3], own.y, rtol=1e-10)
     starts = np.linspace(0.0, 1.0, COUNT)
     times = starts[:, None] + [0.25, 0.5]
     found = together(RATES, method="etd34", t_span=(starts, 2.0), t_eval=times)
@@ -292,6 +296,34 @@ def test_what_cannot_run_side_by_side_runs_one_after_the_other_and_says_so(optio
         own = linear[i] if isinstance(linear, np.ndarray) else linear
         assert np.array_equal(alone(i, own, **options).y, found.y[i])
     assert np.array_equal(found.y_end, found.y[:, -1])
+
+
+@pytest.mark.parametrize("method", ["expint43", "pece4"])
+def test_the_end_is_known_whatever_is_asked_for(method: str) -> None:
+    slow = RATES / 1000 - 0.5
+    options: dict[str, Any] = {"method": method, "rtol": 1e-6}
+    plain = together(slow, **options)
+    asked = together(slow, t_eval=[0.5], **options)
+    assert asked.t_end.tolist() == [2.0] * COUNT
+    np.testing.assert_allclose(asked.y_end, plain.y_end, rtol=1e-12)
+    assert asked.y.shape == (COUNT, 1, 3)
+    assert asked[0].t.tolist() == [0.5]
+    stopped = together(slow, t_eval=[0.5], events=leaving, **options)
+    ended = stopped.status == Status.TERMINATED
+    assert ended.any()
+    np.testing.assert_allclose(stopped.y_end[ended, 1], 0.4, rtol=1e-9)
+    assert [stopped.t_events[i][0][-1] for i in np.flatnonzero(ended)] == stopped.t_end[ended].tolist()
+
+
+def test_an_exception_in_one_of_several_brings_those_before_it() -> None:
+    def breaks(t: Any, y: Any, which: Any) -> Any:
+        if which[0] == 3:
+            raise RuntimeError("the fourth")
+        return -y
+
+    with pytest.raises(RuntimeError, match="the fourth") as caught:
+        together(None, breaks, method="exprb43", args=(np.arange(COUNT),))
+    assert len(caught.value.solution) in (3, 4)  # type: ignore[attr-defined]
 
 
 def test_a_jacobian_of_all_serves_each() -> None:
