@@ -300,7 +300,19 @@ def _written() -> Path:
     return path
 
 
+def _stopped() -> Any:
+    """A run of a sampler that its callback ended."""
+
+    def callback(t: float, x: Any) -> None:
+        if t < 0.5:
+            raise StopIteration
+
+    return diffusion.trajectory(diffusion.Denoiser(_net), torch.ones(2, 2), sampler="ddim", steps=4, callback=callback)
+
+
 SPECIAL: dict[str, dict[str, Callable[[], Any]]] = {
+    "diffusion.guidance.superpose": {"denoisers": lambda: [diffusion.Denoiser(_net)] * 2},
+    "diffusion.resume": {"run": _stopped},
     "expint.run_splitting": {"method": lambda: expint.method("strang"), "grid": lambda: [0.0, 0.1]},
     "expint.resume": {"path": _written, "nonlinear": lambda: _force},
     "expint.lower": {"grid": lambda: [0.0, 0.1], "operator": lambda: expint.operators.Scalar(-1.0)},
@@ -514,6 +526,7 @@ LEFT_OUT = {
     *("ErrorEstimate", "Terms", "adams_terms", "placed", "spread"),  # of which methods make a step, each step
     *("Ancestral", "Churned", "Restarted", "TrajectoryConsistent", "StateGauge", "TuningInterrupted"),
     *("Strength", "BoundaryWarning", "Assembled", "rate_of"),  # abstract, a warning, and what others make
+    *("StoppedRun", "StoppedWarning", "Superposed", "SuperposedRun"),
 }
 """Protocols, records and exceptions that the library makes, not the user, and what takes anything or minutes."""
 

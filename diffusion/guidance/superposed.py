@@ -16,7 +16,7 @@ from diffusion.guidance.mixing import And, Fixed, Mode, Or
 from diffusion.likelihood.divergence import KINDS, WAYS
 from diffusion.process.prediction import coefficients
 from diffusion.process.with_mean import WithMean
-from expint.arguments import choice, integer, number, numbers
+from expint.arguments import choice, integer, listed, number, numbers
 from expint.backend import Array, array_namespace
 
 __all__ = ["Superposed", "SuperposedRun", "superpose"]
@@ -91,7 +91,7 @@ def superpose(
     >>> bool(0.4 < np.mean(samples > 0) < 0.6)
     True
     """
-    models = tuple(denoisers) if isinstance(denoisers, Iterable) else (denoisers,)
+    models = tuple(listed("denoisers", denoisers, "denoisers"))
     for model in models:
         check_denoiser(model)
     if len(models) < 2:

@@ -27,6 +27,7 @@ from expint.run.batch.trees import beside, picked, sum_of_each
 from expint.run.control import Controller
 from expint.run.control.many import EachPolicy
 from expint.run.control.rest import longest_at_rest, widest_gap
+from expint.run.dense.turning import turns_with_linear
 from expint.run.events import check_events
 from expint.run.loops import each_to_tolerance
 from expint.run.steppers.batched import Batched, is_batched
@@ -142,7 +143,8 @@ def _side_by_side(
     policy = inner.policy(EachPolicy(controller, stepper.order, span, linear.rungs, options.largest, rest))
     asked = Asked(problem.end, problem.wanted, options.dense_output)
     made = stepper, rows, y0, problem.start, norm, asked
-    record = Watched(*made, partial(_events, options, rows)) if watched else Recorded(*made)
+    alone = watched or (problem.wanted is not None and turns_with_linear(method))  # whose rule inside steps turns, too
+    record = Watched(*made, partial(_events, options, rows)) if alone else Recorded(*made)
     states = each_to_tolerance(stepper, policy, rows, y0, problem.start, problem.stops, control)
     return run_each(states, record, f"{why} {blind_spot(method)}".strip())
 

@@ -133,7 +133,7 @@ class Recorded:
         del apart
         own = picked(steps, first)
         theta = (wanted.t - steps.t) / steps.h
-        y = states_inside(self.stepper, self.rows, own, at.reshape(-1), theta, self.norm)
+        y = states_inside(self.stepper, self.rows, own, at.reshape(-1), theta)
         good = finite_each(y)
         self.found.append(picked(wanted._replace(y=y), np.flatnonzero(good)))
         for i in np.unique(wanted.which[~good]).tolist():
