@@ -108,8 +108,8 @@ CASES: dict[str, Callable[[Callable[..., Any]], Any]] = {
     "… without L, by methods that linearise": lambda a: solve(a, linear=None).y_end,
     "… with `jac`": lambda a: solve(a, linear=None, jac=lambda t, y: a(np.diag(np.cos(to_numpy(y)) * (1 + t)))).y_end,
     "… `t_eval`": lambda a: solve(a, t_eval=[0.25, 0.5]).y,
-    "… `dense_output`": lambda a: solve(a, dense_output=True).sol([0.25, 0.75]),  # type: ignore[misc]
-    "… `events`": lambda a: solve(a, events=_falls).y_events[0],  # type: ignore[index]
+    "… `dense_output`": lambda a: solve(a, dense_output=True).sol([0.25, 0.75]),  # type: ignore[misc]  # asked for above
+    "… `events`": lambda a: solve(a, events=_falls).y_events[0],  # type: ignore[index]  # asked for above
     "… `breakpoints`": lambda a: solve(a, breakpoints=[0.5]).y_end,
     "… `save`": lambda a: solve(a, save=lambda t, y: y * y).saved,
     "… `norm`": lambda a: solve(a, norm="max").y_end,

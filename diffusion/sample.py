@@ -24,7 +24,7 @@ from diffusion.samplers.catalogue import AnySampler
 from diffusion.samplers.catalogue import sampler as find_sampler
 from diffusion.samplers.fitted import FittedSampler
 from diffusion.samplers.sampler import Sampler
-from diffusion.tolerance import sample_each, trajectory_each
+from diffusion.tolerance import is_adaptive, sample_each, trajectory_each
 from expint.arguments import instance, seen
 from expint.backend import Array, is_array
 
@@ -96,7 +96,8 @@ def sample(
         Instead of ``steps`` and ``grid``: tolerances, for which every sample chooses steps of its own, from t_start to
         t_end. The estimated error e of a step satisfies rms(e_i / w_i) ≤ 1 with w_i = atol √(α² + σ²) + rtol |x_i|; by
         default atol is rtol, and rtol 1e-3 where atol alone is given. "auto" is then a pair in the gauge of flow
-        matching; other samplers have to be pairs: 'expint43-data', 'deis-rho-heun'. The network is called with the
+        matching; other samplers have to be pairs: 'expint43-data', 'deis-rho-heun'. 'dpm-adaptive' is k-diffusion's
+        sampler of this name, with its norm, controller and default tolerances. The network is called with the
         samples that still run, each at its own time and with its rows of the condition, and once more with one of them,
         to see that it heeds its time. What each cost is said by ``trajectory(…, rtol=…).calls``.
 
@@ -144,7 +145,7 @@ def sample(
     >>> bool(np.allclose(diffusion.sample(exact, noise, steps=10), noise, atol=1e-3))
     True
     """
-    if rtol is not None or atol is not None:
+    if rtol is not None or atol is not None or is_adaptive(sampler):
         asked = {
             "steps": steps,
             "grid": grid,
@@ -251,7 +252,7 @@ def trajectory(
     ((5, 2, 1), 4)
     """
     check_watchers(callback, progress=progress, dense_output=dense_output)
-    if rtol is not None or atol is not None:
+    if rtol is not None or atol is not None or is_adaptive(sampler):
         asked = {"steps": steps, "grid": grid, "rng": rng, "callback": callback, "progress": progress}
         asked |= {"dense_output": dense_output, "events": events}
         runs: Any = trajectory_each(denoiser, noise, sampler=sampler, rtol=rtol, atol=atol, start=start, **asked)
@@ -361,7 +362,7 @@ def _trajectory(
             )
     except BaseException as error:
         if kept is not None and isinstance(getattr(error, "solution", None), expint.Solution):
-            error.solution = StoppedRun(**_fields(error.solution), arguments=arguments, kept=kept)  # type: ignore[attr-defined]
+            error.solution = StoppedRun(**_fields(error.solution), arguments=arguments, kept=kept)  # type: ignore[attr-defined]  # nothing reached is lost
         raise
     if run.status == expint.Status.SUCCESS:
         run = warn_off_scale(run, denoiser, first or (), plan)

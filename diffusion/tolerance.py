@@ -12,10 +12,12 @@ import numpy as np
 import expint
 from diffusion.checks import check_denoiser, check_start, check_state
 from diffusion.denoiser import Denoiser, beside_states
+from diffusion.names import fold
 from diffusion.process.gauge import FLOW, Gauge
 from diffusion.process.prediction import coefficients
 from diffusion.process.schedule import NoiseSchedule
 from diffusion.running import SamplingError
+from diffusion.samplers import dpm_adaptive
 from diffusion.samplers.catalogue import AnySampler
 from diffusion.samplers.catalogue import sampler as find_sampler
 from diffusion.samplers.sampler import Sampler
@@ -24,7 +26,7 @@ from expint.backend import Array, array_namespace, to_numpy
 from expint.ivp import solve_each
 from expint.run import is_batched
 
-__all__ = ["sample_each", "trajectory_each"]
+__all__ = ["is_adaptive", "sample_each", "trajectory_each"]
 
 _LOOSE, _TIGHT = "lawson-bogacki-shampine32", "expint43"
 """The pairs that are taken if none is asked for, in the gauge of flow matching: its clock is finite from pure noise to
@@ -56,7 +58,7 @@ def sample_each(denoiser: Denoiser, noise: Array, **options: Any) -> Array:
         first = int(failed[0])
         error = SamplingError(runs[first])
         error.add_note(f"{len(failed)} of {len(runs)} samples failed, sample {first} first; 'solution' holds all")
-        error.solution = runs  # type: ignore[assignment]
+        error.solution = runs  # type: ignore[assignment]  # the runs of all samples
         raise error
     return runs.y_end
 
@@ -81,8 +83,9 @@ def trajectory_each(
         For arguments that make no sense, before any network call.
     """
     _refuse(others)
-    rtol = _DEFAULT if rtol is None else number("rtol", rtol, above=0.0)
-    atol = rtol if atol is None else number("atol", atol, above=0.0)
+    of_origin = is_adaptive(sampler)
+    rtol = number("rtol", (dpm_adaptive.RTOL if of_origin else _DEFAULT) if rtol is None else rtol, above=0.0)
+    atol = number("atol", (dpm_adaptive.ATOL if of_origin else rtol) if atol is None else atol, above=0.0)
     check_denoiser(denoiser)
     check_state(noise)
     check_start(start)
@@ -100,7 +103,10 @@ def trajectory_each(
         "events": None if events is None else [course.event(own) for own in _listed(events)],
         "args": (np.arange(noise.shape[0]),),
     }
-    inner = {"on_host": True, "looks": named, "unit": course.unit}
+    inner: Any = {"on_host": True, "looks": named, "unit": course.unit}
+    if of_origin:
+        options["first_step"] = min(dpm_adaptive.FIRST, abs(course.span[1] - course.span[0]))
+        inner |= {"looks": False, "norm": dpm_adaptive.of_both, "policy": dpm_adaptive.limited}
     found = solve_each(slope, course.span, state / float(course.scale(np.array([t_start]))[0]), inner, **options)
     return course.back(found)
 
@@ -144,7 +150,7 @@ class Course:
         alpha, sigma, scale = self.scales(self.times(s))
         return np.hypot(alpha, sigma) / scale
 
-    def event(self, event: Any) -> Callable[..., Any]:
+    def event(self, event: Any) -> Callable[[float, Array, Any], Any]:
         """Return an event of (t, x) as one of (s, y) and the number of the sample."""
         function("events", event, "event(t, x) or a list of them")
 
@@ -210,7 +216,7 @@ class _Slope:
     def __init__(self, denoiser: Denoiser, course: Course, count: int) -> None:
         self._denoiser, self._course, self._count = denoiser, course, count
         self._factor, self._looked = course.gauge.constants[1], False
-        self._last: tuple[Any, Denoiser] = (None, denoiser)
+        self._last: tuple[np.ndarray | None, Denoiser] = None, denoiser
 
     def __call__(self, s: np.ndarray, y: Array, which: np.ndarray) -> Array:
         """Return n times the prediction of the gauge, at the clock and the scaled states of the samples ``which``."""
@@ -252,6 +258,11 @@ class _Slope:
             )
 
 
+def is_adaptive(sampler: Any) -> bool:
+    """Whether the sampler is k-diffusion's dpm_adaptive, which knows no other way than to a tolerance."""
+    return isinstance(sampler, str) and fold(sampler) == dpm_adaptive.NAME
+
+
 def _rule(sampler: str | AnySampler, denoiser: Denoiser, rtol: float) -> tuple[Gauge, Any, bool]:
     """Return the gauge, the method, and whether they were named, of a run to a tolerance."""
     schedule = denoiser.schedule
@@ -260,11 +271,12 @@ def _rule(sampler: str | AnySampler, denoiser: Denoiser, rtol: float) -> tuple[G
             f"expected a process without a mean beside rtol=, received {schedule!r}; take steps=, or give the network "
             "the states less the mean, and this the process without"
         )
-    named = sampler != "auto"
-    if not named:
-        gauge: Any = FLOW
-        method: Any = expint.method(_LOOSE if rtol >= _CHANGE else _TIGHT)
-    else:
+    named = not isinstance(sampler, str) or fold(sampler) != "auto"
+    gauge: Any = FLOW
+    method: Any = _LOOSE if rtol >= _CHANGE else _TIGHT
+    if is_adaptive(sampler):
+        gauge, method = dpm_adaptive.GAUGE, dpm_adaptive.METHOD
+    elif named:
         found = find_sampler(sampler)
         if getattr(found, "stochastic", False):
             raise ValueError(
@@ -278,14 +290,15 @@ def _rule(sampler: str | AnySampler, denoiser: Denoiser, rtol: float) -> tuple[G
                 f"{getattr(found, 'name', sampler)!r}; take 'auto', 'expint43-data', 'deis-rho-heun' or another pair "
                 "of expint in a gauge, or steps="
             )
+    course = Course(schedule, gauge)
     with np.errstate(all="ignore"):
-        ends = [float(gauge.clock.value(schedule, t)) for t in (schedule.t_start, schedule.t_end)]
+        ends = course.span
     if not all(map(math.isfinite, ends)):
         raise ValueError(
             f"expected a gauge whose clock is finite at both ends of the schedule, received {gauge.clock.name!r}, from "
             f"{ends[0]} to {ends[1]}; take sampler='auto', whose clock is"
         )
-    for t in (schedule.t_start, schedule.t_end):  # says what is wrong where a prediction tells nothing
+    for t in course.ends:  # says what is wrong where a prediction tells nothing
         alpha, sigma = float(schedule.alpha(t)), float(schedule.sigma(t))
         coefficients(denoiser.predicts, gauge.predicts, alpha, sigma, schedule.sigma_data)
     return gauge, method, named

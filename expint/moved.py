@@ -76,6 +76,7 @@ MOVED = {
     "expint.operators.merge": "expint.operators.addition.combination",
     "expint.operators.axes": "expint.operators.bases.in_basis",
     "expint.operators.clock": "expint.operators.over_time.time_integral",
+    **{f"expint.operators.{name}": f"expint.operators.bases.{name}" for name in ("eigen", "in_basis", "transformed")},
     "expint.operators.placed": "expint.operators.on_device",
     "expint.operators.time_dependent": "expint.operators.over_time.time_dependent",
     "expint.operators.time_scaled": "expint.operators.over_time.time_scaled",

@@ -110,7 +110,7 @@ class Solutions(Sequence[Solution]):
     @property
     def nfev(self) -> np.ndarray:
         """How often N was evaluated for each, of shape (B,)."""
-        return self.stats.nonlinear_evaluations  # type: ignore[return-value]
+        return self.stats.nonlinear_evaluations  # type: ignore[return-value]  # an array, one entry for each
 
     @property
     def calls(self) -> np.ndarray:
@@ -119,7 +119,7 @@ class Solutions(Sequence[Solution]):
 
     @property
     def t(self) -> Any:
-        """The times asked for, of shape (m,) or (B, m); without ``t_eval`` a list: those of the steps of each."""
+        """The times asked for, of shape (B, m); without ``t_eval`` a list: those of the steps of each."""
         if self.wanted is not None:
             return self.wanted
         return np.split(self.kept.t, self.kept.first[1:-1]) if len(self) else []

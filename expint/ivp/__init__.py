@@ -19,7 +19,7 @@ from expint.ivp.bind import bind, linearises
 from expint.ivp.bound import Problem, Tolerance
 from expint.ivp.breakpoints import solve_in_pieces
 from expint.ivp.checks import check_controller, check_estimate, refuse_tolerances
-from expint.ivp.gradients import Differentiated, solve_differentiated
+from expint.ivp.gradients import RECORDED, Differentiated, solve_differentiated
 from expint.ivp.lifted import solve_lifted
 from expint.ivp.resuming import checkpoints_of, refuse_beside_checkpoint, resume_by
 from expint.ivp.run import Shown, over, to_stops
@@ -185,8 +185,9 @@ def solve_ivp(
         holds, by tensors among ``args``, by L as a tensor (a number, a symbol, a matrix) and by the ends of
         ``t_span``, of which N is then told times as tensors. Steps that were chosen to a tolerance are constants; all
         times keep their proportions within ``t_span``. The adjoint remembers about √n of n steps, evaluates N twice
-        (once more to find what it holds), and with ``t_eval`` lands there; it has no second derivative. For methods
-        with a fixed L. None: "through", with L and times as constants.
+        (once more to find what it holds), and with ``t_eval`` lands there; it has no second derivative, and is for
+        methods with a fixed L. Methods that linearise are recorded where their Jacobian is formed, by how it changes,
+        too. None: "through", with L and times as constants, for methods with a fixed L.
     runner
         What combines the rows of methods with a fixed L: "plain", NumPy; "kernels", loops compiled by numba (``pip
         install "expint[kernels]"``) for states of NumPy and an elementwise L of their shape, one call for each row,
@@ -261,21 +262,32 @@ def _by_other_runs(
         return solve_lifted
     if isinstance(linear, TimeScaled) and nonlinear is not None:
         return solve_in_clock
-    return None if gradient is None or isinstance(gradient, Differentiated) else solve_differentiated
+    own = gradient is None or gradient is RECORDED or isinstance(gradient, Differentiated)
+    return None if own else solve_differentiated
 
 
 def _shown(asked: Mapping[str, Any], watched: Sequence[Event]) -> Shown:
     """Return what is wanted of a run, checked."""
     dense_output, progress, land = (flag(name, asked[name]) for name in ("dense_output", "progress", "land"))
     callback, save = given_callback(asked["callback"]), given_save(asked["save"])
-    return Shown(dense_output, watched, callback, progress, land, save, run=asked["gradient"])
+    return Shown(
+        dense_output,
+        watched,
+        callback,
+        progress,
+        land,
+        save,
+        run=asked["gradient"] if isinstance(asked["gradient"], Differentiated) else None,
+    )
 
 
 def _problem(nonlinear: Callable[..., Array] | None, y0: Array, times: Times, asked: Mapping[str, Any]) -> Problem:
     """Return what is solved, and by which runner."""
     alone = asked["checkpoint"] is not None
     runner = given_runner(asked["runner"], times, y0, alone)
-    return Problem(nonlinear, y0, times.span, asked["linear"], asked["jac"], asked["args"], alone=alone, runner=runner)
+    recorded = asked["gradient"] is RECORDED
+    given = asked["linear"], asked["jac"], asked["args"]
+    return Problem(nonlinear, y0, times.span, *given, alone=alone, recorded=recorded, runner=runner)
 
 
 def solve_each(
@@ -290,6 +302,7 @@ def solve_each(
     inner
         ``on_host``: whether N is told times on the host, in double precision, of shape (b,). ``looks``: whether steps
         are bounded while N rests. ``unit``: by times of shape (b,), how large a state is that ``atol`` is meant for.
+        ``norm``, ``policy``: from those of the run, others.
     """
     batched = import_module("expint.ivp.batched")
     defaults = {

@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from expint.arguments import choice, flag, integer, number, seen
+from expint.arguments import choice, flag, number, seen
 from expint.arrays import check_state
 from expint.backend import Array, array_namespace, asarray_like, device, is_array, to_numpy
 from expint.derive.kinds.stage import Method
 from expint.given import given_sequence, given_span
-from expint.ivp.bind import blind_spot
+from expint.ivp.bind import blind_spot, check_method
 from expint.ivp.checks import check_controller, check_estimate, check_function, check_tolerance, no_force
 from expint.ivp.runner import RUNNERS
 from expint.ivp.times import StepLimits, lay_out_stops
@@ -74,11 +74,15 @@ class Inner(NamedTuple):
         Whether steps are bounded while N rests.
     unit
         By times how large a state is there that ``atol`` is meant for; see ``EachNorm``.
+    norm, policy
+        Return what takes the place of the norm and the policy.
     """
 
     on_host: bool = False
     looks: bool = True
     unit: Callable[[np.ndarray], np.ndarray] | None = None
+    norm: Callable[[EachNorm], EachNorm] = lambda own: own
+    policy: Callable[[EachPolicy], EachPolicy] = lambda own: own
 
 
 class Trajectories(NamedTuple):
@@ -172,9 +176,12 @@ def _options(asked: dict[str, Any]) -> Options:
     """Return the options of ``solve_ivp`` as they are meant."""
     check_estimate(asked["error"])
     check_controller(asked["controller"])
+    check_method(asked["method"])
     first = None if asked["first_step"] is None else number("first_step", asked["first_step"], above=0.0)
     largest = number("max_step", asked["max_step"], above=0.0, finite=False)
-    most = asked["max_steps"] if asked["max_steps"] != math.inf else 2**62
+    most = number("max_steps", asked["max_steps"], finite=False)
+    if not most >= 1 or (math.isfinite(most) and most != int(most)):
+        raise ValueError(f"expected max_steps to be a whole number of at least 1, received {asked['max_steps']!r}")
     args = asked["args"]
     if not isinstance(args, tuple | list):
         raise TypeError(
@@ -189,7 +196,7 @@ def _options(asked: dict[str, Any]) -> Options:
         asked["controller"],
         first,
         largest,
-        integer("max_steps", int(most) if most == int(most) else most),
+        int(min(most, 2**62)),
         flag("land", asked["land"]),
         flag("dense_output", asked["dense_output"]),
         asked["events"],
@@ -214,7 +221,7 @@ def _trajectories(t_span: Any, y0: Array, linear: Any, t_eval: Any, options: Opt
     count = y0.shape[0]
     start, end = _spans(t_span, count)
     given = None if t_eval is None else given_sequence("t_eval", t_eval)
-    if given is not None and (given.ndim > 2 or (given.ndim == 2 and given.shape[0] != count)):
+    if given is not None and (given.ndim not in (1, 2) or (given.ndim == 2 and given.shape[0] != count)):
         raise ValueError(
             f"expected t_eval of shape (m,), or ({count}, m) with a row for each trajectory, received {given.shape}"
         )
@@ -297,7 +304,7 @@ def _method(options: Options, linear: Any) -> tuple[Any, str]:
         why = f"Method {_AUTO} was chosen: trajectories run side by side by one-step pairs, and its estimate sees all."
         return find_method(_AUTO), why
     named = isinstance(options.method, str) and options.method != "auto"
-    return find_method(options.method) if named else options.method, ""  # type: ignore[arg-type]
+    return find_method(options.method) if named else options.method, ""  # type: ignore[arg-type]  # names are str
 
 
 def _why_apart(method: Any, problem: Trajectories, options: Options, linear: Any) -> str:
@@ -325,14 +332,14 @@ def _side_by_side(
     nonlinear = no_force if nonlinear is None else nonlinear
     check_function(nonlinear, options.args, "nonlinear(t, y)")
     stepper, rows = Batched(method, linear), Rows(nonlinear, options.args, y0.shape[0], inner.on_host)
-    norm = replace(_each_norm(method, problem, options, rows), unit=inner.unit)
+    norm = inner.norm(replace(_each_norm(method, problem, options, rows), unit=inner.unit))
     watched = options.events is not None
     span = np.abs(problem.end - problem.start)
     first = None if options.first is None else np.full(len(span), options.first)
     control = EachControl(norm, first, options.largest, options.most, forced, not watched)
     rest = longest_at_rest(1.0, forced, widest_gap(stepper.places)) * span
     controller = options.controller or Controller()
-    policy = EachPolicy(controller, stepper.order, span, linear.rungs, options.largest, rest)
+    policy = inner.policy(EachPolicy(controller, stepper.order, span, linear.rungs, options.largest, rest))
     asked = Asked(problem.end, problem.wanted, options.dense_output)
     made = stepper, rows, y0, problem.start, norm, asked
     record = Watched(*made, partial(_events, options, rows)) if watched else Recorded(*made)
@@ -389,7 +396,7 @@ def _rows_of(tolerance: Any, y0: Array) -> Array:
 def _of_none(problem: Trajectories) -> Solutions:
     """Return the solutions of a batch of none."""
     nothing = np.empty(0, dtype=np.int64)
-    stats = Stats(nothing, nothing, nothing, nothing, nothing, nothing)  # type: ignore[arg-type]
+    stats = Stats(nothing, nothing, nothing, nothing, nothing, nothing)  # type: ignore[arg-type]  # arrays, one entry for each
     kept = Kept(np.empty(0), problem.y0, np.zeros(1, dtype=np.int64), nothing)
     return Solutions(problem.end, problem.y0, nothing, (), stats, "", kept, problem.wanted)
 
@@ -445,9 +452,9 @@ def _jacobian(jac: Any, rows: Rows, i: int) -> Any:
         return jac
 
     def of_one(t: float, y: Array) -> Array:
-        return jac(asarray_like(np.full((1, *(1,) * y.ndim), t), y), y[None, ...], *rows.arguments(np.array([i])))[
-            0, ...
-        ]
+        told = asarray_like(np.full((1, *(1,) * y.ndim), t), y)
+        value = jac(told, y[None, ...], *rows.arguments(np.array([i])))
+        return value[0, ...] if is_array(value) and value.ndim else value
 
     return of_one
 

@@ -17,7 +17,7 @@ from expint.derive.orders.forcing import sees_forcing
 from expint.ivp.bound import Bound, Problem, Tolerance
 from expint.ivp.checks import check_rtol, check_slopes, check_tolerance, no_force
 from expint.ivp.choose import choose, choose_linearised
-from expint.ivp.runner import run_by
+from expint.ivp.runner import refuse_kernels, run_by
 from expint.lower import lower
 from expint.lower.cache import StepCache
 from expint.lower.pair import AdamsCache
@@ -30,7 +30,7 @@ from expint.run.steppers.doubled import Doubled
 from expint.run.steppers.fixed_linear import FixedLinear
 from expint.run.steppers.flows import Flows
 
-__all__ = ["bind", "blind_spot", "linearises"]
+__all__ = ["bind", "blind_spot", "check_method", "linearises"]
 
 _SHORT = 1e-6
 """The time, in units of the span, over which the flow of a splitting tells N."""
@@ -60,15 +60,12 @@ def bind(problem: Problem, method: str | Method, error: str | None = None, toler
     ValueError, TypeError
         If no method of this kind solves problems of this kind, or a tolerance makes no sense.
     """
-    if not isinstance(method, str) and (isinstance(method, type) or not hasattr(method, "error_order")):
-        raise TypeError(
-            f"expected method to be a name of expint.method_names() or a method, received {seen(method)}; "
-            "expint.derive.Tableau makes one"
-        )
+    check_method(method)
     kind = _kind_of_problem(problem)
     if kind in ("over time", "integral"):
         from expint.ivp.over_time import bind_exact, bind_over_time  # few problems need it
 
+        refuse_kernels(problem.runner, f"{problem.linear!r}")
         return (bind_exact if kind == "integral" else bind_over_time)(problem, method, error, tolerance)
     operator = None if problem.linear is None else as_operator(problem.linear, problem.y0)
     doubling = kind == "flow" or error == "doubling"
@@ -76,6 +73,8 @@ def bind(problem: Problem, method: str | Method, error: str | None = None, toler
     make = _TABLE.get((kind, kind_of_method(chosen)))
     if make is None:
         raise _refusal(problem, chosen)
+    if make is not _fixed_linear:
+        refuse_kernels(problem.runner, str(chosen.name))
     norm = None
     if tolerance is not None:
         norm = check_tolerance(chosen, *tolerance, problem.y0, doubling=doubling)
@@ -84,6 +83,15 @@ def bind(problem: Problem, method: str | Method, error: str | None = None, toler
             why = f"{why} {blind_spot(chosen)}".strip()
     found = make(problem, operator, chosen, norm, doubling and norm is not None)
     return replace(found, why=f"{why} {found.why}".strip())
+
+
+def check_method(method: Any) -> None:
+    """Raise TypeError unless it is a name or a method."""
+    if not isinstance(method, str) and (isinstance(method, type) or not hasattr(method, "error_order")):
+        raise TypeError(
+            f"expected method to be a name of expint.method_names() or a method, received {seen(method)}; "
+            "expint.derive.Tableau makes one"
+        )
 
 
 def blind_spot(method: Method) -> str:

@@ -31,6 +31,8 @@ class Problem(NamedTuple):
     ----------
     flow
         Instead of N: its flow (t, τ, y), for splittings.
+    recorded
+        Whether torch records a run that linearises.
     alone
         Whether the numbers of a step depend on nothing but it, as in runs that are resumed.
     runner
@@ -45,6 +47,7 @@ class Problem(NamedTuple):
     args: tuple[Any, ...] = ()
     flow: Slope | None = None
     alone: bool = False
+    recorded: bool = False
     runner: Runner = PLAIN
 
 

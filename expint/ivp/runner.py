@@ -14,7 +14,7 @@ from expint.backend import Array
 from expint.given import Times
 from expint.run import ErrorNorm
 
-__all__ = ["PLAIN", "RUNNERS", "Runner", "given_runner", "run_by"]
+__all__ = ["PLAIN", "RUNNERS", "Runner", "given_runner", "refuse_kernels", "run_by"]
 
 RUNNERS = ("auto", "plain", "kernels")
 _INSTALL = 'pip install "expint[kernels]"'
@@ -65,6 +65,21 @@ def given_runner(runner: Any, times: Times, y0: Array, checkpoint: bool) -> Runn
         steps = abs((times.span[1] - times.span[0]) / times.step)
     worth = steps * math.prod(y0.shape) >= _WORTH and type(y0) is np.ndarray and not checkpoint
     return "auto" if worth and find_spec("numba") is not None else PLAIN
+
+
+def refuse_kernels(runner: Runner, what: str) -> None:
+    """Refuse kernels, asked for by name, where no rows of a fixed L are combined.
+
+    Raises
+    ------
+    ValueError
+        If they are.
+    """
+    if runner == "kernels":
+        raise ValueError(
+            f"expected a method with a fixed, elementwise L for runner='kernels', received {what}, whose operators are "
+            "made on the way; take runner='auto'"
+        )
 
 
 def run_by(runner: Runner, operator: Any, norm: ErrorNorm | None, y0: Array) -> _By:

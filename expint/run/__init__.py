@@ -1,6 +1,9 @@
 """The loops over steps, what they are made of, and what becomes of their states."""
 
+from expint.run.batch.norm import EachNorm
+from expint.run.batch.trees import sum_of_each
 from expint.run.control import Controller
+from expint.run.control.many import EachPolicy, EachSteps
 from expint.run.loops import Accepted, over_plan
 from expint.run.record import run_adaptive, run_plan, run_states
 from expint.run.steppers.batched import is_batched
@@ -9,6 +12,9 @@ from expint.run.tolerance import ErrorNorm, StepControl
 __all__ = [
     "Accepted",
     "Controller",
+    "EachNorm",
+    "EachPolicy",
+    "EachSteps",
     "ErrorNorm",
     "StepControl",
     "accepted_states",
@@ -17,6 +23,7 @@ __all__ = [
     "run_adaptive",
     "run_plan",
     "run_states",
+    "sum_of_each",
 ]
 
 accepted_states = over_plan

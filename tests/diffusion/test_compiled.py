@@ -104,3 +104,28 @@ def test_what_a_compiled_run_cannot_heed_is_refused(jax: ModuleType) -> None:
         run(noise, condition={"label": "cat"})
     with pytest.raises(ValueError, match="expected start to be one of"):
         run(noise, start="data")
+    plain = diffusion.freeze("ddim", SCHEDULE, steps=2)
+    weights = np.array(plain.D)[..., None] * [1.0, 0.95]
+    two = diffusion.bands.channels((2,))
+    banded = diffusion.FittedSampler("two", SCHEDULE, plain.nodes, plain.c, weights, times=plain.times, bands=two)
+    with pytest.raises(TypeError, match="received 'two', with bands"):
+        diffusion.scan(denoiser(), sampler=banded)
+    guided = diffusion.guidance.classifier_free(denoiser(), 2.0, unconditional={"shift": noise[0]})
+    for own in (guided, diffusion.guidance.thresholded(denoiser())):
+        with pytest.raises(TypeError, match=r"expected a denoiser that is its network, received .*diffusion\.sample"):
+            diffusion.scan(own, sampler="ddim", steps=3)
+
+
+@QUIET
+@pytest.mark.parametrize("schedule", [diffusion.EDM(), diffusion.FlowMatching(shift=3.0)], ids=["edm", "flow"])
+def test_schedules_adapted_networks_and_breaks_are_those_of_sample(schedule: diffusion.NoiseSchedule) -> None:
+    noise = torch.tensor(NOISE)
+    adapted = diffusion.adapters.with_sigma(network, SCHEDULE)
+    for own in (
+        diffusion.Denoiser(network, predicts="data", schedule=schedule),
+        diffusion.Denoiser(adapted, predicts="noise", schedule=SCHEDULE),
+        denoiser(discontinuities=(0.5,)),
+    ):
+        expected = diffusion.sample(own, noise, sampler="dpmpp-2m", steps=6)
+        run = diffusion.scan(own, sampler="dpmpp-2m", steps=6, backend="eager")
+        np.testing.assert_allclose(run(noise), expected, rtol=1e-11, atol=1e-12)

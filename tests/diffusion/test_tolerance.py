@@ -238,3 +238,47 @@ def test_clocks_and_networks_that_cannot_are_refused():
         diffusion.sample(moved, NOISE, rtol=1e-3)
     with pytest.raises(ValueError, match="rtol= beside events"):
         diffusion.trajectory(model(), NOISE, steps=5, events=lambda t, x: x[0])
+
+
+def dpm_adaptive(eps, x, sigma_max, sigma_min, rtol=0.05, atol=0.0078):
+    """k-diffusion's sample_dpm_adaptive, order 3, transcribed line by line; eps(x, sigma)."""
+    t_end, s, h_pid, x_prev, calls = -np.log(sigma_min), -np.log(sigma_max), 0.05, x, 0
+    while s < t_end - 1e-5:
+        t = min(t_end, s + h_pid)
+        h, r1, r2 = t - s, 1 / 3, 2 / 3
+        e = eps(x, np.exp(-s))
+        s1, s2 = s + r1 * h, s + r2 * h
+        u1 = x - np.exp(-s1) * np.expm1(r1 * h) * e
+        e1 = eps(u1, np.exp(-s1))
+        low = x - np.exp(-t) * np.expm1(h) * e - np.exp(-t) / (2 * r1) * np.expm1(h) * (e1 - e)
+        bend = np.exp(-s2) * (r2 / r1) * (np.expm1(r2 * h) / (r2 * h) - 1)
+        e2 = eps(x - np.exp(-s2) * np.expm1(r2 * h) * e - bend * (e1 - e), np.exp(-s2))
+        high = x - np.exp(-t) * np.expm1(h) * e - np.exp(-t) / r2 * (np.expm1(h) / h - 1) * (e2 - e)
+        delta = np.maximum(atol, rtol * np.maximum(abs(low), abs(x_prev)))
+        error = np.linalg.norm((low - high) / delta) / x.size**0.5
+        factor = 1 + np.arctan((1 / (error + 1e-8)) ** (1 / 3) - 1)
+        if factor >= 0.81:
+            x_prev, x, s = low, high, t
+        h_pid *= factor
+        calls += 3
+    return x, calls
+
+
+@pytest.mark.parametrize("tolerances", [{}, {"rtol": 1e-2, "atol": 1e-3}, {"rtol": 1e-3, "atol": 1e-4}])
+@pytest.mark.parametrize("schedule", [diffusion.EDM(0.02, 20.0), diffusion.VE(0.01, 50.0)], ids=["edm", "ve"])
+def test_dpm_adaptive_is_that_of_k_diffusion(schedule, tolerances):
+    net = model(schedule, "noise")
+    high, low = float(schedule.sigma(schedule.t_start)), float(schedule.sigma(schedule.t_end))
+
+    def eps(x, sigma):
+        return net(x, float(schedule.time(-np.log(sigma))))
+
+    run = diffusion.trajectory(net, NOISE, sampler="dpm_adaptive", **tolerances)
+    for i in range(3):
+        theirs, calls = dpm_adaptive(eps, NOISE[i : i + 1] * high, high, low, **tolerances)
+        np.testing.assert_allclose(run.y_end[i], theirs[0], rtol=1e-9, atol=1e-10)
+        tried = run[i].stats.steps + run[i].stats.rejected
+        assert 3 * tried == calls  # they evaluate the network where a step starts once more after a rejected one
+        assert run.calls[i] <= calls + 3
+    alone = diffusion.sample(net, NOISE[1:2], sampler="dpm-adaptive", **tolerances)
+    assert np.array_equal(alone[0], run.y_end[1])

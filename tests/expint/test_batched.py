@@ -134,7 +134,7 @@ def leaving(t: float, y: Any) -> Any:
     return y[1] - 0.4
 
 
-leaving.terminal = True  # type: ignore[attr-defined]
+leaving.terminal = True
 
 
 @pytest.mark.parametrize("times", [None, [0.5, 1.5]])
@@ -329,6 +329,12 @@ def test_solutions_are_a_sequence_that_can_be_pickled() -> None:
     assert len(found[1:3]) == 2
     assert found[-1].t.tolist() == [1.0, 2.0]
     assert "6 success" in repr(found)
+    assert found.t.shape == (COUNT, 2)
+    dense = together(
+        RATES, lambda t, y: np.sin(y), method="etd34", dense_output=True
+    )  # N cannot be sent, its values can
+    again = pickle.loads(pickle.dumps(dense))
+    assert np.array_equal(again[4].sol(0.3), dense[4].sol(0.3))
     with pytest.raises(IndexError):
         found[COUNT]
 
@@ -350,6 +356,11 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "breakpoints": ({"breakpoints": [1.0]}, "piece by piece"),
     "no estimate": ({"method": "krogstad4"}, "error estimate"),
     "a tight tolerance": ({"rtol": 1e-17}, "rtol of at least"),
+    "no method": ({"method": None}, "name of expint.method_names"),
+    "one time": ({"t_eval": 1.0}, r"t_eval of shape \(m,\)"),
+    "half a step": ({"max_steps": 2.5}, "whole number"),
+    "no number of steps": ({"max_steps": np.ones(3)}, "max_steps to be a real number"),
+    "a Jacobian of nothing": ({"jac": lambda t, y: None, "linear": None, "method": "exprb43"}, "jac"),
     "steps of nothing": ({"max_step": 0.0}, "max_step > 0"),
     "a value of another shape": ({"n": lambda t, y: y[:, :1]}, "that of y, received"),
 }
@@ -371,7 +382,7 @@ def test_an_exception_brings_what_was_reached() -> None:
 
     with pytest.raises(RuntimeError, match="too late") as caught:
         together(RATES, breaks, method="etd34", t_eval=[0.5])
-    found = caught.value.solution  # type: ignore[attr-defined]
+    found = caught.value.solution
     assert set(found.status.tolist()) <= {Status.RAISED, Status.SUCCESS}
     assert (found.t_end > 0).all()
 

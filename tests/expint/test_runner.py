@@ -7,7 +7,7 @@ import pytest
 
 import expint
 from expint.ivp import runner as runners
-from expint.operators import Diagonal
+from expint.operators import Diagonal, TimeDependent
 
 SYMBOL = np.array([-1.0, -20.0, -0.3, 0.5])
 RNG = np.random.default_rng(0)
@@ -89,6 +89,9 @@ def test_kernels_that_cannot_run_are_refused_by_name_and_auto_falls_back(monkeyp
         given = {"linear": SYMBOL, "y0": np.ones(4)} | options
         run = expint.solve_ivp(react, (0, 1), given["y0"], linear=given["linear"], step=0.1, runner="auto")
         assert "kernels" not in run.message
+    for options in ({"method": "exprb43"}, {"linear": TimeDependent(lambda t: -1.0), "method": "cfree4"}):
+        with pytest.raises(ValueError, match=r"fixed, elementwise L for runner='kernels', received (exprb43|Time)"):
+            both(step=0.1, **options)
     with pytest.raises(ValueError, match="expected runner to be one of 'auto', 'plain', 'kernels', received 'fast'"):
         expint.solve_ivp(react, (0, 1), [1.0], linear=-1.0, step=0.1, runner="fast")
     with pytest.raises(ValueError, match="expected runner='plain' beside checkpoint"):

@@ -70,6 +70,17 @@ class EachNorm:
                 found = to_numpy(self._size(_flat(abs(error)), _flat(scale))).astype(np.float64)
         return np.where(np.isfinite(found), found, np.inf)
 
+    def judged(
+        self, which: np.ndarray, t: np.ndarray, y: Array, error: Array, before: Array
+    ) -> tuple[np.ndarray, Array, Array]:
+        """Return the errors of steps to ``y`` at ``t``, at most 1 where they are good; and the tolerances there.
+
+        The first of these is that at the end of each step, the second the larger of it and of ``before``, at its start.
+        """
+        reached = self.scale(which, t, y)
+        larger = array_namespace(reached).maximum(before, reached)
+        return self.size(error, larger), reached, larger
+
     def _size(self, error: Array, scale: Array) -> Array:
         xp = array_namespace(error)
         if self.by_largest:

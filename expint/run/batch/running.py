@@ -177,9 +177,8 @@ def begun(
 def judged(run: Running, made: EachTrial, rows: Rows, end: np.ndarray, h: np.ndarray, control: EachControl) -> Judged:
     """Judge a step of each trajectory; N at the ends of good steps is evaluated where it is pending."""
     norm, which = control.error, run.which
-    reached = norm.scale(which, end, made.y)
-    larger = array_namespace(reached).maximum(run.scale, reached)
-    error, change = norm.size(made.error, larger), np.full(len(which), np.inf)
+    error, reached, larger = norm.judged(which, end, made.y, made.error, run.scale)
+    change = np.full(len(which), np.inf)
     good = np.flatnonzero(error <= 1.0)
     found = made.found
     if found is None:

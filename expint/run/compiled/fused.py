@@ -55,7 +55,7 @@ class Fused(Diagonal):
 
         Columns that a kernel does not take, such as real values of N beside complex states, are combined by NumPy.
         """
-        known: dict[int, tuple[Any, Callable[[Any], Any], tuple[np.ndarray, ...]]] = {}
+        known: dict[int, tuple[Any, Callable[[Any], Any], np.ndarray]] = {}
         kernel, empty, takes = kernels.combined, np.empty, True
 
         def combine(weights: Sequence[Any], columns: Sequence[Array]) -> Array:
@@ -87,11 +87,13 @@ class Fused(Diagonal):
 
 def _laid_out(
     weights: Sequence[Any], like: np.ndarray
-) -> tuple[Callable[[Sequence[Any]], tuple[Any, ...]], tuple[np.ndarray, ...]]:
-    """Return what picks the columns that a row looks at, and their weights as vectors of one type."""
-    held = [j for j, weight in enumerate(weights) if weight is not None]
+) -> tuple[Callable[[Sequence[Any]], tuple[Any, ...]], np.ndarray]:
+    """Return what picks the columns that a row looks at, and their weights, one line for each."""
+    held = [j for j, weight in enumerate(weights) if weight is not None] or [0]  # a row of zeros is 0 · y
     kind = like.dtype if any(np.iscomplexobj(weights[j]) for j in held) else like.real.dtype
-    flat = tuple(np.array(np.broadcast_to(weights[j], like.shape), kind, order="C").reshape(-1) for j in held)
+    flat = np.array(
+        [np.broadcast_to(0.0 if weights[j] is None else weights[j], like.shape) for j in held], kind
+    ).reshape(len(held), like.size)
     if len(held) == 1:
         only = held[0]
         return lambda columns: (columns[only],), flat

@@ -19,15 +19,15 @@ NO_KERNEL = (numba.core.errors.NumbaError, AttributeError, TypeError)
 
 
 @numba.njit(cache=True, error_model="numpy")
-def combined(weights: Any, columns: Any, out: np.ndarray) -> bool:
-    """Write Σ_j weights_j columns_j into ``out``, tuples of vectors, and return whether all have its size."""
-    for j in range(len(weights)):
-        if columns[j].size != out.size or weights[j].size != out.size:
+def combined(weights: np.ndarray, columns: Any, out: np.ndarray) -> bool:
+    """Write Σ_j weights_j columns_j into ``out``, and return whether all columns, a tuple of vectors, have its size."""
+    for j in range(len(columns)):
+        if columns[j].size != out.size:
             return False
     for i in range(out.size):
-        total = weights[0][i] * columns[0][i]
-        for j in range(1, len(weights)):
-            total += weights[j][i] * columns[j][i]
+        total = weights[0, i] * columns[0][i]
+        for j in range(1, len(columns)):
+            total += weights[j, i] * columns[j][i]
         out[i] = total
     return True
 
