@@ -1,7 +1,7 @@
 """What other packages add by name: entry points in the groups of ``GROUPS``, loaded when the name is asked for.
 
-A package declares, say, ``[project.entry-points."expint.methods"]`` with ``my-method3 = "my_package:MY_METHOD"``. Names of
-this library come first: a plug-in adds names and replaces none.
+A package declares, say, ``[project.entry-points."expint.methods"]`` with ``my-method3 = "my_package:MY_METHOD"``. Names
+of this library come first: a plug-in adds names and replaces none.
 """
 
 from __future__ import annotations
@@ -87,7 +87,9 @@ def _loaded(entry: EntryPoint, fits: Callable[[Any], bool]) -> Any:
             "uninstall that package"
         ) from error
     if not fits(made):
-        raise TypeError(f"expected {what} to be {GROUPS[entry.group]}, received {type(made).__name__}; tell its authors")
+        raise TypeError(
+            f"expected {what} to be {GROUPS[entry.group]}, received {type(made).__name__}; tell its authors"
+        )
     return made
 
 

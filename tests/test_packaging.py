@@ -80,7 +80,9 @@ def test_the_wheel_is_built_from_the_sources_and_works_without_extras(tmp_path: 
 
 def test_install_lines_in_messages_name_packages_that_an_extra_brings() -> None:
     """Not this package, which is on no index: the line has to work beside a clone and beside a wheel."""
-    wanted = {re.split(r"[<>=\[]", line)[0].lower() for lines in PROJECT["optional-dependencies"].values() for line in lines}
+    wanted = {
+        re.split(r"[<>=\[]", line)[0].lower() for lines in PROJECT["optional-dependencies"].values() for line in lines
+    }
     lines = [
         (path, name)
         for package in ("expint", "diffusion")
@@ -108,7 +110,9 @@ def test_the_workflow_tests_every_python_that_the_project_names() -> None:
 
 
 def test_the_constraints_pin_every_package_that_the_extra_dev_names() -> None:
-    pinned = {line.split("==")[0].lower().replace("_", "-") for line in (ROOT / "constraints.txt").read_text().splitlines()}
+    pinned = {
+        line.split("==")[0].lower().replace("_", "-") for line in (ROOT / "constraints.txt").read_text().splitlines()
+    }
     extras = PROJECT["optional-dependencies"]
     of_dev = next(line for line in extras["dev"] if line.startswith("expint["))
     lines = [line for extra in ("dev", *of_dev[7:-1].split(",")) for line in extras[extra]]

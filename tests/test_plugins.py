@@ -90,14 +90,16 @@ FIND = {
 @pytest.mark.parametrize("target", ["guest:missing", "no_such_module:METHOD", "guest.inner:METHOD"])
 def test_a_plug_in_that_does_not_load_names_its_package(install: Install, group: str, target: str) -> None:
     install(group, f"broken = {target}")
-    with pytest.raises(ImportError, match=r"the plug-in 'broken' of the package guest .* received .*; update or uninstall"):
+    with pytest.raises(
+        ImportError, match=r"the plug-in 'broken' of the package guest .* received .*; update or uninstall"
+    ):
         FIND[group]("broken")
 
 
 @pytest.mark.parametrize("group", ["expint.methods", "diffusion.samplers"])
 def test_a_plug_in_that_fails_or_is_something_else_names_its_package(install: Install, group: str) -> None:
     install(group, "fails = guest:fails")
-    with pytest.raises(ImportError, match="package guest .* RuntimeError: no such device"):
+    with pytest.raises(ImportError, match=r"package guest .* RuntimeError: no such device"):
         FIND[group]("fails")
     install(group, "array = other:np", package="other")
     with pytest.raises(TypeError, match=r"package other to be a .*, received module"):

@@ -228,7 +228,7 @@ def _find(name: str) -> Sampler | Automatic:
         spelt = fold(name)
         added = plugins.load("diffusion.samplers", name, fold, lambda own: isinstance(own, AnySampler))
         if added is not None:
-            return added  # type: ignore[no-any-return]  # load has looked at it
+            return added
         known = stochastic_by_name(spelt)
         if known is not None:
             return known

@@ -1,8 +1,8 @@
 """Build the documentation site: ``python docs/site/build.py [--execute] [out/site]``.
 
-The sources are gathered in one folder that is cut like the repository, so that links between pages are the same in both:
-the pages of docs/, METHODS.md, CHANGELOG.md, CONTRIBUTING.md, the notebooks, and the reference, which is written here. A
-page that is new in docs/ is found by itself. Warnings are errors.
+The sources are gathered in one folder that is cut like the repository, so that links between pages are the same in
+both: the pages of docs/, METHODS.md, CHANGELOG.md, CONTRIBUTING.md, the notebooks, and the reference, which is written
+here. A page that is new in docs/ is found by itself. Warnings are errors.
 """
 
 import argparse
@@ -44,7 +44,9 @@ def sections() -> dict[str, list[str]]:
     found = sorted(path.relative_to(docs).with_suffix("").as_posix() for path in docs.rglob("*.md"))
     pages = [name for name in found if not name.startswith("site/")]
     chosen = {
-        title: [page for name in names for page in pages if Path(page).match(name) and page.count("/") == name.count("/")]
+        title: [
+            page for name in names for page in pages if Path(page).match(name) and page.count("/") == name.count("/")
+        ]
         for title, names in SECTIONS.items()
     }
     named = {page for own in chosen.values() for page in own}
@@ -91,7 +93,9 @@ def main() -> int:
     """Build the site and print what Sphinx said."""
     given = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     given.add_argument("out", nargs="?", type=Path, default=ROOT / "out" / "site")
-    given.add_argument("--execute", action="store_true", help="run the notebooks, so that tutorials show their pictures")
+    given.add_argument(
+        "--execute", action="store_true", help="run the notebooks, so that tutorials show their pictures"
+    )
     asked = given.parse_args()
     done = build(asked.out.resolve(), *(["-D", "nb_execution_mode=force"] if asked.execute else []))
     said = done.stdout + done.stderr

@@ -11,7 +11,7 @@ import expint
 
 project = "expint"
 author = "The expint developers"
-copyright = author
+project_copyright = author
 version = release = expint.__version__
 
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.mathjax"]
@@ -28,6 +28,7 @@ nb_merge_streams = True
 suppress_warnings = ["ref.python"]  # types in docstrings are words: "length" is no reference to one of two attributes
 default_role = "code"
 
+add_module_names = False
 autodoc_typehints = "signature"
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True

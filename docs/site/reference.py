@@ -59,7 +59,9 @@ def pages() -> dict[str, str]:
     first: dict[int, str] = {}
     written = {}
     for name in FACES:
-        entries = [f"{name}\n{'=' * len(name)}\n\n.. automodule:: {face(name).__name__}\n   :no-index:\n"]
+        said = (inspect.getdoc(face(name)) or "").splitlines()  # automodule would put its module before the names below
+        lines = [line if line.startswith(">>>") else plain_docstrings.escaped(line) for line in said]
+        entries = ["\n".join([name, "=" * len(name), "", *lines, ""])]
         for own, value in public(name).items():
             where = first.setdefault(id(value), f"{name}.{own}") if callable(value) else f"{name}.{own}"
             entries.append(_entry(face(name).__name__, f"{name}.{own}", where, value))

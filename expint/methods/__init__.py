@@ -110,8 +110,8 @@ _FAMILIES = (
 def method(name: str) -> Method:
     """Return a method by its name or an alias; case, spaces, hyphens, dashes, underscores and accents do not matter.
 
-    Families of any order are found by number: ``adams7``, ``pec4``, ``pece4``, ``bootstrap5``. Names that are not in the
-    catalogue are sought among the entry points ``expint.methods`` of other packages.
+    Families of any order are found by number: ``adams7``, ``pec4``, ``pece4``, ``bootstrap5``. Names that are not in
+    the catalogue are sought among the entry points ``expint.methods`` of other packages.
 
     Raises
     ------
