@@ -77,6 +77,9 @@ def test_a_sampler_of_another_package_runs_by_its_name(install: Install) -> None
 def test_names_of_this_library_come_first(install: Install) -> None:
     install("expint.methods", "krogstad4 = guest:METHOD")
     assert expint.method("krogstad4").name == "krogstad4"
+    install("diffusion.samplers", "deis-tab6 = other:sampler", package="other")
+    assert diffusion.sampler("deis-tab6").name == "deis-tab6"
+    assert "other" not in sys.modules
 
 
 FIND = {

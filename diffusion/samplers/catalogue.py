@@ -221,14 +221,21 @@ def sampler_names(*, stochastic: bool = False) -> list[str]:
 
 
 def _find(name: str) -> Sampler | Automatic:
+    try:
+        return _of_this_library(name)
+    except ValueError:
+        added: Sampler | None = plugins.load("diffusion.samplers", name, fold, lambda own: isinstance(own, AnySampler))
+        if added is None:
+            raise
+        return added
+
+
+def _of_this_library(name: str) -> Sampler | Automatic:
     every: dict[str, Sampler | Automatic] = {**SAMPLERS, **REVERSIBLE, **STOCHASTIC}
     try:
         return every[resolve(name, every, {}, "sampler")]
     except ValueError as unknown:
         spelt = fold(name)
-        added = plugins.load("diffusion.samplers", name, fold, lambda own: isinstance(own, AnySampler))
-        if added is not None:
-            return added
         known = stochastic_by_name(spelt)
         if known is not None:
             return known
