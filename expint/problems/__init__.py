@@ -7,8 +7,9 @@ exact one, to be compared with ``sample(problem, y)``.
 import inspect
 from typing import Any
 
-from expint import plugins
 from expint.arguments import seen, text
+from expint.plugins import load as plugin
+from expint.plugins import names as plugin_names
 from expint.problem import SemilinearProblem
 from expint.problems.advection_diffusion_reaction import advection_diffusion_reaction
 from expint.problems.allen_cahn import allen_cahn, allen_cahn_chebyshev
@@ -88,7 +89,7 @@ def names() -> list[str]:
     >>> "burgers" in expint.problems.names()
     True
     """
-    return sorted({*_MAKERS, *plugins.names("expint.problems")})
+    return sorted({*_MAKERS, *plugin_names("expint.problems")})
 
 
 def make(name: str, **parameters: Any) -> SemilinearProblem:
@@ -114,7 +115,7 @@ def make(name: str, **parameters: Any) -> SemilinearProblem:
     """
     maker = _MAKERS.get(text("the name of a problem", name, "burgers"))
     if maker is None:
-        maker = plugins.load("expint.problems", name, str, callable)
+        maker = plugin("expint.problems", name, str, callable)
     if maker is None:
         raise ValueError(f"expected the name of a problem, received {seen(name)}; there are {', '.join(names())}")
     known = inspect.signature(maker).parameters
