@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import fields
 from typing import Any, Literal
 
 import numpy as np
@@ -12,7 +11,6 @@ import numpy as np
 import expint
 from diffusion.checks import check_denoiser, check_watchers, lay_out
 from diffusion.denoiser import Denoiser
-from diffusion.dense import with_dense_output
 from diffusion.diagnosis import FirstData, OffScaleWarning, warn_off_scale
 from diffusion.inversion.latent import Latent, begun_by
 from diffusion.inversion.stability import UnstableWarning, warn_of_latents, warn_unstable
@@ -20,12 +18,13 @@ from diffusion.noise.sources import noise_for
 from diffusion.planning.frame import frame_of
 from diffusion.running import SamplingError, final, run_sampler
 from diffusion.running.steering import Kept, Steering, StoppedRun, StoppedWarning
+from diffusion.running.trajectories import planned, resume, trajectory_of, warn_of_noise
 from diffusion.samplers.catalogue import AnySampler
 from diffusion.samplers.catalogue import sampler as find_sampler
 from diffusion.samplers.fitted import FittedSampler
 from diffusion.samplers.sampler import Sampler
 from diffusion.tolerance import is_adaptive, sample_each, trajectory_each
-from expint.arguments import instance, seen
+from expint.arguments import seen
 from expint.backend import Array, is_array
 
 __all__ = [
@@ -168,12 +167,12 @@ def sample(
         to_zero = len(plan.times) > len(times)
     else:
         chosen, times, to_zero = lay_out(frame.denoiser, sampler, steps, grid)
-        plan, rule = _planned(frame.denoiser, chosen, times, to_zero), find_sampler(sampler)
+        plan, rule = planned(frame.denoiser, chosen, times, to_zero), find_sampler(sampler)
         frame = frame.for_run(plan, chosen, rng)
         state, begun = frame.begin(noise, start, plan)
         rng = frame.source_of_noise(rng, state)
     first: list[FirstData] | None = [] if frame.diagnosed else None
-    _warn_of_noise(plan, chosen, frame.denoiser)
+    warn_of_noise(plan, chosen, frame.denoiser)
     last, steering = [len(plan.steps) - 1], None
     if callback is not None:
         steering = Steering(callback, frame, rule, times, to_zero)
@@ -266,119 +265,7 @@ def trajectory(
     if kept is not None and rng is not None and is_array(noise):
         rng = noise_for(rng, noise)
     given = {"noise": noise, "sampler": sampler, "steps": steps, "grid": grid, "start": start, "rng": rng}
-    return _trajectory(denoiser, {**given, "dense_output": dense_output}, kept, callback, progress)
-
-
-def resume(
-    denoiser: Denoiser,
-    run: expint.Solution,
-    *,
-    callback: Callable[..., Any] | None = None,
-    progress: bool = False,
-) -> expint.Solution:
-    """Return the whole of a ``run`` that was ended before its end: the run that it would have been, bit for bit.
-
-    What the network has said is not asked for again: the run is made anew of its values, with its history, its noise
-    and the states that its callback returned, up to where it was ended.
-
-    Parameters
-    ----------
-    denoiser
-        That of the run.
-    run
-        What ``trajectory`` returned, a `StoppedRun`, or the attribute ``solution`` of what ended it by an exception. It
-        may be pickled in between.
-    callback, progress
-        As of ``trajectory``; the callback is told the states after those that were told before.
-
-    Raises
-    ------
-    TypeError
-        If the run cannot go on: one that came to its end, or one without a callback.
-
-    Examples
-    --------
-    >>> import numpy as np, diffusion
-    >>> net = diffusion.models.gaussian_mixture([1.0], [[0.5]], [[[0.1]]])
-    >>> def stop(t, x):
-    ...     if t < 0.5:
-    ...         raise StopIteration
-    >>> part = diffusion.trajectory(net, np.array([[0.3]]), sampler="unipc3", steps=8, callback=stop)
-    >>> whole = diffusion.trajectory(net, np.array([[0.3]]), sampler="unipc3", steps=8)
-    >>> bool(np.array_equal(diffusion.resume(net, part).y, whole.y))
-    True
-    """
-    remedy = "give what trajectory returned, with a callback that ended it by raising StopIteration"
-    instance("run", run, StoppedRun, "a StoppedRun", remedy)
-    check_watchers(callback, progress=progress)
-    assert isinstance(run, StoppedRun)
-    kept = Kept(list(run.kept.values), list(run.kept.answers))
-    return _trajectory(denoiser, dict(run.arguments), kept, callback, progress)
-
-
-def _trajectory(
-    denoiser: Denoiser,
-    arguments: dict[str, Any],
-    kept: Kept | None,
-    callback: Callable[..., Any] | None,
-    progress: bool,
-) -> expint.Solution:
-    """Return the run of ``trajectory`` with its ``arguments``, parts of which may be known."""
-    noise, sampler, start, rng = (arguments[name] for name in ("noise", "sampler", "start", "rng"))
-    dense_output = arguments["dense_output"]
-    frame = frame_of(denoiser)
-    denoiser = frame.denoiser
-    steps, grid = arguments["steps"], arguments["grid"]
-    chosen, times, to_zero = lay_out(denoiser, sampler, steps, grid)
-    if dense_output and getattr(chosen, "stochastic", False):
-        raise ValueError(
-            f"expected dense_output=False for the stochastic sampler {chosen.name!r}, received True: between its steps "
-            "a path is not known; take more steps"
-        )
-    plan = _planned(denoiser, chosen, times, to_zero)
-    _warn_of_noise(plan, chosen, denoiser)
-    predictions: dict[float, Array] | None = {} if dense_output else None
-    frame = frame.for_run(plan, chosen, rng)
-    denoiser = frame.denoiser
-    first: list[FirstData] | None = [] if frame.diagnosed else None
-    state, begun = frame.begin(noise, start, plan)
-    rng = frame.source_of_noise(rng, state)
-    steering = None if kept is None else Steering(callback, frame, find_sampler(sampler), times, to_zero, kept)
-    try:
-        with frame.reporting():
-            run = run_sampler(
-                denoiser,
-                state,
-                plan,
-                chosen,
-                begun,
-                None,
-                None,
-                progress,
-                predictions,
-                first,
-                rng,
-                steering=steering,
-            )
-    except BaseException as error:
-        if kept is not None and isinstance(getattr(error, "solution", None), expint.Solution):
-            error.solution = StoppedRun(**_fields(error.solution), arguments=arguments, kept=kept)  # type: ignore[attr-defined]  # nothing reached is lost
-        raise
-    if run.status == expint.Status.SUCCESS:
-        run = warn_off_scale(run, denoiser, first or (), plan)
-    if predictions and len(run.t) > 1:
-        reached_zero = to_zero and len(run.t) == len(plan.steps)
-        run = with_dense_output(run, predictions, denoiser.schedule, reached_zero, denoiser.discontinuities)
-    run = frame.out(run)
-    return (
-        run
-        if run.status < 0 or run.status == 0 or kept is None
-        else StoppedRun(**_fields(run), arguments=arguments, kept=kept)
-    )
-
-
-def _fields(run: expint.Solution) -> dict[str, Any]:
-    return {field.name: getattr(run, field.name) for field in fields(run)}
+    return trajectory_of(denoiser, {**given, "dense_output": dense_output}, kept, callback, progress)
 
 
 def encode(
@@ -430,16 +317,6 @@ def encode(
     if not warned:
         warn_of_latents(state, first, denoiser.schedule, times, chosen.name)
     return frame.noise(state, float(times[0]))
-
-
-def _planned(denoiser: Denoiser, chosen: Sampler | FittedSampler, times: np.ndarray, to_zero: bool) -> expint.Plan:
-    return chosen.plan(denoiser.schedule, times, to_zero=to_zero, edges=denoiser.discontinuities)
-
-
-def _warn_of_noise(plan: expint.Plan, sampler: Sampler | FittedSampler, denoiser: Denoiser) -> None:
-    """Warn if a plan that draws noise is unstable."""
-    if plan.layout.noise:
-        warn_unstable(plan, sampler.gauge.predicts, denoiser.schedule, sampler.name)
 
 
 def _check_begun(denoiser: Denoiser, start: str) -> None:

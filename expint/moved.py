@@ -59,7 +59,7 @@ MOVED = {
     **{f"expint.derive.{name}": f"expint.derive.orders.{name}" for name in _ORDERS.split()},
     **{f"expint.derive.{name}": f"expint.derive.search.{name}" for name in _SEARCH.split()},
     "expint.auto": "expint.ivp.choose",
-    "expint.clocked": "expint.ivp.time_scaled",
+    "expint.clocked": "expint.ivp.elsewhere.time_scaled",
     "expint.derive.bootstrap": "expint.derive.kinds.collocation",
     "expint.derive.epi": "expint.derive.kinds.linearised_collocation",
     "expint.derive.history_ladder": "expint.derive.kinds.general_linear",

@@ -305,6 +305,7 @@ SPECIAL: dict[str, dict[str, Callable[[], Any]]] = {
     "expint.resume": {"path": _written, "nonlinear": lambda: _force},
     "expint.lower": {"grid": lambda: [0.0, 0.1], "operator": lambda: expint.operators.Scalar(-1.0)},
     "expint.method": {"name": lambda: "etd2rk"},
+    "expint.scan": {"problem": expint.problems.riccati, "step": lambda: 0.1, "method": lambda: "etd2rk"},
     "expint.solve": {"method": lambda: "auto", "problem": expint.problems.riccati},
     "expint.derive.recover": {"value": lambda: 0.5},
     "expint.derive.open_tableau": {"nodes": lambda: (0, 1)},

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from importlib import import_module
 from inspect import signature
 from typing import Any, Literal
@@ -14,21 +13,17 @@ from expint.arguments import flag, instance
 from expint.arrays import check_state
 from expint.backend import Array
 from expint.derive.kinds.stage import Method
-from expint.given import Times, given_callback, given_save, given_times, with_known_values
+from expint.given import given_times, with_known_values
+from expint.ivp.asked import problem_of, shown_of
 from expint.ivp.bind import bind, linearises
-from expint.ivp.bound import Problem, Tolerance
-from expint.ivp.breakpoints import solve_in_pieces
+from expint.ivp.bound import Tolerance
 from expint.ivp.checks import check_controller, check_estimate, refuse_tolerances
-from expint.ivp.gradients import RECORDED, Differentiated, solve_differentiated
-from expint.ivp.lifted import solve_lifted
+from expint.ivp.elsewhere import by_other_runs
 from expint.ivp.resuming import checkpoints_of, refuse_beside_checkpoint, resume_by
-from expint.ivp.run import Shown, over, to_stops
-from expint.ivp.runner import given_runner
-from expint.ivp.time_scaled import solve_in_clock
+from expint.ivp.run import over, to_stops
 from expint.ivp.times import MOST_STEPS, StepLimits, lay_out_stops, lay_out_times
 from expint.methods import method as find_method
-from expint.operators import TimeDependent, TimeScaled
-from expint.operators.over_time.lifted import Lifted
+from expint.operators import TimeDependent
 from expint.problem import SemilinearProblem
 from expint.progress import Progress
 from expint.run import Controller, StepControl
@@ -228,7 +223,7 @@ def solve_ivp(
         return import_module("expint.ivp.batched").solve_batched(solve_ivp, nonlinear, t_span, y0, **asked)
     refuse_beside_checkpoint(asked, y0)
     del asked["breakpoints"]
-    other = _by_other_runs(nonlinear, linear, breakpoints, gradient)
+    other = by_other_runs(nonlinear, linear, breakpoints, gradient)
     if other is not None:
         return other(solve_ivp, nonlinear, t_span, y0, **asked)
     y0, times = check_state(y0), given_times(t_span, step, grid, t_eval, first_step, max_step, max_steps)
@@ -238,8 +233,8 @@ def solve_ivp(
         bounds = StepLimits(first_step, max_step, max_steps).given()
         refuse_tolerances(rtol=rtol, atol=atol, norm=norm, error=error, controller=controller, **bounds)
     check_controller(controller)
-    shown = _shown(asked, watched)
-    problem = _problem(nonlinear, y0, times, asked)
+    shown = shown_of(asked, watched)
+    problem = problem_of(nonlinear, y0, times, asked)
     limits = StepLimits(times.first, times.largest, times.most)
     stops = [] if fixed else lay_out_stops(times.span, times.t_eval, limits)
     bound = bind(problem, method) if fixed else bind(problem, method, error, Tolerance(rtol, atol, norm))
@@ -250,44 +245,6 @@ def solve_ivp(
     has_nonlinear = nonlinear is not None or isinstance(linear, TimeDependent)
     control = StepControl(bound.error, controller, *limits.sizes(), looks=has_nonlinear, strides=not watched)
     return to_stops(bound, y0, times.span[0], stops, control, times.t_eval, shown)
-
-
-def _by_other_runs(
-    nonlinear: Any, linear: Any, breakpoints: Sequence[float] | None, gradient: Any
-) -> Callable[..., Solution] | None:
-    """Return what solves by runs of ``solve_ivp`` with other arguments, None where one run is all."""
-    if breakpoints is not None:
-        return partial(solve_in_pieces, breakpoints=breakpoints)
-    if isinstance(linear, Lifted):
-        return solve_lifted
-    if isinstance(linear, TimeScaled) and nonlinear is not None:
-        return solve_in_clock
-    own = gradient is None or gradient is RECORDED or isinstance(gradient, Differentiated)
-    return None if own else solve_differentiated
-
-
-def _shown(asked: Mapping[str, Any], watched: Sequence[Event]) -> Shown:
-    """Return what is wanted of a run, checked."""
-    dense_output, progress, land = (flag(name, asked[name]) for name in ("dense_output", "progress", "land"))
-    callback, save = given_callback(asked["callback"]), given_save(asked["save"])
-    return Shown(
-        dense_output,
-        watched,
-        callback,
-        progress,
-        land,
-        save,
-        run=asked["gradient"] if isinstance(asked["gradient"], Differentiated) else None,
-    )
-
-
-def _problem(nonlinear: Callable[..., Array] | None, y0: Array, times: Times, asked: Mapping[str, Any]) -> Problem:
-    """Return what is solved, and by which runner."""
-    alone = asked["checkpoint"] is not None
-    runner = given_runner(asked["runner"], times, y0, alone)
-    recorded = asked["gradient"] is RECORDED
-    given = asked["linear"], asked["jac"], asked["args"]
-    return Problem(nonlinear, y0, times.span, *given, alone=alone, recorded=recorded, runner=runner)
 
 
 def solve_each(

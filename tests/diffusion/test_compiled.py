@@ -38,6 +38,18 @@ def test_every_sampler_is_run_with_its_network_in_one_function(name: str) -> Non
 
 
 @QUIET
+def test_noise_of_every_source_is_that_of_sample() -> None:
+    noise = torch.tensor(NOISE)
+    run = diffusion.scan(denoiser(), sampler="dpmpp-2m-sde", steps=5, backend="eager")
+    for rng in ([3, 1, 4], np.random.default_rng(2), diffusion.noise.BrownianPath(5)):
+        state = rng.bit_generator.state if isinstance(rng, np.random.Generator) else None
+        expected = diffusion.sample(denoiser(), noise, sampler="dpmpp-2m-sde", steps=5, rng=rng)
+        if isinstance(rng, np.random.Generator):
+            rng.bit_generator.state = state
+        np.testing.assert_allclose(run(noise, rng=rng), expected, rtol=1e-11, atol=1e-12)
+
+
+@QUIET
 @pytest.mark.parametrize("name", ["deis-tab3", "dpmpp-2m-sde"])
 def test_a_run_compiled_by_jax_is_that_of_sample(jax: ModuleType, name: str) -> None:
     noise, rng = jax.numpy.asarray(NOISE), drawn(name)
@@ -74,6 +86,15 @@ def test_sample_is_compiled_vectorised_and_differentiated_by_jax(jax: ModuleType
     shift[1, 0] = 1e-5
     difference = (plain(NOISE + shift) - plain(NOISE - shift)).sum(axis=1) / 2e-5
     np.testing.assert_allclose(slopes[0][:, 1, 0], difference, rtol=1e-5, atol=1e-6)
+
+
+@QUIET
+def test_single_precision_is_what_jax_has_by_default() -> None:
+    jax = pytest.importorskip("jax")
+    noise = jax.numpy.asarray(NOISE)
+    samples = diffusion.scan(denoiser(), sampler="dpmpp-2m", steps=4)(noise)
+    assert samples.dtype == np.float32
+    np.testing.assert_allclose(samples, diffusion.sample(denoiser(), NOISE, sampler="dpmpp-2m", steps=4), rtol=1e-4)
 
 
 @QUIET

@@ -118,6 +118,14 @@ def test_what_nonlinear_holds_has_gradients_and_tolerances_are_arguments(jax: Mo
     assert run._runs.run._cache_size() == 1
 
 
+def test_single_precision_is_what_jax_has_by_default() -> None:
+    jax = pytest.importorskip("jax")
+    found = expint.scan(problem(jax.numpy.asarray(START)), method=LAWSON, rtol=1e-4).reached()
+    assert found.status == 0
+    assert found.y.dtype == np.float32
+    np.testing.assert_allclose(found.y, plain_end(START, 1.0, 1e-8), rtol=3e-3, atol=1e-4)
+
+
 def test_a_run_that_does_not_get_to_its_end_says_why(jax: ModuleType) -> None:
     y0 = jax.numpy.asarray([1.0])
     explodes = expint.SemilinearProblem(-0.1, lambda t, y: y**2, y0, (0.0, 3.0))

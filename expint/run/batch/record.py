@@ -76,7 +76,7 @@ class Recorded:
     def __init__(self, stepper: Batched, rows: Rows, y0: Array, t0: np.ndarray, norm: EachNorm, asked: Asked) -> None:
         count = len(t0)
         self.stepper, self.rows, self.norm, self.asked = stepper, rows, norm, asked
-        self.t, self.y = np.array(t0), y0
+        self.t, self.y, self._ahead = np.array(t0), y0, np.copysign(1.0, asked.ends - t0)
         self.status, self.messages = np.zeros(count, dtype=np.int64), [Status.SUCCESS.sentence] * count
         self.steps, self.rejected = np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.int64)
         self.found, self._turns, self._inside = list[Found](), list[EachAccepted](), list[tuple[Inside, Found]]()
@@ -122,9 +122,7 @@ class Recorded:
         assert wanted is not None  # it was looked
         more = self._next[made.which] < wanted.shape[1]
         following = wanted[made.which, np.minimum(self._next[made.which], wanted.shape[1] - 1)]
-        ahead = np.where(wanted[:, -1] >= wanted[:, 0], 1.0, -1.0)[made.which]
-        ahead = np.where(self.asked.ends[made.which] >= following, ahead, -1.0) if wanted.shape[1] == 1 else ahead
-        return np.flatnonzero(more & (ahead * (following - made.t) <= 0))
+        return np.flatnonzero(more & (self._ahead[made.which] * (following - made.t) <= 0))
 
     def look_inside(self) -> None:
         """Make the states at times that are no steps."""

@@ -163,7 +163,8 @@ class Batched:
         changed = np.flatnonzero(h != memory.h)
         if not len(changed):
             return memory
-        made = tuple(self.linear.cast(own, memory.y) for own in self._weights(which[changed], h[changed]))
+        whole = self.linear.cast(np.stack(self._weights(which[changed], h[changed])), memory.y)  # in one go to a device
+        made = tuple(whole[k, ...] for k in range(self.count))
         if len(changed) < len(h):
             kept = memory.weights
             if getattr(memory.y, "requires_grad", False) or getattr(memory.slope, "requires_grad", False):
