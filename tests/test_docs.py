@@ -140,7 +140,7 @@ SHOWS: dict[str, Callable[[dict[str, Any], str], None]] = {
 NEEDS = {"compiled.md": "jax numba", "hosts/diffusers.md": "diffusers"}
 """Optional packages that a page imports."""
 
-UNTRAINED = ("compiled.md", "hosts/diffusers.md")
+UNTRAINED = ("compiled.md", "hosts/diffusers.md", "start/diffusion.md")
 """Pages whose networks are no denoisers, of which runs warn."""
 
 CASES = [
@@ -148,7 +148,6 @@ CASES = [
         page,
         marks=[
             pytest.mark.filterwarnings("ignore::diffusion.OffScaleWarning" if page in UNTRAINED else "error"),
-            *[pytest.mark.usefixtures("jax")] * ("jax" in NEEDS.get(page, "")),  # its precision is put back afterwards
         ],
     )
     for page in PAGES
@@ -157,10 +156,16 @@ CASES = [
 
 @pytest.mark.parametrize("page", CASES)
 def test_the_code_of_the_page_runs_as_pasted(
-    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    page: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    request: pytest.FixtureRequest,
 ) -> None:
     for package in NEEDS.get(page, "").split():
         pytest.importorskip(package)
+        if package == "jax":
+            request.getfixturevalue("jax")  # its precision is put back afterwards
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
     for block in blocks(page):

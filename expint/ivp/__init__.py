@@ -185,7 +185,7 @@ def solve_ivp(
         too. None: "through", with L and times as constants, for methods with a fixed L.
     runner
         What combines the rows of methods with a fixed L: "plain", NumPy; "kernels", loops compiled by numba (``pip
-        install "expint[kernels]"``) for states of NumPy and an elementwise L of their shape, one call for each row,
+        install numba``) for states of NumPy and an elementwise L of their shape, one call for each row,
         estimate and norm, the same to rounding; "auto", kernels where they can, for runs with fixed steps so long that
         loading numba, about a second, is repaid. The message says where kernels ran.
 

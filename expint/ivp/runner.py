@@ -17,7 +17,7 @@ from expint.run import ErrorNorm
 __all__ = ["PLAIN", "RUNNERS", "Runner", "given_runner", "refuse_kernels", "run_by"]
 
 RUNNERS = ("auto", "plain", "kernels")
-_INSTALL = 'pip install "expint[kernels]"'
+_INSTALL = "pip install numba"
 _SAID = "Rows were combined by fused kernels (numba)."
 
 Runner = Literal["auto", "plain", "kernels"]

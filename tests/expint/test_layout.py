@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "derive": set(),
     "exchange": {"arrays", "backend"},
     "given": {"arrays", "backend", "exchange"},
-    "methods": {"derive"},
+    "methods": {"derive", "plugins"},
     "phi": {"backend"},
     "operators": {"backend", "derive", "exchange", "given", "phi"},
     "lower": {"backend", "derive", "operators", "phi"},
@@ -41,7 +41,8 @@ MAY_IMPORT = {
         "solution",
         "solutions",
     },
-    "problems": {"backend", "operators", "problem", "spectral"},
+    "plugins": set(),
+    "problems": {"backend", "operators", "plugins", "problem", "spectral"},
 }
 MAY_IMPORT["ivp"] = MAY_IMPORT["run"] | {"methods", "problem", "run"}
 MAY_IMPORT["ivp"] |= {"files"}  # checkpoints
