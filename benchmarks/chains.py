@@ -1,6 +1,6 @@
 """Samples of few calls by chains over states and noise levels, beside samplers that begin from noise.
 
-Run it as ``python -m benchmarks.chains``; ``--write`` renews docs/chains.md. A mixture of 20 modes in 32 dimensions with
+Run it as ``python -m benchmarks.chains``; ``--write`` renews docs/chains.md. A mixture of 20 modes in 32 dimensions, with
 the exact conditional of the level, and the exact denoiser of the digits with that and with a classifier trained here.
 """
 

@@ -7,7 +7,6 @@ is a network with what it predicts and its noise schedule. Importing this packag
 
 from diffusion import adapters, chains, grids, guidance, models, noise
 from diffusion.bridges.transport import transport
-from diffusion.compiled import scan
 from diffusion.denoiser import Denoiser
 from diffusion.editing import add_noise, image_to_image, inpaint, sample_in_batches, save_images, slerp
 from diffusion.inversion.latent import Latent, invert, reversible
@@ -25,6 +24,7 @@ from diffusion.process.strength import Eta, ExtendedReverse, Strength
 from diffusion.process.sub_vp import SubVP
 from diffusion.process.vp import VP
 from diffusion.process.with_mean import Offset
+from diffusion.running.compiled import scan
 from diffusion.sample import (
     OffScaleWarning,
     SamplingError,

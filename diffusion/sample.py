@@ -19,12 +19,13 @@ from diffusion.inversion.stability import UnstableWarning, warn_of_latents, warn
 from diffusion.noise.sources import noise_for
 from diffusion.planning.frame import frame_of
 from diffusion.running import SamplingError, final, run_sampler
+from diffusion.running.steering import Kept, Steering, StoppedRun, StoppedWarning
 from diffusion.samplers.catalogue import AnySampler
 from diffusion.samplers.catalogue import sampler as find_sampler
 from diffusion.samplers.fitted import FittedSampler
 from diffusion.samplers.sampler import Sampler
-from diffusion.steering import Kept, Steering, StoppedRun, StoppedWarning
-from expint.arguments import instance
+from diffusion.tolerance import is_adaptive, sample_each, trajectory_each
+from expint.arguments import instance, seen
 from expint.backend import Array, is_array
 
 __all__ = [
@@ -52,6 +53,8 @@ def sample(
     callback: Callable[..., Any] | None = None,
     progress: bool = False,
     gradient: Literal["through", "adjoint"] | None = None,
+    rtol: float | None = None,
+    atol: float | None = None,
 ) -> Array:
     """Return samples of the data distribution, solving the probability-flow ODE, or an SDE, from noise to data.
 
@@ -89,6 +92,14 @@ def sample(
         How torch differentiates the samples, by the noise, the parameters of the network, guidance and conditions:
         "through", by recording all calls, as without; or "adjoint", by making them again, a few at a time, on the way
         back. Of n steps about 2 √(2n) are then kept, each call is made twice, and the gradient is the same to rounding.
+    rtol, atol
+        Instead of ``steps`` and ``grid``: tolerances, for which every sample chooses steps of its own, from t_start to
+        t_end. The estimated error e of a step satisfies rms(e_i / w_i) ≤ 1 with w_i = atol √(α² + σ²) + rtol |x_i|; by
+        default atol is rtol, and rtol 1e-3 where atol alone is given. "auto" is then a pair in the gauge of flow
+        matching; other samplers have to be pairs: 'expint43-data', 'deis-rho-heun'. 'dpm-adaptive' is k-diffusion's
+        sampler of this name, with its norm, controller and default tolerances. The network is called with the
+        samples that still run, each at its own time and with its rows of the condition, and once more with one of them,
+        to see that it heeds its time. What each cost is said by ``trajectory(…, rtol=…).calls``.
 
     Returns
     -------
@@ -134,6 +145,16 @@ def sample(
     >>> bool(np.allclose(diffusion.sample(exact, noise, steps=10), noise, atol=1e-3))
     True
     """
+    if rtol is not None or atol is not None or is_adaptive(sampler):
+        asked = {
+            "steps": steps,
+            "grid": grid,
+            "rng": rng,
+            "callback": callback,
+            "progress": progress,
+            "gradient": gradient,
+        }
+        return sample_each(denoiser, noise, sampler=sampler, rtol=rtol, atol=atol, start=start, **asked)
     earlier: tuple[Array, ...] = ()
     rule: AnySampler
     frame = frame_of(denoiser)
@@ -190,6 +211,9 @@ def trajectory(
     callback: Callable[..., Any] | None = None,
     progress: bool = False,
     dense_output: bool = False,
+    rtol: float | None = None,
+    atol: float | None = None,
+    events: Any = None,
 ) -> expint.Solution:
     """Sample as ``sample`` does and return the whole run; the other parameters are those of ``sample``.
 
@@ -200,6 +224,11 @@ def trajectory(
     dense_output
         Whether the solution gets ``sol``: a function of t that gives the state at any time of the run without further
         calls, with the predictions of the data in ``sol.previews``, which are kept for it.
+    rtol, atol, events
+        As in ``sample``. Each sample then has its own run: an ``expint.Solutions`` is returned, with the calls of each
+        in ``calls`` and with ``dense_output`` a ``sol`` for each, which calls the network inside steps that it first
+        looks into. ``events`` are functions event(t, x) of one sample, x without batch axis, or several: their zeros
+        are found, and the run of a sample ends at that of one with ``event.terminal = True``; see ``expint.solve_ivp``.
 
     Returns
     -------
@@ -223,6 +252,16 @@ def trajectory(
     ((5, 2, 1), 4)
     """
     check_watchers(callback, progress=progress, dense_output=dense_output)
+    if rtol is not None or atol is not None or is_adaptive(sampler):
+        asked = {"steps": steps, "grid": grid, "rng": rng, "callback": callback, "progress": progress}
+        asked |= {"dense_output": dense_output, "events": events}
+        runs: Any = trajectory_each(denoiser, noise, sampler=sampler, rtol=rtol, atol=atol, start=start, **asked)
+        return runs
+    if events is not None:
+        raise ValueError(
+            f"expected rtol= beside events=, received events={seen(events)} alone: zeros are found between the steps "
+            "of each sample; pass rtol=1e-3, or look at the states of the run"
+        )
     kept = None if callback is None else Kept()
     if kept is not None and rng is not None and is_array(noise):
         rng = noise_for(rng, noise)
@@ -323,7 +362,7 @@ def _trajectory(
             )
     except BaseException as error:
         if kept is not None and isinstance(getattr(error, "solution", None), expint.Solution):
-            error.solution = StoppedRun(**_fields(error.solution), arguments=arguments, kept=kept)  # type: ignore[attr-defined]
+            error.solution = StoppedRun(**_fields(error.solution), arguments=arguments, kept=kept)  # type: ignore[attr-defined]  # nothing reached is lost
         raise
     if run.status == expint.Status.SUCCESS:
         run = warn_off_scale(run, denoiser, first or (), plan)

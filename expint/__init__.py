@@ -22,7 +22,7 @@ from expint.moved import MOVED, forward
 from expint.problem import SemilinearProblem
 from expint.run import run_plan
 from expint.solution import Solution, Stats, Status
-from expint.solutions import Solutions
+from expint.solutions import Solutions as Solutions  # of batched runs; reached by name, not by *
 
 if TYPE_CHECKING:
     from expint.spectral import Grid
@@ -35,7 +35,6 @@ __all__ = [
     "Plan",
     "SemilinearProblem",
     "Solution",
-    "Solutions",
     "Stats",
     "Status",
     "StepState",

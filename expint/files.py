@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["read_whole", "whole_file"]
+__all__ = ["content", "read_whole", "whole_file"]
 
 
 @contextmanager
@@ -43,6 +43,32 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     finally:
         with suppress(OSError):
             part.unlink()
+
+
+def content(path: str | os.PathLike[str], limit: int) -> bytes:
+    """Return the content of a regular file of at most ``limit`` bytes.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read.
+    ValueError
+        If it is a folder, a pipe or a device, or larger.
+    """
+    facts = os.stat(path)
+    found = read_whole(path, limit)
+    if found is not None:
+        return found
+    if not stat.S_ISREG(facts.st_mode):
+        kind = "a folder" if stat.S_ISDIR(facts.st_mode) else "no regular file"
+        raise ValueError(f"expected the path of a file, received {os.fspath(path)!r}, which is {kind}; choose another")
+    if facts.st_size > limit:
+        raise ValueError(
+            f"expected a file of at most {limit} bytes, received {os.fspath(path)!r} of {facts.st_size}; it is none of "
+            "this library"
+        )
+    with open(path, "rb") as file:  # raises what stands in the way
+        return file.read(limit)
 
 
 def read_whole(path: str | os.PathLike[str], limit: int) -> bytes | None:

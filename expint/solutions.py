@@ -110,7 +110,7 @@ class Solutions(Sequence[Solution]):
     @property
     def nfev(self) -> np.ndarray:
         """How often N was evaluated for each, of shape (B,)."""
-        return self.stats.nonlinear_evaluations  # type: ignore[return-value]
+        return self.stats.nonlinear_evaluations  # type: ignore[return-value]  # an array, one entry for each
 
     @property
     def calls(self) -> np.ndarray:

@@ -186,6 +186,7 @@ mpl.use("Agg")
 VP = diffusion.VP.linear()
 ETD, BURGERS = expint.method("etd2rk"), expint.problems.burgers(n=16)
 SOLUTION = expint.solve(BURGERS, "etd2rk", step=0.25)
+HEAT = expint.solve_ivp(None, (0, 1), np.ones(4), linear=-1.0, step=0.5)
 RK4 = expint.derive.Butcher("rk2", 2, ((), (Fraction(1, 2),)), (0, 1))
 
 GOOD: dict[str, Callable[[], Any]] = {
@@ -282,6 +283,7 @@ GOOD: dict[str, Callable[[], Any]] = {
     "xp": lambda: expint.backend.array_namespace(np.ones(1)),
     "y": _state,
     "y0": _state,
+    "units": lambda: {"x": "mm"},
     "z": lambda: np.ones(2),
 }
 """Good values of arguments by name, where one is needed."""
@@ -329,6 +331,7 @@ SPECIAL: dict[str, dict[str, Callable[[], Any]]] = {
     "expint.phi.Chebyshev": {"low": lambda: -3.0, "high": lambda: 0.0},
     "expint.phi.Rational": {"factor": lambda: lambda s: lambda v: v},
     "expint.phi.Accuracy": {"relative": lambda: 1e-8},
+    "expint.plot.movie": {"solution": lambda: HEAT, "where": lambda: {"x": np.arange(4.0)}},
     "expint.plot.field": {"values": lambda: np.ones((2, 3))},
     "expint.plot.study": {"problem": lambda: "p"},
     "expint.problems.make": {"name": lambda: "riccati"},
@@ -622,16 +625,24 @@ def answer(call: Call, seconds: float = 5.0) -> str:
     return ""
 
 
+_OF_INT = ("arrays can be converted to", "can be converted to an index", "cannot be interpreted as an integer")
+"""What ``int``, given as a function, says of its arguments."""
+
+
 def _judged(error: BaseException) -> str:
     message = " ".join(str(error).split()).replace("Expected", "expected")
     if isinstance(error, ValueError | TypeError | ArithmeticError | ImportError) and all(
         word in message for word in ("expected", "received")
     ):
         return ""
+    if isinstance(error, OSError) and (error.filename is not None or "expected" in message):
+        return ""  # a path at which there is no such file, which the system tells by name
     if isinstance(error, TypeError) and ("<lambda>() " in message or "positional argument" in message):
         return ""  # a user's function of another signature, which Python tells best
+    if isinstance(error, OSError) and error.errno is not None and error.filename is not None:
+        return ""  # of the operating system, about a file that is not there or none: documented, and it names the file
     frames = [frame.f_code.co_filename for frame, _ in traceback.walk_tb(error.__traceback__)]
-    if frames[-1] == __file__ or "int() " in message or "arrays can be converted to" in message:
+    if frames[-1] == __file__ or "int() " in message or any(words in message for words in _OF_INT):
         return ""  # raised by what the caller gave, or by ``int`` given as a function
     return f"depth: {type(error).__name__}: {message[:150]}"
 

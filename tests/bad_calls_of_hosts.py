@@ -1,18 +1,17 @@
-"""Calls that are odd on purpose, of the doors of diffusion into files and into other programs; see ``bad_calls``."""
+"""What ``tests.bad_calls`` calls beside the public modules: façades of other programs, files, clocks and noise."""
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import torch
 
 import diffusion
-from diffusion.adapters import diffusers, dpm_solver, edm, k_diffusion, th_deis
+from diffusion.adapters import dpm_solver, edm, k_diffusion, th_deis
 
 __all__ = ["METHODS", "SPECIAL"]
 
@@ -41,14 +40,15 @@ def _model(x: Any, sigma: Any, **_: Any) -> Any:
     return 0.1 * x
 
 
-def _epsilon(x: Any, t: Any) -> Any:
+def _rounding(x: Any, sigma: Any) -> Any:
     return 0.1 * x
 
 
-def _scheduler() -> Any:
-    made = diffusers.Scheduler(sampler="ddim")
-    made.set_timesteps(3)
-    return made
+_rounding.round_sigma = lambda sigma: sigma
+
+
+def _epsilon(x: Any, t: Any) -> Any:
+    return 0.1 * x
 
 
 def _noise_schedule() -> Any:
@@ -94,11 +94,6 @@ METHODS: dict[str, Callable[[], Any]] = {
     "diffusion.adapters.dpm_solver.DPM_Solver(…).sample": lambda: (
         dpm_solver.DPM_Solver(_model_function(), _noise_schedule()).sample
     ),
-    "diffusion.adapters.diffusers.Scheduler": lambda: diffusers.Scheduler,
-    "diffusion.adapters.diffusers.Scheduler(…).set_timesteps": lambda: _scheduler().set_timesteps,
-    "diffusion.adapters.diffusers.Scheduler(…).step": lambda: _scheduler().step,
-    "diffusion.adapters.diffusers.Scheduler(…).add_noise": lambda: _scheduler().add_noise,
-    "diffusion.adapters.diffusers.Scheduler(…).scale_model_input": lambda: _scheduler().scale_model_input,
 }
 
 SPECIAL: dict[str, dict[str, Callable[[], Any]]] = {
@@ -126,7 +121,7 @@ SPECIAL: dict[str, dict[str, Callable[[], Any]]] = {
     "diffusion.adapters.edm.denoiser": {"net": lambda: _model},
     "diffusion.adapters.edm.sample": {"net": lambda: _model, "latents": lambda: STATES, "num_steps": lambda: 3},
     "diffusion.adapters.edm.rounded": {
-        "net": lambda: SimpleNamespace(round_sigma=lambda s: s),
+        "net": lambda: _rounding,
         "levels": lambda: [10.0, 1.0],
     },
     "diffusion.adapters.th_deis.VPSDE": dict(
@@ -141,11 +136,4 @@ SPECIAL: dict[str, dict[str, Callable[[], Any]]] = {
     "diffusion.adapters.dpm_solver.model_wrapper": {"model": lambda: _epsilon, "noise_schedule": _noise_schedule},
     "diffusion.adapters.dpm_solver.DPM_Solver": {"model_fn": _model_function, "noise_schedule": _noise_schedule},
     "diffusion.adapters.dpm_solver.DPM_Solver(…).sample": {"x": lambda: STATES, "steps": lambda: 4},
-    "diffusion.adapters.diffusers.Scheduler(…).set_timesteps": {"num_inference_steps": lambda: 3},
-    "diffusion.adapters.diffusers.Scheduler(…).step": {"model_output": lambda: STATES, "sample": lambda: STATES}
-    | {"timestep": lambda: _scheduler().timesteps[0]},
-    "diffusion.adapters.diffusers.Scheduler(…).add_noise": {"original_samples": lambda: STATES}
-    | {"noise": lambda: STATES, "timesteps": lambda: torch.tensor([10, 10])},
-    "diffusion.adapters.diffusers.Scheduler(…).scale_model_input": {"sample": lambda: STATES}
-    | {"timestep": lambda: _scheduler().timesteps[0]},
 }

@@ -20,6 +20,7 @@ import pytest
 import diffusion
 import expint
 import expint.plot
+from benchmarks import array_support
 from expint.backend import all_finite, is_array
 
 mpl.use("Agg")  # docstrings draw
@@ -53,6 +54,19 @@ def of_tuning(names: dict[str, Any], printed: str) -> None:
     assert names["tuned"].report.after < names["tuned"].report.before / 4
     again = names["diffusion"].sample(names["model"], names["noise"], sampler=names["again"])
     assert (again == names["samples"]).all()
+
+
+def of_adaptive_sampling(names: dict[str, Any], printed: str) -> None:
+    assert all(names[name].success.all() for name in ("runs", "stopped", "theirs"))
+    assert (names["samples"] == names["runs"].y_end).all()
+
+
+def of_arrays(names: dict[str, Any], printed: str) -> None:
+    assert type(names["run"].y) is type(names["y0"])
+    assert names["back"].t.tolist() == [0.5, 0.0]
+    text = (DOCS / "arrays.md").read_text(encoding="utf-8")
+    for case, cells in array_support.rows(tuple(array_support.CASES)[::3]).items():
+        assert f"| {case} | {' | '.join(cells)} |" in text, case
 
 
 def of_batches(names: dict[str, Any], printed: str) -> None:
@@ -102,6 +116,8 @@ def of_compiled_runs(names: dict[str, Any], printed: str) -> None:
 
 
 SHOWS: dict[str, Callable[[dict[str, Any], str], None]] = {
+    "adaptive_sampling.md": of_adaptive_sampling,
+    "arrays.md": of_arrays,
     "batches.md": of_batches,
     "boundaries.md": of_boundaries,
     "compiled.md": of_compiled_runs,

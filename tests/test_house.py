@@ -123,6 +123,8 @@ EVASIONS: dict[str, tuple[Callable[[Path], Any], list[str]]] = {
             "def f(y):\n    found = []\n    while t < 1:\n        found.append(Accepted(t, y, 1))",
             "def f(m):\n    for a, b in pairs:\n        m = stepper.advance(m, slope, a, b, h).commit(None)",
             "def f(m):\n    for _ in range(9):\n        trial = own.attempt(m, slope, t, end, h, 3)",
+            "def f(m):\n    make = own.advance\n    for a, b in pairs:\n        m = make(m, slope, a, b, h)",
+            "def f(m):\n    return [own.advance(m, slope, a, b, h) for a, b in pairs]",
         ],
     ),
     "a row of columns": (

@@ -73,6 +73,8 @@ class DPM_Solver:
         self.algorithm_type = choice("algorithm_type", algorithm_type, ("dpmsolver++", "dpmsolver"))
         self.noise_schedule = noise_schedule
         function("model_fn", model_fn, "(x, t) ↦ noise")
+        number("thresholding_max_val", thresholding_max_val, above=0.0)
+        number("dynamic_thresholding_ratio", dynamic_thresholding_ratio, above=0.0)
         if isinstance(model_fn, ModelFunction):
             denoiser = model_fn.denoiser
         else:
@@ -82,7 +84,7 @@ class DPM_Solver:
                 "expected correcting_x0_fn with algorithm_type='dpmsolver++', received 'dpmsolver', whose steps do not "
                 "use the data"
             )
-        if correcting_x0_fn == "dynamic_thresholding":
+        if isinstance(correcting_x0_fn, str) and correcting_x0_fn == "dynamic_thresholding":
             denoiser = guidance.thresholded(denoiser, dynamic_thresholding_ratio, thresholding_max_val)
         elif correcting_x0_fn is not None:
             remedy = "pass 'dynamic_thresholding' or a function"
@@ -146,7 +148,7 @@ class DPM_Solver:
         TypeError, ValueError
             If a name is unknown, there are fewer steps than the order, or no such combination exists.
         """
-        process = self.noise_schedule.process
+        process, all_states = self.noise_schedule.process, flag("return_intermediate", return_intermediate)
         begin = self.noise_schedule.T if t_start is None else number("t_start", t_start, above=0.0)
         end = 1.0 / self.noise_schedule.total_N if t_end is None else number("t_end", t_end, above=0.0)
         ranged: Any = replace(process, t_start=begin, t_end=end)  # type: ignore[type-var]  # processes are dataclasses
@@ -175,7 +177,7 @@ class DPM_Solver:
         if not run.success:
             raise SamplingError(run)
         last = run.y[-1, ...]
-        return (last, [run.y[i, ...] for i in range(len(run.t))]) if return_intermediate else last
+        return (last, [run.y[i, ...] for i in range(len(run.t))]) if all_states else last
 
 
 def _clock(skip_type: str) -> tuple[str, float]:

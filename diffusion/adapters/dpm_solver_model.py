@@ -153,13 +153,17 @@ def model_wrapper(
     count = noise_schedule.total_N if noise_schedule.schedule == "discrete" else None
     both = guidance_type == "classifier-free" and scale != 1.0 and unconditional_condition is not None
     conditions = (condition if guidance_type == "classifier-free" else None, unconditional_condition if both else None)
-    network: Any = _Model(model, dict(model_kwargs or {}), *conditions, scale)
+    network: Any = _Model(model, _mapping("model_kwargs", model_kwargs), *conditions, scale)
     denoiser = Denoiser(network if count is None else _Label(network, count), predicts, process)
     if guidance_type == "classifier":
         function("classifier_fn", classifier_fn, "(x, t_input, condition)", "pass log p(c | x)")
-        gradient = _Gradient(classifier_fn, condition, dict(classifier_kwargs or {}), count)
+        gradient = _Gradient(classifier_fn, condition, _mapping("classifier_kwargs", classifier_kwargs), count)
         denoiser = guidance.classifier_guided(denoiser, gradient, scale)
     return ModelFunction(denoiser)
+
+
+def _mapping(name: str, value: Any) -> dict[str, Any]:
+    return {} if value is None else dict(instance(name, value, Mapping, "a mapping"))
 
 
 @dataclass(frozen=True, eq=False)

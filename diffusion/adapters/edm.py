@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from diffusion import grids
+from diffusion.checks import check_state
 from diffusion.denoiser import Denoiser
 from diffusion.grids.discrete import kept_apart
 from diffusion.process.schedule import EDM
@@ -23,7 +24,7 @@ from diffusion.sample import sample as sample_by
 from diffusion.samplers.catalogue import AnySampler
 from diffusion.samplers.fitted import FittedSampler
 from expint.arguments import function, integer, number
-from expint.arrays import as_numbers
+from expint.arrays import as_numbers, real_values
 from expint.backend import Array, array_namespace
 
 __all__ = ["denoiser", "rounded", "sample"]
@@ -142,6 +143,7 @@ def sample(
     if num_steps is None:
         raise ValueError(f"expected num_steps with {sampler!r}, received None; say how many")
     steps = integer("num_steps", num_steps)
+    check_state(latents)
     if rho is None and getattr(net, "round_sigma", None) is None:
         return sample_by(network, latents, sampler=sampler, steps=steps, callback=callback)
     if rho is None:
@@ -167,7 +169,8 @@ def rounded(net: Callable[..., Array], levels: Any) -> np.ndarray:
     ValueError
         If two of them are moved to the same one.
     """
-    given = np.asarray(as_numbers(levels), dtype=np.float64)
+    given = np.array(real_values("levels", levels, ndim=1))
+    function("net", net, "(x, sigma)")
     rule = getattr(net, "round_sigma", None)
     if rule is None:
         return given

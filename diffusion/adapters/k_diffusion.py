@@ -40,7 +40,7 @@ from diffusion.samplers.laid_out import laid_out
 from diffusion.samplers.sampler import Sampler
 from diffusion.samplers.stochastic.jumps import Churned
 from diffusion.tuning.values import without_gradients
-from expint.arguments import flag, function, integer, number, seen
+from expint.arguments import flag, function, instance, integer, number, seen
 from expint.arrays import real_values
 from expint.backend import Array, asarray_like
 
@@ -158,6 +158,7 @@ class SamplerFunction:
         matching from σ = 1 begin at 0.9999 with samplers that need the data at the start.
         """
         function("model", model, "(x, sigma, **extra_args)")
+        extra = {} if extra_args is None else dict(instance("extra_args", extra_args, Mapping, "a mapping"))
         if callback is not None:
             function("callback", callback, "(dictionary)")
         said = _options(options)
@@ -169,11 +170,11 @@ class SamplerFunction:
         if kept.size < 2:  # no step
             return x
         run, own = _laid_out(sampler, levels[kept], flow=wanted), [sigmas[i] for i in kept.tolist()]
-        rng = noise_of(run.plan, sampler, said, own, extra_args or {}, x)
+        rng = noise_of(run.plan, sampler, said, own, extra, x)
         watched = model if callback is None else _watched(model, callback, run.plan, own)
         shown = find_spec("tqdm") is not None if disable is None else not flag("disable", disable)
         with without_gradients():
-            return run.make(watched, x, extra_args or {}, shown, rng)
+            return run.make(watched, x, extra, shown, rng)
 
 
 def is_flow(model: Any) -> bool:
@@ -241,7 +242,7 @@ def sample_dpm_fast(
     low = number("sigma_min", sigma_min, above=0.0, most=high)
     steps, methods = calls // 3 + 1, {3: "dpm3", 2: "dpm2", 1: "dpm1"}
     orders = (2, 1) if calls % 3 == 0 else (calls % 3,)
-    last = tuple(getattr(find_sampler(methods[order]), "method") for order in orders)  # noqa: B009
+    last = tuple(getattr(find_sampler(methods[order]), "method") for order in orders)  # noqa: B009  # mypy knows no method there
     rule: Any = find_sampler("dpm3")
     sampler = replace(rule, name="dpm-fast", end=End(methods=last))
     levels = np.exp(np.linspace(np.log(high), np.log(low), steps + 1))
@@ -356,12 +357,14 @@ def _starts(plan: expint.Plan) -> Iterator[float | None]:
 
     None starts before a rise of the noise level, but after it, nor at the end.
     """
-    ends = plan.times.tolist()
-    for i, step in enumerate(plan.steps):
-        inner = [t for t, row in zip(step.times, step.rows) if row.evaluate]
-        after = plan.steps[i + 1].rows if i + 1 < len(plan.steps) else ()
-        goes_on = any(w is not None for row in after for w in plan.layout.parts(row.weights).values)
-        yield from (t if n == len(inner) - 1 and t == ends[i] and goes_on else None for n, t in enumerate(inner))
+    ends, looks = plan.times.tolist(), plan.layout.parts
+    goes_on = [any(w is not None for row in step.rows for w in looks(row.weights).values) for step in plan.steps[1:]]
+    called = ([t for t, row in zip(step.times, step.rows) if row.evaluate] for step in plan.steps)
+    return (
+        t if n == len(inner) - 1 and t == end and follows else None
+        for inner, end, follows in zip(called, ends, [*goes_on, False])
+        for n, t in enumerate(inner)
+    )
 
 
 def _options(given: Mapping[str, Any]) -> Options:

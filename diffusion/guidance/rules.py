@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from diffusion.checks import check_denoiser
-from diffusion.denoiser import Denoiser, like_input
-from diffusion.guided import guided
+from diffusion.denoiser import Denoiser, like_input, rows_of
+from diffusion.guidance.guided import Rule, guided
 from diffusion.process.prediction import basis
 from expint.arguments import function, number, seen
 from expint.arrays import real_values
@@ -236,7 +236,7 @@ def inpainted(denoiser: Denoiser, data: Array, mask: Array) -> Denoiser:
 
 
 @dataclass(frozen=True, eq=False)
-class _ClassifierFree:
+class _ClassifierFree(Rule):
     """The rule of `classifier_free`."""
 
     scale: float
@@ -250,13 +250,33 @@ class _ClassifierFree:
             return output
         without = source.with_condition(self.unconditional)(x, t)
         guided = without + self.scale * (output - without)
+        return self._rescaled(output, guided)
+
+    def _rescaled(self, output: Array, guided: Array) -> Array:
         if self.rescale == 0.0:
             return guided
         return guided * (1.0 - self.rescale + self.rescale * _ratio_of_spreads(output, guided))
 
+    def each(self, source: Denoiser, x: Array, t: np.ndarray) -> Array:
+        """Return the output at a time of its own for each sample; the second call is for those in the interval."""
+        output, count = source.at_each(x, t), len(t)
+        inside = np.flatnonzero((self.interval[0] < t) & (t <= self.interval[1]))
+        if not len(inside):
+            return output
+        own, scale = source.of_samples(inside, count), rows_of(self.scale, inside, count)
+        unconditional = rows_of(self.unconditional, inside, count)
+        without = own.with_condition(unconditional).at_each(rows_of(x, inside, count), t[inside])
+        with_condition = rows_of(output, inside, count)
+        guided = self._rescaled(with_condition, without + scale * (with_condition - without))
+        if len(inside) == count:
+            return guided
+        outside = np.setdiff1d(np.arange(count), inside)
+        whole = array_namespace(x).concat([guided, rows_of(output, outside, count)])
+        return rows_of(whole, np.argsort(np.concatenate([inside, outside])), count)
+
 
 @dataclass(frozen=True, eq=False)
-class _ClassifierGuided:
+class _ClassifierGuided(Rule):
     """The rule of `classifier_guided`."""
 
     gradient: Callable[[Array, float], Array]
@@ -276,14 +296,20 @@ class _ClassifierGuided:
 
 
 @dataclass(frozen=True, eq=False)
-class _Thresholded:
+class _Thresholded(Rule):
     """The rule of `thresholded`."""
 
     quantile: float
     limit: float
 
     def __call__(self, source: Denoiser, x: Array, t: float) -> Array:
-        data = source.predict(x, t, "data")
+        return self._limited(source.predict(x, t, "data"))
+
+    def each(self, source: Denoiser, x: Array, t: np.ndarray) -> Array:
+        """Return the output at a time of its own for each sample."""
+        return self._limited(source.predict_each(x, t, "data"))
+
+    def _limited(self, data: Array) -> Array:
         xp = array_namespace(data)
         size = xp.sort(xp.abs(xp.reshape(data, (data.shape[0], -1))), axis=1)
         below, part = divmod(self.quantile * (size.shape[1] - 1), 1.0)
@@ -294,7 +320,7 @@ class _Thresholded:
 
 
 @dataclass(frozen=True, eq=False)
-class _Corrected:
+class _Corrected(Rule):
     """The rule of `corrected`."""
 
     function_of_data: Callable[[Array, float], Array]
@@ -302,9 +328,15 @@ class _Corrected:
     def __call__(self, source: Denoiser, x: Array, t: float) -> Array:
         return like_input(self.function_of_data(source.predict(x, t, "data"), t), x, "the function of the data")
 
+    def each(self, source: Denoiser, x: Array, t: np.ndarray) -> Array | None:
+        """Return the output at a time of its own for each sample, None where the function asks for one time."""
+        if not isinstance(self.function_of_data, _Known):
+            return None
+        return like_input(self.function_of_data(source.predict_each(x, t, "data"), 0.0), x, "the function of the data")
+
 
 @dataclass(frozen=True, eq=False)
-class _Known:
+class _Known(Rule):
     """The function of the data of `inpainted`."""
 
     data: Array

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -181,6 +182,26 @@ class Superposed(Denoiser):
             )
         return self.at_times([float(t)], x)(float(t), x)
 
+    def at_each(self, x: Array, t: np.ndarray) -> Array:
+        """Return Σ κ_i x₀ᵢ for weights that are fixed, at a time of its own for each sample.
+
+        Raises
+        ------
+        ValueError
+            If they follow the densities of a path.
+        """
+        if self.mode.tracks:
+            raise ValueError(
+                f"expected steps= or grid= for {self!r}, whose weights follow densities over common steps, received a "
+                "time for each sample, as rtol= takes; or take fixed weights"
+            )
+        weights = self.mode.weights(array_namespace(x).zeros((1, len(self.models)), dtype=x.dtype), None)
+        return mixture(weights, [model.predict_each(x, t, "data") for model in self.models])
+
+    def of_samples(self, which: np.ndarray, count: int) -> Denoiser:
+        """Return the superposition for some samples of a batch."""
+        return replace(self, models=tuple(model.of_samples(which, count) for model in self.models))
+
     def at_times(self, times: Iterable[float], like: Array) -> Callable[[float, Array], Array]:
         """Return the mixture of the models as a function of (t, x)."""
         if self.mode.tracks:
@@ -212,9 +233,7 @@ class Superposed(Denoiser):
 
     def framed(self) -> Any:
         """Return the frame in which runs are made: one that follows the densities."""
-        from diffusion.guidance.tracking import Tracked
-
-        return Tracked(self)
+        return import_module("diffusion.guidance.tracking").Tracked(self)  # which needs this class
 
 
 @dataclass(frozen=True)

@@ -155,6 +155,8 @@ def noise_for(rng: Any, like: Array) -> Noise:
     >>> noise_for(7, np.empty((2, 3)))
     Seeded(seeds=((7, 0), (7, 1)))
     """
+    if not (hasattr(like, "shape") and hasattr(like, "dtype") and len(like.shape)):
+        raise TypeError(f"expected like as an array of samples, (batch, …), received {seen(like)}")
     count = int(like.shape[0])
     if isinstance(rng, np.random.Generator):
         return Seeded(tuple((int(seed), 0) for seed in rng.integers(2**63, size=count)))
@@ -168,7 +170,11 @@ def noise_for(rng: Any, like: Array) -> Noise:
             raise TypeError(f"expected rng= a seed, seeds or a generator, received {seen(rng)}; {_WAYS}")
         seed = integer("the seed of rng=", rng, least=0)
         return Seeded(tuple((seed, n) for n in range(count)))
-    seeds = [integer("every seed of rng=", seed, least=0) for seed in (rng.tolist() if is_array(rng) else rng)]
+    try:
+        listed = to_numpy(rng).tolist() if is_array(rng) else rng
+    except RuntimeError:
+        raise TypeError(f"expected rng= seeds that are there, received {seen(rng)}; {_WAYS}") from None
+    seeds = [integer("every seed of rng=", seed, least=0) for seed in listed]
     if len(seeds) != count:
         raise ValueError(
             f"expected one seed for each of the {count} samples, received {len(seeds)} in rng=; give as many, or one "

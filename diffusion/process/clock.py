@@ -13,7 +13,7 @@ from typing import Any
 from diffusion.names import resolve
 from diffusion.process.pointwise import pointwise
 from diffusion.process.schedule import NoiseSchedule
-from expint.arguments import number
+from expint.arguments import number, seen
 from expint.backend import Array
 
 __all__ = ["CLOCKS", "Clock", "StateClock", "TimeClock", "clock", "edm_angle"]
@@ -88,19 +88,29 @@ class StateClock(Clock):
 
     def value(self, schedule: NoiseSchedule, t: Array) -> Array:
         """Return s at the times ``t`` of ``schedule``."""
+        _check(schedule)
         return self.at(schedule.alpha(t), schedule.sigma(t))
 
     def at(self, alpha: Array, sigma: Array) -> Array:
         """Return s where the signal and noise scales are ``alpha`` and ``sigma``."""
-        return pointwise(self.of_state, alpha, sigma)
+        try:
+            return pointwise(self.of_state, alpha, sigma)
+        except ZeroDivisionError:
+            raise ValueError(f"expected σ > 0 for the clock {self.name!r}, received σ = {sigma}") from None
 
     def time(self, schedule: NoiseSchedule, s: Array) -> Array:
         """Return the times of ``schedule`` at which the clock shows ``s``."""
+        _check(schedule)
         return schedule.time(pointwise(self.half_log_snr, s))
 
     def rate(self, schedule: NoiseSchedule, t: Array) -> Array:
         """Return ds/dt = (ds/dλ) (dλ/dt)."""
         return self.slope(schedule.rho(t)) * schedule.half_log_snr_rate(t)
+
+
+def _check(schedule: Any) -> None:
+    if isinstance(schedule, type) or not (hasattr(schedule, "alpha") and hasattr(schedule, "time")):
+        raise TypeError(f"expected schedule as a diffusion.NoiseSchedule, received {seen(schedule)}; pass VP.linear()")
 
 
 TIME = TimeClock()

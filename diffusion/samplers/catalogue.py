@@ -227,6 +227,7 @@ def _find(name: str) -> Sampler | Automatic:
             try:
                 on_ode = _find(base + origin)
             except ValueError:
+                _explain(spelt)
                 raise unknown from None
             found: Sampler = replace(with_noise(on_ode, 1.0), name=f"{base}-sde{origin}")
             return found

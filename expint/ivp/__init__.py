@@ -7,21 +7,23 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib import import_module
+from inspect import signature
 from typing import Any, Literal
 
 from expint.arguments import flag, instance
 from expint.arrays import check_state
 from expint.backend import Array
 from expint.derive.kinds.stage import Method
-from expint.given import given_callback, given_save, given_times, with_known_values
+from expint.given import Times, given_callback, given_save, given_times, with_known_values
 from expint.ivp.bind import bind, linearises
 from expint.ivp.bound import Problem, Tolerance
 from expint.ivp.breakpoints import solve_in_pieces
 from expint.ivp.checks import check_controller, check_estimate, refuse_tolerances
-from expint.ivp.gradients import Differentiated, solve_differentiated
+from expint.ivp.gradients import RECORDED, Differentiated, solve_differentiated
 from expint.ivp.lifted import solve_lifted
 from expint.ivp.resuming import checkpoints_of, refuse_beside_checkpoint, resume_by
 from expint.ivp.run import Shown, over, to_stops
+from expint.ivp.runner import given_runner
 from expint.ivp.time_scaled import solve_in_clock
 from expint.ivp.times import MOST_STEPS, StepLimits, lay_out_stops, lay_out_times
 from expint.methods import method as find_method
@@ -33,7 +35,7 @@ from expint.run import Controller, StepControl
 from expint.run.events import Event, check_events
 from expint.solution import Solution
 
-__all__ = ["resume", "solve", "solve_ivp"]
+__all__ = ["resume", "solve", "solve_each", "solve_ivp"]
 
 
 @with_known_values
@@ -68,6 +70,7 @@ def solve_ivp(
     checkpoint_every: float | None = None,
     gradient: Literal["through", "adjoint"] | None = None,
     batched: bool = False,
+    runner: Literal["auto", "plain", "kernels"] = "auto",
 ) -> Solution:
     r"""Solve y' = L y + N(t, y), y(t_0) = y_0, by an exponential integrator, with fixed steps or to a tolerance.
 
@@ -82,7 +85,7 @@ def solve_ivp(
         sign.
     y0
         Initial state: a floating-point or complex array of any shape, of NumPy, PyTorch or any array-API namespace.
-        Python numbers, lists and integer arrays of NumPy become arrays of double precision.
+        Python numbers, lists and integer arrays become arrays of double precision.
     linear
         L: a number, an array that multiplies elementwise (a Fourier symbol), a square matrix for the last axis, or an
         operator of ``expint.operators`` or of a grid, ``grid.laplacian``; one of these times a function of time,
@@ -182,8 +185,14 @@ def solve_ivp(
         holds, by tensors among ``args``, by L as a tensor (a number, a symbol, a matrix) and by the ends of
         ``t_span``, of which N is then told times as tensors. Steps that were chosen to a tolerance are constants; all
         times keep their proportions within ``t_span``. The adjoint remembers about √n of n steps, evaluates N twice
-        (once more to find what it holds), and with ``t_eval`` lands there; it has no second derivative. For methods
-        with a fixed L. None: "through", with L and times as constants.
+        (once more to find what it holds), and with ``t_eval`` lands there; it has no second derivative, and is for
+        methods with a fixed L. Methods that linearise are recorded where their Jacobian is formed, by how it changes,
+        too. None: "through", with L and times as constants, for methods with a fixed L.
+    runner
+        What combines the rows of methods with a fixed L: "plain", NumPy; "kernels", loops compiled by numba (``pip
+        install "expint[kernels]"``) for states of NumPy and an elementwise L of their shape, one call for each row,
+        estimate and norm, the same to rounding; "auto", kernels where they can, for runs with fixed steps so long that
+        loading numba, about a second, is repaid. The message says where kernels ran.
 
     Returns
     -------
@@ -230,7 +239,7 @@ def solve_ivp(
         refuse_tolerances(rtol=rtol, atol=atol, norm=norm, error=error, controller=controller, **bounds)
     check_controller(controller)
     shown = _shown(asked, watched)
-    problem = Problem(nonlinear, y0, times.span, linear, jac, args, alone=checkpoint is not None)
+    problem = _problem(nonlinear, y0, times, asked)
     limits = StepLimits(times.first, times.largest, times.most)
     stops = [] if fixed else lay_out_stops(times.span, times.t_eval, limits)
     bound = bind(problem, method) if fixed else bind(problem, method, error, Tolerance(rtol, atol, norm))
@@ -253,14 +262,54 @@ def _by_other_runs(
         return solve_lifted
     if isinstance(linear, TimeScaled) and nonlinear is not None:
         return solve_in_clock
-    return None if gradient is None or isinstance(gradient, Differentiated) else solve_differentiated
+    own = gradient is None or gradient is RECORDED or isinstance(gradient, Differentiated)
+    return None if own else solve_differentiated
 
 
 def _shown(asked: Mapping[str, Any], watched: Sequence[Event]) -> Shown:
     """Return what is wanted of a run, checked."""
     dense_output, progress, land = (flag(name, asked[name]) for name in ("dense_output", "progress", "land"))
     callback, save = given_callback(asked["callback"]), given_save(asked["save"])
-    return Shown(dense_output, watched, callback, progress, land, save, run=asked["gradient"])
+    return Shown(
+        dense_output,
+        watched,
+        callback,
+        progress,
+        land,
+        save,
+        run=asked["gradient"] if isinstance(asked["gradient"], Differentiated) else None,
+    )
+
+
+def _problem(nonlinear: Callable[..., Array] | None, y0: Array, times: Times, asked: Mapping[str, Any]) -> Problem:
+    """Return what is solved, and by which runner."""
+    alone = asked["checkpoint"] is not None
+    runner = given_runner(asked["runner"], times, y0, alone)
+    recorded = asked["gradient"] is RECORDED
+    given = asked["linear"], asked["jac"], asked["args"]
+    return Problem(nonlinear, y0, times.span, *given, alone=alone, recorded=recorded, runner=runner)
+
+
+def solve_each(
+    nonlinear: Callable[..., Array], t_span: Any, y0: Array, inner: Mapping[str, Any], **options: Any
+) -> Any:
+    """Solve a batch as ``solve_ivp(…, batched=True)`` does, with what only a caller inside the house says.
+
+    Parameters
+    ----------
+    nonlinear, t_span, y0, options
+        As in ``solve_ivp``.
+    inner
+        ``on_host``: whether N is told times on the host, in double precision, of shape (b,). ``looks``: whether steps
+        are bounded while N rests. ``unit``: by times of shape (b,), how large a state is that ``atol`` is meant for.
+        ``norm``, ``policy``: from those of the run, others.
+    """
+    batched = import_module("expint.ivp.batched")
+    defaults = {
+        name: own.default for name, own in signature(solve_ivp).parameters.items() if own.kind == own.KEYWORD_ONLY
+    }
+    del defaults["batched"]
+    return batched.solve_batched(solve_ivp, nonlinear, t_span, y0, inner=batched.Inner(**inner), **defaults | options)
 
 
 def solve(problem: SemilinearProblem, method: str | Method = "auto", **options: Any) -> Solution:

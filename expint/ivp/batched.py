@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from types import FunctionType
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from expint.arguments import flag, integer, number, seen
+from expint.arguments import choice, flag, integer, number, seen
 from expint.arrays import check_state
 from expint.backend import Array, array_namespace, asarray_like, device, is_array, to_numpy
 from expint.derive.kinds.stage import Method
 from expint.given import given_sequence, given_span
 from expint.ivp.bind import blind_spot
 from expint.ivp.checks import check_controller, check_estimate, check_function, check_tolerance, no_force
+from expint.ivp.runner import RUNNERS
 from expint.ivp.times import StepLimits, lay_out_stops
 from expint.methods import method as find_method
 from expint.operators import Dense, Operator, as_operator
@@ -38,7 +39,7 @@ from expint.run.steppers.batched import Batched, is_batched
 from expint.solution import Solution, Stats
 from expint.solutions import Kept, Solutions
 
-__all__ = ["solve_batched"]
+__all__ = ["Inner", "solve_batched"]
 
 _MOST_BYTES = 2**30
 """The most memory for the weights of all trajectories."""
@@ -58,7 +59,30 @@ _REFUSED = {
     "checkpoint_every": "it goes with checkpoint=, which batches do not have",
     "breakpoints": "solve piece by piece, from the states y_end of the piece before",
     "progress": "leave it out; solve parts of the batch to see how it goes",
+    "gradient": "solve with fixed steps, step=, where L and N broadcast over the first axis, without batched=True",
 }
+
+
+class Inner(NamedTuple):
+    """What only a caller inside the house says of a problem.
+
+    Attributes
+    ----------
+    on_host
+        Whether N is told times on the host, in double precision, of shape (b,).
+    looks
+        Whether steps are bounded while N rests.
+    unit
+        By times how large a state is there that ``atol`` is meant for; see ``EachNorm``.
+    norm, policy
+        Return what takes the place of the norm and the policy.
+    """
+
+    on_host: bool = False
+    looks: bool = True
+    unit: Callable[[np.ndarray], np.ndarray] | None = None
+    norm: Callable[[EachNorm], EachNorm] = lambda own: own
+    policy: Callable[[EachPolicy], EachPolicy] = lambda own: own
 
 
 class Trajectories(NamedTuple):
@@ -108,7 +132,15 @@ class Options:
 
 
 def solve_batched(
-    solve: Callable[..., Any], nonlinear: Any, t_span: Any, y0: Any, *, linear: Any, t_eval: Any, **asked: Any
+    solve: Callable[..., Any],
+    nonlinear: Any,
+    t_span: Any,
+    y0: Any,
+    *,
+    linear: Any,
+    t_eval: Any,
+    inner: Inner = Inner(),  # noqa: B008  (a value)
+    **asked: Any,
 ) -> Solutions:
     """Solve y_i' = L_i y_i + N(t, y_i), each trajectory i with steps of its own; see ``solve_ivp``.
 
@@ -120,6 +152,8 @@ def solve_batched(
     for name, remedy in _REFUSED.items():
         if asked[name] is not None and asked[name] is not False:
             raise ValueError(f"expected no {name} beside batched=True, received {seen(asked[name])}; {remedy}")
+    if choice("runner", asked["runner"], RUNNERS) == "kernels":
+        raise ValueError("expected runner='auto' or 'plain' beside batched=True, received 'kernels'; leave it out")
     y0 = check_state(y0)
     if not y0.ndim:
         raise ValueError(
@@ -135,7 +169,7 @@ def solve_batched(
     reason = _why_apart(method, problem, options, linear)
     if reason:
         return _one_by_one(solve, nonlinear, problem, options, method, f"{why} {reason}".lstrip())
-    return _side_by_side(nonlinear, problem, options, method, why)
+    return _side_by_side(nonlinear, problem, options, method, why, inner)
 
 
 def _options(asked: dict[str, Any]) -> Options:
@@ -267,7 +301,7 @@ def _method(options: Options, linear: Any) -> tuple[Any, str]:
         why = f"Method {_AUTO} was chosen: trajectories run side by side by one-step pairs, and its estimate sees all."
         return find_method(_AUTO), why
     named = isinstance(options.method, str) and options.method != "auto"
-    return find_method(options.method) if named else options.method, ""  # type: ignore[arg-type]
+    return find_method(options.method) if named else options.method, ""  # type: ignore[arg-type]  # names are str
 
 
 def _why_apart(method: Any, problem: Trajectories, options: Options, linear: Any) -> str:
@@ -286,21 +320,23 @@ def _why_apart(method: Any, problem: Trajectories, options: Options, linear: Any
     return what and f"Trajectories were run one after the other, as they are {what}."
 
 
-def _side_by_side(nonlinear: Any, problem: Trajectories, options: Options, method: Any, why: str) -> Solutions:
+def _side_by_side(
+    nonlinear: Any, problem: Trajectories, options: Options, method: Any, why: str, inner: Inner
+) -> Solutions:
     """Run all trajectories in one loop."""
-    forced, linear, y0 = nonlinear is not None, problem.linear, problem.y0
+    forced, linear, y0 = nonlinear is not None and inner.looks, problem.linear, problem.y0
     assert linear is not None  # it was asked whether they can
     nonlinear = no_force if nonlinear is None else nonlinear
     check_function(nonlinear, options.args, "nonlinear(t, y)")
-    stepper, rows = Batched(method, linear), Rows(nonlinear, options.args, y0.shape[0])
-    norm = _each_norm(method, problem, options, rows)
+    stepper, rows = Batched(method, linear), Rows(nonlinear, options.args, y0.shape[0], inner.on_host)
+    norm = inner.norm(replace(_each_norm(method, problem, options, rows), unit=inner.unit))
     watched = options.events is not None
     span = np.abs(problem.end - problem.start)
     first = None if options.first is None else np.full(len(span), options.first)
     control = EachControl(norm, first, options.largest, options.most, forced, not watched)
     rest = longest_at_rest(1.0, forced, widest_gap(stepper.places)) * span
     controller = options.controller or Controller()
-    policy = EachPolicy(controller, stepper.order, span, linear.rungs, options.largest, rest)
+    policy = inner.policy(EachPolicy(controller, stepper.order, span, linear.rungs, options.largest, rest))
     asked = Asked(problem.end, problem.wanted, options.dense_output)
     made = stepper, rows, y0, problem.start, norm, asked
     record = Watched(*made, partial(_events, options, rows)) if watched else Recorded(*made)
@@ -357,7 +393,7 @@ def _rows_of(tolerance: Any, y0: Array) -> Array:
 def _of_none(problem: Trajectories) -> Solutions:
     """Return the solutions of a batch of none."""
     nothing = np.empty(0, dtype=np.int64)
-    stats = Stats(nothing, nothing, nothing, nothing, nothing, nothing)  # type: ignore[arg-type]
+    stats = Stats(nothing, nothing, nothing, nothing, nothing, nothing)  # type: ignore[arg-type]  # arrays, one entry for each
     kept = Kept(np.empty(0), problem.y0, np.zeros(1, dtype=np.int64), nothing)
     return Solutions(problem.end, problem.y0, nothing, (), stats, "", kept, problem.wanted)
 

@@ -17,6 +17,7 @@ from expint.derive.orders.forcing import sees_forcing
 from expint.ivp.bound import Bound, Problem, Tolerance
 from expint.ivp.checks import check_rtol, check_slopes, check_tolerance, no_force
 from expint.ivp.choose import choose, choose_linearised
+from expint.ivp.runner import run_by
 from expint.lower import lower
 from expint.lower.cache import StepCache
 from expint.lower.pair import AdamsCache
@@ -81,7 +82,8 @@ def bind(problem: Problem, method: str | Method, error: str | None = None, toler
         chosen = chosen if doubling else _climbing(chosen)
         if not doubling:
             why = f"{why} {blind_spot(chosen)}".strip()
-    return replace(make(problem, operator, chosen, norm, doubling and norm is not None), why=why)
+    found = make(problem, operator, chosen, norm, doubling and norm is not None)
+    return replace(found, why=f"{why} {found.why}".strip())
 
 
 def blind_spot(method: Method) -> str:
@@ -155,15 +157,16 @@ def _fixed_linear(
     nonlinear, y0 = no_force if problem.nonlinear is None else problem.nonlinear, problem.y0
     slope = check_slopes(nonlinear, problem.args, y0)
     if norm is None:
-        prepared = operator.prepare(Use("equal"))
+        prepared, _, told = run_by(problem.runner, operator.prepare(Use("equal")), None, y0)
         make = partial(_lowered, method, operator, y0)
-        return Bound(method, slope, make, None, partial(lower, method, prepared, like=y0), operator)
-    prepared = operator.prepare(Use("changing", norm.tightest))
+        return Bound(method, slope, make, None, partial(lower, method, prepared, like=y0), operator, why=told)
+    prepared, norm, told = run_by(problem.runner, operator.prepare(Use("changing", norm.tightest)), norm, y0)
     if _chooses_orders(method) and not doubling:
         adams: Any = method
-        return Bound(method, slope, lambda: AdamsPairs(AdamsCache(adams, prepared, y0, alone=problem.alone)), norm)
+        pairs = partial(AdamsCache, adams, prepared, y0, alone=problem.alone)
+        return Bound(method, slope, lambda: AdamsPairs(pairs()), norm, why=told)
     make = partial(_lowered, method, prepared, y0, problem.alone)
-    return Bound(method, slope, (lambda: Doubled(make())) if doubling else make, norm)
+    return Bound(method, slope, (lambda: Doubled(make())) if doubling else make, norm, why=told)
 
 
 def _lowered(method: Method, operator: Operator, y0: Array, alone: bool = False) -> FixedLinear:

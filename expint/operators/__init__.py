@@ -19,10 +19,10 @@ from expint.operators.scalar import Scalar
 
 if TYPE_CHECKING:
     from expint.operators.addition.sum import Sum
+    from expint.operators.bases.transformed import Transformed
     from expint.operators.kronecker import KroneckerSum
     from expint.operators.matrix_free import MatrixFree
     from expint.operators.sparse import Sparse
-    from expint.operators.transformed import Transformed
 
 __all__ = [
     "BlockDiagonal",
@@ -46,7 +46,7 @@ _ON_DEMAND = {
     "MatrixFree": "matrix_free",
     "Sparse": "sparse",
     "Sum": "addition.sum",
-    "Transformed": "transformed",
+    "Transformed": "bases.transformed",
 }
 
 

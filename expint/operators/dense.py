@@ -133,8 +133,8 @@ class Dense(StoredOperator):
     @cached_property
     def _eigenbasis(self) -> tuple[Operator, float]:
         """The eigenbasis and its condition number."""
-        from expint.operators.eigen import eigen
-        from expint.operators.in_basis import Eigenbasis  # these bring SciPy's linear algebra
+        from expint.operators.bases.eigen import eigen
+        from expint.operators.bases.in_basis import Eigenbasis  # these bring SciPy's linear algebra
 
         basis = eigen(self.matrix)
         return Eigenbasis((basis,), not is_complex(self.matrix)), basis.condition

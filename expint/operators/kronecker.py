@@ -13,8 +13,8 @@ from expint.arguments import choice
 from expint.arrays import check_constant, check_dtype, host_numbers
 from expint.backend import Array, array_namespace, is_complex, is_sparse
 from expint.operators.base import USE, Operator, Use
-from expint.operators.eigen import eigen
-from expint.operators.in_basis import Axiswise, Eigenbasis
+from expint.operators.bases.eigen import eigen
+from expint.operators.bases.in_basis import Axiswise, Eigenbasis
 from expint.operators.routed import Routed
 
 __all__ = ["WORST_CONDITION", "KroneckerSum"]

@@ -16,14 +16,14 @@ from expint.arguments import checked, number
 from expint.arguments import path as given_path
 from expint.files import whole_file
 from expint.plot.figure import pyplot
-from expint.plot.own import Drawn, colours, drawn, label
+from expint.plot.own import Drawn, colours, drawn, given_units, label
 
 __all__ = ["movie"]
 
 _WRITERS = {".gif": "pillow", ".mp4": "ffmpeg"}
 
 
-@checked(fps=partial(number, above=0.0))
+@checked(fps=partial(number, above=0.0), units=given_units)
 def movie(
     solution: Any,
     where: Any,
@@ -85,6 +85,8 @@ def movie(
     film = FuncAnimation(figure, show, frames=len(shown.times), interval=1000 / fps, blit=False)
     if target is not None:
         _write(film, target, fps)
+    else:
+        figure.canvas.draw()  # the first frame; matplotlib warns of films that are dropped without one
     return film
 
 

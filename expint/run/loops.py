@@ -17,7 +17,7 @@ from expint.backend import Array, all_finite, array_namespace
 from expint.lower.lower import same_step
 from expint.lower.plan import Plan
 from expint.phi.action import ActionFailure
-from expint.run.batch.lengths import approach_each, too_short
+from expint.run.batch.lengths import too_short
 from expint.run.batch.rows import Rows
 from expint.run.batch.running import (
     EachAccepted,
@@ -309,7 +309,7 @@ def each_to_tolerance(
     while len(run.which):
         which = run.which
         state, stop, forth = policy.prepare(which, run.state), stops[which, run.stop], ahead[which]
-        h, lands = approach_each(state.h, run.t, stop, state.previous)
+        h, lands = policy.approach(state, run.t, stop)
         if control.first is not None and not run.tried.all():
             given, reach = control.first[which], np.abs(stop - run.t)
             h = np.where(run.tried == 0, np.minimum(given, reach), h)

@@ -12,11 +12,11 @@ from scipy import sparse
 
 from expint.arguments import seen
 from expint.operators.base import Operator
+from expint.operators.bases.transformed import Transformed
 from expint.operators.dense import Dense
 from expint.operators.kronecker import KroneckerSum
 from expint.operators.over_time.lifted import Lifted
 from expint.operators.sparse import Sparse
-from expint.operators.transformed import Transformed
 from expint.spectral.applied import Applied, Slope, Varying
 from expint.spectral.coefficients import Coefficient, coefficient
 from expint.spectral.lifting import Piece

@@ -123,15 +123,11 @@ class Grid:
         self.real, self._like = real, like
         self._options = Options(words_of(basis, self.boundary), order, stretch, real)
         self.axes = axes_of(self.shape, self.length, self.start, self.boundary, self._options)
-        self.modes = tuple(axis.size for axis in self.axes) if not self._nodal else self.shape
+        self.modes = tuple(axis.size for axis in self.axes)
         self._masks: dict[Any, Array] = {}
         self._known: dict[Any, Any] = {}
         self._pieces = pieces_of(self)
         self._lift = Lift(tuple(p.face for p in self._pieces), tuple(p.value for p in self._pieces))
-
-    @property
-    def _nodal(self) -> bool:
-        return all(isinstance(axis, Nodal) for axis in self.axes)
 
     # ------------------------------------------------------------ points
 
@@ -239,7 +235,7 @@ class Grid:
 
     def _mask(self, keep: float) -> np.ndarray:
         mask = np.ones((1,) * len(self.axes))
-        if self._nodal:
+        if all(isinstance(axis, Nodal) for axis in self.axes):
             raise ValueError(f"expected an axis of Fourier, cosine or sine series to dealias, received {self!r}")
         for place, axis in enumerate(self.axes):
             if not isinstance(axis, Nodal):
@@ -299,12 +295,7 @@ class Grid:
         ValueError
             If there is no such axis, or the order is less than 1.
         """
-        if not -len(self.shape) <= axis < len(self.shape) or order < 1:
-            raise ValueError(
-                f"expected an axis of {len(self.shape)} and an order of at least 1, received axis {axis} and order "
-                f"{order}"
-            )
-        place = axis % len(self.shape)
+        place = self._place(axis, order)
         return self._remembered(("derivative", place, order), partial(calculus.derivative, axis=place, order=order))
 
     def operator(self, diffusion: Any = 1.0, advection: Any = 0.0, reaction: Any = 0.0) -> Any:
@@ -360,8 +351,16 @@ class Grid:
         ValueError
             As ``derivative``.
         """
-        self.derivative(axis, order)
-        return self.axes[axis % len(self.shape)].matrix(order)
+        return self.axes[self._place(axis, order)].matrix(order)
+
+    def _place(self, axis: int, order: int) -> int:
+        """Return an axis counted from the first, or refuse one that is not there, and orders below 1."""
+        if not -len(self.shape) <= axis < len(self.shape) or order < 1:
+            raise ValueError(
+                f"expected an axis of {len(self.shape)} and an order of at least 1, received axis {axis} and order "
+                f"{order}"
+            )
+        return axis % len(self.shape)
 
     # ------------------------------------------------------------ conditions
 

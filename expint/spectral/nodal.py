@@ -14,7 +14,7 @@ from scipy import sparse
 
 from expint.arguments import function, seen
 from expint.backend import Array, array_namespace, asarray_like, is_array, is_complex, to_numpy
-from expint.operators.eigen import Eigen, eigen
+from expint.operators.bases.eigen import Eigen, eigen
 from expint.operators.kronecker import WORST_CONDITION
 from expint.operators.on_device import Placed
 from expint.spectral.boundary import Walls

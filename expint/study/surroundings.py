@@ -1,9 +1,4 @@
-"""What no argument holds and results depend on all the same: settings of libraries, and what a user put into them.
-
->>> from expint.study.surroundings import surroundings
->>> surroundings()
-[]
-"""
+"""What no argument holds and results depend on all the same: settings of libraries, and what a user put into them."""
 
 from __future__ import annotations
 

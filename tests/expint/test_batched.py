@@ -134,7 +134,7 @@ def leaving(t: float, y: Any) -> Any:
     return y[1] - 0.4
 
 
-leaving.terminal = True  # type: ignore[attr-defined]
+leaving.terminal = True
 
 
 @pytest.mark.parametrize("times", [None, [0.5, 1.5]])
@@ -371,7 +371,7 @@ def test_an_exception_brings_what_was_reached() -> None:
 
     with pytest.raises(RuntimeError, match="too late") as caught:
         together(RATES, breaks, method="etd34", t_eval=[0.5])
-    found = caught.value.solution  # type: ignore[attr-defined]
+    found = caught.value.solution
     assert set(found.status.tolist()) <= {Status.RAISED, Status.SUCCESS}
     assert (found.t_end > 0).all()
 

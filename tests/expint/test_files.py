@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import diffusion
 import expint
 import expint.study
 from expint.files import read_whole, whole_file
@@ -226,6 +227,37 @@ def test_a_file_replaces_what_was_there_only_when_it_is_complete(tmp_path: Path)
         pass
     with pytest.raises(OSError, match="no regular file"), whole_file("/dev/null"):
         pass
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs POSIX")
+@pytest.mark.parametrize("load", [diffusion.load_sampler, diffusion.Statistics.load])
+def test_what_is_no_whole_file_is_refused_at_once(tmp_path: Path, load: Callable[[Any], Any]) -> None:
+    pytest.importorskip("safetensors")
+    for name, put in PLACES.items():
+        put(tmp_path / name)
+        with pytest.raises((ValueError, OSError), match=r"expected|No such file|symbolic links"):
+            load(tmp_path / name)
+    statistics = diffusion.Statistics(np.array([-1.0, 1.0]), *(np.ones((2, 3)) for _ in range(3)))
+    for save in (statistics.save, diffusion.freeze("ddim", diffusion.VP.linear(), steps=3).save):
+        save(tmp_path / "whole")
+        whole = (tmp_path / "whole").read_bytes()
+        for damaged in (b"", whole[:20], whole[:-3], whole[:8] + b"[" + whole[9:], b"\xff" * 64):
+            (tmp_path / "damaged").write_bytes(damaged)
+            with pytest.raises(ValueError, match="expected a whole file in the safetensors format"):
+                load(tmp_path / "damaged")
+
+
+@pytest.mark.parametrize("call", ["fsync", "replace"])
+def test_a_full_disk_leaves_statistics_as_they_were(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
+    pytest.importorskip("safetensors")
+    place = tmp_path / "statistics"
+    diffusion.Statistics.of_prediction("data").save(place)
+    before = place.read_bytes()
+    monkeypatch.setattr(os, call, full)
+    with pytest.raises(OSError, match="No space left"):
+        diffusion.Statistics.of_prediction("noise").save(place)
+    assert place.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [place]
 
 
 def test_a_file_is_read_up_to_its_limit(tmp_path: Path) -> None:

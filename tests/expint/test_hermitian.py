@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import expint
 from expint.operators import Dense, Sum
-from expint.operators.in_basis import Eigenbasis
+from expint.operators.bases.in_basis import Eigenbasis
 from expint.phi import phi_matrices
 from tests.expint.operator_family import apply_row
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from expint.operators.eigen import eigen
+from expint.operators.bases.eigen import eigen
 
 
 def difference(n: int, cell: float) -> np.ndarray:

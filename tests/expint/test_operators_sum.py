@@ -13,7 +13,7 @@ from scipy.sparse.linalg import aslinearoperator
 import expint
 from expint.operators import BlockDiagonal, Dense, Diagonal, KroneckerSum, MatrixFree, Scalar, Sparse, Sum, as_operator
 from expint.operators.addition.commuting import Commuting
-from expint.operators.in_basis import Eigenbasis
+from expint.operators.bases.in_basis import Eigenbasis
 from tests.expint.operator_family import apply_row
 
 ONE = Fraction(1)

@@ -13,8 +13,8 @@ from expint.lower import cache
 from expint.lower.memory import PLAIN
 from expint.operators import Dense, KroneckerSum, MatrixFree, Sum, as_operator
 from expint.operators.base import Use
+from expint.operators.bases.in_basis import Eigenbasis
 from expint.operators.columns import Columns
-from expint.operators.in_basis import Eigenbasis
 from tests.expint.operator_family import apply_row, forms_of_sum
 
 SUMS: list[Any] = [{(0, 1): 1}, {(1, 1): 1, (2, 0.5): -2}, {}]

@@ -71,11 +71,11 @@ def test_decisions_are_those_of_the_policy_whatever_the_errors(jax: ModuleType) 
             tried = state.h if n % 3 else rng.uniform(0.2, 1.0) * state.h
             state = state._replace(previous=tried) if n % 2 else state
             told = TracedSteps(*map(jax.numpy.asarray, (state.h, state.previous)), (*map(jax.numpy.asarray, errors),))
-            after = own.accepted(state, tried, error, 3, None, 1.0)  # type: ignore[arg-type]
+            after = own.accepted(state, tried, error, 3, None, 1.0)
             assert traced.accepted(told, tried, error).h == pytest.approx(after.h, rel=1e-14)
             assert traced.prepare(told).h == pytest.approx(own.prepare(state).h, rel=1e-14)
             for wrong in (1.0 + error, np.inf):
-                shorter = own.rejected(state, tried, wrong, 3, None).h  # type: ignore[arg-type]
+                shorter = own.rejected(state, tried, wrong, 3, None).h
                 assert traced.rejected(told, tried, wrong).h == pytest.approx(shorter, rel=1e-14)
             assert traced.watchful(told).h == own.watchful(state).h
             t, stop = rng.uniform(0, 3), 3.0

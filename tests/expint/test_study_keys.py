@@ -452,9 +452,9 @@ class Mine(torch.nn.Identity):
 
 
 PACKAGE = module("package_of_a_user", scale=2.0, part=module("package_of_a_user.part", rate=1.0))
-PACKAGE.__path__, PACKAGE.__scale__ = [], 2.0  # type: ignore[attr-defined]
+PACKAGE.__path__, PACKAGE.__scale__ = [], 2.0
 QUEUE, MONEY, HALVED, NAMED = Queue([1]), Money(1), Halved(1), Named(a=1)
-QUEUE.rank = MONEY.rank = HALVED.rank = 1.0  # type: ignore[attr-defined]
+QUEUE.rank = MONEY.rank = HALVED.rank = 1.0
 ORDERED = collections.OrderedDict(a=1, b=2)
 
 

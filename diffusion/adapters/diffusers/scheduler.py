@@ -40,8 +40,9 @@ class Scheduler(Noising):
     interpolation
         How noise levels lie between two timesteps of a table; see ``diffusion.VP.from_alphas_cumprod``.
     lower_order_final
-        Whether a multistep sampler lowers its order in the last steps, to 1 in the last of all. On grids whose last
-        steps are long, as those of flow matching with a shift, high orders overshoot there; "auto" sees to it itself.
+        Whether a multistep sampler lowers its order in the last steps, to 1 in the last of all. None does so for
+        flow matching on the levels of the configuration and samplers of order 3 or more: the last steps are long there,
+        and high orders overshoot in them. "auto" chooses the order of every step itself.
     process
         "betas", "flow" or "edm"; None as the other arguments imply.
     spare_timesteps

@@ -14,11 +14,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from diffusion.optional import require
+from expint.arguments import path as checked_path
+from expint.arguments import seen
 from expint.arrays import real_values
+from expint.files import content, whole_file
 
 __all__ = ["Statistics"]
 
 _FIELDS = ("half_log_snr", "linear", "slope", "offset")
+_LARGEST = 2**31  # bytes of a file; tables for each element of a large image are some hundred megabytes
 _WIDE = 1e3  # λ beyond any schedule's
 _ROUNDING = 1e-6  # relative to the span of λ: how far outside the table a time may lie
 
@@ -59,7 +63,7 @@ class Statistics:
 
     def __post_init__(self) -> None:
         for name in _FIELDS:
-            table = np.array(getattr(self, name), dtype=np.float64)
+            table = np.array(real_values(name, getattr(self, name)), dtype=np.float64)
             table.flags.writeable = False
             object.__setattr__(self, name, table)
         lam, shape = self.half_log_snr, self.linear.shape
@@ -91,8 +95,8 @@ class Statistics:
         ValueError
             If the kind is neither.
         """
-        if kind not in ("data", "noise"):
-            raise ValueError(f"expected 'data' or 'noise', received {kind!r}")
+        if not isinstance(kind, str) or kind not in ("data", "noise"):
+            raise ValueError(f"expected 'data' or 'noise', received {seen(kind)}")
         linear, slope = (1.0, 0.0) if kind == "data" else (0.0, -1.0)
         return cls(np.array([-_WIDE, _WIDE]), np.full(2, linear), np.full(2, slope), np.zeros(2))
 
@@ -117,8 +121,17 @@ class Statistics:
         return np.concatenate(([start], inner if start < end else inner[::-1], [end]))
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the tables to a file in the safetensors format."""
-        require("safetensors.numpy").save_file({name: getattr(self, name) for name in _FIELDS}, path)
+        """Write the tables to a file in the safetensors format; it appears whole or not at all.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written.
+        """
+        place = checked_path("path", path)
+        tables = {name: np.ascontiguousarray(getattr(self, name)) for name in _FIELDS}
+        with whole_file(place) as file:
+            file.write(require("safetensors.numpy").save(tables))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Statistics:
@@ -126,10 +139,19 @@ class Statistics:
 
         Raises
         ------
+        OSError
+            If the file cannot be read.
         ValueError
-            If the file has other entries.
+            If it is no whole file of that format, or has other entries.
         """
-        stored = require("safetensors.numpy").load_file(path)
+        raw, library = content(checked_path("path", path), _LARGEST), require("safetensors")
+        try:
+            stored = require("safetensors.numpy").load(raw)
+        except (library.SafetensorError, ValueError, KeyError, TypeError) as error:
+            raise ValueError(
+                f"expected a whole file in the safetensors format, received {len(raw)} bytes of {os.fspath(path)!r} "
+                f"({error}); it is cut off, damaged, or another kind of file"
+            ) from None
         if set(stored) != set(_FIELDS):
             raise ValueError(f"expected a file with the entries {_FIELDS}, received {tuple(stored)}; pass another file")
         return cls(**stored)

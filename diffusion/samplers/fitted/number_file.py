@@ -14,7 +14,7 @@ import numpy as np
 from diffusion.optional import require
 from expint.arguments import path as checked_path
 from expint.arguments import seen
-from expint.files import whole_file
+from expint.files import content, whole_file
 
 __all__ = ["read_numbers", "refused", "write_numbers"]
 
@@ -60,10 +60,7 @@ def read_numbers(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str
         If it is no whole file of that kind, of another version, or was changed.
     """
     place = Path(checked_path("path", path))
-    with open(place, "rb") as file:
-        raw = file.read(_LARGEST + 1)
-    if len(raw) > _LARGEST:
-        raise refused(place, f"a file of at most {_LARGEST} bytes", "a larger one", "it is no sampler of this library")
+    raw = content(place, _LARGEST)
     library = require("safetensors")
     try:
         arrays = require("safetensors.numpy").load(raw)

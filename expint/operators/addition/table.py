@@ -67,7 +67,7 @@ def _matrix_symbol(operator: Dense, symbol: np.ndarray) -> Operator | None:
     if operator.matrix.ndim > 2:
         return None
     from expint.operators.addition.table_of_scipy import in_eigenbasis
-    from expint.operators.eigen import eigen
+    from expint.operators.bases.eigen import eigen
 
     return in_eigenbasis((eigen(operator.matrix),), not is_complex(operator.matrix), symbol)
 

@@ -12,13 +12,13 @@ from scipy import sparse
 from expint.backend import is_complex
 from expint.operators.addition.rules import Commutators, Rule, combined, no_sum, options, total
 from expint.operators.base import Operator
-from expint.operators.eigen import Eigen
-from expint.operators.in_basis import Eigenbasis
+from expint.operators.bases.eigen import Eigen
+from expint.operators.bases.in_basis import Eigenbasis
+from expint.operators.bases.transformed import Transformed
 from expint.operators.iterated import Spectrum
 from expint.operators.kronecker import WORST_CONDITION, KroneckerSum
 from expint.operators.matrix_free import MatrixFree
 from expint.operators.sparse import Sparse
-from expint.operators.transformed import Transformed
 
 __all__ = ["TABLE_OF_SCIPY", "in_eigenbasis"]
 

@@ -118,7 +118,7 @@ def _joined(
     """Return the states inside, joined to those at the ends of the steps; by steps where the rule lacks much there."""
     linear = stepper.linear
     lacks = steps.y_end - _along(linear, steps, known, np.ones(len(steps.h)))
-    size = norm.size(lacks, norm.scale(steps.which, steps.y_end))
+    size = norm.size(lacks, norm.scale(steps.which, steps.t + steps.h, steps.y_end))
     mine = picked(steps, at)
     values = tuple(picked(own, at) for own in known.values)
     share = array_namespace(lacks).asarray(beside(theta, lacks), dtype=abs(lacks).dtype, device=lacks.device)

@@ -150,9 +150,9 @@ class Recorded:
             last = np.full(len(failed), np.iinfo(np.int64).max)
             self.found.append(Found(failed, last, self.t[failed], picked(self.y, failed)))
         sols = self.continuous() if self.asked.dense_output else None
-        stats = Stats(self.rows.evaluations.copy(), self.steps, self.rejected)  # type: ignore[arg-type]
+        stats = Stats(self.rows.evaluations.copy(), self.steps, self.rejected)  # type: ignore[arg-type]  # arrays, one entry for each
         zero = np.zeros(len(self.t), dtype=np.int64)
-        stats.jacobian_evaluations = stats.jacobian_products = stats.linear_evaluations = zero  # type: ignore[assignment]
+        stats.jacobian_evaluations = stats.jacobian_products = stats.linear_evaluations = zero  # type: ignore[assignment]  # arrays, one entry for each
         return Solutions(
             self.t,
             self.y,
@@ -209,7 +209,7 @@ def run_each(states: States, record: Recorded, remark: str) -> Solutions:
         for i in running.tolist():
             record.messages[i] = f"{type(error).__name__} raised after t = {record.t[i]:.6g}: {error}".rstrip(": ")
         record._inside.clear()
-        error.solution = record.solutions(remark)  # type: ignore[attr-defined]
+        error.solution = record.solutions(remark)  # type: ignore[attr-defined]  # nothing reached is lost
         error.add_note("the states reached so far are in the attribute 'solution' of this exception")
         raise
 

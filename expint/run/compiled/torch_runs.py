@@ -68,6 +68,10 @@ class TorchRuns:
             "auto": "not run yet",
         }[self._last]
 
+    def key(self, y: Array) -> Any:
+        """Return by what plans for states like ``y`` are kept."""
+        return self.library, y.dtype, y.device
+
     def template(self, y: Array) -> Array:
         """Return a state like ``y``, without its graph."""
         return y.detach()

@@ -12,8 +12,8 @@ from expint.arguments import instance, integer
 from expint.arrays import floating, host_numbers
 from expint.backend import Array, asarray_like, is_array
 from expint.operators.base import Operator, StoredOperator
+from expint.operators.bases.in_basis import combiner_through
 from expint.operators.diagonal import Diagonal
-from expint.operators.in_basis import combiner_through
 from expint.phi import phi_functions
 
 __all__ = ["Basis", "Transformed"]

@@ -18,13 +18,13 @@ from expint.given import given_times
 from expint.ivp.bind import bind
 from expint.ivp.bound import Bound, Problem
 from expint.ivp.checks import check_function, no_force, refuse_tolerances
-from expint.ivp.scan_to_tolerance import Asked, ScanToTolerance, scan_to_tolerance
+from expint.ivp.scanning.to_tolerance import Asked, ScanToTolerance, scan_to_tolerance
 from expint.ivp.times import check_history, lay_out_times
 from expint.lower import Plan
 from expint.problem import SemilinearProblem
 from expint.run import Controller
 
-__all__ = ["Scan", "ScanToTolerance", "scan"]
+__all__ = ["Scan", "scan"]
 
 _GUESTS = {"jax": "expint.run.compiled.jax_runs", "torch": "expint.run.compiled.torch_runs"}
 """What compiles for each library; imported when its arrays arrive."""
@@ -97,7 +97,7 @@ def scan(
     rtol, atol, norm, first_step, max_step, controller
         As in ``solve_ivp``, for one-step methods with an error estimate and an elementwise L. The norm is a function of
         arrays of JAX. Without ``atol`` it is rtol times the root mean square of the state from which a run begins: give
-        one where that is zero. "auto" takes etd34, and etd35 below rtol = 1e-5.
+        one where that is zero. "auto" takes etd35.
     max_steps
         The most steps to a tolerance, 4096 by default: a gradient keeps as many states.
     gradient
@@ -353,14 +353,14 @@ class Scan:
             _check_linear(plan.operator, linear, y)
         direction = math.copysign(1.0, self.times[-1] - self.times[0])
         h = self.times[1] - self.times[0] if step is None else direction * abs(step)
-        symbol = plan.operator.values if linear is None else linear  # type: ignore[attr-defined]
+        symbol = plan.operator.values if linear is None else linear  # type: ignore[attr-defined]  # of diagonal operators
         return guest.by_recipes(self._recipes(guest), plan, float(self.times[0]), h, symbol, y, args, every)
 
     def _recipes(self, guest: Any) -> Any:
         """Return the exact steps, made when first asked for."""
         known = vars(self)
         if "_exact" not in known:
-            known["_exact"] = guest.recipes(self._rows.method, len(self.times) - 1)  # type: ignore[union-attr]
+            known["_exact"] = guest.recipes(self._rows.method, len(self.times) - 1)  # type: ignore[union-attr]  # of JAX alone
         return known["_exact"]
 
     def _begun(self, y0: Any) -> tuple[Array, Any]:
@@ -393,10 +393,9 @@ class Scan:
 
     def _plan(self, guest: Any, y: Array) -> Plan:
         """Return the plan of the run for states like ``y``; it is made once."""
-        like, known = guest.template(y), vars(self).setdefault("_plans", {})
-        key = (type(like), like.dtype, device(like))
+        known, key = vars(self).setdefault("_plans", {}), guest.key(y)
         if key not in known:
-            known[key] = guest.outside(partial(self._rows.lowered, like, self.times))
+            known[key] = guest.outside(partial(self._rows.lowered, guest.template(y), self.times))
         return known[key]
 
     def _moved(self, step: Any) -> np.ndarray:

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
+from itertools import count
 from typing import Any, Literal
 
 import numpy as np
 
 import expint
-from diffusion.adapted import untouching
 from diffusion.checks import check_start, check_state, lay_out
 from diffusion.denoiser import Denoiser
 from diffusion.noise.sources import columns_by_number, noise_for
 from diffusion.planning.conversion import Predicted, fold
 from diffusion.samplers.catalogue import AnySampler
-from expint.backend import Array, array_namespace, asarray_like, device, is_array, stack
+from expint.backend import Array, array_namespace, asarray_like, device, is_array, is_jax, stack
 
 __all__ = ["CompiledSampler", "scan"]
 
@@ -79,7 +78,7 @@ def scan(
     calls = [row.told(t) for t, row in folded.rows if row.evaluate]
     pairs = [(1.0, own.ratio) if own.from_state else (own.ratio, 1.0) for own in (conversions[t] for t in calls)]
     told = np.asarray(denoiser.schedule.network_time(np.array(calls)))
-    evaluated = partial(_evaluated, denoiser, told, np.array(pairs))
+    evaluated = _Evaluated(denoiser, told, np.array(pairs))
     run = expint.scan(_numbered(folded), evaluated, args=({},), checkpoint=checkpoint, backend=backend)
     return CompiledSampler(denoiser, chosen, folded, run)
 
@@ -173,25 +172,45 @@ class CompiledSampler:
 
 def _numbered(plan: expint.Plan) -> expint.Plan:
     """Return the plan whose evaluations are told their numbers, by which each finds what is known of it beforehand."""
-    made, number = [], 0
-    for own in plan.steps:
-        rows = []
-        for row in own.rows:
-            rows.append(row._replace(time=float(number)) if row.evaluate else row)
-            number += row.evaluate
-        made.append(own._replace(rows=tuple(rows)))
+    number = count()
+    made = (
+        own._replace(
+            rows=tuple(row._replace(time=float(next(number))) if row.evaluate else row for row in own.rows),
+        )
+        for own in plan.steps
+    )
     return replace(plan, steps=tuple(made))
 
 
-def _evaluated(
-    denoiser: Denoiser, told: np.ndarray, pairs: np.ndarray, number: Array, x: Array, condition: Mapping[str, Any]
-) -> Array:
-    """Return the prediction p x + q output, whose pair (p, q) and time for the network are those of a call."""
-    xp = array_namespace(x)
-    place = xp.astype(number, xp.int32)
-    whole = told.dtype.kind == "i"
-    dtype = xp.int64 if whole else xp.float64 if x.dtype == xp.float64 else xp.float32
-    times = xp.asarray(told, dtype=dtype, device=device(x))
-    of_state, of_output = asarray_like(pairs, x)[place]
-    output = untouching(denoiser.network)(x, xp.broadcast_to(times[place], (x.shape[0],)), **condition)
-    return of_state * x + of_output * output
+class _Evaluated:
+    """The prediction p x + q output of each call, by its number: what is known of it beforehand lies in arrays.
+
+    States are lent to it, so that the network may be called as it is.
+    """
+
+    def __init__(self, denoiser: Denoiser, told: np.ndarray, pairs: np.ndarray) -> None:
+        self._denoiser, self._told, self._pairs = denoiser, told, pairs
+        self._there: dict[Any, tuple[Array, Array]] = {}
+
+    def __call__(self, number: Array, x: Array, condition: Mapping[str, Any]) -> Array:
+        """Return the prediction of call ``number`` at the state x."""
+        xp = array_namespace(x)
+        place = xp.reshape(xp.astype(number, xp.int64), (1,))
+        times, pairs = self._beside(x)
+        told, pair = xp.take(times, place, axis=0), xp.take(pairs, place, axis=0)
+        output = self._denoiser.network(x, xp.broadcast_to(told, (x.shape[0],)), **condition)
+        return pair[0, 0] * x + pair[0, 1] * output
+
+    def _beside(self, x: Array) -> tuple[Array, Array]:
+        """Return the times that the network is told, and the pairs, where the state is; tensors are kept there."""
+        if is_jax(array_namespace(x)):
+            return self._placed(x)
+        key = (x.dtype, x.device)
+        if key not in self._there:
+            self._there[key] = self._placed(x)
+        return self._there[key]
+
+    def _placed(self, x: Array) -> tuple[Array, Array]:
+        xp = array_namespace(x)
+        dtype = xp.int64 if self._told.dtype.kind == "i" else xp.float64 if x.dtype == xp.float64 else xp.float32
+        return xp.asarray(self._told, dtype=dtype, device=device(x)), asarray_like(self._pairs, x)
