@@ -1,7 +1,7 @@
 """Samples of few calls by chains over states and noise levels, beside samplers that begin from noise.
 
-Run it as ``python -m benchmarks.chains``; ``--write`` renews docs/chains.md. A mixture of 20 modes in 32 dimensions, with
-the exact conditional of the level, and the exact denoiser of the digits with that and with a classifier trained here.
+Run it as ``python -m benchmarks.chains``; ``--write`` renews docs/chains.md. A mixture of 20 modes in 32 dimensions
+with the exact conditional of the level, and the exact denoiser of the digits with a classifier trained here beside it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from diffusion.chains.gibbs import short_grid
 from diffusion.models.frechet import Gaussian, fit_gaussian, gaussian_distance
 
 PAGE = Page("chains.md", "benchmarks.chains")
-SAMPLER, ETA, START = "ddim", 0.1, 20
+SAMPLER, START = "ddim", 20
 SPLITS = ((4, 2), (5, 3), (6, 3), (10, 5), (20, 10))
 """Calls of a sample, and how many of them are moves."""
 
@@ -30,6 +30,7 @@ class Case(NamedTuple):
     shape: tuple[int, ...]
     distance: Callable[[Any], float]
     levels: np.ndarray
+    eta: float
     logits: Any = None
 
 
@@ -42,15 +43,15 @@ def mixture() -> Case:
     net = diffusion.models.gaussian_mixture(np.ones(modes), means, [covariance] * modes, schedule)
     law = Gaussian(means.mean(axis=0), np.cov(means.T, bias=True) + covariance)
     levels = diffusion.chains.noise_levels(schedule, 20, 0.1, 2.0)
-    return Case(net, (size,), lambda x: gaussian_distance(fit_gaussian(x), law), levels)
+    return Case(net, (size,), lambda x: gaussian_distance(fit_gaussian(x), law), levels, 0.1)
 
 
 def digits(learned: bool, iterations: int) -> Case:
     """Return the exact denoiser of the digits, its levels by their conditional or by a classifier that is trained."""
     net = diffusion.models.ideal_digits()
-    levels = diffusion.chains.noise_levels(net.schedule, 20, 0.1, 2.0)
+    levels = diffusion.chains.noise_levels(net.schedule, 20, 0.1, 1.0)
     logits = classifier_of_levels(net, levels, iterations) if learned else None
-    return Case(net, (1, 8, 8), diffusion.models.frechet_distance, levels, logits)
+    return Case(net, (1, 8, 8), diffusion.models.frechet_distance, levels, 0.5, logits)
 
 
 def classifier_of_levels(net: Any, levels: np.ndarray, iterations: int) -> Callable[[Any], np.ndarray]:
@@ -94,7 +95,7 @@ def by_chains(case: Case, calls: int, skip: int, chains: int, each: int, seed: i
         case.net,
         from_noise(case, START, chains, seed),
         levels=case.levels,
-        step=ETA,
+        step=case.eta,
         samples=each,
         skip=skip,
         burn_in=40,

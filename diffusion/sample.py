@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import fields
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from diffusion.diagnosis import FirstData, OffScaleWarning, warn_off_scale
 from diffusion.inversion.latent import Latent, begun_by
 from diffusion.inversion.stability import UnstableWarning, warn_of_latents, warn_unstable
 from diffusion.noise.sources import noise_for
-from diffusion.planning.frame import frame_of
+from diffusion.planning.frame import Frame, frame_of
 from diffusion.running import SamplingError, final, run_sampler
 from diffusion.running.steering import Kept, Steering, StoppedRun, StoppedWarning
 from diffusion.samplers.catalogue import AnySampler
@@ -155,41 +155,25 @@ def sample(
             "gradient": gradient,
         }
         return sample_each(denoiser, noise, sampler=sampler, rtol=rtol, atol=atol, start=start, **asked)
-    earlier: tuple[Array, ...] = ()
-    rule: AnySampler
-    frame = frame_of(denoiser)
-    if isinstance(noise, Latent):
-        _check_begun(denoiser, start)
-        plan, own = begun_by(denoiser, noise, sampler, steps, grid)
-        chosen: Sampler | FittedSampler = own
-        start_time = float(noise.times[0])
-        state, earlier = noise.noise * denoiser.schedule.noise_scale(start_time), (noise.second,)
-        begun, rule, times = "state", own, np.asarray(noise.times)
-        to_zero = len(plan.times) > len(times)
-    else:
-        chosen, times, to_zero = lay_out(frame.denoiser, sampler, steps, grid)
-        plan, rule = _planned(frame.denoiser, chosen, times, to_zero), find_sampler(sampler)
-        frame = frame.for_run(plan, chosen, rng)
-        state, begun = frame.begin(noise, start, plan)
-        rng = frame.source_of_noise(rng, state)
+    begun = _begun(denoiser, noise, sampler, steps, grid, start, rng)
+    frame, plan = begun.frame, begun.plan
     first: list[FirstData] | None = [] if frame.diagnosed else None
-    _warn_of_noise(plan, chosen, frame.denoiser)
     last, steering = [len(plan.steps) - 1], None
     if callback is not None:
-        steering = Steering(callback, frame, rule, times, to_zero)
+        steering = Steering(callback, frame, begun.rule, begun.times, begun.to_zero)
     with frame.reporting():
         run = run_sampler(
             frame.denoiser,
-            state,
+            begun.state,
             plan,
-            chosen,
-            begun,
+            begun.sampler,
+            begun.start,
             last,
             None,
             progress,
             first=first,
-            rng=rng,
-            earlier=earlier,
+            rng=begun.rng,
+            earlier=begun.earlier,
             steering=steering,
             gradient=gradient,
         )
@@ -201,7 +185,7 @@ def sample(
 
 def trajectory(
     denoiser: Denoiser,
-    noise: Array,
+    noise: Array | Latent,
     *,
     sampler: str | AnySampler = "auto",
     steps: int | None = None,
@@ -233,7 +217,8 @@ def trajectory(
     Returns
     -------
     Solution
-        ``t`` the times, ``y`` the states of shape (len(t), *noise.shape), the number of network calls in ``calls``. A
+        ``t`` the times, ``y`` the states of shape (len(t), *noise.shape), the number of network calls in ``calls``. From
+        a `Latent` they begin with the second of its states: the first is none that the run makes. A
         run that becomes non-finite ends there, and says so in its status. So does one that its callback ended, of
         status TERMINATED, a `StoppedRun`, with which `resume` goes on. So is the attribute ``solution`` of what the
         network or the callback raises.
@@ -326,38 +311,32 @@ def _trajectory(
     """Return the run of ``trajectory`` with its ``arguments``, parts of which may be known."""
     noise, sampler, start, rng = (arguments[name] for name in ("noise", "sampler", "start", "rng"))
     dense_output = arguments["dense_output"]
-    frame = frame_of(denoiser)
+    begun = _begun(denoiser, noise, sampler, arguments["steps"], arguments["grid"], start, rng)
+    frame, plan, chosen = begun.frame, begun.plan, begun.sampler
     denoiser = frame.denoiser
-    steps, grid = arguments["steps"], arguments["grid"]
-    chosen, times, to_zero = lay_out(denoiser, sampler, steps, grid)
     if dense_output and getattr(chosen, "stochastic", False):
         raise ValueError(
             f"expected dense_output=False for the stochastic sampler {chosen.name!r}, received True: between its steps "
             "a path is not known; take more steps"
         )
-    plan = _planned(denoiser, chosen, times, to_zero)
-    _warn_of_noise(plan, chosen, denoiser)
     predictions: dict[float, Array] | None = {} if dense_output else None
-    frame = frame.for_run(plan, chosen, rng)
-    denoiser = frame.denoiser
     first: list[FirstData] | None = [] if frame.diagnosed else None
-    state, begun = frame.begin(noise, start, plan)
-    rng = frame.source_of_noise(rng, state)
-    steering = None if kept is None else Steering(callback, frame, find_sampler(sampler), times, to_zero, kept)
+    steering = None if kept is None else Steering(callback, frame, begun.rule, begun.times, begun.to_zero, kept)
     try:
         with frame.reporting():
             run = run_sampler(
                 denoiser,
-                state,
+                begun.state,
                 plan,
                 chosen,
-                begun,
+                begun.start,
                 None,
                 None,
                 progress,
                 predictions,
                 first,
-                rng,
+                begun.rng,
+                begun.earlier,
                 steering=steering,
             )
     except BaseException as error:
@@ -367,7 +346,7 @@ def _trajectory(
     if run.status == expint.Status.SUCCESS:
         run = warn_off_scale(run, denoiser, first or (), plan)
     if predictions and len(run.t) > 1:
-        reached_zero = to_zero and len(run.t) == len(plan.steps)
+        reached_zero = begun.to_zero and len(run.t) == len(plan.steps)
         run = with_dense_output(run, predictions, denoiser.schedule, reached_zero, denoiser.discontinuities)
     run = frame.out(run)
     return (
@@ -375,6 +354,42 @@ def _trajectory(
         if run.status < 0 or run.status == 0 or kept is None
         else StoppedRun(**_fields(run), arguments=arguments, kept=kept)
     )
+
+
+class _Begun(NamedTuple):
+    """What a run begins with: ``rule`` is the sampler as it was asked for, ``earlier`` the states beside the first."""
+
+    frame: Frame
+    plan: expint.Plan
+    sampler: Sampler | FittedSampler
+    rule: AnySampler
+    times: np.ndarray
+    to_zero: bool
+    state: Array
+    start: str
+    rng: Any
+    earlier: tuple[Array, ...] = ()
+
+
+def _begun(
+    denoiser: Denoiser, noise: Any, sampler: str | AnySampler, steps: int | None, grid: Any, start: str, rng: Any
+) -> _Begun:
+    """Return what a run from noise, from a state or from a latent begins with, its arguments checked."""
+    frame = frame_of(denoiser)
+    if isinstance(noise, Latent):
+        _check_begun(denoiser, start)
+        plan, own = begun_by(denoiser, noise, sampler, steps, grid)
+        times = np.asarray(noise.times)
+        state = noise.noise * denoiser.schedule.noise_scale(float(times[0]))
+        to_zero = len(plan.times) > len(times)
+        return _Begun(frame, plan, own, own, times, to_zero, state, "state", rng, (noise.second,))
+    chosen, times, to_zero = lay_out(frame.denoiser, sampler, steps, grid)
+    plan = _planned(frame.denoiser, chosen, times, to_zero)
+    _warn_of_noise(plan, chosen, frame.denoiser)
+    frame = frame.for_run(plan, chosen, rng)
+    state, start = frame.begin(noise, start, plan)
+    rng = frame.source_of_noise(rng, state)
+    return _Begun(frame, plan, chosen, find_sampler(sampler), times, to_zero, state, start, rng)
 
 
 def _fields(run: expint.Solution) -> dict[str, Any]:

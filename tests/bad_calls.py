@@ -494,6 +494,7 @@ METHODS |= hosts.METHODS
 
 LEFT_OUT = {
     *("Plan", "Solution", "Stats", "Status", "StepState", "run_plan", "Latent", "Likelihood"),  # made by the library
+    "ChainRun",
     *("Method", "Stage", "StepContext", "Algebraic", "LieGroupMethod", "adjoint", "Linearisation", "Lineariser"),
     *("Source", "PhiTable", "Operator", "Row", "Step", "Array", "JacobianFailure", "ActionFailure", "Reference"),
     *("Job", "NotKeptWarning", "NotKeyed", "Outcome", "Slope", "StudyInterrupted", "run_jobs", "Processes"),
