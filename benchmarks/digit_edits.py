@@ -41,7 +41,8 @@ def row(name: str, steps: int, images: torch.Tensor, labels: torch.Tensor) -> st
     sampler, other = SAMPLERS[name], (labels + 1) % 10
     own, changed = (diffusion.models.digits(which) for which in (labels, other))
     with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore", diffusion.UnstableWarning)  # the table says what it warns of
+        for told in (diffusion.UnstableWarning, diffusion.OffScaleWarning):  # by the table as well
+            warnings.simplefilter("ignore", told)
         if "encode" in name:
             given: Any = {"sampler": sampler, "steps": steps}
             latent: Any = diffusion.encode(own, images, **given)
