@@ -14,7 +14,7 @@ import numpy as np
 
 import diffusion
 from benchmarks import Page
-from diffusion.chains.gibbs import short_grid
+from diffusion.chains.solves import short_grid
 from diffusion.models.frechet import Gaussian, fit_gaussian, gaussian_distance
 
 PAGE = Page("chains.md", "benchmarks.chains")
@@ -43,7 +43,7 @@ def mixture() -> Case:
     net = diffusion.models.gaussian_mixture(np.ones(modes), means, [covariance] * modes, schedule)
     law = Gaussian(means.mean(axis=0), np.cov(means.T, bias=True) + covariance)
     levels = diffusion.chains.noise_levels(schedule, 20, 0.1, 2.0)
-    return Case(net, (size,), lambda x: gaussian_distance(fit_gaussian(x), law), levels, 0.1)
+    return Case(net, (size,), lambda x: gaussian_distance(fit_gaussian(x), law), levels, 0.5)
 
 
 def digits(learned: bool, iterations: int) -> Case:

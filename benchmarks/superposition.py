@@ -38,7 +38,8 @@ def uniform(steps: int) -> np.ndarray:
 
 def densities(x: Any, t: float) -> np.ndarray:
     """Return the exact log-densities of states, (B, 2)."""
-    return np.stack([model.network.log_density(x, t) for model in models()], axis=1)  # type: ignore[attr-defined]  # of a mixture
+    networks: list[Any] = [model.network for model in models()]
+    return np.stack([network.log_density(x, t) for network in networks], axis=1)
 
 
 def order(ladder: Sequence[int], noise: np.ndarray) -> Iterator[tuple[str, str]]:

@@ -217,11 +217,11 @@ def trajectory(
     Returns
     -------
     Solution
-        ``t`` the times, ``y`` the states of shape (len(t), *noise.shape), the number of network calls in ``calls``. From
-        a `Latent` they begin with the second of its states: the first is none that the run makes. A
-        run that becomes non-finite ends there, and says so in its status. So does one that its callback ended, of
-        status TERMINATED, a `StoppedRun`, with which `resume` goes on. So is the attribute ``solution`` of what the
-        network or the callback raises.
+        ``t`` the times, ``y`` the states of shape (len(t), *noise.shape), the number of network calls in ``calls``.
+        From a `Latent` they begin with the second of its states: the first is none that the run makes. A run that
+        becomes non-finite ends there, and says so in its status. So does one that its callback ended, of status
+        TERMINATED, a `StoppedRun`, with which `resume` goes on. So is the attribute ``solution`` of what the network or
+        the callback raises.
 
     Raises
     ------

@@ -10,27 +10,21 @@ from typing import Any
 import numpy as np
 from scipy.special import log_ndtr
 
-from diffusion import grids
 from diffusion.chains.diagnostics import autocorrelation, effective_sample_size
 from diffusion.chains.levels import Logits, checked_levels, logits_of
+from diffusion.chains.solves import APART, short_grid, solved
 from diffusion.checks import check_denoiser, check_state, lay_out
 from diffusion.denoiser import Denoiser
 from diffusion.noise.sources import Noise, noise_for
 from diffusion.process.prediction import coefficients
-from diffusion.process.schedule import NoiseSchedule
-from diffusion.running import final
-from diffusion.sample import trajectory
 from diffusion.samplers.catalogue import AnySampler
 from expint.arguments import function, integer, number
 from expint.backend import Array, all_finite, array_namespace, asarray_like, stack, to_numpy
 
-__all__ = ["ChainRun", "langevin_gibbs", "short_grid"]
+__all__ = ["ChainRun", "langevin_gibbs"]
 
-_MOVE, _LEVEL, _SOLVE = 0, 1, 2
-"""The random columns of a move: of the Langevin step, of the level, and from which on those of a solve are."""
-
-_APART = 1 << 20
-"""Steps of noise between the moves of a chain, more than any solve has."""
+_MOVE, _LEVEL = 0, 1
+"""The random columns of a move: of the Langevin step and of the level; those of a solve come after them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,7 +189,7 @@ def langevin_gibbs(
     noise = noise_for(rng, start if begun is None else begun.state)
     chain = _Chain(denoiser, times, _step(step), logits, noise, 0 if begun is None else begun.moves)
     y, level = chain.begin(start) if begun is None else (begun.state, begun.level)
-    solve = partial(_solved, denoiser, times, sampler, steps, noise)
+    solve = partial(solved, denoiser, times, sampler, steps, noise)
     visited, made, lowest, calls = list[np.ndarray](), list[Array](), list[np.ndarray](), np.zeros(len(level), int)
     for _ in range(burn_in):
         y, level = chain.move(y, level)
@@ -289,7 +283,7 @@ class _Chain:
     def move(self, y: Array, level: np.ndarray) -> tuple[Array, np.ndarray]:
         """Return the states and levels after one move: a call of the network, and one of the levels."""
         self.moves += 1
-        rho, number = self._rho[level], self.moves * _APART
+        rho, number = self._rho[level], self.moves * APART
         eta = self._step(rho)
         told = asarray_like(self._times[level], y)
         x, (of_state, of_output) = _column(self._alpha[level], y) * y, self._to_data[level].T
@@ -315,65 +309,12 @@ class _Chain:
         return np.argmax(logits - np.log(-log_ndtr(to_numpy(z).astype(float))), axis=1)
 
 
-@dataclass(frozen=True)
-class _OfRows:
-    """The noise of some rows of a batch in one solve, apart from that of moves and other solves."""
-
-    noise: Noise
-    rows: np.ndarray
-    whole: Array
-    first: int
-
-    def draw(self, step: int, column: int, like: Array) -> Array:
-        """Return the noise of one column of one step."""
-        del like
-        return _rows(self.noise.draw(self.first + step, _SOLVE + column, self.whole), self.rows)
-
-
-def _solved(
-    denoiser: Denoiser,
-    times: np.ndarray,
-    sampler: str | AnySampler,
-    steps: int,
-    noise: Noise,
-    y: Array,
-    level: np.ndarray,
-    moves: int,
-) -> tuple[Array, np.ndarray]:
-    """Return the data to which states y lead, each from its own level, and the calls of each."""
-    schedule, calls, parts, order = denoiser.schedule, np.zeros(len(level), int), list[Array](), list[np.ndarray]()
-    for own in np.unique(level):
-        rows, t = np.flatnonzero(level == own), float(times[own])
-        grid = short_grid(schedule, t, steps)
-        chosen, _, _ = lay_out(denoiser, sampler, None, grid)
-        rng = _OfRows(noise, rows, y, moves * _APART) if getattr(chosen, "stochastic", False) else None
-        state = float(schedule.alpha(t)) * _rows(y, rows)
-        run = final(trajectory(denoiser, state, sampler=sampler, grid=grid, start="state", rng=rng))
-        parts.append(run.y[-1, ...])
-        order.append(rows)
-        calls[rows] = run.calls
-    return _rows(array_namespace(y).concat(parts, axis=0), np.argsort(np.concatenate(order))), calls
-
-
-def short_grid(schedule: NoiseSchedule, t: float, steps: int) -> np.ndarray:
-    """Return times from t to σ = 0, those between as Karras et al. have them."""
-    zero = float(schedule.sigma(schedule.t_end)) == 0.0
-    before = steps if zero else steps - 1
-    ahead = grids.karras(before, schedule=schedule, t_start=t) if before and t > schedule.t_end else np.array([t])
-    return ahead if zero else np.append(ahead, schedule.t_clean)
-
-
 def _less_noisy(one: tuple[Array, np.ndarray], other: tuple[Array, np.ndarray]) -> tuple[Array, np.ndarray]:
     """Return for each chain that of two states whose level has less noise; levels are numbered from noise to data."""
     (y, level), (new, newer) = one, other
     less = newer > level
     mask = _column(less.astype(float), y) > 0.5
     return array_namespace(y).where(mask, new, y), np.where(less, newer, level)
-
-
-def _rows(x: Array, rows: np.ndarray) -> Array:
-    xp = array_namespace(x)
-    return xp.take(x, xp.asarray(rows, device=getattr(x, "device", None)), axis=0)
 
 
 def _column(values: np.ndarray, like: Array) -> Array:
