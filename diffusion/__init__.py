@@ -5,7 +5,7 @@ for its grid and its history. :func:`sample`, :func:`trajectory` and :func:`enco
 is a network with what it predicts and its noise schedule. Importing this package needs no torch.
 """
 
-from diffusion import adapters, grids, guidance, models, noise
+from diffusion import adapters, chains, grids, guidance, models, noise
 from diffusion.bridges.transport import transport
 from diffusion.denoiser import Denoiser
 from diffusion.editing import add_noise, image_to_image, inpaint, sample_in_batches, save_images, slerp
@@ -93,6 +93,7 @@ __all__ = [
     "adapters",
     "add_noise",
     "bands",
+    "chains",
     "clock",
     "convert",
     "dpm_solver_v3",

@@ -9,20 +9,18 @@ from typing import Any, Literal
 import numpy as np
 
 import expint
-from diffusion.checks import check_denoiser, check_watchers, lay_out
+from diffusion.checks import check_watchers, lay_out
 from diffusion.denoiser import Denoiser
 from diffusion.diagnosis import FirstData, OffScaleWarning, warn_off_scale
-from diffusion.inversion.latent import Latent, begun_by
+from diffusion.inversion.latent import Latent
 from diffusion.inversion.stability import UnstableWarning, warn_of_latents, warn_unstable
 from diffusion.noise.sources import noise_for
 from diffusion.planning.frame import frame_of
 from diffusion.running import SamplingError, final, run_sampler
 from diffusion.running.steering import Kept, Steering, StoppedRun, StoppedWarning
-from diffusion.running.trajectories import planned, resume, trajectory_of, warn_of_noise
+from diffusion.running.trajectories import begun_run, resume, trajectory_of
 from diffusion.samplers.catalogue import AnySampler
 from diffusion.samplers.catalogue import sampler as find_sampler
-from diffusion.samplers.fitted import FittedSampler
-from diffusion.samplers.sampler import Sampler
 from diffusion.tolerance import is_adaptive, sample_each, trajectory_each
 from expint.arguments import seen
 from expint.backend import Array, is_array
@@ -154,41 +152,25 @@ def sample(
             "gradient": gradient,
         }
         return sample_each(denoiser, noise, sampler=sampler, rtol=rtol, atol=atol, start=start, **asked)
-    earlier: tuple[Array, ...] = ()
-    rule: AnySampler
-    frame = frame_of(denoiser)
-    if isinstance(noise, Latent):
-        _check_begun(denoiser, start)
-        plan, own = begun_by(denoiser, noise, sampler, steps, grid)
-        chosen: Sampler | FittedSampler = own
-        start_time = float(noise.times[0])
-        state, earlier = noise.noise * denoiser.schedule.noise_scale(start_time), (noise.second,)
-        begun, rule, times = "state", own, np.asarray(noise.times)
-        to_zero = len(plan.times) > len(times)
-    else:
-        chosen, times, to_zero = lay_out(frame.denoiser, sampler, steps, grid)
-        plan, rule = planned(frame.denoiser, chosen, times, to_zero), find_sampler(sampler)
-        frame = frame.for_run(plan, chosen, rng)
-        state, begun = frame.begin(noise, start, plan)
-        rng = frame.source_of_noise(rng, state)
+    begun = begun_run(denoiser, noise, sampler, steps, grid, start, rng)
+    frame, plan = begun.frame, begun.plan
     first: list[FirstData] | None = [] if frame.diagnosed else None
-    warn_of_noise(plan, chosen, frame.denoiser)
     last, steering = [len(plan.steps) - 1], None
     if callback is not None:
-        steering = Steering(callback, frame, rule, times, to_zero)
+        steering = Steering(callback, frame, begun.rule, begun.times, begun.to_zero)
     with frame.reporting():
         run = run_sampler(
             frame.denoiser,
-            state,
+            begun.state,
             plan,
-            chosen,
-            begun,
+            begun.sampler,
+            begun.start,
             last,
             None,
             progress,
             first=first,
-            rng=rng,
-            earlier=earlier,
+            rng=begun.rng,
+            earlier=begun.earlier,
             steering=steering,
             gradient=gradient,
         )
@@ -200,7 +182,7 @@ def sample(
 
 def trajectory(
     denoiser: Denoiser,
-    noise: Array,
+    noise: Array | Latent,
     *,
     sampler: str | AnySampler = "auto",
     steps: int | None = None,
@@ -232,10 +214,11 @@ def trajectory(
     Returns
     -------
     Solution
-        ``t`` the times, ``y`` the states of shape (len(t), *noise.shape), the number of network calls in ``calls``. A
-        run that becomes non-finite ends there, and says so in its status. So does one that its callback ended, of
-        status TERMINATED, a `StoppedRun`, with which `resume` goes on. So is the attribute ``solution`` of what the
-        network or the callback raises.
+        ``t`` the times, ``y`` the states of shape (len(t), *noise.shape), the number of network calls in ``calls``.
+        From a `Latent` they begin with the second of its states: the first is none that the run makes. A run that
+        becomes non-finite ends there, and says so in its status. So does one that its callback ended, of status
+        TERMINATED, a `StoppedRun`, with which `resume` goes on. So is the attribute ``solution`` of what the network or
+        the callback raises.
 
     Raises
     ------
@@ -317,12 +300,3 @@ def encode(
     if not warned:
         warn_of_latents(state, first, denoiser.schedule, times, chosen.name)
     return frame.noise(state, float(times[0]))
-
-
-def _check_begun(denoiser: Denoiser, start: str) -> None:
-    """Raise an error unless there is a denoiser, and a latent is not said to be a state."""
-    check_denoiser(denoiser)
-    if start != "noise":
-        raise ValueError(
-            f"expected start='noise' for a Latent, which knows its states, received {start!r}; leave it out"
-        )

@@ -517,6 +517,7 @@ LEFT_OUT = {
         "Latent",
         "Likelihood",
     ),  # made by the library
+    "ChainRun",
     *("Method", "Stage", "StepContext", "Algebraic", "LieGroupMethod", "adjoint", "Linearisation", "Lineariser"),
     *("Source", "PhiTable", "Operator", "Row", "Step", "Array", "JacobianFailure", "ActionFailure", "Reference"),
     *("Job", "NotKeptWarning", "NotKeyed", "Outcome", "Slope", "StudyInterrupted", "run_jobs", "Processes"),

@@ -3,13 +3,14 @@ r"""Superposition: one denoiser of several models, mixed by the density that eac
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from importlib import import_module
 from typing import Any
 
 import numpy as np
 
 import expint
+import expint.backend
 from diffusion.checks import check_denoiser
 from diffusion.denoiser import Denoiser
 from diffusion.guidance.mixing import And, Fixed, Mode, Or
@@ -19,7 +20,7 @@ from diffusion.process.with_mean import WithMean
 from expint.arguments import choice, integer, listed, number, numbers
 from expint.backend import Array, array_namespace
 
-__all__ = ["Superposed", "SuperposedRun", "superpose"]
+__all__ = ["Superposed", "SuperposedRun", "mixture", "refused_change", "superpose", "with_densities"]
 
 
 def superpose(
@@ -246,6 +247,20 @@ class SuperposedRun(expint.Solution):
     """
 
     log_densities: Any = None
+
+
+def with_densities(run: expint.Solution, densities: list[Array]) -> SuperposedRun:
+    """Return the run with the densities (B, M) of its states."""
+    parts = {part.name: getattr(run, part.name) for part in fields(expint.Solution)}
+    return SuperposedRun(**parts, log_densities=expint.backend.stack(densities))
+
+
+def refused_change(state: Array, t: float) -> Any:
+    """Refuse a state that a callback returns."""
+    raise ValueError(
+        f"expected a callback that returns None for superposed models, received one of shape {tuple(state.shape)} at "
+        f"t = {t:.6g}, whose log-densities are not known; take fixed weights, or change nothing"
+    )
 
 
 def mixture(weights: Array, data: Sequence[Array]) -> Array:

@@ -4,26 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import fields
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 import expint
-from diffusion.checks import check_watchers, lay_out
+from diffusion.checks import check_denoiser, check_watchers, lay_out
 from diffusion.denoiser import Denoiser
 from diffusion.dense import with_dense_output
 from diffusion.diagnosis import FirstData, warn_off_scale
+from diffusion.inversion.latent import Latent, begun_by
 from diffusion.inversion.stability import warn_unstable
-from diffusion.planning.frame import frame_of
+from diffusion.planning.frame import Frame, frame_of
 from diffusion.running import run_sampler
 from diffusion.running.steering import Kept, Steering, StoppedRun
+from diffusion.samplers.catalogue import AnySampler
 from diffusion.samplers.catalogue import sampler as find_sampler
 from diffusion.samplers.fitted import FittedSampler
 from diffusion.samplers.sampler import Sampler
 from expint.arguments import instance
 from expint.backend import Array
 
-__all__ = ["planned", "resume", "trajectory_of", "warn_of_noise"]
+__all__ = ["Begun", "begun_run", "planned", "resume", "trajectory_of", "warn_of_noise"]
 
 
 def resume(
@@ -83,38 +85,32 @@ def trajectory_of(
     """Return the run of ``trajectory`` with its ``arguments``, parts of which may be known."""
     noise, sampler, start, rng = (arguments[name] for name in ("noise", "sampler", "start", "rng"))
     dense_output = arguments["dense_output"]
-    frame = frame_of(denoiser)
+    begun = begun_run(denoiser, noise, sampler, arguments["steps"], arguments["grid"], start, rng)
+    frame, plan, chosen = begun.frame, begun.plan, begun.sampler
     denoiser = frame.denoiser
-    steps, grid = arguments["steps"], arguments["grid"]
-    chosen, times, to_zero = lay_out(denoiser, sampler, steps, grid)
     if dense_output and getattr(chosen, "stochastic", False):
         raise ValueError(
             f"expected dense_output=False for the stochastic sampler {chosen.name!r}, received True: between its steps "
             "a path is not known; take more steps"
         )
-    plan = planned(denoiser, chosen, times, to_zero)
-    warn_of_noise(plan, chosen, denoiser)
     predictions: dict[float, Array] | None = {} if dense_output else None
-    frame = frame.for_run(plan, chosen, rng)
-    denoiser = frame.denoiser
     first: list[FirstData] | None = [] if frame.diagnosed else None
-    state, begun = frame.begin(noise, start, plan)
-    rng = frame.source_of_noise(rng, state)
-    steering = None if kept is None else Steering(callback, frame, find_sampler(sampler), times, to_zero, kept)
+    steering = None if kept is None else Steering(callback, frame, begun.rule, begun.times, begun.to_zero, kept)
     try:
         with frame.reporting():
             run = run_sampler(
                 denoiser,
-                state,
+                begun.state,
                 plan,
                 chosen,
-                begun,
+                begun.start,
                 None,
                 None,
                 progress,
                 predictions,
                 first,
-                rng,
+                begun.rng,
+                begun.earlier,
                 steering=steering,
             )
     except BaseException as error:
@@ -124,7 +120,7 @@ def trajectory_of(
     if run.status == expint.Status.SUCCESS:
         run = warn_off_scale(run, denoiser, first or (), plan)
     if predictions and len(run.t) > 1:
-        reached_zero = to_zero and len(run.t) == len(plan.steps)
+        reached_zero = begun.to_zero and len(run.t) == len(plan.steps)
         run = with_dense_output(run, predictions, denoiser.schedule, reached_zero, denoiser.discontinuities)
     run = frame.out(run)
     return (
@@ -132,6 +128,42 @@ def trajectory_of(
         if run.status < 0 or run.status == 0 or kept is None
         else StoppedRun(**_fields(run), arguments=arguments, kept=kept)
     )
+
+
+class Begun(NamedTuple):
+    """What a run begins with: ``rule`` is the sampler as it was asked for, ``earlier`` the states beside the first."""
+
+    frame: Frame
+    plan: expint.Plan
+    sampler: Sampler | FittedSampler
+    rule: AnySampler
+    times: np.ndarray
+    to_zero: bool
+    state: Array
+    start: str
+    rng: Any
+    earlier: tuple[Array, ...] = ()
+
+
+def begun_run(
+    denoiser: Denoiser, noise: Any, sampler: str | AnySampler, steps: int | None, grid: Any, start: str, rng: Any
+) -> Begun:
+    """Return what a run from noise, from a state or from a latent begins with, its arguments checked."""
+    frame = frame_of(denoiser)
+    if isinstance(noise, Latent):
+        _check_latent(denoiser, start)
+        plan, own = begun_by(denoiser, noise, sampler, steps, grid)
+        times = np.asarray(noise.times)
+        state = noise.noise * denoiser.schedule.noise_scale(float(times[0]))
+        to_zero = len(plan.times) > len(times)
+        return Begun(frame, plan, own, own, times, to_zero, state, "state", rng, (noise.second,))
+    chosen, times, to_zero = lay_out(frame.denoiser, sampler, steps, grid)
+    plan = planned(frame.denoiser, chosen, times, to_zero)
+    warn_of_noise(plan, chosen, frame.denoiser)
+    frame = frame.for_run(plan, chosen, rng)
+    state, start = frame.begin(noise, start, plan)
+    rng = frame.source_of_noise(rng, state)
+    return Begun(frame, plan, chosen, find_sampler(sampler), times, to_zero, state, start, rng)
 
 
 def _fields(run: expint.Solution) -> dict[str, Any]:
@@ -147,3 +179,12 @@ def warn_of_noise(plan: expint.Plan, sampler: Sampler | FittedSampler, denoiser:
     """Warn if a plan that draws noise is unstable."""
     if plan.layout.noise:
         warn_unstable(plan, sampler.gauge.predicts, denoiser.schedule, sampler.name)
+
+
+def _check_latent(denoiser: Denoiser, start: str) -> None:
+    """Raise an error unless there is a denoiser, and a latent is not said to be a state."""
+    check_denoiser(denoiser)
+    if start != "noise":
+        raise ValueError(
+            f"expected start='noise' for a Latent, which knows its states, received {start!r}; leave it out"
+        )
