@@ -48,6 +48,7 @@ from diffusion.samplers.frozen import freeze
 from diffusion.samplers.sampler import Sampler
 from diffusion.samplers.singlestep import orders_for_calls, singlestep
 from diffusion.samplers.stochastic.jumps import Ancestral, Churned, Restart, Restarted, TrajectoryConsistent
+from diffusion.samplers.stochastic.langevin import LangevinCorrected
 from diffusion.tuning.tune import TuningInterrupted, tune
 from expint.moved import forward
 
@@ -70,6 +71,7 @@ __all__ = [
     "FlowMatching",
     "Gauge",
     "Interpolant",
+    "LangevinCorrected",
     "Latent",
     "Likelihood",
     "MeanReverting",

@@ -2,7 +2,6 @@
 
 import pickle
 from functools import cache
-from itertools import pairwise
 
 import mpmath as mp
 import numpy as np
