@@ -5,7 +5,7 @@ for its grid and its history. :func:`sample`, :func:`trajectory` and :func:`enco
 is a network with what it predicts and its noise schedule. Importing this package needs no torch.
 """
 
-from diffusion import adapters, grids, guidance, models, noise
+from diffusion import adapters, grids, guidance, models, noise, training
 from diffusion.bridges.transport import transport
 from diffusion.denoiser import Denoiser
 from diffusion.editing import add_noise, image_to_image, inpaint, sample_in_batches, save_images, slerp
@@ -124,6 +124,7 @@ __all__ = [
     "singlestep",
     "slerp",
     "taper",
+    "training",
     "trajectory",
     "transport",
     "tune",
