@@ -142,8 +142,11 @@ class _Clocked:
         """Return ∫ e^{−2 (u(end) − u)} 2 ε dt between two values of u in one step."""
         del square
         of, first, last = self.equation, self.time(start), self.time(end)
-        left = lambda t: np.exp(-2.0 * of.integral(of.damping, t, last))  # noqa: E731
-        return float(of.integral(lambda t: 2.0 * of.rates(t) * left(t), first, last))
+
+        def left(t: np.ndarray) -> np.ndarray:
+            return np.asarray(2.0 * of.rates(t) * np.exp(-2.0 * of.integral(of.damping, t, last)))
+
+        return float(of.integral(left, first, last))
 
     def time(self, u: float) -> float:
         """Return t at a value of the clock."""
@@ -152,5 +155,8 @@ class _Clocked:
         if abs(u - ends[k]) <= 1e-12 * ends[-1]:
             return float(times[k])
         k = int(np.searchsorted(ends, u)) - 1
-        gap = lambda t: float(self.equation.integral(self.equation.damping, times[k], t)) - (u - ends[k])  # noqa: E731
+
+        def gap(t: float) -> float:
+            return float(self.equation.integral(self.equation.damping, times[k], t)) - (u - ends[k])
+
         return float(brentq(gap, times[k], times[k + 1], xtol=1e-15, rtol=1e-14))

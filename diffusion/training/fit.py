@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -24,24 +23,11 @@ def perceptron(size: int, outputs: int | None = None, width: int = 96, depth: in
     TypeError, ValueError
         If a number makes no sense.
     """
-    torch = require("torch")
+    require("torch")
+    from diffusion.training.network import Perceptron
+
     size, width, depth = integer("size", size), integer("width", width), integer("depth", depth)
-    outputs = size if outputs is None else integer("outputs", outputs)
-    frequencies = math.pi * 2.0 ** torch.arange(5)
-
-    class Perceptron(torch.nn.Module):  # type: ignore[name-defined]
-        def __init__(self) -> None:
-            super().__init__()
-            sizes = [size + 11, *[width] * depth]
-            hidden = [part for a, b in pairwise(sizes) for part in (torch.nn.Linear(a, b), torch.nn.SiLU())]
-            self.layers = torch.nn.Sequential(*hidden, torch.nn.Linear(width, outputs))
-
-        def forward(self, x: Any, t: Any) -> Any:
-            t = t.to(x.dtype)[:, None]
-            angles = t * frequencies.to(x.dtype)
-            return self.layers(torch.cat([x, t, torch.sin(angles), torch.cos(angles)], dim=1))
-
-    return Perceptron()
+    return Perceptron(size, size if outputs is None else integer("outputs", outputs), width, depth)
 
 
 def averaged(average: Any, network: Any, step: int, decay: float = 0.999) -> None:
@@ -113,7 +99,10 @@ def fit(
     rng, average = np.random.default_rng(integer("seed", seed, least=0)), copy.deepcopy(network).eval()
     optimiser = torch.optim.Adam(network.parameters(), lr=rate)
     like = next(network.parameters())
-    tensor = lambda values: torch.as_tensor(values).to(like)  # noqa: E731
+
+    def tensor(values: Any) -> Any:
+        return torch.as_tensor(values).to(like)
+
     count: Any = range(steps)
     if flag("progress", progress):
         count = require("tqdm").tqdm(count, mininterval=0.5)
