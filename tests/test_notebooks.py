@@ -31,7 +31,7 @@ def test_a_notebook_runs_and_draws(notebook: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_there_is_a_notebook_for_each_story() -> None:
-    assert [path.stem.partition("_")[0] for path in NOTEBOOKS] == [f"0{n}" for n in range(1, 10)]
+    assert [path.stem.partition("_")[0] for path in NOTEBOOKS] == [f"{n:02}" for n in range(1, 11)]
     for notebook in NOTEBOOKS:
         text = notebook.read_text(encoding="utf-8")
         assert text.startswith("# %% [markdown]\n# # "), notebook
