@@ -50,7 +50,7 @@ network = training.fit(
     training.perceptron(2, 4, width=64),
     loss,
     lambda rng, n: (ring(rng, n), moons(rng, n)),
-    steps=500 if quick else 6000,
+    steps=500 if quick else 5000,
 )
 
 # %% [markdown]
