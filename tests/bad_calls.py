@@ -525,7 +525,15 @@ LEFT_OUT = {
     *("Network", "StateClock", "TimeClock", "Gauge", "ExponentialSolver", "LinearisedSolver", "families", "End"),
     *("ideal_digits", "workers", "Namespace", "fingerprint", "check_orders", "UnstableWarning"),
     *("ErrorEstimate", "Terms", "adams_terms", "placed", "spread"),  # of which methods make a step, each step
-    *("Ancestral", "Churned", "Restarted", "TrajectoryConsistent", "StateGauge", "TuningInterrupted"),
+    *(
+        "Ancestral",
+        "Churned",
+        "LangevinCorrected",
+        "Restarted",
+        "TrajectoryConsistent",
+        "StateGauge",
+        "TuningInterrupted",
+    ),
     *("Strength", "BoundaryWarning", "Assembled", "rate_of"),  # abstract, a warning, and what others make
     *("StoppedRun", "StoppedWarning", "Superposed", "SuperposedRun"),
 }
