@@ -14,6 +14,7 @@ import expint.plot
 import expint.study
 from expint.backend import to_numpy
 from expint.cli.common import (
+    PICTURES,
     Commands,
     Known,
     Numbers,
@@ -30,7 +31,6 @@ from expint.study.table import distinct
 
 __all__ = ["commands"]
 
-PICTURES = (".png", ".pdf", ".svg")
 METHOD = Known("method", expint.method)
 METHOD_OR_AUTO = Known("method", lambda name: name == "auto" or expint.method(name))
 PROBLEM = Known("problem", expint.study.named_problem)

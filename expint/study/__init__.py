@@ -27,6 +27,7 @@ from expint.study.fingerprint import NotKeyed, fingerprint
 from expint.study.packing import packed, unpacked
 from expint.study.processes import Processes
 from expint.study.report import Cell, Slope, Study, fit_slope
+from expint.study.shards import Rank, Shards
 from expint.study.table import NotKeptWarning, StudyInterrupted, check_result, distinct, run_table
 
 __all__ = [
@@ -37,6 +38,8 @@ __all__ = [
     "NotKeyed",
     "Outcome",
     "Processes",
+    "Rank",
+    "Shards",
     "Slope",
     "Study",
     "StudyInterrupted",
