@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from expint.cli.common import (
+        PICTURES,
         Commands,
         Known,
         Numbers,
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "PICTURES",
     "Commands",
     "Known",
     "Numbers",
