@@ -108,7 +108,10 @@ def test_there_are_four_loops_over_steps_and_guests() -> None:
     The fourth is the third in arrays, for many trajectories, and held equal to it by ``test_batched.py``.
     """
     found = {label(path): list(own) for path in FILES if "compiled" not in path.parts if (own := loops(path))}
-    assert found == {"expint/run/loops.py": ["over_plan", "over_times", "to_tolerance", "each_to_tolerance"]}
+    assert found == {
+        "expint/run/loops.py": ["over_plan", "over_times", "to_tolerance"],
+        "expint/run/batch/loop.py": ["each_to_tolerance"],
+    }
 
 
 def test_rows_of_columns_are_built_in_one_place() -> None:

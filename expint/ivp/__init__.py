@@ -252,14 +252,7 @@ def solve_each(
 ) -> Any:
     """Solve a batch as ``solve_ivp(…, batched=True)`` does, with what only a caller inside the house says.
 
-    Parameters
-    ----------
-    nonlinear, t_span, y0, options
-        As in ``solve_ivp``.
-    inner
-        ``on_host``: whether N is told times on the host, in double precision, of shape (b,). ``looks``: whether steps
-        are bounded while N rests. ``unit``: by times of shape (b,), how large a state is that ``atol`` is meant for.
-        ``norm``, ``policy``: from those of the run, others.
+    ``inner`` holds what is not the default of ``expint.ivp.batched.Inner``.
     """
     batched = import_module("expint.ivp.batched")
     defaults = {

@@ -66,6 +66,14 @@ def movie(
         If arguments are of another kind.
     ImportError
         If matplotlib, or ffmpeg for .mp4, is not installed.
+
+    Examples
+    --------
+    >>> import numpy as np, expint, expint.plot
+    >>> grid = expint.Grid(16, length=1.0, boundary="neumann")
+    >>> heat = expint.solve_ivp(None, (0, 1), np.cos(np.pi * grid.x), linear=grid.laplacian, step=0.5)
+    >>> film = expint.plot.movie(heat, grid)
+    >>> _ = film.to_jshtml()
     """
     shown = drawn(solution, where, component, part)
     if len(shown.coords) > 2:

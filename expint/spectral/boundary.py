@@ -131,6 +131,13 @@ def neumann(slope: Value = 0.0, *, rate: Callable[[float], float] | None = None,
     ------
     ValueError, TypeError
         As ``Boundary``.
+
+    Examples
+    --------
+    >>> import expint
+    >>> from expint.spectral import neumann
+    >>> expint.Grid(8, length=1.0, boundary=neumann(0.0)).shape
+    (8,)
     """
     return Boundary(0.0, 1.0, slope, rate, profile)
 
@@ -149,6 +156,13 @@ def robin(
     ------
     ValueError, TypeError
         As ``Boundary``.
+
+    Examples
+    --------
+    >>> import expint
+    >>> from expint.spectral import robin
+    >>> expint.Grid(8, length=1.0, boundary=robin(1.0, 2.0)).shape
+    (8,)
     """
     return Boundary(a, b, value, rate, profile)
 

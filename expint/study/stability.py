@@ -135,6 +135,12 @@ def compare_methods(methods: Sequence[Any]) -> MethodTable:
         If there is none, or a name is unknown.
     TypeError
         If one is no method.
+
+    Examples
+    --------
+    >>> import expint.study
+    >>> print(expint.study.compare_methods(["etdrk4", "krogstad4"]).markdown().splitlines()[0][:8])
+    | method
     """
     found = [_found(entry) for entry in listed("methods", methods, "methods or their names")]
     return MethodTable(tuple(map(_row, found)))

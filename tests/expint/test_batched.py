@@ -323,7 +323,7 @@ def test_an_exception_in_one_of_several_brings_those_before_it() -> None:
 
     with pytest.raises(RuntimeError, match="the fourth") as caught:
         together(None, breaks, method="exprb43", args=(np.arange(COUNT),))
-    assert len(caught.value.solution) in (3, 4)  # type: ignore[attr-defined]
+    assert len(caught.value.solution) in (3, 4)
 
 
 def test_a_jacobian_of_all_serves_each() -> None:

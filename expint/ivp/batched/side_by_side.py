@@ -19,6 +19,7 @@ from expint.ivp.checks import check_function, check_tolerance, no_force
 from expint.ivp.runner import RUNNERS
 from expint.methods import method as find_method
 from expint.run.batch.events import Watched
+from expint.run.batch.loop import each_to_tolerance
 from expint.run.batch.norm import EachNorm
 from expint.run.batch.record import Asked, Recorded, run_each
 from expint.run.batch.rows import Rows
@@ -29,7 +30,6 @@ from expint.run.control.many import EachPolicy
 from expint.run.control.rest import longest_at_rest, widest_gap
 from expint.run.dense.turning import turns_with_linear
 from expint.run.events import check_events
-from expint.run.loops import each_to_tolerance
 from expint.run.steppers.batched import Batched, is_batched
 from expint.solutions import Solutions
 
