@@ -311,6 +311,8 @@ def _stopped() -> Any:
 
 
 SPECIAL: dict[str, dict[str, Callable[[], Any]]] = {
+    "expint.study.Shards": {"folder": tempfile.mkdtemp, "seeds": lambda: range(4)},
+    "expint.study.amplification": {"method": lambda: "krogstad4", "points": lambda: [0.1, 0.2]},
     "diffusion.guidance.superpose": {"denoisers": lambda: [diffusion.Denoiser(_net)] * 2},
     "diffusion.resume": {"run": _stopped},
     "expint.run_splitting": {"method": lambda: expint.method("strang"), "grid": lambda: [0.0, 0.1]},
@@ -535,7 +537,7 @@ LEFT_OUT = {
         "TuningInterrupted",
     ),
     *("Strength", "BoundaryWarning", "Assembled", "rate_of"),  # abstract, a warning, and what others make
-    *("StoppedRun", "StoppedWarning", "Superposed", "SuperposedRun"),
+    *("StoppedRun", "StoppedWarning", "Superposed", "SuperposedRun", "CataloguedMethod", "MethodTable"),
 }
 """Protocols, records and exceptions that the library makes, not the user, and what takes anything or minutes."""
 
@@ -550,6 +552,12 @@ class _Here:
 
 
 HERE = _Here()
+
+
+def done_with(result: Any) -> None:
+    """Take a film that nobody shows for one that was shown: matplotlib warns of others when they go."""
+    if hasattr(result, "_draw_was_started"):
+        result._draw_was_started = True
 
 
 def public_module(path: str) -> types.ModuleType:
@@ -644,7 +652,7 @@ def answer(call: Call, seconds: float = 5.0) -> str:
             contextlib.redirect_stdout(io.StringIO()),
         ):
             warnings.simplefilter("ignore")
-            call.function(*positional, **keywords)
+            done_with(call.function(*positional, **keywords))
     except Hang:
         return f"hangs for {seconds} s"
     except BaseException as error:

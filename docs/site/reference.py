@@ -26,6 +26,7 @@ DIFFUSION = (
     "diffusion",
     "diffusion.adapters",
     "diffusion.bands",
+    "diffusion.chains",
     "diffusion.clock",
     "diffusion.editing",
     "diffusion.gauge",
@@ -35,6 +36,7 @@ DIFFUSION = (
     "diffusion.noise",
     "diffusion.plot",
     "diffusion.study",
+    "diffusion.training",
 )
 FACES = (*EXPINT, *DIFFUSION)
 """The names by which users reach the modules."""

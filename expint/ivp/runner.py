@@ -60,7 +60,7 @@ def given_runner(runner: Any, times: Times, y0: Array, checkpoint: bool) -> Runn
             raise ImportError(f"runner='kernels' needs numba, which is not installed; run: {_INSTALL}")
     if found != "auto":
         return found
-    steps = 0.0 if times.grid is None else float(len(times.grid))
+    steps = float(np.size(times.grid)) if times.grid is not None else 0.0  # what is no grid is refused later
     if times.step:
         steps = abs((times.span[1] - times.span[0]) / times.step)
     worth = steps * math.prod(y0.shape) >= _WORTH and type(y0) is np.ndarray and not checkpoint
