@@ -47,6 +47,7 @@ def slowly(seeds: list[int]) -> dict[str, np.ndarray]:
     return ensemble(seeds)
 
 
+@pytest.mark.filterwarnings("ignore:os.fork:RuntimeWarning")  # JAX, where another test has loaded it
 def test_ranks_that_are_killed_at_random_moments_come_back_and_the_rest_is_kept(tmp_path: Path) -> None:
     shards = Shards(tmp_path / "killed", range(60), size=2)
     context, moments = multiprocessing.get_context("fork"), np.random.default_rng(20).uniform(0.0, 0.03, 20)
