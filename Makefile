@@ -10,7 +10,7 @@ THREADS := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 KERNEL := {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
 
-.PHONY: demo test lint types tests format bench bench-peers notebooks clean
+.PHONY: demo test lint types tests format bench bench-peers notebooks docs clean
 
 demo: $(VENV)/installed
 	$(BIN)/python -m benchmarks.demo
@@ -38,6 +38,10 @@ bench: $(VENV)/installed
 # Other people's solvers, installed into an environment of their own under out/.
 bench-peers: $(VENV)/installed
 	$(BIN)/python -m benchmarks.peers
+
+# The site with its tutorials run, under out/site/html; warnings are errors.
+docs: $(VENV)/installed
+	$(THREADS) $(BIN)/python docs/site/build.py --execute
 
 notebooks: $(patsubst notebooks/%.py,out/notebooks/%.ipynb,$(wildcard notebooks/0*.py))
 

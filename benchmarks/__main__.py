@@ -10,10 +10,14 @@ from collections.abc import Sequence
 
 import benchmarks
 
-HELPERS = ("__main__", "contest", "machine", "stochastic_orders", "tensor_operations")
-"""Modules that are no benchmarks; ``stochastic_orders`` writes the table of a page, and is run by its own name."""
+HELPERS = (
+    *("__main__", "compiled", "contest", "foreign_names", "machine", "on_gpu"),
+    *("stochastic_orders", "tensor_operations"),
+)
+"""Modules that are no benchmarks, or are run by their own names: ``stochastic_orders`` and ``foreign_names`` write the
+tables of pages, ``compiled`` compiles for a minute, ``on_gpu`` needs one."""
 
-WRITE = ("demo", "figures", "peers", "reference_solutions", "tolerances")
+WRITE = ("demo", "figures", "host_figures", "peers", "reference_solutions", "tolerances")
 """Scripts that write files, or install packages, run only when they are named."""
 
 PRINT = tuple(m.name for m in pkgutil.iter_modules(benchmarks.__path__) if m.name not in (*HELPERS, *WRITE))

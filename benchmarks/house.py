@@ -24,6 +24,8 @@ COMBINERS = {"combine", "_combine", "combiner", "linear_combination", "row", "Ro
 STEPS_ARE_MADE_BY = {"advance", "attempt"}
 """The methods of steppers; they take the memory, N and times, at least four arguments."""
 
+LOOPS = (ast.For, ast.AsyncFor, ast.While, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+
 SAY_OTHERWISE = {"AttributeError", "ImportError", "SystemExit", "AdaptiveFailure", "TuningInterrupted"}
 """Errors with words of their own: of the language, an install line, or how a run ended."""
 
@@ -218,13 +220,26 @@ def loops_over_steps(path: Path) -> dict[str, int]:
     found: dict[str, int] = {}
     for function in ast.walk(parsed(path)):
         if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
-            for loop in [node for node in ast.walk(function) if isinstance(node, ast.For | ast.AsyncFor | ast.While)]:
+            makers = STEPS_ARE_MADE_BY | _renamed(function)
+            for loop in [node for node in ast.walk(function) if isinstance(node, LOOPS)]:
                 calls = [node for node in ast.walk(loop) if isinstance(node, ast.Call)]
-                accepted = any(_called(call) == "Accepted" for call in calls)
-                asked = any(_called(call) in STEPS_ARE_MADE_BY and len(call.args) >= 4 for call in calls)
+                statement = isinstance(loop, ast.stmt)  # a list of what was accepted is made by no steps
+                accepted = statement and any(_called(call) == "Accepted" for call in calls)
+                asked = any(_called(call) in makers and len(call.args) >= 4 for call in calls)
                 if accepted or asked:
                     found.setdefault(function.name, loop.lineno)
     return found
+
+
+def _renamed(function: ast.AST) -> set[str]:
+    """Return the names that a function gives to methods that make steps."""
+    given = [node for node in ast.walk(function) if isinstance(node, ast.Assign)]
+    return {
+        target.id
+        for node in given
+        for target in node.targets
+        if isinstance(target, ast.Name) and getattr(node.value, "attr", "") in STEPS_ARE_MADE_BY
+    }
 
 
 def walk(root: Path = ROOT) -> dict[str, list[str]]:

@@ -59,11 +59,9 @@ def static(names: Sequence[str]) -> Iterator[tuple[list[str], diffusion.Sampler]
         sampler = replace(found, end=diffusion.End(correct=False))
         plan = sampler.plan(SCHEDULE, sampler.grid(20, SCHEDULE))
         steps = max(plan.steps[2:-2], key=lambda step: len(step.rows))
-        calls = sum(row.evaluate for row in steps.rows)
-        yield (
-            [f"`{name}`", said(found), found.gauge.name, found.method.name, str(plan.layout.noise), str(calls)],
-            sampler,
-        )
+        moves = getattr(found, "corrections", 0)  # each a call, and a column
+        columns, calls = plan.layout.noise + moves, sum(row.evaluate for row in steps.rows) + moves
+        yield [f"`{name}`", said(found), found.gauge.name, found.method.name, str(columns), str(calls)], sampler
 
 
 def table(names: Sequence[str], ladder: Sequence[int]) -> str:

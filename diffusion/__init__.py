@@ -5,7 +5,7 @@ for its grid and its history. :func:`sample`, :func:`trajectory` and :func:`enco
 is a network with what it predicts and its noise schedule. Importing this package needs no torch.
 """
 
-from diffusion import adapters, grids, guidance, models, noise
+from diffusion import adapters, chains, grids, guidance, models, noise, training
 from diffusion.bridges.transport import transport
 from diffusion.denoiser import Denoiser
 from diffusion.editing import add_noise, image_to_image, inpaint, sample_in_batches, save_images, slerp
@@ -48,6 +48,7 @@ from diffusion.samplers.frozen import freeze
 from diffusion.samplers.sampler import Sampler
 from diffusion.samplers.singlestep import orders_for_calls, singlestep
 from diffusion.samplers.stochastic.jumps import Ancestral, Churned, Restart, Restarted, TrajectoryConsistent
+from diffusion.samplers.stochastic.langevin import LangevinCorrected
 from diffusion.tuning.tune import TuningInterrupted, tune
 from expint.moved import forward
 
@@ -70,6 +71,7 @@ __all__ = [
     "FlowMatching",
     "Gauge",
     "Interpolant",
+    "LangevinCorrected",
     "Latent",
     "Likelihood",
     "MeanReverting",
@@ -93,6 +95,7 @@ __all__ = [
     "adapters",
     "add_noise",
     "bands",
+    "chains",
     "clock",
     "convert",
     "dpm_solver_v3",
@@ -122,6 +125,7 @@ __all__ = [
     "singlestep",
     "slerp",
     "taper",
+    "training",
     "trajectory",
     "transport",
     "tune",

@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 
 from diffusion.adapted import at_least_single, bound, ready, untouching
-from diffusion.process.prediction import Kind, conversion, prediction_name
+from diffusion.process.prediction import Kind, coefficients, conversion, prediction_name
 from diffusion.process.schedule import NoiseSchedule
 from diffusion.process.vp import VP
 from expint.arguments import function, instance, number, numbers
-from expint.backend import Array, array_namespace, is_array
+from expint.backend import Array, array_namespace, asarray_like, device, is_array
 from expint.exchange import ask
 from expint.operators import Scalar
 
-__all__ = ["Denoiser", "like_input"]
+__all__ = ["Denoiser", "beside_states", "like_input", "rows_of"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,6 +160,25 @@ class Denoiser:
             output = ask(untouching(self.network), x, told, **self.condition)
         return _like_state(output, x)
 
+    def at_each(self, x: Array, t: np.ndarray) -> Array:
+        """Return the output at the states ``x`` (b, …), each at a time of its own: (b,), in double on the host."""
+        xp = array_namespace(x)
+        single = x.dtype if x.dtype in (xp.float32, xp.float64) else xp.float32
+        told = xp.asarray(np.asarray(self.schedule.network_time(t)), dtype=single, device=device(x))
+        return _like_state(ask(untouching(self.network), x, told, **self.condition), x)
+
+    def of_samples(self, which: np.ndarray, count: int) -> Denoiser:
+        """Return the denoiser of some samples of a batch of ``count``: with their rows of the condition."""
+        return self.with_condition(rows_of(self.condition, which, count)) if self.condition else self
+
+    def predict_each(self, x: Array, t: np.ndarray, kind: Kind) -> Array:
+        """Return a prediction of the ``kind`` as `at_each` does."""
+        schedule, output = self.schedule, self.at_each(x, t)
+        alpha, sigma = np.asarray(schedule.alpha(t)), np.asarray(schedule.sigma(t))
+        found = coefficients(self.predicts, prediction_name(kind), alpha, sigma, schedule.sigma_data)
+        of_state, of_output = (own if isinstance(own, float) else beside_states(own, x) for own in found)
+        return of_output * output + of_state * x
+
     def at_times(self, times: Iterable[float], like: Array) -> Callable[[float, Array], Array]:
         """Return the denoiser as a function of (t, x) for these ``times`` and for states ``like`` one.
 
@@ -202,6 +221,26 @@ class Denoiser:
         if self.schedule.centred is not self.schedule:  # x₀ and ε make up what is left of x without the mean
             x = x - self.schedule.offset(t, x)  # type: ignore[attr-defined]  # schedules with a mean have it
         return _COMBINE((of_output, of_state or None), (output, x))
+
+
+def beside_states(values: np.ndarray, x: Array) -> Array:
+    """Return one number for each sample, as an array that multiplies the states ``x``."""
+    return asarray_like(np.broadcast_to(values, x.shape[:1]).reshape(-1, *(1,) * (x.ndim - 1)), x)
+
+
+def rows_of(value: Any, which: np.ndarray, count: int) -> Any:
+    """Return what belongs to some samples of a batch of ``count``.
+
+    Rows of arrays and lists of that length, also inside mappings; anything else belongs to all.
+    """
+    if isinstance(value, Mapping):
+        return {name: rows_of(own, which, count) for name, own in value.items()}
+    if isinstance(value, list | tuple) and len(value) == count:
+        return [value[i] for i in which.tolist()]
+    if is_array(value) and value.ndim and value.shape[0] == count:
+        xp = array_namespace(value)
+        return xp.take(value, xp.asarray(which, device=device(value)), axis=0)
+    return value
 
 
 def _mapping(condition: Any) -> Mapping[str, Any]:

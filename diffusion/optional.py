@@ -8,8 +8,8 @@ from types import ModuleType
 __all__ = ["require"]
 
 
-def require(module: str, install: str = "expint[diffusion]") -> ModuleType:
-    """Import an optional module; ``install`` is what pip installs it by.
+def require(module: str, install: str | None = None) -> ModuleType:
+    """Import an optional module; ``install`` is what pip installs it by, where that is not its name.
 
     Raises
     ------
@@ -19,4 +19,5 @@ def require(module: str, install: str = "expint[diffusion]") -> ModuleType:
     try:
         return import_module(module)
     except ModuleNotFoundError as error:
-        raise ImportError(f'this needs {error.name}, which is not installed; run: pip install "{install}"') from error
+        wanted = install or module.partition(".")[0]
+        raise ImportError(f'this needs {error.name}, which is not installed; run: pip install "{wanted}"') from error

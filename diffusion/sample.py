@@ -4,27 +4,25 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import fields
 from typing import Any, Literal
 
 import numpy as np
 
 import expint
-from diffusion.checks import check_denoiser, check_watchers, lay_out
+from diffusion.checks import check_watchers, lay_out
 from diffusion.denoiser import Denoiser
-from diffusion.dense import with_dense_output
 from diffusion.diagnosis import FirstData, OffScaleWarning, warn_off_scale
-from diffusion.inversion.latent import Latent, begun_by
+from diffusion.inversion.latent import Latent
 from diffusion.inversion.stability import UnstableWarning, warn_of_latents, warn_unstable
 from diffusion.noise.sources import noise_for
 from diffusion.planning.frame import frame_of
 from diffusion.running import SamplingError, final, run_sampler
 from diffusion.running.steering import Kept, Steering, StoppedRun, StoppedWarning
+from diffusion.running.trajectories import begun_run, resume, trajectory_of
 from diffusion.samplers.catalogue import AnySampler
 from diffusion.samplers.catalogue import sampler as find_sampler
-from diffusion.samplers.fitted import FittedSampler
-from diffusion.samplers.sampler import Sampler
-from expint.arguments import instance
+from diffusion.tolerance import is_adaptive, sample_each, trajectory_each
+from expint.arguments import seen
 from expint.backend import Array, is_array
 
 __all__ = [
@@ -52,6 +50,8 @@ def sample(
     callback: Callable[..., Any] | None = None,
     progress: bool = False,
     gradient: Literal["through", "adjoint"] | None = None,
+    rtol: float | None = None,
+    atol: float | None = None,
 ) -> Array:
     """Return samples of the data distribution, solving the probability-flow ODE, or an SDE, from noise to data.
 
@@ -89,6 +89,14 @@ def sample(
         How torch differentiates the samples, by the noise, the parameters of the network, guidance and conditions:
         "through", by recording all calls, as without; or "adjoint", by making them again, a few at a time, on the way
         back. Of n steps about 2 √(2n) are then kept, each call is made twice, and the gradient is the same to rounding.
+    rtol, atol
+        Instead of ``steps`` and ``grid``: tolerances, for which every sample chooses steps of its own, from t_start to
+        t_end. The estimated error e of a step satisfies rms(e_i / w_i) ≤ 1 with w_i = atol √(α² + σ²) + rtol |x_i|; by
+        default atol is rtol, and rtol 1e-3 where atol alone is given. "auto" is then a pair in the gauge of flow
+        matching; other samplers have to be pairs: 'expint43-data', 'deis-rho-heun'. 'dpm-adaptive' is k-diffusion's
+        sampler of this name, with its norm, controller and default tolerances. The network is called with the
+        samples that still run, each at its own time and with its rows of the condition, and once more with one of them,
+        to see that it heeds its time. What each cost is said by ``trajectory(…, rtol=…).calls``.
 
     Returns
     -------
@@ -134,41 +142,35 @@ def sample(
     >>> bool(np.allclose(diffusion.sample(exact, noise, steps=10), noise, atol=1e-3))
     True
     """
-    earlier: tuple[Array, ...] = ()
-    rule: AnySampler
-    frame = frame_of(denoiser)
-    if isinstance(noise, Latent):
-        _check_begun(denoiser, start)
-        plan, own = begun_by(denoiser, noise, sampler, steps, grid)
-        chosen: Sampler | FittedSampler = own
-        start_time = float(noise.times[0])
-        state, earlier = noise.noise * denoiser.schedule.noise_scale(start_time), (noise.second,)
-        begun, rule, times = "state", own, np.asarray(noise.times)
-        to_zero = len(plan.times) > len(times)
-    else:
-        chosen, times, to_zero = lay_out(frame.denoiser, sampler, steps, grid)
-        plan, rule = _planned(frame.denoiser, chosen, times, to_zero), find_sampler(sampler)
-        frame = frame.for_run(plan, chosen, rng)
-        state, begun = frame.begin(noise, start, plan)
-        rng = frame.source_of_noise(rng, state)
+    if rtol is not None or atol is not None or is_adaptive(sampler):
+        asked = {
+            "steps": steps,
+            "grid": grid,
+            "rng": rng,
+            "callback": callback,
+            "progress": progress,
+            "gradient": gradient,
+        }
+        return sample_each(denoiser, noise, sampler=sampler, rtol=rtol, atol=atol, start=start, **asked)
+    begun = begun_run(denoiser, noise, sampler, steps, grid, start, rng)
+    frame, plan = begun.frame, begun.plan
     first: list[FirstData] | None = [] if frame.diagnosed else None
-    _warn_of_noise(plan, chosen, frame.denoiser)
     last, steering = [len(plan.steps) - 1], None
     if callback is not None:
-        steering = Steering(callback, frame, rule, times, to_zero)
+        steering = Steering(callback, frame, begun.rule, begun.times, begun.to_zero)
     with frame.reporting():
         run = run_sampler(
             frame.denoiser,
-            state,
+            begun.state,
             plan,
-            chosen,
-            begun,
+            begun.sampler,
+            begun.start,
             last,
             None,
             progress,
             first=first,
-            rng=rng,
-            earlier=earlier,
+            rng=begun.rng,
+            earlier=begun.earlier,
             steering=steering,
             gradient=gradient,
         )
@@ -180,7 +182,7 @@ def sample(
 
 def trajectory(
     denoiser: Denoiser,
-    noise: Array,
+    noise: Array | Latent,
     *,
     sampler: str | AnySampler = "auto",
     steps: int | None = None,
@@ -190,6 +192,9 @@ def trajectory(
     callback: Callable[..., Any] | None = None,
     progress: bool = False,
     dense_output: bool = False,
+    rtol: float | None = None,
+    atol: float | None = None,
+    events: Any = None,
 ) -> expint.Solution:
     """Sample as ``sample`` does and return the whole run; the other parameters are those of ``sample``.
 
@@ -200,14 +205,20 @@ def trajectory(
     dense_output
         Whether the solution gets ``sol``: a function of t that gives the state at any time of the run without further
         calls, with the predictions of the data in ``sol.previews``, which are kept for it.
+    rtol, atol, events
+        As in ``sample``. Each sample then has its own run: an ``expint.Solutions`` is returned, with the calls of each
+        in ``calls`` and with ``dense_output`` a ``sol`` for each, which calls the network inside steps that it first
+        looks into. ``events`` are functions event(t, x) of one sample, x without batch axis, or several: their zeros
+        are found, and the run of a sample ends at that of one with ``event.terminal = True``; see ``expint.solve_ivp``.
 
     Returns
     -------
     Solution
-        ``t`` the times, ``y`` the states of shape (len(t), *noise.shape), the number of network calls in ``calls``. A
-        run that becomes non-finite ends there, and says so in its status. So does one that its callback ended, of
-        status TERMINATED, a `StoppedRun`, with which `resume` goes on. So is the attribute ``solution`` of what the
-        network or the callback raises.
+        ``t`` the times, ``y`` the states of shape (len(t), *noise.shape), the number of network calls in ``calls``.
+        From a `Latent` they begin with the second of its states: the first is none that the run makes. A run that
+        becomes non-finite ends there, and says so in its status. So does one that its callback ended, of status
+        TERMINATED, a `StoppedRun`, with which `resume` goes on. So is the attribute ``solution`` of what the network or
+        the callback raises.
 
     Raises
     ------
@@ -223,123 +234,21 @@ def trajectory(
     ((5, 2, 1), 4)
     """
     check_watchers(callback, progress=progress, dense_output=dense_output)
+    if rtol is not None or atol is not None or is_adaptive(sampler):
+        asked = {"steps": steps, "grid": grid, "rng": rng, "callback": callback, "progress": progress}
+        asked |= {"dense_output": dense_output, "events": events}
+        runs: Any = trajectory_each(denoiser, noise, sampler=sampler, rtol=rtol, atol=atol, start=start, **asked)
+        return runs
+    if events is not None:
+        raise ValueError(
+            f"expected rtol= beside events=, received events={seen(events)} alone: zeros are found between the steps "
+            "of each sample; pass rtol=1e-3, or look at the states of the run"
+        )
     kept = None if callback is None else Kept()
     if kept is not None and rng is not None and is_array(noise):
         rng = noise_for(rng, noise)
     given = {"noise": noise, "sampler": sampler, "steps": steps, "grid": grid, "start": start, "rng": rng}
-    return _trajectory(denoiser, {**given, "dense_output": dense_output}, kept, callback, progress)
-
-
-def resume(
-    denoiser: Denoiser,
-    run: expint.Solution,
-    *,
-    callback: Callable[..., Any] | None = None,
-    progress: bool = False,
-) -> expint.Solution:
-    """Return the whole of a ``run`` that was ended before its end: the run that it would have been, bit for bit.
-
-    What the network has said is not asked for again: the run is made anew of its values, with its history, its noise
-    and the states that its callback returned, up to where it was ended.
-
-    Parameters
-    ----------
-    denoiser
-        That of the run.
-    run
-        What ``trajectory`` returned, a `StoppedRun`, or the attribute ``solution`` of what ended it by an exception. It
-        may be pickled in between.
-    callback, progress
-        As of ``trajectory``; the callback is told the states after those that were told before.
-
-    Raises
-    ------
-    TypeError
-        If the run cannot go on: one that came to its end, or one without a callback.
-
-    Examples
-    --------
-    >>> import numpy as np, diffusion
-    >>> net = diffusion.models.gaussian_mixture([1.0], [[0.5]], [[[0.1]]])
-    >>> def stop(t, x):
-    ...     if t < 0.5:
-    ...         raise StopIteration
-    >>> part = diffusion.trajectory(net, np.array([[0.3]]), sampler="unipc3", steps=8, callback=stop)
-    >>> whole = diffusion.trajectory(net, np.array([[0.3]]), sampler="unipc3", steps=8)
-    >>> bool(np.array_equal(diffusion.resume(net, part).y, whole.y))
-    True
-    """
-    remedy = "give what trajectory returned, with a callback that ended it by raising StopIteration"
-    instance("run", run, StoppedRun, "a StoppedRun", remedy)
-    check_watchers(callback, progress=progress)
-    assert isinstance(run, StoppedRun)
-    kept = Kept(list(run.kept.values), list(run.kept.answers))
-    return _trajectory(denoiser, dict(run.arguments), kept, callback, progress)
-
-
-def _trajectory(
-    denoiser: Denoiser,
-    arguments: dict[str, Any],
-    kept: Kept | None,
-    callback: Callable[..., Any] | None,
-    progress: bool,
-) -> expint.Solution:
-    """Return the run of ``trajectory`` with its ``arguments``, parts of which may be known."""
-    noise, sampler, start, rng = (arguments[name] for name in ("noise", "sampler", "start", "rng"))
-    dense_output = arguments["dense_output"]
-    frame = frame_of(denoiser)
-    denoiser = frame.denoiser
-    steps, grid = arguments["steps"], arguments["grid"]
-    chosen, times, to_zero = lay_out(denoiser, sampler, steps, grid)
-    if dense_output and getattr(chosen, "stochastic", False):
-        raise ValueError(
-            f"expected dense_output=False for the stochastic sampler {chosen.name!r}, received True: between its steps "
-            "a path is not known; take more steps"
-        )
-    plan = _planned(denoiser, chosen, times, to_zero)
-    _warn_of_noise(plan, chosen, denoiser)
-    predictions: dict[float, Array] | None = {} if dense_output else None
-    frame = frame.for_run(plan, chosen, rng)
-    denoiser = frame.denoiser
-    first: list[FirstData] | None = [] if frame.diagnosed else None
-    state, begun = frame.begin(noise, start, plan)
-    rng = frame.source_of_noise(rng, state)
-    steering = None if kept is None else Steering(callback, frame, find_sampler(sampler), times, to_zero, kept)
-    try:
-        with frame.reporting():
-            run = run_sampler(
-                denoiser,
-                state,
-                plan,
-                chosen,
-                begun,
-                None,
-                None,
-                progress,
-                predictions,
-                first,
-                rng,
-                steering=steering,
-            )
-    except BaseException as error:
-        if kept is not None and isinstance(getattr(error, "solution", None), expint.Solution):
-            error.solution = StoppedRun(**_fields(error.solution), arguments=arguments, kept=kept)  # type: ignore[attr-defined]
-        raise
-    if run.status == expint.Status.SUCCESS:
-        run = warn_off_scale(run, denoiser, first or (), plan)
-    if predictions and len(run.t) > 1:
-        reached_zero = to_zero and len(run.t) == len(plan.steps)
-        run = with_dense_output(run, predictions, denoiser.schedule, reached_zero, denoiser.discontinuities)
-    run = frame.out(run)
-    return (
-        run
-        if run.status < 0 or run.status == 0 or kept is None
-        else StoppedRun(**_fields(run), arguments=arguments, kept=kept)
-    )
-
-
-def _fields(run: expint.Solution) -> dict[str, Any]:
-    return {field.name: getattr(run, field.name) for field in fields(run)}
+    return trajectory_of(denoiser, {**given, "dense_output": dense_output}, kept, callback, progress)
 
 
 def encode(
@@ -391,22 +300,3 @@ def encode(
     if not warned:
         warn_of_latents(state, first, denoiser.schedule, times, chosen.name)
     return frame.noise(state, float(times[0]))
-
-
-def _planned(denoiser: Denoiser, chosen: Sampler | FittedSampler, times: np.ndarray, to_zero: bool) -> expint.Plan:
-    return chosen.plan(denoiser.schedule, times, to_zero=to_zero, edges=denoiser.discontinuities)
-
-
-def _warn_of_noise(plan: expint.Plan, sampler: Sampler | FittedSampler, denoiser: Denoiser) -> None:
-    """Warn if a plan that draws noise is unstable."""
-    if plan.layout.noise:
-        warn_unstable(plan, sampler.gauge.predicts, denoiser.schedule, sampler.name)
-
-
-def _check_begun(denoiser: Denoiser, start: str) -> None:
-    """Raise an error unless there is a denoiser, and a latent is not said to be a state."""
-    check_denoiser(denoiser)
-    if start != "noise":
-        raise ValueError(
-            f"expected start='noise' for a Latent, which knows its states, received {start!r}; leave it out"
-        )

@@ -19,6 +19,7 @@ from expint.backend import (
     is_array,
     is_complex,
     is_dense,
+    is_jax,
     is_numpy,
     is_sparse,
     to_numpy,
@@ -133,7 +134,7 @@ def _values(name: str, value: Any, what: str, kinds: str) -> np.ndarray:
 def check_state(y0: Any) -> Array:
     """Return the initial state as an array of floating-point numbers in memory of its own, unless JAX made it.
 
-    Numbers, lists and integer arrays of NumPy become arrays of double precision, as in SciPy, and bytes are put into
+    Numbers, lists and integer arrays become arrays of double precision, as in SciPy, and bytes of NumPy are put into
     the order of the machine.
 
     Raises
@@ -146,8 +147,10 @@ def check_state(y0: Any) -> Array:
     refuse_masked("y0", y0)
     y0 = copied(_with_values(y0)) if is_array(y0) and not is_numpy(array_namespace(y0)) else _of_numpy(y0)
     xp = array_namespace(y0)
+    if xp.isdtype(y0.dtype, "integral"):
+        y0 = 1.0 * y0 if is_jax(xp) else xp.astype(y0, xp.float64)  # JAX has it only where it is switched on
     if not xp.isdtype(y0.dtype, ("real floating", "complex floating")):
-        remedy = "1.0 * y0" if xp.isdtype(y0.dtype, ("integral", "bool")) else "make numbers of it"
+        remedy = "1.0 * y0" if xp.isdtype(y0.dtype, "bool") else "make numbers of it"
         raise TypeError(f"expected a floating-point or complex state, received dtype {y0.dtype}; convert it: {remedy}")
     if xp.finfo(y0.dtype).bits > 64:  # of a complex number: of its parts
         raise TypeError(

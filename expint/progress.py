@@ -27,8 +27,6 @@ def progress_bar(wanted: Progress, total: int, label: str) -> Iterator[Callable[
     try:
         from tqdm.auto import tqdm
     except ImportError as error:
-        raise ImportError(
-            'progress bars need tqdm: pip install "expint[diffusion]" (or pass progress=False)'
-        ) from error
+        raise ImportError("progress bars need tqdm: pip install tqdm (or pass progress=False)") from error
     with tqdm(total=total, desc=label, disable=None, leave=False) as bar:
         yield bar.update

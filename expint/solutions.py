@@ -51,10 +51,20 @@ class Solutions(Sequence[Solution]):
         What each cost: the fields are arrays of shape (B,).
     method
         The name of the method.
+    kept, wanted
+        The states that are kept, and the times asked for, of shape (B, m), None if none were.
     remark
         What there is to be said of all of them.
     sols, t_events, y_events
         For each the fields ``sol``, ``t_events`` and ``y_events`` of its solution, None if they were not asked for.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import expint
+    >>> runs = expint.solve_ivp(lambda t, y: -(y**3), (0, 1), np.array([[1.0], [2.0]]), linear=-1.0, batched=True)
+    >>> len(runs), runs.y_end.shape, runs.success.tolist(), float(runs[1].t[-1])
+    (2, (2, 1), [True, True], 1.0)
     """
 
     t_end: np.ndarray
@@ -110,7 +120,7 @@ class Solutions(Sequence[Solution]):
     @property
     def nfev(self) -> np.ndarray:
         """How often N was evaluated for each, of shape (B,)."""
-        return self.stats.nonlinear_evaluations  # type: ignore[return-value]
+        return self.stats.nonlinear_evaluations  # type: ignore[return-value]  # an array, one entry for each
 
     @property
     def calls(self) -> np.ndarray:
@@ -119,7 +129,7 @@ class Solutions(Sequence[Solution]):
 
     @property
     def t(self) -> Any:
-        """The times asked for, of shape (m,) or (B, m); without ``t_eval`` a list: those of the steps of each."""
+        """The times asked for, of shape (B, m); without ``t_eval`` a list: those of the steps of each."""
         if self.wanted is not None:
             return self.wanted
         return np.split(self.kept.t, self.kept.first[1:-1]) if len(self) else []

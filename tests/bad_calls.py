@@ -186,6 +186,7 @@ mpl.use("Agg")
 VP = diffusion.VP.linear()
 ETD, BURGERS = expint.method("etd2rk"), expint.problems.burgers(n=16)
 SOLUTION = expint.solve(BURGERS, "etd2rk", step=0.25)
+HEAT = expint.solve_ivp(None, (0, 1), np.ones(4), linear=-1.0, step=0.5)
 RK4 = expint.derive.Butcher("rk2", 2, ((), (Fraction(1, 2),)), (0, 1))
 
 GOOD: dict[str, Callable[[], Any]] = {
@@ -282,6 +283,7 @@ GOOD: dict[str, Callable[[], Any]] = {
     "xp": lambda: expint.backend.array_namespace(np.ones(1)),
     "y": _state,
     "y0": _state,
+    "units": lambda: {"x": "mm"},
     "z": lambda: np.ones(2),
 }
 """Good values of arguments by name, where one is needed."""
@@ -298,11 +300,26 @@ def _written() -> Path:
     return path
 
 
+def _stopped() -> Any:
+    """A run of a sampler that its callback ended."""
+
+    def callback(t: float, x: Any) -> None:
+        if t < 0.5:
+            raise StopIteration
+
+    return diffusion.trajectory(diffusion.Denoiser(_net), torch.ones(2, 2), sampler="ddim", steps=4, callback=callback)
+
+
 SPECIAL: dict[str, dict[str, Callable[[], Any]]] = {
+    "expint.study.Shards": {"folder": tempfile.mkdtemp, "seeds": lambda: range(4)},
+    "expint.study.amplification": {"method": lambda: "krogstad4", "points": lambda: [0.1, 0.2]},
+    "diffusion.guidance.superpose": {"denoisers": lambda: [diffusion.Denoiser(_net)] * 2},
+    "diffusion.resume": {"run": _stopped},
     "expint.run_splitting": {"method": lambda: expint.method("strang"), "grid": lambda: [0.0, 0.1]},
     "expint.resume": {"path": _written, "nonlinear": lambda: _force},
     "expint.lower": {"grid": lambda: [0.0, 0.1], "operator": lambda: expint.operators.Scalar(-1.0)},
     "expint.method": {"name": lambda: "etd2rk"},
+    "expint.scan": {"problem": expint.problems.riccati, "step": lambda: 0.1, "method": lambda: "etd2rk"},
     "expint.solve": {"method": lambda: "auto", "problem": expint.problems.riccati},
     "expint.derive.recover": {"value": lambda: 0.5},
     "expint.derive.open_tableau": {"nodes": lambda: (0, 1)},
@@ -329,6 +346,7 @@ SPECIAL: dict[str, dict[str, Callable[[], Any]]] = {
     "expint.phi.Chebyshev": {"low": lambda: -3.0, "high": lambda: 0.0},
     "expint.phi.Rational": {"factor": lambda: lambda s: lambda v: v},
     "expint.phi.Accuracy": {"relative": lambda: 1e-8},
+    "expint.plot.movie": {"solution": lambda: HEAT, "where": lambda: {"x": np.arange(4.0)}},
     "expint.plot.field": {"values": lambda: np.ones((2, 3))},
     "expint.plot.study": {"problem": lambda: "p"},
     "expint.problems.make": {"name": lambda: "riccati"},
@@ -490,7 +508,18 @@ SPECIAL |= {
 METHODS |= hosts.METHODS
 
 LEFT_OUT = {
-    *("Plan", "Solution", "Stats", "Status", "StepState", "run_plan", "Latent", "Likelihood"),  # made by the library
+    *(
+        "Plan",
+        "Solution",
+        "Solutions",
+        "Stats",
+        "Status",
+        "StepState",
+        "run_plan",
+        "Latent",
+        "Likelihood",
+    ),  # made by the library
+    "ChainRun",
     *("Method", "Stage", "StepContext", "Algebraic", "LieGroupMethod", "adjoint", "Linearisation", "Lineariser"),
     *("Source", "PhiTable", "Operator", "Row", "Step", "Array", "JacobianFailure", "ActionFailure", "Reference"),
     *("Job", "NotKeptWarning", "NotKeyed", "Outcome", "Slope", "StudyInterrupted", "run_jobs", "Processes"),
@@ -498,8 +527,17 @@ LEFT_OUT = {
     *("Network", "StateClock", "TimeClock", "Gauge", "ExponentialSolver", "LinearisedSolver", "families", "End"),
     *("ideal_digits", "workers", "Namespace", "fingerprint", "check_orders", "UnstableWarning"),
     *("ErrorEstimate", "Terms", "adams_terms", "placed", "spread"),  # of which methods make a step, each step
-    *("Ancestral", "Churned", "Restarted", "TrajectoryConsistent", "StateGauge", "TuningInterrupted"),
+    *(
+        "Ancestral",
+        "Churned",
+        "LangevinCorrected",
+        "Restarted",
+        "TrajectoryConsistent",
+        "StateGauge",
+        "TuningInterrupted",
+    ),
     *("Strength", "BoundaryWarning", "Assembled", "rate_of"),  # abstract, a warning, and what others make
+    *("StoppedRun", "StoppedWarning", "Superposed", "SuperposedRun", "CataloguedMethod", "MethodTable"),
 }
 """Protocols, records and exceptions that the library makes, not the user, and what takes anything or minutes."""
 
@@ -514,6 +552,12 @@ class _Here:
 
 
 HERE = _Here()
+
+
+def done_with(result: Any) -> None:
+    """Take a film that nobody shows for one that was shown: matplotlib warns of others when they go."""
+    if hasattr(result, "_draw_was_started"):
+        result._draw_was_started = True
 
 
 def public_module(path: str) -> types.ModuleType:
@@ -608,7 +652,7 @@ def answer(call: Call, seconds: float = 5.0) -> str:
             contextlib.redirect_stdout(io.StringIO()),
         ):
             warnings.simplefilter("ignore")
-            call.function(*positional, **keywords)
+            done_with(call.function(*positional, **keywords))
     except Hang:
         return f"hangs for {seconds} s"
     except BaseException as error:
@@ -636,6 +680,8 @@ def _judged(error: BaseException) -> str:
         return ""  # a path at which there is no such file, which the system tells by name
     if isinstance(error, TypeError) and ("<lambda>() " in message or "positional argument" in message):
         return ""  # a user's function of another signature, which Python tells best
+    if isinstance(error, OSError) and error.errno is not None and error.filename is not None:
+        return ""  # of the operating system, about a file that is not there or none: documented, and it names the file
     frames = [frame.f_code.co_filename for frame, _ in traceback.walk_tb(error.__traceback__)]
     if frames[-1] == __file__ or "int() " in message or any(words in message for words in _OF_INT):
         return ""  # raised by what the caller gave, or by ``int`` given as a function

@@ -44,7 +44,7 @@ def _rounding(x: Any, sigma: Any) -> Any:
     return 0.1 * x
 
 
-_rounding.round_sigma = lambda sigma: sigma  # type: ignore[attr-defined]
+_rounding.round_sigma = lambda sigma: sigma
 
 
 def _epsilon(x: Any, t: Any) -> Any:

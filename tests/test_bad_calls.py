@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bad_calls import BAD, LEFT_OUT, answer, calls, good, limited, sample, surface
+from tests.bad_calls import BAD, LEFT_OUT, answer, calls, done_with, good, limited, sample, surface
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +30,7 @@ def test_good_calls_are_accepted(name: str) -> None:
     function = surface()[name]
     positional, keywords = good(name, function)
     with limited(20.0):
-        function(*positional, **keywords)
+        done_with(function(*positional, **keywords))
 
 
 def test_the_calls_reach_every_argument_of_the_surface_in_a_fixed_order() -> None:

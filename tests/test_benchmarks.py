@@ -62,7 +62,7 @@ def test_a_page_is_renewed_behind_its_comment_only(
 def test_an_unknown_benchmark_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["marathon"])
-    assert "unknown benchmark 'marathon'; expected one of adr_grids" in capsys.readouterr().err
+    assert "unknown benchmark 'marathon'; expected one of adaptive_sampling" in capsys.readouterr().err
 
 
 # one problem of each kind: scalar, real and imaginary spectra, manufactured and stored solutions, systems, the plane

@@ -20,6 +20,7 @@ import pytest
 import diffusion
 import expint
 import expint.plot
+from benchmarks import array_support
 from expint.backend import all_finite, is_array
 
 mpl.use("Agg")  # docstrings draw
@@ -53,6 +54,19 @@ def of_tuning(names: dict[str, Any], printed: str) -> None:
     assert names["tuned"].report.after < names["tuned"].report.before / 4
     again = names["diffusion"].sample(names["model"], names["noise"], sampler=names["again"])
     assert (again == names["samples"]).all()
+
+
+def of_adaptive_sampling(names: dict[str, Any], printed: str) -> None:
+    assert all(names[name].success.all() for name in ("runs", "stopped", "theirs"))
+    assert (names["samples"] == names["runs"].y_end).all()
+
+
+def of_arrays(names: dict[str, Any], printed: str) -> None:
+    assert type(names["run"].y) is type(names["y0"])
+    assert names["back"].t.tolist() == [0.5, 0.0]
+    text = (DOCS / "arrays.md").read_text(encoding="utf-8")
+    for case, cells in array_support.rows(tuple(array_support.CASES)[::3]).items():
+        assert f"| {case} | {' | '.join(cells)} |" in text, case
 
 
 def of_batches(names: dict[str, Any], printed: str) -> None:
@@ -97,11 +111,14 @@ def holds(condition: Callable[[dict[str, Any], str], Any]) -> Callable[[dict[str
 
 
 def of_compiled_runs(names: dict[str, Any], printed: str) -> None:
-    assert abs(names["samples"] - names["plain"]).max() < 1e-12
+    assert abs(names["samples"] - names["expected"]).max() < 1e-12
+    np.testing.assert_allclose(names["fast"].y, names["plain"].y, rtol=1e-9)
     assert "jax.lax.scan" in printed
 
 
 SHOWS: dict[str, Callable[[dict[str, Any], str], None]] = {
+    "adaptive_sampling.md": of_adaptive_sampling,
+    "arrays.md": of_arrays,
     "batches.md": of_batches,
     "boundaries.md": of_boundaries,
     "compiled.md": of_compiled_runs,
@@ -120,10 +137,10 @@ SHOWS: dict[str, Callable[[dict[str, Any], str], None]] = {
     "stochastic.md": holds(lambda names, printed: "[" in printed),
     "tuning.md": of_tuning,
 }
-NEEDS = {"compiled.md": "jax", "hosts/diffusers.md": "diffusers"}
+NEEDS = {"compiled.md": "jax numba", "hosts/diffusers.md": "diffusers"}
 """Optional packages that a page imports."""
 
-UNTRAINED = ("compiled.md", "hosts/diffusers.md")
+UNTRAINED = ("compiled.md", "hosts/diffusers.md", "start/diffusion.md")
 """Pages whose networks are no denoisers, of which runs warn."""
 
 CASES = [
@@ -131,7 +148,6 @@ CASES = [
         page,
         marks=[
             pytest.mark.filterwarnings("ignore::diffusion.OffScaleWarning" if page in UNTRAINED else "error"),
-            *[pytest.mark.usefixtures("jax")] * (NEEDS.get(page) == "jax"),  # its precision is put back afterwards
         ],
     )
     for page in PAGES
@@ -140,10 +156,16 @@ CASES = [
 
 @pytest.mark.parametrize("page", CASES)
 def test_the_code_of_the_page_runs_as_pasted(
-    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    page: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    request: pytest.FixtureRequest,
 ) -> None:
-    if page in NEEDS:
-        pytest.importorskip(NEEDS[page])
+    for package in NEEDS.get(page, "").split():
+        pytest.importorskip(package)
+        if package == "jax":
+            request.getfixturevalue("jax")  # its precision is put back afterwards
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
     for block in blocks(page):

@@ -108,7 +108,10 @@ def test_there_are_four_loops_over_steps_and_guests() -> None:
     The fourth is the third in arrays, for many trajectories, and held equal to it by ``test_batched.py``.
     """
     found = {label(path): list(own) for path in FILES if "compiled" not in path.parts if (own := loops(path))}
-    assert found == {"expint/run/loops.py": ["over_plan", "over_times", "to_tolerance", "each_to_tolerance"]}
+    assert found == {
+        "expint/run/loops.py": ["over_plan", "over_times", "to_tolerance"],
+        "expint/run/batch/loop.py": ["each_to_tolerance"],
+    }
 
 
 def test_rows_of_columns_are_built_in_one_place() -> None:
@@ -123,6 +126,8 @@ EVASIONS: dict[str, tuple[Callable[[Path], Any], list[str]]] = {
             "def f(y):\n    found = []\n    while t < 1:\n        found.append(Accepted(t, y, 1))",
             "def f(m):\n    for a, b in pairs:\n        m = stepper.advance(m, slope, a, b, h).commit(None)",
             "def f(m):\n    for _ in range(9):\n        trial = own.attempt(m, slope, t, end, h, 3)",
+            "def f(m):\n    make = own.advance\n    for a, b in pairs:\n        m = make(m, slope, a, b, h)",
+            "def f(m):\n    return [own.advance(m, slope, a, b, h) for a, b in pairs]",
         ],
     ),
     "a row of columns": (

@@ -31,7 +31,11 @@ def test_a_notebook_runs_and_draws(notebook: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_there_is_a_notebook_for_each_story() -> None:
-    assert [path.stem.partition("_")[0] for path in NOTEBOOKS] == [f"{n:02d}" for n in range(1, 11)]
+    numbers = [path.stem.partition("_")[0] for path in NOTEBOOKS]
+    assert numbers[:9] == [f"0{n}" for n in range(1, 10)]
+    assert all(number.isdigit() and len(number) == 2 for number in numbers)
+    assert len(set(numbers)) == len(numbers)
+    assert {"11", "12", "13"} <= set(numbers)
     for notebook in NOTEBOOKS:
         text = notebook.read_text(encoding="utf-8")
         assert text.startswith("# %% [markdown]\n# # "), notebook

@@ -14,33 +14,22 @@ sampler, and `sigmas` the list of noise levels of any grid.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from importlib.util import find_spec
-from itertools import count
-from math import sqrt
 from typing import Any
 
 import numpy as np
 
-import expint
-from diffusion.adapters.host_schedules import AtNodes, HostLevels, schedule_of, sigmas, startable
+from diffusion.adapters.host_schedules import schedule_of, sigmas
 from diffusion.adapters.k_diffusion_names import ANSWERS, ITS_NAMES
 from diffusion.adapters.k_diffusion_noise import Options, noise_of
-from diffusion.denoiser import Denoiser
-from diffusion.diagnosis import FirstData, warn_off_scale
-from diffusion.process.schedule import EDM, FlowMatching, NoiseSchedule
-from diffusion.running import run_sampler
-from diffusion.sample import SamplingError
+from diffusion.adapters.k_diffusion_runs import laid_out_on, watched_model
 from diffusion.samplers.catalogue import AnySampler, sampler_names
 from diffusion.samplers.catalogue import sampler as find_sampler
 from diffusion.samplers.ends import End
-from diffusion.samplers.fitted import FittedSampler
-from diffusion.samplers.laid_out import laid_out
-from diffusion.samplers.sampler import Sampler
-from diffusion.samplers.stochastic.jumps import Churned
 from diffusion.tuning.values import without_gradients
-from expint.arguments import flag, function, instance, integer, number, seen
+from expint.arguments import flag, function, instance, integer, number
 from expint.arrays import real_values
 from expint.backend import Array, asarray_like
 
@@ -54,7 +43,6 @@ __all__ = [
 ]  # and sample_* of __dir__
 
 _PREFIX = "sample_"
-_LITTLE = 0.1  # a noise level that changes the scale of no data
 
 
 def sampler_function(sampler: str | AnySampler, *, flow: bool | None = None) -> SamplerFunction:
@@ -169,9 +157,9 @@ class SamplerFunction:
         kept = np.flatnonzero(np.append(True, np.diff(levels) != 0.0)) if levels.size else np.empty(0, int)
         if kept.size < 2:  # no step
             return x
-        run, own = _laid_out(sampler, levels[kept], flow=wanted), [sigmas[i] for i in kept.tolist()]
+        run, own = laid_out_on(sampler, levels[kept], flow=wanted), [sigmas[i] for i in kept.tolist()]
         rng = noise_of(run.plan, sampler, said, own, extra, x)
-        watched = model if callback is None else _watched(model, callback, run.plan, own)
+        watched = model if callback is None else watched_model(model, callback, run.plan, own)
         shown = find_spec("tqdm") is not None if disable is None else not flag("disable", disable)
         with without_gradients():
             return run.make(watched, x, extra, shown, rng)
@@ -242,7 +230,7 @@ def sample_dpm_fast(
     low = number("sigma_min", sigma_min, above=0.0, most=high)
     steps, methods = calls // 3 + 1, {3: "dpm3", 2: "dpm2", 1: "dpm1"}
     orders = (2, 1) if calls % 3 == 0 else (calls % 3,)
-    last = tuple(getattr(find_sampler(methods[order]), "method") for order in orders)  # noqa: B009
+    last = tuple(getattr(find_sampler(methods[order]), "method") for order in orders)  # noqa: B009  # mypy knows no method there
     rule: Any = find_sampler("dpm3")
     sampler = replace(rule, name="dpm-fast", end=End(methods=last))
     levels = np.exp(np.linspace(np.log(high), np.log(low), steps + 1))
@@ -259,110 +247,6 @@ def __dir__() -> list[str]:
 def _spelt(name: str) -> str:
     """Return the name of a sampler as one of Python."""
     return name.replace("@", "_at_").replace("-", "_")
-
-
-@dataclass(frozen=True)
-class _Run:
-    """A run that is laid out: its plan on a schedule, and the sampler that made it.
-
-    ``scales`` are α at its first and last state, by which states are multiplied and divided: 1 but for fitted samplers
-    of other processes, of which hosts know x/α. ``to_data`` says whether the last state has little noise, so that it
-    can be judged by the scale of the data.
-    """
-
-    schedule: NoiseSchedule
-    sampler: Sampler | FittedSampler
-    plan: expint.Plan
-    scales: tuple[float, float] = (1.0, 1.0)
-    to_data: bool = True
-
-    def make(
-        self, model: Callable[..., Array], x: Array, extra_args: Mapping[str, Any], shown: bool, rng: Any = None
-    ) -> Array:
-        """Return the last state."""
-        first: list[FirstData] = []
-        network = HostLevels(model, self.schedule) if isinstance(self.schedule, AtNodes) else model
-        denoiser = Denoiser(network, "data", self.schedule, extra_args)
-        begin, end = self.scales
-        x = x if begin == 1.0 else begin * x
-        last = [len(self.plan.steps) - 1]
-        run = run_sampler(denoiser, x, self.plan, self.sampler, "state", last, None, shown, first=first, rng=rng)
-        if not run.success:
-            raise SamplingError(run)
-        final = (warn_off_scale(run, denoiser, first, self.plan) if self.to_data else run).y[-1, ...]
-        return final if end == 1.0 else final / end
-
-
-def _laid_out(sampler: AnySampler, levels: np.ndarray, *, flow: bool) -> _Run:
-    falls, ends = np.diff(levels), (float(levels.min()), float(levels.max()))
-    one_way = np.all(falls < 0.0) or (np.all(falls > 0.0) and ends[0] > 0.0)
-    if not np.all(np.isfinite(levels)) or not one_way or ends[0] < 0.0 or (flow and ends[1] > 1.0 + 1e-6):
-        raise ValueError(
-            f"expected noise levels that decrease to a positive one or 0{', from 1 at most' if flow else ''}, or "
-            f"increase from a positive one, received {seen(levels.tolist())}; sort them"
-        )
-    if isinstance(sampler, FittedSampler):
-        return _fitted(sampler, levels, flow=flow)
-    down = falls[0] < 0.0
-    times = np.minimum(levels, 1.0) if flow else levels
-    times = times if down else times[::-1]
-    last = float(times[times > 0.0][-1])
-    last = last if last < times[0] else 0.5 * last  # of one step to σ = 0; a schedule has two ends
-    highest = float(times[0]) * (sqrt(2.0) if isinstance(sampler, Churned) else 1.0)  # noise may rise so far
-    schedule: NoiseSchedule = FlowMatching(t_start=times[0], t_end=last) if flow else EDM(last, highest)
-    if flow:
-        times = startable(sampler, schedule, times)
-    if not down:
-        chosen: Any = sampler.backwards(schedule, times)
-        return _Run(schedule, chosen, chosen.plan(schedule, times[::-1]), to_data=False)
-    chosen, times, to_zero = laid_out(schedule, sampler, None, times)
-    plan = chosen.plan(schedule, times, to_zero=to_zero)
-    return _Run(schedule, chosen, plan, to_data=float(levels[-1]) <= _LITTLE)
-
-
-def _fitted(sampler: FittedSampler, levels: np.ndarray, *, flow: bool) -> _Run:
-    """Return the run of a fitted sampler, whose rows are for one schedule, if the ``levels`` are its own."""
-    schedule = AtNodes(sampler.schedule, flow)
-    own = schedule.levels(sampler)
-    if own.shape != levels.shape or not np.allclose(levels, own, rtol=1e-5, atol=1e-7):
-        raise ValueError(
-            f"{sampler.name}: expected the noise levels that its rows are for, {seen(own.tolist(), 200)}, received "
-            f"{seen(levels.tolist(), 200)}; take these: k_diffusion.sigmas(sampler)"
-        )
-    begin, end = schedule.norm(sampler.nodes[[0, -1]]).tolist()
-    return _Run(schedule, sampler, sampler.plan_on(schedule), (begin, end), float(levels[-1]) <= _LITTLE)
-
-
-def _watched(
-    model: Callable[..., Array], callback: Callable[[dict[str, Any]], Any], plan: expint.Plan, levels: list[Any]
-) -> Callable[..., Array]:
-    """Return the ``model``, those of whose calls that start a step of the ``plan`` are told to the ``callback``."""
-    starts, number = _starts(plan), count()
-
-    def call(x: Array, sigma: Array, **extra_args: Any) -> Array:
-        denoised = model(x, sigma, **extra_args)
-        t = next(starts, None)
-        if t is not None:
-            i = next(number)
-            level = levels[i]
-            raised = level if t <= float(levels[i]) or levels[-1] > levels[0] else level * 0 + t
-            callback({"x": x, "i": i, "sigma": level, "sigma_hat": raised, "denoised": denoised})
-        return denoised
-
-    return call
-
-
-def _starts(plan: expint.Plan) -> Iterator[float | None]:
-    """Return for each evaluation of the ``plan`` the time of the state at which a step starts; None for inner ones.
-
-    None starts before a rise of the noise level, but after it, nor at the end.
-    """
-    ends = plan.times.tolist()
-    for i, step in enumerate(plan.steps):
-        inner = [t for t, row in zip(step.times, step.rows) if row.evaluate]
-        after = plan.steps[i + 1].rows if i + 1 < len(plan.steps) else ()
-        goes_on = any(w is not None for row in after for w in plan.layout.parts(row.weights).values)
-        yield from (t if n == len(inner) - 1 and t == ends[i] and goes_on else None for n, t in enumerate(inner))
 
 
 def _options(given: Mapping[str, Any]) -> Options:

@@ -244,18 +244,21 @@ class Told:
 def _places(plan: expint.Plan, levels: list[Any], *, from_start: bool) -> list[list[tuple[Any, Any]]]:
     """Return for each step the two levels of each of its columns: from the one before it, or ``from_start`` of it."""
     known = {float(level): level for level in levels}
-    found = []
-    for before, step in pairwise(plan.steps):
-        at, last = [], before.times[-1]
-        for column in range(plan.layout.noise):
-            ends = [
-                t for t, row in zip(step.times, step.rows) if plan.layout.parts(row.weights).noise[column] is not None
-            ]
-            end = max(ends, default=last)  # the first that the noise has reached
-            at.append((known.get(last, _like(last, levels)), known.get(end, _like(end, levels))))
-            last = last if from_start else end
-        found.append(at)
-    return found
+
+    def told(t: float) -> Any:
+        return known.get(t, _like(t, levels))
+
+    return [
+        [(told(start), told(end)) for start, end in _reached(plan.layout, before.times[-1], step, from_start)]
+        for before, step in pairwise(plan.steps)
+    ]
+
+
+def _reached(layout: Any, start: float, step: Any, from_start: bool) -> list[tuple[float, float]]:
+    """Return for each random column of a ``step`` where its noise begins, and where it is looked at first."""
+    noisy = [(t, layout.parts(row.weights).noise) for t, row in zip(step.times, step.rows)]
+    ends = [max((t for t, columns in noisy if columns[n] is not None), default=start) for n in range(layout.noise)]
+    return list(zip([start, *([start] * len(ends) if from_start else ends)], ends))
 
 
 def _like(level: float, levels: list[Any]) -> Any:

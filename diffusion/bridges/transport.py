@@ -1,4 +1,4 @@
-"""From one data set to another: the probability flow of a stochastic interpolant."""
+"""From one data set to another, along a stochastic interpolant: its probability flow, or an equation with noise."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ import numpy as np
 
 import expint
 from diffusion.adapted import ready
+from diffusion.bridges.stochastic import Damped, noise_rate
 from diffusion.checks import check_state, check_watchers
 from diffusion.denoiser import like_input
+from diffusion.noise.sources import columns_by_number, in_order, noise_for
 from diffusion.process.interpolant import Combination, Interpolant
 from diffusion.sample import SamplingError
 from diffusion.samplers.sampler import check_method
-from expint.arguments import function, instance, integer, listed, numbers, text
+from expint.arguments import function, instance, integer, listed, number, numbers, text
 from expint.arrays import affordable
 from expint.backend import Array
 from expint.derive import Method
@@ -31,14 +33,19 @@ def transport(
     steps: int | None = None,
     grid: Sequence[float] | np.ndarray | None = None,
     towards: int = 1,
-    method: str | Method = "adams3",
+    method: str | Method | None = None,
+    epsilon: float | Callable[[float], float] = 0.0,
+    rng: Any = None,
+    detail: float = 0.3,
     condition: Mapping[str, Any] | None = None,
     callback: Callable[[float, Array], None] | None = None,
     progress: bool = False,
 ) -> Array:
-    """Return samples of the other data set, by the probability flow ẋ = b(t, x) of an interpolant, either way.
+    """Return samples of the other data set, by a flow or a stochastic equation of an interpolant, either way.
 
-    Where the network predicts two of the means of x₀, x₁ and z, the third is eliminated by x, and ẋ = L(t) x + N is
+    The flow is ẋ = b(t, x); its solutions have the law of x_t at every time. So have those of the stochastic equation
+    dx = (b + ε s) dt + √(2ε) dW, s = ∇ log p_t, for every ε ≥ 0; backwards it is b − ε s, in −dt. Where the network
+    predicts two of the means of x₀, x₁ and z, the third is eliminated by x, and the flow ẋ = L(t) x + N is
     solved as y′ = N/s for y = x/s, s the coefficient of the third: the linear part exactly.
 
     Parameters
@@ -61,7 +68,16 @@ def transport(
     towards
         1 for the second data set, 0 for the first.
     method
-        A method of ``expint`` for y′ = N, such as "adams3" or "krogstad4"; its order is that of the run.
+        A method of ``expint`` for y′ = N, such as "adams3" or "krogstad4"; its order is that of the run, with noise
+        2 at most for the law. None is "adams3", and with noise "adams2".
+    epsilon
+        ε, a number or a function of t: 0 is the flow. With noise the outputs have to determine the score, too.
+    rng
+        With noise: a seed, one for each sample, or a generator, as of `sample`.
+    detail
+        With noise: the size of the finest details of both data sets. A pull of the rate 1 + ε/(γ² + detail²) is
+        integrated exactly. It changes no limit, only errors: too large, long steps are unstable with a large ε; too
+        small, they take more noise away than they should.
     condition
         Further arguments of the network.
     callback, progress
@@ -76,13 +92,14 @@ def transport(
     ------
     TypeError, ValueError
         For arguments that make no sense, before any call: among them outputs that do not determine b at a time of the
-        run, as E[z|x] does not where γ = 0.
+        run, as E[z|x] does not where γ = 0; noise without ``rng``, or ``rng`` without noise.
     SamplingError
         If a state becomes non-finite.
 
     Notes
     -----
-    Albergo, Boffi & Vanden-Eijnden, *Stochastic interpolants*, 2023, §2. A one-sided process is a noise schedule,
+    Albergo, Boffi & Vanden-Eijnden, *Stochastic interpolants*, 2023, §2; its rows with noise are those of
+    ``diffusion.bridges.stochastic``. A one-sided process is a noise schedule,
     `Interpolant.schedule`, and every sampler of `sample` runs that.
 
     Examples
@@ -107,9 +124,18 @@ def transport(
     kinds = tuple(text("predicts", kind) for kind in _listed(predicts))
     towards = integer("towards, 1 for the second data set or 0 for the first,", towards, least=0, most=1)
     times = _times(steps, grid)[:: 1 if towards else -1]
+    rate = noise_rate(epsilon)
+    method = ("adams3" if rate is None else "adams2") if method is None else method
     chosen = expint.method(method) if isinstance(method, str) else method
     check_method("transport", chosen)
-    plan, slopes = _in_states(expint.lower(chosen, expint.operators.Scalar(0.0), times), process, kinds)
+    detail = number("detail", detail, above=0.0)
+    if rate is None:
+        plan, slopes = _in_states(expint.lower(chosen, expint.operators.Scalar(0.0), times), process, kinds)
+    else:
+        equation = Damped(process, rate, detail, times)
+        plan = equation.plan(chosen)
+        slopes = {t: equation.slope(kinds, t) for t in _called(plan)}
+    noise = _columns(plan, rng, states)
     call = ready(network, {t: t for t in slopes}, states)
     several = not isinstance(predicts, str)
 
@@ -124,7 +150,8 @@ def transport(
         return total
 
     last = len(times) - 1
-    run = expint.run_plan(plan, slope, states, keep=[last], name="transport", callback=callback, progress=progress)
+    shown: dict[str, Any] = {"name": "transport", "callback": callback, "progress": progress}
+    run = expint.run_plan(plan, slope, states, keep=[last], noise=noise, **shown)
     if not run.success:
         raise SamplingError(run)
     return run.y[-1, ...]
@@ -153,6 +180,22 @@ def _times(steps: int | None, grid: Sequence[float] | np.ndarray | None) -> list
     return times
 
 
+def _called(plan: expint.Plan) -> list[float]:
+    """Return the times at which a run calls the network."""
+    return list(dict.fromkeys(row.told(t) for t, row in plan.rows if row.evaluate))
+
+
+def _columns(plan: expint.Plan, rng: Any, states: Array) -> Callable[[float], Sequence[Array | None]] | None:
+    """Return what draws the noise of the steps of a plan, None for one without."""
+    if (rng is None) == bool(plan.layout.noise):
+        received = "none" if rng is None else "one beside epsilon=0, which draws no noise"
+        raise ValueError(
+            f"expected rng= where epsilon > 0, and only there, received {received}; give a seed (rng=7), one for each "
+            "sample, or a generator: the same seed gives the same samples"
+        )
+    return in_order(columns_by_number(plan, noise_for(rng, states), states)) if plan.layout.noise else None
+
+
 def _in_states(
     plan: expint.Plan, process: Interpolant, kinds: tuple[str, ...]
 ) -> tuple[expint.Plan, dict[float, Combination]]:
@@ -163,8 +206,7 @@ def _in_states(
     ValueError
         If the outputs do not determine the velocity at an evaluation, or s = 0 at a time of the run.
     """
-    called = list(dict.fromkeys(row.told(t) for t, row in plan.rows if row.evaluate))
-    slopes = {t: process.combination(kinds, "velocity", t) for t in called}
+    slopes = {t: process.combination(kinds, "velocity", t) for t in _called(plan)}
     third = process.eliminated(kinds)
     if third is None:
         return plan, slopes

@@ -16,7 +16,7 @@ def main() -> None:
     try:
         import click  # noqa: F401  # asked whether it is there
     except ImportError:
-        raise SystemExit('the command line needs click: pip install "expint[cli]"') from None
+        raise SystemExit("the command line needs click: pip install click matplotlib") from None
     from diffusion.cli.commands import commands
 
     commands(prog_name="diffusion")

@@ -12,19 +12,20 @@ import numpy as np
 import expint
 import expint.study
 from diffusion import models, study
+from diffusion.cli import sharded
 from diffusion.cli.tuning import tune
+from diffusion.models.frechet import classifier
 from diffusion.process.vp import VP
 from diffusion.sample import trajectory
 from diffusion.samplers.catalogue import sampler as find_sampler
 from diffusion.samplers.catalogue import sampler_names
 from diffusion.samplers.fitted import load_sampler
 from expint.backend import to_numpy
-from expint.cli import Commands, Known, Numbers, out_file, refusing, report, save_figure, shown, write_json
+from expint.cli import PICTURES, Commands, Known, Numbers, out_file, refusing, report, save_figure, shown, write_json
 from expint.files import whole_file
 
 __all__ = ["commands"]
 
-PICTURES = (".png", ".pdf", ".svg")
 SHAPE = (1, 8, 8)
 """Of the shipped models, which are of 8×8 digits."""
 
@@ -56,7 +57,19 @@ commands.add_command(tune)
 @click.option("--count", type=click.IntRange(min=1), default=64, help="Number of samples.")
 @click.option("--label", type=click.IntRange(0, 9), help="Which digit to draw; any by default.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, help="Seed of all noise.")
-@click.option("--out", callback=out_file((*PICTURES, ".npz")), help="Picture (.png, .pdf, .svg) or samples (.npz).")
+@click.option(
+    "--seeds",
+    type=sharded.SeedRange(),
+    is_eager=True,
+    help="In place of --count and --seed: a sample for each seed of a range, such as 0-49999, as files in the folder "
+    "--out. Ranks (RANK and WORLD_SIZE, or Slurm's) share them; a run that was stopped goes on.",
+)
+@click.option("--shard", type=click.IntRange(min=1), default=256, help="Samples in a file, with --seeds.")
+@click.option(
+    "--out",
+    callback=out_file((*PICTURES, ".npz"), folder_with="seeds"),
+    help="Picture (.png, .pdf, .svg) or samples (.npz); a folder with --seeds.",
+)
 @click.option("--frechet", is_flag=True, help="Report the Fréchet distance to real digits.")
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
 def sample(
@@ -66,6 +79,8 @@ def sample(
     count: int,
     label: int | None,
     seed: int,
+    seeds: range | None,
+    shard: int,
     out: Path | None,
     frechet: bool,
     as_json: bool,
@@ -75,6 +90,16 @@ def sample(
         if label is not None and model != "digits":
             raise ValueError(f"expected a label only with the model digits, received {model!r}; leave --label out")
         denoiser = models.digits(label) if label is not None else study.named_model(model)()
+        sharded.refuse_contradictions(out)
+        if frechet:
+            _check_enough(count if seeds is None else len(seeds))
+        if seeds is not None:
+            chosen = found_or_loaded(sampler)
+            steps = 10 if steps is None and not sampler.endswith(FILE) else steps
+            about = {"model": model, "label": label, "sampler": sharded.identity(sampler), "steps": steps}
+            shards = expint.study.Shards(str(out), seeds, shard, about)
+            sharded.sample(shards, denoiser, SHAPE, chosen, steps, frechet, as_json)
+            return
         noise = study.normal_noise(count, SHAPE, seed)
         steps = 10 if steps is None and not sampler.endswith(FILE) else steps
         chosen = found_or_loaded(sampler)
@@ -156,6 +181,13 @@ def compare(
         except expint.study.StudyInterrupted as stopped:
             found, out = stopped.study, None
         report(found, form, out)
+
+
+def _check_enough(count: int) -> None:
+    """Refuse too few samples for a covariance of the features before they are drawn."""
+    size = classifier().head.in_features
+    if count <= size:
+        raise ValueError(f"expected more than {size} samples for --frechet, received {count}; draw a thousand or more")
 
 
 def _write(images: np.ndarray, out: Path, title: str) -> None:

@@ -227,7 +227,7 @@ def sample_in_batches(
             own = _of_samples(denoiser, part, count)
             made.append(sample(own, noise[part, ...], sampler=sampler, steps=steps, grid=grid, start=start))
     except BaseException as error:
-        error.samples = _joined(made) if made else None  # type: ignore[attr-defined]
+        error.samples = _joined(made) if made else None  # type: ignore[attr-defined]  # nothing made is lost
         error.add_note(
             f"raised after {len(made)} of {len(parts)} batches; those made are in 'samples' of this exception"
         )

@@ -10,11 +10,14 @@ its end.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
 from expint.backend import Array, array_namespace, asarray_like
 
-__all__ = ["Affine", "And", "Fixed", "Mode", "Or"]
+__all__ = ["Affine", "And", "Fixed", "Mode", "Or", "average", "dot", "each", "products"]
+
+_ROUNDED = 4096.0  # units of rounding by which predictions of equal models may differ, from outputs near pure noise
 
 
 class Affine(NamedTuple):
@@ -101,3 +104,26 @@ class And(NamedTuple):
         centred = xp.where(largest > ahead.rounding[:, None, None], centred, 0.0 * centred)
         residual = gap - matrix @ equal[..., None]
         return equal + (xp.linalg.pinv(centred) @ residual)[..., 0]
+
+
+def dot(a: Array, b: Array) -> Array:
+    """Return the inner product over each sample, (B,)."""
+    xp = array_namespace(a)
+    return xp.sum(xp.reshape(a * b, (a.shape[0], -1)), axis=1)
+
+
+def each(values: Sequence[Array]) -> Array:
+    """Return values (B,) of the models side by side, (B, M)."""
+    return array_namespace(values[0]).stack(list(values), axis=1)
+
+
+def average(values: Sequence[Array]) -> Array:
+    """Return the mean of the models."""
+    return sum(values[1:], values[0]) / len(values)
+
+
+def products(factor: float, apart: list[Array], middle: Array) -> tuple[Array, Array]:
+    """Return the products of what predictions differ from their ``middle`` by, and those of rounding errors."""
+    xp = array_namespace(middle)
+    found = xp.stack([each([factor * dot(one, other) for other in apart]) for one in apart], axis=1)
+    return found, abs(factor) * (_ROUNDED * xp.finfo(middle.dtype).eps) ** 2 * dot(middle, middle)

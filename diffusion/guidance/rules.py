@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from diffusion.checks import check_denoiser
-from diffusion.denoiser import Denoiser, like_input
-from diffusion.guidance.guided import guided
+from diffusion.denoiser import Denoiser, like_input, rows_of
+from diffusion.guidance.guided import Rule, guided
 from diffusion.process.prediction import basis
 from expint.arguments import function, number, seen
 from expint.arrays import real_values
 from expint.backend import Array, all_finite, array_namespace, has_values, is_array
 
-__all__ = ["classifier_free", "classifier_guided", "corrected", "inpainted", "thresholded"]
+__all__ = ["Corrected", "classifier_free", "classifier_guided", "corrected", "thresholded"]
 
 
 def classifier_free(
@@ -183,60 +183,11 @@ def corrected(denoiser: Denoiser, function_of_data: Callable[[Array, float], Arr
     """
     check_denoiser(denoiser)
     function("function_of_data", function_of_data, "(x₀, t) ↦ x₀")
-    return guided(denoiser, _Corrected(function_of_data), "data")
-
-
-def inpainted(denoiser: Denoiser, data: Array, mask: Array) -> Denoiser:
-    """Return the denoiser that makes new data where the ``mask`` is 1 and knows them where it is 0 ("data" output).
-
-    Its prediction is m x̂₀ + (1 − m) x₀, x̂₀ the network's and x₀ the ``data``. Where m = 0 every sampler then solves
-    dx/dt exactly: x = α x₀ + σ ε with the ε of the first state, so that the network sees what is known at the noise
-    level of every state, the last one too.
-
-    Parameters
-    ----------
-    denoiser
-        The denoiser.
-    data
-        x₀, (batch, …) or of shapes that fit by broadcasting; where m = 1 it does not matter, but is to be finite.
-    mask
-        m, from 0 (keep) to 1 (make anew), of a shape that fits by broadcasting, such as (1, 1, height, width).
-
-    Raises
-    ------
-    TypeError, ValueError
-        If the data or the mask are no arrays, do not fit each other, are not finite, or the mask lies outside [0, 1].
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> net = Denoiser(lambda x, t: 0 * x, predicts="data")
-    >>> painted = inpainted(net, np.array([[5.0, 7.0]]), np.array([[1.0, 0.0]]))
-    >>> painted(np.ones((1, 2)), 0.5).tolist()
-    [[0.0, 7.0]]
-    """
-    check_denoiser(denoiser)
-    for name, value in (("data", data), ("mask", mask)):
-        if not is_array(value) or not has_values(value) or not all_finite(value):
-            raise TypeError(f"expected {name} as an array of finite numbers, received {seen(value)}")
-    xp = array_namespace(data)
-    if bool(xp.any(mask < 0)) or bool(xp.any(mask > 1)):
-        raise ValueError(
-            f"expected a mask from 0 (keep) to 1 (make anew), received {float(mask.min()):g} … {float(mask.max()):g}; "
-            "divide it by 255 if it is a picture"
-        )
-    try:
-        xp.broadcast_arrays(data, mask)
-    except (ValueError, RuntimeError, TypeError):
-        raise ValueError(
-            f"expected a mask that fits data of shape {tuple(data.shape)}, received one of shape {tuple(mask.shape)}; "
-            "give it an axis for the batch and one for the channels"
-        ) from None
-    return guided(denoiser, _Corrected(_Known(data, mask)), "data")
+    return guided(denoiser, Corrected(function_of_data), "data")
 
 
 @dataclass(frozen=True, eq=False)
-class _ClassifierFree:
+class _ClassifierFree(Rule):
     """The rule of `classifier_free`."""
 
     scale: float
@@ -250,13 +201,33 @@ class _ClassifierFree:
             return output
         without = source.with_condition(self.unconditional)(x, t)
         guided = without + self.scale * (output - without)
+        return self._rescaled(output, guided)
+
+    def _rescaled(self, output: Array, guided: Array) -> Array:
         if self.rescale == 0.0:
             return guided
         return guided * (1.0 - self.rescale + self.rescale * _ratio_of_spreads(output, guided))
 
+    def each(self, source: Denoiser, x: Array, t: np.ndarray) -> Array:
+        """Return the output at a time of its own for each sample; the second call is for those in the interval."""
+        output, count = source.at_each(x, t), len(t)
+        inside = np.flatnonzero((self.interval[0] < t) & (t <= self.interval[1]))
+        if not len(inside):
+            return output
+        own, scale = source.of_samples(inside, count), rows_of(self.scale, inside, count)
+        unconditional = rows_of(self.unconditional, inside, count)
+        without = own.with_condition(unconditional).at_each(rows_of(x, inside, count), t[inside])
+        with_condition = rows_of(output, inside, count)
+        guided = self._rescaled(with_condition, without + scale * (with_condition - without))
+        if len(inside) == count:
+            return guided
+        outside = np.setdiff1d(np.arange(count), inside)
+        whole = array_namespace(x).concat([guided, rows_of(output, outside, count)])
+        return rows_of(whole, np.argsort(np.concatenate([inside, outside])), count)
+
 
 @dataclass(frozen=True, eq=False)
-class _ClassifierGuided:
+class _ClassifierGuided(Rule):
     """The rule of `classifier_guided`."""
 
     gradient: Callable[[Array, float], Array]
@@ -276,14 +247,20 @@ class _ClassifierGuided:
 
 
 @dataclass(frozen=True, eq=False)
-class _Thresholded:
+class _Thresholded(Rule):
     """The rule of `thresholded`."""
 
     quantile: float
     limit: float
 
     def __call__(self, source: Denoiser, x: Array, t: float) -> Array:
-        data = source.predict(x, t, "data")
+        return self._limited(source.predict(x, t, "data"))
+
+    def each(self, source: Denoiser, x: Array, t: np.ndarray) -> Array:
+        """Return the output at a time of its own for each sample."""
+        return self._limited(source.predict_each(x, t, "data"))
+
+    def _limited(self, data: Array) -> Array:
         xp = array_namespace(data)
         size = xp.sort(xp.abs(xp.reshape(data, (data.shape[0], -1))), axis=1)
         below, part = divmod(self.quantile * (size.shape[1] - 1), 1.0)
@@ -294,27 +271,20 @@ class _Thresholded:
 
 
 @dataclass(frozen=True, eq=False)
-class _Corrected:
+class Corrected(Rule):
     """The rule of `corrected`."""
 
     function_of_data: Callable[[Array, float], Array]
 
     def __call__(self, source: Denoiser, x: Array, t: float) -> Array:
+        """Return the output at one time."""
         return like_input(self.function_of_data(source.predict(x, t, "data"), t), x, "the function of the data")
 
-
-@dataclass(frozen=True, eq=False)
-class _Known:
-    """The function of the data of `inpainted`."""
-
-    data: Array
-    mask: Array
-
-    def __call__(self, found: Array, t: float) -> Array:
-        del t
-        xp = array_namespace(found)
-        data, mask = (xp.astype(part, found.dtype) for part in (self.data, self.mask))
-        return data + mask * (found - data)
+    def each(self, source: Denoiser, x: Array, t: np.ndarray) -> Array | None:
+        """Return the output at a time of its own for each sample, None where the function asks for one time."""
+        if not getattr(self.function_of_data, "timeless", False):
+            return None
+        return like_input(self.function_of_data(source.predict_each(x, t, "data"), 0.0), x, "the function of the data")
 
 
 def _ratio_of_spreads(wanted: Array, found: Array) -> Array:

@@ -3,23 +3,24 @@ r"""Superposition: one denoiser of several models, mixed by the density that eac
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from importlib import import_module
 from typing import Any
 
 import numpy as np
 
 import expint
+import expint.backend
 from diffusion.checks import check_denoiser
 from diffusion.denoiser import Denoiser
 from diffusion.guidance.mixing import And, Fixed, Mode, Or
 from diffusion.likelihood.divergence import KINDS, WAYS
 from diffusion.process.prediction import coefficients
 from diffusion.process.with_mean import WithMean
-from expint.arguments import choice, integer, number, numbers
+from expint.arguments import choice, integer, listed, number, numbers
 from expint.backend import Array, array_namespace
 
-__all__ = ["Superposed", "SuperposedRun", "superpose"]
+__all__ = ["Superposed", "SuperposedRun", "mixture", "refused_change", "superpose", "with_densities"]
 
 
 def superpose(
@@ -91,7 +92,7 @@ def superpose(
     >>> bool(0.4 < np.mean(samples > 0) < 0.6)
     True
     """
-    models = tuple(denoisers) if isinstance(denoisers, Iterable) else (denoisers,)
+    models = tuple(listed("denoisers", denoisers, "denoisers"))
     for model in models:
         check_denoiser(model)
     if len(models) < 2:
@@ -181,6 +182,26 @@ class Superposed(Denoiser):
             )
         return self.at_times([float(t)], x)(float(t), x)
 
+    def at_each(self, x: Array, t: np.ndarray) -> Array:
+        """Return Σ κ_i x₀ᵢ for weights that are fixed, at a time of its own for each sample.
+
+        Raises
+        ------
+        ValueError
+            If they follow the densities of a path.
+        """
+        if self.mode.tracks:
+            raise ValueError(
+                f"expected steps= or grid= for {self!r}, whose weights follow densities over common steps, received a "
+                "time for each sample, as rtol= takes; or take fixed weights"
+            )
+        weights = self.mode.weights(array_namespace(x).zeros((1, len(self.models)), dtype=x.dtype), None)
+        return mixture(weights, [model.predict_each(x, t, "data") for model in self.models])
+
+    def of_samples(self, which: np.ndarray, count: int) -> Denoiser:
+        """Return the superposition for some samples of a batch."""
+        return replace(self, models=tuple(model.of_samples(which, count) for model in self.models))
+
     def at_times(self, times: Iterable[float], like: Array) -> Callable[[float, Array], Array]:
         """Return the mixture of the models as a function of (t, x)."""
         if self.mode.tracks:
@@ -226,6 +247,20 @@ class SuperposedRun(expint.Solution):
     """
 
     log_densities: Any = None
+
+
+def with_densities(run: expint.Solution, densities: list[Array]) -> SuperposedRun:
+    """Return the run with the densities (B, M) of its states."""
+    parts = {part.name: getattr(run, part.name) for part in fields(expint.Solution)}
+    return SuperposedRun(**parts, log_densities=expint.backend.stack(densities))
+
+
+def refused_change(state: Array, t: float) -> Any:
+    """Refuse a state that a callback returns."""
+    raise ValueError(
+        f"expected a callback that returns None for superposed models, received one of shape {tuple(state.shape)} at "
+        f"t = {t:.6g}, whose log-densities are not known; take fixed weights, or change nothing"
+    )
 
 
 def mixture(weights: Array, data: Sequence[Array]) -> Array:

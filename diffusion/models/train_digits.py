@@ -1,6 +1,6 @@
 """Train the shipped networks on real handwritten digits: ``python -m diffusion.models.train_digits --out DIRECTORY``.
 
-Needs ``pip install "expint[train]"``. Seeded: the same machine, versions and thread count give the same weights.
+Needs ``pip install scikit-learn``. Seeded: the same machine, versions and thread count give the same weights.
 """
 
 from __future__ import annotations

@@ -11,7 +11,8 @@ from diffusion.checks import check_denoiser, check_start, lay_out
 from diffusion.denoiser import Denoiser
 from diffusion.noise.affine import affine_states
 from diffusion.samplers.catalogue import AnySampler
-from expint.arguments import integer
+from expint.arguments import integer, listed
+from expint.arrays import real_values
 
 __all__ = ["Moments", "moments"]
 
@@ -94,7 +95,10 @@ def moments(
     chosen, times, to_zero = lay_out(denoiser, sampler, steps, grid)
     plan = chosen.plan(denoiser.schedule, times, to_zero=to_zero, edges=denoiser.discontinuities)
     predict = chosen.slope(denoiser)
-    mean, covariance = (np.zeros(size), np.eye(size)) if initial is None else map(np.asarray, initial)
+    pair = [np.zeros(size), np.eye(size)] if initial is None else listed("initial", initial, "a mean and a covariance")
+    if len(pair) != 2:
+        raise ValueError(f"expected initial as (mean, covariance), received {len(pair)} entries; give these two")
+    mean, covariance = (real_values(name, own) for name, own in zip(("the mean", "the covariance"), pair))
     scale = float(denoiser.schedule.noise_scale(plan.steps[0].times[0])) if start == "noise" else 1.0
     if mean.shape != (size,) or covariance.shape != (size, size):
         raise ValueError(

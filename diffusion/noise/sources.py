@@ -75,8 +75,13 @@ class Seeded:
                 "one seed for all"
             )
         drawn = np.empty((shape[0], prod(shape[1:])))
-        for own, key in zip(drawn, self._keys):
-            np.random.Generator(np.random.Philox(key=key, counter=[0, 0, column, step])).standard_normal(out=own)
+        philox = np.random.Philox(key=0)
+        state, normals = philox.state, np.random.Generator(philox)
+        counter = np.array([0, 0, column, step], dtype=np.uint64)
+        for own, key in zip(drawn, self._keys):  # to set the state of one generator costs less than to make another
+            state["state"] = {"key": key, "counter": counter}
+            philox.state = state
+            normals.standard_normal(out=own)
         return asarray_like(drawn.reshape(shape), like)
 
     @cached_property

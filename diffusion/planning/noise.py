@@ -16,17 +16,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import exp, isclose, sqrt
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 import expint
-from diffusion.process.sde import SDE
 from diffusion.samplers.ends import MethodsByStep
 from expint.derive import Method, Stage, StepContext, Terms, WithoutEstimate
 from expint.lower import Layout, Row, Step
 
-__all__ = ["lowered_with_noise"]
+__all__ = ["Equation", "lowered_with_noise"]
+
+
+class Equation(Protocol):
+    """dy = (L y + n f) ds + noise, with constants of a step's strength; see ``diffusion.process.sde.SDE``."""
+
+    def constants(self, square: float, /) -> tuple[float, float]:
+        """Return L and n for a strength of the given ``square`` τ²."""
+
+    def variance(self, square: float, start: float, end: float, /) -> float:
+        """Return the variance of the noise in y of a step between two values of the clock."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +82,7 @@ class InSDE(WithoutEstimate):
 
 
 def lowered_with_noise(
-    equation: SDE, s: np.ndarray, methods: Sequence[Method], known: Sequence[int], squares: Sequence[float]
+    equation: Equation, s: np.ndarray, methods: Sequence[Method], known: Sequence[int], squares: Sequence[float]
 ) -> expint.Plan:
     """Return the plan of an SDE in its gauge, for predictions f and standard normal columns of noise.
 
@@ -129,7 +138,7 @@ def _place(at: float, places: Sequence[float]) -> int:
     return min(range(len(places)), key=lambda j: abs(places[j] - at))
 
 
-def _gathered(equation: SDE, square: float, start: float, places: Sequence[float]) -> list[tuple[float, ...]]:
+def _gathered(equation: Equation, square: float, start: float, places: Sequence[float]) -> list[tuple[float, ...]]:
     """Return for each place the weights of the noise that has gathered there."""
     linear = equation.constants(square)[0]
     sizes = [sqrt(equation.variance(square, a, b)) for a, b in pairwise([start, *places])]

@@ -13,7 +13,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import exp, expm1, inf, isfinite, isinf, log, log1p
+from math import exp, expm1, inf, isfinite, isinf, isnan, log, log1p
 from typing import Any
 
 import numpy as np
@@ -46,8 +46,10 @@ class Constant(Strength):
     tau: float
 
     def __post_init__(self) -> None:
-        tau = self.tau if self.tau == inf else number("the strength τ", self.tau, least=0.0)
-        object.__setattr__(self, "tau", float(tau))
+        tau = number("the strength τ", self.tau, least=0.0, finite=False)
+        if isnan(tau):
+            raise ValueError("expected the strength τ ≥ 0, received nan; 0 is no noise, 1 the reverse of the process")
+        object.__setattr__(self, "tau", tau)
 
     def spent(self, start: float, end: float) -> float:
         """Return τ² h."""

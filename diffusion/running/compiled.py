@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
+from itertools import count
 from typing import Any, Literal
 
 import numpy as np
 
 import expint
-from diffusion.adapted import untouching
 from diffusion.checks import check_start, check_state, lay_out
 from diffusion.denoiser import Denoiser
+from diffusion.noise.brownian import BrownianPath
 from diffusion.noise.sources import columns_by_number, noise_for
 from diffusion.planning.conversion import Predicted, fold
+from diffusion.planning.increments import increments
 from diffusion.samplers.catalogue import AnySampler
-from expint.backend import Array, array_namespace, asarray_like, device, is_array, stack
+from expint.backend import Array, array_namespace, asarray_like, device, is_array, is_jax, stack
 
 __all__ = ["CompiledSampler", "scan"]
 
@@ -51,8 +52,8 @@ def scan(
     Raises
     ------
     ValueError, TypeError
-        As `sample` does, and for samplers whose rows are not evaluated by predictions of a network alone, and
-        processes with a mean.
+        As `sample` does, and for guided denoisers, whose rules ask for times as numbers, samplers with bands or whose
+        rows multiply other things than predictions, and processes with a mean.
 
     Notes
     -----
@@ -62,24 +63,29 @@ def scan(
     Examples
     --------
     >>> import diffusion, jax.numpy as jnp
-    >>> exact = diffusion.models.gaussian_mixture([1.0], [[0.0]], [[[1.0]]])
-    >>> draw = diffusion.scan(exact, sampler="deis-tab3", steps=8)
-    >>> bool(jnp.allclose(draw(jnp.array([[0.5], [-1.0]])), jnp.array([[0.5], [-1.0]]), atol=1e-2))
-    True
+    >>> net = diffusion.Denoiser(lambda x, t: x * t[:, None], predicts="noise")
+    >>> draw = diffusion.scan(net, sampler="deis-tab3", steps=8)
+    >>> draw(jnp.ones((2, 3))).shape
+    (2, 3)
     """
     chosen, times, to_zero = lay_out(denoiser, sampler, steps, grid)
+    if type(denoiser).at_times is not Denoiser.at_times:
+        raise TypeError(
+            f"expected a denoiser that is its network, received {denoiser!r:.120}, whose rule asks for each time as a "
+            "number; let the network guide itself, with the scale as a condition, or take diffusion.sample"
+        )
     plan = chosen.plan(denoiser.schedule, times, to_zero=to_zero, edges=denoiser.discontinuities)
     slope = chosen.slope(denoiser)
-    if not isinstance(slope, Predicted):
+    if not isinstance(slope, Predicted) or not isinstance(plan.operator, expint.operators.Scalar):
         raise TypeError(
-            f"expected a sampler whose rows are evaluated by predictions of the network, received {chosen.name!r}; "
-            "take diffusion.sample for it"
+            "expected a sampler whose rows are numbers that multiply predictions of the network, received "
+            f"{chosen.name!r}, with bands or by another function; take diffusion.sample for it"
         )
     folded, conversions = fold(plan, denoiser.schedule, denoiser.predicts, slope.kind)
     calls = [row.told(t) for t, row in folded.rows if row.evaluate]
     pairs = [(1.0, own.ratio) if own.from_state else (own.ratio, 1.0) for own in (conversions[t] for t in calls)]
     told = np.asarray(denoiser.schedule.network_time(np.array(calls)))
-    evaluated = partial(_evaluated, denoiser, told, np.array(pairs))
+    evaluated = _Evaluated(denoiser, told, np.array(pairs))
     run = expint.scan(_numbered(folded), evaluated, args=({},), checkpoint=checkpoint, backend=backend)
     return CompiledSampler(denoiser, chosen, folded, run)
 
@@ -162,7 +168,10 @@ class CompiledSampler:
                 wanted = "rng= for a sampler that draws noise" if columns else "no rng= for one that draws none"
                 raise ValueError(f"expected {wanted}, received {self._sampler.name!r} and rng = {rng!r}; see sample")
             return None
-        draw = columns_by_number(self.plan, noise_for(rng, x), x)
+        source = noise_for(rng, x)
+        if isinstance(source, BrownianPath):
+            source = source.along(*increments(self._sampler, self._denoiser.schedule, self.plan))
+        draw = columns_by_number(self.plan, source, x)
         nothing = array_namespace(x).zeros_like(x)
         rows = [[nothing if own is None else own for own in draw(step)] for step in range(1, len(self.plan.steps))]
         return stack([stack(row) for row in rows])
@@ -173,25 +182,46 @@ class CompiledSampler:
 
 def _numbered(plan: expint.Plan) -> expint.Plan:
     """Return the plan whose evaluations are told their numbers, by which each finds what is known of it beforehand."""
-    made, number = [], 0
-    for own in plan.steps:
-        rows = []
-        for row in own.rows:
-            rows.append(row._replace(time=float(number)) if row.evaluate else row)
-            number += row.evaluate
-        made.append(own._replace(rows=tuple(rows)))
+    number = count()
+    made = (
+        own._replace(
+            rows=tuple(row._replace(time=float(next(number))) if row.evaluate else row for row in own.rows),
+        )
+        for own in plan.steps
+    )
     return replace(plan, steps=tuple(made))
 
 
-def _evaluated(
-    denoiser: Denoiser, told: np.ndarray, pairs: np.ndarray, number: Array, x: Array, condition: Mapping[str, Any]
-) -> Array:
-    """Return the prediction p x + q output, whose pair (p, q) and time for the network are those of a call."""
-    xp = array_namespace(x)
-    place = xp.astype(number, xp.int32)
-    whole = told.dtype.kind == "i"
-    dtype = xp.int64 if whole else xp.float64 if x.dtype == xp.float64 else xp.float32
-    times = xp.asarray(told, dtype=dtype, device=device(x))
-    of_state, of_output = asarray_like(pairs, x)[place]
-    output = untouching(denoiser.network)(x, xp.broadcast_to(times[place], (x.shape[0],)), **condition)
-    return of_state * x + of_output * output
+class _Evaluated:
+    """The prediction p x + q output of each call, by its number: what is known of it beforehand lies in arrays.
+
+    States are lent to it, so that the network may be called as it is.
+    """
+
+    def __init__(self, denoiser: Denoiser, told: np.ndarray, pairs: np.ndarray) -> None:
+        self._denoiser, self._told, self._pairs = denoiser, told, pairs
+        self._there: dict[Any, tuple[Array, Array]] = {}
+
+    def __call__(self, number: Array, x: Array, condition: Mapping[str, Any]) -> Array:
+        """Return the prediction of call ``number`` at the state x."""
+        xp = array_namespace(x)
+        place = xp.reshape(xp.astype(number, xp.int32), (1,))
+        times, pairs = self._beside(x)
+        told, pair = xp.take(times, place, axis=0), xp.take(pairs, place, axis=0)
+        output = self._denoiser.network(x, xp.broadcast_to(told, (x.shape[0],)), **condition)
+        return pair[0, 0] * x + pair[0, 1] * output
+
+    def _beside(self, x: Array) -> tuple[Array, Array]:
+        """Return the times that the network is told, and the pairs, where the state is; tensors are kept there."""
+        if is_jax(array_namespace(x)):
+            return self._placed(x)
+        key = (x.dtype, x.device)
+        if key not in self._there:
+            self._there[key] = self._placed(x)
+        return self._there[key]
+
+    def _placed(self, x: Array) -> tuple[Array, Array]:
+        xp = array_namespace(x)
+        whole = xp.int32 if is_jax(xp) else xp.int64  # JAX has longer ones in double precision alone
+        dtype = whole if self._told.dtype.kind == "i" else xp.float64 if x.dtype == xp.float64 else xp.float32
+        return xp.asarray(self._told, dtype=dtype, device=device(x)), asarray_like(self._pairs, x)

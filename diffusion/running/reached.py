@@ -88,7 +88,7 @@ class Reached:
         sentence = solution.message.replace(f"{solution.t[-1]:.6g}", f"{points[0].t:.6g}", 1)
         evaluations = points[0].evaluations + (made is not None)
         stats = replace(solution.stats, steps=index, nonlinear_evaluations=evaluations)
-        error.solution = replace(solution, t=np.array([points[0].t]), y=y[None], message=sentence, stats=stats)  # type: ignore[attr-defined]
+        error.solution = replace(solution, t=np.array([points[0].t]), y=y[None], message=sentence, stats=stats)  # type: ignore[attr-defined]  # nothing reached is lost
 
     def _unchanged(self) -> bool:
         """Whether the values held are still those that the network returned."""

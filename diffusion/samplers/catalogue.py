@@ -27,6 +27,7 @@ from diffusion.samplers.reversible import OPTIMAL, Damping, ReversibleSampler
 from diffusion.samplers.sampler import Sampler
 from diffusion.samplers.singlestep import SpacedNodes, grouped_of_diffusers
 from diffusion.samplers.stochastic.catalogue import STOCHASTIC, stochastic_by_name, with_noise
+from expint import plugins
 from expint.arguments import flag
 from expint.derive import INDEX, Butcher, PredictorCorrector, lawson
 
@@ -156,6 +157,7 @@ def sampler(
     DEIS, UniPC, SA-Solver and LMS are found up to "deis-tab8", "unipc8-noise", …, and any method of ``expint`` in any
     gauge by both names: "krogstad4-data", "adams3-velocity". A name with "-sde" behind it is the sampler on the SDE of
     strength 1: "unipc2-sde"; "ddim-eta0.2" has an η of 0.2.
+    Other packages add samplers by the entry points ``diffusion.samplers``.
 
     Parameters
     ----------
@@ -173,6 +175,8 @@ def sampler(
 
     Raises
     ------
+    ImportError
+        If the package that adds the name does not load.
     ValueError
         If no sampler has this name; the message gives the nearest. Or if something of a `FittedSampler`, whose rows
         are numbers, is to be changed; or if the sampler cannot be stochastic.
@@ -197,7 +201,8 @@ def sampler(
 def sampler_names(*, stochastic: bool = False) -> list[str]:
     """Return the names of all samplers, without those of higher order or composed of a method and a gauge.
 
-    "bdia" and "o-belm", which `diffusion.invert` inverts exactly, are found by name as well.
+    "bdia" and "o-belm", which `diffusion.invert` inverts exactly, are found by name as well. Those that other packages
+    add are listed among those that draw none, unloaded.
 
     Parameters
     ----------
@@ -210,10 +215,22 @@ def sampler_names(*, stochastic: bool = False) -> list[str]:
     >>> "ddim" in diffusion.sampler_names(), "dpmpp-2m-sde" in diffusion.sampler_names(stochastic=True)
     (True, True)
     """
-    return list(STOCHASTIC if flag("stochastic", stochastic) else SAMPLERS)
+    if flag("stochastic", stochastic):
+        return list(STOCHASTIC)
+    return [*SAMPLERS, *(name for name in plugins.names("diffusion.samplers") if name not in SAMPLERS)]
 
 
 def _find(name: str) -> Sampler | Automatic:
+    try:
+        return _of_this_library(name)
+    except ValueError:
+        added: Sampler | None = plugins.load("diffusion.samplers", name, fold, lambda own: isinstance(own, AnySampler))
+        if added is None:
+            raise
+        return added
+
+
+def _of_this_library(name: str) -> Sampler | Automatic:
     every: dict[str, Sampler | Automatic] = {**SAMPLERS, **REVERSIBLE, **STOCHASTIC}
     try:
         return every[resolve(name, every, {}, "sampler")]
@@ -227,6 +244,7 @@ def _find(name: str) -> Sampler | Automatic:
             try:
                 on_ode = _find(base + origin)
             except ValueError:
+                _explain(spelt)
                 raise unknown from None
             found: Sampler = replace(with_noise(on_ode, 1.0), name=f"{base}-sde{origin}")
             return found

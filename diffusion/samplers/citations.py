@@ -81,6 +81,14 @@ _ENTRIES: dict[str, _Entry] = {
         2021,
         "2010.02502",
     ),
+    "song2021score": _Entry(
+        "Song, Yang and Sohl-Dickstein, Jascha and Kingma, Diederik P. and Kumar, Abhishek and Ermon, Stefano and "
+        "Poole, Ben",
+        "Score-based generative modeling through stochastic differential equations",
+        "International Conference on Learning Representations",
+        2021,
+        "2011.13456",
+    ),
     "xu2023": _Entry(
         "Xu, Yilun and Deng, Mingyang and Cheng, Xiang and Tian, Yonglong and Liu, Ziming and Jaakkola, Tommi",
         "Restart sampling for improving generative processes",

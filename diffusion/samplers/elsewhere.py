@@ -31,10 +31,10 @@ class Meant(NamedTuple):
 
 _DETERMINISTIC = {
     # k-diffusion, ComfyUI, AUTOMATIC1111
-    "euler-cfg-pp": "euler",
     "heun": "edm-heun",
     "heunpp2": "edm-heun",
     "dpm-2": "dpm2@k-diffusion",
+    "exp-heun-2-x0": "dpmpp-2s",
     "dpm-fast": "dpm3",
     "dpm-adaptive": "dpm3",
     "lms": "lms4",
@@ -44,6 +44,8 @@ _DETERMINISTIC = {
     "unipc": "unipc2",
     "uni-pc": "unipc2",
     "uni-pc-bh2": "unipc2-bh2@unipc",
+    "unipc-bh2": "unipc2-bh2@unipc",
+    "unipc-bh1": "unipc2-bh1@unipc",
     "res-multistep": "dpmpp-2m",
     "res-2m": "dpmpp-2m",
     "res-3m": "dpmpp-3m",
@@ -52,6 +54,11 @@ _DETERMINISTIC = {
     "gradient-estimation": "deis-rhoab1",
     "dpm-solver": "dpm2m",
     "dpm-solverpp": "dpmpp-2m",
+    # th_deis
+    "t-ab": "deis-tab3",
+    "tab": "deis-tab3",
+    "rho-ab": "deis-rhoab3",
+    "rho-rk": "deis-rho-kutta3",
     # diffusers
     "ddimscheduler": "ddim@diffusers",
     "pndmscheduler": "pndm@diffusers",
@@ -67,6 +74,11 @@ _DETERMINISTIC = {
     "sasolverscheduler": "sa2@diffusers",
     "edmeulerscheduler": "euler",
     "edmdpmsolvermultistepscheduler": "dpmpp-2m@diffusers",
+    "cosinedpmsolvermultistepscheduler": "dpmpp-2m@diffusers",
+    "cogvideoxddimscheduler": "ddim@diffusers",
+    "ddiminversescheduler": "ddim@diffusers",
+    "ddimparallelscheduler": "ddim@diffusers",
+    "dpmsolvermultistepinversescheduler": "dpmpp-2m@diffusers",
     "flowmatcheulerdiscretescheduler": "euler",
     "flowmatchheundiscretescheduler": "lawson-heun2-flow",
 }
@@ -74,7 +86,6 @@ _DETERMINISTIC = {
 _STOCHASTIC = {
     # k-diffusion, ComfyUI, AUTOMATIC1111
     "euler-a": "euler-ancestral",
-    "euler-ancestral-cfg-pp": "euler-ancestral",
     "dpm2-a": "dpm2-ancestral",
     "dpm-2-a": "dpm2-ancestral",
     "dpm-2-ancestral": "dpm2-ancestral",
@@ -82,12 +93,22 @@ _STOCHASTIC = {
     "dpmpp-2m-sde-heun": "dpmpp-2m-sde",
     "res-multistep-ancestral": "dpmpp-2m-sde",
     "er-sde": "er-sde-3",
+    "exp-heun-2-x0-sde": "dpmpp-2s-sde",
     "sa-solver-pece": "sa-solver",
     # diffusers
     "ddpmscheduler": "ddpm",
     "eulerancestraldiscretescheduler": "euler-ancestral",
     "kdpm2ancestraldiscretescheduler": "dpm2-ancestral",
     "dpmsolversdescheduler": "dpmpp-sde@k-diffusion",
+    "cogvideoxdpmscheduler": "dpmpp-2m-sde@diffusers",
+    "ddpmparallelscheduler": "ddpm",
+    "ddpmwuerstchenscheduler": "ddpm",
+    "unclipscheduler": "ddpm",
+    "repaintscheduler": "ddpm",
+    "scoresdevescheduler": "euler-ancestral",
+    "ltxeulerancestralrfscheduler": "euler-ancestral",
+    "karrasvescheduler": "edm-stochastic",
+    "flowmatchlcmscheduler": "lcm",
     "lcmscheduler": "lcm",
     "tcdscheduler": "tcd",
 }
@@ -99,6 +120,8 @@ GRIDS = {
 """Grids that other programs name behind a sampler, and what they are here."""
 
 _NOISY_WORDS = ("ancestral", "sde", "a", "ddpm", "lcm", "tcd", "restart", "churn")
+_GUIDANCE = ("-cfg-pp", "-cfgpp")
+"""CFG++ is a guidance; the sampler is that of the name before it."""
 _IDLE_WORDS = ("gpu", "test", "scheduler")
 
 
@@ -113,6 +136,7 @@ def meant(name: str, ours: Mapping[str, object]) -> Meant | None:
     A prefix "sample_", as k-diffusion's functions have, does not matter, nor words that say where noise is drawn.
     """
     spelt = fold(name).removeprefix("sample-")
+    spelt = next((spelt.removesuffix(end) for end in _GUIDANCE if spelt.endswith(end)), spelt)
     grid = max((end for end in GRIDS if spelt.endswith(f"-{end}")), key=len, default="")
     spelt = spelt.removesuffix(f"-{grid}") if grid else spelt
     words = [word for word in spelt.split("-") if word not in _IDLE_WORDS]

@@ -210,7 +210,7 @@ def tune(
 
 def _keep_best(error: BaseException, sampler: FittedSampler | None) -> None:
     """Put the best so far into an exception that ends a tuning."""
-    error.sampler = sampler  # type: ignore[attr-defined]
+    error.sampler = sampler  # type: ignore[attr-defined]  # nothing fitted is lost
     if sampler is not None:
         error.add_note("the best sampler so far is in the attribute 'sampler' of this exception")
 

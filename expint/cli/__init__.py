@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from expint.cli.common import (
+        PICTURES,
         Commands,
         Known,
         Numbers,
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "PICTURES",
     "Commands",
     "Known",
     "Numbers",
@@ -51,7 +53,7 @@ def main() -> None:
     try:
         import click  # noqa: F401  # asked whether it is there
     except ImportError:
-        raise SystemExit('the command line needs click: pip install "expint[cli]"') from None
+        raise SystemExit("the command line needs click: pip install click matplotlib") from None
     from expint.cli.commands import commands
 
     commands(prog_name="expint")

@@ -1,8 +1,9 @@
-"""The commands of ``expint``: solve, methods, study."""
+"""The commands of ``expint``: solve, problems, methods, study."""
 
 from __future__ import annotations
 
 import functools
+import inspect
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,11 @@ import click
 import numpy as np
 
 import expint
-import expint.plot
 import expint.study
 from expint.backend import to_numpy
+from expint.cli import picture
 from expint.cli.common import (
+    PICTURES,
     Commands,
     Known,
     Numbers,
@@ -30,7 +32,6 @@ from expint.study.table import distinct
 
 __all__ = ["commands"]
 
-PICTURES = (".png", ".pdf", ".svg")
 METHOD = Known("method", expint.method)
 METHOD_OR_AUTO = Known("method", lambda name: name == "auto" or expint.method(name))
 PROBLEM = Known("problem", expint.study.named_problem)
@@ -51,7 +52,9 @@ def commands() -> None:
 @click.option("--t-end", type=float, help="End of the interval; that of the problem by default.")
 @click.option("--set", "settings", type=Setting(), multiple=True, help="A parameter of the problem, such as n=64.")
 @click.option(
-    "--out", callback=out_file((*PICTURES, ".npz")), help="Space–time plot (.png, .pdf, .svg) or states (.npz)."
+    "--out",
+    callback=out_file((*PICTURES, ".npz")),
+    help="Picture (.png, .pdf, .svg): space–time in 1-D, the last state in 2-D, lines without grid. Or states (.npz).",
 )
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
 def solve(
@@ -68,6 +71,8 @@ def solve(
     """Solve PROBLEM, one of those in expint.problems."""
     with refusing():
         made = expint.study.named_problem(problem)(**dict(settings))
+        if out is not None and out.suffix.lower() in PICTURES:
+            picture.try_out(made)
         span = made.t_span if t_end is None else (made.t_span[0], t_end)
         options = {"step": step, "rtol": rtol, "atol": atol}
         given = {key: value for key, value in options.items() if value is not None}
@@ -86,13 +91,31 @@ def solve(
         if made.exact is not None and solution.success:
             exact = to_numpy(made.exact(float(solution.t[-1])))
             facts["relative_error"] = expint.study.relative_error(made, to_numpy(solution.y_end), exact)
-        _write(solution, made, out)
     if as_json:
         write_json(facts)
     else:
         click.echo("\n".join(f"{key.replace('_', ' '):22} {_text(value)}" for key, value in facts.items()))
+    with refusing():
+        _write(solution, made, out)
     if not solution.success:
         raise click.ClickException(solution.message)
+
+
+@commands.command()
+@click.argument("name", type=PROBLEM, required=False)
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def problems(name: str | None, as_json: bool) -> None:
+    """List the problems, or show one: equation, parameters, source."""
+    with refusing():
+        found = [_problem_facts(entry) for entry in ([name] if name else expint.problems.names())]
+    if as_json:
+        write_json(found[0] if name else found)
+    elif name is None:
+        click.echo(f"{'problem':32}equation")
+        for row in found:
+            click.echo(f"{row['name']:32}{row['equation'] or row['summary']}")
+    else:
+        click.echo("\n".join(f"{key:11} {_text(value)}" for key, value in found[0].items()))
 
 
 @commands.command()
@@ -165,18 +188,31 @@ def study(
 def _write(solution: expint.Solution, problem: expint.SemilinearProblem, out: Path | None) -> None:
     if out is None:
         return
-    values = to_numpy(solution.y if problem.physical is None else problem.physical(solution.y))
-    if out.suffix == ".npz":
+    if out.suffix.lower() == ".npz":
         grid = {} if problem.x is None else {"x": to_numpy(problem.x)}
         with whole_file(out) as file:
-            np.savez(file, allow_pickle=False, t=solution.t, u=values, **grid)
+            np.savez(file, allow_pickle=False, t=solution.t, u=picture.values(solution, problem), **grid)
         return
-    save_figure(lambda: expint.plot.space_time(solution, problem), out)
+    save_figure(lambda: picture.draw(solution, problem), out)
 
 
 def _facts(method: Any) -> dict[str, Any]:
     names = ("name", "order", "stiff_order", "weak_stiff_order", "stages", "error_order")
     return {name: getattr(method, name) for name in names}
+
+
+def _problem_facts(name: str) -> dict[str, Any]:
+    """Return what a problem is; one that has to be given parameters first says its summary only."""
+    maker = expint.study.named_problem(name)
+    own = inspect.signature(maker).parameters.values()
+    facts = {"name": maker.__name__, "summary": (maker.__doc__ or "").strip().split("\n")[0]}
+    said = ", ".join(p.name if p.default is p.empty else f"{p.name}={p.default}" for p in own if p.name != "like")
+    if any(p.default is p.empty for p in own):
+        return {**facts, "equation": "", "parameters": said, "source": ""}
+    made = maker()
+    shape = "×".join(map(str, made.y0.shape)) or "scalar"
+    span = f"{made.t_span[0]:g} … {made.t_span[1]:g}"
+    return {**facts, "equation": made.equation, "parameters": said, "source": made.source, "state": shape, "t": span}
 
 
 def _answer(method: Any, question: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import functools
 import json
+import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ from expint.files import whole_file
 from expint.study import NotKeptWarning, Study
 
 __all__ = [
+    "PICTURES",
     "Commands",
     "Known",
     "Numbers",
@@ -32,6 +34,8 @@ __all__ = [
     "shown",
     "write_json",
 ]
+
+PICTURES = (".png", ".pdf", ".svg")
 
 
 class Commands(click.Group):
@@ -120,8 +124,11 @@ def refusing() -> Iterator[None]:
         raise click.ClickException(f"{type(error).__name__}: {_sentence(error)}; please report this") from error
 
 
-def out_file(suffixes: tuple[str, ...]) -> Callable[..., Path | None]:
-    """Return a callback that checks the ending of an output file and that its folder is there."""
+def out_file(suffixes: tuple[str, ...], folder_with: str = "") -> Callable[..., Path | None]:
+    """Return a callback that checks the ending of an output file, and that its folder is there and can be written to.
+
+    With the option ``folder_with``, which has to be eager, the output is a folder, which may be made.
+    """
 
     def check(ctx: click.Context, param: click.Parameter, value: str | None) -> Path | None:
         if value is None:
@@ -129,14 +136,21 @@ def out_file(suffixes: tuple[str, ...]) -> Callable[..., Path | None]:
         path = Path(value)
         if not value.isprintable():
             raise click.BadParameter(f"expected the path of a file, received {value!r}", ctx, param)
-        if path.suffix.lower() not in suffixes:
+        folder = bool(ctx.params.get(folder_with))
+        if not folder and path.suffix.lower() not in suffixes:
             near = difflib.get_close_matches(path.suffix, suffixes, n=1, cutoff=0.0)[0]
             message = f"expected a file that ends in one of {', '.join(suffixes)}, received {value!r}; try {near}"
             raise click.BadParameter(message, ctx, param)
         if not path.absolute().parent.is_dir():
             raise click.BadParameter(f"expected a folder that exists, received {str(path.parent)!r}", ctx, param)
-        if path.exists() and not path.is_file():
-            raise click.BadParameter(f"expected the path of a file, received {value!r}, which is none", ctx, param)
+        if path.exists() and not (path.is_dir() if folder else path.is_file()):
+            what = "folder" if folder else "file"
+            raise click.BadParameter(f"expected the path of a {what}, received {value!r}, which is none", ctx, param)
+        written_to = path if path.is_dir() else path.absolute().parent
+        if not os.access(written_to, os.W_OK):
+            raise click.BadParameter(f"expected a folder to write to, received {str(written_to)!r}", ctx, param)
+        if path.suffix.lower() in PICTURES and find_spec("matplotlib") is None:
+            raise click.BadParameter('a picture needs matplotlib: pip install "expint[plot]"', ctx, param)
         return path
 
     return check

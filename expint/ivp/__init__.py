@@ -5,35 +5,32 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from importlib import import_module
+from inspect import signature
 from typing import Any, Literal
 
 from expint.arguments import flag, instance
 from expint.arrays import check_state
 from expint.backend import Array
 from expint.derive.kinds.stage import Method
-from expint.given import given_callback, given_save, given_times, with_known_values
+from expint.given import given_times, with_known_values
+from expint.ivp.asked import problem_of, shown_of
 from expint.ivp.bind import bind, linearises
-from expint.ivp.bound import Problem, Tolerance
-from expint.ivp.breakpoints import solve_in_pieces
+from expint.ivp.bound import Tolerance
 from expint.ivp.checks import check_controller, check_estimate, refuse_tolerances
-from expint.ivp.gradients import Differentiated, solve_differentiated
-from expint.ivp.lifted import solve_lifted
+from expint.ivp.elsewhere import by_other_runs
 from expint.ivp.resuming import checkpoints_of, refuse_beside_checkpoint, resume_by
-from expint.ivp.run import Shown, over, to_stops
-from expint.ivp.time_scaled import solve_in_clock
+from expint.ivp.run import over, to_stops
 from expint.ivp.times import MOST_STEPS, StepLimits, lay_out_stops, lay_out_times
 from expint.methods import method as find_method
-from expint.operators import TimeDependent, TimeScaled
-from expint.operators.over_time.lifted import Lifted
+from expint.operators import TimeDependent
 from expint.problem import SemilinearProblem
 from expint.progress import Progress
 from expint.run import Controller, StepControl
 from expint.run.events import Event, check_events
 from expint.solution import Solution
 
-__all__ = ["resume", "solve", "solve_ivp"]
+__all__ = ["resume", "solve", "solve_each", "solve_ivp"]
 
 
 @with_known_values
@@ -68,6 +65,7 @@ def solve_ivp(
     checkpoint_every: float | None = None,
     gradient: Literal["through", "adjoint"] | None = None,
     batched: bool = False,
+    runner: Literal["auto", "plain", "kernels"] = "auto",
 ) -> Solution:
     r"""Solve y' = L y + N(t, y), y(t_0) = y_0, by an exponential integrator, with fixed steps or to a tolerance.
 
@@ -82,7 +80,7 @@ def solve_ivp(
         sign.
     y0
         Initial state: a floating-point or complex array of any shape, of NumPy, PyTorch or any array-API namespace.
-        Python numbers, lists and integer arrays of NumPy become arrays of double precision.
+        Python numbers, lists and integer arrays become arrays of double precision.
     linear
         L: a number, an array that multiplies elementwise (a Fourier symbol), a square matrix for the last axis, or an
         operator of ``expint.operators`` or of a grid, ``grid.laplacian``; one of these times a function of time,
@@ -182,8 +180,14 @@ def solve_ivp(
         holds, by tensors among ``args``, by L as a tensor (a number, a symbol, a matrix) and by the ends of
         ``t_span``, of which N is then told times as tensors. Steps that were chosen to a tolerance are constants; all
         times keep their proportions within ``t_span``. The adjoint remembers about √n of n steps, evaluates N twice
-        (once more to find what it holds), and with ``t_eval`` lands there; it has no second derivative. For methods
-        with a fixed L. None: "through", with L and times as constants.
+        (once more to find what it holds), and with ``t_eval`` lands there; it has no second derivative, and is for
+        methods with a fixed L. Methods that linearise are recorded where their Jacobian is formed, by how it changes,
+        too. None: "through", with L and times as constants, for methods with a fixed L.
+    runner
+        What combines the rows of methods with a fixed L: "plain", NumPy; "kernels", loops compiled by numba (``pip
+        install numba``) for states of NumPy and an elementwise L of their shape, one call for each row,
+        estimate and norm, the same to rounding; "auto", kernels where they can, for runs with fixed steps so long that
+        loading numba, about a second, is repaid. The message says where kernels ran.
 
     Returns
     -------
@@ -219,7 +223,7 @@ def solve_ivp(
         return import_module("expint.ivp.batched").solve_batched(solve_ivp, nonlinear, t_span, y0, **asked)
     refuse_beside_checkpoint(asked, y0)
     del asked["breakpoints"]
-    other = _by_other_runs(nonlinear, linear, breakpoints, gradient)
+    other = by_other_runs(nonlinear, linear, breakpoints, gradient)
     if other is not None:
         return other(solve_ivp, nonlinear, t_span, y0, **asked)
     y0, times = check_state(y0), given_times(t_span, step, grid, t_eval, first_step, max_step, max_steps)
@@ -229,8 +233,8 @@ def solve_ivp(
         bounds = StepLimits(first_step, max_step, max_steps).given()
         refuse_tolerances(rtol=rtol, atol=atol, norm=norm, error=error, controller=controller, **bounds)
     check_controller(controller)
-    shown = _shown(asked, watched)
-    problem = Problem(nonlinear, y0, times.span, linear, jac, args, alone=checkpoint is not None)
+    shown = shown_of(asked, watched)
+    problem = problem_of(nonlinear, y0, times, asked)
     limits = StepLimits(times.first, times.largest, times.most)
     stops = [] if fixed else lay_out_stops(times.span, times.t_eval, limits)
     bound = bind(problem, method) if fixed else bind(problem, method, error, Tolerance(rtol, atol, norm))
@@ -243,24 +247,19 @@ def solve_ivp(
     return to_stops(bound, y0, times.span[0], stops, control, times.t_eval, shown)
 
 
-def _by_other_runs(
-    nonlinear: Any, linear: Any, breakpoints: Sequence[float] | None, gradient: Any
-) -> Callable[..., Solution] | None:
-    """Return what solves by runs of ``solve_ivp`` with other arguments, None where one run is all."""
-    if breakpoints is not None:
-        return partial(solve_in_pieces, breakpoints=breakpoints)
-    if isinstance(linear, Lifted):
-        return solve_lifted
-    if isinstance(linear, TimeScaled) and nonlinear is not None:
-        return solve_in_clock
-    return None if gradient is None or isinstance(gradient, Differentiated) else solve_differentiated
+def solve_each(
+    nonlinear: Callable[..., Array], t_span: Any, y0: Array, inner: Mapping[str, Any], **options: Any
+) -> Any:
+    """Solve a batch as ``solve_ivp(…, batched=True)`` does, with what only a caller inside the house says.
 
-
-def _shown(asked: Mapping[str, Any], watched: Sequence[Event]) -> Shown:
-    """Return what is wanted of a run, checked."""
-    dense_output, progress, land = (flag(name, asked[name]) for name in ("dense_output", "progress", "land"))
-    callback, save = given_callback(asked["callback"]), given_save(asked["save"])
-    return Shown(dense_output, watched, callback, progress, land, save, run=asked["gradient"])
+    ``inner`` holds what is not the default of ``expint.ivp.batched.Inner``.
+    """
+    batched = import_module("expint.ivp.batched")
+    defaults = {
+        name: own.default for name, own in signature(solve_ivp).parameters.items() if own.kind == own.KEYWORD_ONLY
+    }
+    del defaults["batched"]
+    return batched.solve_batched(solve_ivp, nonlinear, t_span, y0, inner=batched.Inner(**inner), **defaults | options)
 
 
 def solve(problem: SemilinearProblem, method: str | Method = "auto", **options: Any) -> Solution:

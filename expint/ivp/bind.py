@@ -17,6 +17,7 @@ from expint.derive.orders.forcing import sees_forcing
 from expint.ivp.bound import Bound, Problem, Tolerance
 from expint.ivp.checks import check_rtol, check_slopes, check_tolerance, no_force
 from expint.ivp.choose import choose, choose_linearised
+from expint.ivp.runner import refuse_kernels, run_by
 from expint.lower import lower
 from expint.lower.cache import StepCache
 from expint.lower.pair import AdamsCache
@@ -29,7 +30,7 @@ from expint.run.steppers.doubled import Doubled
 from expint.run.steppers.fixed_linear import FixedLinear
 from expint.run.steppers.flows import Flows
 
-__all__ = ["bind", "blind_spot", "linearises"]
+__all__ = ["bind", "blind_spot", "check_method", "linearises"]
 
 _SHORT = 1e-6
 """The time, in units of the span, over which the flow of a splitting tells N."""
@@ -59,15 +60,12 @@ def bind(problem: Problem, method: str | Method, error: str | None = None, toler
     ValueError, TypeError
         If no method of this kind solves problems of this kind, or a tolerance makes no sense.
     """
-    if not isinstance(method, str) and (isinstance(method, type) or not hasattr(method, "error_order")):
-        raise TypeError(
-            f"expected method to be a name of expint.method_names() or a method, received {seen(method)}; "
-            "expint.derive.Tableau makes one"
-        )
+    check_method(method)
     kind = _kind_of_problem(problem)
     if kind in ("over time", "integral"):
         from expint.ivp.over_time import bind_exact, bind_over_time  # few problems need it
 
+        refuse_kernels(problem.runner, f"{problem.linear!r}")
         return (bind_exact if kind == "integral" else bind_over_time)(problem, method, error, tolerance)
     operator = None if problem.linear is None else as_operator(problem.linear, problem.y0)
     doubling = kind == "flow" or error == "doubling"
@@ -75,13 +73,25 @@ def bind(problem: Problem, method: str | Method, error: str | None = None, toler
     make = _TABLE.get((kind, kind_of_method(chosen)))
     if make is None:
         raise _refusal(problem, chosen)
+    if make is not _fixed_linear:
+        refuse_kernels(problem.runner, str(chosen.name))
     norm = None
     if tolerance is not None:
         norm = check_tolerance(chosen, *tolerance, problem.y0, doubling=doubling)
         chosen = chosen if doubling else _climbing(chosen)
         if not doubling:
             why = f"{why} {blind_spot(chosen)}".strip()
-    return replace(make(problem, operator, chosen, norm, doubling and norm is not None), why=why)
+    found = make(problem, operator, chosen, norm, doubling and norm is not None)
+    return replace(found, why=f"{why} {found.why}".strip())
+
+
+def check_method(method: Any) -> None:
+    """Raise TypeError unless it is a name or a method."""
+    if not isinstance(method, str) and (isinstance(method, type) or not hasattr(method, "error_order")):
+        raise TypeError(
+            f"expected method to be a name of expint.method_names() or a method, received {seen(method)}; "
+            "expint.derive.Tableau makes one"
+        )
 
 
 def blind_spot(method: Method) -> str:
@@ -155,15 +165,16 @@ def _fixed_linear(
     nonlinear, y0 = no_force if problem.nonlinear is None else problem.nonlinear, problem.y0
     slope = check_slopes(nonlinear, problem.args, y0)
     if norm is None:
-        prepared = operator.prepare(Use("equal"))
+        prepared, _, told = run_by(problem.runner, operator.prepare(Use("equal")), None, y0)
         make = partial(_lowered, method, operator, y0)
-        return Bound(method, slope, make, None, partial(lower, method, prepared, like=y0), operator)
-    prepared = operator.prepare(Use("changing", norm.tightest))
+        return Bound(method, slope, make, None, partial(lower, method, prepared, like=y0), operator, why=told)
+    prepared, norm, told = run_by(problem.runner, operator.prepare(Use("changing", norm.tightest)), norm, y0)
     if _chooses_orders(method) and not doubling:
         adams: Any = method
-        return Bound(method, slope, lambda: AdamsPairs(AdamsCache(adams, prepared, y0, alone=problem.alone)), norm)
+        pairs = partial(AdamsCache, adams, prepared, y0, alone=problem.alone)
+        return Bound(method, slope, lambda: AdamsPairs(pairs()), norm, why=told)
     make = partial(_lowered, method, prepared, y0, problem.alone)
-    return Bound(method, slope, (lambda: Doubled(make())) if doubling else make, norm)
+    return Bound(method, slope, (lambda: Doubled(make())) if doubling else make, norm, why=told)
 
 
 def _lowered(method: Method, operator: Operator, y0: Array, alone: bool = False) -> FixedLinear:

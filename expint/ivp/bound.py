@@ -11,6 +11,7 @@ import numpy as np
 
 from expint.backend import Array
 from expint.derive.kinds.stage import Method
+from expint.ivp.runner import PLAIN, Runner
 from expint.lower.plan import Plan
 from expint.operators import Operator
 from expint.run import ErrorNorm
@@ -30,8 +31,12 @@ class Problem(NamedTuple):
     ----------
     flow
         Instead of N: its flow (t, τ, y), for splittings.
+    recorded
+        Whether torch records a run that linearises.
     alone
         Whether the numbers of a step depend on nothing but it, as in runs that are resumed.
+    runner
+        What combines the rows; see ``expint.ivp.runner``.
     """
 
     nonlinear: Callable[..., Array] | None
@@ -42,6 +47,8 @@ class Problem(NamedTuple):
     args: tuple[Any, ...] = ()
     flow: Slope | None = None
     alone: bool = False
+    recorded: bool = False
+    runner: Runner = PLAIN
 
 
 class Tolerance(NamedTuple):

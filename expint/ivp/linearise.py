@@ -51,9 +51,10 @@ def bind_linearised(
 
     source = as_source(matrix if args and callable(jac) else jac, y0)
     accuracy = None if norm is None else norm.tightest
-    linearise = Lineariser(source, whole, operator, problem.span[0], y0, accuracy, Stats())
+    linearise = Lineariser(source, whole, operator, problem.span[0], y0, accuracy, Stats(), problem.recorded)
     steps = LinearisedSteps(method, operator or Scalar(0.0), linearise, y0, starting_method(method))
-    slope = _without_gradient(check_slopes(nonlinear, args, y0))
+    slope = check_slopes(nonlinear, args, y0)
+    slope = slope if problem.recorded else _without_gradient(slope)
 
     def counted(solution: Solution) -> Solution:
         """Return the solution with what its derivatives cost."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from expint.backend import Array, to_numpy
 from expint.ivp.bound import Bound
-from expint.ivp.gradients import Differentiated
+from expint.ivp.elsewhere.gradients import Differentiated
 from expint.ivp.times import check_history
 from expint.progress import Progress
 from expint.run import ErrorNorm, StepControl

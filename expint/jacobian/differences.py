@@ -114,7 +114,7 @@ class Differences(_ByColumns):
         if pattern is None:
             columns = [_unit_vector(n, j, increments[j]) for j in range(n)]
             quotients = [
-                self._difference(place, asarray_like(e, place.x)) / increments[j] for j, e in enumerate(columns)
+                self._difference(place, asarray_like(e, place.x)) / float(increments[j]) for j, e in enumerate(columns)
             ]
             return xp.stack(quotients, axis=-1)
         along = [self._difference(place, asarray_like(increments * group, place.x)) for group in pattern.groups]

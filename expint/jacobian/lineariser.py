@@ -9,12 +9,14 @@ from operator import matmul
 from typing import Any
 
 from expint.backend import Array, array_namespace, device, is_array, is_jax, is_sparse, to_numpy
+from expint.jacobian.autodiff import Autodiff
 from expint.jacobian.coordinates import Coordinates
 from expint.jacobian.given import Given, Product
 from expint.jacobian.linear_part import LinearPart
 from expint.jacobian.source import Before, Computed, Place, Source, refuse_recorded
 from expint.operators import Dense, Operator
 from expint.operators.base import StoredOperator, Use
+from expint.operators.learned import Learned
 from expint.solution import Stats
 
 __all__ = ["JacobianFailure", "Linearisation", "Lineariser"]
@@ -87,6 +89,8 @@ class Lineariser:
         (rtol, smallest atol) of an adaptive run, None for fixed steps.
     stats
         Where evaluations are counted that are made for derivatives.
+    recorded
+        Whether torch records the run: J is then a function of the state, too.
 
     Attributes
     ----------
@@ -110,14 +114,21 @@ class Lineariser:
         y0: Array,
         tolerance: tuple[float, float] | None,
         stats: Stats,
+        recorded: bool = False,
     ) -> None:
         source.check(y0)
-        refuse_recorded(y0)
+        self._refuse = _pass if recorded else refuse_recorded
+        self._refuse(y0)
         real = source.is_real(t0, y0) if isinstance(source, Given) else True
         self.source, self.coordinates, self.stats = source, Coordinates(y0, real), stats
         self._nonlinear, self._tolerance, self._newest = nonlinear, tolerance, dict[str, Any]()
         self._linear = LinearPart(linear, y0, self.coordinates)
-        self.form = self._choose(t0, y0)
+        self.form, self._recorded = self._choose(t0, y0), recorded
+        if recorded and not (self.form == "dense" and isinstance(source, Autodiff)):
+            raise TypeError(
+                "expected Jacobians by automatic differentiation, formed as matrices, where a run that linearises is "
+                f"recorded, received {source.label}, {self.form}; take jac=expint.jacobian.Autodiff(form='dense')"
+            )
         if self.form == "action" and is_jax(array_namespace(y0)):
             raise TypeError(
                 f"expected a state of NumPy or torch for Krylov spaces of a Jacobian, received {type(y0).__name__}, "
@@ -159,7 +170,7 @@ class Lineariser:
         ValueError, TypeError
             If a given Jacobian does not fit the state, or a gradient is to be recorded.
         """
-        refuse_recorded(value)
+        self._refuse(value)
         flat, stats = self.coordinates.flat, self.stats
         stats.jacobian_evaluations += not (isinstance(self.source, Given) and self.source.constant)
         place = Place(self._function, t, flat(y), flat(value), step, self.coordinates, before)
@@ -167,7 +178,7 @@ class Lineariser:
         operator, derivative, told = self._operator(place, y)
         operator = operator.prepare(Use(tolerance=self._tolerance))
         in_time = self.source.time_derivative(place)
-        refuse_recorded(in_time)
+        self._refuse(in_time)
         return Linearisation(t, place.x, place.value, slope, in_time, operator, derivative, told)
 
     def _function(self, t: Any, x: Array) -> Array:
@@ -202,8 +213,13 @@ class Lineariser:
         if hasattr(matrix, "matvec"):
             product = self._counted(matrix.matvec)
             return _matrix_free(product, self.coordinates.n), product
-        refuse_recorded(matrix)
+        self._refuse(matrix)
         _check_finite(matrix, place.t)
+        if self._recorded:
+            xp = array_namespace(place.x)
+            known = 0.0 if linear is None else xp.asarray(linear.dense, dtype=place.x.dtype, device=device(place.x))
+            whole = matrix + known
+            return Learned(Dense(to_numpy(whole)), whole), partial(matmul, matrix)
         if self.form == "sparse":
             from expint.operators.sparse import Sparse
 
@@ -247,6 +263,11 @@ class _AsOf:
             self.stats.jacobian_evaluations += 1
             self.newest.update(operator=self.source.matrix(self.t, self.y), place=self)
         return self.newest["operator"].matvec(v)
+
+
+def _pass(array: Array | None) -> None:
+    """Let a tensor pass whose gradient is recorded."""
+    del array
 
 
 def _matrix_free(product: Callable[[Array], Array], n: int) -> Operator:

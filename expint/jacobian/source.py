@@ -157,7 +157,7 @@ def refuse_recorded(array: Array | None) -> None:
         raise TypeError(
             "expected a run that records no gradient for a method that linearises, received a state, a Jacobian or "
             "values of nonlinear that require one: it would miss how the Jacobian changes; solve under "
-            "torch.no_grad(), or take a method with a fixed L"
+            "torch.no_grad(), take gradient='through' of solve_ivp, or a method with a fixed L"
         )
 
 

@@ -16,7 +16,7 @@ with warnings.catch_warnings():  # torch's first product compiles rules of its o
 
 def matrix(function: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor) -> torch.Tensor:
     """Return the Jacobian of ``function`` at ``x``, all columns at once."""
-    found: torch.Tensor = torch.func.jacfwd(function)(x.detach())
+    found: torch.Tensor = torch.func.jacfwd(function)(x)
     return found
 
 

@@ -235,16 +235,18 @@ class StackedColumns:
     ----------
     depth, y, value
         As in ``ListedColumns``.
+    kernels
+        What combines them in one call, where there is such a thing; see ``expint.run.compiled.kernels``.
     """
 
-    def __init__(self, depth: int, y: Array, value: Array) -> None:
-        self._depth = depth
+    def __init__(self, depth: int, y: Array, value: Array, kernels: Any = None) -> None:
+        self._depth, self._kernels = depth, kernels
         self._rows = np.empty((2 * (self._depth + 1), *y.shape), y.dtype)
         products = np.empty((self._depth + 1, *y.shape), y.dtype)
         self._products = [products[:count] for count in range(len(products) + 1)]
         self._ones = [np.ones(count, y.dtype) for count in range(len(products) + 1)]
         self._sums = y.ndim != 1 or y.dtype.kind == "c" or y.size > _FEW
-        self._flat = self._rows.reshape(len(self._rows), -1)
+        self._flat = self._vectors = self._rows.reshape(len(self._rows), -1)
         if self._flat.dtype.kind == "c":  # real numbers times complex slopes
             self._flat = self._flat.view(self._flat.real.dtype)
         self._foreseen = np.empty_like(y, order="C")
@@ -255,6 +257,10 @@ class StackedColumns:
     def predict(self, weights: Any) -> Array:
         """Return the point with these weights."""
         count, first = len(weights), self._first
+        if self._kernels is not None:
+            point = np.empty(self._rows.shape[1:], self._rows.dtype)
+            self._kernels.predicted(weights.reshape(count, -1), self._vectors, first, point.reshape(-1))
+            return point
         products = self._products[count]
         np.multiply(weights, self._rows[first : first + count], products)  # faster than out=
         return np.add.reduce(products, 0) if self._sums else self._ones[count].dot(products)
@@ -262,6 +268,12 @@ class StackedColumns:
     def difference(self, foreseen: np.ndarray, value: Array) -> Array:
         """Return the difference between ``value`` and the sum of the newest past values times ``foreseen``."""
         start = self._first + 1
+        if self._kernels is not None and value.dtype is self._rows.dtype and value.flags.carray:
+            found, kind = np.empty_like(value), self._flat.dtype
+            self._kernels.difference(
+                foreseen, self._flat, start, value.reshape(-1).view(kind), found.reshape(-1).view(kind)
+            )
+            return found
         foreseen.dot(self._flat[start : start + len(foreseen)], self._flat_foreseen)
         return value - self._foreseen
 

@@ -96,7 +96,7 @@ class AdamsCache:
         self._corrects = method.mode != "PE"
         self.stacked = elementwise if stacked is None else stacked
         self._real = like.real.dtype if self.stacked else np.float64
-        self._alone = alone
+        self._alone, self._keeps_real = alone, hasattr(operator, "kernels")  # these multiply numbers of two kinds
         self._evaluate: Any = operator.evaluator() if isinstance(operator, StoredOperator) else None
         self._tables: OrderedDict[float, np.ndarray] = OrderedDict()
         self._rows: OrderedDict[Any, AdamsRows] = OrderedDict()
@@ -148,7 +148,8 @@ class AdamsCache:
         weights = real_product(matrix, table.reshape(len(table), -1)[:columns])
         self._most = min(max(_BYTES // weights.nbytes, _ENTRIES[0]), _ENTRIES[1])
         if self.stacked:
-            return weights.astype(self.like.dtype, copy=False).reshape(rows, *self._beside, *table.shape[1:])
+            kind = self._real if self._keeps_real and weights.dtype.kind == "f" else self.like.dtype
+            return weights.astype(kind, copy=False).reshape(rows, *self._beside, *table.shape[1:])
         return tuple(self.operator.cast_all(weights.reshape(rows, *table.shape[1:]), self.like))
 
     def _table(self, h: float) -> np.ndarray:

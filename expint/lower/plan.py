@@ -14,6 +14,7 @@ from expint.backend import Array
 from expint.lower.canonical import Canonical, canonical, same_map
 from expint.lower.memory import PLAIN, Layout
 from expint.lower.reversible import reversed_plan
+from expint.lower.waves import waves
 from expint.operators.scalar import Scalar
 
 __all__ = ["Plan", "Row", "Step"]
@@ -166,6 +167,32 @@ class Plan:
         array([0.25, 0.75])
         """
         return self.canonical().influence
+
+    def waves(self) -> tuple[tuple[int, ...], ...]:
+        r"""Return the evaluations of N by waves: those of a wave look at values of earlier waves only.
+
+        The points of a wave are known at once, so that N could be evaluated at all of them in one batched call. A plan
+        of n calls and w waves has to wait w times; with w = n each call waits for the one before it.
+
+        Returns
+        -------
+        tuple
+            For each wave the numbers of its evaluations, in the order of the plan.
+
+        Notes
+        -----
+        Luan and Ostermann, *Parallel exponential Rosenbrock methods*, 2016, make methods by this.
+
+        Examples
+        --------
+        A method with two stages side by side:
+
+        >>> import expint
+        >>> plan = expint.lower(expint.method("eglm433-parallel"), expint.operators.Scalar(-1.0), [0.0, 0.1, 0.2, 0.3])
+        >>> plan.evaluations, plan.waves()
+        (11, ((0,), (1,), (2, 3), (4,), (5,), (6, 7), (8,), (9, 10)))
+        """
+        return waves(self.rows, self.layout, self.depth)
 
     def reversed(self) -> Plan:
         r"""Return the inverse plan: from the last two states back to the first, by rounding the same.

@@ -8,13 +8,19 @@ import unicodedata
 from collections.abc import Callable
 from functools import cache, lru_cache
 from importlib import import_module
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast, overload
 
 from expint.arguments import seen
 from expint.derive.kinds.facts import confirmed
 from expint.derive.kinds.stage import Method
+from expint.methods.catalogued import CataloguedMethod, SplittingName
+from expint.plugins import load as plugin
+from expint.plugins import names as plugin_names
 
-__all__ = ["families", "generated_names", "method", "method_names"]
+if TYPE_CHECKING:
+    from expint.derive.kinds.splitting import Splitting
+
+__all__ = ["CataloguedMethod", "families", "generated_names", "method", "method_names"]
 
 
 _LONGEST = 200
@@ -106,13 +112,24 @@ _FAMILIES = (
 )
 
 
-def method(name: str) -> Method:
+@overload
+def method(name: SplittingName) -> Splitting: ...
+
+
+@overload
+def method(name: str) -> CataloguedMethod: ...
+
+
+def method(name: str) -> CataloguedMethod | Splitting:
     """Return a method by its name or an alias; case, spaces, hyphens, dashes, underscores and accents do not matter.
 
-    Families of any order are found by number: ``adams7``, ``pec4``, ``pece4``, ``bootstrap5``.
+    Families of any order are found by number: ``adams7``, ``pec4``, ``pece4``, ``bootstrap5``. Names that are not in
+    the catalogue are sought among the entry points ``expint.methods`` of other packages.
 
     Raises
     ------
+    ImportError
+        If the package that adds the name does not load.
     ValueError
         If no method has the name; the message names the nearest ones.
     TypeError
@@ -128,8 +145,11 @@ def method(name: str) -> Method:
         raise TypeError(f"expected the name of a method, a string, received {name!r} of type {type(name).__name__}")
     found = _named(name[:_LONGEST])
     if found is None:
-        raise ValueError(_unknown(name, _key(name[:_LONGEST])))
-    return found
+        found = plugin("expint.methods", name, _key, lambda own: hasattr(own, "error_order"))
+        if found is None:
+            raise ValueError(_unknown(name, _key(name[:_LONGEST])))
+        confirmed(found)
+    return cast("CataloguedMethod", found)  # tests/test_types.py holds that all of the catalogue are
 
 
 @lru_cache(maxsize=256)
@@ -142,13 +162,16 @@ def _named(name: str) -> Method | None:
 def method_names() -> list[str]:
     """Return the names of all methods, sorted; of the families of any order only the first members.
 
+    Those that other packages add are among them.
+
     Examples
     --------
     >>> import expint
     >>> "krogstad4" in expint.method_names()
     True
     """
-    return sorted({entry.name for entry in _catalogue().values()} | set(generated_names()))
+    own = {entry.name for entry in _catalogue().values()} | set(generated_names())
+    return sorted(own | set(plugin_names("expint.methods")))
 
 
 def generated_names() -> list[str]:

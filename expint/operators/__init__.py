@@ -46,7 +46,7 @@ _ON_DEMAND = {
     "MatrixFree": "matrix_free",
     "Sparse": "sparse",
     "Sum": "addition.sum",
-    "Transformed": "transformed",
+    "Transformed": "bases.transformed",
 }
 
 

@@ -110,7 +110,11 @@ class Learned(Operator):
         if self._asked is not None:
             self._asked[scale] = max(self._asked.get(scale, 0), k)
             return (0.0,) * (k + 1)
-        return self._known[scale]
+        found = self._known.get(scale)
+        if found is None or len(found) <= k:
+            z = scale * self.numbers if self.stretch is None else scale * self.stretch * self.numbers
+            found = self._known[scale] = (phi_matrices if self._matrix else phi_functions)(z, k)
+        return found
 
     def __repr__(self) -> str:
         return f"Learned({self.plain!r})"

@@ -12,14 +12,14 @@ from expint.arguments import checked, function, listed, number, seen
 from expint.arrays import real_values
 from expint.backend import Array
 from expint.plot.figure import axes, pyplot
-from expint.plot.own import Drawn, colours, drawn, label
+from expint.plot.own import Drawn, colours, drawn, given_units, label
 from expint.problem import SemilinearProblem
 from expint.solution import Solution
 
 __all__ = ["animation", "field", "space_time"]
 
 
-@checked(ax=axes)
+@checked(ax=axes, units=given_units)
 def space_time(
     solution: Solution,
     problem: Any,
@@ -86,7 +86,7 @@ def space_time(
     return ax
 
 
-@checked(ax=axes)
+@checked(ax=axes, units=given_units)
 def field(
     values: Any,
     ax: Any = None,

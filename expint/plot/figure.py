@@ -26,7 +26,7 @@ def pyplot() -> Any:
     try:
         import matplotlib.pyplot as plt
     except ImportError as error:
-        raise ImportError('plots need matplotlib: pip install "expint[plot]"') from error
+        raise ImportError("plots need matplotlib: pip install matplotlib") from error
     return plt
 
 
@@ -37,13 +37,6 @@ def axes(name: str, value: Any) -> Any:
     ------
     TypeError
         If they are none.
-
-    Examples
-    --------
-    >>> import expint.plot
-    >>> ax = expint.plot.pyplot().figure().subplots()
-    >>> expint.plot.axes("ax", ax) is ax
-    True
     """
     if not all(hasattr(value, wanted) for wanted in ("figure", "plot", "set")) or isinstance(value, type):
         raise TypeError(f"expected {name} to be axes of matplotlib, received {seen(value)}")

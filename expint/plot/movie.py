@@ -16,14 +16,14 @@ from expint.arguments import checked, number
 from expint.arguments import path as given_path
 from expint.files import whole_file
 from expint.plot.figure import pyplot
-from expint.plot.own import Drawn, colours, drawn, label
+from expint.plot.own import Drawn, colours, drawn, given_units, label
 
 __all__ = ["movie"]
 
 _WRITERS = {".gif": "pillow", ".mp4": "ffmpeg"}
 
 
-@checked(fps=partial(number, above=0.0))
+@checked(fps=partial(number, above=0.0), units=given_units)
 def movie(
     solution: Any,
     where: Any,
@@ -66,6 +66,14 @@ def movie(
         If arguments are of another kind.
     ImportError
         If matplotlib, or ffmpeg for .mp4, is not installed.
+
+    Examples
+    --------
+    >>> import numpy as np, expint, expint.plot
+    >>> grid = expint.Grid(16, length=1.0, boundary="neumann")
+    >>> heat = expint.solve_ivp(None, (0, 1), np.cos(np.pi * grid.x), linear=grid.laplacian, step=0.5)
+    >>> film = expint.plot.movie(heat, grid)
+    >>> _ = film.to_jshtml()
     """
     shown = drawn(solution, where, component, part)
     if len(shown.coords) > 2:
@@ -85,6 +93,8 @@ def movie(
     film = FuncAnimation(figure, show, frames=len(shown.times), interval=1000 / fps, blit=False)
     if target is not None:
         _write(film, target, fps)
+    else:
+        figure.canvas.draw()  # the first frame; matplotlib warns of films that are dropped without one
     return film
 
 

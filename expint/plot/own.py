@@ -7,20 +7,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from expint.arguments import instance, integer, number, seen
+from expint.arguments import instance, integer, number, seen, text
 from expint.arrays import real_values
 from expint.backend import to_numpy
 from expint.problem import SemilinearProblem
 from expint.solution import Solution
 
-__all__ = ["PARTS", "Drawn", "colours", "drawn", "label"]
+__all__ = ["PARTS", "Drawn", "colours", "drawn", "given_units", "label"]
 
-PARTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "real": np.real,
-    "imag": np.imag,
-    "abs": np.abs,
-    "angle": np.angle,
-}
+PARTS: dict[str, Callable[[Any], Any]] = {"real": np.real, "imag": np.imag, "abs": np.abs, "angle": np.angle}
 """What is drawn of complex values."""
 
 
@@ -110,6 +105,18 @@ def _on_grid(solution: Solution, where: Any) -> tuple[np.ndarray, dict[str, np.n
     given = tuple(solution.y.shape)[1:]
     coefficients = given[len(given) - len(shape) :] != shape and given[len(given) - len(modes) :] == modes
     return to_numpy(where.backward(solution.y) if coefficients else solution.y), where.coords
+
+
+def given_units(name: str, value: Any) -> dict[str, str]:
+    """Return the units of axes by name.
+
+    Raises
+    ------
+    TypeError
+        If they are no mapping of texts.
+    """
+    instance(name, value, Mapping, "the units of axes, such as {'x': 'mm', 't': 's'}")
+    return {text("an axis", axis): text(f"the unit of {axis}", unit) for axis, unit in value.items()}
 
 
 def label(name: str, units: Mapping[str, str] | None) -> str:

@@ -8,6 +8,8 @@ import inspect
 from typing import Any
 
 from expint.arguments import seen, text
+from expint.plugins import load as plugin
+from expint.plugins import names as plugin_names
 from expint.problem import SemilinearProblem
 from expint.problems.advection_diffusion_reaction import advection_diffusion_reaction
 from expint.problems.allen_cahn import allen_cahn, allen_cahn_chebyshev
@@ -79,7 +81,7 @@ __all__ = ["Reference", "make", "names", "reference", "sample", *_MAKERS]
 
 
 def names() -> list[str]:
-    """Return the names of all problems.
+    """Return the names of all problems, with those that other packages add.
 
     Examples
     --------
@@ -87,14 +89,18 @@ def names() -> list[str]:
     >>> "burgers" in expint.problems.names()
     True
     """
-    return sorted(_MAKERS)
+    return sorted({*_MAKERS, *plugin_names("expint.problems")})
 
 
 def make(name: str, **parameters: Any) -> SemilinearProblem:
     """Return the problem ``name``, with its default parameters where none are given.
 
+    Other packages add problems by the entry points ``expint.problems``.
+
     Raises
     ------
+    ImportError
+        If the package that adds the name does not load.
     ValueError
         If there is no problem of that name.
     TypeError
@@ -107,14 +113,17 @@ def make(name: str, **parameters: Any) -> SemilinearProblem:
     >>> problem.t_span, problem.y0.shape
     ((0.0, 150.0), (33,))
     """
-    if text("the name of a problem", name, "burgers") not in _MAKERS:
+    maker = _MAKERS.get(text("the name of a problem", name, "burgers"))
+    if maker is None:
+        maker = plugin("expint.problems", name, str, callable)
+    if maker is None:
         raise ValueError(f"expected the name of a problem, received {seen(name)}; there are {', '.join(names())}")
-    known = inspect.signature(_MAKERS[name]).parameters
+    known = inspect.signature(maker).parameters
     unknown = [key for key in parameters if key not in known]
     if unknown:
         there = ", ".join(known) or "none"
         raise TypeError(
             f"expected parameters of {name} ({there}), received the unexpected keyword argument {unknown[0]!r}"
         )
-    problem: SemilinearProblem = _MAKERS[name](**parameters)
+    problem: SemilinearProblem = maker(**parameters)
     return problem

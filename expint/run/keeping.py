@@ -89,11 +89,12 @@ class Kept:
 
 def joined(pieces: Sequence[Saved], wanted: np.ndarray | None) -> Saved:
     """Return what several runs, one after the other, have saved; of that what is ``wanted``, all if None."""
-    pieces = [piece for piece in pieces if isinstance(piece, dict) or len(piece)] or pieces[:1]
+    pieces = [piece for piece in pieces if isinstance(piece, dict) or piece.shape[0]] or pieces[:1]
     if isinstance(pieces[0], dict):
         return {name: joined([piece[name] for piece in pieces], wanted) for name in pieces[0]}
-    whole = array_namespace(pieces[0]).concat(pieces) if len(pieces) > 1 else pieces[0]
-    return whole if wanted is None else whole[np.flatnonzero(wanted), ...]
+    xp = array_namespace(pieces[0])
+    whole = xp.concat(pieces) if len(pieces) > 1 else pieces[0]
+    return whole if wanted is None else xp.take(whole, xp.asarray(np.flatnonzero(wanted), device=device(whole)), axis=0)
 
 
 def _checked(value: Any, t: float) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import truediv
 from typing import Any
 
 import numpy as np
@@ -143,7 +144,7 @@ def _of_few(error: np.ndarray, scale: np.ndarray) -> float:
     if not whole < math.inf or 0.0 in units:
         value = _of_arrays(error, scale)
     else:
-        scaled = math.hypot(*[number / unit for number, unit in zip(numbers, units)])
+        scaled = math.hypot(*map(truediv, numbers, units))
         value = max(scaled / math.sqrt(len(units)), math.hypot(*numbers) / whole)
     return value if value < math.inf else math.inf  # nan, too
 

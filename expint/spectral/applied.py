@@ -67,7 +67,7 @@ class Slope:
         """Return the derivative of values."""
         own, place = self.grid.axes[self.axis], self.axis - len(self.grid.axes)
         if isinstance(own, Nodal):
-            return along(self._matrix.like(u), u, place)  # type: ignore[attr-defined]
+            return along(self._matrix.like(u), u, place)  # type: ignore[attr-defined]  # of stored operators
         even = u if self.order == 1 else self.grid.derivative(self.axis, self.order - 1) @ u
         return own.slope(even, place)
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
-
-import numpy as np
 
 from expint.arguments import function, number, seen
 
 __all__ = ["Boundary", "BoundaryWarning", "Walls", "dirichlet", "neumann", "per_axis", "robin"]
 
 Value: TypeAlias = float | Callable[[float], float]
+
+
+_SETTLED = 1e-6
+"""Derivatives found by differences are believed to this part of the derivative and the value."""
 
 
 class BoundaryWarning(UserWarning):
@@ -128,6 +131,13 @@ def neumann(slope: Value = 0.0, *, rate: Callable[[float], float] | None = None,
     ------
     ValueError, TypeError
         As ``Boundary``.
+
+    Examples
+    --------
+    >>> import expint
+    >>> from expint.spectral import neumann
+    >>> expint.Grid(8, length=1.0, boundary=neumann(0.0)).shape
+    (8,)
     """
     return Boundary(0.0, 1.0, slope, rate, profile)
 
@@ -146,6 +156,13 @@ def robin(
     ------
     ValueError, TypeError
         As ``Boundary``.
+
+    Examples
+    --------
+    >>> import expint
+    >>> from expint.spectral import robin
+    >>> expint.Grid(8, length=1.0, boundary=robin(1.0, 2.0)).shape
+    (8,)
     """
     return Boundary(a, b, value, rate, profile)
 
@@ -215,19 +232,35 @@ def _walls(entry: Any) -> Walls:
 
 
 def _ridders(value: Callable[[float], float], t: float) -> float:
-    """Return dg/dt by central differences with shrinking distances, extrapolated as polynomials in their squares."""
-    h = 0.05 * max(1.0, abs(t))
+    """Return dg/dt by central differences with shrinking distances, extrapolated as polynomials in their squares.
+
+    Raises
+    ------
+    ValueError
+        If they do not settle, as near a jump, or g is not known on both sides of t.
+    """
+    h, largest = 0.05 * max(1.0, abs(t)), 0.0
     table: list[list[float]] = []
-    best, error = np.nan, np.inf
-    for i in range(14):
-        row = [(value(t + h) - value(t - h)) / (2 * h)]
-        for j in range(i):
-            row.append(row[j] + (row[j] - table[-1][j]) / (4.0 ** (j + 1) - 1))
-            change = max(abs(row[j + 1] - row[j]), abs(row[j + 1] - table[-1][j]))
-            if change <= error:
-                best, error = row[j + 1], change
-        if i > 2 and abs(row[-1] - table[-1][-1]) > 4 * error:
-            break
-        table.append(row)
-        h /= 2
+    best, error = math.nan, math.inf
+    try:
+        for i in range(14):
+            after, before = value(t + h), value(t - h)
+            row, largest = [(after - before) / (2 * h)], max(largest, abs(after), abs(before))
+            for j in range(i):
+                row.append(row[j] + (row[j] - table[-1][j]) / (4.0 ** (j + 1) - 1))
+                change = max(abs(row[j + 1] - row[j]), abs(row[j + 1] - table[-1][j]))
+                if change <= error:
+                    best, error = row[j + 1], change
+            table.append(row)
+            h /= 2
+    except (ValueError, ArithmeticError) as reason:
+        raise ValueError(
+            f"expected a value at a wall that is known around t = {t:g}, received one that is not ({reason}); give its "
+            "derivative: rate="
+        ) from reason
+    if not error <= _SETTLED * (abs(best) + largest):
+        raise ValueError(
+            f"expected a value at a wall that is smooth around t = {t:g}, received one whose differences do not settle "
+            f"(by {error:.2g}); give its derivative: rate="
+        )
     return best

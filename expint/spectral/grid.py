@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cached_property, partial
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from expint.arguments import checked, function, integer, number
 from expint.arrays import template
-from expint.backend import Array, asarray_like, device
+from expint.backend import Array, asarray_like
 from expint.operators.base import Operator
 from expint.operators.over_time.lifted import Lift, Lifted
 from expint.spectral import calculus
 from expint.spectral.boundary import Boundary, Walls, per_axis
-from expint.spectral.layout import Options, Transform, axes_of, described, for_each, refused_values, shape_of, words_of
+from expint.spectral.layout import Options, axes_of, described, for_each, shape_of, words_of
 from expint.spectral.lifting import pieces_of
-from expint.spectral.nodal import Nodal
+from expint.spectral.points import Points
 from expint.spectral.starts import watch
 from expint.spectral.terms import Dealiased, Pseudospectral, kept
 
 __all__ = ["Grid"]
 
-_NAMES = ("x", "y", "z")
 
-
-class Grid:
+class Grid(Points):
     r"""A grid on an interval, a rectangle or a box, with the conditions at its walls.
 
     Parameters
@@ -123,134 +121,15 @@ class Grid:
         self.real, self._like = real, like
         self._options = Options(words_of(basis, self.boundary), order, stretch, real)
         self.axes = axes_of(self.shape, self.length, self.start, self.boundary, self._options)
-        self.modes = tuple(axis.size for axis in self.axes) if not self._nodal else self.shape
+        self.modes = tuple(axis.size for axis in self.axes)
         self._masks: dict[Any, Array] = {}
         self._known: dict[Any, Any] = {}
         self._pieces = pieces_of(self)
         self._lift = Lift(tuple(p.face for p in self._pieces), tuple(p.value for p in self._pieces))
 
-    @property
-    def _nodal(self) -> bool:
-        return all(isinstance(axis, Nodal) for axis in self.axes)
-
-    # ------------------------------------------------------------ points
-
-    @cached_property
-    def points(self) -> tuple[Array, ...]:
-        """The coordinates of all points, an array of shape ``shape`` for each axis."""
-        meshed = np.meshgrid(*(axis.x for axis in self.axes), indexing="ij")
-        like = np.empty(0) if self._like is None else self._like
-        return tuple(asarray_like(np.ascontiguousarray(own), like) for own in meshed)
-
-    @property
-    def x(self) -> Array:
-        """The first coordinate of all points."""
-        return self.points[0]
-
-    @property
-    def y(self) -> Array:
-        """The second coordinate of all points."""
-        return self._coordinate(1)
-
-    @property
-    def z(self) -> Array:
-        """The third coordinate of all points."""
-        return self._coordinate(2)
-
-    def _coordinate(self, axis: int) -> Array:
-        if axis >= len(self.shape):
-            raise AttributeError(f"expected a grid of {axis + 1} dimensions, received one of {len(self.shape)}")
-        return self.points[axis]
-
-    @property
-    def coords(self) -> dict[str, np.ndarray]:
-        """{"x": …, "y": …}: the coordinates along each axis, as ``Solution.to_xarray`` takes them."""
-        names = _NAMES if len(self.shape) <= 3 else tuple(f"x{i}" for i in range(len(self.shape)))
-        return {name: axis.x for name, axis in zip(names, self.axes)}
-
-    # ------------------------------------------------------------ transforms
-
-    @cached_property
-    def _transform(self) -> Transform:
-        return Transform(self.axes, self.real)
-
-    def check(self, u: Array) -> None:
-        """Refuse what is no array of values on the grid.
-
-        Raises
-        ------
-        ValueError
-            If its last axes are not those of the grid.
-        TypeError
-            If it is no array, or real on a grid of complex fields, or complex on one of real fields.
-        """
-        refused_values(u, self.shape, self.real, self.modes)
-
     def watch(self, u: Array) -> None:
         """Warn with a ``BoundaryWarning`` of values that contradict the conditions at the walls, with value zero."""
         watch(self, u)
-
-    def forward(self, u: Array) -> Array:
-        """Return the coefficients of values, over the last axes.
-
-        Raises
-        ------
-        ValueError, TypeError
-            As ``check``.
-        """
-        self.check(u)
-        return self._transform.forward(u)
-
-    def backward(self, v: Array) -> Array:
-        """Return the values of coefficients, over the last axes.
-
-        Raises
-        ------
-        ValueError
-            If the last axes of ``v`` are not those of the coefficients.
-        """
-        self._check_coefficients(v)
-        return self._transform.backward(v)
-
-    def _check_coefficients(self, v: Array) -> None:
-        if tuple(getattr(v, "shape", ()))[-len(self.modes) :] != self.modes:
-            own = ", ".join(map(str, self.modes))
-            raise ValueError(
-                f"expected coefficients of shape (…, {own}), received shape {tuple(getattr(v, 'shape', ()))}; "
-                "grid.forward(u) makes them of values"
-            )
-
-    def dealias(self, v: Array, keep: float = 2 / 3) -> Array:
-        """Return coefficients with the modes from ``keep`` times the highest wavenumber upwards set to zero.
-
-        Two thirds is the rule for quadratic terms (Orszag 1971), one half for cubic ones; axes of Chebyshev points and
-        differences are left alone.
-
-        Raises
-        ------
-        ValueError
-            If ``keep`` is not in (0, 1], the grid is so coarse that no mode but the mean is kept, or no axis has modes.
-        """
-        self._check_coefficients(v)
-        key = (keep, v.dtype, device(v))
-        if key not in self._masks:
-            self._masks[key] = asarray_like(self._mask(kept(keep)), v)
-        return v * self._masks[key]
-
-    def _mask(self, keep: float) -> np.ndarray:
-        mask = np.ones((1,) * len(self.axes))
-        if self._nodal:
-            raise ValueError(f"expected an axis of Fourier, cosine or sine series to dealias, received {self!r}")
-        for place, axis in enumerate(self.axes):
-            if not isinstance(axis, Nodal):
-                own = axis.reach < keep * (1 - 1e-12)
-                if not np.any(own & (axis.reach > 0)):
-                    raise ValueError(
-                        f"expected a grid fine enough to keep modes below keep = {keep:g} of its highest, received one "
-                        f"of {axis.n} points along axis {place}, on which only the mean is left; take more points"
-                    )
-                mask = mask * own.reshape([-1 if i == place else 1 for i in range(len(self.axes))])
-        return mask
 
     def dealiased(self, nonlinear: Callable[..., Array], keep: float = 2 / 3) -> Dealiased:
         """Return N(t, u) of values with its argument and its result dealiased, for four transforms a call.
@@ -299,12 +178,7 @@ class Grid:
         ValueError
             If there is no such axis, or the order is less than 1.
         """
-        if not -len(self.shape) <= axis < len(self.shape) or order < 1:
-            raise ValueError(
-                f"expected an axis of {len(self.shape)} and an order of at least 1, received axis {axis} and order "
-                f"{order}"
-            )
-        place = axis % len(self.shape)
+        place = self._place(axis, order)
         return self._remembered(("derivative", place, order), partial(calculus.derivative, axis=place, order=order))
 
     def operator(self, diffusion: Any = 1.0, advection: Any = 0.0, reaction: Any = 0.0) -> Any:
@@ -360,8 +234,16 @@ class Grid:
         ValueError
             As ``derivative``.
         """
-        self.derivative(axis, order)
-        return self.axes[axis % len(self.shape)].matrix(order)
+        return self.axes[self._place(axis, order)].matrix(order)
+
+    def _place(self, axis: int, order: int) -> int:
+        """Return an axis counted from the first, or refuse one that is not there, and orders below 1."""
+        if not -len(self.shape) <= axis < len(self.shape) or order < 1:
+            raise ValueError(
+                f"expected an axis of {len(self.shape)} and an order of at least 1, received axis {axis} and order "
+                f"{order}"
+            )
+        return axis % len(self.shape)
 
     # ------------------------------------------------------------ conditions
 

@@ -43,6 +43,13 @@ def Sine(shape: int | Sequence[int], length: float | Sequence[float], **options:
     ------
     ValueError, TypeError
         As ``Grid``.
+
+    Examples
+    --------
+    >>> import numpy as np, expint
+    >>> grid = expint.spectral.Sine(16, length=np.pi)
+    >>> bool(np.allclose(grid.laplacian @ np.sin(2 * grid.x), -4 * np.sin(2 * grid.x)))
+    True
     """
     return Grid(shape, length, boundary="dirichlet", basis="series", **options)
 
@@ -67,5 +74,12 @@ def Differences(
     ------
     ValueError, TypeError
         As ``Grid``.
+
+    Examples
+    --------
+    >>> import expint
+    >>> grid = expint.spectral.Differences(32, length=1.0, order=4)
+    >>> grid.x.shape
+    (32,)
     """
     return Grid(shape, length, basis="differences", order=order, boundary=boundary, stretch=stretch, **options)

@@ -27,19 +27,26 @@ from expint.study.fingerprint import NotKeyed, fingerprint
 from expint.study.packing import packed, unpacked
 from expint.study.processes import Processes
 from expint.study.report import Cell, Slope, Study, fit_slope
+from expint.study.shards import Rank, Shards
+from expint.study.stability import MethodTable, amplification, compare_methods
 from expint.study.table import NotKeptWarning, StudyInterrupted, check_result, distinct, run_table
 
 __all__ = [
     "Cache",
     "Cell",
     "Job",
+    "MethodTable",
     "NotKeptWarning",
     "NotKeyed",
     "Outcome",
     "Processes",
+    "Rank",
+    "Shards",
     "Slope",
     "Study",
     "StudyInterrupted",
+    "amplification",
+    "compare_methods",
     "fingerprint",
     "fit_slope",
     "maximum_error",

@@ -98,8 +98,11 @@ def reads(module: str, name: str) -> bool:
 
 
 def draws(module: str, name: str) -> bool:
-    """Whether a function of a library, given by its module and name, draws from a common random generator."""
-    return module.partition(".")[0] == "torch" and name.rpartition(".")[2] in _DRAWS
+    """Whether a function of a library, given by its module and name, draws from a common random generator.
+
+    Packages that wrap torch, as array_api_compat.torch, hand its functions on.
+    """
+    return "torch" in module.split(".") and name.rpartition(".")[2] in _DRAWS
 
 
 def draws_in_place(code: types.CodeType) -> list[str]:

@@ -188,9 +188,7 @@ class Study:
         parts = []
         for problem in self.problems():
             header, *rows = self._table(problem, "±", "failed")
-            lines = [header, ["---"] * len(header), *rows]
-            written = ["| " + " | ".join(map(_in_cell, cells)) + " |" for cells in lines]
-            parts.append(f"**{one_line(problem)}**\n\n" + "\n".join(written))
+            parts.append(f"**{one_line(problem)}**\n\n" + markdown_table([header, *rows]))
         if self.failures:
             failed = [f"- failed: {_where(self, cell)}: {cell.failure}" for cell in self.failures]
             parts.append("\n".join(map(one_line, failed)))
@@ -204,11 +202,7 @@ class Study:
         return "\n\n".join([*tables, *(f"% {one_line(remark)}" for remark in self.remarks)])
 
     def _tabular(self, problem: str) -> str:
-        header, *rows = self._table(problem, "±", "--")
-        body = [r" & ".join(map(_escaped, cells)) + r" \\" for cells in (header, *rows)]
-        columns = "l" + "r" * (len(header) - 1)
-        lines = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", body[0], r"\midrule", *body[1:], r"\bottomrule"]
-        return "\n".join([f"% {one_line(problem)}", *lines, r"\end{tabular}"])
+        return f"% {one_line(problem)}\n{tabular(self._table(problem, '±', '--'))}"
 
     def _table(self, problem: str, plus_minus: str, failed: str) -> list[list[str]]:
         values = list(dict.fromkeys(cell.value for cell in self.cells))
@@ -233,6 +227,21 @@ def _written(slope: Slope, plus_minus: str) -> str:
 
 def _where(study: Study, cell: Cell) -> str:
     return f"{cell.problem}, {cell.method}, {study.parameter} = {cell.value:g}"
+
+
+def markdown_table(table: Sequence[Sequence[str]]) -> str:
+    """Return rows of cells, of which the first is the head, as a Markdown table."""
+    header, *rows = table
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(map(_in_cell, cells)) + " |" for cells in lines)
+
+
+def tabular(table: Sequence[Sequence[str]]) -> str:
+    r"""Return rows of cells, of which the first is the head, as a LaTeX table (with booktabs)."""
+    body = [r" & ".join(map(_escaped, cells)) + r" \\" for cells in table]
+    columns = "l" + "r" * (len(table[0]) - 1)
+    lines = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", body[0], r"\midrule", *body[1:], r"\bottomrule"]
+    return "\n".join([*lines, r"\end{tabular}"])
 
 
 def _in_cell(text: str) -> str:

@@ -38,6 +38,18 @@ def test_every_sampler_is_run_with_its_network_in_one_function(name: str) -> Non
 
 
 @QUIET
+def test_noise_of_every_source_is_that_of_sample() -> None:
+    noise = torch.tensor(NOISE)
+    run = diffusion.scan(denoiser(), sampler="dpmpp-2m-sde", steps=5, backend="eager")
+    for rng in ([3, 1, 4], np.random.default_rng(2), diffusion.noise.BrownianPath(5)):
+        state = rng.bit_generator.state if isinstance(rng, np.random.Generator) else None
+        expected = diffusion.sample(denoiser(), noise, sampler="dpmpp-2m-sde", steps=5, rng=rng)
+        if isinstance(rng, np.random.Generator):
+            rng.bit_generator.state = state
+        np.testing.assert_allclose(run(noise, rng=rng), expected, rtol=1e-11, atol=1e-12)
+
+
+@QUIET
 @pytest.mark.parametrize("name", ["deis-tab3", "dpmpp-2m-sde"])
 def test_a_run_compiled_by_jax_is_that_of_sample(jax: ModuleType, name: str) -> None:
     noise, rng = jax.numpy.asarray(NOISE), drawn(name)
@@ -77,6 +89,15 @@ def test_sample_is_compiled_vectorised_and_differentiated_by_jax(jax: ModuleType
 
 
 @QUIET
+def test_single_precision_is_what_jax_has_by_default() -> None:
+    jax = pytest.importorskip("jax")
+    noise = jax.numpy.asarray(NOISE)
+    samples = diffusion.scan(denoiser(), sampler="dpmpp-2m", steps=4)(noise)
+    assert samples.dtype == np.float32
+    np.testing.assert_allclose(samples, diffusion.sample(denoiser(), NOISE, sampler="dpmpp-2m", steps=4), rtol=1e-4)
+
+
+@QUIET
 def test_conditions_are_arguments_of_what_is_compiled(jax: ModuleType) -> None:
     noise, shift = jax.numpy.asarray(NOISE), jax.numpy.asarray(0.3)
     run = diffusion.scan(denoiser(condition={"shift": shift}), sampler="ddim", steps=5)
@@ -104,3 +125,28 @@ def test_what_a_compiled_run_cannot_heed_is_refused(jax: ModuleType) -> None:
         run(noise, condition={"label": "cat"})
     with pytest.raises(ValueError, match="expected start to be one of"):
         run(noise, start="data")
+    plain = diffusion.freeze("ddim", SCHEDULE, steps=2)
+    weights = np.array(plain.D)[..., None] * [1.0, 0.95]
+    two = diffusion.bands.channels((2,))
+    banded = diffusion.FittedSampler("two", SCHEDULE, plain.nodes, plain.c, weights, times=plain.times, bands=two)
+    with pytest.raises(TypeError, match="received 'two', with bands"):
+        diffusion.scan(denoiser(), sampler=banded)
+    guided = diffusion.guidance.classifier_free(denoiser(), 2.0, unconditional={"shift": noise[0]})
+    for own in (guided, diffusion.guidance.thresholded(denoiser())):
+        with pytest.raises(TypeError, match=r"expected a denoiser that is its network, received .*diffusion\.sample"):
+            diffusion.scan(own, sampler="ddim", steps=3)
+
+
+@QUIET
+@pytest.mark.parametrize("schedule", [diffusion.EDM(), diffusion.FlowMatching(shift=3.0)], ids=["edm", "flow"])
+def test_schedules_adapted_networks_and_breaks_are_those_of_sample(schedule: diffusion.NoiseSchedule) -> None:
+    noise = torch.tensor(NOISE)
+    adapted = diffusion.adapters.with_sigma(network, SCHEDULE)
+    for own in (
+        diffusion.Denoiser(network, predicts="data", schedule=schedule),
+        diffusion.Denoiser(adapted, predicts="noise", schedule=SCHEDULE),
+        denoiser(discontinuities=(0.5,)),
+    ):
+        expected = diffusion.sample(own, noise, sampler="dpmpp-2m", steps=6)
+        run = diffusion.scan(own, sampler="dpmpp-2m", steps=6, backend="eager")
+        np.testing.assert_allclose(run(noise), expected, rtol=1e-11, atol=1e-12)

@@ -80,6 +80,18 @@ def test_a_sampler_node_samples_as_our_own_does(comfy):
     assert torch.equal(found, expected)
 
 
+def test_a_sampler_node_draws_noise_from_the_seed_of_the_workflow(comfy):
+    (chosen,), (levels,) = comfyui.sampler("euler-ancestral"), comfyui.sigmas(Model(), "karras", 8)
+
+    def images(seed):
+        return chosen.sample(lambda x, s, **_: NETWORK(x, s), levels, {"seed": seed}, lambda *step: None, NOISE)
+
+    assert torch.equal(images(3), images(3))
+    assert not torch.equal(images(3), images(4))
+    choices = next(node for node in comfyui.NODES if node.node_id == "ExpintSampler").inputs[0].options["options"]
+    assert {"euler-ancestral", "dpmpp-2m-sde", "unipc3"} <= set(choices)
+
+
 @pytest.mark.parametrize("grid", ["auto", *diffusion.grids.NAMED])
 def test_every_grid_of_the_list_gives_levels_that_end_in_zero_or_says_why_not(grid):
     try:

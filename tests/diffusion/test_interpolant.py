@@ -136,6 +136,93 @@ def test_any_outputs_that_determine_the_velocity_lead_along_the_same_flow(predic
     )
 
 
+# With noise -----------------------------------------------------------------------------------------------------------
+BOTH = ("velocity", "score")
+
+
+@pytest.mark.parametrize("process", [PROCESSES[i] for i in (0, 2, 5, 6)] + ONE_SIDED[:1], ids=said)
+@pytest.mark.parametrize("epsilon", [0.1, 1.0, 5.0])
+def test_fifty_steps_with_noise_of_any_size_have_the_laws_of_the_process_on_the_way_and_at_the_end(process, epsilon):
+    """As without noise: 1.5 times the distance of samples of the law, here on the mean of many pairs of them."""
+    rng, (first, second) = np.random.default_rng(5), ends(process)
+    network = bridge(process).network(BOTH)
+    start = draw(first, 3600, rng)
+
+    def law(t):
+        x0, x1, z = draw(first, 300, rng), draw(second, 300, rng), rng.standard_normal((300, 2))
+        return process.state(x0, x1, z, t)
+
+    seen = []
+    watch = lambda t, x: seen.append((t, x))
+    how = {"predicts": BOTH, "epsilon": epsilon, "rng": 3, "callback": watch}
+    transport(process, network, start, steps=50, **how)
+    for t, x in (seen[25], seen[50]):
+        assert t == pytest.approx(0.5 if x is seen[25][1] else 1.0)
+        truths = [law(t) for _ in range(40)]
+        floor = np.mean([sliced(one, other) for one, other in zip(truths[::2], truths[1::2])])
+        found = np.mean([sliced(own, truth) for own in x.reshape(12, 300, 2) for truth in truths[:6]])
+        assert found < 1.5 * floor
+
+
+class OneByOne:
+    """Draws 1 for one sample in each column of each step, and 0 for all others."""
+
+    def draw(self, step, column, like):
+        drawn = np.zeros(like.shape)
+        drawn[2 + 2 * (step - 1) + column] = 1.0
+        return drawn
+
+
+def variance_at_the_end(process, pair, steps, epsilon, towards=1, **how):
+    """Exact: where the network is linear, a run is, and its noise is seen column by column."""
+    start = np.zeros((2 + 2 * steps, 1))
+    start[1] = 1.0
+    how = {"predicts": BOTH, "epsilon": epsilon, "rng": OneByOne(), "towards": towards, "steps": steps} | how
+    end = transport(process, Bridge(process, *pair).network(BOTH), start, **how)[:, 0]
+    moved = end[1:] - end[0]
+    return moved[0] ** 2 * pair[1 - towards][2][0][0, 0] + (moved[1:] ** 2).sum()
+
+
+@pytest.mark.parametrize("towards", [1, 0])
+@pytest.mark.parametrize("method", ["adams2", "etd2rk-weak"])
+@pytest.mark.parametrize("epsilon", [0.3, 3.0, lambda t: 2.0 * np.sin(np.pi * t) ** 2])
+def test_the_variance_of_gaussian_data_is_that_of_the_other_set_to_second_order(towards, method, epsilon):
+    pair = (([1], [np.zeros(1)], [0.5 * np.eye(1)]), ([1], [np.ones(1)], [1.2 * np.eye(1)]))
+    exact = pair[towards][2][0][0, 0]
+    errors = [
+        abs(variance_at_the_end(Interpolant("linear"), pair, n, epsilon, towards, method=method) - exact)
+        for n in (80, 160)
+    ]
+    assert errors[1] < 5e-3
+    assert errors[0] > 3.4 * errors[1]
+
+
+def test_the_size_of_details_changes_no_limit():
+    pair = (([1], [np.zeros(1)], [0.5 * np.eye(1)]), ([1], [np.ones(1)], [1.2 * np.eye(1)]))
+    for detail in (0.1, 1.0, 10.0):
+        assert variance_at_the_end(Interpolant("linear"), pair, 200, 1.0, detail=detail) == pytest.approx(1.2, rel=5e-3)
+
+
+def test_noise_that_vanishes_leaves_the_flow():
+    process, start = Interpolant("linear"), draw(FIRST, 16, np.random.default_rng(2))
+    network = bridge(process).network(BOTH)
+    flow = transport(process, network, start, steps=100, predicts=BOTH)
+    near = transport(process, network, start, steps=100, predicts=BOTH, epsilon=1e-16, rng=3, method="adams3")
+    assert np.median(np.abs(near - flow)) < 1e-4
+
+
+@pytest.mark.parametrize("predicts", [("data0", "data1"), ("drift", "denoiser"), ("velocity", "data1")])
+def test_any_outputs_that_determine_velocity_and_score_make_the_same_run_with_noise(predicts):
+    process, start, grid = Interpolant("linear"), draw(FIRST, 8, np.random.default_rng(2)), np.linspace(0.05, 0.95, 31)
+    how = {"grid": grid, "epsilon": 2.0, "rng": [4, 1, 7, 3, 2, 9, 5, 6]}
+    exact = bridge(process)
+    expected = transport(process, exact.network(BOTH), start, predicts=BOTH, **how)
+    found = transport(process, exact.network(predicts), start, predicts=predicts, **how)
+    np.testing.assert_allclose(found, expected, atol=1e-9)
+    alone = transport(process, exact.network(BOTH), start[2:3], predicts=BOTH, **how | {"rng": [7]})
+    np.testing.assert_allclose(alone, expected[2:3], rtol=0, atol=1e-13)
+
+
 def test_going_there_and_back_leads_to_the_start():
     process, start = Interpolant("trigonometric"), draw(FIRST, 50, np.random.default_rng(2))
     network = bridge(process).network("velocity")
@@ -278,6 +365,22 @@ X = np.zeros((2, 2))
         (lambda: transport(Interpolant(), still, X, grid=[0.5, 0.1]), ValueError, "increasing"),
         (lambda: transport(Interpolant(), still, X, grid=[0.5, 1.1]), ValueError, "increasing"),
         (lambda: transport(Interpolant(), still, X, steps=3, towards=2), ValueError, "towards"),
+        (
+            lambda: transport(Interpolant(), still, X, steps=3, predicts=BOTH, epsilon=1.0),
+            ValueError,
+            "rng= where epsilon > 0",
+        ),
+        (lambda: transport(Interpolant(), still, X, steps=3, rng=7), ValueError, "epsilon=0, which draws no noise"),
+        (lambda: transport(Interpolant(), still, X, steps=3, epsilon=-1.0, rng=7), ValueError, "epsilon"),
+        (lambda: transport(Interpolant(), still, X, steps=3, epsilon="1", rng=7), TypeError, "number ε"),
+        (lambda: transport(Interpolant(), still, X, steps=3, epsilon=lambda t: -t, rng=7), ValueError, r"ε\(t\)"),
+        (lambda: transport(Interpolant(), still, X, steps=3, epsilon=1.0, rng=7), ValueError, "determine the score"),
+        (
+            lambda: transport(Interpolant(), still, X, steps=3, predicts=BOTH, epsilon=1.0, rng=[1]),
+            ValueError,
+            "one seed for each",
+        ),
+        (lambda: transport(Interpolant(), still, X, steps=3, detail=0.0), ValueError, "detail"),
         (lambda: transport(Interpolant(), still, X, steps=3, predicts=("velocity",)), ValueError, "tuple of 1"),
         (lambda: transport(Interpolant(), lambda x, t: x[:1], X, steps=3), ValueError, "the network to return"),
         (lambda: transport(Interpolant(), still, X, steps=3, predicts="data1"), ValueError, "determine the velocity"),

@@ -299,3 +299,25 @@ def test_the_reversed_plan_undoes_stages_too():
     for found, expected in zip(again, states[-2::-1], strict=True):
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-14)
     assert plan.evaluations == 1 + 3 + 3 * 7
+
+
+def test_the_way_from_a_latent_is_shown_as_that_from_noise_is():
+    """Its states, those between them, and a run that is ended by its callback and goes on."""
+    latent = diffusion.invert(NET, diffusion.sample(NET, NOISE, steps=20), steps=40)
+    run = diffusion.trajectory(NET, latent, dense_output=True)
+    np.testing.assert_array_equal(run.y[-1], diffusion.sample(NET, latent))
+    np.testing.assert_array_equal(run.t, latent.times[1:])
+    np.testing.assert_array_equal(run.y[0], latent.second)
+    fine = np.linspace(run.t[0], run.t[-1], 401)
+    exact = diffusion.trajectory(NET, run.y[0], sampler="adams4-velocity", grid=fine, start="state", dense_output=True)
+    middle = (run.t[1:] + run.t[:-1]) / 2
+    at, between = (np.median(np.abs(run.sol(t) - exact.sol(t))) for t in (run.t, middle))
+    assert between < 3 * at < 0.01
+
+    def stop(t, x):
+        if t < 0.5:
+            raise StopIteration
+
+    part = diffusion.trajectory(NET, latent, callback=stop)
+    assert 1 < len(part.t) < 40
+    np.testing.assert_array_equal(diffusion.resume(NET, part).y, run.y)

@@ -1,14 +1,12 @@
 """Names that other programs have: answered by the sampler that is meant."""
 
 import re
-from pathlib import Path
 
 import pytest
 
 import diffusion
+from benchmarks import foreign_names
 from diffusion.samplers.elsewhere import GRIDS, names_elsewhere
-
-PAGE = Path(__file__).parents[2] / "docs" / "hosts" / "diffusers.md"
 
 
 @pytest.mark.parametrize("name", names_elsewhere())
@@ -48,7 +46,49 @@ def test_the_grids_that_are_named_are_there():
     assert len(eval(GRIDS["lu"], {"diffusion": diffusion, "steps": 5, "schedule": schedule})) == 6
 
 
-def test_the_page_tells_every_one_of_these_names():
-    text = PAGE.read_text(encoding="utf-8")
-    told = set(re.findall(r"`([^`\n]+)`", text))
-    assert not [name for name, found in names_elsewhere().items() if name not in told or found.name not in told]
+def test_the_table_of_the_page_is_the_one_that_is_made():
+    assert foreign_names.table() in foreign_names.PAGE.read_text(encoding="utf-8")
+
+
+COMFYUI = re.findall(
+    r"\S+",
+    """
+euler euler_cfg_pp euler_ancestral euler_ancestral_cfg_pp heun heunpp2 exp_heun_2_x0 exp_heun_2_x0_sde dpm_2
+dpm_2_ancestral lms dpm_fast dpm_adaptive dpmpp_2s_ancestral dpmpp_2s_ancestral_cfg_pp dpmpp_sde dpmpp_sde_gpu
+dpmpp_2m dpmpp_2m_cfg_pp dpmpp_2m_sde dpmpp_2m_sde_gpu dpmpp_2m_sde_heun dpmpp_2m_sde_heun_gpu dpmpp_3m_sde
+dpmpp_3m_sde_gpu ddpm lcm ipndm ipndm_v deis res_multistep res_multistep_cfg_pp res_multistep_ancestral
+res_multistep_ancestral_cfg_pp gradient_estimation gradient_estimation_cfg_pp er_sde seeds_2 seeds_3 sa_solver
+sa_solver_pece ddim uni_pc uni_pc_bh2
+""",
+)
+AUTOMATIC1111 = [
+    *("DPM++ 2M", "DPM++ SDE", "DPM++ 2M SDE", "DPM++ 2M SDE Heun", "DPM++ 2S a", "DPM++ 3M SDE", "Euler a", "Euler"),
+    *("LMS", "Heun", "DPM2", "DPM2 a", "DPM fast", "DPM adaptive", "Restart", "DDIM", "DDIM CFG++", "PLMS", "UniPC"),
+    *("UniPC bh2", "LCM", "DPM++ 2M Karras", "DPM++ SDE Karras", "DPM++ 2M SDE Exponential", "LMS Karras"),
+]
+TH_DEIS = ["t_ab", "rho_ab", "rho_rk", "ipndm"]
+OF_NO_SUCH_PROCESS = re.compile(
+    "Amused|BlockRefinement|CMStochastic|DiscreteDDIM|EntropyBound|FlowMap|Helios|MiniMax|Piflow|RFD4|SCM|VQ"
+)
+
+
+def of_diffusers():
+    diffusers = pytest.importorskip("diffusers")
+    found = [name for name in dir(diffusers) if name.endswith("Scheduler") and not name.startswith("Flax")]
+    return [name for name in found if not OF_NO_SUCH_PROCESS.search(name)]
+
+
+def test_every_name_of_the_lists_of_other_programs_is_a_sampler_or_answered_by_one():
+    ours = {*diffusion.sampler_names(), *diffusion.sampler_names(stochastic=True)}
+    ours |= {found.name for found in names_elsewhere().values()}  # each is one, see above
+    answers = {name: answer(name) for name in [*COMFYUI, *AUTOMATIC1111, *TH_DEIS, *of_diffusers()]}
+    assert not {name: found for name, found in answers.items() if found not in ours}
+
+
+def answer(name):
+    """The sampler of a name, or the one that the refusal says to take."""
+    try:
+        return diffusion.sampler(name).name
+    except ValueError as refused:
+        named = re.search("take '([^']+)'", str(refused))
+        return named[1] if named else str(refused)

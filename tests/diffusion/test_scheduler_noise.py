@@ -13,7 +13,7 @@ from diffusion.models.mixture import gaussian_mixture
 from .golden import mixture
 
 diffusers = pytest.importorskip("diffusers")
-from diffusion.adapters.diffusers import Scheduler  # noqa: E402
+from diffusion.adapters.diffusers import Scheduler  # noqa: E402  # after what is asked for
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:__array:DeprecationWarning"),  # theirs

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import diffusion
+from benchmarks import foreign_grids
 from diffusion.models.mixture import gaussian_mixture
 
 from .golden import mixture
@@ -124,3 +125,30 @@ def test_a_state_in_half_precision_gets_its_noise():
         sigma = float(VP.sigma((timestep + 1) / 1000))
         noisy = ours.add_noise(x, torch.ones_like(x), torch.tensor([timestep]))
         torch.testing.assert_close(noisy.float(), torch.full((2, 3), sigma), rtol=4e-3, atol=0)
+
+
+@pytest.mark.filterwarnings("ignore::diffusion.OffScaleWarning")
+@pytest.mark.parametrize("shift", [1.0, 3.0, 7.0])
+@pytest.mark.parametrize("name", ["unipc3", "dpmpp-3m"])
+def test_on_levels_of_flow_matching_high_orders_are_lowered_at_the_end_unless_that_is_refused(name, shift):
+    """Exact model: the last steps are long, and order 3 in λ overshoots there."""
+    kept, lowered = foreign_grids.errors("FlowMatchEulerDiscreteScheduler", {"shift": shift}, name, 8)
+    assert lowered < 0.5 * kept
+    config = diffusers.FlowMatchEulerDiscreteScheduler(shift=shift).config
+    rules = [
+        Scheduler.from_config(config, sampler=name, **options)._rule
+        for options in ({}, {"lower_order_final": True}, {"lower_order_final": False}, {"grid": "sampler"})
+    ]
+    assert rules[0] == rules[1] != rules[2] == rules[3] == diffusion.sampler(name)
+
+
+@pytest.mark.filterwarnings("ignore::diffusion.OffScaleWarning")
+@pytest.mark.parametrize("shift", [1.0, 3.0, 7.0])
+def test_in_rho_order_2_errs_less_than_the_scheduler_of_flow_matching_itself(shift):
+    options = {"shift": shift}
+    for steps in (5, 8, 20):
+        of_euler, ours = (
+            foreign_grids.errors("FlowMatchEulerDiscreteScheduler", options, name, steps)[0]
+            for name in ("euler", "deis-rhoab1")
+        )
+        assert ours < of_euler

@@ -367,7 +367,7 @@ def test_an_interrupted_tuning_keeps_the_best_so_far(after: int, judged: bool, k
     if not judged:
         return
     assert isinstance(stopped.value, diffusion.TuningInterrupted) == (kind is KeyboardInterrupt)
-    best = stopped.value.sampler  # type: ignore[attr-defined]
+    best = stopped.value.sampler
     assert best is not None
     assert best.report is not None
     assert best.report.details["interrupted"]

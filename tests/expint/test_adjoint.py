@@ -1,5 +1,7 @@
 """Gradients of runs in torch: those of differences, and the same whether a run is recorded or made again."""
 
+import gc
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -286,7 +288,7 @@ def test_the_adjoint_keeps_the_square_root_of_what_a_recorded_run_keeps() -> Non
             y0 = asking(torch.ones(100, dtype=D))
             kept, _ = recorded_numbers(
                 lambda y0=y0, steps=steps, way=way: (
-                    expint.solve_ivp(  # type: ignore[misc]
+                    expint.solve_ivp(
                         lambda t, y: torch.sin(y),
                         (0, 1),
                         y0,
@@ -332,6 +334,16 @@ def test_the_way_back_keeps_the_graphs_of_a_square_root_of_the_steps() -> None:
     run.y_end.sum().backward()
     assert 20 < most < 70  # 1000 steps, 1000 evaluations
     assert alive == 0
+
+
+def test_a_run_that_nobody_holds_is_freed() -> None:
+    net = Field()
+    run = expint.solve_ivp(net, (0, 1), START, linear=SYMBOL, method="adams2", step=0.1, gradient="adjoint")
+    run.y_end.sum().backward()
+    held = weakref.ref(net)
+    del net, run
+    gc.collect()
+    assert held() is None
 
 
 @pytest.mark.parametrize("options", [{"method": "krogstad4", "step": 0.01}, {"method": "pece4", "rtol": 1e-6}])
@@ -463,3 +475,105 @@ def test_single_precision_stays_single() -> None:
     run = expint.solve_ivp(lambda t, y: torch.sin(y), (0, 1), y0, linear=symbol, rtol=1e-3, gradient="adjoint")
     gradients = torch.autograd.grad(run.y_end.sum(), [y0, symbol])
     assert run.y.dtype == gradients[0].dtype == gradients[1].dtype == torch.float32
+
+
+# Methods that linearise
+
+
+def whole(t: Any, y: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    return react(t, y, weights) + SYMBOL * y
+
+
+LINEARISE = [name for name in expint.method_names() if kind_of_method(expint.method(name)) == "linearises"]
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script.*:DeprecationWarning")  # of torch's own forward mode
+@pytest.mark.parametrize("split", [True, False])
+@pytest.mark.parametrize("name", ["exprb43", "epirk4s3", "linearised-adams3", "rosenbrock-ladder5"])
+def test_recorded_runs_that_linearise_pass_the_difference_check_with_the_change_of_the_jacobian(
+    name: str, split: bool
+) -> None:
+    assert name in LINEARISE
+
+    def end(y0: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+        return expint.solve_ivp(
+            react if split else whole,
+            (0, 1),
+            y0,
+            linear=SYMBOL if split else None,
+            args=(weights,),
+            method=name,
+            jac=expint.jacobian.Autodiff(in_time="same"),  # differences in time carry rounding, which differences show
+            step=0.2,
+            gradient="through",
+        ).y_end
+
+    assert torch.autograd.gradcheck(end, [asking(START), asking(WEIGHTS)], fast_mode=True, atol=1e-7, rtol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script.*:DeprecationWarning")
+def test_a_run_to_a_tolerance_that_linearises_has_the_gradient_of_one_with_a_fixed_linear_part() -> None:
+    found = []
+    for linear, slope, method in ((None, whole, "auto"), (SYMBOL, react, "expint43")):
+        y0, weights = asking(START), asking(WEIGHTS)
+        run = expint.solve_ivp(
+            slope,
+            (0, 1),
+            y0,
+            linear=linear,
+            args=(weights,),
+            method=method,
+            rtol=1e-7,
+            t_eval=[0.5, 1.0],
+            gradient="through",
+        )
+        assert run.t.tolist() == [0.5, 1.0]
+        found.append(torch.autograd.grad((run.y**2).sum(), [y0, weights]))
+    for own, other in zip(*found, strict=True):
+        torch.testing.assert_close(own, other, rtol=1e-5, atol=1e-6)
+
+
+def test_what_a_run_that_linearises_would_lose_is_refused() -> None:
+    for options, words in (
+        ({"events": lambda t, y: y[0]}, "events"),
+        ({"dense_output": True}, "dense_output"),
+        ({"jac": lambda t, y, w: torch.diag(SYMBOL)}, "automatic differentiation"),
+        ({"jac": expint.jacobian.Autodiff(form="action")}, "formed as matrices"),
+    ):
+        with pytest.raises((TypeError, ValueError), match=f"expected .*{words}"):
+            expint.solve_ivp(whole, (0, 1), asking(START), args=(WEIGHTS,), rtol=1e-3, gradient="through", **options)
+
+
+# Times of runs to a tolerance, and splittings
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", ["to a tolerance", "doubled"])
+def test_steps_to_a_tolerance_keep_their_proportions_where_times_are_differentiated(name: str, way: str) -> None:
+    start, stop = asking(0.0), asking(1.0)
+    run = solve(way, t_span=(start, stop), **METHODS[name])
+    gradients = torch.autograd.grad((run.y_end**2).sum(), [start, stop])
+    method = METHODS[name]["method"]
+    steps = run.t if name == "to a tolerance" else np.sort(np.concatenate([run.t, (run.t[1:] + run.t[:-1]) / 2]))
+
+    def size(first: float, last: float) -> float:
+        return float(
+            (solve(None, t_span=(first, last), method=method, grid=first + (last - first) * steps).y_end ** 2).sum()
+        )
+
+    small = 1e-5
+    ahead = (
+        (size(small, 1.0) - size(-small, 1.0)) / (2 * small),
+        (size(0.0, 1.0 + small) - size(0.0, 1 - small)) / (2 * small),
+    )
+    np.testing.assert_allclose([float(own) for own in gradients], ahead, rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("name", ["strang", "blanes-moan4"])
+def test_recorded_splittings_pass_the_difference_check(name: str) -> None:
+    def end(y0: torch.Tensor, rate: torch.Tensor) -> torch.Tensor:
+        return expint.run_splitting(
+            expint.method(name), SYMBOL, lambda t, tau, y: y * torch.exp(rate * tau), y0, [0.0, 0.2, 0.5]
+        ).y_end
+
+    assert torch.autograd.gradcheck(end, [asking(START), asking(0.3)])

@@ -80,6 +80,35 @@ def test_the_linear_part_may_come_from_the_library_of_the_state(xp: ModuleType, 
     np.testing.assert_array_equal(by_array, by_numpy)
 
 
+def test_integers_become_double_precision_where_they_are(xp: ModuleType) -> None:
+    given = xp.asarray([1, 2])
+    solution = expint.solve_ivp(lambda t, y: -y, (0, 1), given, linear=-1.0, rtol=1e-8)
+    assert isinstance(solution.y, type(given))
+    assert solution.y.dtype == xp.float64
+    np.testing.assert_allclose(to_numpy(solution.y_end), np.exp(-2.0) * np.array([1.0, 2.0]), rtol=1e-7)
+
+
+@pytest.mark.parametrize(("options", "tolerance"), [({}, 1e-4), ({"rtol": 1e-3}, 1e-3)])
+def test_the_default_tolerance_suits_single_precision(
+    xp: ModuleType, options: dict[str, float], tolerance: float
+) -> None:
+    given = xp.asarray(Y0, dtype=xp.float32)
+    solution = expint.solve_ivp(lambda t, y: -y, (0, 1), given, linear=xp.asarray(DECAY), **options)
+    assert solution.success
+    assert solution.y.dtype == xp.float32
+    np.testing.assert_allclose(to_numpy(solution.y_end), np.exp(DECAY - 1.0) * Y0, atol=tolerance)
+
+
+@pytest.mark.parametrize("options", [{"step": 0.1}, {"step": -0.1}, {"rtol": 1e-6}, {"rtol": 1e-6, "max_step": 0.2}])
+def test_a_span_the_other_way_round_is_run_backwards(xp: ModuleType, options: dict[str, float]) -> None:
+    solution = expint.solve_ivp(
+        lambda t, y: -y + 0 * t, (1, 0), xp.asarray(Y0), linear=-1.0, t_eval=[0.5, 0.0], method="pec4", **options
+    )
+    assert solution.t.tolist() == [0.5, 0.0]
+    for k, t in enumerate(solution.t):
+        np.testing.assert_allclose(to_numpy(solution.y[k, ...]), np.exp(2 * (1 - t)) * Y0, rtol=1e-3)
+
+
 @pytest.mark.parametrize("problem", ["kuramoto_sivashinsky", "burgers", "korteweg_de_vries", "allen_cahn"])
 def test_partial_differential_equations_run_alike_on_torch_and_numpy(problem: str) -> None:
     make = getattr(expint.problems, problem)

@@ -2,6 +2,7 @@
 
 import builtins
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ from click.testing import CliRunner, Result
 
 import expint
 import expint.study
-from expint.cli import main
+from expint.cli import common, main, picture
 from expint.cli.commands import commands
 
 
@@ -23,8 +24,8 @@ def call(*arguments: str) -> Result:
 def test_help_names_every_command() -> None:
     result = call("--help")
     assert result.exit_code == 0
-    assert all(f"  {name} " in result.output for name in ("solve", "methods", "study"))
-    for name in ("solve", "methods", "study"):
+    assert all(f"  {name} " in result.output for name in ("solve", "problems", "methods", "study"))
+    for name in ("solve", "problems", "methods", "study"):
         assert call(name, "--help").exit_code == 0
 
 
@@ -164,7 +165,6 @@ BAD = [
     ["solve", "riccati", "--method", "", "--step", "0.1"],
     ["solve", "riccati", "--out", "."],
     ["solve", "riccati", "--out", ""],
-    ["solve", "riccati", "--out", "u.png"],
     ["solve", "riccati", "--step", "0.1", "--out", "folder.png"],
     ["solve", "riccati", "--out", "line\nbreak.png"],
     ["methods", "names"],
@@ -224,10 +224,82 @@ def test_without_click_the_install_line_is_named(monkeypatch: pytest.MonkeyPatch
         return original(name, *args, **options)
 
     monkeypatch.setattr(builtins, "__import__", missing)
-    with pytest.raises(SystemExit, match=r'pip install "expint\[cli\]"'):
+    with pytest.raises(SystemExit, match="pip install click matplotlib"):
         main()
 
 
 def test_python_m_expint_is_the_command_line() -> None:
     done = subprocess.run([sys.executable, "-m", "expint", "--version"], capture_output=True, text=True, check=True)
     assert expint.__version__ in done.stdout
+
+
+@pytest.mark.parametrize("name", expint.problems.names())
+def test_every_problem_is_shown(name: str) -> None:
+    facts = json.loads(call("problems", name, "--json").stdout)
+    assert facts["name"] == name
+    assert facts["summary"].endswith(".")
+    assert facts["equation"] or name == "prescribed_spectrum"
+    assert f"name        {name}" in call("problems", name).stdout
+
+
+def test_problems_are_listed_as_text_and_json() -> None:
+    names = expint.problems.names()
+    assert [line.split()[0] for line in call("problems").stdout.splitlines()[1:]] == names
+    assert [entry["name"] for entry in json.loads(call("problems", "--json").stdout)] == names
+    wrong = call("problems", "burger")
+    assert wrong.exit_code == 2
+    assert "did you mean burgers?" in wrong.stderr
+
+
+PLANES = ["gray_scott_plane", "ginzburg_landau_plane", "swift_hohenberg", "advection_diffusion_reaction"]
+
+
+@pytest.mark.parametrize("name", [*PLANES, "gray_scott", "sine_gordon", "schroedinger_soliton", "hires", "riccati"])
+def test_fields_in_the_plane_components_complex_values_and_systems_have_pictures(name: str, tmp_path: Path) -> None:
+    start = expint.problems.make(name).t_span[0]
+    result = call("solve", name, "--t-end", str(start + 2e-3), "--step", "1e-3", "--out", str(tmp_path / "u.png"))
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "u.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("name", [name for name in expint.problems.names() if name != "prescribed_spectrum"])
+def test_a_picture_of_every_problem_can_be_drawn(name: str) -> None:
+    picture.try_out(expint.problems.make(name))
+
+
+@pytest.mark.parametrize("out", ["locked/u.png", "locked/u.npz", "nowhere/u.npz", "u.gif", "folder.png"])
+def test_what_cannot_be_written_is_refused_before_the_run_is_spent(
+    out: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for folder in ("locked", "folder.png"):
+        (tmp_path / folder).mkdir()
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path).name != "locked")  # root may write anywhere
+    monkeypatch.setattr(expint, "solve", lambda *arguments, **options: pytest.fail("the run was spent"))
+    result = call("solve", "burgers", "--out", out)
+    assert result.exit_code == 2
+    assert "expected" in result.stderr
+
+
+@pytest.mark.parametrize("missing", ["matplotlib"])
+def test_a_picture_without_matplotlib_is_refused_before_the_run_is_spent(
+    missing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = common.find_spec
+    monkeypatch.setattr(common, "find_spec", lambda name: None if name == missing else there(name))
+    monkeypatch.setattr(expint, "solve", lambda *arguments, **options: pytest.fail("the run was spent"))
+    result = call("solve", "burgers", "--out", str(tmp_path / "u.png"))
+    assert result.exit_code == 2
+    assert 'pip install "expint[plot]"' in result.stderr
+
+
+def test_what_was_computed_is_reported_though_the_disk_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*arguments: object, **arrays: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", full)
+    result = call("solve", "riccati", "--step", "0.1", "--json", "--out", str(tmp_path / "u.npz"))
+    assert result.exit_code == 1
+    assert json.loads(result.stdout)["status"] == "success"
+    assert "No space left on device" in result.stderr
+    assert list(tmp_path.iterdir()) == []

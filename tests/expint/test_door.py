@@ -30,8 +30,8 @@ def test_a_state_that_is_not_finite_is_refused(make: object, bad: float) -> None
         solve(y0=make([1.0, bad]))
 
 
-@pytest.mark.parametrize("y0", [torch.tensor([1, 2]), np.array([True]), torch.tensor(True), [True, False]])
-def test_integer_tensors_and_truth_values_are_no_states(y0: object) -> None:
+@pytest.mark.parametrize("y0", [np.array([True]), torch.tensor(True), [True, False]])
+def test_truth_values_are_no_states(y0: object) -> None:
     with pytest.raises(TypeError, match=r"expected a floating-point or complex state, received dtype .*1\.0 \* y0"):
         solve(y0=y0)
 

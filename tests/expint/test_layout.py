@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "derive": set(),
     "exchange": {"arrays", "backend"},
     "given": {"arrays", "backend", "exchange"},
-    "methods": {"derive"},
+    "methods": {"derive", "plugins"},
     "phi": {"backend"},
     "operators": {"backend", "derive", "exchange", "given", "phi"},
     "lower": {"backend", "derive", "operators", "phi"},
@@ -41,7 +41,8 @@ MAY_IMPORT = {
         "solution",
         "solutions",
     },
-    "problems": {"backend", "operators", "problem", "spectral"},
+    "plugins": set(),
+    "problems": {"backend", "operators", "plugins", "problem", "spectral"},
 }
 MAY_IMPORT["ivp"] = MAY_IMPORT["run"] | {"methods", "problem", "run"}
 MAY_IMPORT["ivp"] |= {"files"}  # checkpoints
@@ -68,7 +69,9 @@ BEHIND_THE_DOOR = "cli"  # its files are imported only after its door has found 
 TRAINING = {"models/train_digits.py"}  # descends, does not sample
 PLANNING = {  # lays out scales, times and rows before a run, or chooses among such; steps nothing
     *("planning/plan.py", "planning/noise.py", "bridges/transport.py", "samplers/stochastic/jumps.py"),
+    *("samplers/stochastic/langevin.py", "bridges/stochastic.py"),
     *("tuning/search.py", "tuning/stages.py", "tuning/structures.py"),
+    *("adapters/k_diffusion.py", "adapters/k_diffusion_noise.py", "running/compiled.py"),
 }
 STEPS = {"steps", "grid", "times", "timesteps", "sigmas", "lambdas", "rows", "schedule"}
 
@@ -136,7 +139,7 @@ def test_expint_knows_nothing_of_diffusion_and_little_of_other_libraries(path: P
             continue
         if top == "array_api_compat":
             assert part(path) == "backend", where
-        elif top in {"torch", "jax"}:
+        elif top in {"torch", "jax", "numba"}:
             assert inside[:2] == ("run", "compiled") or inside in RULES, where
             assert imported.lazy or len(inside) > 2 or inside in RULES, where
         else:

@@ -67,7 +67,15 @@ def solve(**options):
 
 
 def test_every_option_of_solve_ivp_is_tried_here():
-    watched = {"callback", "progress", "checkpoint", "checkpoint_every", "gradient"}  # below, test_resume, test_adjoint
+    watched = {
+        "callback",
+        "progress",
+        "checkpoint",
+        "checkpoint_every",
+        "batched",
+        "gradient",
+        "runner",
+    }  # tried below, in test_resume, test_batched, test_adjoint and test_runner
     assert set(inspect.signature(expint.solve_ivp).parameters) - watched <= {*CHANGED}
 
 

@@ -180,11 +180,18 @@ def test_a_file_that_is_missing_half_written_or_of_another_version_is_refused_by
         (tmp_path / "cut.npz").write_bytes(content[:cut])
         with pytest.raises(ValueError, match="none or is damaged"):
             expint.resume(tmp_path / "cut.npz", Force())
-    flipped = bytearray(content)
-    flipped[len(content) // 3] ^= 0xFF
-    (tmp_path / "flipped.npz").write_bytes(bytes(flipped))
-    with pytest.raises(ValueError, match=r"damaged|another"):
-        expint.resume(tmp_path / "flipped.npz", Force())
+    whole, refused = expint.resume(stopped(tmp_path / "whole.npz"), Force()), 0
+    for place in range(0, len(content), 997):  # names and dates of the archive say nothing of the run
+        flipped = bytearray(content)
+        flipped[place] ^= 0xFF
+        (tmp_path / "flipped.npz").write_bytes(bytes(flipped))
+        try:
+            found = expint.resume(tmp_path / "flipped.npz", Force())
+        except ValueError as error:
+            refused += "damaged" in str(error) or "another" in str(error)
+        else:
+            np.testing.assert_array_equal(found.y, whole.y)
+    assert refused > 15
     stored = dict(np.load(path))
     tree = json.loads(str(stored["tree"]))
     np.savez(path, **(stored | {"tree": np.array(json.dumps(tree | {"version": 99}))}))

@@ -71,11 +71,11 @@ def test_decisions_are_those_of_the_policy_whatever_the_errors(jax: ModuleType) 
             tried = state.h if n % 3 else rng.uniform(0.2, 1.0) * state.h
             state = state._replace(previous=tried) if n % 2 else state
             told = TracedSteps(*map(jax.numpy.asarray, (state.h, state.previous)), (*map(jax.numpy.asarray, errors),))
-            after = own.accepted(state, tried, error, 3, None, 1.0)  # type: ignore[arg-type]
+            after = own.accepted(state, tried, error, 3, None, 1.0)
             assert traced.accepted(told, tried, error).h == pytest.approx(after.h, rel=1e-14)
             assert traced.prepare(told).h == pytest.approx(own.prepare(state).h, rel=1e-14)
             for wrong in (1.0 + error, np.inf):
-                shorter = own.rejected(state, tried, wrong, 3, None).h  # type: ignore[arg-type]
+                shorter = own.rejected(state, tried, wrong, 3, None).h
                 assert traced.rejected(told, tried, wrong).h == pytest.approx(shorter, rel=1e-14)
             assert traced.watchful(told).h == own.watchful(state).h
             t, stop = rng.uniform(0, 3), 3.0
@@ -118,6 +118,14 @@ def test_what_nonlinear_holds_has_gradients_and_tolerances_are_arguments(jax: Mo
     assert run._runs.run._cache_size() == 1
 
 
+def test_single_precision_is_what_jax_has_by_default() -> None:
+    jax = pytest.importorskip("jax")
+    found = expint.scan(problem(jax.numpy.asarray(START)), method=LAWSON, rtol=1e-4).reached()
+    assert found.status == 0
+    assert found.y.dtype == np.float32
+    np.testing.assert_allclose(found.y, plain_end(START, 1.0, 1e-8), rtol=3e-3, atol=1e-4)
+
+
 def test_a_run_that_does_not_get_to_its_end_says_why(jax: ModuleType) -> None:
     y0 = jax.numpy.asarray([1.0])
     explodes = expint.SemilinearProblem(-0.1, lambda t, y: y**2, y0, (0.0, 3.0))
@@ -140,6 +148,7 @@ REFUSED: list[tuple[Any, type[Exception], str]] = [
     (lambda y: expint.scan(problem(START), rtol=1e-6), TypeError, "expected a state of JAX"),
     (lambda y: expint.scan(problem(y), rtol=1e-20), ValueError, "expected rtol of at least"),
     (lambda y: expint.scan(problem(y), rtol=1e-6, gradient="both"), ValueError, "expected gradient to be one of"),
+    (lambda y: expint.scan(problem(y), rtol=1e-6)(0 * y), ValueError, "expected atol= for a run from zero"),
     (lambda y: expint.scan(problem(y), rtol=1e-6)(y[:2]), ValueError, r"expected y0 of shape \(4,\)"),
 ]
 

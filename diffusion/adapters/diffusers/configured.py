@@ -62,7 +62,7 @@ class Configured(SchedulerMixin, ConfigMixin):
         use_beta_sigmas: bool = False,
         use_lu_lambdas: bool = False,
         final_sigmas_type: str | None = None,
-        lower_order_final: bool = False,
+        lower_order_final: bool | None = None,
         use_flow_sigmas: bool = False,
         flow_shift: float | None = None,
         flow_levels: str | None = None,
@@ -100,7 +100,7 @@ class Configured(SchedulerMixin, ConfigMixin):
                 f"{seen(grid)}; times themselves are given to set_timesteps(timesteps=…) or (sigmas=…)"
             )
         self._rule: AnySampler = find_sampler(
-            found, grid=grid if callable(grid) else None, end=end_asked_for(self.config, found)
+            found, grid=grid if callable(grid) else None, end=end_asked_for(self.config, found, grid)
         )
         self._grid = "sampler" if callable(grid) else grid
         named = isinstance(sampler, str)

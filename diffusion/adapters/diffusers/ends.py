@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from diffusion.adapters.diffusers.layout import refuses_zero
+from diffusion.adapters.diffusers.process import kind_of_process
 from diffusion.samplers.automatic import Automatic
 from diffusion.samplers.catalogue import AnySampler
 from diffusion.samplers.ends import End, taper
@@ -18,14 +19,18 @@ from diffusion.samplers.sampler import Sampler
 __all__ = ["end_asked_for"]
 
 
-def end_asked_for(config: Mapping[str, Any], sampler: AnySampler) -> End | None:
+def end_asked_for(config: Mapping[str, Any], sampler: AnySampler, grid: Any = None) -> End | None:
     """Return the end that the configuration asks for instead of that of the ``sampler``."""
     final = config["final_sigmas_type"]
     if final not in (None, "zero", "sigma_min"):
         raise ValueError(f"expected final_sigmas_type to be 'zero' or 'sigma_min'; received {final!r}; leave it out")
     if isinstance(sampler, FittedSampler):
         return None  # its rows end as they were fitted
-    end = lowered(sampler) if config["lower_order_final"] else sampler.end
+    lower = config["lower_order_final"]
+    if lower is None:  # there an order of 3 or more overshoots in the long last steps, and nowhere else
+        of_config = kind_of_process(config) == "flow" and not callable(grid) and grid != "sampler"
+        lower = of_config and getattr(getattr(sampler, "method", None), "history", 0) >= 3
+    end = lowered(sampler) if lower else sampler.end
     if final is None:
         return end
     if final == "zero" and refuses_zero(sampler):

@@ -8,7 +8,7 @@ import torch
 
 from diffusion.adapters.diffusers.configured import Configured
 
-__all__ = ["Noising"]
+__all__ = ["Noising", "without_variance"]
 
 
 class Noising(Configured):
@@ -39,3 +39,14 @@ class Noising(Configured):
     def __len__(self) -> int:
         """Return the number of timesteps of the training."""
         return self._process.count
+
+
+def without_variance(output: torch.Tensor, sample: torch.Tensor) -> torch.Tensor:
+    """Return the first half of the channels of an output that has twice those of the state."""
+    wanted, found = tuple(sample.shape), tuple(output.shape)
+    if len(found) > 1 and found == (wanted[0], 2 * wanted[1], *wanted[2:]):
+        return output[:, : wanted[1]]
+    raise ValueError(
+        f"expected an output of the shape {wanted} of the state, or with twice its channels; received {found}; pass "
+        "what the network returns for this state"
+    )

@@ -13,7 +13,7 @@ from diffusers.utils.torch_utils import randn_tensor
 
 from diffusion.adapters.diffusers import grids as spacing
 from diffusion.adapters.diffusers.layout import Wanted
-from diffusion.adapters.diffusers.noising import Noising
+from diffusion.adapters.diffusers.noising import Noising, without_variance
 from diffusion.adapters.diffusers.run import Layout, Run
 from diffusion.process.schedule import NoiseSchedule
 
@@ -40,8 +40,9 @@ class Scheduler(Noising):
     interpolation
         How noise levels lie between two timesteps of a table; see ``diffusion.VP.from_alphas_cumprod``.
     lower_order_final
-        Whether a multistep sampler lowers its order in the last steps, to 1 in the last of all. On grids whose last
-        steps are long, as those of flow matching with a shift, high orders overshoot there; "auto" sees to it itself.
+        Whether a multistep sampler lowers its order in the last steps, to 1 in the last of all. None does so for
+        flow matching on the levels of the configuration and samplers of order 3 or more: the last steps are long there,
+        and high orders overshoot in them. "auto" chooses the order of every step itself.
     process
         "betas", "flow" or "edm"; None as the other arguments imply.
     spare_timesteps
@@ -259,7 +260,7 @@ dynamic_thresholding_ratio, sample_max_value, clip_sample, clip_sample_range
         if self._run is None or call != self._step_index or self._other_shape(sample):
             self._run, self._memory = self._required().run_from(call), None
         x = sample if sample.dtype in _EXACT else sample.float()
-        output = model_output if model_output.shape == sample.shape else _without_variance(model_output, sample)
+        output = model_output if model_output.shape == sample.shape else without_variance(model_output, sample)
         output = output if output.dtype == x.dtype else output.to(x.dtype)
         noise = None
         if self._run.stochastic:
@@ -344,14 +345,3 @@ def _columns(
         return noise if noise.dtype == like.dtype else noise.to(like.dtype)
 
     return [drawn() if wanted else None for wanted in used]
-
-
-def _without_variance(output: torch.Tensor, sample: torch.Tensor) -> torch.Tensor:
-    """Return the first half of the channels of an output that has twice those of the state."""
-    wanted, found = tuple(sample.shape), tuple(output.shape)
-    if len(found) > 1 and found == (wanted[0], 2 * wanted[1], *wanted[2:]):
-        return output[:, : wanted[1]]
-    raise ValueError(
-        f"expected an output of the shape {wanted} of the state, or with twice its channels; received {found}; pass "
-        "what the network returns for this state"
-    )

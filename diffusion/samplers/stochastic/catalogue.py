@@ -18,6 +18,7 @@ from diffusion.samplers.sampler import Sampler
 from diffusion.samplers.stochastic.deviating import MinusOne
 from diffusion.samplers.stochastic.er_sde import ExtendedAdams
 from diffusion.samplers.stochastic.jumps import Ancestral, Churned, Restarted, TrajectoryConsistent
+from diffusion.samplers.stochastic.langevin import LangevinCorrected
 from diffusion.samplers.stochastic.two_noises import TwoNoises
 from expint.derive import PredictorCorrector
 
@@ -60,6 +61,7 @@ _CATALOGUE: tuple[Sampler, ...] = (
     TrajectoryConsistent("tcd", expint.Adams(1), DATA, uniform_in_t, end=End(zero=1), reference="zheng2024", eta=0.3),
     Churned("edm-stochastic", _HEUN, RHO, karras, end=End(zero=1), reference="karras2022"),
     Restarted("restart", _HEUN, RHO, karras, end=End(zero=1), reference="xu2023"),
+    LangevinCorrected("ddpm-langevin", expint.Adams(1), DATA, uniform_in_t, end=End(zero=1), reference="song2021score"),
     _ER_SDE("er-sde-3@er-sde", ExtendedAdams(3, published=True)),
     _K_DIFFUSION("dpmpp-2m-sde@k-diffusion", Deviating(expint.Adams(2, ramp=True), MIDPOINT)),
     _K_DIFFUSION("dpmpp-3m-sde@k-diffusion", Deviating(expint.Adams(3, ramp=True), HALVED)),

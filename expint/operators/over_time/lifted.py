@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from numbers import Number
@@ -29,6 +29,27 @@ class Face(Protocol):
 
     def rate_at(self, t: float) -> float:
         """Return dg/dt."""
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """A face whose functions of time are seen from one side, as ``sees`` makes them."""
+
+    face: Face
+    sees: Callable[[Callable[[float], float]], Callable[[float], float]]
+
+    @property
+    def changes(self) -> bool:
+        """Whether g depends on time."""
+        return self.face.changes
+
+    def at(self, t: float) -> float:
+        """Return g(t)."""
+        return self.sees(self.face.at)(t)
+
+    def rate_at(self, t: float) -> float:
+        """Return dg/dt."""
+        return self.sees(self.face.rate_at)(t)
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,6 +110,11 @@ class Lifted:
 
     def __init__(self, operator: Operator, lift: Lift, images: Sequence[np.ndarray]) -> None:
         self.operator, self.lift, self.images = operator, lift, tuple(images)
+
+    def seen(self, sees: Callable[[Callable[[float], float]], Callable[[float], float]]) -> Lifted:
+        """Return the operator with all functions of time as ``sees`` makes them, as next to times where they jump."""
+        faces = tuple(_Seen(face, sees) for face in self.lift.faces)
+        return Lifted(self.operator, Lift(faces, self.lift.shapes), self.images)
 
     def force(self, t: float) -> np.ndarray:
         """Return L w - ∂w/∂t."""

@@ -10,16 +10,12 @@ import numpy as np
 from expint.backend import Array, array_namespace
 from expint.derive.algebra.lagrange import lagrange_coefficients
 from expint.run.batch.linear import EachLinear
-from expint.run.batch.norm import EachNorm
 from expint.run.batch.rows import Rows
 from expint.run.batch.trees import beside, picked, put
 from expint.run.dense.bootstrapped import lobatto, widest
 from expint.run.steppers.batched import Batched
 
 __all__ = ["Inside", "states_inside"]
-
-_LACKING = 0.2
-"""So much, in units of the tolerance, the rule inside a step may lack at its end; see ``_joined``."""
 
 
 class Inside(NamedTuple):
@@ -51,9 +47,7 @@ class _Known(NamedTuple):
     values: tuple[Array, ...]
 
 
-def states_inside(
-    stepper: Batched, rows: Rows, steps: Inside, at: np.ndarray, theta: np.ndarray, norm: EachNorm
-) -> Array:
+def states_inside(stepper: Batched, rows: Rows, steps: Inside, at: np.ndarray, theta: np.ndarray) -> Array:
     """Return the states at the parts ``theta`` of the steps ``at``, by number.
 
     N is evaluated inside each step as in ``DenseOutput``: once for all times that lie in it.
@@ -70,7 +64,7 @@ def states_inside(
             nodes = _refined(stepper.linear, rows, mine, nodes, (widest(nodes.nodes),), nodes)
         wanted = np.flatnonzero(chosen[at])
         place = np.searchsorted(own, at[wanted])
-        states = _joined(stepper, rows, mine, nodes, place, theta[wanted], norm)
+        states = _joined(stepper.linear, mine, nodes, place, theta[wanted])
         if found is None:
             found = array_namespace(states).zeros_like(picked(steps.y, at))
         found = put(found, wanted, states)
@@ -112,20 +106,10 @@ def _along(linear: EachLinear, steps: Inside, known: _Known, theta: np.ndarray) 
     return total
 
 
-def _joined(
-    stepper: Batched, rows: Rows, steps: Inside, known: _Known, at: np.ndarray, theta: np.ndarray, norm: EachNorm
-) -> Array:
-    """Return the states inside, joined to those at the ends of the steps; by steps where the rule lacks much there."""
-    linear = stepper.linear
+def _joined(linear: EachLinear, steps: Inside, known: _Known, at: np.ndarray, theta: np.ndarray) -> Array:
+    """Return the states inside, joined to those at the ends of the steps."""
     lacks = steps.y_end - _along(linear, steps, known, np.ones(len(steps.h)))
-    size = norm.size(lacks, norm.scale(steps.which, steps.y_end))
     mine = picked(steps, at)
     values = tuple(picked(own, at) for own in known.values)
     share = array_namespace(lacks).asarray(beside(theta, lacks), dtype=abs(lacks).dtype, device=lacks.device)
-    states = _along(linear, mine, _Known(known.nodes, values), theta) + share * picked(lacks, at)
-    short = np.flatnonzero(size[at] > _LACKING)
-    if not len(short):
-        return states
-    closer = picked(mine, short)
-    memory, h = stepper.start(closer.y, closer.slope), theta[short] * closer.h
-    return put(states, short, stepper.attempt(closer.which, memory, rows, closer.t, closer.t + h, h).y)
+    return _along(linear, mine, _Known(known.nodes, values), theta) + share * picked(lacks, at)

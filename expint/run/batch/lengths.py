@@ -10,22 +10,9 @@ from expint.backend import Array
 from expint.run.batch.norm import EachNorm
 from expint.run.batch.trees import merged, picked
 from expint.run.control.many import on_ladders
-from expint.run.stepsize import FIRST, GLANCE, PIECES, ROUNDING, SAME, TINY
+from expint.run.stepsize import FIRST, GLANCE, ROUNDING, TINY
 
-__all__ = ["approach_each", "first_steps", "too_short"]
-
-
-def approach_each(
-    h: np.ndarray, t: np.ndarray, stop: np.ndarray, previous: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the length of the next step of each trajectory, and whether it ends at its stop; see ``approach``."""
-    reach = np.abs(stop - t)
-    pieces = np.maximum(1.0, np.ceil(reach / h * (1 - 1e-10)))
-    trial = reach / pieces
-    rounding = SAME * np.spacing(np.maximum(np.abs(t), np.abs(stop)))
-    trial = np.where(np.abs(trial - previous) <= np.minimum(rounding, 1e-9 * trial), previous, trial)
-    far = h * PIECES < reach
-    return np.where(far, h, trial), ~far & (pieces == 1)
+__all__ = ["first_steps", "too_short"]
 
 
 def too_short(h: np.ndarray, t: np.ndarray, span: np.ndarray) -> np.ndarray:
@@ -63,13 +50,13 @@ def first_steps(
     power, target
         As in ``first_step``.
     """
-    span, scale, ahead = np.abs(end - t), norm.scale(which, y), np.copysign(1.0, end - t)
+    span, scale, ahead = np.abs(end - t), norm.scale(which, t, y), np.copysign(1.0, end - t)
     still = np.zeros(len(which), dtype=bool)
     glance = np.minimum(GLANCE * span, largest)
     if norm.grows[which].any():
         short = euler(ahead * glance)
         still = norm.grows[which] & (norm.size(short, scale) <= 1.0)  # nothing moves yet
-        scale = merged(~norm.grows[which], scale, norm.scale(which, short))
+        scale = merged(~norm.grows[which], scale, norm.scale(which, t + ahead * glance, short))
     least = np.minimum(FIRST * np.spacing(np.maximum(np.abs(t), np.abs(end))), span)
     size, rate = norm.size(y, scale), norm.size(slope, scale)
     with np.errstate(all="ignore"):

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from expint.arguments import number
-from expint.backend import Array, array_namespace, to_numpy
-from expint.run.batch.trees import merged, picked, sum_of_each
+from expint.backend import Array, array_namespace, asarray_like, to_numpy
+from expint.run.batch.trees import beside, merged, picked, sum_of_each
 from expint.run.tolerance import ErrorNorm
 
 __all__ = ["EachNorm", "finite_each"]
@@ -28,6 +28,8 @@ class EachNorm:
         For each trajectory, whether its size is not known at the start; see ``ErrorNorm``.
     norm
         A norm of one trajectory, as there.
+    unit
+        By times of the trajectories, how large a state is there that ``atol`` is meant for; None where that is 1.
     by_largest
         Whether it is that which lets no component err by more than its tolerance, which needs no function.
     """
@@ -37,11 +39,15 @@ class EachNorm:
     grows: np.ndarray
     norm: Callable[[Array], float] | None = None
     by_largest: bool = False
+    unit: Callable[[np.ndarray], np.ndarray] | None = None
 
-    def scale(self, which: np.ndarray, y: Array) -> Array:
-        """Return the tolerance of each component of the states of the trajectories ``which``."""
+    def scale(self, which: np.ndarray, t: np.ndarray, y: Array) -> Array:
+        """Return the tolerance of each component of the states of the trajectories ``which`` at the times ``t``."""
         xp, size, rtol = array_namespace(y), abs(y), picked(self.rtol, which)
-        scale, grows = size * rtol + picked(self.atol, which), self.grows[which]
+        atol, grows = picked(self.atol, which), self.grows[which]
+        if self.unit is not None:
+            atol = atol * asarray_like(beside(self.unit(t), size), size)
+        scale = size * rtol + atol
         if not grows.any():
             return scale
         unit = _largest(size) + float(xp.finfo(size.dtype).smallest_normal)
@@ -63,6 +69,17 @@ class EachNorm:
             else:
                 found = to_numpy(self._size(_flat(abs(error)), _flat(scale))).astype(np.float64)
         return np.where(np.isfinite(found), found, np.inf)
+
+    def judged(
+        self, which: np.ndarray, t: np.ndarray, y: Array, error: Array, before: Array
+    ) -> tuple[np.ndarray, Array, Array]:
+        """Return the errors of steps to ``y`` at ``t``, at most 1 where they are good; and the tolerances there.
+
+        The first of these is that at the end of each step, the second the larger of it and of ``before``, at its start.
+        """
+        reached = self.scale(which, t, y)
+        larger = array_namespace(reached).maximum(before, reached)
+        return self.size(error, larger), reached, larger
 
     def _size(self, error: Array, scale: Array) -> Array:
         xp = array_namespace(error)

@@ -76,7 +76,7 @@ class Recorded:
     def __init__(self, stepper: Batched, rows: Rows, y0: Array, t0: np.ndarray, norm: EachNorm, asked: Asked) -> None:
         count = len(t0)
         self.stepper, self.rows, self.norm, self.asked = stepper, rows, norm, asked
-        self.t, self.y = np.array(t0), y0
+        self.t, self.y, self._ahead = np.array(t0), y0, np.copysign(1.0, asked.ends - t0)
         self.status, self.messages = np.zeros(count, dtype=np.int64), [Status.SUCCESS.sentence] * count
         self.steps, self.rejected = np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.int64)
         self.found, self._turns, self._inside = list[Found](), list[EachAccepted](), list[tuple[Inside, Found]]()
@@ -122,9 +122,7 @@ class Recorded:
         assert wanted is not None  # it was looked
         more = self._next[made.which] < wanted.shape[1]
         following = wanted[made.which, np.minimum(self._next[made.which], wanted.shape[1] - 1)]
-        ahead = np.where(wanted[:, -1] >= wanted[:, 0], 1.0, -1.0)[made.which]
-        ahead = np.where(self.asked.ends[made.which] >= following, ahead, -1.0) if wanted.shape[1] == 1 else ahead
-        return np.flatnonzero(more & (ahead * (following - made.t) <= 0))
+        return np.flatnonzero(more & (self._ahead[made.which] * (following - made.t) <= 0))
 
     def look_inside(self) -> None:
         """Make the states at times that are no steps."""
@@ -135,7 +133,7 @@ class Recorded:
         del apart
         own = picked(steps, first)
         theta = (wanted.t - steps.t) / steps.h
-        y = states_inside(self.stepper, self.rows, own, at.reshape(-1), theta, self.norm)
+        y = states_inside(self.stepper, self.rows, own, at.reshape(-1), theta)
         good = finite_each(y)
         self.found.append(picked(wanted._replace(y=y), np.flatnonzero(good)))
         for i in np.unique(wanted.which[~good]).tolist():
@@ -150,9 +148,9 @@ class Recorded:
             last = np.full(len(failed), np.iinfo(np.int64).max)
             self.found.append(Found(failed, last, self.t[failed], picked(self.y, failed)))
         sols = self.continuous() if self.asked.dense_output else None
-        stats = Stats(self.rows.evaluations.copy(), self.steps, self.rejected)  # type: ignore[arg-type]
+        stats = Stats(self.rows.evaluations.copy(), self.steps, self.rejected)  # type: ignore[arg-type]  # arrays, one entry for each
         zero = np.zeros(len(self.t), dtype=np.int64)
-        stats.jacobian_evaluations = stats.jacobian_products = stats.linear_evaluations = zero  # type: ignore[assignment]
+        stats.jacobian_evaluations = stats.jacobian_products = stats.linear_evaluations = zero  # type: ignore[assignment]  # arrays, one entry for each
         return Solutions(
             self.t,
             self.y,
@@ -209,7 +207,7 @@ def run_each(states: States, record: Recorded, remark: str) -> Solutions:
         for i in running.tolist():
             record.messages[i] = f"{type(error).__name__} raised after t = {record.t[i]:.6g}: {error}".rstrip(": ")
         record._inside.clear()
-        error.solution = record.solutions(remark)  # type: ignore[attr-defined]
+        error.solution = record.solutions(remark)  # type: ignore[attr-defined]  # nothing reached is lost
         error.add_note("the states reached so far are in the attribute 'solution' of this exception")
         raise
 

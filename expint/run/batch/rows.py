@@ -26,6 +26,8 @@ class Rows:
         Its further arguments: arrays with one row for each trajectory; anything else is passed on as it is.
     count
         How many trajectories there are.
+    on_host
+        Whether N is told times as they are: on the host, in double precision, of shape (b,).
 
     Attributes
     ----------
@@ -33,14 +35,20 @@ class Rows:
         How often N was evaluated for each.
     """
 
-    def __init__(self, nonlinear: Callable[..., Any], args: tuple[Any, ...], count: int) -> None:
-        self._nonlinear, self._args, self.evaluations = nonlinear, args, np.zeros(count, dtype=np.int64)
+    def __init__(self, nonlinear: Callable[..., Any], args: tuple[Any, ...], count: int, on_host: bool = False) -> None:
+        self._on_host, self._nonlinear, self._args, self.evaluations = (
+            on_host,
+            nonlinear,
+            args,
+            np.zeros(count, dtype=np.int64),
+        )
         self._last: tuple[np.ndarray | None, tuple[Any, ...]] = None, ()
 
     def __call__(self, which: np.ndarray, t: np.ndarray, y: Array) -> Array:
         """Return N at the times and states of the trajectories ``which``."""
         self.evaluations[which] += 1
-        value = ask(self._nonlinear, asarray_like(beside(t, y), y), lent(y), *self.arguments(which))
+        told = t if self._on_host else asarray_like(beside(t, y), y)
+        value = ask(self._nonlinear, told, lent(y), *self.arguments(which))
         if tuple(getattr(value, "shape", y.shape)) != tuple(y.shape):
             raise ValueError(
                 f"expected nonlinear(t, y) to return shape {tuple(y.shape)}, that of y, received shape "

@@ -164,7 +164,7 @@ def begun(
     )
     state = policy.begin(able, None if control.first is None else control.first[able], choose)
     none, zero = np.zeros(len(able), dtype=bool), np.zeros(len(able), dtype=np.int64)
-    scale = control.error.scale(able, y_able)
+    scale = control.error.scale(able, t[able], y_able)
     run = Running(able, t[able], zero, memory, state, scale, none, none, zero, zero, np.full(len(able), np.nan))
     bad = everyone[~good]
     failures = tuple(
@@ -177,9 +177,8 @@ def begun(
 def judged(run: Running, made: EachTrial, rows: Rows, end: np.ndarray, h: np.ndarray, control: EachControl) -> Judged:
     """Judge a step of each trajectory; N at the ends of good steps is evaluated where it is pending."""
     norm, which = control.error, run.which
-    reached = norm.scale(which, made.y)
-    larger = array_namespace(reached).maximum(run.scale, reached)
-    error, change = norm.size(made.error, larger), np.full(len(which), np.inf)
+    error, reached, larger = norm.judged(which, end, made.y, made.error, run.scale)
+    change = np.full(len(which), np.inf)
     good = np.flatnonzero(error <= 1.0)
     found = made.found
     if found is None:
@@ -279,7 +278,7 @@ def rest_ahead_of_each(
         place = k * apart[at] * ahead[at]
         y = stepper.euler(which, y, slope, place)
         xp = array_namespace(y)
-        scale = norm.scale(which, y)
+        scale = norm.scale(which, run.t[at] + place, y)
         length = xp.asarray(beside(apart[at], y), dtype=scale.dtype, device=y.device)
         quiet = norm.size(length * (rows(which, run.t[at] + place, y) - slope), scale) <= QUIET
         seen[at[~quiet]] = max(1, k - 1) * apart[at[~quiet]]

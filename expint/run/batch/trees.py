@@ -96,11 +96,12 @@ def sum_of_each(values: Array) -> Array:
     Libraries add in an order that depends on the number of trajectories and on the machine; this one depends on the
     length of the axis alone, so that no trajectory has other digits for its neighbours.
     """
-    xp = array_namespace(values)
     while (length := values.shape[1]) > 1:
         half = (length + 1) // 2
         total = values[:, : length - half] + values[:, half:]
-        values = total if length == 2 * half else xp.concat([total, values[:, length - half : half]], axis=1)
+        if length != 2 * half:
+            total = array_namespace(values).concat([total, values[:, length - half : half]], axis=1)
+        values = total
     return values[:, 0]
 
 

@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import Any
 
 from expint.run.compiled.adjoint import Marks, Tape, marked_states
+from expint.run.compiled.by_waves import by_waves
 from expint.run.compiled.frozen import Freezing, can_freeze
 from expint.run.compiled.inside_out import Pushed, pushed
 from expint.run.compiled.tensors import can_scatter, scatter, scattered_states
@@ -15,6 +16,7 @@ __all__ = [
     "Marks",
     "Pushed",
     "Tape",
+    "by_waves",
     "can_freeze",
     "can_scatter",
     "differentiable",

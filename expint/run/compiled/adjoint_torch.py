@@ -40,16 +40,19 @@ def differentiable(
     """
     learned = {id(w): w for _, row in tape.plan.rows for w in row.weights if getattr(w, "requires_grad", False)}
     weights = tuple(learned.values())
-    back = _Back(tape, places, kept, 1 + len(earlier), tuple(learned))
-    return _Run.apply(back, y, *earlier, *tape.cut, *tape.held, *weights)
+    back = _Back(tape, places, kept[-1, ...].clone(), 1 + len(earlier), tuple(learned))
+    return _Run.apply(back, [kept], y, *earlier, *tape.cut, *tape.held, *weights)
 
 
 class _Run(torch.autograd.Function):
     """What made the states of a run ↦ these states, which are known already."""
 
     @staticmethod
-    def forward(ctx: Any, back: _Back, *inputs: torch.Tensor) -> torch.Tensor:
-        """Return the states; what is needed on the way back is saved where hooks for saved tensors see it."""
+    def forward(ctx: Any, back: _Back, known: list[torch.Tensor], *inputs: torch.Tensor) -> torch.Tensor:
+        """Return the states ``known``; what is needed on the way back is saved where hooks for saved tensors see it.
+
+        The states leave their list, since what holds its own result is never freed.
+        """
         ctx.back, ctx.count, marks = back, len(inputs), back.tape.marks
         tensors = {id(v): v for memory in marks.kept.values() for v in memory if isinstance(v, torch.Tensor)}
         ctx.places = {own: place for place, own in enumerate(tensors)}
@@ -59,7 +62,7 @@ class _Run(torch.autograd.Function):
         }
         marks.kept = {}
         ctx.save_for_backward(*inputs, *tensors.values())
-        return back.kept
+        return known.pop()
 
     @staticmethod
     def backward(ctx: Any, pulled: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
@@ -76,7 +79,7 @@ class _Run(torch.autograd.Function):
             for number, memory in ctx.memories.items()
         }
         found = ctx.back.run(memories, inputs, pulled)
-        return None, *[own if asked else None for own, asked in zip(found, ctx.needs_input_grad[1:])]
+        return None, None, *[own if asked else None for own, asked in zip(found, ctx.needs_input_grad[2:])]
 
 
 class _Made(NamedTuple):
@@ -98,9 +101,9 @@ class _Back:
     tape
         What the run left behind.
     places
-        Which of the accepted states ``kept`` are.
-    kept
-        The states returned.
+        Which of the accepted states are returned.
+    end
+        The last of them.
     states
         How many of the inputs are states; those of ``tape.cut``, ``tape.held`` and the learned weights follow.
     learned
@@ -108,9 +111,9 @@ class _Back:
     """
 
     def __init__(
-        self, tape: Tape, places: Sequence[int], kept: torch.Tensor, states: int, learned: Sequence[int]
+        self, tape: Tape, places: Sequence[int], end: torch.Tensor, states: int, learned: Sequence[int]
     ) -> None:
-        self.tape, self.kept, self.states = tape, kept, states
+        self.tape, self.end, self.states = tape, end, states
         self.asked = {place: n for n, place in enumerate(places)}
         self.learned = {own: n for n, own in enumerate(learned)}
         own = getattr(tape.plan.operator, "plain", tape.plan.operator)  # of a learned one
@@ -173,10 +176,10 @@ class _Back:
 
     def _check(self, memory: Memory, end: int, memories: dict[int, Memory]) -> None:
         """Raise an error if N is no longer what it was."""
-        place, parts = self.before[end] - 1, self.tape.plan.layout.parts
-        if end not in memories and place not in self.asked:
+        parts = self.tape.plan.layout.parts
+        if end not in memories and self.before[end] - 1 != max(self.asked):
             return
-        before = parts(memories[end]).states[0] if end in memories else self.kept[self.asked[place]]
+        before = parts(memories[end]).states[0] if end in memories else self.end
         apart = torch.linalg.vector_norm(parts(memory).states[0] - before)
         size = torch.linalg.vector_norm(before)
         if not apart <= max(_ALIKE, 64 * torch.finfo(before.dtype).eps) * size:

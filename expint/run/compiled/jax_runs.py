@@ -64,6 +64,10 @@ class JaxRuns:
         self._run = jax.jit(self._over, static_argnames=("program", "combiner", "every"))
         self._made = jax.jit(self._by_recipes, static_argnames=("recipes", "combiner", "every"))
 
+    def key(self, y: Array) -> Any:
+        """Return by what plans for states like ``y`` are kept."""
+        return self.library, y.dtype
+
     def template(self, y: Array) -> Array:
         """Return a state like ``y``, of which JAX may know the shape alone: it is what plans are lowered for."""
         with jax.ensure_compile_time_eval():

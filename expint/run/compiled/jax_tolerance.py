@@ -189,9 +189,8 @@ class RunsToTolerance:
 
         nothing = [jnp.zeros_like(leaves[place]) for place in places]
         _, adjoint, found = jax.lax.while_loop(lambda carry: carry[0] >= 0, back, (steps - 1, adjoint, nothing))
-        every: list[Any] = [_no_adjoint(leaf) for leaf in leaves]
-        for place, own in zip(places, found):
-            every[place] = own
+        known = dict(zip(places, found))
+        every = [known[place] if place in known else _no_adjoint(leaf) for place, leaf in enumerate(leaves)]
         return adjoint, jax.tree_util.tree_unflatten(tree, every)
 
     def _attempt(

@@ -68,6 +68,10 @@ class TorchRuns:
             "auto": "not run yet",
         }[self._last]
 
+    def key(self, y: Array) -> Any:
+        """Return by what plans for states like ``y`` are kept."""
+        return self.library, y.dtype, y.device
+
     def template(self, y: Array) -> Array:
         """Return a state like ``y``, without its graph."""
         return y.detach()
@@ -145,7 +149,11 @@ def _program_of(plan: Plan, like: Array) -> tuple[Program, Numbers]:
     def of(weight: Any) -> Any:
         if isinstance(weight, tuple):
             return tuple(of(own) for own in weight)
-        return weight if isinstance(weight, torch.Tensor) else asarray_like(np.asarray(weight or 0.0), like)
+        return (
+            weight
+            if isinstance(weight, torch.Tensor)
+            else asarray_like(np.asarray(0.0 if weight is None else weight), like)
+        )
 
     program, numbers = stacked(plan, _stack, of)
     times = tuple(torch.as_tensor(own, device=like.device).unbind(0) for own in numbers.times)

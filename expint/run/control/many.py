@@ -11,6 +11,7 @@ import numpy as np
 
 from expint.run.control.controller import AHEAD, EARLIER, NEWEST, Controller
 from expint.run.control.steps import HOLD
+from expint.run.stepsize import PIECES, SAME
 
 __all__ = ["EachPolicy", "EachSteps", "on_ladders"]
 
@@ -63,6 +64,16 @@ class EachPolicy:
     def prepare(self, which: np.ndarray, state: EachSteps) -> EachSteps:
         """Return the state with steps on the ladder, at most the largest."""
         return state._replace(h=np.minimum(on_ladders(state.h, self.span[which], self.rungs), self.largest))
+
+    def approach(self, state: EachSteps, t: np.ndarray, stop: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the length of the next step of each on the way to ``stop``, and whether it ends there."""
+        h, reach = state.h, np.abs(stop - t)
+        pieces = np.maximum(1.0, np.ceil(reach / h * (1 - 1e-10)))
+        trial = reach / pieces
+        rounding = SAME * np.spacing(np.maximum(np.abs(t), np.abs(stop)))
+        trial = np.where(np.abs(trial - state.previous) <= np.minimum(rounding, 1e-9 * trial), state.previous, trial)
+        far = h * PIECES < reach
+        return np.where(far, h, trial), ~far & (pieces == 1)
 
     def rejected(self, state: EachSteps, h: np.ndarray, error: np.ndarray) -> EachSteps:
         """Return the state with shorter steps."""

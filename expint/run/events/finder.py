@@ -94,7 +94,8 @@ class EventFinder:
 
         def measure(times: Sequence[float]) -> list[Sample]:
             pieces = (times[first : first + at_once] for first in range(0, len(times), at_once))
-            return [self._sample(t, state) for piece in pieces for t, state in zip(piece, between(piece))]
+            found = ((piece, between(piece)) for piece in pieces)
+            return [self._sample(t, states[i, ...]) for piece, states in found for i, t in enumerate(piece)]
 
         phases = Phases(rotations, abs(end - start), max(_FEW, _AFFORDED // size))
         smooth = not phases.certain and foreseen(self._last)

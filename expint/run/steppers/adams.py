@@ -162,6 +162,6 @@ class _Step(NamedTuple):
 def remember(pairs: AdamsCache, y: Array, value: Array) -> ListedColumns | StackedColumns:
     """Return the columns that fit the weights of ``pairs``, with a first state and N there."""
     depth = pairs.method.q
-    return (
-        StackedColumns(depth, y, value) if pairs.stacked else ListedColumns(pairs.operator.combiner(), depth, y, value)
-    )
+    if pairs.stacked:
+        return StackedColumns(depth, y, value, getattr(pairs.operator, "kernels", None))
+    return ListedColumns(pairs.operator.combiner(), depth, y, value)

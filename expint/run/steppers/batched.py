@@ -152,9 +152,10 @@ class Batched:
 
     def _point(self, row: _Row, weights: Sequence[Array], columns: Memory) -> Array:
         times, total = self.linear.times, None
-        for k, j in enumerate(row.columns, row.first):
-            term = times(weights[k], columns[j])
-            total = term if total is None else total + term
+        with np.errstate(all="ignore"):  # one trajectory that overflows is no warning to the others
+            for k, j in enumerate(row.columns, row.first):
+                term = times(weights[k], columns[j])
+                total = term if total is None else total + term
         return array_namespace(columns[0]).zeros_like(columns[0]) if total is None else total
 
     def _with_weights(self, which: np.ndarray, memory: EachMemory, h: np.ndarray) -> EachMemory:
@@ -162,7 +163,8 @@ class Batched:
         changed = np.flatnonzero(h != memory.h)
         if not len(changed):
             return memory
-        made = tuple(self.linear.cast(own, memory.y) for own in self._weights(which[changed], h[changed]))
+        whole = self.linear.cast(np.stack(self._weights(which[changed], h[changed])), memory.y)  # in one go to a device
+        made = tuple(whole[k, ...] for k in range(self.count))
         if len(changed) < len(h):
             kept = memory.weights
             if getattr(memory.y, "requires_grad", False) or getattr(memory.slope, "requires_grad", False):
@@ -172,7 +174,10 @@ class Batched:
 
     def _weights(self, which: np.ndarray, h: np.ndarray) -> list[np.ndarray]:
         """Return the weights of all columns: Σ r φ_k(c h L), times h for values of N, each sum in one order."""
-        tables = {c: self.linear.phi(k, c * h, which) for c, k in self._highest.items()}
+        with np.errstate(all="ignore"):
+            return self._sums_of({c: self.linear.phi(k, c * h, which) for c, k in self._highest.items()}, h)
+
+    def _sums_of(self, tables: dict[float, list[np.ndarray]], h: np.ndarray) -> list[np.ndarray]:
         found = []
         for sums, of_slope in zip(self._sums, self._of_slopes):
             total: Any = None

@@ -12,10 +12,12 @@ import numpy as np
 from expint.arguments import choice, refuse_gradients, seen
 from expint.arrays import affordable
 from expint.backend import Array, array_namespace, device, is_jax, is_torch
+from expint.derive.kinds.stage import kind_of_method
 from expint.ivp.bound import Bound
 from expint.ivp.checks import check_function, check_slopes, check_state, no_force
 from expint.lower import Plan, lower
 from expint.lower.memory import Layout
+from expint.methods import method as find_method
 from expint.operators import Dense, Diagonal, Scalar, TimeDependent, TimeScaled, as_operator
 from expint.operators.learned import Learned
 from expint.run.loops import Accepted, over_plan
@@ -25,9 +27,12 @@ __all__ = ["WAYS", "Differentiated", "solve_differentiated"]
 
 WAYS = ("through", "adjoint")
 
+RECORDED: Any = object()
+"""What ``solve_ivp`` is told in place of "through" where the method linearises."""
+
 _NEEDS_ROWS = (
     "whose steps are no rows of weights that stay; take a method with a fixed L, such as 'krogstad4' or 'expint43', or "
-    "leave gradient out, where a gradient by y0 is recorded"
+    "gradient='through', which records the run"
 )
 
 
@@ -51,8 +56,11 @@ def solve_differentiated(
     plain = linear.detach() if learned else linear
     _check_operator(plain, y0)
     if not (adjoint or learned or moving):
-        return solve(nonlinear, t_span, y0, linear=linear, args=args, **options)
-    _refuse(options, adjoint, learned)
+        given = RECORDED if _linearises(linear, options) else None
+        return solve(nonlinear, t_span, y0, linear=linear, args=args, gradient=given, **options)
+    _refuse(
+        options, "gradient='adjoint'" if adjoint else "an L that is learned" if learned else "times that are learned"
+    )
     if nonlinear is not None:
         check_function(nonlinear, args, "nonlinear(t, y)")
     run = Differentiated(of_torch, nonlinear, t_span if moving else None, check_state(y0), args, linear, adjoint)
@@ -64,6 +72,17 @@ def solve_differentiated(
         options["land"] = options["land"] or options["t_eval"] is not None
         found = solve(run.function(run.cut), given, run.y0.detach(), linear=plain, gradient=run, **options)
     return run.differentiable(found)
+
+
+def _linearises(linear: Any, options: dict[str, Any]) -> bool:
+    """Return whether the method linearises; between its steps it would be lost how J changes: it lands on times."""
+    method = options["method"]
+    found = find_method(method) if isinstance(method, str) and method != "auto" else method
+    if not (linear is None or options["jac"] is not None or kind_of_method(found) == "linearises"):
+        return False
+    _refuse({name: options[name] for name in ("events", "dense_output")}, "a method that linearises")
+    options["land"] = options["land"] or options["t_eval"] is not None
+    return True
 
 
 def _ends(t_span: Any) -> Sequence[Any]:
@@ -86,9 +105,8 @@ def _check_operator(linear: Any, y0: Array) -> None:
         adjoint()
 
 
-def _refuse(options: dict[str, Any], adjoint: bool, learned: bool) -> None:
+def _refuse(options: dict[str, Any], why: str) -> None:
     """Refuse what would lose a gradient, or is not known on the way back."""
-    why = "gradient='adjoint'" if adjoint else "an L that is learned" if learned else "times that are learned"
     for name in ("events", "save", "checkpoint", "jac"):
         if options.get(name) is not None:
             raise ValueError(

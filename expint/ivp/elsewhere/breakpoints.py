@@ -14,6 +14,7 @@ from expint.arrays import check_state
 from expint.backend import Array, array_namespace, to_numpy
 from expint.given import given_moments, given_sequence, given_span
 from expint.ivp.checks import check_rtol, default_atol
+from expint.operators.over_time.lifted import Lifted
 from expint.operators.over_time.time_dependent import TimeDependent
 from expint.operators.over_time.time_scaled import TimeScaled
 from expint.run.events import check_events
@@ -115,6 +116,8 @@ class _Sides:
 
     def operator(self, linear: Any) -> Any:
         """Return the linear part; it changes only where it depends on time."""
+        if isinstance(linear, Lifted):
+            return linear.seen(self.function)
         if isinstance(linear, TimeDependent):
             forcing = None if linear.forcing is None else self.function(linear.forcing)
             return TimeDependent(self.function(linear.operator), forcing)
