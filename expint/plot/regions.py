@@ -52,12 +52,13 @@ def stability_region(
     if not (left < right and bottom < top):
         raise ValueError(f"expected a window (left, right, bottom, top), received {window!r}")
     x, y = np.linspace(left, right, 241), np.linspace(bottom, top, 241)
-    factors = [np.abs(amplification(method, x + 1j * y[:, None], at)) for at in listed("z", z, "values of L")]
+    values = listed("z", z, "values of L")
+    factors = [np.abs(amplification(method, x + 1j * y[:, None], at)) for at in values]
     if ax is None:
         _, ax = pyplot().subplots(figsize=(5, 4.5), layout="constrained")
     ax.contourf(x, y, factors[0], levels=[0.0, 1.0], colors=["0.88"])
     lines = [f"C{number % 10}" for number in range(len(factors))]
-    for at, factor, colour in zip(z, factors, lines, strict=True):
+    for at, factor, colour in zip(values, factors, lines, strict=True):
         ax.contour(x, y, factor, levels=[1.0], colors=[colour])
         ax.plot([], [], color=colour, label=f"z = {at:g}")
     ax.axhline(0.0, color="0.6", linewidth=0.6)

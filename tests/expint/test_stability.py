@@ -91,7 +91,7 @@ def test_what_has_no_stability_function_is_refused(arguments: tuple[object, ...]
 
 
 def test_a_region_is_drawn_where_the_factor_is_at_most_one() -> None:
-    ax = expint.plot.stability_region("lawson-rk4", z=[0.0, -1.0])
+    ax = expint.plot.stability_region("lawson-rk4", z=iter([0.0, -1.0]))
     assert [line.get_label() for line in ax.get_legend().get_lines()] == ["z = 0", "z = -1"]
     shaded = ax.collections[0].get_paths()[0]
     assert [bool(shaded.contains_point(point)) for point in [(-2.7, 0), (-2.9, 0), (0, 5)]] == [True, False, False]
