@@ -43,7 +43,7 @@ bench-peers: $(VENV)/installed
 docs: $(VENV)/installed
 	$(THREADS) $(BIN)/python docs/site/build.py --execute
 
-notebooks: $(patsubst notebooks/%.py,out/notebooks/%.ipynb,$(wildcard notebooks/0*.py))
+notebooks: $(patsubst notebooks/%.py,out/notebooks/%.ipynb,$(wildcard notebooks/[0-9]*.py))
 
 out/notebooks/%.ipynb: notebooks/%.py $(VENV)/installed
 	mkdir -p $(@D)

@@ -32,7 +32,7 @@ def test_the_site_is_built_without_a_warning_and_has_every_page_and_public_name(
     done = build.build(tmp_path)  # notebooks are run by test_notebooks, and by `make docs`
     assert done.returncode == 0, done.stdout + done.stderr
     html = tmp_path / "html"
-    pages = [*(ROOT / "docs").rglob("*.md"), *(ROOT / "notebooks").glob("0*.py")]
+    pages = [*(ROOT / "docs").rglob("*.md"), *(ROOT / "notebooks").glob("[0-9]*.py")]
     pages = [path for path in pages if path.parent != build.SITE]
     assert len(pages) > 40
     for page in pages:

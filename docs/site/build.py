@@ -65,7 +65,7 @@ def gather(source: Path) -> None:
     shutil.copytree(ROOT / "docs", source / "docs", ignore=shutil.ignore_patterns("site", "__pycache__"))
     for name in REPOSITORY:
         shutil.copy(ROOT / f"{name}.md", source)
-    notebooks = sorted((ROOT / "notebooks").glob("0*.py"))
+    notebooks = sorted((ROOT / "notebooks").glob("[0-9]*.py"))
     for folder in ("notebooks", "reference"):
         (source / folder).mkdir()
     for path in notebooks:

@@ -1,5 +1,6 @@
 """Samplers fitted to a network, judged on starts that no fit has seen."""
 
+import multiprocessing
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -153,7 +154,7 @@ def test_who_runs_the_batches_changes_no_bit() -> None:
 
 
 def test_processes_that_run_the_batches_change_no_bit() -> None:
-    with ProcessPoolExecutor(2) as processes:
+    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as processes:
         assert same(quickly(batch=3, iterations=2), quickly(batch=3, iterations=2, executor=processes))
 
 
