@@ -9,8 +9,8 @@ import pytest
 import expint
 from expint.operators import Dense
 from expint.run import Controller
+from expint.run.control.controller import approach
 from expint.run.control.steps import StepPolicy, Steps
-from expint.run.stepsize import approach
 
 SYMBOL = np.array([-1.0, -20.0, -0.3, 0.5])
 START = np.array([0.1, 0.4, -0.2, 0.3])

@@ -1,4 +1,4 @@
-"""Where the steps of many trajectories end, and how long their first ones are: ``expint.run.stepsize`` in arrays."""
+"""How long the first steps of many trajectories are, and when one is too short: ``expint.run.stepsize`` in arrays."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from expint.backend import Array
 from expint.run.batch.norm import EachNorm
 from expint.run.batch.trees import merged, picked
 from expint.run.control.many import on_ladders
-from expint.run.stepsize import FIRST, GLANCE, ROUNDING, TINY
+from expint.run.stepsize import FIRST, GLANCE
+from expint.run.tolerance import ROUNDING, TINY
 
 __all__ = ["first_steps", "too_short"]
 

@@ -9,9 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from expint.run.control.controller import AHEAD, EARLIER, NEWEST, Controller
+from expint.run.control.controller import AHEAD, EARLIER, NEWEST, PIECES, SAME, Controller
 from expint.run.control.steps import HOLD
-from expint.run.stepsize import PIECES, SAME
 
 __all__ = ["EachPolicy", "EachSteps", "on_ladders"]
 
