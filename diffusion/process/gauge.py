@@ -49,6 +49,13 @@ class StateGauge(Protocol):
     """What a run asks of a gauge: a scaled state, its clock, and what the network is to predict for its equation.
 
     Where the equation has a constant linear part it is a `Gauge`.
+
+    Examples
+    --------
+    >>> import diffusion
+    >>> gauge: diffusion.gauge.StateGauge = diffusion.gauge.NOISE
+    >>> gauge.name, gauge.predicts, gauge.clock.name
+    ('noise', 'noise', 'lambda')
     """
 
     @property

@@ -92,6 +92,16 @@ class Plan:
     -----
     ``one == other`` asks whether two plans are the same map of states, to rounding; see ``canonical``. No hash can
     follow rounding, so a plan is hashed by its identity.
+
+    Examples
+    --------
+    >>> import expint
+    >>> from expint.operators import Scalar
+    >>> plan = expint.lower(expint.method("etdrk4"), Scalar(-1.0), [0.0, 0.5, 1.0])
+    >>> len(plan.steps), plan.evaluations, plan.depth
+    (3, 8, 4)
+    >>> plan == expint.lower(expint.method("etdrk4"), Scalar(-1.0), [0.0, 0.5, 1.0])
+    True
     """
 
     operator: Combining

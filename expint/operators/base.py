@@ -33,7 +33,18 @@ _PIECE = 8192
 
 
 class PhiTable(Protocol):
-    """Values of φ-functions of one operator at one step size, computed before a row reads them."""
+    """Values of φ-functions of one operator at one step size, computed before a row reads them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from expint.lower.cache import PhiTables
+    >>> from expint.operators import Scalar
+    >>> table = PhiTables(Scalar(-1.0), 0.5)
+    >>> table.require({1.0: 1})
+    >>> np.allclose(table.values(1.0), [np.exp(-0.5), (1 - np.exp(-0.5)) / 0.5])
+    True
+    """
 
     @property
     def step(self) -> float:
@@ -79,6 +90,16 @@ class Operator(ABC):
 
     A subclass gives ``check``, ``row``, ``combine`` and ``product``. ``needs`` says which φ-functions a row reads;
     they are in the table before ``row`` is called. ``prepare`` may return a form that costs less in a run.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from expint.operators import Operator, as_operator
+    >>> waves = as_operator(1j * np.arange(3.0), np.ones(3, complex))
+    >>> isinstance(waves, Operator), waves
+    (True, Diagonal(complex symbol of shape (3,)))
+    >>> (waves + waves) @ np.ones(3, complex)
+    array([0.+0.j, 0.+2.j, 0.+4.j])
     """
 
     rungs = 8

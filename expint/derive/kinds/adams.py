@@ -52,6 +52,13 @@ class Quadrature(NamedTuple):
         Its weights; their sum is 1.
     values
         The values of the polynomial's clock at the nodes.
+
+    Examples
+    --------
+    >>> from expint.derive import Quadrature
+    >>> simpson = Quadrature(theta=(0.0, 0.5, 1.0), weights=(1 / 6, 4 / 6, 1 / 6), values=(0.0, 0.5, 1.0))
+    >>> round(sum(w * s**3 for w, s in zip(simpson.weights, simpson.values)), 12)  # ∫ s³ ds
+    0.25
     """
 
     theta: Sequence[float]
