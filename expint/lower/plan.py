@@ -98,10 +98,8 @@ class Plan:
     >>> import expint
     >>> from expint.operators import Scalar
     >>> plan = expint.lower(expint.method("etdrk4"), Scalar(-1.0), [0.0, 0.5, 1.0])
-    >>> len(plan.steps), plan.evaluations, plan.depth
+    >>> len(plan.steps), plan.evaluations, plan.depth  # 4 evaluations a step, as many values kept
     (3, 8, 4)
-    >>> plan == expint.lower(expint.method("etdrk4"), Scalar(-1.0), [0.0, 0.5, 1.0])
-    True
     """
 
     operator: Combining
