@@ -29,7 +29,7 @@ class Row(NamedTuple):
         One weight for each column, in the order of ``Layout``: for most methods the state y_n, then values of N,
         newest first. None stands for exactly zero.
     evaluate
-        Whether N is evaluated at the point and pushed in front of the slopes.
+        Whether N is evaluated at the point and pushed in front of the values of N.
     accept
         Whether the point becomes the state.
     time
@@ -270,7 +270,7 @@ class Plan:
     def in_coordinates(
         self, scale: Sequence[Sequence[float]], times: Sequence[Sequence[float]], slope: float = 1.0
     ) -> Plan:
-        """Return the plan for the state x = scale · y, whose slopes N are given as slope · (what is evaluated).
+        """Return the plan for the state x = scale · y, where N is ``slope`` · (what is evaluated).
 
         Parameters
         ----------
@@ -310,14 +310,14 @@ class Plan:
         )
 
     def with_slopes(self, factors: Sequence[float]) -> Plan:
-        """Return the plan for slopes that are given divided by ``factors``, one for each evaluation, in order.
+        """Return the plan for values of N that are given divided by ``factors``, one for each evaluation, in order.
 
         Notes
         -----
         The factors are folded into the weights; running the plan costs no more. Scalar operators only.
         """
         self.require_numbers()
-        coming, known = iter(factors), deque[float](maxlen=self.depth)  # newest first, as the slopes are
+        coming, known = iter(factors), deque[float](maxlen=self.depth)  # newest first, as the values of N are
         steps = []
         for step in self.steps:
             rows = []

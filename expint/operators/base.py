@@ -124,7 +124,7 @@ class Operator(ABC):
         columns
             The φ-sum of each column.
         factors
-            The number that multiplies each of them (1 for states, h for slopes).
+            The number that multiplies each of them (1 for states, h for values of N).
         table
             φ_k(c h L), computed as far as ``needs`` says.
         like
