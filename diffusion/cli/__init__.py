@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from expint.cli import run_commands
+
 __all__ = ["main"]
 
 
@@ -13,10 +15,4 @@ def main() -> None:
     SystemExit
         With the exit code: 0 success, 1 a run that failed, 2 arguments that make no sense.
     """
-    try:
-        import click  # noqa: F401  # asked whether it is there
-    except ImportError:
-        raise SystemExit("the command line needs click: pip install click matplotlib") from None
-    from diffusion.cli.commands import commands
-
-    commands(prog_name="diffusion")
+    run_commands("diffusion")

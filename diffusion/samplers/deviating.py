@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Any, NamedTuple
 
 from diffusion.samplers.ends import capped, predictor
-from expint.derive import ErrorEstimate, Method, Stage, StepContext
+from expint.derive import Method, Stage, StepContext, WithoutEstimate
 
 __all__ = ["BH1", "DPM_SOLVER", "HALVED", "MIDPOINT", "Deviating", "Replaced"]
 
@@ -36,7 +36,7 @@ DPM_SOLVER = (*MIDPOINT, *HALVED)
 
 
 @dataclass(frozen=True)
-class Deviating:
+class Deviating(WithoutEstimate):
     """A multistep method some of whose φ-functions are replaced.
 
     Parameters
@@ -79,15 +79,6 @@ class Deviating:
         rules = {rule.k: rule for rule in self.deviations if rule.slopes == looked_at}
         past, stages = ([_replaced(terms, rules) for terms in group] for group in (stage.past, stage.stages))
         return replace(stage, past=tuple(past), stages=tuple(stages))
-
-    @property
-    def error_order(self) -> None:
-        """There is no error estimate."""
-
-    def error(self, step: StepContext) -> ErrorEstimate | None:
-        """Return None: a run on a given grid needs no estimate."""
-        del step
-        return None
 
 
 def _replaced(terms: Mapping[tuple[int, Any], Any], rules: Mapping[int, Replaced]) -> dict[tuple[int, Any], Any]:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import expint
 from expint.arguments import integer
-from expint.derive import ErrorEstimate, Method, PredictorCorrector, Stage, StepContext
+from expint.derive import Method, PredictorCorrector, Stage, StepContext, WithoutEstimate
 
 __all__ = ["STARTS", "STOP", "End", "MethodsByStep", "capped", "predictor", "taper"]
 
@@ -146,7 +146,7 @@ next slope is there (no further calls); by a one-step method that keeps the orde
 
 
 @dataclass(frozen=True)
-class MethodsByStep:
+class MethodsByStep(WithoutEstimate):
     """A method for each step, as one method of ``expint``.
 
     Parameters
@@ -186,12 +186,3 @@ class MethodsByStep:
         """Return the stages of the step, as its method says."""
         method, known = self._step_from[step.start]
         return method.recipe(step._replace(history=step.history[:known]))
-
-    @property
-    def error_order(self) -> None:
-        """There is no common error estimate."""
-
-    def error(self, step: StepContext) -> ErrorEstimate | None:
-        """Return None: a run on a given grid needs no estimate."""
-        del step
-        return None

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import expint
-from expint.derive import ErrorEstimate, Stage, StepContext, phi, placed, spread
+from expint.derive import Stage, StepContext, WithoutEstimate, phi, placed, spread
 
 __all__ = ["PublishedVariableSteps"]
 
 
 @dataclass(frozen=True)
-class PublishedVariableSteps(expint.Adams):
+class PublishedVariableSteps(WithoutEstimate, expint.Adams):
     """iPNDM_v as its authors' code has it, for L = 0: order 2 on graded grids, where exact weights have order q.
 
     The weights of three and four slopes differ from those of Adams: the code has 1 − A B where (1 − A) B is meant.
@@ -48,15 +48,6 @@ class PublishedVariableSteps(expint.Adams):
     def order(self) -> int:
         """The order, 2 at most."""
         return min(self.q, 2)
-
-    @property
-    def error_order(self) -> None:
-        """There is no error estimate."""
-
-    def error(self, step: StepContext) -> ErrorEstimate | None:
-        """Return None: a run on a given grid needs no estimate."""
-        del step
-        return None
 
     def recipe(self, step: StepContext) -> Sequence[Stage]:
         """Return the one stage of a step, or the stages of the starter while the history is short."""

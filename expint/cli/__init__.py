@@ -50,10 +50,13 @@ def main() -> None:
     SystemExit
         With the exit code: 0 success, 1 a run that failed, 2 arguments that make no sense.
     """
+    run_commands("expint")
+
+
+def run_commands(package: str) -> None:
+    """Run the commands of a package, if click is there."""
     try:
         import click  # noqa: F401  # asked whether it is there
     except ImportError:
         raise SystemExit("the command line needs click: pip install click matplotlib") from None
-    from expint.cli.commands import commands
-
-    commands(prog_name="expint")
+    import_module(f"{package}.cli.commands").commands(prog_name=package)

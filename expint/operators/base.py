@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 import numpy as np
 
 from expint.arrays import floating
-from expint.backend import Array, is_array
+from expint.backend import Array, asarray_like, is_array
 from expint.derive.algebra.phisum import Terms
 from expint.operators.columns import Columns
 from expint.operators.rotations import Rotations, rotations_of
@@ -291,9 +291,9 @@ class StoredOperator(Operator):
         """Return ``phi`` for one run: a form of it that may remember what it has computed as long as the run lasts."""
         return self.phi
 
-    @abstractmethod
     def cast(self, weight: Any, like: Array | None) -> Any:
-        """Return a host weight in the form in which ``combine`` wants it."""
+        """Return a host weight in the form in which ``combine`` wants it: by default an array like the state."""
+        return weight if like is None else asarray_like(weight, like)
 
     def needs(self, columns: Columns) -> Mapping[float, int]:
         """Return the highest index k that occurs with each c."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from expint.arrays import check_dtype, host_numbers
-from expint.backend import Array, asarray_like, is_complex
+from expint.backend import Array, is_complex
 from expint.operators.base import StoredOperator
 from expint.operators.rotations import Rotations, rotations_of
 from expint.phi import phi_matrices
@@ -107,10 +107,6 @@ class BlockDiagonal(StoredOperator):
     def rotations(self, direction: float = 1.0) -> Rotations | None:
         """Return how fast modes rotate, by the eigenvalues of the blocks."""
         return rotations_of(np.linalg.eigvals(np.moveaxis(self.blocks, (0, 1), (-2, -1))), direction)
-
-    def cast(self, weight: Any, like: Array | None) -> Any:
-        """Return the weight as an array on the device of the state."""
-        return weight if like is None else asarray_like(weight, like)
 
     def combine(self, weights: Sequence[Any], columns: Sequence[Array]) -> Array:
         """Return Σ weights_j columns_j, each a small matrix times the fields of a column, mode by mode."""

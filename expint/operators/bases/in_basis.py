@@ -71,10 +71,6 @@ class Eigenbasis(StoredOperator):
         """Return v ↦ L v, by products along each axis where the matrices are known."""
         return super().product(like) if self.factors is None else Axiswise(self.factors).product(like)
 
-    def cast(self, weight: Any, like: Array | None) -> Any:
-        """Return the weight as an array on the device of the state."""
-        return weight if like is None else asarray_like(weight, like)
-
     def combine(self, weights: Sequence[Any], columns: Sequence[Array]) -> Array:
         """Return Σ weights_j columns_j."""
         return self.combiner()(weights, columns)

@@ -10,7 +10,7 @@ import numpy as np
 
 from expint.arguments import instance, integer
 from expint.arrays import floating, host_numbers
-from expint.backend import Array, asarray_like, is_array
+from expint.backend import Array, is_array
 from expint.operators.base import Operator, StoredOperator
 from expint.operators.bases.in_basis import combiner_through
 from expint.operators.diagonal import Diagonal
@@ -140,10 +140,6 @@ class Transformed(StoredOperator):
         if scale == 0:
             return [np.full_like(self.symbol, 1.0 / math.factorial(k)) for k in range(p + 1)]
         return phi_functions(scale * self.symbol, p)
-
-    def cast(self, weight: Any, like: Array | None) -> Any:
-        """Return the weight as an array on the device of the state."""
-        return weight if like is None else asarray_like(weight, like)
 
     def combine(self, weights: Sequence[Any], columns: Sequence[Array]) -> Array:
         """Return Σ weights_j columns_j."""

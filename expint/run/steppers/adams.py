@@ -14,7 +14,7 @@ from expint.run.control.orders import ELEMENTARY, OrderPolicy
 from expint.run.control.rest import longest_at_rest
 from expint.run.dense.collocated import Collocated
 from expint.run.dense.continuous import Counted
-from expint.run.steppers.protocol import Foretold, Slope, Trial, foretold, no_estimate
+from expint.run.steppers.protocol import OfNonlinear, Slope, Trial, no_estimate
 from expint.run.tolerance import StepControl
 
 __all__ = ["AdamsPairs", "remember"]
@@ -24,7 +24,7 @@ _Memory = tuple[ListedColumns | StackedColumns, tuple[float, ...], Array]
 """The state and the slopes, in buffers that change only when a step is accepted; where they lie; the newest."""
 
 
-class AdamsPairs:
+class AdamsPairs(OfNonlinear):
     """Adams–Bashforth methods and predictor–corrector pairs of up to ``pairs.method.q`` past slopes.
 
     Parameters
@@ -48,10 +48,6 @@ class AdamsPairs:
         damps = self.pairs.operator.damps(span)
         at_rest = longest_at_rest(span, control.looks)
         return OrderPolicy(own, self.pairs.method.q, abs(span), damps, strictest, control.largest, at_rest)
-
-    def value(self, slope: Slope, t: float, y: Array) -> Array:
-        """Return N(t, y)."""
-        return slope(t, y)
 
     def start(self, t: float, y: Array, slope: Array | None) -> _Memory:
         """Return the memory at the start of a run."""
@@ -78,11 +74,6 @@ class AdamsPairs:
     def interpolation(self, slope: Counted) -> Collocated:
         """Return what makes the solution between the steps."""
         return Collocated(self.pairs.operator, self.pairs.method.order, slope, bootstraps=False)
-
-    def foretold(self, memory: _Memory, slope: Slope, t: float, h: float) -> Foretold:
-        """Return what tells how far N is from what it is now, along the exponential Euler method."""
-        del h
-        return foretold(self, memory, slope, t)
 
     def euler(self, memory: _Memory) -> Callable[[float], Array]:
         """Return h ↦ the state after a short step of the exponential Euler method."""

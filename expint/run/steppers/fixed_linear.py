@@ -18,7 +18,7 @@ from expint.run.dense.collocated import Collocated
 from expint.run.dense.continuous import Counted, Interpolation
 from expint.run.dense.turning import Turning, turns_with_linear
 from expint.run.flow import flow
-from expint.run.steppers.protocol import Foretold, Slope, Trial, foretold, no_estimate, trusted_order
+from expint.run.steppers.protocol import OfNonlinear, Slope, Trial, no_estimate, trusted_order
 from expint.run.tolerance import StepControl
 
 __all__ = ["FixedLinear", "Remembered"]
@@ -42,7 +42,7 @@ class Remembered(NamedTuple):
     slopes: tuple[Array, ...]
 
 
-class FixedLinear:
+class FixedLinear(OfNonlinear):
     """A Runge–Kutta or multistep method for y' = L y + N(t, y) with L fixed.
 
     Parameters
@@ -76,10 +76,6 @@ class FixedLinear:
         rungs, at_rest = self.steps.operator.rungs, longest_at_rest(span, control.looks, gap)
         return StepPolicy(controller, order, abs(span), rungs, control.largest, growth, at_rest)
 
-    def value(self, slope: Slope, t: float, y: Array) -> Array:
-        """Return N(t, y)."""
-        return slope(t, y)
-
     def start(self, t: float, y: Array, slope: Array | None) -> Remembered:
         """Return the memory at the start of a run."""
         del t
@@ -105,11 +101,6 @@ class FixedLinear:
         if turns_with_linear(method):
             return Turning(operator, method.order, slope, self if method.history == 1 else None)
         return Collocated.of(operator, method, slope)
-
-    def foretold(self, memory: Remembered, slope: Slope, t: float, h: float) -> Foretold:
-        """Return what tells how far N is from what it is now, along the exponential Euler method."""
-        del h
-        return foretold(self, memory, slope, t)
 
     def euler(self, memory: Remembered) -> Callable[[float], Array]:
         """Return h ↦ the state after a short step of the exponential Euler method."""

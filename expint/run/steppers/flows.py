@@ -15,7 +15,7 @@ from expint.run.control.steps import StepPolicy
 from expint.run.dense.continuous import Counted
 from expint.run.dense.stepped import Stepped
 from expint.run.flow import flow
-from expint.run.steppers.protocol import Foretold, Slope, Trial, foretold, no_estimate, nothing_pending
+from expint.run.steppers.protocol import OfNonlinear, Slope, Trial, no_estimate, nothing_pending
 from expint.run.tolerance import StepControl
 
 __all__ = ["Flows"]
@@ -31,7 +31,7 @@ class _Memory(NamedTuple):
     mean: Array | None
 
 
-class Flows:
+class Flows(OfNonlinear):
     """A splitting method for y' = L y + N(t, y) where the flow of N is known.
 
     What the loops call N is for it the flow: flow(t, τ, y), the solution after a time τ of v' = N(t + s, v), v(0) = y.
@@ -85,11 +85,6 @@ class Flows:
     def interpolation(self, slope: Counted) -> Stepped:
         """Return what makes the solution between the steps."""
         return Stepped(self, slope, self._operator)
-
-    def foretold(self, memory: _Memory, slope: Slope, t: float, h: float) -> Foretold:
-        """Return what tells how far N is from what it is now, along the exponential Euler method."""
-        del h
-        return foretold(self, memory, slope, t)
 
     def euler(self, memory: _Memory) -> Callable[[float], Array]:
         """Return h ↦ the state after a short time of the flow of L alone."""

@@ -26,7 +26,7 @@ from expint.run.control.steps import StepPolicy
 from expint.run.dense.continuous import Counted
 from expint.run.dense.linearised import OfLinearised
 from expint.run.flow import flow
-from expint.run.steppers.protocol import Foretold, Slope, Trial, no_estimate, trusted_order
+from expint.run.steppers.protocol import Foretold, OfNonlinear, Slope, Trial, no_estimate, trusted_order
 from expint.run.tolerance import AdaptiveFailure, StepControl
 from expint.solution import Status
 
@@ -79,7 +79,7 @@ class _Memory:
         return (0.0,)
 
 
-class LinearisedSteps:
+class LinearisedSteps(OfNonlinear):
     """Makes the steps of methods that linearise; a step that is tried again keeps its Jacobian.
 
     Parameters
@@ -116,10 +116,6 @@ class LinearisedSteps:
         gap = widest_gap(stage.c for stage in self.method.recipe(uniform_step(self.method.history)))
         at_rest = longest_at_rest(span, control.looks, gap)
         return StepPolicy(controller, order, abs(span), self.operator.rungs, control.largest, at_rest=at_rest)
-
-    def value(self, slope: Slope, t: float, y: Array) -> Array:
-        """Return N(t, y)."""
-        return slope(t, y)
 
     def start(self, t: float, y: Array, slope: Array | None) -> _Memory:
         """Return the memory at the start of a run."""

@@ -15,7 +15,14 @@ from expint.run.control.steps import StepPolicy
 from expint.run.dense.continuous import Counted
 from expint.run.dense.stepped import Stepped
 from expint.run.flow import flow
-from expint.run.steppers.protocol import Foretold, Slope, Trial, foretold, no_estimate, nothing_pending, trusted_order
+from expint.run.steppers.protocol import (
+    OfNonlinear,
+    Slope,
+    Trial,
+    no_estimate,
+    nothing_pending,
+    trusted_order,
+)
 from expint.run.tolerance import StepControl
 
 __all__ = ["OneStep"]
@@ -38,7 +45,7 @@ class _Memory(NamedTuple):
         return (0.0,)[: len(self.slopes)]
 
 
-class OneStep(ABC):
+class OneStep(OfNonlinear, ABC):
     """Makes the steps of a one-step method whose operators are made anew each time.
 
     Parameters
@@ -98,10 +105,6 @@ class OneStep(ABC):
         at_rest = longest_at_rest(span, control.looks, widest_gap(self.method.c))
         return StepPolicy(controller, self.order, abs(span), self.operator.rungs, control.largest, at_rest=at_rest)
 
-    def value(self, slope: Slope, t: float, y: Array) -> Array:
-        """Return N(t, y)."""
-        return slope(t, y)
-
     def start(self, t: float, y: Array, slope: Array | None) -> _Memory:
         """Return the memory at the start of a run."""
         del t
@@ -114,11 +117,6 @@ class OneStep(ABC):
     def interpolation(self, slope: Counted) -> Stepped:
         """Return what makes the solution between the steps."""
         return Stepped(self, slope)
-
-    def foretold(self, memory: _Memory, slope: Slope, t: float, h: float) -> Foretold:
-        """Return what tells how far N is from what it is now, along the exponential Euler method."""
-        del h
-        return foretold(self, memory, slope, t)
 
     def euler(self, memory: _Memory) -> Callable[[float], Array]:
         """Return h ↦ the state after a short step of the exponential Euler method."""

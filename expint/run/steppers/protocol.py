@@ -13,10 +13,10 @@ from expint.run.tolerance import StepControl
 __all__ = [
     "Attempt",
     "Foretold",
+    "OfNonlinear",
     "Slope",
     "Stepper",
     "Trial",
-    "foretold",
     "no_estimate",
     "nothing_pending",
     "trusted_order",
@@ -156,15 +156,23 @@ class Stepper(Protocol[M]):
         """Return h ↦ the state after a short step of the exponential Euler method, for the choice of a first step."""
 
 
-def foretold(stepper: Stepper[Any], memory: Any, slope: Slope, t: float) -> Foretold:
-    """Return ``Stepper.foretold`` for an N that rests where it stays as it is."""
-    newest, euler = stepper.newest(memory), stepper.euler(memory)
+class OfNonlinear:
+    """What steppers have in common that evaluate N itself: N rests where it stays as it is."""
 
-    def after(ahead: float) -> tuple[Array, Array]:
-        y = euler(ahead)
-        return y, slope(t + ahead, y) - newest
+    def value(self, slope: Slope, t: float, y: Array) -> Array:
+        """Return N(t, y)."""
+        return slope(t, y)
 
-    return after
+    def foretold(self: Stepper[Any], memory: Any, slope: Slope, t: float, h: float) -> Foretold:
+        """Return what tells how far N is from what it is now, along the exponential Euler method."""
+        del h
+        newest, euler = self.newest(memory), self.euler(memory)
+
+        def after(ahead: float) -> tuple[Array, Array]:
+            y = euler(ahead)
+            return y, slope(t + ahead, y) - newest
+
+        return after
 
 
 def no_estimate(order: int) -> None:
