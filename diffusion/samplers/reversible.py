@@ -111,7 +111,8 @@ class ReversibleSampler(Sampler):
         if self.method.history > 1:
             raise ValueError(
                 f"expected a one-step sampler to be made reversible, received {self.name!r}, whose method "
-                f"{self.method.name} looks at {self.method.history} slopes; take 'ddim', 'edm-heun' or another of one"
+                f"{self.method.name} looks at {self.method.history} values of N; take 'ddim', 'edm-heun' or another "
+                "one-step sampler"
             )
 
     @property

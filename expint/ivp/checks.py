@@ -64,7 +64,7 @@ def check_tolerance(
     if doubling and method.history > 1:
         raise ValueError(
             f"expected a one-step method for error='doubling', received {method.name}, which looks at {method.history} "
-            "slopes; take a predictor–corrector pair such as 'pec5', which estimates its own error"
+            "values of N; take a predictor–corrector pair such as 'pec5', which estimates its own error"
         )
     if method.error_order is None and not doubling:
         raise ValueError(

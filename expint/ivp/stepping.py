@@ -128,7 +128,7 @@ def begin(
     if linearises(bound.method) and bound.method.history > 1:
         raise ValueError(
             f"expected a method of one step to step by hand with a Jacobian, received {bound.method.name}, which looks "
-            f"at {bound.method.history} slopes; take exprb43"
+            f"at {bound.method.history} values of N; take exprb43"
         )
     memory, begun = bound.stepper.start(t0, y0, bound.slope(t0, y0)), (problem, method)
     return StepState(t0, y0, memory.slopes, memory.places, None, 1, bound.slope, bound.stepper, memory, begun)

@@ -93,7 +93,7 @@ def check_history(method: Method, steps: int) -> None:
     """Refuse a multistep method that looks further back than the grid has steps."""
     if steps < method.history:
         raise ValueError(
-            f"expected at least {method.history} steps for {method.name}, which looks at {method.history} slopes, "
+            f"expected at least {method.history} steps for {method.name}, which looks at {method.history} values of N, "
             f"received {steps}; take a smaller step or a method of lower order"
         )
 

@@ -243,7 +243,7 @@ LATENT = diffusion.invert(NET, NOISE / 4, steps=6)
         (lambda: diffusion.sample(NET, LATENT, sampler=diffusion.reversible("ddim", 0.9)), "received 'ddim-bdia0.9'"),
         (lambda: diffusion.sample(model(diffusion.VP.linear(0.2, 20.0)), LATENT), "keep the schedule and breakpoints"),
         (lambda: diffusion.sample(NET, LATENT, start="state"), "expected start='noise' for a Latent"),
-        (lambda: diffusion.reversible("dpmpp-2m"), "expected a one-step sampler .* looks at 2 slopes"),
+        (lambda: diffusion.reversible("dpmpp-2m"), "expected a one-step sampler .* looks at 2 values of N"),
         (lambda: diffusion.reversible("ddim", 1.5), "gamma"),
         (lambda: diffusion.reversible("ddim", "best"), "weights"),
         (lambda: diffusion.reversible("ddpm"), "expected a deterministic sampler"),

@@ -128,7 +128,9 @@ def test_what_is_no_time_within_the_span_is_refused(given: Any) -> None:
 
 
 def test_a_multistep_method_refuses_pieces_shorter_than_its_history() -> None:
-    with pytest.raises(ValueError, match="expected at least 3 steps for adams3, which looks at 3 slopes, received 1"):
+    with pytest.raises(
+        ValueError, match="expected at least 3 steps for adams3, which looks at 3 values of N, received 1"
+    ):
         expint.solve_ivp(force, (0, 4), np.ones(1), linear=-1.0, method="adams3", step=0.1, breakpoints=[START, END])
 
 

@@ -133,7 +133,9 @@ def test_a_method_like_no_other_is_refused_with_where_to_look() -> None:
 
 @pytest.mark.parametrize("steps", [1, 2, 3])
 def test_a_method_that_looks_further_back_than_the_grid_has_steps_is_refused(steps: int) -> None:
-    with pytest.raises(ValueError, match=rf"at least 4 steps for adams4, which looks at 4 slopes, received {steps};"):
+    with pytest.raises(
+        ValueError, match=rf"at least 4 steps for adams4, which looks at 4 values of N, received {steps};"
+    ):
         solve(method="adams4", step=1 / steps)
     assert solve(lambda t, y: y, method="adams4", step=1 / 4).success
 

@@ -1,5 +1,6 @@
 """Compiled runs that choose their steps: those of the plain loop, their derivatives, and how they fail."""
 
+import math
 from types import ModuleType
 from typing import Any
 
@@ -64,7 +65,8 @@ def test_decisions_are_those_of_the_policy_whatever_the_errors(jax: ModuleType) 
 
     rng = np.random.default_rng(0)
     for rungs, beta in ((8, (0.7, -0.4, 0.0)), (2, (0.49, -0.34, 0.1)), (1, (1.0, 0.0, 0.0))):
-        own = StepPolicy(Controller(beta), 3, 10.0, rungs, largest=4.0, at_rest=0.5)
+        growth = 1.7 if rungs == 2 else math.inf
+        own = StepPolicy(Controller(beta), 3, 10.0, rungs, 4.0, growth, at_rest=0.5)
         traced = in_arrays(own)
         for n in range(60):
             h, previous, *errors, error = (10.0 ** rng.uniform(-4, 1, 6)).tolist()
