@@ -25,6 +25,7 @@ from diffusion.process.sub_vp import SubVP
 from diffusion.process.vp import VP
 from diffusion.process.with_mean import Offset
 from diffusion.running.compiled import scan
+from diffusion.running.parallel import ParallelRun, sample_in_parallel
 from diffusion.sample import (
     OffScaleWarning,
     SamplingError,
@@ -78,6 +79,7 @@ __all__ = [
     "NoiseSchedule",
     "OffScaleWarning",
     "Offset",
+    "ParallelRun",
     "Report",
     "Restart",
     "Restarted",
@@ -118,6 +120,7 @@ __all__ = [
     "reversible",
     "sample",
     "sample_in_batches",
+    "sample_in_parallel",
     "sampler",
     "sampler_names",
     "save_images",

@@ -17,12 +17,13 @@ from diffusion.process.gauge import FLOW, Gauge
 from diffusion.process.prediction import coefficients
 from diffusion.process.schedule import NoiseSchedule
 from diffusion.running import SamplingError
+from diffusion.running.each import look_at_each
 from diffusion.samplers import dpm_adaptive
 from diffusion.samplers.catalogue import AnySampler
 from diffusion.samplers.catalogue import sampler as find_sampler
 from diffusion.samplers.sampler import Sampler
 from expint.arguments import function, number, seen
-from expint.backend import Array, array_namespace, to_numpy
+from expint.backend import Array
 from expint.ivp import solve_each
 from expint.run import is_batched
 
@@ -39,9 +40,6 @@ _DEFAULT = 1e-3
 
 _APART = 0.05
 """It is seen whether a network heeds the time of each sample once these are so far apart, in units of the run."""
-
-_ALIKE = 1e-2
-"""By so much, relative to its size, an output may differ from that of the sample alone."""
 
 
 def sample_each(denoiser: Denoiser, noise: Array, **options: Any) -> Array:
@@ -227,7 +225,7 @@ class _Slope:
         output = denoiser.at_each(x, t)
         if not self._looked and np.ptp(s) > _APART * abs(self._course.span[1] - self._course.span[0]):
             self._looked = True
-            self._look(denoiser, x, t, output)
+            look_at_each(denoiser, x, t, output)
         known = coefficients(denoiser.predicts, gauge.predicts, alpha, sigma, denoiser.schedule.sigma_data)
         of_state, of_output = (beside_states(self._factor * np.asarray(own), y) for own in known)
         return of_state * x + of_output * output
@@ -238,24 +236,6 @@ class _Slope:
             whole = len(which) == self._count
             self._last = which, self._denoiser if whole else self._denoiser.of_samples(np.asarray(which), self._count)
         return self._last[1]
-
-    def _look(self, denoiser: Denoiser, x: Array, t: np.ndarray, output: Array) -> None:
-        """Refuse networks for which a sample in a batch, at a time of its own, is not what it is alone.
-
-        It is looked once, where times are apart, at the sample whose time differs most from that of the first.
-        """
-        k = int(np.argmax(np.abs(t - t[0])))
-        at = np.array([k])
-        alone = denoiser.of_samples(at, len(t)).at_each(x[k : k + 1, ...], t[at])
-        xp = array_namespace(x)
-        off = float(to_numpy(xp.max(xp.abs(alone - output[k : k + 1, ...]))))
-        size = float(to_numpy(xp.max(xp.abs(alone))))
-        if math.isfinite(off) and off > _ALIKE * size:
-            raise TypeError(
-                f"expected a network that takes a time for each sample, received one whose output for sample {k} at "
-                f"t = {t[k]:.6g} differs by {off:.3g} from that of the sample alone, of size {size:.3g}; let it heed "
-                "every entry of its times (B,), and couple no samples, or take steps="
-            )
 
 
 def is_adaptive(sampler: Any) -> bool:

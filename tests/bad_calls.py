@@ -422,6 +422,7 @@ SPECIAL: dict[str, dict[str, Callable[[], Any]]] = {
     "diffusion.inpaint": {"data": lambda: np.ones((2, 2)), "mask": lambda: np.ones((1, 2)), "sampler": lambda: "ddim"}
     | {"steps": lambda: 2},
     "diffusion.sample_in_batches": {"batch_size": lambda: 1, "sampler": lambda: "ddim"},
+    "diffusion.sample_in_parallel": {"sampler": lambda: "ddim", "steps": lambda: 2},
     "diffusion.save_images": {"images": lambda: np.zeros((2, 1, 2, 2)), "name": lambda: f"{_folder()}/{{}}.png"},
     "diffusion.slerp": {"first": lambda: np.ones((2, 2)), "second": lambda: np.eye(2), "weight": lambda: 0.5},
     "diffusion.models.frechet_distance": {"images": lambda: np.random.default_rng(0).random((40, 1, 8, 8))},
