@@ -539,7 +539,7 @@ LEFT_OUT = {
         "TuningInterrupted",
     ),
     *("Strength", "BoundaryWarning", "Assembled", "rate_of"),  # abstract, a warning, and what others make
-    *("StoppedRun", "StoppedWarning", "Superposed", "SuperposedRun", "CataloguedMethod", "MethodTable"),
+    *("ParallelRun", "StoppedRun", "StoppedWarning", "Superposed", "SuperposedRun", "CataloguedMethod", "MethodTable"),
 }
 """Protocols, records and exceptions that the library makes, not the user, and what takes anything or minutes."""
 
