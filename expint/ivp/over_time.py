@@ -17,11 +17,11 @@ from expint.operators import Operator, TimeDependent, as_operator
 from expint.operators.addition.commuting import check_commuting
 from expint.operators.over_time.time_integral import Integral
 from expint.run import ErrorNorm
+from expint.run.control.controller import inside
 from expint.run.steppers.doubled import Doubled
 from expint.run.steppers.exact import EXACT, ExactSteps
 from expint.run.steppers.lie_group import DoubledLieGroup, LieGroupSteps
 from expint.run.steppers.protocol import Slope, Stepper
-from expint.run.stepsize import inside
 from expint.solution import Solution
 
 __all__ = ["bind_exact", "bind_over_time"]

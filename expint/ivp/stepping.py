@@ -14,8 +14,8 @@ from expint.derive.kinds.stage import Method
 from expint.ivp.bind import bind, linearises
 from expint.ivp.bound import Problem
 from expint.operators import TimeScaled
+from expint.run.control.controller import inside
 from expint.run.steppers import Stepper
-from expint.run.stepsize import inside
 
 __all__ = ["StepState", "begin", "step"]
 

@@ -16,19 +16,12 @@ from expint.lower.lower import same_step
 from expint.lower.plan import Plan
 from expint.phi.action import ActionFailure
 from expint.run.control import Policy
+from expint.run.control.controller import approach, begin, inside
 from expint.run.control.rest import ASLEEP, AWAKE, FAINT, QUIET, rest_ahead
 from expint.run.standing import Notes, Standing
 from expint.run.steppers import Attempt, Stepper
-from expint.run.stepsize import (
-    approach,
-    begin,
-    check_first_slope,
-    check_step,
-    first_step,
-    inside,
-    too_many_steps,
-)
-from expint.run.tolerance import StepControl
+from expint.run.stepsize import first_step
+from expint.run.tolerance import StepControl, check_first_slope, check_step, too_many_steps
 
 __all__ = ["Accepted", "over_plan", "over_times", "to_tolerance"]
 

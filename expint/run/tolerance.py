@@ -11,11 +11,26 @@ from typing import Any
 import numpy as np
 
 from expint.arguments import number
-from expint.backend import Array, array_namespace, to_numpy
+from expint.backend import Array, all_finite, array_namespace, to_numpy
 from expint.run.control import Controller
 from expint.solution import Status
 
-__all__ = ["AdaptiveFailure", "ErrorNorm", "StepControl"]
+__all__ = [
+    "ROUNDING",
+    "TINY",
+    "AdaptiveFailure",
+    "ErrorNorm",
+    "StepControl",
+    "check_first_slope",
+    "check_step",
+    "too_many_steps",
+]
+
+ROUNDING = 16
+"""The smallest step, in units in the last place of t."""
+
+TINY = 1e-24
+"""The smallest step, in units of the span; it counts near t = 0, where the last place of t is no bound."""
 
 _SQUARES = (1e-30, 1e30)
 """Sums of squares beyond these are taken in units of the largest term: single precision ends at 1e±38."""
@@ -199,3 +214,51 @@ class AdaptiveFailure(Exception):
     def __reduce__(self) -> tuple[Any, ...]:
         """Return how to make it again, as a pool of processes does with what its workers raise."""
         return type(self), (self.status, *self.args), self.__dict__
+
+
+def check_first_slope(slope: Array, t: float) -> None:
+    """Raise AdaptiveFailure if N is not finite at the initial state."""
+    if not all_finite(slope):
+        raise AdaptiveFailure(
+            Status.NON_FINITE,
+            f"expected nonlinear to be finite at the initial state, received inf or nan at t = {t:.6g}; check y0",
+        )
+
+
+def check_step(trial: float, t: float, span: float, failure: Exception | None, error: float) -> None:
+    """Raise AdaptiveFailure if the step is too small to go on.
+
+    ``failure`` or ``error`` is what made it so small; ``error`` is nan where none was tried.
+    """
+    if trial >= ROUNDING * math.ulp(t) and trial >= TINY * span:
+        return
+    if failure is not None:
+        raise AdaptiveFailure(Status.ACTION_FAILED, f"at t = {t:.6g}, with a step of {trial:.3g}: {failure}")
+    if math.isnan(error):
+        raise AdaptiveFailure(
+            Status.STEP_TOO_SMALL,
+            f"expected steps of at least {ROUNDING} units in the last place of t, received one of {trial:.3g} at "
+            f"t = {t:.6g}; give a longer first_step, measure t from the start of the run, or look for a singularity "
+            "there",
+        )
+    if not math.isfinite(error):
+        raise AdaptiveFailure(
+            Status.STEP_TOO_SMALL,
+            f"expected finite values of nonlinear near t = {t:.6g}, received inf or nan in every step down to "
+            f"{trial:.3g}; look for a singularity there, or for arguments at which nonlinear is not defined",
+        )
+    raise AdaptiveFailure(
+        Status.STEP_TOO_SMALL,
+        f"expected an error within the tolerance at t = {t:.6g}, received {error:.3g} times as much with a step of "
+        f"{trial:.3g}, as small as the precision of t allows; loosen rtol and atol, or look for a singularity or a "
+        "discontinuity of N there",
+    )
+
+
+def too_many_steps(end: float, most: int, t: float, h: float) -> AdaptiveFailure:
+    """Return the failure of a run that has used up its steps."""
+    return AdaptiveFailure(
+        Status.TOO_MANY_STEPS,
+        f"expected to reach t = {end:.6g} in {most} steps, received t = {t:.6g} with step {h:.3g}; "
+        "loosen the tolerances, raise max_steps, or take a method of higher stiff order",
+    )

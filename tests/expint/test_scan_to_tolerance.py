@@ -9,8 +9,8 @@ import pytest
 import expint
 from expint.operators import Dense
 from expint.run import Controller
+from expint.run.control.controller import approach
 from expint.run.control.steps import StepPolicy, Steps
-from expint.run.stepsize import approach
 
 SYMBOL = np.array([-1.0, -20.0, -0.3, 0.5])
 START = np.array([0.1, 0.4, -0.2, 0.3])
@@ -59,27 +59,28 @@ def test_the_steps_are_those_of_the_plain_loop(
 
 
 def test_decisions_are_those_of_the_policy_whatever_the_errors(jax: ModuleType) -> None:
-    from expint.run.compiled.jax_policy import TracedPolicy, TracedSteps, approach_traced
+    from expint.run.compiled.jax_tolerance import traced as in_arrays
+    from expint.run.control.many import EachSteps
 
     rng = np.random.default_rng(0)
     for rungs, beta in ((8, (0.7, -0.4, 0.0)), (2, (0.49, -0.34, 0.1)), (1, (1.0, 0.0, 0.0))):
         own = StepPolicy(Controller(beta), 3, 10.0, rungs, largest=4.0, at_rest=0.5)
-        traced = TracedPolicy(own)
+        traced = in_arrays(own)
         for n in range(60):
             h, previous, *errors, error = (10.0 ** rng.uniform(-4, 1, 6)).tolist()
             state = own.prepare(Steps(h, 3, previous, tuple(errors)))
             tried = state.h if n % 3 else rng.uniform(0.2, 1.0) * state.h
             state = state._replace(previous=tried) if n % 2 else state
-            told = TracedSteps(*map(jax.numpy.asarray, (state.h, state.previous)), (*map(jax.numpy.asarray, errors),))
+            told = EachSteps(*map(jax.numpy.asarray, (state.h, state.previous, *errors)))
             after = own.accepted(state, tried, error, 3, None, 1.0)
             assert traced.accepted(told, tried, error).h == pytest.approx(after.h, rel=1e-14)
-            assert traced.prepare(told).h == pytest.approx(own.prepare(state).h, rel=1e-14)
+            assert traced.prepare(..., told).h == pytest.approx(own.prepare(state).h, rel=1e-14)
             for wrong in (1.0 + error, np.inf):
                 shorter = own.rejected(state, tried, wrong, 3, None).h
                 assert traced.rejected(told, tried, wrong).h == pytest.approx(shorter, rel=1e-14)
-            assert traced.watchful(told).h == own.watchful(state).h
+            assert traced.watchful(..., told).h == own.watchful(state).h
             t, stop = rng.uniform(0, 3), 3.0
-            length, lands = approach_traced(told.h, jax.numpy.asarray(t), stop, told.previous)
+            length, lands = traced.approach(told, jax.numpy.asarray(t), stop)
             assert (float(length), bool(lands)) == pytest.approx(approach(state.h, state.h, t, stop, state.previous))
 
 

@@ -31,7 +31,7 @@ from sympy.utilities.lambdify import implemented_function
 import diffusion
 import expint
 import expint.run.loops
-import expint.run.stepsize
+import expint.run.tolerance
 from expint.run.control import Controller
 from expint.study import NotKeyed, fingerprint
 
@@ -551,7 +551,7 @@ SURROUNDINGS: dict[str, Callable[[], Any]] = {
     "a function beneath a layer": lambda: put(torch.nn.functional, "linear", lambda x, w, b=None: x),
     "a function of ours, in the depth": lambda: put(expint.run.loops, "to_tolerance", lambda *a: None),
     "a method of ours, in the depth": lambda: put(Controller, "factor", lambda *a: 1.0),
-    "a constant of ours": lambda: put(expint.run.stepsize, "TINY", 0.5),
+    "a constant of ours": lambda: put(expint.run.tolerance, "TINY", 0.5),
 }
 
 

@@ -1,4 +1,4 @@
-"""Where the steps of many trajectories end, and how long their first ones are: ``expint.run.stepsize`` in arrays."""
+"""How long the first steps of many trajectories are: ``expint.run.stepsize`` in arrays."""
 
 from __future__ import annotations
 
@@ -6,18 +6,41 @@ from collections.abc import Callable
 
 import numpy as np
 
-from expint.backend import Array
+from expint.backend import Array, array_namespace
 from expint.run.batch.norm import EachNorm
 from expint.run.batch.trees import merged, picked
-from expint.run.control.many import on_ladders
-from expint.run.stepsize import FIRST, GLANCE, ROUNDING, TINY
+from expint.run.control.many import on_ladders, ulp
+from expint.run.stepsize import FIRST, GLANCE
 
-__all__ = ["first_steps", "too_short"]
+__all__ = ["chosen", "first_steps", "guessed"]
 
 
-def too_short(h: np.ndarray, t: np.ndarray, span: np.ndarray) -> np.ndarray:
-    """Return which steps are too short to go on; see ``check_step``."""
-    return ~((h >= ROUNDING * np.spacing(np.abs(t))) & (h >= TINY * span))
+def guessed(size: Array, rate: Array, span: Array | float, largest: float, least: Array | float) -> Array:
+    """Return the steps after which N is looked at a second time; see ``first_step``, in whose words these are."""
+    xp = array_namespace(rate)
+    guess = xp.where((rate * span > 1e-10) & (size > 1e-10), 0.01 * size / rate, 1e-6 * span)
+    guess = xp.where(rate * span < 1.0, xp.minimum(guess, GLANCE * span), guess)
+    guess = xp.maximum(xp.minimum(xp.minimum(guess, span), largest), least)
+    return on_ladders(guess, span, 1)
+
+
+def chosen(
+    guess: Array,
+    rate: Array,
+    change: Array,
+    span: Array | float,
+    largest: float,
+    least: Array | float,
+    power: float,
+    target: float = 0.01,
+) -> Array:
+    """Return the first steps from the size ``rate`` of N and its ``change`` in a unit of time; see ``first_step``."""
+    xp = array_namespace(rate)
+    time = xp.maximum(rate / change, xp.sqrt(target / change))
+    wanted = time * (target / (xp.maximum(rate, change * time) * time)) ** (1 / power)
+    wanted = xp.where(change * span > 1e-15 * rate + 1e-15 / span, wanted, span)
+    wanted = xp.minimum(xp.minimum(xp.maximum(xp.minimum(100 * guess, wanted), least), span), largest)
+    return xp.where(xp.isfinite(rate) & xp.isfinite(change), wanted, xp.maximum(guess * 1e-3, least))
 
 
 def first_steps(
@@ -57,22 +80,14 @@ def first_steps(
         short = euler(ahead * glance)
         still = norm.grows[which] & (norm.size(short, scale) <= 1.0)  # nothing moves yet
         scale = merged(~norm.grows[which], scale, norm.scale(which, t + ahead * glance, short))
-    least = np.minimum(FIRST * np.spacing(np.maximum(np.abs(t), np.abs(end))), span)
+    least = np.minimum(FIRST * ulp(np.maximum(np.abs(t), np.abs(end))), span)
     size, rate = norm.size(y, scale), norm.size(slope, scale)
     with np.errstate(all="ignore"):
-        guess = np.where((rate * span > 1e-10) & (size > 1e-10), 0.01 * size / rate, 1e-6 * span)
-        guess = np.where(rate * span < 1.0, np.minimum(guess, GLANCE * span), guess)
-        guess = np.maximum(np.minimum(np.minimum(guess, span), largest), least)
-        guess = on_ladders(guess, span, 1)
+        guess = guessed(size, rate, span, largest, least)
         there = t + ahead * guess
         moved = euler(there - t)
         change = _changes(which, still, value, there, moved, slope, scale, norm) / np.abs(there - t)
-        time = np.maximum(rate / change, np.sqrt(target / change))
-        wanted = time * (target / (np.maximum(rate, change * time) * time)) ** (1 / power)
-        wanted = np.where(change * span > 1e-15 * rate + 1e-15 / span, wanted, span)
-        wanted = np.minimum(np.minimum(np.maximum(np.minimum(100 * guess, wanted), least), span), largest)
-    finite = np.isfinite(rate) & np.isfinite(change)
-    wanted = np.where(finite, wanted, np.maximum(guess * 1e-3, least))
+        wanted = chosen(guess, rate, change, span, largest, least, power, target)
     return np.where(still, glance, wanted)
 
 

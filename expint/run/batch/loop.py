@@ -7,7 +7,6 @@ from collections.abc import Generator
 import numpy as np
 
 from expint.backend import Array
-from expint.run.batch.lengths import too_short
 from expint.run.batch.rows import Rows
 from expint.run.batch.running import (
     EachAccepted,
@@ -19,7 +18,7 @@ from expint.run.batch.running import (
     rest_ahead_of_each,
 )
 from expint.run.batch.trees import merged, picked
-from expint.run.control.many import EachPolicy
+from expint.run.control.many import EachPolicy, too_short
 from expint.run.control.rest import ASLEEP, QUIET
 from expint.run.steppers.batched import Batched
 

@@ -17,8 +17,7 @@ from expint.run.batch.trees import beside, merged, picked, put
 from expint.run.control.many import EachPolicy, EachSteps
 from expint.run.control.rest import AWAKE, FAINT, LOOKS, QUIET
 from expint.run.steppers.batched import Batched, EachMemory, EachTrial
-from expint.run.stepsize import check_first_slope, check_step, too_many_steps
-from expint.run.tolerance import AdaptiveFailure
+from expint.run.tolerance import AdaptiveFailure, check_first_slope, check_step, too_many_steps
 
 __all__ = [
     "EachAccepted",

@@ -17,27 +17,22 @@ from expint.lower import Row
 from expint.lower.cache import LoweredStep, StepCache
 from expint.lower.memory import PLAIN
 from expint.operators.base import Operator
-from expint.run.compiled.jax_policy import (
-    TracedPolicy,
-    TracedSteps,
-    approach_traced,
-    largest_rung,
-    rounding_of,
-    smallest_step,
-)
+from expint.run.batch.lengths import chosen, guessed
 from expint.run.compiled.jax_runs import slope_of
 from expint.run.compiled.jax_scan import time_dtype
 from expint.run.compiled.jax_weights import Recorded, Weigher
+from expint.run.control.many import EachPolicy, EachSteps, too_short
 from expint.run.control.rest import AWAKE, FAINT, QUIET
 from expint.run.control.steps import StepPolicy
 from expint.run.steppers.fixed_linear import FixedLinear
+from expint.run.stepsize import FIRST
 from expint.run.tolerance import StepControl
 from expint.solution import Status
 
-__all__ = ["Reached", "RunsToTolerance"]
+__all__ = ["Reached", "RunsToTolerance", "traced"]
 
-_GLANCE = 1e-3
-"""As in ``first_step``."""
+_ONE: Any = ...
+"""The number of the only trajectory, which ``EachPolicy`` is asked for."""
 
 
 class Reached(NamedTuple):
@@ -67,7 +62,7 @@ class _Carry(NamedTuple):
     t: Array
     y: Array
     value: Array
-    state: TracedSteps
+    state: EachSteps
     rests: Array
     status: Array
     steps: Array
@@ -138,7 +133,7 @@ class RunsToTolerance:
         self._cache = _TracedCache(method, operator)
         self._stepper = FixedLinear(self._cache)  # type: ignore[arg-type]  # what a step asks of it is there
         plain: StepPolicy = self._stepper.policy(control, span[1] - span[0])
-        self._policy, self._order = TracedPolicy(plain), plain.order
+        self._policy, self._order = traced(plain), plain.order
         self._linear = operator.values  # type: ignore[attr-defined]  # elementwise
         self._euler = Weigher([({(0, 1): 1}, {(1, 1): 1})], PLAIN.fixed)
         self.run = jax.jit(self._run)
@@ -207,8 +202,7 @@ class RunsToTolerance:
         kind = time_dtype(y.dtype)
         t = jnp.asarray(start, kind)
         value = slope(t, y, given[0], *given[1])
-        first = self._first(slope, given, t, y, value, tolerance)
-        state = self._policy.begin(jax.lax.stop_gradient(first))
+        state = self._policy.begin(_ONE, None, partial(self._first, slope, given, t, y, value, tolerance))
         nothing = jnp.asarray(0, jnp.int32)
         status = jnp.where(jnp.all(jnp.isfinite(value)), 0, int(Status.NON_FINITE)).astype(jnp.int32)
         h = jnp.zeros((), kind)
@@ -223,8 +217,8 @@ class RunsToTolerance:
         """Return what goes to the next step: an attempt, and what the policy makes of it; see ``to_tolerance``."""
         t, y, value, state, rests = carry[:5]
         last, direction = self._span[1], math.copysign(1.0, self._span[1] - self._span[0])
-        state = self._policy.prepare(state)
-        h, lands = approach_traced(state.h, t, last, state.previous)
+        state = self._policy.prepare(_ONE, state)
+        h, lands = self._policy.approach(state, t, last)
         end, signed = jnp.where(lands, last, t + direction * h).astype(t.dtype), direction * h
         held = jax.lax.cond(
             signed == carry.held[0],
@@ -238,9 +232,9 @@ class RunsToTolerance:
         after = made.commit(found)[0]
         state = _either(good, self._policy.accepted(state, h, error), self._policy.rejected(state, h, error))
         calm = jnp.where(good, change <= QUIET, rests)
-        state = _either(good & calm, self._policy.watchful(state), state)
+        state = _either(good & calm, self._policy.watchful(_ONE, state), state)
         tried = carry.steps + carry.rejected + 1
-        small = ~lands & (h < smallest_step(t, abs(self._span[1] - self._span[0])))
+        small = ~lands & too_short(h, t, abs(self._span[1] - self._span[0]))
         unfinished = (tried >= self._control.most) & ~(good & (end == last))
         status = jnp.where(unfinished, int(Status.TOO_MANY_STEPS), 0)
         status = jnp.where(small, int(Status.STEP_TOO_SMALL), status).astype(jnp.int32)
@@ -272,28 +266,20 @@ class RunsToTolerance:
         size = _norm(error, scale) if norm is None else norm(jnp.abs(error / scale))
         return jnp.where(jnp.isfinite(size), size, jnp.inf)
 
-    def _first(self, slope: Any, given: Any, t: Array, y: Array, value: Array, tolerance: Any) -> Array:
-        """Return the first step, of length |h|; see ``first_step``."""
-        (start, end), control, power, target = self._span, self._control, self._order + 1, 0.01
+    def _first(self, slope: Any, given: Any, t: Array, y: Array, value: Array, tolerance: Any, power: float) -> Array:
+        """Return the first step, of length |h|, a constant of gradients; see ``first_step``."""
+        (start, end), control = self._span, self._control
         if control.first is not None:
             return jnp.asarray(min(control.first, abs(end - start)), t.dtype)
         span, most, direction = abs(end - start), control.largest, math.copysign(1.0, end - start)
-        scale, least = _scale(y, tolerance), rounding_of(start, end)
+        scale, least = _scale(y, tolerance), min(FIRST * math.ulp(max(abs(start), abs(end))), span)
         size, rate = self._size(y, scale), self._size(value, scale)
-        guess = jnp.where((rate * span > 1e-10) & (size > 1e-10), 0.01 * size / rate, 1e-6 * span)
-        guess = jnp.where(rate * span < 1.0, jnp.minimum(guess, _GLANCE * span), guess)
-        guess = jnp.maximum(jnp.minimum(guess, min(span, most)), least)
-        guess = largest_rung(guess, span, 1)
+        guess = guessed(size, rate, span, most, least)
         (weights,) = self._euler(direction * guess, self._linear, y.dtype)
         there = self._cache.operator.combiner()(weights, PLAIN.arrange((y,), (value,)))
         ahead = slope((t + direction * guess).astype(t.dtype), there, given[0], *given[1])
         change = self._size(ahead - value, scale) / guess
-        time = jnp.maximum(rate / change, jnp.sqrt(target / change))
-        wanted = time * (target / (jnp.maximum(rate, change * time) * time)) ** (1 / power)
-        wanted = jnp.where(change * span > 1e-15 * rate + 1e-15 / span, wanted, span)
-        chosen = jnp.minimum(jnp.maximum(jnp.minimum(100 * guess, wanted), least), min(span, most))
-        finite = jnp.isfinite(jnp.maximum(rate, change))
-        return jnp.where(finite, chosen, jnp.maximum(guess * 1e-3, least)).astype(t.dtype)
+        return jax.lax.stop_gradient(chosen(guess, rate, change, span, most, least, power)).astype(t.dtype)
 
     def _reached(self, carry: _Carry) -> Reached:
         attempts = carry.steps + carry.rejected
@@ -318,6 +304,12 @@ def _by_rule(forwards: Any, backwards: Any, y: Array, given: Any, tolerance: Any
 
     solved.defvjp(begin, back)
     return solved(y, given, tolerance)
+
+
+def traced(plain: StepPolicy) -> EachPolicy:
+    """Return the decisions of a policy in arrays of JAX, which cannot be asked whether they are small."""
+    span, at_rest = jnp.asarray(plain.span), jnp.asarray(plain.at_rest)
+    return EachPolicy(plain.controller, plain.order, span, plain.rungs, plain.largest, at_rest, plain.growth)
 
 
 def _differentiable(leaf: Any) -> bool:

@@ -1,12 +1,11 @@
-"""Step-size control as pure functions of a few numbers."""
+"""How long steps are, by the controller and on the way to a stop: pure functions of a few numbers."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-__all__ = ["AHEAD", "EARLIER", "NEWEST", "Controller", "best_order"]
+__all__ = ["AHEAD", "EARLIER", "NEWEST", "PIECES", "SAME", "Controller", "approach", "begin", "inside", "on_ladder"]
 
 NEWEST, EARLIER = 1e-10, 1e-6
 """Errors below these count as these: the newest, and those before it. Where a step changes nothing, as a short one in
@@ -16,6 +15,12 @@ many powers of ten, and steps would stay so short for ever."""
 AHEAD = 10.0
 """How much smaller the errors are to which ``settled`` leads: errors add up, and weak estimates do not see all of them.
 Without this etd34 errs by 16 times a tolerance of 1e-9."""
+
+PIECES = 8
+"""So many steps before a stop are made equal."""
+
+SAME = 4
+"""Step sizes that differ by less, in units in the last place of t, are the same: times asked for carry rounding."""
 
 
 @dataclass(frozen=True)
@@ -95,22 +100,38 @@ class Controller:
         return min(0.9, max(self.smallest, self.safety * max(error, 1.0) ** (-1 / (order + 1))))
 
 
-_PREFERENCE = 1.05
-"""How much longer a step another order must promise to be taken instead of the present one."""
+def on_ladder(h: float, unit: float, rungs: int) -> float:
+    """Return the largest step unit · 2^{j/rungs}, j an integer, that is not larger than ``h``."""
+    return float(unit * 2.0 ** (math.floor(rungs * math.log2(h / unit) + 1e-9) / rungs))
 
 
-def best_order(errors: Mapping[int, float], order: int, controller: Controller) -> tuple[int, float]:
-    """Return the order that promises the longest step, and the factor by which the step may change with it.
+def approach(h: float, rung: float, t: float, stop: float, previous: float) -> tuple[float, bool]:
+    """Return the length of the next step on the way to ``stop``, and whether it ends there.
 
-    Parameters
-    ----------
-    errors
-        For each order that is considered, ``order`` among them, the error of the last step in units of the tolerance.
-    order
-        The present order, kept unless another one promises a noticeably longer step.
-    controller
-        The controller.
+    Far from it steps have the length ``rung``, near it at most ``h``: the last few before a stop are equal, so that no
+    sliver is left, and stops at equal distances are reached by equal steps. A step that differs from the previous one
+    by rounding only is equal to it: φ-functions are reused.
     """
-    factors = {k: controller.factor((error,), k) for k, error in errors.items()}
-    best = max(factors, key=lambda k: factors[k] * (_PREFERENCE if k == order else 1.0))
-    return best, factors[best]
+    reach = abs(stop - t)
+    if rung * PIECES < reach:
+        return rung, False
+    pieces = max(1, math.ceil(reach / h * (1 - 1e-10)))
+    trial = reach / pieces
+    if trial != previous and abs(trial - previous) <= min(SAME * math.ulp(max(abs(t), abs(stop))), 1e-9 * trial):
+        trial = previous
+    return trial, pieces == 1
+
+
+def begin(first: float, t: float, stop: float) -> tuple[float, bool]:
+    """Return the length of a first step that is given, unless ``stop`` comes before, and whether it ends there."""
+    reach = abs(stop - t)
+    return min(first, reach), first >= reach
+
+
+def inside(at: float, start: float, end: float) -> float:
+    """Return ``at``, or that end of the step from ``start`` to ``end`` beyond which it lies by rounding only."""
+    if start <= at <= end or end <= at <= start:
+        return at
+    low, high = (start, end) if start <= end else (end, start)
+    nearest = min(max(at, low), high)
+    return nearest if abs(at - nearest) <= 2 * SAME * math.ulp(max(-low, high)) else at

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from expint.run.control.controller import Controller, best_order
+from expint.run.control.controller import Controller, on_ladder
 from expint.run.control.protocol import ErrorOf
-from expint.run.stepsize import on_ladder
 
-__all__ = ["ELEMENTARY", "OrderPolicy", "Orders"]
+__all__ = ["ELEMENTARY", "OrderPolicy", "Orders", "best_order"]
 
 ELEMENTARY = Controller((1.0, 0.0, 0.0), safety=0.75)
 """Steps change seldom and by factors of √2 or more, so that there is nothing to filter: a PI filter assumes that its
@@ -54,6 +53,10 @@ often as such steps go into the span. Its share would leave such a step next to 
 
 _FIRST = 0.25
 """The error of the first step that is aimed at, in units of what is allowed."""
+
+
+_PREFERENCE = 1.05
+"""How much longer a step another order must promise to be taken instead of the present one."""
 
 
 class Orders(NamedTuple):
@@ -178,3 +181,20 @@ class OrderPolicy:
         if state.h <= self.at_rest:
             return state
         return state._replace(h=self.at_rest, rung=on_ladder(self.at_rest, self.span, _RUNGS))
+
+
+def best_order(errors: Mapping[int, float], order: int, controller: Controller) -> tuple[int, float]:
+    """Return the order that promises the longest step, and the factor by which the step may change with it.
+
+    Parameters
+    ----------
+    errors
+        For each order that is considered, ``order`` among them, the error of the last step in units of the tolerance.
+    order
+        The present order, kept unless another one promises a noticeably longer step.
+    controller
+        The controller.
+    """
+    factors = {k: controller.factor((error,), k) for k, error in errors.items()}
+    best = max(factors, key=lambda k: factors[k] * (_PREFERENCE if k == order else 1.0))
+    return best, factors[best]

@@ -7,9 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from expint.run.control.controller import Controller
+from expint.run.control.controller import Controller, on_ladder
 from expint.run.control.protocol import ErrorOf
-from expint.run.stepsize import on_ladder
 
 __all__ = ["GROWTH_OF_MULTISTEP", "HOLD", "StepPolicy", "Steps"]
 

@@ -12,8 +12,8 @@ import numpy as np
 from expint.backend import Array
 from expint.operators.base import Operator
 from expint.operators.dense import Dense
+from expint.run.control.controller import inside
 from expint.run.dense.continuous import Continuous, Counted
-from expint.run.stepsize import inside
 
 __all__ = ["Bootstrapped", "Known", "lobatto", "may_damp", "widest"]
 

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 from expint.backend import Array, stack
 from expint.operators.base import Operator
+from expint.run.control.controller import inside
 from expint.run.dense.continuous import Continuous, Counted, Reached
 from expint.run.steppers.protocol import Stepper
-from expint.run.stepsize import inside
 
 __all__ = ["Stepped", "SteppedOutput"]
 

@@ -1,22 +1,21 @@
-"""The house in figures: files, lines, circles of imports, loops over steps, and who knows what.
+"""The house in figures beside the old one: files, lines, circles of imports, loops over steps, and who knows what.
 
-    python -m benchmarks.house [ROOT]
+    python -m benchmarks.house [ROOT] [--old REVISION]
 
-``ROOT`` is another checkout, so that two can be compared. ``tests/test_house.py`` holds the laws to these figures.
+``ROOT`` is another checkout. The figures of the old house, before the rooms of today, are recorded; with ``--old`` they
+are measured again on a revision in the history of this one. ``tests/test_house.py`` holds the laws to these figures.
 """
 
 from __future__ import annotations
 
 import ast
-import os
-import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PACKAGES = ("expint", "diffusion")
 COMBINERS = {"combine", "_combine", "combiner", "linear_combination", "row", "Row"}
 """What takes the columns of a row."""
@@ -242,45 +241,6 @@ def _renamed(function: ast.AST) -> set[str]:
     }
 
 
-def walk(root: Path = ROOT) -> dict[str, list[str]]:
-    """Return the files of a checkout, and the functions in them, that a step of the default method to a tolerance runs.
-
-    It is run in a process of its own, and watched from one evaluation of N to the one five steps later.
-    """
-    environment = {**os.environ, "PYTHONPATH": str(root), "PYTHONSAFEPATH": "1"}
-    told = subprocess.run(
-        [sys.executable, "-c", _WALK], cwd=root, env=environment, check=True, capture_output=True, text=True
-    )
-    entered: dict[str, list[str]] = {}
-    for file, function in (line.split("\t") for line in told.stdout.splitlines()):
-        entered.setdefault(file, []).append(function)
-    return entered
-
-
-_WALK = """
-import sys
-import numpy as np
-import expint
-
-seen, calls = {}, 0
-
-def enter(frame, event, argument):
-    if event == "call" and f"{expint.__path__[0]}/" in frame.f_code.co_filename:
-        seen[frame.f_code.co_filename.removeprefix(f"{expint.__path__[0]}/"), frame.f_code.co_qualname] = None
-
-def nonlinear(t, y):
-    global calls
-    calls += 1
-    sys.setprofile(enter if 200 <= calls < 205 else None)
-    return np.array([10 * y[1], y[0] * (28 - y[2]), y[0] * y[1]])
-
-expint.solve_ivp(nonlinear, (0.0, 5.0), np.array([1.0, 2.0, 20.0]), linear=np.array([-10.0, -1.0, -8 / 3]), rtol=1e-6)
-sys.setprofile(None)
-for place in seen:
-    print(*place, sep="\\t")
-"""
-
-
 def behind_the_faces(root: Path = ROOT, paths: Sequence[Path] | None = None) -> dict[str, set[str]]:
     """Return {submodule of expint: files of diffusion that reach it}; faces of rooms and single files are left out.
 
@@ -350,39 +310,7 @@ def hidden_bases(path: Path) -> list[int]:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Print the figures of a checkout, this one by default."""
-    arguments = [argument for argument in (sys.argv[1:] if argv is None else argv) if not argument.startswith("--")]
-    root = Path(arguments[0]).resolve() if arguments and Path(arguments[0]).is_dir() else ROOT
-    paths = files(root)
-    every = [function for path in paths for function in functions(path)]
-    columns = [path for path in paths if builds_columns(path)]
-    loops = {path: found for path in paths if "compiled" not in path.parts and (found := loops_over_steps(path))}
-    rooms, stepped = {path.parent for path in paths}, walk(root)
-    largest = max(rooms, key=lambda room: len(list(room.glob("*.py"))))
-    figures = {
-        "files": len(paths),
-        "lines": sum(path.read_text(encoding="utf-8").count("\n") for path in paths),
-        "lines of code": sum(len(code_lines(path)) for path in paths),
-        "functions": len(every),
-        "functions over 60 lines of code": sum(function.code > 60 for function in every),
-        "circles of imports": len(circles(root)),
-        "loops over steps outside run/compiled": sum(map(len, loops.values())),
-        "tests for a kind of method": sum(len(asked_for_kinds(path)) for path in paths),
-        "files that build columns": len(columns),
-        "submodules of expint behind its faces, imported by diffusion": len(behind_the_faces(root)),
-        "errors without expected and received": sum(len(silent_raises(path)) for path in paths),
-        "files of one adaptive step's walk": f"{len(stepped)}, {sum(map(len, stepped.values()))} functions",
-        "largest room": f"{largest.relative_to(root)}, {len(list(largest.glob('*.py')))} files",
-    }
-    for what, figure in figures.items():
-        print(f"{what:62} {figure}")
-    for path, found in loops.items():
-        print(f"loops over steps: {path.relative_to(root)}: {', '.join(found)}")
-    for file, entered in stepped.items():
-        print(f"a step: expint/{file}: {', '.join(entered)}")
-    for group in circles(root):
-        print("circle:", " ⇄ ".join(group))
+    """Print the figures of a checkout, this one by default, beside those of the old house."""
+    from benchmarks.house.figures import show  # which reads the source by what is above
 
-
-if __name__ == "__main__":
-    main()
+    show(argv)

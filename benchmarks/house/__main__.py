@@ -1,0 +1,5 @@
+"""Print the figures of the house."""
+
+from benchmarks.house import main
+
+main()
