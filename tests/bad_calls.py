@@ -311,6 +311,7 @@ def _stopped() -> Any:
 
 
 SPECIAL: dict[str, dict[str, Callable[[], Any]]] = {
+    "expint.study.Ranks": {"rank": lambda: expint.study.Rank(0, 1), "allgather": lambda: lambda part: [part]},
     "expint.study.Shards": {"folder": tempfile.mkdtemp, "seeds": lambda: range(4)},
     "expint.study.amplification": {"method": lambda: "krogstad4", "points": lambda: [0.1, 0.2]},
     "diffusion.guidance.superpose": {"denoisers": lambda: [diffusion.Denoiser(_net)] * 2},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import Executor
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from diffusion.checks import lay_out
 from diffusion.denoiser import Denoiser
 from diffusion.sample import SamplingError, sample, trajectory
-from diffusion.tuning.values import without_gradients
+from diffusion.tuning.values import mapped, without_gradients
 from expint.backend import Array, array_namespace, device, is_array, to_numpy
 
 __all__ = [
@@ -124,6 +125,7 @@ def taught(
     *,
     to_zero: bool,
     with_path: bool = True,
+    executor: Executor | None = None,
 ) -> Taught:
     """Return the shards of ``parts`` of the noise, each solved with ``steps`` calls and half of them.
 
@@ -134,19 +136,24 @@ def taught(
     SamplingError
         If a run of the teacher is not finite.
     """
-    shards, errors, calls = [], [], 0
     fine, coarse = (_grid(denoiser, n, to_zero) for n in (steps, max(steps // 2, 1)))
-    scale = denoiser.schedule.noise_scale(float(fine[0]))
-    for rows in parts:
-        own, start = picked(denoiser, noise, rows)
-        with without_gradients():
-            rough = sample(own, start, sampler=TEACHER, grid=coarse)
-            path = _path(own, start, fine) if with_path else None
-            end = sample(own, start, sampler=TEACHER, grid=fine) if path is None else path(float(fine[-1]))
-        errors.append(norms(rough - end) / floored(norms(end)))
-        calls += (len(fine) + len(coarse) - 2) * len(rows)
-        shards.append(Shard(own, scale * start, path, end))
-    return Taught(shards, float(np.median(np.concatenate(errors))), len(fine) - 1, calls)
+    tasks = [(*picked(denoiser, noise, rows), fine, coarse, with_path) for rows in parts]
+    found = list(mapped(_taught_shard, tasks, executor))
+    error = float(np.median(np.concatenate([errors for _, errors in found])))
+    calls = (len(fine) + len(coarse) - 2) * sum(map(len, parts))
+    return Taught([shard for shard, _ in found], error, len(fine) - 1, calls)
+
+
+def _taught_shard(
+    denoiser: Denoiser, noise: Array, fine: np.ndarray, coarse: np.ndarray, with_path: bool
+) -> tuple[Shard, np.ndarray]:
+    """Return a shard, and how far the ``coarse`` run of the teacher ends from the ``fine`` one."""
+    with without_gradients():
+        rough = sample(denoiser, noise, sampler=TEACHER, grid=coarse)
+        path = _path(denoiser, noise, fine) if with_path else None
+        end = sample(denoiser, noise, sampler=TEACHER, grid=fine) if path is None else path(float(fine[-1]))
+    start = denoiser.schedule.noise_scale(float(fine[0])) * noise
+    return Shard(denoiser, start, path, end), norms(rough - end) / floored(norms(end))
 
 
 def _grid(denoiser: Denoiser, steps: int, to_zero: bool) -> np.ndarray:

@@ -22,6 +22,7 @@ from diffusion.tuning.losses import LOSSES
 from diffusion.tuning.search import _cheapest, least_weight
 from diffusion.tuning.starts import taught
 from diffusion.tuning.structures import Exact
+from expint.study import Rank, Ranks
 
 SIZE = 8
 UNSEEN = np.random.default_rng(99).standard_normal((128, SIZE))
@@ -156,6 +157,40 @@ def test_who_runs_the_batches_changes_no_bit() -> None:
 def test_processes_that_run_the_batches_change_no_bit() -> None:
     with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as processes:
         assert same(quickly(batch=3, iterations=2), quickly(batch=3, iterations=2, executor=processes))
+
+
+OVER_RANKS: tuple[dict[str, Any], ...] = ({}, {"by": "closed-form"})
+
+
+def on_rank(number: int, pipe: Any, results: Any) -> None:
+    """Tune on one of two ranks, which reach each other through a pipe."""
+
+    def allgather(part: Any) -> list[Any]:
+        if number == 0:
+            pipe.send(part)
+            return [part, pipe.recv()]
+        received = pipe.recv()
+        pipe.send(part)
+        return [received, part]
+
+    ranks = Ranks(Rank(number, 2), allgather)
+    for options in OVER_RANKS:
+        found = quickly(batch=5, iterations=2, executor=ranks, **options)
+        results.put([getattr(found, name).tobytes() for name in ("nodes", "times", "c", "D")])
+
+
+def test_what_two_ranks_find_is_what_one_finds_to_the_last_bit() -> None:
+    spawn = multiprocessing.get_context("spawn")
+    results = spawn.Queue()
+    ranks = [spawn.Process(target=on_rank, args=(k, end, results)) for k, end in enumerate(spawn.Pipe())]
+    for rank in ranks:
+        rank.start()
+    found = [results.get(timeout=60.0) for _ in range(2 * len(OVER_RANKS))]
+    for rank in ranks:
+        rank.join()
+    alone = [quickly(batch=5, iterations=2, **options) for options in OVER_RANKS]
+    expected = [[getattr(one, name).tobytes() for name in ("nodes", "times", "c", "D")] for one in alone]
+    assert sorted(found) == sorted(2 * expected)
 
 
 def test_batches_change_only_rounding() -> None:
