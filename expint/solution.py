@@ -14,7 +14,17 @@ __all__ = ["Solution", "Stats", "Status"]
 
 
 class Status(enum.IntEnum):
-    """How a solve ended; negative values are failures, as in SciPy."""
+    """How a solve ended; negative values are failures, as in SciPy.
+
+    Examples
+    --------
+    >>> import expint
+    >>> run = expint.solve_ivp(lambda t, y: -(y**2), (0, 1), [1.0], linear=-1.0, rtol=1e-6, max_steps=3)
+    >>> run.status.name, run.success
+    ('TOO_MANY_STEPS', False)
+    >>> expint.Status.TOO_MANY_STEPS.sentence
+    'More steps than allowed would have been needed.'
+    """
 
     SUCCESS = 0
     TERMINATED = 1
@@ -60,6 +70,13 @@ class Stats:
         Products of a Jacobian that is not formed with vectors.
     linear_evaluations
         Evaluations of a linear part that depends on time.
+
+    Examples
+    --------
+    >>> import expint
+    >>> run = expint.solve_ivp(lambda t, y: -(y**2), (0, 1), [1.0], linear=-1.0, method="etdrk4", step=0.25)
+    >>> run.stats.steps, run.stats.nonlinear_evaluations
+    (4, 16)
     """
 
     nonlinear_evaluations: int = 0

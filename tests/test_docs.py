@@ -216,6 +216,16 @@ def test_the_docstring_of_a_public_function_has_its_parts(name: str) -> None:
     assert not raised or "Raises\n" in text, "expected what it raises"
 
 
+def is_error(value: Any) -> bool:
+    return isinstance(value, type) and issubclass(value, BaseException)
+
+
+def test_every_public_class_shows_an_example() -> None:
+    """Errors and warnings are shown by what raises them; problems by ``make``."""
+    classes = [name for name, (_, value) in PUBLIC.items() if isinstance(value, type) and not is_error(value)]
+    assert [name for name in classes if name not in SHOWN] == []
+
+
 @pytest.mark.parametrize("name", SHOWN)
 def test_examples_in_docstrings_give_what_they_show(name: str) -> None:
     face, value = SHOWN[name]

@@ -158,6 +158,14 @@ class Superposed(Denoiser):
         The models.
     mode
         The rule of their weights.
+
+    Examples
+    --------
+    >>> import diffusion
+    >>> left, right = (diffusion.models.gaussian_mixture([1.0], [[m]], [[[0.04]]]) for m in (-1.0, 1.0))
+    >>> both = diffusion.guidance.superpose([left, right], [0.5, 0.5])
+    >>> both, len(both.models)
+    (Superposed(2 models, fixed), 2)
     """
 
     models: tuple[Denoiser, ...] = field(kw_only=True)
@@ -244,6 +252,16 @@ class SuperposedRun(expint.Solution):
     ----------
     log_densities
         log q_i of the states ``y`` under each model as it was followed, (len(t), batch, models); nan at σ = 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import diffusion
+    >>> left, right = (diffusion.models.gaussian_mixture([1.0], [[m]], [[[0.04]]]) for m in (-1.0, 1.0))
+    >>> both = diffusion.guidance.superpose([left, right], "or")
+    >>> run = diffusion.trajectory(both, np.zeros((2, 1)), sampler="ddpm", steps=10, rng=7)
+    >>> type(run).__name__, run.log_densities.shape == (len(run.t), 2, 2)
+    ('SuperposedRun', True)
     """
 
     log_densities: Any = None

@@ -44,6 +44,17 @@ class Latent:
         deviations from 0.05 to 2; see `invert`.
     plan
         The plan of the sampler over the times, by which `sample` knows that it undoes what was done.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import diffusion
+    >>> net = diffusion.models.gaussian_mixture([1.0], [[0.3]], [[[0.2]]])
+    >>> latent = diffusion.invert(net, np.array([[0.5]]), steps=20)
+    >>> latent.noise.shape, bool(latent.times[0] > latent.times[-1]), bool(latent.amplification < 10)
+    ((1, 1), True, True)
+    >>> bool(abs(diffusion.sample(net, latent) - 0.5).max() < 1e-13)
+    True
     """
 
     noise: Array

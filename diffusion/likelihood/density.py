@@ -42,6 +42,15 @@ class Likelihood:
         Evaluations of the network for each sample, without passes back: a number, of a run to a tolerance (B,).
     divergence
         How it was found: "exact", "probes", "differences" or "known".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import diffusion
+    >>> net = diffusion.models.gaussian_mixture([1.0], [[0.0]], [[[1.0]]])
+    >>> found = diffusion.log_likelihood(net, np.array([[0.0], [1.0]]), steps=20, details=True)
+    >>> found.log_density.round(3), found.divergence
+    (array([-0.919, -1.419]), 'known')
     """
 
     log_density: Array

@@ -22,7 +22,17 @@ _WAYS = "give a seed (rng=7), one for each sample (rng=[3, 1, 4]), or a generato
 
 @runtime_checkable
 class Noise(Protocol):
-    """Standard normal noise for the random columns of a run: a pure function of the step and the column."""
+    """Standard normal noise for the random columns of a run: a pure function of the step and the column.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import diffusion
+    >>> source: diffusion.noise.Noise = diffusion.noise.Seeded([(7, n) for n in range(4)])
+    >>> drawn = source.draw(1, 0, np.zeros((4, 3)))
+    >>> drawn.shape, bool((drawn == source.draw(1, 0, np.zeros((4, 3)))).all())
+    ((4, 3), True)
+    """
 
     def draw(self, step: int, column: int, like: Array) -> Array:
         """Return an array of the shape, dtype, device and library of the batch ``like``.

@@ -20,7 +20,19 @@ __all__ = ["CLOCKS", "Clock", "StateClock", "TimeClock", "clock", "edm_angle"]
 
 
 class Clock(ABC):
-    """A strictly monotone function s of the time t of a noise schedule, for numbers, arrays and tensors."""
+    """A strictly monotone function s of the time t of a noise schedule, for numbers, arrays and tensors.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import diffusion
+    >>> schedule, clock = diffusion.VP.linear(), diffusion.clock.clock("lambda")
+    >>> isinstance(clock, diffusion.Clock), clock.name
+    (True, 'lambda')
+    >>> times = np.array([0.9, 0.5])
+    >>> np.allclose(clock.time(schedule, clock.value(schedule, times)), times)
+    True
+    """
 
     name: str
 

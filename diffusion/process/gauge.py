@@ -49,6 +49,13 @@ class StateGauge(Protocol):
     """What a run asks of a gauge: a scaled state, its clock, and what the network is to predict for its equation.
 
     Where the equation has a constant linear part it is a `Gauge`.
+
+    Examples
+    --------
+    >>> import diffusion
+    >>> gauge: diffusion.gauge.StateGauge = diffusion.gauge.NOISE
+    >>> gauge.name, gauge.predicts, gauge.clock.name
+    ('noise', 'noise', 'lambda')
     """
 
     @property
@@ -64,7 +71,7 @@ class StateGauge(Protocol):
         """The kind of prediction that the equation contains."""
 
     def data(self, schedule: NoiseSchedule, t: float, x: Array, slope: Array) -> Array:
-        """Return x₀ where the prediction is ``slope`` at the state ``x`` and the time t of the ``schedule``."""
+        """Return x₀ where the network has returned ``slope`` at the state ``x`` and the time t of the ``schedule``."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +142,7 @@ class Gauge:
         return pointwise(self._scale, alpha, sigma)
 
     def data(self, schedule: NoiseSchedule, t: float, x: Array, slope: Array) -> Array:
-        """Return x₀ where the prediction is ``slope`` at the state ``x`` and the time t of the ``schedule``."""
+        """Return x₀ where the network has returned ``slope`` at the state ``x`` and the time t of the ``schedule``."""
         of_state, of_slope = conversion(schedule, self.predicts, "data", t)
         return of_state * x + of_slope * slope
 

@@ -32,6 +32,19 @@ class NoiseSchedule(ABC):
     ``_rate`` (of t) and ``_time`` (of λ). They hold at `t_clean` too, where σ = 0 and λ = ∞, for a run may end there.
 
     A network receives `network_time` of t: t itself, unless the schedule says otherwise.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import diffusion
+    >>> schedule = diffusion.VP.cosine()
+    >>> isinstance(schedule, diffusion.NoiseSchedule)
+    True
+    >>> t = np.array([0.2, 0.8])
+    >>> np.allclose(schedule.alpha(t) ** 2 + schedule.sigma(t) ** 2, 1.0)
+    True
+    >>> np.allclose(schedule.half_log_snr(t), np.log(schedule.alpha(t) / schedule.sigma(t)))
+    True
     """
 
     sigma_data: float = 0.5

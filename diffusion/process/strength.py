@@ -26,7 +26,17 @@ _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(16)
 
 
 class Strength(ABC):
-    """A rule that says how much of ∫ τ² dλ a step from λ to λ + h spends."""
+    """A rule that says how much of ∫ τ² dλ a step from λ to λ + h spends.
+
+    Examples
+    --------
+    >>> import diffusion
+    >>> strength: diffusion.Strength = diffusion.Eta(1.0)
+    >>> strength.spent(0.0, 1.0) > strength.spent(0.0, 0.5) > 0.0
+    True
+    >>> diffusion.sampler("ddim", stochasticity=strength)
+    Sampler('ddim': adams1 in the data gauge, grid t^(1/2), with noise)
+    """
 
     @abstractmethod
     def spent(self, start: float, end: float) -> float:
@@ -151,6 +161,13 @@ class ExtendedReverse(Strength):
     ----------
     power, constant
         0.3 and 10, both positive.
+
+    Examples
+    --------
+    >>> import diffusion
+    >>> rule = diffusion.ExtendedReverse()
+    >>> bool(rule.spent(0.0, 1.0) > 0), diffusion.ExtendedReverse(power=0.5).power
+    (True, 0.5)
     """
 
     power: float = 0.3

@@ -64,6 +64,21 @@ class StoppedRun(expint.Solution):
         Those of ``diffusion.trajectory``, its noise fixed.
     kept
         What the network and the callback have said.
+
+    Examples
+    --------
+    >>> import numpy as np, warnings
+    >>> import diffusion
+    >>> net = diffusion.models.gaussian_mixture([1.0], [[0.3]], [[[0.2]]])
+    >>> def early(t, x):
+    ...     if t < 0.5:
+    ...         raise StopIteration
+    >>> with warnings.catch_warnings(action="ignore"):  # of a run that was ended, as is wanted here
+    ...     run = diffusion.trajectory(net, np.ones((2, 1)), sampler="ddim", steps=10, callback=early)
+    >>> type(run).__name__, bool(run.t[-1] > 0.1)
+    ('StoppedRun', True)
+    >>> diffusion.resume(net, run).success
+    True
     """
 
     arguments: Mapping[str, Any]

@@ -1,7 +1,7 @@
 """Presets that reproduce where well-known libraries deviate from the exact coefficients; each names its origin.
 
 The default samplers are exact. A preset is the same declaration with the deviation stated as data: which φ-function of
-a step with so many slopes is replaced by what.
+a step with so many values of N is replaced by what.
 """
 
 from __future__ import annotations

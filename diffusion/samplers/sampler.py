@@ -145,8 +145,8 @@ class Sampler:
     ) -> tuple[Method, ...]:
         """Return the method of each of the steps between the values ``s`` of the clock of the gauge.
 
-        ``known`` says how many slopes each of them may look at. With ``to_zero`` the grid ends before the last step,
-        which leads to σ = 0; where the clock is infinite there, the last value is.
+        ``known`` says how many values of N each of them may look at. With ``to_zero`` the grid ends before the last
+        step, which leads to σ = 0; where the clock is infinite there, the last value is.
         """
         bounded = not to_zero or (
             isfinite(s[-1])
@@ -162,7 +162,7 @@ class Sampler:
         if steps == 0:
             return last
         begun = [method if self.start is None else STARTS[self.start](method, count) for count in known[:steps]]
-        restarted = [after == 1 for after in known[1:steps]]  # no correction by a slope from beyond an edge
+        restarted = [after == 1 for after in known[1:steps]]  # none by a value of N from beyond a breakpoint
         of_end = tuple(bound(m) if hasattr(m, "clock") else m for m in self.end.methods)
         end = replace(self.end, methods=of_end)
         ended = end.apply([predictor(m) if edge else m for m, edge in zip(begun, [*restarted, False])], to_zero=to_zero)
@@ -173,8 +173,8 @@ class Sampler:
     ) -> expint.Plan:
         """Return the numbers of a run over ``times`` (monotone), and from the last of them to σ = 0 if asked for.
 
-        The plan is for the state x and for outputs of the kind ``gauge.predicts``, in double precision. No slope is
-        remembered across the ``edges``, which are times. The plan of the same arguments is made once.
+        The plan is for the state x and for outputs of the kind ``gauge.predicts``, in double precision. No value of
+        N is remembered across the breakpoints ``edges``, which are times. The plan of the same arguments is made once.
         """
         instance("schedule", schedule, NoiseSchedule, "a NoiseSchedule", "pass VP.linear() or another")
         at = tuple(numbers("times", times, least=1))

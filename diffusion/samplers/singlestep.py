@@ -35,7 +35,7 @@ _COLLOCATED3 = Tableau(
     a=((), (REST,), (REST, F(4, 3) * phi(2, F(2, 3)))),
     b=tuple(collocation_weights([F(0), F(1, 3), F(2, 3)])),
     declared_order=3,
-    remarks="The interpolation polynomial of the three slopes, integrated exactly.",
+    remarks="The interpolation polynomial of the three values of N, integrated exactly.",
 )
 
 _METHODS: dict[int, Method] = {
@@ -86,7 +86,7 @@ class SpacedNodes(WithoutEstimate):
 
     @property
     def history(self) -> int:
-        """How many remembered slopes a step looks at: that of its start."""
+        """How many remembered values of N a step looks at: that of its start."""
         return 1
 
     def recipe(self, step: StepContext) -> Sequence[Stage]:
@@ -126,7 +126,7 @@ class GivenNodes(WithoutEstimate):
 
     @property
     def history(self) -> int:
-        """How many remembered slopes a step looks at: that of its start."""
+        """How many remembered values of N a step looks at: that of its start."""
         return 1
 
     def recipe(self, step: StepContext) -> Sequence[Stage]:
@@ -214,8 +214,8 @@ def singlestep(
     gauge
         "noise" for DPM-Solver, "data" for DPM-Solver++.
     collocated
-        Whether the interpolation polynomial of the slopes is integrated exactly ("taylor"), or the published weights
-        are taken, which use one φ-function less.
+        Whether the interpolation polynomial of the values of N is integrated exactly ("taylor"), or the published
+        weights are taken, which use one φ-function less.
     uniform
         The clock in which the network's calls are laid out evenly: "lambda" for steps of one length in λ, whatever
         their orders; "t" for times of a grid uniform in t, as the published code has for ``skip_type="time_uniform"``.

@@ -35,6 +35,18 @@ class StepState:
         without estimate.
     evaluations
         Evaluations of N so far, but for those of finite differences.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import expint
+    >>> state = expint.begin(lambda t, y: -(y**2), 0.0, np.ones(1), linear=-1.0, method="etd34")
+    >>> for _ in range(4):
+    ...     state = expint.step(state, 0.25)
+    >>> state
+    StepState(t = 1, y of shape (1,), float64, 17 evaluations)
+    >>> bool(abs(state.y[0] - 1 / (2 * np.e - 1)) < 1e-3), bool(abs(state.error[0]) < 1e-3)
+    (True, True)
     """
 
     t: float

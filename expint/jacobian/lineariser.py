@@ -47,6 +47,15 @@ class Linearisation:
         v ↦ ∂N/∂y v.
     told
         What the next linearisation uses of this one.
+
+    Examples
+    --------
+    >>> import numpy as np, expint
+    >>> from expint.jacobian import Differences, Lineariser
+    >>> linearise = Lineariser(Differences(), lambda t, y: -(y**3), None, 0.0, np.ones(2), None, expint.Stats())
+    >>> at = linearise(0.0, np.ones(2), -np.ones(2), step=0.1)
+    >>> at.rhs, at.derivative(np.ones(2)).round(6)
+    (array([-1., -1.]), array([-3., -3.]))
     """
 
     t: float
@@ -103,6 +112,16 @@ class Lineariser:
     ------
     ValueError, TypeError
         If the source cannot serve such states, or a given Jacobian does not fit them.
+
+    Examples
+    --------
+    >>> import numpy as np, expint
+    >>> from expint.jacobian import Differences, Lineariser
+    >>> stats = expint.Stats()
+    >>> linearise = Lineariser(Differences(), lambda t, y: -(y**3), None, 0.0, np.ones(2), None, stats)
+    >>> at = linearise(0.0, np.ones(2), -np.ones(2), step=0.1)
+    >>> linearise.form, at.derivative(np.ones(2)).round(6), stats.jacobian_evaluations
+    ('dense', array([-3., -3.]), 1)
     """
 
     def __init__(

@@ -82,6 +82,17 @@ class Source(ABC):
     ------
     ValueError
         If ``form`` or ``in_time`` is not one of these.
+
+    Examples
+    --------
+    >>> import expint
+    >>> from expint.jacobian import Autodiff, Differences, Source
+    >>> [isinstance(source, Source) for source in (Differences(), Autodiff(form="dense"))]
+    [True, True]
+    >>> given = Differences(in_time=None)  # f does not depend on t
+    >>> run = expint.solve_ivp(lambda t, y: -(y**3), (0, 1), [1.0], method="exprb43", rtol=1e-6, jac=given)
+    >>> bool(abs(run.y_end[0] - 3**-0.5) < 1e-5)
+    True
     """
 
     form: Form = "auto"

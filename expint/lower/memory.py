@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from expint.backend import Array
-from expint.operators.base import linear_combination
+from expint.operators.sums import linear_combination
 
 __all__ = ["PLAIN", "Layout", "ListedColumns", "Memory", "Parts", "StackedColumns"]
 

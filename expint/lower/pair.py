@@ -16,9 +16,10 @@ from expint.derive.kinds.predictor_corrector import PredictorCorrector
 from expint.lower.cache import PhiTables, weigh
 from expint.lower.memory import PLAIN
 from expint.lower.pair_numbers import pair_numbers
-from expint.operators.base import StoredOperator, real_product
+from expint.operators.base import StoredOperator
 from expint.operators.diagonal import Diagonal
 from expint.operators.scalar import Scalar
+from expint.operators.sums import real_product
 from expint.phi.doubling import doubled
 
 __all__ = ["AdamsCache", "AdamsRows"]

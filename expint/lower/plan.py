@@ -29,7 +29,7 @@ class Row(NamedTuple):
         One weight for each column, in the order of ``Layout``: for most methods the state y_n, then values of N,
         newest first. None stands for exactly zero.
     evaluate
-        Whether N is evaluated at the point and pushed in front of the slopes.
+        Whether N is evaluated at the point and pushed in front of the values of N.
     accept
         Whether the point becomes the state.
     time
@@ -92,6 +92,14 @@ class Plan:
     -----
     ``one == other`` asks whether two plans are the same map of states, to rounding; see ``canonical``. No hash can
     follow rounding, so a plan is hashed by its identity.
+
+    Examples
+    --------
+    >>> import expint
+    >>> from expint.operators import Scalar
+    >>> plan = expint.lower(expint.method("etdrk4"), Scalar(-1.0), [0.0, 0.5, 1.0])
+    >>> len(plan.steps), plan.evaluations, plan.depth  # 4 evaluations a step, as many values kept
+    (3, 8, 4)
     """
 
     operator: Combining
@@ -262,7 +270,7 @@ class Plan:
     def in_coordinates(
         self, scale: Sequence[Sequence[float]], times: Sequence[Sequence[float]], slope: float = 1.0
     ) -> Plan:
-        """Return the plan for the state x = scale · y, whose slopes N are given as slope · (what is evaluated).
+        """Return the plan for the state x = scale · y, where N is ``slope`` · (what is evaluated).
 
         Parameters
         ----------
@@ -302,14 +310,14 @@ class Plan:
         )
 
     def with_slopes(self, factors: Sequence[float]) -> Plan:
-        """Return the plan for slopes that are given divided by ``factors``, one for each evaluation, in order.
+        """Return the plan for values of N that are given divided by ``factors``, one for each evaluation, in order.
 
         Notes
         -----
         The factors are folded into the weights; running the plan costs no more. Scalar operators only.
         """
         self.require_numbers()
-        coming, known = iter(factors), deque[float](maxlen=self.depth)  # newest first, as the slopes are
+        coming, known = iter(factors), deque[float](maxlen=self.depth)  # newest first, as the values of N are
         steps = []
         for step in self.steps:
             rows = []

@@ -13,7 +13,15 @@ SplittingName: TypeAlias = Literal["blanes-moan4", "blanes-moan6", "lie", "stran
 
 
 class CataloguedMethod(Method, Protocol):
-    """A method with its proved orders, a source and a printed form."""
+    """A method with its proved orders, a source and a printed form.
+
+    Examples
+    --------
+    >>> import expint
+    >>> method = expint.method("krogstad4")
+    >>> method.stiff_order, method.stages, method.reference
+    (3, 4, 'krogstad2005')
+    """
 
     @property
     def stiff_order(self) -> int:

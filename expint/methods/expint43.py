@@ -37,7 +37,7 @@ METHODS: tuple[Tableau, ...] = (
         reference="expint",
         remarks=(
             "First same as last. The weights collocate at 0, 1/3, 2/3, 1, which for L = 0 is the three-eighths rule; "
-            "embedded is collocation at 0, 1/3 and the new slope. The error constant is half that of zoto-bowman43."
+            "embedded is collocation at 0, 1/3 and the new state. The error constant is half that of zoto-bowman43."
         ),
     ),
 )

@@ -49,8 +49,8 @@ METHODS: tuple[Tableau, ...] = (
         declared_embedded_order=3,
         reference="whalen_brio_moloney2015",
         aliases=("krogstad43", "etdrk4b-embedded"),
-        remarks="Krogstad's method; the error estimate b₄ (N₄ - N(y₁)) costs nothing, its slope serves the next step. "
-        "Both slopes are taken at one time, so the estimate cannot see a forcing that depends on t alone.",
+        remarks="Krogstad's method; the error estimate b₄ (N₄ - N(y₁)) costs nothing, its value of N serves the next "
+        "step. Both values of N are taken at one time, so the estimate cannot see a forcing that depends on t alone.",
     ),
     _four_stage(
         "strehmel-weiner4",

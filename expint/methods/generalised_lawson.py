@@ -1,4 +1,4 @@
-"""Generalised and modified generalised Lawson methods on the classical method of Kutta, with 1 to 5 slopes."""
+"""Generalised and modified generalised Lawson methods on the classical method of Kutta, with 1 to 5 values of N."""
 
 from fractions import Fraction as F
 

@@ -26,9 +26,9 @@ exact method of the order lies within the rounding.
 - **order**: the classical order, h → 0 with L fixed, by two-coloured rooted trees.
 - **stiff**: the order with bounds that do not see how large L is, every condition for arbitrary operators.
 - **weak**: the same with the conditions of the highest order weakened as by Hochbruck and Ostermann (2005).
-- **slopes**: evaluations of N per step, and with + the slopes remembered from earlier steps.
-- **embedded**: the order of the second solution that estimates the error. Blind to N(t): it differs by slopes at one
-  time, and does not see the errors of a forcing that depends on time alone.
+- **evaluations**: those of N per step, and with + the values of N remembered from earlier steps.
+- **embedded**: the order of the second solution that estimates the error. Blind to N(t): it differs by values
+  of N at one time, and does not see the errors of a forcing that depends on time alone.
 - **lacks**: the first stiff condition that fails. J and K stand for arbitrary linear maps, ψ_q and ψ_{q,i} for the
   defects of the step and of stage i.
 
@@ -45,14 +45,16 @@ factor, `linearised-adams<p>` the same with L = J_n; `pec<p>` and `pece<p>` are 
 corrects twice, all on any grid. To a tolerance `adams<p>`, `pec<p>` and `pece<p>` choose their order, up to p.
 `bootstrap<p>` is collocation level upon level."""
 
-_SPLITTING = """Run by `expint.run_splitting`. The slopes are flows, and the order is proved in words of two letters."""
+_SPLITTING = (
+    """Run by `expint.run_splitting`. Flows count as evaluations, and the order is proved in words of two letters."""
+)
 
 _MAGNUS = """For `linear=TimeDependent(lambda t: A(t))`; `cfree4` runs there as well. The order is proved in words of
-the Taylor coefficients of A, the stiff orders are those for N = b(t) and constant A, and slopes are values of A."""
+the Taylor coefficients of A, the stiff orders are those for N = b(t) and constant A, and evaluations are those of A."""
 
 _REMARKS = {Splitting: _SPLITTING, LieGroupMethod: _MAGNUS}
 
-_HEADER = ("method", "slopes", "order", "stiff", "weak", "embedded", "lacks", "also known as", "source")
+_HEADER = ("method", "evaluations", "order", "stiff", "weak", "embedded", "lacks", "also known as", "source")
 
 
 def methods_page() -> str:

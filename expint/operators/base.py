@@ -16,6 +16,7 @@ from expint.backend import Array, is_array
 from expint.derive.algebra.phisum import Terms
 from expint.operators.columns import Columns
 from expint.operators.rotations import Rotations, rotations_of
+from expint.operators.sums import sum_of_products
 from expint.phi import phi_functions
 
 __all__ = [
@@ -24,16 +25,22 @@ __all__ = [
     "PhiTable",
     "StoredOperator",
     "Use",
-    "linear_combination",
-    "real_product",
 ]
-
-_PIECE = 8192
-"""How many numbers are combined at a time."""
 
 
 class PhiTable(Protocol):
-    """Values of φ-functions of one operator at one step size, computed before a row reads them."""
+    """Values of φ-functions of one operator at one step size, computed before a row reads them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from expint.lower.cache import PhiTables
+    >>> from expint.operators import Scalar
+    >>> table = PhiTables(Scalar(-1.0), 0.5)
+    >>> table.require({1.0: 1})
+    >>> np.allclose(table.values(1.0), [np.exp(-0.5), (1 - np.exp(-0.5)) / 0.5])
+    True
+    """
 
     @property
     def step(self) -> float:
@@ -79,6 +86,16 @@ class Operator(ABC):
 
     A subclass gives ``check``, ``row``, ``combine`` and ``product``. ``needs`` says which φ-functions a row reads;
     they are in the table before ``row`` is called. ``prepare`` may return a form that costs less in a run.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from expint.operators import Operator, as_operator
+    >>> waves = as_operator(1j * np.arange(3.0), np.ones(3, complex))
+    >>> isinstance(waves, Operator), waves
+    (True, Diagonal(complex symbol of shape (3,)))
+    >>> (waves + waves) @ np.ones(3, complex)
+    array([0.+0.j, 0.+2.j, 0.+4.j])
     """
 
     rungs = 8
@@ -107,7 +124,7 @@ class Operator(ABC):
         columns
             The φ-sum of each column.
         factors
-            The number that multiplies each of them (1 for states, h for slopes).
+            The number that multiplies each of them (1 for states, h for values of N).
         table
             φ_k(c h L), computed as far as ``needs`` says.
         like
@@ -291,7 +308,7 @@ class StoredOperator(Operator):
         if known.held:
             scales = np.array([[factors[j]] for j in known.held])
             products = [(scales * rs, table.values(c)[: rs.shape[1]]) for c, rs in known.numbers.items()]
-            for j, weight in zip(known.held, self.cast_all(_sum_of_products(products), like)):
+            for j, weight in zip(known.held, self.cast_all(sum_of_products(products), like)):
                 weights[j] = weight
         return tuple(weights)
 
@@ -303,42 +320,3 @@ class StoredOperator(Operator):
         """Return v ↦ L v: L is a weight like any other."""
         weight = (self.cast(self.values, like),)
         return lambda v: self.combine(weight, (v,))
-
-
-def real_product(matrix: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Return matrix · values, of shapes (…, m, k) and (…, k, n), real by real or complex, in real products only."""
-    return (matrix @ values.view(np.float64)).view(values.dtype)
-
-
-def _sum_of_products(products: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
-    """Return Σ matrix · values for real matrices (m, k) and values (k, …), in pieces so that sums stay in a cache."""
-    shape, kind = products[0][1].shape[1:], products[0][1].dtype
-    size = math.prod(shape)
-    flat = [(matrix, values.reshape(len(values), size).view(np.float64)) for matrix, values in products]
-    total = np.empty((len(flat[0][0]), flat[0][1].shape[1]))
-    for start in range(0, total.shape[1], _PIECE):
-        piece = slice(start, start + _PIECE)
-        total[:, piece] = flat[0][0] @ flat[0][1][:, piece]
-        for matrix, values in flat[1:]:
-            total[:, piece] += matrix @ values[:, piece]
-    return total.view(kind).reshape(len(total), *shape)
-
-
-def linear_combination(weights: Sequence[Any], columns: Sequence[Array]) -> Array:
-    """Return Σ weights_j columns_j as a new array; weights are numbers or arrays that multiply elementwise.
-
-    Tensors are multiplied and added in one operation.
-    """
-    total = None
-    tensors = hasattr(columns[0], "addcmul_")
-    for weight, column in zip(weights, columns):
-        if weight is not None:
-            if total is None:
-                total = weight * column
-            elif not tensors:
-                total += weight * column  # total is our own array
-            elif hasattr(weight, "addcmul_"):
-                total.addcmul_(weight, column)
-            else:
-                total.add_(column, alpha=weight)
-    return total

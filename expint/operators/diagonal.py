@@ -10,7 +10,8 @@ import numpy as np
 
 from expint.arrays import check_dtype, host_numbers
 from expint.backend import Array, asarray_like, is_complex
-from expint.operators.base import StoredOperator, linear_combination
+from expint.operators.base import StoredOperator
+from expint.operators.sums import linear_combination
 from expint.phi import phi_functions
 
 __all__ = ["Diagonal"]

@@ -12,8 +12,9 @@ from expint.arguments import seen
 from expint.arrays import check_constant, check_dtype
 from expint.backend import Array, to_numpy
 from expint.derive.algebra.phisum import Terms
-from expint.operators.base import PhiTable, StoredOperator, linear_combination
+from expint.operators.base import PhiTable, StoredOperator
 from expint.operators.columns import Columns
+from expint.operators.sums import linear_combination
 from expint.phi import phi_functions
 
 __all__ = ["Scalar"]

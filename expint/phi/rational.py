@@ -48,6 +48,16 @@ class Rational:
     References
     ----------
     J. van den Eshof and M. Hochbruck, SIAM J. Sci. Comput. 27 (2006) 1438–1457.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from expint.phi import Rational, phi_action
+    >>> symbol = -np.linspace(0.0, 1e6, 50)  # a stand-in for a stiff matrix that can be solved with
+    >>> solve = Rational(lambda gamma: lambda b: b / (1 - gamma * symbol))
+    >>> found = phi_action(lambda v: symbol * v, {(0, 1.0): np.ones(50)}, propagate=solve)
+    >>> bool(abs(found - np.exp(symbol)).max() < 1e-11)
+    True
     """
 
     def __init__(self, factor: Callable[[float], Matvec], basis: int = 40, factorisations: int = 2) -> None:

@@ -27,8 +27,6 @@ def advection_diffusion_reaction(
         Grid points in each direction, boundaries included.
     diffusion, advection, reaction
         ε, α and γ.
-    t_end
-        End of the time interval.
 
     References
     ----------

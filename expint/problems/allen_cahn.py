@@ -31,10 +31,6 @@ def allen_cahn(
         Grid points.
     epsilon
         The diffusion coefficient ε, positive.
-    t_end
-        End of the time interval.
-    like
-        An array whose namespace, precision and device are used; NumPy in double precision by default.
 
     References
     ----------
@@ -69,8 +65,6 @@ def allen_cahn_chebyshev(n: int = 50, epsilon: float = 1e-3, t_end: float = 70.0
         Polynomial degree.
     epsilon
         The diffusion coefficient ε, positive.
-    t_end
-        End of the time interval.
 
     References
     ----------

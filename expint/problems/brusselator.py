@@ -25,8 +25,6 @@ def brusselator(n: int = 100, diffusion: float = 0.02, t_end: float = 10.0) -> S
         Inner grid points.
     diffusion
         α.
-    t_end
-        End of the time interval.
 
     References
     ----------

@@ -28,10 +28,6 @@ def burgers(n: int = 128, viscosity: float = 0.03, t_end: float = 1.0, like: Arr
         Grid points.
     viscosity
         ν, positive.
-    t_end
-        End of the time interval.
-    like
-        An array whose namespace, precision and device are used; NumPy in double precision by default.
 
     Raises
     ------
@@ -71,10 +67,6 @@ def burgers_shock(
         Grid points.
     viscosity
         ν, positive.
-    t_end
-        End of the time interval.
-    like
-        An array whose namespace, precision and device are used; NumPy in double precision by default.
 
     References
     ----------

@@ -24,10 +24,6 @@ def kawahara(n: int = 256, t_end: float = 100.0, like: Array | None = None) -> S
     ----------
     n
         Grid points.
-    t_end
-        End of the time interval.
-    like
-        An array whose namespace, precision and device are used; NumPy in double precision by default.
 
     References
     ----------

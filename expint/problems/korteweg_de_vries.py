@@ -37,8 +37,6 @@ def korteweg_de_vries(
         c, positive.
     t_end
         End of the time interval; by default 2π/c, after which the soliton is back where it started.
-    like
-        An array whose namespace, precision and device are used; NumPy in double precision by default.
 
     References
     ----------
@@ -80,8 +78,6 @@ def two_solitons(
         The two values of A; the speed of a soliton is A².
     t_end
         End of the time interval; the faster soliton overtakes the slower at about t = 0.003.
-    like
-        An array whose namespace, precision and device are used; NumPy in double precision by default.
 
     Raises
     ------

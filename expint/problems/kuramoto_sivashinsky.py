@@ -24,10 +24,6 @@ def kuramoto_sivashinsky(n: int = 128, t_end: float = 150.0, like: Array | None 
     ----------
     n
         Grid points.
-    t_end
-        End of the time interval.
-    like
-        An array whose namespace, precision and device are used; NumPy in double precision by default.
 
     References
     ----------

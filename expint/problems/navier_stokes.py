@@ -32,10 +32,6 @@ def taylor_green(
         ν.
     waves
         k.
-    t_end
-        End of the time interval.
-    like
-        An array whose namespace, precision and device are used; NumPy in double precision by default.
 
     References
     ----------
@@ -75,12 +71,8 @@ def kolmogorov_flow(
         ν.
     waves
         k, the wave number of the force.
-    t_end
-        End of the time interval.
     seed
         Of the noise.
-    like
-        An array whose namespace, precision and device are used; NumPy in double precision by default.
 
     References
     ----------
@@ -117,10 +109,6 @@ def double_shear_layer(
         ν.
     disturbance
         δ.
-    t_end
-        End of the time interval.
-    like
-        An array whose namespace, precision and device are used; NumPy in double precision by default.
 
     References
     ----------

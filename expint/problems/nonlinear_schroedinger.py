@@ -35,10 +35,6 @@ def schroedinger_soliton(
         η, the inverse width.
     speed
         c, a multiple of 1/4.
-    t_end
-        End of the time interval.
-    like
-        An array whose namespace, precision and device are used; NumPy in double precision by default.
 
     Raises
     ------
@@ -74,10 +70,6 @@ def schroedinger_breather(n: int = 256, t_end: float = 20.0, like: Array | None 
     ----------
     n
         Grid points.
-    t_end
-        End of the time interval.
-    like
-        An array whose namespace, precision and device are used; NumPy in double precision by default.
 
     References
     ----------
@@ -104,10 +96,6 @@ def schroedinger_potential(
         Grid points.
     strength
         λ; 0 gives the linear equation.
-    t_end
-        End of the time interval.
-    like
-        An array whose namespace, precision and device are used; NumPy in double precision by default.
 
     References
     ----------

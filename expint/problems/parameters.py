@@ -26,8 +26,18 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
 """Checks of parameters by name, the same in all problems; others are finite numbers."""
 
 
+_WORDS = {
+    "t_end": "End of the time interval.",
+    "like": "An array whose namespace, precision and device are used; NumPy in double precision by default.",
+}
+"""What docstrings say of parameters that all problems have, where they say nothing else."""
+
+
 def parameters(maker: F) -> F:
-    """Check the parameters of a function that makes a problem, and let the problem know by what it was made."""
+    """Check the parameters of a function that makes a problem, and let the problem know by what it was made.
+
+    Its docstring gets the paragraphs on the last parameters, which are those of every problem.
+    """
     return _known(maker, _CHECKS)
 
 
@@ -44,5 +54,15 @@ def _known(maker: F, checks: dict[str, Callable[[str, Any], Any]]) -> F:
         given = signature.bind(*args, **kwargs).arguments
         return made_by(door, given, maker(*args, **kwargs))
 
+    made.__doc__ = _completed(inspect.getdoc(maker) or "", [name for name in signature.parameters if name in _WORDS])
     door = checked(**{name: checks[name] for name in signature.parameters if name in checks})(cast(F, made))
     return door
+
+
+def _completed(text: str, names: list[str]) -> str:
+    """Return a docstring with paragraphs on the parameters ``names`` at the end of its list of parameters."""
+    before, title, after = text.partition("Parameters\n----------\n")
+    own, gap, further = after.partition("\n\n")
+    missing = [name for name in names if f"\n{name}\n" not in f"\n{own}"]
+    said = [own, *[f"{name}\n    {_WORDS[name]}" for name in missing]]
+    return before + title + "\n".join(said).lstrip("\n") + gap + further if title else text

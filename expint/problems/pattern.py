@@ -39,10 +39,6 @@ def ginzburg_landau(
         α and β.
     wave
         The number of waves in the period: q = wave/4, at most 3 so that |q| < 1.
-    t_end
-        End of the time interval.
-    like
-        An array whose namespace, precision and device are used; NumPy in double precision by default.
 
     Raises
     ------
@@ -91,10 +87,6 @@ def ginzburg_landau_plane(
         Grid points in each direction.
     rotation
         β.
-    t_end
-        End of the time interval.
-    like
-        An array whose namespace, precision and device are used; NumPy in double precision by default.
 
     References
     ----------
@@ -127,12 +119,8 @@ def swift_hohenberg(n: int = 96, t_end: float = 800.0, seed: int = 0, like: Arra
     ----------
     n
         Grid points in each direction.
-    t_end
-        End of the time interval.
     seed
         Of the noise.
-    like
-        An array whose namespace, precision and device are used; NumPy in double precision by default.
 
     References
     ----------
@@ -161,10 +149,6 @@ def cahn_hilliard(n: int = 256, t_end: float = 100.0, like: Array | None = None)
     ----------
     n
         Grid points.
-    t_end
-        End of the time interval.
-    like
-        An array whose namespace, precision and device are used; NumPy in double precision by default.
 
     References
     ----------
@@ -195,10 +179,6 @@ def nikolaevskiy(n: int = 256, t_end: float = 300.0, like: Array | None = None) 
     ----------
     n
         Grid points.
-    t_end
-        End of the time interval.
-    like
-        An array whose namespace, precision and device are used; NumPy in double precision by default.
 
     References
     ----------

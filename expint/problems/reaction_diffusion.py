@@ -35,10 +35,6 @@ def gray_scott(
         Grid points.
     feed, decay
         b and d.
-    t_end
-        End of the time interval.
-    like
-        An array whose namespace, precision and device are used; NumPy in double precision by default.
 
     References
     ----------
@@ -78,10 +74,6 @@ def gray_scott_plane(
         Grid points in each direction; the distance of two should be 0.0125 at most.
     length
         The period.
-    t_end
-        End of the time interval.
-    like
-        An array whose namespace, precision and device are used; NumPy in double precision by default.
 
     References
     ----------
@@ -118,10 +110,6 @@ def schnakenberg(n: int = 128, t_end: float = 10.0, like: Array | None = None) -
     ----------
     n
         Grid points.
-    t_end
-        End of the time interval.
-    like
-        An array whose namespace, precision and device are used; NumPy in double precision by default.
 
     References
     ----------
@@ -157,10 +145,6 @@ def fitzhugh_nagumo(n: int = 256, t_end: float = 100.0, like: Array | None = Non
     ----------
     n
         Grid points.
-    t_end
-        End of the time interval.
-    like
-        An array whose namespace, precision and device are used; NumPy in double precision by default.
 
     References
     ----------

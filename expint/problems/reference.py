@@ -30,6 +30,14 @@ class Reference(NamedTuple):
         To how many digits, relative to the largest value, the two methods agreed.
     methods
         The two methods.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from expint.problems import Reference
+    >>> known = Reference(t=1.0, values=np.array([0.5]), digits=12.0, methods=("etd34", "pece5"))
+    >>> known.digits
+    12.0
     """
 
     t: float

@@ -42,8 +42,6 @@ def prescribed_spectrum(symbol: Sequence[complex], t_end: float = 1.0) -> Semili
     ----------
     symbol
         The diagonal of Λ: real numbers, or complex ones.
-    t_end
-        End of the time interval.
 
     Raises
     ------

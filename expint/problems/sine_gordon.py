@@ -33,10 +33,6 @@ def sine_gordon(
         ω, between 0 and 1.
     length
         The period.
-    t_end
-        End of the time interval.
-    like
-        An array whose namespace, precision and device are used; NumPy in double precision by default.
 
     Raises
     ------

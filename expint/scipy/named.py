@@ -76,36 +76,95 @@ class ETD34(ExponentialSolver):
 
     Its error estimate does not see a part of N that depends on time alone: where that is what drives the solution, the
     others keep the tolerance.
+
+    Examples
+    --------
+    >>> import numpy as np, scipy.integrate, expint.scipy
+    >>> run = scipy.integrate.solve_ivp(
+    ...     lambda t, y: -y - y**2, (0, 1), [1.0], method=expint.scipy.ETD34, linear=-1.0, rtol=1e-6
+    ... )
+    >>> bool(abs(run.y[0, -1] - 1 / (2 * np.e - 1)) < 1e-5)
+    True
     """
 
     integrator = "etd34"
 
 
 class ZotoBowman43(ExponentialSolver):
-    """The pair of orders 4 and 3 of Zoto and Bowman, of stiff order 3; see ``ExponentialSolver``."""
+    """The pair of orders 4 and 3 of Zoto and Bowman, of stiff order 3; see ``ExponentialSolver``.
+
+    Examples
+    --------
+    >>> import numpy as np, scipy.integrate, expint.scipy
+    >>> run = scipy.integrate.solve_ivp(
+    ...     lambda t, y: -y - y**2, (0, 1), [1.0], method=expint.scipy.ZotoBowman43, linear=-1.0, rtol=1e-6
+    ... )
+    >>> bool(abs(run.y[0, -1] - 1 / (2 * np.e - 1)) < 1e-5)
+    True
+    """
 
     integrator = "zoto-bowman43"
 
 
 class LawsonDormandPrince(ExponentialSolver):
-    """Dormand and Prince's pair of orders 5 and 4 behind an integrating factor; see ``ExponentialSolver``."""
+    """Dormand and Prince's pair of orders 5 and 4 behind an integrating factor; see ``ExponentialSolver``.
+
+    Examples
+    --------
+    >>> import numpy as np, scipy.integrate, expint.scipy
+    >>> run = scipy.integrate.solve_ivp(
+    ...     lambda t, y: -y - y**2, (0, 1), [1.0], method=expint.scipy.LawsonDormandPrince, linear=-1.0, rtol=1e-6
+    ... )
+    >>> bool(abs(run.y[0, -1] - 1 / (2 * np.e - 1)) < 1e-5)
+    True
+    """
 
     integrator = "lawson-dormand-prince54"
 
 
 class ExponentialAdams(ExponentialSolver):
-    """Exponential Adams pairs of orders up to 5: one evaluation of f a step; see ``ExponentialSolver``."""
+    """Exponential Adams pairs of orders up to 5: one evaluation of f a step; see ``ExponentialSolver``.
+
+    Examples
+    --------
+    >>> import numpy as np, scipy.integrate, expint.scipy
+    >>> run = scipy.integrate.solve_ivp(
+    ...     lambda t, y: -y - y**2, (0, 1), [1.0], method=expint.scipy.ExponentialAdams, linear=-1.0, rtol=1e-6
+    ... )
+    >>> bool(abs(run.y[0, -1] - 1 / (2 * np.e - 1)) < 1e-5)
+    True
+    """
 
     integrator = PredictorCorrector(4, ramp=True)
 
 
 class Rosenbrock43(LinearisedSolver):
-    """The exponential Rosenbrock pair exprb43, of stiff orders 4 and 3; see ``LinearisedSolver``."""
+    """The exponential Rosenbrock pair exprb43, of stiff orders 4 and 3; see ``LinearisedSolver``.
+
+    Examples
+    --------
+    >>> import numpy as np, scipy.integrate, expint.scipy
+    >>> run = scipy.integrate.solve_ivp(
+    ...     lambda t, y: -y - y**2, (0, 1), [1.0], method=expint.scipy.Rosenbrock43, rtol=1e-6
+    ... )
+    >>> bool(abs(run.y[0, -1] - 1 / (2 * np.e - 1)) < 1e-5)
+    True
+    """
 
     integrator = "exprb43"
 
 
 class Rosenbrock54(LinearisedSolver):
-    """The exponential Rosenbrock pair pexprb54s4, of orders 5 and 4; see ``LinearisedSolver``."""
+    """The exponential Rosenbrock pair pexprb54s4, of orders 5 and 4; see ``LinearisedSolver``.
+
+    Examples
+    --------
+    >>> import numpy as np, scipy.integrate, expint.scipy
+    >>> run = scipy.integrate.solve_ivp(
+    ...     lambda t, y: -y - y**2, (0, 1), [1.0], method=expint.scipy.Rosenbrock54, rtol=1e-6
+    ... )
+    >>> bool(abs(run.y[0, -1] - 1 / (2 * np.e - 1)) < 1e-5)
+    True
+    """
 
     integrator: str | Method = "pexprb54s4"

@@ -44,6 +44,13 @@ class Boundary:
         If a and b are both zero, or one of them or the value is not finite.
     TypeError
         If they are no numbers, or the functions no functions.
+
+    Examples
+    --------
+    >>> from expint.spectral import Boundary
+    >>> heated = Boundary(a=1.0, b=0.1, value=lambda t: 20.0 + t)  # u + 0.1 ∂u/∂n = 20 + t
+    >>> heated.changes, heated.homogeneous, heated.at(2.0), round(heated.rate_at(2.0), 8)
+    (True, False, 22.0, 1.0)
     """
 
     a: float

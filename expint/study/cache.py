@@ -43,6 +43,17 @@ class Cache:
         If the folder is no path.
     ValueError
         If it is no folder, and cannot be made one.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from expint.study import Cache
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     cache = Cache(folder)
+    ...     cache.put("key", {"error": 1e-6})
+    ...     kept, other = cache.get("key"), cache.get("other")
+    >>> kept, other
+    ({'error': 1e-06}, None)
     """
 
     def __init__(self, folder: str | os.PathLike[str] | None) -> None:

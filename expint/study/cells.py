@@ -26,6 +26,12 @@ class Outcome(NamedTuple):
     """The result of a job: a mapping that JSON can hold, or the sentence of a failure.
 
     ``kept`` says when the result was computed, if it comes from a cache; ``not_kept`` why it is not kept in one.
+
+    Examples
+    --------
+    >>> from expint.study import Outcome
+    >>> Outcome({"error": 1e-6}).failure == "", Outcome({}, "ValueError: no").result
+    (True, {})
     """
 
     result: dict[str, Any]
@@ -56,6 +62,15 @@ class Job:
         Raises ValueError if a mapping from a cache is no result of the function.
     label
         What tells this job from others of its kind, where a key is given for what cannot be seen.
+
+    Examples
+    --------
+    >>> import math
+    >>> from expint.study import Job
+    >>> Job(dict, ((("root", math.sqrt(2.0)),),))()
+    Outcome(result={'root': 1.4142135623730951}, failure='', kept='', not_kept='')
+    >>> Job(divmod, (1, 0))().failure
+    'ZeroDivisionError: integer division or modulo by zero'
     """
 
     function: Callable[..., dict[str, Any]]

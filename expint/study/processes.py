@@ -36,6 +36,14 @@ class Processes(Executor):
     ----------
     max_workers
         How many; by default one for each core that this process may use. They are started as needed.
+
+    Examples
+    --------
+    >>> from expint.study import Processes
+    >>> with Processes(1) as pool:
+    ...     found = pool.submit(abs, -3).result()
+    >>> found
+    3
     """
 
     def __init__(self, max_workers: int | None = None) -> None:

@@ -31,6 +31,12 @@ class Cell:
         Evaluations of N, accepted steps, and wall time; the time is what it was when the cell was computed.
     failure
         Empty, or the sentence that says why the cell failed.
+
+    Examples
+    --------
+    >>> from expint.study import Cell
+    >>> Cell("burgers", "etdrk4", 0.1, error=1e-6, calls=40, steps=10)
+    Cell(problem='burgers', method='etdrk4', value=0.1, error=1e-06, calls=40, steps=10, seconds=nan, failure='')
     """
 
     problem: str
@@ -55,6 +61,15 @@ class Slope(NamedTuple):
     """The slope of log error over log value by least squares, with its 95 % confidence interval.
 
     The interval is that of Student's t; with fewer than three points it is not known, and nan.
+
+    Examples
+    --------
+    >>> from expint.study import Cell, Study
+    >>> cells = [Cell("burgers", "etdrk4", h, error=h**4, calls=round(4 / h)) for h in (0.1, 0.05, 0.025)]
+    >>> study = Study(tuple(cells), "step")
+    >>> (slope,) = study.slopes()
+    >>> slope.method, round(slope.slope, 6), slope.points
+    ('etdrk4', 4.0, 3)
     """
 
     problem: str
@@ -112,6 +127,16 @@ class Study:
         What was measured: "error", "Fréchet distance".
     remarks
         What else there is to say: how many results come from a cache and from when, and which are not kept in it.
+
+    Examples
+    --------
+    >>> from expint.study import Cell, Study
+    >>> cells = [Cell("burgers", "etdrk4", h, error=h**4, calls=round(4 / h)) for h in (0.1, 0.05, 0.025)]
+    >>> study = Study(tuple(cells), "step")
+    >>> study
+    Study (error over step): 1 problems × 1 methods, 3 cells
+    >>> study.curve("burgers", "etdrk4", over="calls")[0]
+    [40.0, 80.0, 160.0]
     """
 
     cells: tuple[Cell, ...]

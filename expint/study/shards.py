@@ -28,7 +28,15 @@ _OWN = ("seeds", "about")
 
 
 class Rank(NamedTuple):
-    """One process of several that share a work: the ``number``-th, from 0 on, ``of`` so many."""
+    """One process of several that share a work: the ``number``-th, from 0 on, ``of`` so many.
+
+    Examples
+    --------
+    >>> from expint.study import Rank
+    >>> rank = Rank(1, of=4)
+    >>> list(range(10))[rank.number :: rank.of]
+    [1, 5, 9]
+    """
 
     number: int = 0
     of: int = 1

@@ -100,7 +100,7 @@ class MethodTable:
     --------
     >>> import expint.study
     >>> print(expint.study.compare_methods(["etd2rk", "krogstad4"]).markdown())
-    | method | order | stiff order | weak stiff order | slopes | error constant | real | imaginary |
+    | method | order | stiff order | weak stiff order | evaluations | error constant | real | imaginary |
     | --- | --- | --- | --- | --- | --- | --- | --- |
     | etd2rk | 2 | 2 | 2 | 2 | 0.333 | 2 | 0 |
     | krogstad4 | 4 | 3 | 3 | 4 | 0.0393 | 2.785 | 2.828 |
@@ -117,7 +117,7 @@ class MethodTable:
         return tabular(self._cells()).replace("–", "--")
 
     def _cells(self) -> list[list[str]]:
-        heads = ["order", "stiff order", "weak stiff order", "slopes", "error constant", "real", "imaginary"]
+        heads = ["order", "stiff order", "weak stiff order", "evaluations", "error constant", "real", "imaginary"]
         return [["method", *heads], *([_written(value) for value in row.values()] for row in self.rows)]
 
 

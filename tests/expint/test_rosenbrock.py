@@ -268,7 +268,7 @@ def test_tableaux_that_do_not_solve_linear_problems_are_refused():
 
 
 def test_published_weights_for_uniform_steps_refuse_other_grids():
-    with pytest.raises(ValueError, match="epi3: expected 2 slopes of uniform steps, received positions"):
+    with pytest.raises(ValueError, match="epi3: expected 2 values of N at uniform steps, received positions"):
         method("epi3").recipe(StepContext(0.0, 1.0, (0, F(-1, 2))))
     with pytest.raises(ValueError, match="expected 1 weights, received 0"):
         EpiMultistep(q=2, label="wrong")

@@ -31,9 +31,9 @@ __all__ = ["PredictorCorrectorOfEqualOrder", "dpm_solver_v3"]
 
 @dataclass(frozen=True)
 class PredictorCorrectorOfEqualOrder(Multistep, WithoutEstimate):
-    """The exponential Adams method of order q with a corrector on as many slopes, the predicted one among them.
+    """The exponential Adams method of order q with a corrector on as many values of N, the predicted one among them.
 
-    One evaluation a step, of which the slope is kept; the first steps are those of lower order.
+    One evaluation a step, whose value is kept; the first steps are those of lower order.
 
     Parameters
     ----------
@@ -41,9 +41,9 @@ class PredictorCorrectorOfEqualOrder(Multistep, WithoutEstimate):
         The order of the predictor.
     pseudo_predictor, pseudo_corrector
         Whether the polynomial Σ g[θ_0 … θ_i] θ^i of divided differences stands for the interpolation polynomial
-        Σ g[θ_0 … θ_i] Π_{j<i} (θ − θ_j). A pseudo-corrector takes one slope more.
+        Σ g[θ_0 … θ_i] Π_{j<i} (θ − θ_j). A pseudo-corrector takes one value more.
     correct
-        Whether there is a corrector. It begins where it has two slopes.
+        Whether there is a corrector. It begins where it has two values of N.
     """
 
     q: int
@@ -64,7 +64,7 @@ class PredictorCorrectorOfEqualOrder(Multistep, WithoutEstimate):
         return min(order, 2) if pseudo else order
 
     def recipe(self, step: StepContext) -> Sequence[Stage]:
-        """Return predictor and corrector for the slopes that there are."""
+        """Return predictor and corrector for the values of N that there are."""
         taken = spread(step.history, 1, self.q, predicted=True, ramp=True)
         past = tuple(step.history[k] for k in taken)
         weights = _pseudo_terms(past) if self.pseudo_predictor else adams_terms(past, exact=False)
@@ -121,12 +121,12 @@ def dpm_solver_v3(
     statistics
         Those of the network; see `estimate_statistics`.
     order
-        How many slopes the predictor interpolates, and the corrector.
+        How many values of N the predictor interpolates, and the corrector.
     corrector
-        Whether each state is corrected by the slope at its prediction, at no further call.
+        Whether each state is corrected by N at its prediction, at no further call.
     pseudo_predictor, pseudo_corrector
         Whether divided differences stand for derivatives as they are, which is published for few steps; the corrector
-        then takes one slope more.
+        then takes one value more.
     end
         What happens at the end of the grid; as published the orders fall to 1, and the last step is not corrected.
 

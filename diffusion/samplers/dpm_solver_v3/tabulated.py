@@ -40,7 +40,7 @@ from expint.lower import Layout, Plan, Row, Step
 __all__ = ["TabulatedGauge", "TabulatedSampler"]
 
 _LOOKBACK = 4
-"""So many times as many slopes as a step looks at are offered: it passes over some of those that nearly coincide."""
+"""As many times as many values of N as a step looks at are offered: it passes over some that nearly coincide."""
 
 _LAYOUT = Layout(constant=True)
 
@@ -160,7 +160,7 @@ def _plan(
 ) -> Plan:
     t = np.array(times)
     if t[0] < t[-1]:
-        t = np.where(np.isin(t, edges), np.nextafter(t, np.inf), t)  # the slope at an edge is that of the step after it
+        t = np.where(np.isin(t, edges), np.nextafter(t, np.inf), t)  # N at a breakpoint is that of the step after it
     lam = schedule.half_log_snr(t)
     if sampler.interpolate_in is not None or not np.all(np.isfinite(lam)):
         raise ValueError(
@@ -198,7 +198,7 @@ def _plan(
 def _rows(
     method: Method, lam: np.ndarray, i: int, known: int, moments: Sequence[StepMoments], alpha: np.ndarray
 ) -> tuple[Row, ...]:
-    """Return the rows of step i, for x and N; ``known`` past slopes may be looked at."""
+    """Return the rows of step i, for x and N; ``known`` past values of N may be looked at."""
     h = float(lam[i + 1] - lam[i])
     count = min(known, _LOOKBACK * method.history)
     history = tuple(float(at - lam[i]) / h for at in lam[i - count + 1 : i + 1][::-1])

@@ -34,6 +34,13 @@ class Report:
     ------
     TypeError, ValueError
         If a field is something else.
+
+    Examples
+    --------
+    >>> import diffusion
+    >>> report = diffusion.Report("RMS error", 0.2, 0.05, None, calls=4000, starts=(32, 64))
+    >>> print(report)
+    RMS error: 0.2 before, 0.05 after, on 64 starts other than the 32 fitted to; 4000 network calls
     """
 
     quantity: str

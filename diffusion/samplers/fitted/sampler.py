@@ -249,7 +249,7 @@ class FittedSampler:
     ) -> expint.Plan:
         """Return the numbers of a run over ``times``, which have to be its own.
 
-        The ``edges`` change nothing: the rows are fitted to the network with its discontinuities.
+        The breakpoints ``edges`` change nothing: the rows are fitted to the network with its discontinuities.
         """
         del edges
         self._match(times, to_zero, schedule)

@@ -143,6 +143,17 @@ class Ancestral(Jumping):
     ----------
     eta
         The share η of the noise of the process, in [0, 1].
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import diffusion
+    >>> net = diffusion.models.gaussian_mixture([1.0], [[0.3]], [[[0.2]]])
+    >>> noise = np.random.default_rng(0).standard_normal((200, 1))
+    >>> ancestral = diffusion.sampler("dpmpp-2s-ancestral")
+    >>> samples = diffusion.sample(net, noise, sampler=ancestral, steps=20, rng=7)
+    >>> type(ancestral).__name__, bool(abs(samples.mean() - 0.3) < 0.1)
+    ('Ancestral', True)
     """
 
     eta: float = 1.0
@@ -174,6 +185,17 @@ class TrajectoryConsistent(Ancestral):
     """The sampler of trajectory consistency models: down to the time (1 − γ) t of the schedule, and up to t again.
 
     ``eta`` is γ: with 1 every step goes to the data, with 0 it is DDIM.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import diffusion
+    >>> net = diffusion.models.gaussian_mixture([1.0], [[0.3]], [[[0.2]]])
+    >>> noise = np.random.default_rng(0).standard_normal((200, 1))
+    >>> tcd = diffusion.sampler("tcd")
+    >>> samples = diffusion.sample(net, noise, sampler=tcd, steps=8, rng=7)
+    >>> tcd.eta, samples.shape
+    (0.3, (200, 1))
     """
 
     def _below(self, schedule: NoiseSchedule, s: float, t: float) -> float:
@@ -194,6 +216,17 @@ class Churned(Jumping):
         S_noise, by which the noise of a rise is multiplied.
     churn, low, high
         S_churn, S_tmin and S_tmax.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import diffusion
+    >>> net = diffusion.models.gaussian_mixture([1.0], [[0.3]], [[[0.2]]])
+    >>> noise = np.random.default_rng(0).standard_normal((200, 1))
+    >>> heun = diffusion.sampler("edm-stochastic")
+    >>> samples = diffusion.sample(net, noise, sampler=heun, steps=20, rng=7)
+    >>> type(heun).__name__, bool(abs(samples.mean() - 0.3) < 0.1)
+    ('Churned', True)
     """
 
     folded: ClassVar[bool] = False
@@ -266,6 +299,17 @@ class Restarted(Jumping):
     ------
     ValueError
         If an interval is not one; by `plan`, if it reaches beyond the grid.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import diffusion
+    >>> net = diffusion.models.gaussian_mixture([1.0], [[0.3]], [[[0.2]]])
+    >>> noise = np.random.default_rng(0).standard_normal((200, 1))
+    >>> restart = diffusion.sampler("restart")
+    >>> samples = diffusion.sample(net, noise, sampler=restart, steps=20, rng=7)
+    >>> type(restart).__name__, bool(abs(samples.mean() - 0.3) < 0.1)
+    ('Restarted', True)
     """
 
     folded: ClassVar[bool] = False

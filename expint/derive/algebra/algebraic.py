@@ -42,6 +42,15 @@ class Algebraic:
 
     Supports ``+``, ``-``, ``*``, ``/``, integer powers, ``abs``, comparison and ``float``; the other operand may be
     rational or an element of the same field.
+
+    Examples
+    --------
+    >>> from expint.derive import root
+    >>> two = root([-2, 0, 1], 1, 2)  # √2
+    >>> isinstance(two, Algebraic), two**2, float(two)
+    (True, Fraction(2, 1), 1.4142135623730951)
+    >>> 1 / (two - 1) == two + 1  # exact
+    True
     """
 
     __slots__ = ("_field", "_terms")

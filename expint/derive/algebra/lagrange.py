@@ -77,7 +77,7 @@ def collocation_weights(nodes: Sequence[Any], end: Any = 1) -> list[PhiSum]:
 
 
 def adams_weights(nodes: Sequence[Exact], clock: Sequence[Exact] = (0, 1), end: Exact = 1) -> tuple[PhiSum, ...]:
-    r"""Return the exact weights of y_n + h ∫_0^c e^{(c-θ)z} p(χ(θ)) dθ, where p interpolates slopes in a clock χ.
+    r"""Return the exact weights of y_n + h ∫_0^c e^{(c-θ)z} p(χ(θ)) dθ, where p interpolates values of N in a clock χ.
 
     .. math:: w_j(z) = \int_0^c e^{(c-\theta) z} \, \ell_j(\chi(\theta)) \, d\theta
 
@@ -86,7 +86,7 @@ def adams_weights(nodes: Sequence[Exact], clock: Sequence[Exact] = (0, 1), end: 
     Parameters
     ----------
     nodes
-        The positions θ_j of the slopes in units of the step, exact numbers or sympy expressions.
+        The positions θ_j of the values of N in units of the step, exact numbers or sympy expressions.
     clock
         The coefficients of the polynomial χ, lowest first; by default χ(θ) = θ, time.
     end

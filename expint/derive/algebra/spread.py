@@ -5,12 +5,12 @@ The polynomial through values N_j at the nodes s_j, newest first, in Newton's fo
 .. math:: a_k = \prod_{i<k} \left| \frac{x - s_i}{s_k - s_i} \right|
 
 to the end x of the step: 1 on uniform grids, g^{k(k+1)/2} where steps grow by the factor g, and without bound where two
-nodes nearly coincide. What is wrong with N_k is multiplied by it: rounding always; and, where slopes are taken at
+nodes nearly coincide. What is wrong with N_k is multiplied by it: rounding always; and, where values of N are taken at
 predicted points, the error of a prediction, of order 2 at least in the length of the step that led there.
 
-So slopes are taken from the newest to older ones, those that would be amplified beyond a bound being passed over. One
-of two that nearly coincide is as good as both: an older one in its stead keeps the order, and where there is none, the
-step is made as the first steps of a run are.
+So values of N are taken from the newest to older ones, those that would be amplified beyond a bound being passed over.
+One of two that nearly coincide is as good as both: an older one in its stead keeps the order, and where there is none,
+the step is made as the first steps of a run are.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ _ROUNDING = 1e4
 as long as those before it multiplies by 1540 at order 4."""
 
 _PREDICTION = {False: 8.0, True: 64.0}
-"""The most by which the error of a predicted slope is multiplied, in units of the larger of the errors made at the end
-of the step and at that slope: where the step can be made by a one-step method instead, and where it loses an order.
-Published samplers of few steps on cosine schedules multiply by 35."""
+"""The most by which the error of a predicted value of N is multiplied, in units of the larger of the errors made at the
+end of the step and at that value of N: where the step can be made by a one-step method instead, and where it loses an
+order. Published samplers of few steps on cosine schedules multiply by 35."""
 
 _BETWEEN = 64.0
-"""The most by which errors of slopes are multiplied between the steps."""
+"""The most by which errors of values of N are multiplied between the steps."""
 
 _KEPT = 4
-"""So many times as many slopes as are wanted are kept at most, while some of them would be passed over."""
+"""So many times as many values of N as are wanted are kept at most, while some of them would be passed over."""
 
 _FAR = 1e15
 """Slopes that many steps away are passed over: they change nothing, and their powers overflow."""
@@ -62,11 +62,11 @@ def spread(
     end
         The end of the step in that variable.
     most
-        How many slopes are wanted.
+        How many values of N are wanted.
     predicted
-        Whether slopes are taken at predicted points.
+        Whether values of N are taken at predicted points.
     ramp
-        Whether a step with fewer slopes is one of lower order.
+        Whether a step with fewer of them is one of lower order.
     double
         Whether the newest node counts twice, as where a remainder vanishes there with its derivative.
 
@@ -115,7 +115,7 @@ def apart(
 
 
 def lookback(positions: Sequence[float], most: int) -> int:
-    """Return how many of the slopes at ``positions``, newest first, later steps may want to look at.
+    """Return how many of the values of N at ``positions``, newest first, later steps may want to look at.
 
     These are ``most``, and more where some of them lie so close together that a step as long as the longest gap would
     pass them over.
@@ -131,7 +131,7 @@ def lookback(positions: Sequence[float], most: int) -> int:
 
 
 def placed(weights: Sequence[Terms], places: Sequence[int]) -> tuple[Terms, ...]:
-    """Return the weights of all slopes up to the last that is taken: nothing for those passed over.
+    """Return the weights of all values of N up to the last that is taken: nothing for those passed over.
 
     Examples
     --------

@@ -52,6 +52,13 @@ class Quadrature(NamedTuple):
         Its weights; their sum is 1.
     values
         The values of the polynomial's clock at the nodes.
+
+    Examples
+    --------
+    >>> from expint.derive import Quadrature
+    >>> simpson = Quadrature(theta=(0.0, 0.5, 1.0), weights=(1 / 6, 4 / 6, 1 / 6), values=(0.0, 0.5, 1.0))
+    >>> round(sum(w * s**3 for w, s in zip(simpson.weights, simpson.values)), 12)  # ∫ s³ ds
+    0.25
     """
 
     theta: Sequence[float]
@@ -163,7 +170,7 @@ class Adams(Multistep, FullStiffOrder, Presented):
     clock: PolynomialClock = field(default=TIME)
     ramp: bool = False
     predicted: ClassVar[bool] = False
-    """Whether slopes were taken at predicted points; see ``expint.derive.algebra.spread``."""
+    """Whether values of N were taken at predicted points; see ``expint.derive.algebra.spread``."""
 
     def __post_init__(self) -> None:
         plain_fields(self)
@@ -229,7 +236,7 @@ class Adams(Multistep, FullStiffOrder, Presented):
     def markdown(self) -> str:
         """Return the weights for uniform steps as a Markdown table."""
         rows = [[f"N_(n-{j})" if j else "N_n", text_phisum(terms)] for j, terms in enumerate(self._uniform())]
-        return markdown_table(["slope", "weight"], rows)
+        return markdown_table(["value of N", "weight"], rows)
 
     def _uniform(self) -> Sequence[Terms]:
         """Return the weights for uniform steps."""
@@ -273,7 +280,7 @@ def difference(a: Terms, b: Terms) -> Terms:
 
 @lru_cache(maxsize=256)
 def _milne(past: tuple[Any, ...], taken: tuple[int, ...], exact: bool) -> ErrorEstimate:
-    """Return the weights with the slope at the end of the step among the nodes, minus those without it."""
+    """Return the weights with N at the end of the step among the nodes, minus those without it."""
     new, *corrected = adams_terms((1, *past), exact)
     weights = placed(list(map(difference, corrected, adams_terms(past, exact))), taken)
     stage = Stage(Fraction(1), {}, (new,), weights, evaluate=False, accept=False, remember=False)

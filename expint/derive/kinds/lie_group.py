@@ -78,6 +78,13 @@ class LieGroupMethod(ProvedInWords, WithoutEstimate, Presented):
     ------
     ValueError
         If a field has more coefficients than there are nodes, or a motion starts at a point that comes later.
+
+    Examples
+    --------
+    >>> import expint
+    >>> cf4 = expint.method("cf4")
+    >>> type(cf4).__name__, cf4.order, cf4.stages, cf4.exponentials
+    ('LieGroupMethod', 4, 2, 2)
     """
 
     kind = "follows fields"

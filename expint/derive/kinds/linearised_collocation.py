@@ -145,12 +145,12 @@ class LinearisedAdams(Multistep, FullStiffOrder, Linearised, WithoutEstimate, Pr
         return self.q + 1
 
     def recipe(self, step: StepContext) -> Sequence[Stage]:
-        """Return the one stage of a step for an exact or floating history of q slopes.
+        """Return the one stage of a step for an exact or floating history of q values of N.
 
         Raises
         ------
         ValueError
-            If fewer than q slopes are remembered, but for those that nearly coincide.
+            If fewer than q values of N are remembered, but for those that nearly coincide.
         """
         taken = self.looks_at(step.history)
         if len(taken) < self.q:
@@ -160,7 +160,7 @@ class LinearisedAdams(Multistep, FullStiffOrder, Linearised, WithoutEstimate, Pr
         return _adams(tuple(Fraction(step.history[k]) for k in taken), taken)
 
     def looks_at(self, history: Sequence[Any]) -> tuple[int, ...]:
-        """Return the places of the slopes that a step looks at, of those at the positions ``history``: q at most."""
+        """Return the places of the values of N that a step looks at, q at most, of the positions ``history``."""
         return spread(history, 1, self.q, double=True)
 
     @property
@@ -245,7 +245,7 @@ class EpiMultistep(LinearisedAdams):
         history = step.history[: self.q]
         if len(history) < self.q or any(abs(node + j) > 1e-9 for j, node in enumerate(history)):
             raise ValueError(
-                f"{self.name}: expected {self.q} slopes of uniform steps, received positions "
+                f"{self.name}: expected {self.q} values of N at uniform steps, received positions "
                 f"{tuple(map(str, history))}; linearised-adams{self.order} takes any grid"
             )
         return self._stages

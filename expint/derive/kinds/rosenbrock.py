@@ -25,7 +25,14 @@ __all__ = ["Linearised", "Rosenbrock", "increment"]
 
 
 class Linearised:
-    """A method that needs L to be the Jacobian of the whole right-hand side at every step."""
+    """A method that needs L to be the Jacobian of the whole right-hand side at every step.
+
+    Examples
+    --------
+    >>> import expint
+    >>> [isinstance(expint.method(name), expint.derive.Linearised) for name in ("exprb43", "etdrk4")]
+    [True, False]
+    """
 
     kind = "linearises"
     linearises = True

@@ -146,7 +146,7 @@ class Splitting(ProvedInWords, WithoutEstimate, Presented):
 
     @cached_property
     def points(self) -> FlowPoints:
-        """The points of a step as a method whose slopes are the S_j, see the module."""
+        """The points of a step as a method whose values of N are the S_j, see the module."""
         c = [exact(sum(self.a[: i + 1])) for i in range(len(self.a))]
         c[-1] = exact(1)
         last = len(c) - 1

@@ -38,6 +38,14 @@ class StepContext(NamedTuple):
         Its length h, with sign.
     history
         Positions (t_j - t_n)/h of the remembered values N_j, newest first; the first is 0.
+
+    Examples
+    --------
+    >>> import expint
+    >>> from expint.derive import StepContext
+    >>> step = StepContext(start=0.0, step=0.1, history=(0.0, -1.0))
+    >>> expint.method("adams2").recipe(step)[-1].past
+    ({(1, 1): 1.0, (2, 1): 1.0}, {(1, 1): -0.0, (2, 1): -1.0})
     """
 
     start: float
@@ -70,6 +78,16 @@ class Stage:
         says at how many.
     noise
         The coefficients of the random columns, for methods whose attribute ``noise`` says how many there are.
+
+    Examples
+    --------
+    >>> import expint
+    >>> from expint.derive import StepContext
+    >>> *_, last = expint.method("exponential-euler").recipe(StepContext(0.0, 0.1, (0.0,)))
+    >>> last
+    Stage(c = 1, values of N: 0 of this step, 1 past, N evaluated, accepted)
+    >>> last.state, last.past  # e^z y_n + h φ_1(z) N_n
+    ({(0, Fraction(1, 1)): Fraction(1, 1)}, ({(1, Fraction(1, 1)): Fraction(1, 1)},))
     """
 
     c: Any
@@ -88,14 +106,34 @@ class Stage:
 
 
 class ErrorEstimate(NamedTuple):
-    """The combination of values of N that estimates the local error, and its order p: the size is O(h^{p+1})."""
+    """The combination of values of N that estimates the local error, and its order p: the size is O(h^{p+1}).
+
+    Examples
+    --------
+    >>> import expint
+    >>> from expint.derive import StepContext
+    >>> estimate = expint.method("etd34").error(StepContext(0.0, 0.1, (0.0,)))
+    >>> estimate.order, len(estimate.stage.stages)
+    (3, 4)
+    """
 
     stage: Stage
     order: int
 
 
 class Method(Protocol):
-    """A one-step or multistep exponential integrator, as data."""
+    """A one-step or multistep exponential integrator, as data.
+
+    Examples
+    --------
+    >>> import expint
+    >>> from expint.derive import Method, StepContext
+    >>> method: Method = expint.method("etdrk4")
+    >>> method.order, method.history, method.error_order
+    (4, 1, None)
+    >>> [stage.accept for stage in method.recipe(StepContext(0.0, 0.1, (0.0,)))]
+    [False, False, False, True]
+    """
 
     @property
     def name(self) -> str:
@@ -134,7 +172,15 @@ def kind_of_method(method: Any) -> str:
 
 
 class WithoutEstimate:
-    """A method without an error estimate."""
+    """A method without an error estimate.
+
+    Examples
+    --------
+    >>> import expint
+    >>> magnus = expint.method("magnus4")
+    >>> isinstance(magnus, expint.derive.WithoutEstimate), magnus.error_order
+    (True, None)
+    """
 
     @property
     def error_order(self) -> None:
@@ -146,7 +192,15 @@ class WithoutEstimate:
 
 
 class Multistep:
-    """A method that looks at its newest ``q`` values of N, with one evaluation a step unless it says otherwise."""
+    """A method that looks at its newest ``q`` values of N, with one evaluation a step unless it says otherwise.
+
+    Examples
+    --------
+    >>> from expint import Adams
+    >>> three = Adams(3)
+    >>> isinstance(three, Multistep), three.history, three.stages
+    (True, 3, 1)
+    """
 
     q: int
 

@@ -114,7 +114,7 @@ class Tableau(DeclaredOrders, Presented):
 
     @cached_property
     def is_fsal(self) -> bool:
-        """Whether the last stage is y_{n+1}, so that its slope serves the next step (first same as last)."""
+        """Whether the last stage is y_{n+1}, so that N there serves the next step (first same as last)."""
         return self.c[-1] == 1 and self.a[-1] == self.b[:-1] and not self.b[-1]
 
     @property

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from expint.backend import Array, array_namespace, asarray_like, is_complex
-from expint.operators.base import StoredOperator, linear_combination
+from expint.operators.base import StoredOperator
 from expint.operators.bases.eigen import Eigen
 from expint.operators.iterated import IteratedOperator
 from expint.operators.on_device import Placed
+from expint.operators.sums import linear_combination
 from expint.phi import phi_functions
 from expint.phi.augmented import Matvec
 

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from expint.backend import Array
-from expint.operators.base import USE, Operator, Use, linear_combination
+from expint.operators.base import USE, Operator, Use
 from expint.operators.diagonal import Diagonal
+from expint.operators.sums import linear_combination
 from expint.run.compiled import kernels
 from expint.run.tolerance import ErrorNorm
 

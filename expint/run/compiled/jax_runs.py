@@ -14,7 +14,7 @@ from expint.backend import Array
 from expint.exchange import asking
 from expint.lower.plan import Plan
 from expint.operators import Diagonal, Scalar
-from expint.operators.base import linear_combination
+from expint.operators.sums import linear_combination
 from expint.run.compiled.jax_scan import over_program, program_of
 from expint.run.compiled.jax_weights import Recipes
 

@@ -10,7 +10,8 @@ from expint.backend import Array, array_namespace, asarray_like, stack
 from expint.derive.algebra.phisum import Terms
 from expint.lower.cache import PhiTables, weigh
 from expint.operators import Diagonal, Operator, Scalar
-from expint.operators.base import StoredOperator, linear_combination, real_product
+from expint.operators.base import StoredOperator
+from expint.operators.sums import linear_combination, real_product
 
 __all__ = ["states_between"]
 
