@@ -10,6 +10,7 @@ from diffusion.bridges.transport import transport
 from diffusion.denoiser import Denoiser
 from diffusion.editing import add_noise, image_to_image, inpaint, sample_in_batches, save_images, slerp
 from diffusion.inversion.latent import Latent, invert, reversible
+from diffusion.likelihood.bound import LikelihoodBound, likelihood_bound
 from diffusion.likelihood.density import Likelihood, log_likelihood
 from diffusion.moved import MOVED
 from diffusion.noise.moments import moments
@@ -75,6 +76,7 @@ __all__ = [
     "LangevinCorrected",
     "Latent",
     "Likelihood",
+    "LikelihoodBound",
     "MeanReverting",
     "NoiseSchedule",
     "OffScaleWarning",
@@ -110,6 +112,7 @@ __all__ = [
     "image_to_image",
     "inpaint",
     "invert",
+    "likelihood_bound",
     "load_sampler",
     "log_likelihood",
     "models",

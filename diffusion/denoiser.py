@@ -230,7 +230,8 @@ class Denoiser:
 
 def beside_states(values: np.ndarray, x: Array) -> Array:
     """Return one number for each sample, as an array that multiplies the states ``x``."""
-    return asarray_like(np.broadcast_to(values, x.shape[:1]).reshape(-1, *(1,) * (x.ndim - 1)), x)
+    each = np.array(np.broadcast_to(values, x.shape[:1]))  # torch warns of memory that cannot be written
+    return asarray_like(each.reshape(-1, *(1,) * (x.ndim - 1)), x)
 
 
 def rows_of(value: Any, which: np.ndarray, count: int) -> Any:
@@ -244,7 +245,7 @@ def rows_of(value: Any, which: np.ndarray, count: int) -> Any:
         return [value[i] for i in which.tolist()]
     if is_array(value) and value.ndim and value.shape[0] == count:
         xp = array_namespace(value)
-        return xp.take(value, xp.asarray(which, device=device(value)), axis=0)
+        return xp.take(value, xp.asarray(np.array(which), device=device(value)), axis=0)
     return value
 
 

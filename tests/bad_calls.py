@@ -381,6 +381,7 @@ SPECIAL: dict[str, dict[str, Callable[[], Any]]] = {
     "diffusion.invert": {"data": lambda: np.ones((2, 2)), "steps": lambda: 2},
     "diffusion.log_likelihood": {"data": lambda: np.ones((2, 2)), "steps": lambda: 2}
     | {"divergence": lambda: "differences"},
+    "diffusion.likelihood_bound": {"data": lambda: np.ones((2, 2)), "steps": lambda: 2},
     "diffusion.reversible": {"sampler": lambda: "ddim"},
     "diffusion.Eta": {"eta": lambda: 0.5},
     "diffusion.moments": {"sampler": lambda: "ddim", "size": lambda: 2},
@@ -521,6 +522,7 @@ LEFT_OUT = {
         "run_plan",
         "Latent",
         "Likelihood",
+        "LikelihoodBound",
     ),  # made by the library
     "ChainRun",
     *("Method", "Stage", "StepContext", "Algebraic", "LieGroupMethod", "adjoint", "Linearisation", "Lineariser"),

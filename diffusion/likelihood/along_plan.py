@@ -16,14 +16,16 @@ from diffusion.likelihood.adaptive import Followed
 from diffusion.likelihood.divergence import Divergence
 from diffusion.process.gauge import Gauge
 from diffusion.process.prediction import coefficients
+from diffusion.process.schedule import NoiseSchedule
 from diffusion.running import SamplingError
 from diffusion.samplers.catalogue import AnySampler
 from diffusion.samplers.catalogue import sampler as find_sampler
 from diffusion.samplers.reversible import ReversibleSampler
 from diffusion.samplers.sampler import Sampler
+from expint.arguments import seen
 from expint.backend import Array, array_namespace
 
-__all__ = ["density_over_plan"]
+__all__ = ["check_first_time", "check_plain", "density_over_plan", "log_density_of"]
 
 
 def density_over_plan(
@@ -79,11 +81,7 @@ def _with_density(sampler: Any, times: np.ndarray, denoiser: Denoiser, known: bo
             f"expected a sampler of one state, received {sampler.name!r}, in whose inverse errors of an element that "
             "no network answers to grow; take the one-step sampler that it is made of, or 'lawson-rk4-flow'"
         )
-    if not known and abs(float(times[0]) - schedule.t_start) > 1e-9 * abs(schedule.t_start):
-        raise ValueError(
-            f"expected a grid that begins at t_start = {schedule.t_start:g}, where the density is known, received one "
-            f"from t = {times[0]:.6g}; begin there, change t_start of the schedule, or give the density as prior="
-        )
+    check_first_time(times, schedule, known)
     if len(times) < 2 or not np.all(np.isfinite(_log_factor(gauge, schedule, times[[0, -1]]))):
         raise ValueError(
             f"expected a grid of two times or more at which the clock {gauge.clock.name!r} is finite, received "
@@ -91,6 +89,42 @@ def _with_density(sampler: Any, times: np.ndarray, denoiser: Denoiser, known: bo
             "a gauge that is finite there, such as 'adams3-flow'"
         )
     return gauge
+
+
+def check_first_time(times: np.ndarray, schedule: NoiseSchedule, known: bool) -> None:
+    """Raise ValueError unless the density is known at the first of the times."""
+    if not known and abs(float(times[0]) - schedule.t_start) > 1e-9 * abs(schedule.t_start):
+        raise ValueError(
+            f"expected a grid that begins at t_start = {schedule.t_start:g}, where the density is known, received one "
+            f"from t = {times[0]:.6g}; begin there, change t_start of the schedule, or give the density as prior="
+        )
+
+
+def check_plain(data: Any) -> None:
+    """Raise TypeError unless the data ask for no gradient, and are precise enough for sums over their elements."""
+    if data.dtype.itemsize < 4:
+        raise TypeError(
+            f"expected data in single or double precision, in which densities are summed, received {data.dtype}; "
+            "convert them, and let the network convert what it takes: data.float()"
+        )
+    if getattr(data, "requires_grad", False):
+        raise TypeError(
+            "expected data without a gradient, received a tensor that requires one: that of the divergence would be "
+            "lost; detach it"
+        )
+
+
+def log_density_of(
+    state: Array, data: Array, schedule: NoiseSchedule, t: float, prior: Callable[[Array], Array] | None
+) -> Array:
+    """Return the log-densities of states at the time ``t``, as the ``prior`` has it, or as they are of noise alone."""
+    density: Any = schedule.prior_log_density(state, t) if prior is None else prior(state)
+    if tuple(getattr(density, "shape", ())) != tuple(data.shape[:1]):
+        raise ValueError(
+            f"expected prior(x) as log-densities of shape {tuple(data.shape[:1])}, received {seen(density)}; sum over "
+            "the elements of a sample"
+        )
+    return density
 
 
 def _log_factor(gauge: Gauge, schedule: Any, t: np.ndarray) -> np.ndarray:

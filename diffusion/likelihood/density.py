@@ -14,11 +14,11 @@ from diffusion.checks import check_denoiser, check_state
 from diffusion.denoiser import Denoiser
 from diffusion.inversion.stability import warn_of_latents
 from diffusion.likelihood.adaptive import Followed, density_to_tolerance
-from diffusion.likelihood.along_plan import density_over_plan
+from diffusion.likelihood.along_plan import check_plain, density_over_plan, log_density_of
 from diffusion.likelihood.divergence import KINDS, WAYS, Divergence, divergence_of, draw_probes
 from diffusion.samplers.catalogue import AnySampler
 from diffusion.tolerance import is_adaptive, refuse, rule, tolerances
-from expint.arguments import choice, flag, function, integer, number, seen
+from expint.arguments import choice, flag, function, integer, number
 from expint.backend import Array
 from expint.run import sum_of_each
 
@@ -178,7 +178,7 @@ def log_likelihood(
         function("prior", prior, "(x)")
     check_denoiser(denoiser)
     check_state(data)
-    _check_plain(data)
+    check_plain(data)
     draw = partial(draw_probes, count, probe, rng, tuple(data.shape))
     of_way = partial(divergence_of, denoiser, data, divergence, draw)
     if rtol is None and atol is None:
@@ -188,9 +188,8 @@ def log_likelihood(
         refuse({"steps": steps, "grid": grid})
         chosen = "auto" if sampler is None else sampler
         followed, way, first = _to_tolerance(denoiser, data, chosen, rtol, atol, of_way, count)
-    known = partial(denoiser.schedule.prior_log_density, t=first) if prior is None else prior
     gain, variance = _mean_of_probes(followed.gained)
-    density = _of_batch(known(followed.state), data) + gain
+    density = log_density_of(followed.state, data, denoiser.schedule, first, prior) + gain
     latent = followed.state / denoiser.schedule.noise_scale(first)
     found = Likelihood(density, latent, variance if way == "probes" else None, followed.calls, way)
     if flag("details", details):
@@ -236,29 +235,6 @@ def _probes(divergence: str, probes: int, probe: str) -> int:
             f"probes={count}; leave one of them out"
         )
     return count
-
-
-def _of_batch(density: Any, data: Array) -> Array:
-    if tuple(getattr(density, "shape", ())) != tuple(data.shape[:1]):
-        raise ValueError(
-            f"expected prior(x) as log-densities of shape {tuple(data.shape[:1])}, received {seen(density)}; sum over "
-            "the elements of a sample"
-        )
-    return density
-
-
-def _check_plain(data: Any) -> None:
-    """Raise TypeError unless the data ask for no gradient, and are precise enough for sums over their elements."""
-    if data.dtype.itemsize < 4:
-        raise TypeError(
-            f"expected data in single or double precision, in which densities are summed, received {data.dtype}; "
-            "convert them, and let the network convert what it takes: data.float()"
-        )
-    if getattr(data, "requires_grad", False):
-        raise TypeError(
-            "expected data without a gradient, received a tensor that requires one: that of the divergence would be "
-            "lost; detach it"
-        )
 
 
 def _mean_of_probes(each: Array) -> tuple[Array, Array]:
