@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import nullcontext
-from functools import cache, partial
+from functools import partial
 from itertools import repeat
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -36,6 +36,8 @@ __all__ = ["PAGE", "main"]
 PAGE = Page("tuning.md", "benchmarks.tuning")
 LEFT = 12
 """Rivals that run from all starts, for each seed, in the median and in the mean each."""
+CODE = tuple(path.read_text(encoding="utf-8") for path in sorted(Path(diffusion.tuning.__path__[0]).glob("*.py")))
+"""What tuned samplers are kept under, beside the rule "auto" and the model."""
 
 
 class Cell(NamedTuple):
@@ -102,7 +104,7 @@ def cell(kind: Kind, calls: int, found: Sequence[Instance], setting: Setting, re
             results(partial(fitted, one, calls, **options, what="grid", sampler=s), "grid", s.name, *own)
             for s in ON_TUNED_GRIDS
         ]
-        tuned = results(partial(fitted, one, calls, **options), "tuned", *_code(), *_auto(one, calls), *own)
+        tuned = results(partial(fitted, one, calls, **options), "tuned", *CODE, *_auto(one, calls), *own)
         rows.append((np.min(grids, axis=0)[:2], tuned))
     grid, tuned = (np.array(part) for part in zip(*rows, strict=True))
     return made._replace(grid=grid, tuned=tuned[:, :2], spent=tuned[:, 2].mean(), seconds=tuned[:, 3].mean())
@@ -113,12 +115,6 @@ def _auto(one: Instance, calls: int) -> Iterator[np.ndarray]:
     for steps in (calls, 50):
         sampler, times, to_zero = lay_out(one.denoiser, "auto", steps, None)
         yield from form_of(sampler.plan(one.denoiser.schedule, times, to_zero=to_zero))
-
-
-@cache
-def _code() -> list[str]:
-    """Return the text of `diffusion.tuning`."""
-    return [path.read_text(encoding="utf-8") for path in sorted(Path(diffusion.tuning.__path__[0]).glob("*.py"))]
 
 
 def fitted(one: Instance, calls: int, **options: Any) -> np.ndarray:
@@ -223,7 +219,7 @@ def fits(kind: Kind, calls: int, setting: Setting, results: Results) -> str:
     (one,), options = instances(kind, setting.seeds[:1]), dict(setting.options)
     own = one._replace(starts=torch.from_numpy(one.starts), unseen=torch.from_numpy(one.unseen))
     made = _row(("fitted as", "error", "calls a start", "s")) + _row(("---",) * 4)
-    of = (*_code(), *_auto(one, calls), kind.name, kind.starts, calls, setting.seeds[0], *setting.options)
+    of = (*CODE, *_auto(one, calls), kind.name, kind.starts, calls, setting.seeds[0], *setting.options)
     for name, how in FITTED.items():
         found = results(partial(fitted, own, calls, **options, **how), "fitted as", name, *of)
         made += _row((name, written(found[None, :2]), f"{found[2]:.0f}", f"{found[3]:.0f}"))
