@@ -31,7 +31,7 @@ from benchmarks.tuning.models import KINDS, SEEDS, Instance, Kind, instances, re
 from benchmarks.tuning.rivals import FITTED, NAMES, ON_TUNED_GRIDS, Rival, hand_made
 from diffusion.checks import lay_out
 
-__all__ = ["PAGE", "main"]
+__all__ = ["CODE", "PAGE", "main", "rule_of", "written"]
 
 PAGE = Page("tuning.md", "benchmarks.tuning")
 LEFT = 12
@@ -104,17 +104,17 @@ def cell(kind: Kind, calls: int, found: Sequence[Instance], setting: Setting, re
             results(partial(fitted, one, calls, **options, what="grid", sampler=s), "grid", s.name, *own)
             for s in ON_TUNED_GRIDS
         ]
-        tuned = results(partial(fitted, one, calls, **options), "tuned", *CODE, *_auto(one, calls), *own)
+        tuned = results(partial(fitted, one, calls, **options), "tuned", *CODE, *rule_of(one.denoiser, calls), *own)
         rows.append((np.min(grids, axis=0)[:2], tuned))
     grid, tuned = (np.array(part) for part in zip(*rows, strict=True))
     return made._replace(grid=grid, tuned=tuned[:, :2], spent=tuned[:, 2].mean(), seconds=tuned[:, 3].mean())
 
 
-def _auto(one: Instance, calls: int) -> Iterator[np.ndarray]:
+def rule_of(net: diffusion.Denoiser, calls: int) -> Iterator[np.ndarray]:
     """Yield the numbers of the rule "auto", from which a tuning starts and by which it is taught."""
     for steps in (calls, 50):
-        sampler, times, to_zero = lay_out(one.denoiser, "auto", steps, None)
-        yield from form_of(sampler.plan(one.denoiser.schedule, times, to_zero=to_zero))
+        sampler, times, to_zero = lay_out(net, "auto", steps, None)
+        yield from form_of(sampler.plan(net.schedule, times, to_zero=to_zero))
 
 
 def fitted(one: Instance, calls: int, **options: Any) -> np.ndarray:
@@ -219,7 +219,7 @@ def fits(kind: Kind, calls: int, setting: Setting, results: Results) -> str:
     (one,), options = instances(kind, setting.seeds[:1]), dict(setting.options)
     own = one._replace(starts=torch.from_numpy(one.starts), unseen=torch.from_numpy(one.unseen))
     made = _row(("fitted as", "error", "calls a start", "s")) + _row(("---",) * 4)
-    of = (*CODE, *_auto(one, calls), kind.name, kind.starts, calls, setting.seeds[0], *setting.options)
+    of = (*CODE, *rule_of(one.denoiser, calls), kind.name, kind.starts, calls, setting.seeds[0], *setting.options)
     for name, how in FITTED.items():
         found = results(partial(fitted, own, calls, **options, **how), "fitted as", name, *of)
         made += _row((name, written(found[None, :2]), f"{found[2]:.0f}", f"{found[3]:.0f}"))
