@@ -82,9 +82,9 @@ def _mixtures(name: str, schedule: diffusion.NoiseSchedule, tuned: tuple[int, ..
     return Kind(f"mixtures, {name}", make, (8,), 256, 256, tuned=tuned, tuned_seeds=seeds)
 
 
-def _digits(name: str, schedule: diffusion.NoiseSchedule, tuned: tuple[int, ...] = ()) -> Kind:
+def _digits(name: str, schedule: diffusion.NoiseSchedule, calls: tuple[int, ...], tuned: tuple[int, ...] = ()) -> Kind:
     make = partial(ideal, schedule=schedule)
-    return Kind(f"ideal digits, {name}", make, (1, 8, 8), 128, 64, tuned=tuned, first=16)
+    return Kind(f"ideal digits, {name}", make, (1, 8, 8), 128, 64, calls, tuned, first=16)
 
 
 KINDS = (
@@ -92,9 +92,9 @@ KINDS = (
     _mixtures("cosine", diffusion.VP.cosine()),
     _mixtures("EDM", diffusion.EDM()),
     _mixtures("flow", diffusion.FlowMatching()),
-    _digits("VP", diffusion.VP.linear(), (5, 8, 10)),
-    _digits("EDM", diffusion.EDM()),
-    _digits("flow", diffusion.FlowMatching()),
+    _digits("VP", diffusion.VP.linear(), (5, 8, 10, 20), (5, 8, 10)),
+    _digits("EDM", diffusion.EDM(), (5, 8, 10)),
+    _digits("flow", diffusion.FlowMatching(), (5, 8, 10)),
     Kind("digits network", network, (1, 8, 8), 64, 24, (6,), (6,), tensors=True, most=2, tuned_seeds=1, first=24),
 )
 """Exact models of seven kinds, on which "auto" has its bar, and a network, for two of the seeds as it takes long."""
