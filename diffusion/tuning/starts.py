@@ -145,8 +145,8 @@ def taught(
     SamplingError
         If a run of the teacher is not finite.
     """
-    best, calls = None, 0
-    for name, fine, coarse in _teachers(denoiser, steps, to_zero):
+    best, calls, teachers = None, 0, _teachers(denoiser, steps, to_zero)
+    for name, fine, coarse in teachers:
         tasks = [(*picked(denoiser, noise, rows), fine, coarse, with_path) for rows in parts]
         calls += (len(fine) + len(coarse) - 2) * sum(map(len, parts))
         try:
