@@ -374,6 +374,24 @@ def test_where_nothing_does_better_the_untuned_sampler_is_kept() -> None:
     assert tuned.report.details["mean after"] <= tuned.report.details["mean before"]
 
 
+@pytest.mark.parametrize("width", [0.02, 1.0, 30.0])
+@pytest.mark.parametrize("schedule", [diffusion.VP.linear(1.0, 1.0, t_start=10.0, t_end=0.01), diffusion.EDM()])
+def test_a_teacher_that_is_in_doubt_is_the_better_of_two(schedule: Any, width: float) -> None:
+    model = diffusion.models.gaussian_mixture([1, 2], width * np.eye(2), [width**2 / 9 * np.eye(2)] * 2, schedule)
+    starts = FEW[:, :2]
+
+    def apart(**half: Any) -> float:
+        fine, coarse = (diffusion.sample(model, starts, **{key: of(n) for key, of in half.items()}) for n in (6, 3))
+        return float(np.median(np.linalg.norm(fine - coarse, axis=1) / np.linalg.norm(fine, axis=1)))
+
+    errors = [apart(steps=int), apart(grid=lambda n: diffusion.grids.power(n, 1.0, "lambda", schedule=schedule))]
+    asked = errors if errors[0] >= 3e-3 else errors[:1]
+    lessons = taught(model, starts, [np.arange(24)], 6, to_zero=False)
+    assert lessons.error == pytest.approx(min(asked), rel=1e-6)
+    assert ("λ" in lessons.name) == (min(asked) < errors[0])
+    assert lessons.calls == len(asked) * (6 + 3) * 24
+
+
 def test_conditions_of_each_start_are_cut_with_the_starts() -> None:
     shift = np.linspace(-1.0, 1.0, len(FEW))[:, None]
 
