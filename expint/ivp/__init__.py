@@ -293,7 +293,7 @@ def solve(problem: SemilinearProblem, method: str | Method = "auto", **options: 
 
 def resume(
     path: str | os.PathLike[str],
-    nonlinear: Callable[..., Array] | None,
+    nonlinear: Callable[..., Array] | SemilinearProblem | None,
     *,
     linear: Any = None,
     method: str | Method | None = None,
@@ -316,7 +316,7 @@ def resume(
     path
         The file. It holds plain numbers only, and nothing in it is executed.
     nonlinear
-        N(t, y, *args), as in the run that was stopped; of ``run_splitting`` its flow.
+        N(t, y, *args), as in the run that was stopped; of ``run_splitting`` its flow; or a ``SemilinearProblem``.
     linear, method, jac, events, args, norm, save
         As in that run, where they are no numbers, arrays or names, which are written down: operators, functions.
     callback, progress

@@ -21,6 +21,7 @@ from expint.ivp.bound import Bound, Problem
 from expint.ivp.checkpoint import Checkpoints, read
 from expint.methods import method as find_method
 from expint.operators import TimeDependent, TimeScaled, as_operator
+from expint.problem import SemilinearProblem
 from expint.run.control import Controller
 from expint.solution import Solution
 
@@ -172,6 +173,10 @@ def resume_by(
         raise ValueError(
             f"expected a whole checkpoint, received {str(path)!r} without {error}; solve from the start"
         ) from error
+    if isinstance(nonlinear, SemilinearProblem):
+        known = {"linear": nonlinear.linear, "jac": nonlinear.jacobian}
+        given = {**given, **{name: own for name, own in known.items() if name in again and given[name] is None}}
+        nonlinear = nonlinear.nonlinear
     missing = [name for name in again if given.get(name) is None or (name == "args" and not given[name])]
     if missing:
         raise ValueError(

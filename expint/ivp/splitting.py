@@ -128,7 +128,8 @@ def run_splitting(
 def run_again(flow: Any, span: Any, y0: Array, *, method: Any, linear: Any, grid: Any, **options: Any) -> Solution:
     """Run a splitting as ``run_splitting`` does, with arguments as ``solve_ivp`` has them; the grid says the span."""
     del span
-    return run_splitting(find_method(method) if isinstance(method, str) else method, linear, flow, y0, grid, **options)
+    found: Any = find_method(method) if isinstance(method, str) else method
+    return run_splitting(found, linear, flow, y0, grid, **options)
 
 
 def _with(shown: Shown, written: Written | None, problem: Problem, bound: Bound) -> Shown:
