@@ -243,7 +243,8 @@ def _plain(value: Any) -> Any:
 def _probe(y0: Array) -> Array:
     """Return a fixed vector, by whose products operators are told apart."""
     size = int(np.prod(y0.shape))
-    return asarray_like(np.cos(np.arange(1.0, size + 1)).reshape(tuple(y0.shape)), y0)
+    values = asarray_like(np.cos(np.arange(1.0, size + 1)).reshape(tuple(y0.shape)), y0)
+    return values + array_namespace(y0).zeros_like(y0)  # complex where states are
 
 
 def _product(linear: Any, y0: Array) -> np.ndarray:

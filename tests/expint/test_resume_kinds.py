@@ -112,6 +112,11 @@ RUNS: dict[str, dict[str, Any]] = {
     "pieces, saved": {"rtol": 1e-6, "linear": RATES, "breakpoints": [0.5], "save": lambda t, y: {"e": float(y @ y)}},
     "pieces of g(t) A": {"rtol": 1e-5, "linear": expint.operators.TimeScaled(np.cosh, RATES), "breakpoints": [0.5]},
     "walls": {"rtol": 1e-7, "linear": 0.1 * heated.laplacian, "t_eval": TIMES, "y0": 1 + 0 * Y0},
+    "complex fields": {
+        "rtol": 1e-5,
+        "linear": (0.01 + 0.1j) * expint.Grid(N, length=1.0, boundary="neumann", real=False).laplacian,
+        "y0": Y0 + 0j,
+    },
     "sparse": {"rtol": 1e-5, "linear": sparse.csr_array(MATRIX)},
     "matrix-free": {"rtol": 1e-4, "linear": expint.operators.MatrixFree(lambda v: MATRIX @ v, N)},
 }
