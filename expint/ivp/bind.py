@@ -194,7 +194,7 @@ def _flows(problem: Problem, operator: Operator | None, method: Any, norm: Error
     assert operator is not None  # a flow comes beside it
     assert problem.flow is not None
     prepared = operator if norm is None else operator.prepare(Use("changing", norm.tightest))
-    stepper = Flows(method, prepared, problem.y0, _SHORT * (problem.span[1] - problem.span[0]))
+    stepper = Flows(method, prepared, problem.y0, _SHORT * (problem.span[1] - problem.span[0]), problem.alone)
     return Bound(method, problem.flow, lambda: Doubled(stepper) if doubling else stepper, norm)
 
 

@@ -45,7 +45,7 @@ MAY_IMPORT = {
     "problems": {"backend", "operators", "plugins", "problem", "spectral"},
 }
 MAY_IMPORT["ivp"] = MAY_IMPORT["run"] | {"methods", "problem", "run"}
-MAY_IMPORT["ivp"] |= {"files"}  # checkpoints
+MAY_IMPORT["ivp"] |= {"files", "netcdf"}  # checkpoints, and results on disk
 MAY_IMPORT["scipy"] = MAY_IMPORT["ivp"] | {"ivp"}
 MAY_IMPORT["arguments"] = {"backend"}
 MAY_IMPORT["arrays"] = {"backend"}
@@ -56,6 +56,7 @@ for name in ("ivp", "jacobian", "lower", "operators", "phi", "problems", "run", 
 MAY_IMPORT["adapters"] = {"arguments", "backend", "operators"}
 MAY_IMPORT["moved"] = set()
 MAY_IMPORT["tables"] = {"backend"}
+MAY_IMPORT["netcdf"] = set()
 GUESTS = ("study", "plot", "cli", "__main__", "__init__")  # on top of everything; nobody inside imports them
 # A method answers questions (its citation, its proved orders, its values) by asking upwards when it is asked.
 WHEN_ASKED = {"derive": {"arrays", "methods", "phi"}}

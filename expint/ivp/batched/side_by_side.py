@@ -48,6 +48,7 @@ _REFUSED = {
     "step": "all trajectories then share their steps: leave batched=True out, L and N broadcast over the first axis",
     "grid": "all trajectories then share their steps: leave batched=True out, L and N broadcast over the first axis",
     "save": "take the states of t_eval, or of dense_output=True, and work on them",
+    "save_to": "write what the run returns, or solve without it in parts",
     "callback": "no time is common to the trajectories; take t_eval, or events, which are looked at for each",
     "checkpoint": "solve parts of the batch, each with a call of its own: no trajectory depends on another",
     "checkpoint_every": "it goes with checkpoint=, which batches do not have",

@@ -111,6 +111,15 @@ class EventFinder:
                     return root
         return None
 
+    def pack(self) -> tuple[Any, ...]:
+        """Return what was found and is remembered, in plain values, from which ``unpack`` makes it."""
+        return list(self.times), list(self.states), self.y, [tuple(own) for own in self._last]
+
+    def unpack(self, packed: tuple[Any, ...]) -> None:
+        """Take what was packed."""
+        self.times, self.states, self.y, last = packed
+        self._last = [Sample(*own) for own in last]
+
     def newest(self, t: float) -> Array:
         """Return the state of the event that was found at ``t``."""
         return next(self.states[i][-1] for i, times in enumerate(self.times) if times and times[-1] == t)
