@@ -13,6 +13,8 @@ from diffusion.inversion.latent import Latent, invert, reversible
 from diffusion.likelihood.density import Likelihood, log_likelihood
 from diffusion.moved import MOVED
 from diffusion.noise.moments import moments
+from diffusion.phase.process import CriticallyDamped
+from diffusion.phase.run import sample_with_velocity
 from diffusion.process import clock, gauge
 from diffusion.process.clock import Clock
 from diffusion.process.gauge import Gauge
@@ -63,6 +65,7 @@ __all__ = [
     "Bands",
     "Churned",
     "Clock",
+    "CriticallyDamped",
     "Denoiser",
     "End",
     "Eta",
@@ -118,6 +121,7 @@ __all__ = [
     "reversible",
     "sample",
     "sample_in_batches",
+    "sample_with_velocity",
     "sampler",
     "sampler_names",
     "save_images",
