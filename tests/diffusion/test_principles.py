@@ -156,7 +156,7 @@ def test_a_learned_flow_map_leads_from_every_time_to_one_end():
     """A consistency model: f is the same at the next point of the way, and x at the last; then one call is a run."""
     torch = pytest.importorskip("torch")
     schedule, rng, levels = diffusion.VP.linear(), np.random.default_rng(4), np.linspace(-5.0, 2.5, 101)
-    exact, every = model(schedule), 10
+    exact, every = model(schedule), 20
 
     def ways(count):
         """States (count, times, 2) of the exact flow."""
@@ -180,7 +180,7 @@ def test_a_learned_flow_map_leads_from_every_time_to_one_end():
     torch.manual_seed(0)
     learned, fresh = ways(4000), ways(500)
     draw = lambda rng, count: learned[rng.integers(len(learned), size=count)]
-    network = diffusion.training.fit(diffusion.training.perceptron(2, width=64), consistency, draw, steps=900)
+    network = diffusion.training.fit(diffusion.training.perceptron(2, width=64), consistency, draw, steps=1200)
     ends = [led(network, fresh[:, k], torch.full((500,), k)) for k in range(len(told))]
     coarse = schedule.time(levels[[0, -1]])
     plain = diffusion.sample(exact, fresh[:, 0].numpy(), grid=coarse, sampler="ddim", start="state")
