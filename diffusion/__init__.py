@@ -14,6 +14,8 @@ from diffusion.likelihood.bound import LikelihoodBound, likelihood_bound
 from diffusion.likelihood.density import Likelihood, log_likelihood
 from diffusion.moved import MOVED
 from diffusion.noise.moments import moments
+from diffusion.phase.process import CriticallyDamped
+from diffusion.phase.run import sample_with_velocity
 from diffusion.process import clock, gauge
 from diffusion.process.clock import Clock
 from diffusion.process.gauge import Gauge
@@ -65,6 +67,7 @@ __all__ = [
     "Bands",
     "Churned",
     "Clock",
+    "CriticallyDamped",
     "Denoiser",
     "End",
     "Eta",
@@ -124,6 +127,7 @@ __all__ = [
     "sample",
     "sample_in_batches",
     "sample_in_parallel",
+    "sample_with_velocity",
     "sampler",
     "sampler_names",
     "save_images",

@@ -398,6 +398,9 @@ SPECIAL: dict[str, dict[str, Callable[[], Any]]] = {
     "diffusion.singlestep": {"orders": lambda: [1, 2]},
     "diffusion.transport": {"process": lambda: diffusion.Interpolant(), "states": _state}
     | {"steps": lambda: 4, "grid": lambda: None, "predicts": lambda: "velocity", "method": lambda: "adams2"},
+    "diffusion.sample_with_velocity": {"process": lambda: diffusion.CriticallyDamped()}
+    | {"network": lambda: lambda u, t: -4.0 * u[..., 1], "noise": lambda: np.ones((2, 2, 2)), "steps": lambda: 4}
+    | {"grid": lambda: None, "predicts": lambda: "score", "method": lambda: "adams2", "start": lambda: "noise"},
     "diffusion.grids.check": {"grid": lambda: [1.0, 0.5, 0.1]},
     "diffusion.grids.check_with_zero": {"grid": lambda: [1.0, 0.5, 0.1]},
     "diffusion.grids.nearest": {"grid": lambda: [1.0, 0.5, 0.1], "times": lambda: [1.0, 0.9, 0.5, 0.1]},

@@ -70,7 +70,7 @@ BEHIND_THE_DOOR = "cli"  # its files are imported only after its door has found 
 TRAINING = {"models/train_digits.py"}  # descends, does not sample
 PLANNING = {  # lays out scales, times and rows before a run, or chooses among such; steps nothing
     *("planning/plan.py", "planning/noise.py", "bridges/transport.py", "samplers/stochastic/jumps.py"),
-    *("samplers/stochastic/langevin.py", "bridges/stochastic.py"),
+    *("samplers/stochastic/langevin.py", "bridges/stochastic.py", "phase/run.py"),
     *("tuning/search.py", "tuning/stages.py", "tuning/structures.py"),
     *("adapters/k_diffusion.py", "adapters/k_diffusion_noise.py", "running/compiled.py"),
 }
