@@ -292,7 +292,7 @@ def test_a_picture_without_matplotlib_is_refused_before_the_run_is_spent(
     monkeypatch.setattr(expint, "solve", lambda *arguments, **options: pytest.fail("the run was spent"))
     result = call("solve", "burgers", "--out", str(tmp_path / "u.png"))
     assert result.exit_code == 2
-    assert 'pip install "expint[plot]"' in result.stderr
+    assert 'pip install "matplotlib>=3.8,<4"' in result.stderr
 
 
 def test_what_was_computed_is_reported_though_the_disk_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
