@@ -29,7 +29,7 @@ FORCES = {
 
 
 class Forced:
-    """y_ij' = λ_i y_ij + a f_j(t, s), all from 1, beside a slow s' = -s/2: a mode forgets its start, and follows f_j."""
+    """y_ij' = λ_i y_ij + a f_j(t, s), all from 1, beside a slow s' = -s/2: modes forget their start and follow f_j."""
 
     def __init__(self, spectrum: str, size: float = 1e-4) -> None:
         rates = np.repeat(RATES[spectrum], len(FORCES))
