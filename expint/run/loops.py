@@ -21,7 +21,7 @@ from expint.run.control.rest import ASLEEP, AWAKE, FAINT, QUIET, rest_ahead
 from expint.run.standing import Notes, Standing
 from expint.run.steppers import Attempt, Stepper
 from expint.run.stepsize import first_step
-from expint.run.tolerance import StepControl, check_first_slope, check_step, too_many_steps
+from expint.run.tolerance import StepControl, check_first_slope, check_step, larger_of, too_many_steps
 
 __all__ = ["Accepted", "over_plan", "over_times", "to_tolerance"]
 
@@ -297,7 +297,9 @@ class _Judge:
     __slots__ = ("_grows", "_larger", "_looks", "_made", "_maximum", "_scale_of", "_size", "_strictness")
 
     def __init__(self, control: StepControl, like: Array) -> None:
-        self._looks, self._grows, self._maximum = control.looks, control.error.grows, array_namespace(like).maximum
+        norm = control.error
+        self._looks, self._grows = control.looks, norm.grows
+        self._maximum = larger_of(array_namespace(like), norm.forgets and not norm.grows)
         self._scale_of, self._size = control.error.measures(like)
 
     def __call__(self, made: Attempt, scale: Array, strictness: float, rests: bool) -> _Judged:

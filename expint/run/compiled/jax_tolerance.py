@@ -13,8 +13,10 @@ import numpy as np
 
 from expint.backend import Array
 from expint.derive import Method
+from expint.derive.kinds.presentation import uniform_step
 from expint.lower import Row
-from expint.lower.cache import LoweredStep, StepCache
+from expint.lower.cache import LoweredStep, PhiTables, StepCache, lower_stage
+from expint.lower.damped import sees_less
 from expint.lower.memory import PLAIN
 from expint.operators.base import Operator
 from expint.run.batch.lengths import chosen, guessed
@@ -26,7 +28,7 @@ from expint.run.control.rest import AWAKE, FAINT, QUIET
 from expint.run.control.steps import StepPolicy
 from expint.run.steppers.fixed_linear import FixedLinear
 from expint.run.stepsize import FIRST
-from expint.run.tolerance import StepControl
+from expint.run.tolerance import StepControl, larger_of
 from expint.solution import Status
 
 __all__ = ["Reached", "RunsToTolerance", "traced"]
@@ -82,13 +84,28 @@ class _TracedCache:
         self._exact = exact.step(0.0, 1.0, exact.START)
         estimate = self._exact.error
         assert estimate is not None  # checked at the door
-        self._weigher = Weigher([*(row.weights for row in self._exact.rows), estimate.weights], self.layout.fixed)
+        rows = [*(row.weights for row in self._exact.rows), estimate.weights]
+        damped = method.error(uniform_step(1)).damped  # type: ignore[union-attr]  # there is an estimate
+        self._damps = damped is not None
+        if damped is not None:
+            tables = PhiTables(Recorded(), 1.0)
+            rows.append(lower_stage(damped, Recorded(), 1.0, (True,), None, tables, self.layout).weights)
+        self._weigher = Weigher(rows, self.layout.fixed)
         self._weights: Any = None
         self.evaluations = sum(row.evaluate for row in self._exact.rows)
 
     def weights(self, h: Array, linear: Any, dtype: Any) -> Any:
         """Return the weights of all rows, and those of the estimate, for a step of length ``h`` with its sign."""
-        return self._weigher(h, linear, dtype)
+        rows = self._weigher(h, linear, dtype)
+        if not self._damps:
+            return rows
+        *rest, plain, damped = rows
+        taken = sees_less(jnp.asarray(h * linear), plain, damped)
+        either = tuple(
+            None if own is None else jnp.where(taken, own, 0.0 if other is None else other)
+            for own, other in zip(damped, plain, strict=True)
+        )
+        return (*rest, either)
 
     def give(self, weights: Any) -> None:
         """Take the weights of the next step."""
@@ -249,7 +266,7 @@ class RunsToTolerance:
 
     def _judged(self, made: Any, found: Array | None, y: Array, tolerance: Any, rests: Array) -> tuple[Array, Array]:
         """Return the error in units of what is allowed, and how much N changes; see ``_Judge``."""
-        larger = jnp.maximum(_scale(y, tolerance), _scale(made.y, tolerance))
+        larger = larger_of(jnp, self._control.error.forgets)(_scale(y, tolerance), _scale(made.y, tolerance))
         error = self._size(made.error(self._order), larger)
         ahead = made.commit(found)[0].slopes[0]
         error = jnp.where(jnp.all(jnp.isfinite(ahead)), error, jnp.inf)
