@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import benchmarks
 
 HELPERS = (
-    *("__main__", "compiled", "contest", "foreign_names", "machine", "on_gpu"),
+    *("__main__", "compiled", "contest", "foreign_names", "kept", "machine", "on_gpu"),
     *("stochastic_orders", "tensor_operations"),
 )
 """Modules that are no benchmarks, or are run by their own names: ``stochastic_orders`` and ``foreign_names`` write the

@@ -12,6 +12,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,12 +23,15 @@ import numpy as np
 import diffusion
 import expint.plot
 from benchmarks import Page
+from benchmarks.kept import Results, form_of
 from benchmarks.tuning.models import SEEDS, mixture, relative_errors, summary
+from diffusion.checks import lay_out
 from diffusion.study import normal_noise
 
 PAGE = Page("claims.md", "benchmarks.claims")
 CALLS = (5, 10, 20, 50)
 TIMED = 50_000
+BATCH = 250
 Step = Callable[[diffusion.NoiseSchedule, float, float], tuple[float, float]]
 """From t to s: the factors of the state and of the noise ε that the network predicts at t."""
 
@@ -56,17 +60,33 @@ class Way(NamedTuple):
     by: Step | str
     exponent: float | None = None
 
+    def grid(self, net: diffusion.Denoiser, steps: int) -> np.ndarray:
+        """Return the times of so many steps, where an exponent is given."""
+        assert self.exponent is not None
+        return diffusion.grids.power(steps, self.exponent, "t", schedule=net.schedule)
+
+    def run(self, net: diffusion.Denoiser, calls: int) -> dict[str, Any]:
+        """Return what a sampler and its times are as arguments of `diffusion.sample`."""
+        named = diffusion.sampler(self.by)  # type: ignore[arg-type]  # functions are no samplers
+        stages = getattr(getattr(named, "method", None), "stages", 1)  # "auto" makes one call a step
+        steps = calls // max(stages, 1)
+        own = {"steps": steps} if self.exponent is None else {"grid": self.grid(net, steps)}
+        return {"sampler": named, **own}
+
+    def form(self, net: diffusion.Denoiser, calls: int) -> tuple[Any, ...]:
+        """Return what determines the samples of a network and a start, but for rounding."""
+        if callable(self.by):
+            return (self.by.__name__,)
+        how = self.run(net, calls)
+        sampler, times, to_zero = lay_out(net, how["sampler"], how.get("steps"), how.get("grid"))
+        return form_of(sampler.plan(net.schedule, times, to_zero=to_zero))
+
     def __call__(self, net: diffusion.Denoiser, start: Any, calls: int) -> Any:
         """Return the samples of so many calls at most."""
-        stages = 1 if callable(self.by) or self.by == "auto" else max(diffusion.sampler(self.by).method.stages, 1)  # type: ignore[union-attr]  # all but "auto" have a method
-        steps = calls // stages
-        if self.exponent is None:
-            return diffusion.sample(net, start, sampler=self.by, steps=steps)
-        grid = diffusion.grids.power(steps, self.exponent, "t", schedule=net.schedule)
         if not callable(self.by):
-            return diffusion.sample(net, start, sampler=self.by, grid=grid)
+            return diffusion.sample(net, start, **self.run(net, calls))
         x = start
-        for t, s in pairwise(grid.tolist()):
+        for t, s in pairwise(self.grid(net, calls).tolist()):
             of_state, of_noise = self.by(net.schedule, t, s)
             x = of_state * x + of_noise * net.predict(x, t, "noise")
         return x
@@ -120,17 +140,32 @@ def errors(models: Sequence[Model], ways: dict[str, Way], calls: Sequence[int]) 
     return {name: {n: of(way, n) for n in calls} for name, way in ways.items()}
 
 
-def distances(ways: dict[str, Way], calls: Sequence[int], images: int, seeds: Sequence[int]) -> Table:
-    """Return the mean and the standard deviation over the seeds of Fréchet distances of the network's digits."""
+def distances(ways: dict[str, Way], calls: Sequence[int], images: int, seeds: Sequence[int], results: Results) -> Table:
+    """Return the mean and the standard deviation over the seeds of Fréchet distances of the network's digits.
+
+    All ways have the same starts, and the statistics of the real digits are taken once.
+    """
     import torch
 
-    net, found = diffusion.models.digits(torch.arange(images) % 10), {}
-    starts = [normal_noise(images, (1, 8, 8), seed) for seed in seeds]
+    torch.set_num_threads(1)
+    net, found = diffusion.models.digits(), dict[str, dict[int, np.ndarray]]()
+
+    def distance(way: Way, n: int, seed: int) -> np.ndarray:
+        start, made = normal_noise(images, (1, 8, 8), seed), []
+        for first in range(0, images, BATCH):
+            labelled = diffusion.models.digits(torch.arange(first, min(first + BATCH, images)) % 10)
+            with torch.no_grad():
+                made.append(way(labelled, start[first : first + BATCH], n))
+        return np.array(diffusion.models.frechet_distance(torch.cat(made)))
+
     for name, way in ways.items():
         found[name] = {}
         for n in calls:
-            with torch.no_grad():
-                own = [diffusion.models.frechet_distance(way(net, start, n)) for start in starts]
+            form = way.form(net, n)
+            own = [
+                results(partial(distance, way, n, seed), "distance", images, seed, n, way.exponent, *form)
+                for seed in seeds
+            ]
             found[name][n] = np.array([np.mean(own), np.std(own, ddof=1)])
         print(f"{name}: " + ", ".join(f"{value[0]:.3f}" for value in found[name].values()), flush=True)
     return found
@@ -176,6 +211,7 @@ def main(arguments: Sequence[str] = ()) -> None:
     """Print the tables, or write them into the page and draw its figures."""
     command = PAGE.parser(__doc__)
     command.add_argument("--images", type=int, default=10_000, help="of each seed, for the distances")
+    command.add_argument("--fresh", action="store_true", help="measure distances anew that are kept in out/kept")
     command.add_argument("--calls", type=int, nargs="+", default=CALLS, help="for the distances")
     given = command.parse_args(arguments)
     images, seeds, calls, starts, instances = given.images, (0, 1, 2), CALLS, 128, SEEDS
@@ -193,7 +229,8 @@ def main(arguments: Sequence[str] = ()) -> None:
         warnings.simplefilter("ignore", diffusion.OffScaleWarning)  # of two steps of a method with two stages
         beside = {name: errors(models, SAMPLERS, calls) for name, models in kinds.items()}
         ideas = {name: errors(models, IDEAS, calls) for name, models in kinds.items()}
-        far = distances(SAMPLERS, calls if given.quick else given.calls, images, seeds)
+        results = Results(given.fresh, None) if given.quick else Results(given.fresh)
+        far = distances(SAMPLERS, calls if given.quick else given.calls, images, seeds, results)
     for title, tables in (("Beside other samplers", beside), ("Idea by idea", ideas)):
         made += f"\n## {title}\n"
         made += "".join(f"\nError on {name}:\n\n{written(found, name, form)}" for name, found in tables.items())

@@ -23,7 +23,7 @@ import scipy.integrate
 import expint.scipy
 from benchmarks import parser
 
-__all__ = ["CLASSES", "INTERNALS", "Outcome", "main", "outcomes"]
+__all__ = ["CLASSES", "INTERNALS", "AnyCount", "Outcome", "cases", "error_of", "main", "outcomes", "their_tests"]
 
 THEIRS = ("RK23", "RK45", "DOP853", "Radau", "BDF", "LSODA")
 """The methods of SciPy that are replaced, all by one of ours."""
@@ -102,14 +102,30 @@ def outcomes(solver: str, quick: bool = False) -> Iterator[Outcome]:
             continue
         if name in _IMPLICIT and not issubclass(ours, expint.scipy.LinearisedSolver):
             continue
-        for arguments in itertools.islice(_cases(function), 1 if quick else None):
+        for arguments in itertools.islice(cases(function), 1 if quick else None):
             label = f"{name}[{'-'.join(map(str, arguments.values()))}]" if arguments else name
-            error = beside = _error(function, arguments)
+            error = beside = error_of(function, arguments)
             if error and name in INTERNALS:
                 aside = INTERNALS[name]
-                beside = _error(getattr(_substituted(ours, aside.counts), name), arguments)
+                beside = error_of(getattr(_substituted(ours, aside.counts), name), arguments)
                 beside = "" if any(words in beside for words in aside.statements) else beside
             yield Outcome(label, error, beside)
+
+
+def their_tests() -> ModuleType:
+    """Return SciPy's tests as a new module.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If SciPy came without them.
+    """
+    spec = importlib.util.find_spec("scipy.integrate._ivp.tests.test_ivp")
+    if spec is None or spec.loader is None:
+        raise ModuleNotFoundError("expected SciPy with its tests, received a wheel without them; install one from PyPI")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def _substituted(ours: type[scipy.integrate.OdeSolver], aside: Sequence[str] | None) -> ModuleType:
@@ -118,11 +134,7 @@ def _substituted(ours: type[scipy.integrate.OdeSolver], aside: Sequence[str] | N
     Counts in ``aside`` compare as they should. LSODA is another class than the others unless something is set aside:
     tests excuse it from what explicit and implicit Runge–Kutta methods do.
     """
-    spec = importlib.util.find_spec("scipy.integrate._ivp.tests.test_ivp")
-    if spec is None or spec.loader is None:
-        raise ModuleNotFoundError("expected SciPy with its tests, received a wheel without them; install one from PyPI")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = their_tests()
     plain = _plain(ours, aside)
     standing = dict.fromkeys(THEIRS, plain)
     if aside is None:
@@ -152,8 +164,8 @@ def _plain(ours: Any, aside: Sequence[str] | None) -> Any:
 
 
 def _set_aside(count: str) -> property:
-    def value(solver: Any) -> _AsItShould:
-        return _AsItShould(vars(solver).get(count, 0))
+    def value(solver: Any) -> AnyCount:
+        return AnyCount(vars(solver).get(count, 0))
 
     def keep(solver: Any, number: int) -> None:
         vars(solver)[count] = int(number)
@@ -161,7 +173,7 @@ def _set_aside(count: str) -> property:
     return property(value, keep)
 
 
-class _AsItShould(int):
+class AnyCount(int):
     """A count that is less, more and the same, as asked."""
 
     def _true(self, other: object) -> bool:
@@ -172,7 +184,7 @@ class _AsItShould(int):
     __hash__ = int.__hash__
 
 
-def _cases(function: Callable[..., None]) -> Iterator[dict[str, Any]]:
+def cases(function: Callable[..., None]) -> Iterator[dict[str, Any]]:
     """Yield the arguments of each case of a test."""
     code = function.__code__
     fixtures = {"num_parallel_threads": 1}
@@ -182,7 +194,7 @@ def _cases(function: Callable[..., None]) -> Iterator[dict[str, Any]]:
         yield {mark.args[0]: value for mark, value in zip(marks, values)} | given
 
 
-def _error(function: Callable[..., None], arguments: dict[str, Any]) -> str:
+def error_of(function: Callable[..., None], arguments: dict[str, Any]) -> str:
     """Return the statement of the test that failed, and the error; nothing if it passes."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -10,9 +10,12 @@ from diffusion.bridges.transport import transport
 from diffusion.denoiser import Denoiser
 from diffusion.editing import add_noise, image_to_image, inpaint, sample_in_batches, save_images, slerp
 from diffusion.inversion.latent import Latent, invert, reversible
+from diffusion.likelihood.bound import LikelihoodBound, likelihood_bound
 from diffusion.likelihood.density import Likelihood, log_likelihood
 from diffusion.moved import MOVED
 from diffusion.noise.moments import moments
+from diffusion.phase.process import CriticallyDamped
+from diffusion.phase.run import sample_with_velocity
 from diffusion.process import clock, gauge
 from diffusion.process.clock import Clock
 from diffusion.process.gauge import Gauge
@@ -25,6 +28,7 @@ from diffusion.process.sub_vp import SubVP
 from diffusion.process.vp import VP
 from diffusion.process.with_mean import Offset
 from diffusion.running.compiled import scan
+from diffusion.running.parallel import ParallelRun, sample_in_parallel
 from diffusion.sample import (
     OffScaleWarning,
     SamplingError,
@@ -63,6 +67,7 @@ __all__ = [
     "Bands",
     "Churned",
     "Clock",
+    "CriticallyDamped",
     "Denoiser",
     "End",
     "Eta",
@@ -74,10 +79,12 @@ __all__ = [
     "LangevinCorrected",
     "Latent",
     "Likelihood",
+    "LikelihoodBound",
     "MeanReverting",
     "NoiseSchedule",
     "OffScaleWarning",
     "Offset",
+    "ParallelRun",
     "Report",
     "Restart",
     "Restarted",
@@ -108,6 +115,7 @@ __all__ = [
     "image_to_image",
     "inpaint",
     "invert",
+    "likelihood_bound",
     "load_sampler",
     "log_likelihood",
     "models",
@@ -118,6 +126,8 @@ __all__ = [
     "reversible",
     "sample",
     "sample_in_batches",
+    "sample_in_parallel",
+    "sample_with_velocity",
     "sampler",
     "sampler_names",
     "save_images",

@@ -164,7 +164,8 @@ class Denoiser:
         """Return the output at the states ``x`` (b, …), each at a time of its own: (b,), in double on the host."""
         xp = array_namespace(x)
         single = x.dtype if x.dtype in (xp.float32, xp.float64) else xp.float32
-        told = xp.asarray(np.asarray(self.schedule.network_time(t)), dtype=single, device=device(x))
+        host = np.asarray(self.schedule.network_time(t))
+        told = xp.asarray(host, dtype=xp.int64 if host.dtype.kind == "i" else single, device=device(x))
         return _like_state(ask(untouching(self.network), x, told, **self.condition), x)
 
     def of_samples(self, which: np.ndarray, count: int) -> Denoiser:
@@ -173,7 +174,11 @@ class Denoiser:
 
     def predict_each(self, x: Array, t: np.ndarray, kind: Kind) -> Array:
         """Return a prediction of the ``kind`` as `at_each` does."""
-        schedule, output = self.schedule, self.at_each(x, t)
+        return self.convert_each(self.at_each(x, t), x, t, kind)
+
+    def convert_each(self, output: Array, x: Array, t: np.ndarray, kind: Kind) -> Array:
+        """Return what `at_each` returned as a prediction of the ``kind``."""
+        schedule = self.schedule
         alpha, sigma = np.asarray(schedule.alpha(t)), np.asarray(schedule.sigma(t))
         found = coefficients(self.predicts, prediction_name(kind), alpha, sigma, schedule.sigma_data)
         of_state, of_output = (own if isinstance(own, float) else beside_states(own, x) for own in found)
@@ -225,7 +230,8 @@ class Denoiser:
 
 def beside_states(values: np.ndarray, x: Array) -> Array:
     """Return one number for each sample, as an array that multiplies the states ``x``."""
-    return asarray_like(np.broadcast_to(values, x.shape[:1]).reshape(-1, *(1,) * (x.ndim - 1)), x)
+    each = np.array(np.broadcast_to(values, x.shape[:1]))  # torch warns of memory that cannot be written
+    return asarray_like(each.reshape(-1, *(1,) * (x.ndim - 1)), x)
 
 
 def rows_of(value: Any, which: np.ndarray, count: int) -> Any:
@@ -239,7 +245,7 @@ def rows_of(value: Any, which: np.ndarray, count: int) -> Any:
         return [value[i] for i in which.tolist()]
     if is_array(value) and value.ndim and value.shape[0] == count:
         xp = array_namespace(value)
-        return xp.take(value, xp.asarray(which, device=device(value)), axis=0)
+        return xp.take(value, xp.asarray(np.array(which), device=device(value)), axis=0)
     return value
 
 

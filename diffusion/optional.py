@@ -20,4 +20,7 @@ def require(module: str, install: str | None = None) -> ModuleType:
         return import_module(module)
     except ModuleNotFoundError as error:
         wanted = install or module.partition(".")[0]
-        raise ImportError(f'this needs {error.name}, which is not installed; run: pip install "{wanted}"') from error
+        raise ImportError(
+            f"this needs {error.name}, which is not installed: expected the module {module}, received none of this "
+            f'name; run: pip install "{wanted}"'
+        ) from error

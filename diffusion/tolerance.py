@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 import expint
 from diffusion.checks import check_denoiser, check_start, check_state
-from diffusion.denoiser import Denoiser, beside_states
+from diffusion.denoiser import Denoiser
 from diffusion.names import fold
 from diffusion.process.gauge import FLOW, Gauge
 from diffusion.process.prediction import coefficients
-from diffusion.process.schedule import NoiseSchedule
 from diffusion.running import SamplingError
+from diffusion.running.course import Course, Slope
 from diffusion.samplers import dpm_adaptive
 from diffusion.samplers.catalogue import AnySampler
 from diffusion.samplers.catalogue import sampler as find_sampler
 from diffusion.samplers.sampler import Sampler
-from expint.arguments import function, number, seen
-from expint.backend import Array, array_namespace, to_numpy
+from expint.arguments import number, seen
+from expint.backend import Array
 from expint.ivp import solve_each
 from expint.run import is_batched
 
-__all__ = ["is_adaptive", "sample_each", "trajectory_each"]
+__all__ = ["all_good", "is_adaptive", "refuse", "rule", "sample_each", "tolerances", "trajectory_each"]
 
 _LOOSE, _TIGHT = "lawson-bogacki-shampine32", "expint43"
 """The pairs that are taken if none is asked for, in the gauge of flow matching: its clock is finite from pure noise to
@@ -37,12 +35,6 @@ _CHANGE = 1e-4
 
 _DEFAULT = 1e-3
 
-_APART = 0.05
-"""It is seen whether a network heeds the time of each sample once these are so far apart, in units of the run."""
-
-_ALIKE = 1e-2
-"""By so much, relative to its size, an output may differ from that of the sample alone."""
-
 
 def sample_each(denoiser: Denoiser, noise: Array, **options: Any) -> Array:
     """Return samples, each to a tolerance; see ``diffusion.sample``.
@@ -52,7 +44,17 @@ def sample_each(denoiser: Denoiser, noise: Array, **options: Any) -> Array:
     SamplingError
         If some samples fail; its ``solution`` is what `trajectory_each` returns.
     """
-    runs = trajectory_each(denoiser, noise, **options)
+    return all_good(trajectory_each(denoiser, noise, **options)).y_end
+
+
+def all_good(runs: expint.Solutions) -> expint.Solutions:
+    """Return the runs of samples if none failed.
+
+    Raises
+    ------
+    SamplingError
+        If some did; its ``solution`` holds all.
+    """
     failed = np.flatnonzero(~runs.success)
     if len(failed):
         first = int(failed[0])
@@ -60,7 +62,7 @@ def sample_each(denoiser: Denoiser, noise: Array, **options: Any) -> Array:
         error.add_note(f"{len(failed)} of {len(runs)} samples failed, sample {first} first; 'solution' holds all")
         error.solution = runs  # type: ignore[assignment]  # the runs of all samples
         raise error
-    return runs.y_end
+    return runs
 
 
 def trajectory_each(
@@ -82,18 +84,17 @@ def trajectory_each(
     TypeError, ValueError
         For arguments that make no sense, before any network call.
     """
-    _refuse(others)
+    refuse(others)
     of_origin = is_adaptive(sampler)
-    rtol = number("rtol", (dpm_adaptive.RTOL if of_origin else _DEFAULT) if rtol is None else rtol, above=0.0)
-    atol = number("atol", (dpm_adaptive.ATOL if of_origin else rtol) if atol is None else atol, above=0.0)
+    rtol, atol = tolerances(rtol, atol, *((dpm_adaptive.RTOL, dpm_adaptive.ATOL) if of_origin else ()))
     check_denoiser(denoiser)
     check_state(noise)
     check_start(start)
-    gauge, method, named = _rule(sampler, denoiser, rtol)
+    gauge, method, named = rule(sampler, denoiser, rtol)
     course = Course(denoiser.schedule, gauge)
     t_start = course.ends[0]
     state = noise * float(denoiser.schedule.noise_scale(t_start)) if start == "noise" else noise
-    slope = _Slope(denoiser, course, noise.shape[0])
+    slope = Slope(denoiser, course, noise.shape[0])
     options: Any = {
         "linear": gauge.constants[0],
         "method": method,
@@ -111,151 +112,12 @@ def trajectory_each(
     return course.back(found)
 
 
-@dataclass(frozen=True)
-class Course:
-    """The way from noise to data in a gauge: its clock s instead of the time t, scaled states y instead of x."""
-
-    schedule: NoiseSchedule
-    gauge: Gauge
-
-    @property
-    def ends(self) -> tuple[float, float]:
-        """The first and the last time."""
-        return float(self.schedule.t_start), float(self.schedule.t_end)
-
-    @property
-    def span(self) -> tuple[float, float]:
-        """The same in the clock."""
-        first, last = (float(self.gauge.clock.value(self.schedule, t)) for t in self.ends)
-        return first, last
-
-    def times(self, s: np.ndarray) -> np.ndarray:
-        """Return the times at which the clock shows ``s``; its ends are met exactly."""
-        (first, last), (t_start, t_end) = self.span, self.ends
-        with np.errstate(all="ignore"):  # at the ends the inverse may be infinite
-            t = np.clip(np.asarray(self.gauge.clock.time(self.schedule, s)), t_end, t_start)
-        return np.where(s == first, t_start, np.where(s == last, t_end, t))
-
-    def scales(self, t: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return α, σ and x/y at times."""
-        alpha, sigma = np.asarray(self.schedule.alpha(t)), np.asarray(self.schedule.sigma(t))
-        return alpha, sigma, np.asarray(self.gauge.scale(alpha, sigma)) * np.ones_like(alpha)
-
-    def scale(self, t: np.ndarray) -> np.ndarray:
-        """Return x/y at times."""
-        return self.scales(t)[2]
-
-    def unit(self, s: np.ndarray) -> np.ndarray:
-        """Return how large y is where x has the size √(α² + σ²)."""
-        alpha, sigma, scale = self.scales(self.times(s))
-        return np.hypot(alpha, sigma) / scale
-
-    def event(self, event: Any) -> Callable[[float, Array, Any], Any]:
-        """Return an event of (t, x) as one of (s, y) and the number of the sample."""
-        function("events", event, "event(t, x) or a list of them")
-
-        def told(s: float, y: Array, which: Any) -> Any:
-            del which
-            t = self.times(np.array([s]))
-            return event(float(t[0]), y * float(self.scale(t)[0]))
-
-        for name in ("terminal", "direction"):
-            setattr(told, name, getattr(event, name, 0))
-        return told
-
-    def back(self, found: expint.Solutions) -> expint.Solutions:
-        """Return runs in the clock as runs in t and x."""
-        kept, t_end = found.kept, self.times(found.t_end)
-        t = self.times(kept.t)
-        whole = replace(kept, t=t, y=kept.y * beside_states(self.scale(t), kept.y)) if len(t) else kept
-        events: dict[str, Any] = {}
-        if found.t_events is not None and found.y_events is not None:
-            at = [[self.times(np.asarray(own)) for own in one] for one in found.t_events]
-            pairs = [zip(times, states) for times, states in zip(at, found.y_events)]
-            events["t_events"] = tuple(at)
-            events["y_events"] = tuple(
-                [y * beside_states(self.scale(times), y) if len(times) else y for times, y in own] for own in pairs
-            )
-        return replace(
-            found,
-            t_end=t_end,
-            y_end=found.y_end * beside_states(self.scale(t_end), found.y_end),
-            kept=whole,
-            sols=None if found.sols is None else tuple(sol and Path(sol, self) for sol in found.sols),
-            **events,
-        )
-
-
-@dataclass(frozen=True)
-class Path:
-    """The continuous solution of one sample: called with times it returns the states x there."""
-
-    between: Any
-    course: Course
-    _steps: dict[float, float] = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        clock = self.between.times  # at the times of steps the states are those of the run, to the bit
-        object.__setattr__(self, "_steps", dict(zip(self.course.times(np.array(clock)).tolist(), clock)))
-
-    def __call__(self, t: float | Sequence[float] | np.ndarray) -> Array:
-        """Return the state at the time ``t``, or the states at several times along a new first axis."""
-        times = np.asarray(t, dtype=np.float64)
-        low, high = min(self._steps), max(self._steps)
-        if not np.all((times >= low) & (times <= high)):
-            raise ValueError(f"expected times between {low:.6g} and {high:.6g}, those of the run, received {seen(t)}")
-        s = np.asarray(self.course.gauge.clock.value(self.course.schedule, times.reshape(-1))).tolist()
-        y = self.between([self._steps.get(at, own) for at, own in zip(times.reshape(-1).tolist(), s)])
-        x = y * beside_states(self.course.scale(times.reshape(-1)), y) if times.size else y
-        return x if times.ndim else x[0, ...]
-
-
-class _Slope:
-    """N(s, y) of the samples that run, from the network at their own times."""
-
-    def __init__(self, denoiser: Denoiser, course: Course, count: int) -> None:
-        self._denoiser, self._course, self._count = denoiser, course, count
-        self._factor, self._looked = course.gauge.constants[1], False
-        self._last: tuple[np.ndarray | None, Denoiser] = None, denoiser
-
-    def __call__(self, s: np.ndarray, y: Array, which: np.ndarray) -> Array:
-        """Return n times the prediction of the gauge, at the clock and the scaled states of the samples ``which``."""
-        denoiser, gauge = self._of(which), self._course.gauge
-        t = self._course.times(s)
-        alpha, sigma, scale = self._course.scales(t)
-        x = y * beside_states(scale, y)
-        output = denoiser.at_each(x, t)
-        if not self._looked and np.ptp(s) > _APART * abs(self._course.span[1] - self._course.span[0]):
-            self._looked = True
-            self._look(denoiser, x, t, output)
-        known = coefficients(denoiser.predicts, gauge.predicts, alpha, sigma, denoiser.schedule.sigma_data)
-        of_state, of_output = (beside_states(self._factor * np.asarray(own), y) for own in known)
-        return of_state * x + of_output * output
-
-    def _of(self, which: np.ndarray) -> Denoiser:
-        """Return the denoiser of the samples that run; it is made when they change."""
-        if self._last[0] is not which:
-            whole = len(which) == self._count
-            self._last = which, self._denoiser if whole else self._denoiser.of_samples(np.asarray(which), self._count)
-        return self._last[1]
-
-    def _look(self, denoiser: Denoiser, x: Array, t: np.ndarray, output: Array) -> None:
-        """Refuse networks for which a sample in a batch, at a time of its own, is not what it is alone.
-
-        It is looked once, where times are apart, at the sample whose time differs most from that of the first.
-        """
-        k = int(np.argmax(np.abs(t - t[0])))
-        at = np.array([k])
-        alone = denoiser.of_samples(at, len(t)).at_each(x[k : k + 1, ...], t[at])
-        xp = array_namespace(x)
-        off = float(to_numpy(xp.max(xp.abs(alone - output[k : k + 1, ...]))))
-        size = float(to_numpy(xp.max(xp.abs(alone))))
-        if math.isfinite(off) and off > _ALIKE * size:
-            raise TypeError(
-                f"expected a network that takes a time for each sample, received one whose output for sample {k} at "
-                f"t = {t[k]:.6g} differs by {off:.3g} from that of the sample alone, of size {size:.3g}; let it heed "
-                "every entry of its times (B,), and couple no samples, or take steps="
-            )
+def tolerances(
+    rtol: float | None, atol: float | None, usual: float = _DEFAULT, beside: float | None = None
+) -> tuple[float, float]:
+    """Return both tolerances: by default rtol is the ``usual``, and atol what is ``beside`` it, or rtol."""
+    rtol = number("rtol", usual if rtol is None else rtol, above=0.0)
+    return rtol, number("atol", (rtol if beside is None else beside) if atol is None else atol, above=0.0)
 
 
 def is_adaptive(sampler: Any) -> bool:
@@ -263,7 +125,7 @@ def is_adaptive(sampler: Any) -> bool:
     return isinstance(sampler, str) and fold(sampler) == dpm_adaptive.NAME
 
 
-def _rule(sampler: str | AnySampler, denoiser: Denoiser, rtol: float) -> tuple[Gauge, Any, bool]:
+def rule(sampler: str | AnySampler, denoiser: Denoiser, rtol: float) -> tuple[Gauge, Any, bool]:
     """Return the gauge, the method, and whether they were named, of a run to a tolerance."""
     schedule = denoiser.schedule
     if schedule.centred is not schedule:
@@ -314,7 +176,7 @@ _REMEDIES = {
 }
 
 
-def _refuse(others: dict[str, Any]) -> None:
+def refuse(others: dict[str, Any]) -> None:
     """Refuse options that go with fixed steps."""
     for name, value in others.items():
         if value is not None and value is not False:

@@ -311,6 +311,7 @@ def _stopped() -> Any:
 
 
 SPECIAL: dict[str, dict[str, Callable[[], Any]]] = {
+    "expint.study.Ranks": {"rank": lambda: expint.study.Rank(0, 1), "allgather": lambda: lambda part: [part]},
     "expint.study.Shards": {"folder": tempfile.mkdtemp, "seeds": lambda: range(4)},
     "expint.study.amplification": {"method": lambda: "krogstad4", "points": lambda: [0.1, 0.2]},
     "diffusion.guidance.superpose": {"denoisers": lambda: [diffusion.Denoiser(_net)] * 2},
@@ -380,6 +381,7 @@ SPECIAL: dict[str, dict[str, Callable[[], Any]]] = {
     "diffusion.invert": {"data": lambda: np.ones((2, 2)), "steps": lambda: 2},
     "diffusion.log_likelihood": {"data": lambda: np.ones((2, 2)), "steps": lambda: 2}
     | {"divergence": lambda: "differences"},
+    "diffusion.likelihood_bound": {"data": lambda: np.ones((2, 2)), "steps": lambda: 2},
     "diffusion.reversible": {"sampler": lambda: "ddim"},
     "diffusion.Eta": {"eta": lambda: 0.5},
     "diffusion.moments": {"sampler": lambda: "ddim", "size": lambda: 2},
@@ -396,6 +398,9 @@ SPECIAL: dict[str, dict[str, Callable[[], Any]]] = {
     "diffusion.singlestep": {"orders": lambda: [1, 2]},
     "diffusion.transport": {"process": lambda: diffusion.Interpolant(), "states": _state}
     | {"steps": lambda: 4, "grid": lambda: None, "predicts": lambda: "velocity", "method": lambda: "adams2"},
+    "diffusion.sample_with_velocity": {"process": lambda: diffusion.CriticallyDamped()}
+    | {"network": lambda: lambda u, t: -4.0 * u[..., 1], "noise": lambda: np.ones((2, 2, 2)), "steps": lambda: 4}
+    | {"grid": lambda: None, "predicts": lambda: "score", "method": lambda: "adams2", "start": lambda: "noise"},
     "diffusion.grids.check": {"grid": lambda: [1.0, 0.5, 0.1]},
     "diffusion.grids.check_with_zero": {"grid": lambda: [1.0, 0.5, 0.1]},
     "diffusion.grids.nearest": {"grid": lambda: [1.0, 0.5, 0.1], "times": lambda: [1.0, 0.9, 0.5, 0.1]},
@@ -422,6 +427,7 @@ SPECIAL: dict[str, dict[str, Callable[[], Any]]] = {
     "diffusion.inpaint": {"data": lambda: np.ones((2, 2)), "mask": lambda: np.ones((1, 2)), "sampler": lambda: "ddim"}
     | {"steps": lambda: 2},
     "diffusion.sample_in_batches": {"batch_size": lambda: 1, "sampler": lambda: "ddim"},
+    "diffusion.sample_in_parallel": {"sampler": lambda: "ddim", "steps": lambda: 2},
     "diffusion.save_images": {"images": lambda: np.zeros((2, 1, 2, 2)), "name": lambda: f"{_folder()}/{{}}.png"},
     "diffusion.slerp": {"first": lambda: np.ones((2, 2)), "second": lambda: np.eye(2), "weight": lambda: 0.5},
     "diffusion.models.frechet_distance": {"images": lambda: np.random.default_rng(0).random((40, 1, 8, 8))},
@@ -519,6 +525,7 @@ LEFT_OUT = {
         "run_plan",
         "Latent",
         "Likelihood",
+        "LikelihoodBound",
     ),  # made by the library
     "ChainRun",
     *("Method", "Stage", "StepContext", "Algebraic", "LieGroupMethod", "adjoint", "Linearisation", "Lineariser"),
@@ -538,7 +545,7 @@ LEFT_OUT = {
         "TuningInterrupted",
     ),
     *("Strength", "BoundaryWarning", "Assembled", "rate_of"),  # abstract, a warning, and what others make
-    *("StoppedRun", "StoppedWarning", "Superposed", "SuperposedRun", "CataloguedMethod", "MethodTable"),
+    *("ParallelRun", "StoppedRun", "StoppedWarning", "Superposed", "SuperposedRun", "CataloguedMethod", "MethodTable"),
 }
 """Protocols, records and exceptions that the library makes, not the user, and what takes anything or minutes."""
 

@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks import Page, tolerances
 from benchmarks.__main__ import PRINT, WRITE, main
+from benchmarks.tuning import seconds
 
 README = Path(__file__).parent.parent / "README.md"
 
@@ -30,6 +31,14 @@ def test_a_benchmark_prints_its_table(name: str, capsys: pytest.CaptureFixture[s
     printed = capsys.readouterr().out.splitlines()
     assert printed[0] == f"== {name}"
     assert len(printed) >= 4
+
+
+def test_what_a_tuning_takes_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    seconds.main(["--quick"])
+    head, _, row = (line.split(" | ") for line in capsys.readouterr().out.splitlines())
+    found = dict(zip(head, row, strict=True))
+    assert 0.0 < float(found["MB before"]) <= float(found["MB at most"])
+    assert float(found["calls a start"]) > 12
 
 
 @pytest.mark.parametrize("name", sorted({*WRITE} - {"peers"}))  # those need a network

@@ -22,6 +22,7 @@ import expint
 import expint.plot
 from benchmarks import array_support
 from expint.backend import all_finite, is_array
+from tests.test_days import of_days
 
 mpl.use("Agg")  # docstrings draw
 
@@ -122,6 +123,7 @@ SHOWS: dict[str, Callable[[dict[str, Any], str], None]] = {
     "batches.md": of_batches,
     "boundaries.md": of_boundaries,
     "compiled.md": of_compiled_runs,
+    "days.md": of_days,
     "editing.md": of_editing,
     "extending.md": holds(lambda names, printed: {0.3, 1.0} <= set(names["reached"])),
     "flow_matching.md": holds(lambda names, printed: names["seen"]),

@@ -13,22 +13,31 @@ import resource
 import time
 import warnings
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import nullcontext
+from functools import partial
 from itertools import repeat
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 import diffusion
+import diffusion.tuning
 from benchmarks import Page
+from benchmarks.kept import Results, form_of
 from benchmarks.tuning.models import KINDS, SEEDS, Instance, Kind, instances, relative_errors, summary, together
-from benchmarks.tuning.rivals import FITTED, NAMES, ON_TUNED_GRIDS, hand_made
+from benchmarks.tuning.rivals import FITTED, NAMES, ON_TUNED_GRIDS, Rival, hand_made
+from diffusion.checks import lay_out
 
-__all__ = ["PAGE", "main"]
+__all__ = ["CODE", "PAGE", "main", "rule_of", "written"]
 
 PAGE = Page("tuning.md", "benchmarks.tuning")
+LEFT = 12
+"""Rivals that run from all starts, for each seed, in the median and in the mean each."""
+CODE = tuple(path.read_text(encoding="utf-8") for path in sorted(Path(diffusion.tuning.__path__[0]).glob("*.py")))
+"""What tuned samplers are kept under, beside the rule "auto" and the model."""
 
 
 class Cell(NamedTuple):
@@ -63,38 +72,66 @@ def run_all(kind: Kind, found: Sequence[Instance], calls: int, **how: Any) -> np
     return np.array([summary(relative_errors(end, one.exact)) for end, one in zip(ends, found, strict=True)])
 
 
-def cell(kind: Kind, calls: int, found: Sequence[Instance], names: Sequence[str], options: Mapping[str, Any]) -> Cell:
+def race(kind: Kind, found: Sequence[Instance], calls: int, rivals: Sequence[Rival]) -> np.ndarray:
+    """Return the errors of all rivals, (rivals, seeds, 2), inf for those that are left behind.
+
+    All run from a part of the starts; the first few of each seed, in the median or in the mean, from all of them.
+    """
+    few = [one._replace(unseen=one.unseen[: kind.first], exact=one.exact[: kind.first]) for one in found]
+    first = np.array([run_all(kind, few, calls, **rival.how) for rival in rivals])
+    ahead = np.unique(np.argsort(first, axis=0)[:LEFT])
+    errors = np.full_like(first, np.inf)
+    for i in ahead:
+        errors[i] = run_all(kind, found, calls, **rivals[i].how)
+    return errors
+
+
+def cell(kind: Kind, calls: int, found: Sequence[Instance], setting: Setting, results: Results) -> Cell:
     """Return the cell of a kind and a number of calls."""
-    ways = dict(hand_made(found[0].denoiser, calls, names))
-    rivals = {name: run_all(kind, found, calls, **how) for name, how in ways.items()}
-    best = np.min([*rivals.values()], axis=0)
-    often = Counter(min(rivals, key=lambda name: rivals[name][i, 0]) for i in range(len(found))).most_common(1)[0][0]
+    options, size = dict(setting.options), (kind.starts, kind.unseen, kind.first)
+    of = (kind.name, calls, *size, *setting.seeds[: kind.most])
+    rivals = hand_made(found[0].denoiser, calls, setting.names)
+    errors = results(partial(race, kind, found, calls, rivals), "race", LEFT, *of, *(x for r in rivals for x in r.form))
+    best = np.min(errors, axis=0)
+    often = Counter(rivals[int(np.argmin(errors[:, i, 0]))].name for i in range(len(found))).most_common(1)[0][0]
     made = Cell(kind.name, calls, best, often.split(" ")[0], run_all(kind, found, calls, steps=calls))
     if calls not in kind.tuned:
         return made
-    grids = np.array(
-        [np.min([fitted(one, calls, **options, **_grid(s))[0] for s in ON_TUNED_GRIDS], axis=0) for one in found]
-    )
+    rows = []
+    for seed, one in zip(setting.seeds, found[: kind.tuned_seeds], strict=False):
+        own = (kind.name, calls, *size, seed, *setting.options)
+        grids = [
+            results(partial(fitted, one, calls, **options, what="grid", sampler=s), "grid", s.name, *own)
+            for s in ON_TUNED_GRIDS
+        ]
+        tuned = results(partial(fitted, one, calls, **options), "tuned", *CODE, *rule_of(one.denoiser, calls), *own)
+        rows.append((np.min(grids, axis=0)[:2], tuned))
+    grid, tuned = (np.array(part) for part in zip(*rows, strict=True))
+    return made._replace(grid=grid, tuned=tuned[:, :2], spent=tuned[:, 2].mean(), seconds=tuned[:, 3].mean())
+
+
+def rule_of(net: diffusion.Denoiser, calls: int) -> Iterator[np.ndarray]:
+    """Yield the numbers of the rule "auto", from which a tuning starts and by which it is taught."""
+    for steps in (calls, 50):
+        sampler, times, to_zero = lay_out(net, "auto", steps, None)
+        yield from form_of(sampler.plan(net.schedule, times, to_zero=to_zero))
+
+
+def fitted(one: Instance, calls: int, **options: Any) -> np.ndarray:
+    """Return the errors of a sampler that is tuned so, the calls spent on a start, and the seconds of the processor.
+
+    The errors are infinite where there is no such sampler.
+    """
     begun = time.process_time()
-    tuned = [fitted(one, calls, **options) for one in found]
-    seconds = (time.process_time() - begun) / len(found)
-    spent = float(np.mean([calls_spent for _, calls_spent in tuned]))
-    return made._replace(grid=grids, tuned=np.array([e for e, _ in tuned]), spent=spent, seconds=seconds)
-
-
-def _grid(sampler: Any) -> dict[str, Any]:
-    return {"what": "grid", "sampler": sampler}
-
-
-def fitted(one: Instance, calls: int, **options: Any) -> tuple[np.ndarray, float]:
-    """Return the errors of a sampler that is tuned so, and the calls spent on a start; inf where there is none."""
     try:
         sampler = diffusion.tune(one.denoiser, one.starts, steps=calls, **options)
     except ValueError:  # DEIS does not start from pure noise
-        return np.full(2, np.inf), np.nan
+        return np.array([np.inf, np.inf, np.nan, np.nan])
+    seconds = time.process_time() - begun
     assert sampler.report is not None
     end = diffusion.sample(one.denoiser, one.unseen, sampler=sampler)
-    return summary(relative_errors(end, one.exact)), sampler.report.details["calls of a start"]
+    spent = sampler.report.details["calls of a start"]
+    return np.array([*summary(relative_errors(end, one.exact)), spent, seconds])
 
 
 def mean(values: np.ndarray) -> np.ndarray:
@@ -128,7 +165,7 @@ HEAD = (
 
 def line(found: Cell) -> str:
     """Return a line of the table."""
-    ratio = None if found.tuned is None else found.tuned / found.best
+    ratio = None if found.tuned is None else found.tuned / found.best[: len(found.tuned)]
     worst = "–" if ratio is None else "{:.2f} ({:.2f})".format(*ratio.max(axis=0))
     fields = [
         found.kind,
@@ -175,17 +212,18 @@ def _two(ratios: np.ndarray) -> str:
     return "{:.2f} ({:.2f})".format(*mean(ratios))
 
 
-def fits(calls: int, found: Sequence[Instance], options: Mapping[str, Any]) -> str:
-    """Return the table of the ways to fit, on mixtures that torch differentiates."""
+def fits(kind: Kind, calls: int, setting: Setting, results: Results) -> str:
+    """Return the table of the ways to fit, on the first of the mixtures, which torch differentiates."""
     import torch
 
-    own = [one._replace(starts=torch.from_numpy(one.starts), unseen=torch.from_numpy(one.unseen)) for one in found]
-    made = _row(("fitted as", "error", "calls a start")) + _row(("---",) * 3)
+    (one,), options = instances(kind, setting.seeds[:1]), dict(setting.options)
+    own = one._replace(starts=torch.from_numpy(one.starts), unseen=torch.from_numpy(one.unseen))
+    made = _row(("fitted as", "error", "calls a start", "s")) + _row(("---",) * 4)
+    of = (*CODE, *rule_of(one.denoiser, calls), kind.name, kind.starts, calls, setting.seeds[0], *setting.options)
     for name, how in FITTED.items():
-        results = [fitted(one, calls, **options, **how) for one in own]
-        errors, spent = np.array([e for e, _ in results]), float(np.mean([calls for _, calls in results]))
-        made += _row((name, written(errors), f"{spent:.0f}"))
-    return made
+        found = results(partial(fitted, own, calls, **options, **how), "fitted as", name, *of)
+        made += _row((name, written(found[None, :2]), f"{found[2]:.0f}", f"{found[3]:.0f}"))
+    return f"\nFitted in other ways, {calls} calls on {kind.name}, the first of the seeds:\n\n{made}"
 
 
 class Setting(NamedTuple):
@@ -205,12 +243,12 @@ QUICK = Setting(
 )
 
 
-def cells(kind: Kind, setting: Setting) -> list[Cell]:
+def cells(kind: Kind, setting: Setting, results: Results) -> list[Cell]:
     """Return the cells of a kind."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", diffusion.OffScaleWarning)
         own = instances(kind, setting.seeds)
-        return [cell(kind, calls, own, setting.names, dict(setting.options)) for calls in kind.calls]
+        return [cell(kind, calls, own, setting, results) for calls in kind.calls]
 
 
 def peak() -> float:
@@ -224,21 +262,21 @@ def main(arguments: Sequence[str] = ()) -> None:
     command = PAGE.parser(__doc__)
     command.add_argument("--only", default="", help="the kinds of models whose names begin so")
     command.add_argument("--jobs", type=int, default=1, help="processes among which the kinds are divided")
+    command.add_argument("--fresh", action="store_true", help="measure anew what is kept in out/kept")
     given = command.parse_args(arguments)
     setting = QUICK if given.quick else Setting(tuple(kind for kind in KINDS if kind.name.startswith(given.only)))
+    results = Results(given.fresh, None) if given.quick else Results(given.fresh)
     made, every = _row(HEAD) + _row(("---",) * len(HEAD)), []
-    print(made, end="")
+    print(made, end="", flush=True)
     with ProcessPoolExecutor(given.jobs) if given.jobs > 1 else nullcontext() as pool:
-        for found in (map if pool is None else pool.map)(cells, setting.kinds, repeat(setting)):
+        for found in (map if pool is None else pool.map)(cells, setting.kinds, repeat(setting), repeat(results)):
             every += found
             lines = "".join(map(line, found))
             made += lines
             print(lines, end="", flush=True)
     exact = [one for one in every if one.kind != KINDS[-1].name]
     said = claims(exact, len(setting.names), len(setting.seeds)) if exact else ""
-    first = setting.kinds[0]
-    text = f"\nFitted in other ways, {first.tuned[-1]} calls on {first.name}, two seeds:\n\n"
-    text += fits(first.tuned[-1], instances(first, setting.seeds[:2]), dict(setting.options))
+    text = fits(setting.kinds[0], setting.kinds[0].tuned[-1], setting, results)
     print(said + text)
     if given.write:
         PAGE.show(f"\n{said}\n{made}\nPeak memory of a process: {peak():.0f} MB.\n{text}", write=True)

@@ -14,15 +14,19 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 import diffusion
 from benchmarks import Page
+from benchmarks.kept import Results
+from benchmarks.tuning import CODE, rule_of, written
 from benchmarks.tuning.models import summary
-from benchmarks.tuning.rivals import ON_TUNED_GRIDS, hand_made
+from benchmarks.tuning.rivals import ON_TUNED_GRIDS, Rival, hand_made
+from diffusion import grids
 from diffusion.study import normal_noise
 
 PAGE = Page("galaxies.md", "benchmarks.tuning.galaxies")
@@ -43,6 +47,19 @@ NAMES = (
 """Those that are among the best on exact models, as all of them would take hours."""
 
 BLOCKS = 4
+REFERENCE = "dpmpp-3m"
+HEAD = (
+    "calls",
+    "ddim, uniform in λ",
+    "best named",
+    "which",
+    "`auto`",
+    "best on a tuned grid",
+    "tuned",
+    "tuned / best",
+    "calls a start",
+    "s",
+)
 CALLS = (5, 8)
 
 
@@ -98,56 +115,94 @@ def denoiser(path: Path) -> diffusion.Denoiser:
     return diffusion.Denoiser(mixer(arrays(path)), "score", schedule)
 
 
-def table(net: diffusion.Denoiser, starts: int, unseen: int, names: Sequence[str], options: dict[str, Any]) -> str:
-    """Return the table, a row for each number of calls."""
-    own, others = (normal_noise(n, (1, 32, 32), seed) for n, seed in ((starts, 21), (unseen, 22)))
-    exact = diffusion.sample(net, others, steps=options.get("teacher", 60))
+class Judge(NamedTuple):
+    """A network and starts that nothing is fitted to, with their exact endpoints."""
 
-    def errors(**how: Any) -> np.ndarray:
-        return summary((diffusion.sample(net, others, **how) - exact).square().mean(dim=(1, 2, 3)).sqrt().numpy())
+    net: diffusion.Denoiser
+    starts: Any
+    exact: Any
 
-    def written(pair: np.ndarray, form: str = ".1e") -> str:
-        return f"{pair[0]:{form}} ({pair[1]:{form}})"
+    @classmethod
+    def of(cls, net: diffusion.Denoiser, count: int, teacher: int) -> Judge:
+        """Return it, the endpoints by so many calls uniform in λ, which `REFERENCE` needs fewest of here."""
+        starts, grid = normal_noise(count, (1, 32, 32), 22), grids.power(teacher, 1.0, "lambda", schedule=net.schedule)
+        return cls(net, starts, diffusion.sample(net, starts, sampler=REFERENCE, grid=grid))
 
-    head = (
-        "calls",
-        "ddim, uniform in λ",
-        "best named",
-        "which",
-        "`auto`",
-        "best on a tuned grid",
-        "tuned",
-        "tuned / best",
-    )
-    made = f"| {' | '.join((*head, 'calls a start', 's'))} |\n|{' --- |' * (len(head) + 2)}\n"
-    for calls in CALLS if starts > 8 else (2,):
-        rivals = {name: errors(**how) for name, how in hand_made(net, calls, names)}
-        best, which = np.min([*rivals.values()], axis=0), min(rivals, key=lambda name: rivals[name][0])
-        grids = [diffusion.tune(net, own, steps=calls, what="grid", sampler=s, **options) for s in ON_TUNED_GRIDS]
-        on_grid = np.min([errors(sampler=sampler) for sampler in grids], axis=0)
+    def errors(self, **how: Any) -> np.ndarray:
+        """Return the median and the mean of the root mean squares over the pixels."""
+        apart = diffusion.sample(self.net, self.starts, **how) - self.exact
+        return summary(apart.square().mean(dim=(1, 2, 3)).sqrt().numpy())
+
+
+class Study(NamedTuple):
+    """What a row of the table is made of: a judge, starts to tune on, names of rivals, options of `diffusion.tune`."""
+
+    judge: Judge
+    starts: Any
+    names: Sequence[str]
+    options: dict[str, Any]
+    results: Results
+
+    def named(self, rivals: Sequence[Rival]) -> np.ndarray:
+        """Return the errors of samplers on hand-made grids, (rivals, 2)."""
+        return np.array([self.judge.errors(**rival.how) for rival in rivals])
+
+    def tuned(self, calls: int, **how: Any) -> np.ndarray:
+        """Return the errors of a sampler that is tuned so, the calls spent on a start, the seconds of the processor."""
         begun = time.process_time()
-        tuned = diffusion.tune(net, own, steps=calls, **options)
-        seconds, found = time.process_time() - begun, errors(sampler=tuned)
-        assert tuned.report is not None
-        fields = [str(calls), written(rivals["ddim on lambda^(1/1)"]), written(best), f"`{which}`"]
-        fields += [written(errors(steps=calls)), written(on_grid), written(found), written(found / best, ".2f")]
-        fields += [f"{tuned.report.details['calls of a start']:.0f}", f"{seconds:.0f}"]
-        row = f"| {' | '.join(fields)} |\n"
-        print(row, end="", flush=True)
-        made += row
-    return made
+        sampler = diffusion.tune(self.judge.net, self.starts, steps=calls, **self.options, **how)
+        seconds = time.process_time() - begun
+        assert sampler.report is not None
+        return np.array([*self.judge.errors(sampler=sampler), sampler.report.details["calls of a start"], seconds])
+
+    def row(self, calls: int) -> str:
+        """Return the row for so many calls."""
+        judge, net = self.judge, self.judge.net
+        of = ("galaxies", calls, len(self.starts), len(judge.starts), *self.options.items())
+        rivals = hand_made(net, calls, self.names)
+        every = self.results(partial(self.named, rivals), *of, *(part for rival in rivals for part in rival.form))
+        on_grids = [
+            self.results(partial(self.tuned, calls, what="grid", sampler=s), s.name, *CODE, *of) for s in ON_TUNED_GRIDS
+        ]
+        tuned = self.results(partial(self.tuned, calls), *CODE, *rule_of(net, calls), *of)
+        grid = grids.power(calls, 1.0, "lambda", schedule=net.schedule)
+        best = np.min(every, axis=0)
+        pairs = [judge.errors(sampler="ddim", grid=grid), best, judge.errors(steps=calls)]
+        pairs += [np.min(on_grids, axis=0)[:2], tuned[:2]]
+        ddim, named, auto, on_grid, found = (written(pair[None]) for pair in pairs)
+        which, ratio = rivals[int(np.argmin(every[:, 0]))].name, written(tuned[None, :2] / best, ".2f")
+        fields = [
+            str(calls),
+            ddim,
+            named,
+            f"`{which}`",
+            auto,
+            on_grid,
+            found,
+            ratio,
+            f"{tuned[2]:.0f}",
+            f"{tuned[3]:.0f}",
+        ]
+        return f"| {' | '.join(fields)} |\n"
 
 
 def main(arguments: Sequence[str] = ()) -> None:
     """Print the table, or write it into the page."""
     command = PAGE.parser(__doc__)
+    command.add_argument("--fresh", action="store_true", help="measure anew what is kept in out/kept")
     given = command.parse_args(arguments)
     starts, unseen, names, options = 32, 64, NAMES, {"iterations": 15, "teacher": 60}
     if given.quick:
         starts, unseen, names, options = 8, 4, ("ddim",), {"iterations": 1, "teacher": 6}
+    results = Results(given.fresh, None) if given.quick else Results(given.fresh)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", diffusion.OffScaleWarning)
-        made = table(denoiser(install()), starts, unseen, names, options)
+        judge = Judge.of(denoiser(install()), unseen, 2 * options["teacher"])
+        study = Study(judge, normal_noise(starts, (1, 32, 32), 21), names, options, results)
+        made = f"| {' | '.join(HEAD)} |\n|{' --- |' * len(HEAD)}\n"
+        for calls in (2,) if given.quick else CALLS:
+            made += study.row(calls)
+            print(made.splitlines()[-1], flush=True)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     PAGE.show(f"\n{made}\nPeak memory of the process: {peak:.0f} MB.\n", given.write)
 

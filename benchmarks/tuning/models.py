@@ -37,8 +37,10 @@ class Kind(NamedTuple):
         Those of them with which samplers are tuned.
     tensors
         Whether it takes tensors.
-    most
-        How many of the seeds at most.
+    most, tuned_seeds
+        For how many of the seeds at most, and for how many of these samplers are tuned.
+    first
+        How many of the unseen starts choose, for each seed, which of the named samplers run from all of them.
     """
 
     name: str
@@ -50,6 +52,8 @@ class Kind(NamedTuple):
     tuned: tuple[int, ...] = (5, 8)
     tensors: bool = False
     most: int = 4
+    tuned_seeds: int = 2
+    first: int = 64
 
 
 def mixture(seed: int, schedule: diffusion.NoiseSchedule) -> diffusion.Denoiser:
@@ -73,23 +77,25 @@ def network(seed: int) -> diffusion.Denoiser:
     return diffusion.models.digits()
 
 
-def _mixtures(name: str, schedule: diffusion.NoiseSchedule, tuned: tuple[int, ...] = (5, 8)) -> Kind:
-    return Kind(f"mixtures, {name}", partial(mixture, schedule=schedule), (8,), 256, 256, tuned=tuned)
+def _mixtures(name: str, schedule: diffusion.NoiseSchedule, tuned: tuple[int, ...] = (5, 8), seeds: int = 2) -> Kind:
+    make = partial(mixture, schedule=schedule)
+    return Kind(f"mixtures, {name}", make, (8,), 256, 256, tuned=tuned, tuned_seeds=seeds)
 
 
-def _digits(name: str, schedule: diffusion.NoiseSchedule, tuned: tuple[int, ...] = ()) -> Kind:
-    return Kind(f"ideal digits, {name}", partial(ideal, schedule=schedule), (1, 8, 8), 128, 32, tuned=tuned)
+def _digits(name: str, schedule: diffusion.NoiseSchedule, calls: tuple[int, ...], tuned: tuple[int, ...] = ()) -> Kind:
+    make = partial(ideal, schedule=schedule)
+    return Kind(f"ideal digits, {name}", make, (1, 8, 8), 128, 64, calls, tuned, first=16)
 
 
 KINDS = (
-    _mixtures("VP", diffusion.VP.linear(), (5, 8, 10)),
+    _mixtures("VP", diffusion.VP.linear(), (5, 8, 10), 4),
     _mixtures("cosine", diffusion.VP.cosine()),
     _mixtures("EDM", diffusion.EDM()),
     _mixtures("flow", diffusion.FlowMatching()),
-    _digits("VP", diffusion.VP.linear(), (5, 8)),
-    _digits("EDM", diffusion.EDM()),
-    _digits("flow", diffusion.FlowMatching()),
-    Kind("digits network", network, (1, 8, 8), 64, 24, (6,), (6,), tensors=True, most=2),
+    _digits("VP", diffusion.VP.linear(), (5, 8, 10, 20), (5, 8, 10)),
+    _digits("EDM", diffusion.EDM(), (5, 8, 10)),
+    _digits("flow", diffusion.FlowMatching(), (5, 8, 10)),
+    Kind("digits network", network, (1, 8, 8), 64, 24, (6,), (6,), tensors=True, most=2, tuned_seeds=1, first=24),
 )
 """Exact models of seven kinds, on which "auto" has its bar, and a network, for two of the seeds as it takes long."""
 

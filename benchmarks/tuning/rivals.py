@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 import diffusion
+from benchmarks.kept import digest, form_of
 
-__all__ = ["FITTED", "NAMES", "ON_TUNED_GRIDS", "hand_made"]
+__all__ = ["FITTED", "NAMES", "ON_TUNED_GRIDS", "Rival", "hand_made"]
 
 NAMES = tuple(name for name in diffusion.sampler_names() if name != "auto")
 """Every named sampler that draws no noise, with the variants of other libraries."""
@@ -37,17 +38,37 @@ FITTED: dict[str, dict[str, Any]] = {
 """Published ways to fit a sampler, as far as their formulas say it: the free numbers, and how they are found."""
 
 
-def hand_made(
-    net: diffusion.Denoiser, calls: int, names: Sequence[str] = NAMES
-) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield named samplers on hand-made grids, those whose runs have no more than so many calls."""
-    schedule = net.schedule
+class Rival(NamedTuple):
+    """A named sampler on a grid, as options of `diffusion.sample`, with the numbers of its plan."""
+
+    name: str
+    how: dict[str, Any]
+    form: tuple[np.ndarray, ...]
+
+
+def hand_made(net: diffusion.Denoiser, calls: int, names: Sequence[str] = NAMES) -> list[Rival]:
+    """Return named samplers on hand-made grids, those whose runs have no more than so many calls, equal ones once."""
+    schedule, found = net.schedule, dict[str, Rival]()
+    grids = {pair: _grids(schedule, *pair, calls) for pair in GRIDS}
     for name in names:
         steps = calls // max(diffusion.sampler(name).method.stages, 1)  # type: ignore[union-attr]  # named samplers of this table have methods
-        for clock, exponent in GRIDS if steps else ():
+        for (clock, exponent), laid_out in grids.items():
+            if steps not in laid_out:
+                continue
+            grid = laid_out[steps]
             try:
-                grid = diffusion.grids.power(steps, exponent, clock, schedule=schedule)
-                diffusion.sampler(name).on(schedule, grid).plan(schedule, grid)
+                form = form_of(diffusion.sampler(name).on(schedule, grid).plan(schedule, grid))
             except ValueError:  # infinite at an end
                 continue
-            yield f"{name} on {clock}^(1/{exponent:g})", {"sampler": name, "grid": grid}
+            rival = Rival(f"{name} on {clock}^(1/{exponent:g})", {"sampler": name, "grid": grid}, form)
+            if len(form[0]) <= calls:
+                found.setdefault(digest(form), rival)
+    return list(found.values())
+
+
+def _grids(schedule: diffusion.NoiseSchedule, clock: str, exponent: float, most: int) -> dict[int, np.ndarray]:
+    """Return the grids of up to so many steps, none where the clock is infinite at an end."""
+    try:
+        return {n: diffusion.grids.power(n, exponent, clock, schedule=schedule) for n in range(1, most + 1)}
+    except ValueError:
+        return {}

@@ -21,7 +21,7 @@ from diffusion.grids import NAMED
 from diffusion.samplers.catalogue import sampler as find_sampler
 from diffusion.samplers.catalogue import sampler_names
 from diffusion.samplers.fitted import load_sampler
-from expint.arguments import integer, number
+from expint.arguments import integer, number, seen, text
 
 __all__ = ["NODES", "Input", "Node", "extension", "mappings", "plan", "registration", "sampler", "sigmas"]
 
@@ -84,17 +84,32 @@ def sigmas(model: Any, grid: str, steps: int, denoise: float = 1.0) -> tuple[Any
     """Return the SIGMAS of a grid by its name for the process of a MODEL.
 
     With ``denoise`` d < 1 they are the last ``steps`` steps of ⌊steps/d⌋, as ComfyUI's own node has it; none for 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If ``model`` is no MODEL, the grid is unknown or one of another process, or a number out of range.
     """
+    if not callable(getattr(model, "get_model_object", None)):
+        raise TypeError(
+            f"expected a MODEL of ComfyUI, received {seen(model)}; connect the output of a node that loads one"
+        )
     schedule = k_diffusion.schedule_of(model.get_model_object("model_sampling"))
-    part, steps = number("denoise", denoise, least=0.0, most=1.0), integer("steps", steps)
+    part, steps = number("denoise", denoise, least=0.0, most=1.0), integer("steps", steps, most=1_000_000)
     if part == 0.0:
         return (k_diffusion.sigmas(grid_of(grid), steps, schedule=schedule)[:0],)
-    return (k_diffusion.sigmas(grid_of(grid), int(steps / part), schedule=schedule)[-(steps + 1) :],)
+    return (k_diffusion.sigmas(grid_of(grid), int(min(steps / part, 1e9)), schedule=schedule)[-(steps + 1) :],)
 
 
 def grid_of(name: str) -> Any:
-    """Return the grid of a name in the list of the node."""
-    return find_sampler(_OWN) if name == _OWN else name
+    """Return the grid of a name in the list of the node.
+
+    Raises
+    ------
+    TypeError
+        If it is no text.
+    """
+    return find_sampler(_OWN) if text("grid", name) == _OWN else name
 
 
 NODES = (

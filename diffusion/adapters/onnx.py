@@ -19,7 +19,8 @@ import numpy as np
 from diffusion.adapted import Network
 from diffusion.optional import require
 from expint.arguments import path, seen, text
-from expint.backend import Array, array_namespace, device, to_numpy
+from expint.arrays import real_values
+from expint.backend import Array, array_namespace, device, has_values, is_array, to_numpy
 
 __all__ = ["network"]
 
@@ -70,9 +71,10 @@ def network(
     """
     session: Any = model
     if not hasattr(model, "get_inputs"):
+        file = path("model", model)
         onnxruntime = require("onnxruntime", "onnxruntime>=1.17,<2")
         chosen = onnxruntime.get_available_providers() if providers is None else list(providers)
-        session = onnxruntime.InferenceSession(path("model", model), providers=chosen)
+        session = onnxruntime.InferenceSession(file, providers=chosen)
     inputs = {given.name: given for given in session.get_inputs()}
     outputs = [given.name for given in session.get_outputs()]
     if len(inputs) < 2:
@@ -96,14 +98,12 @@ class _Session:
 
     def __call__(self, x: Array, t: Array, **condition: Any) -> Array:
         """Return the output, like x."""
-        told = np.asarray(to_numpy(t))
+        if not is_array(x) or not has_values(x):
+            raise TypeError(f"expected the state as a dense array or tensor, received {seen(x)}; pass noise or data")
+        told = real_values("t", t)
         if not self.inputs[self.time].shape:
-            told = told[0]
-        given = {
-            self.state: to_numpy(x),
-            self.time: told,
-            **{name: to_numpy(value) for name, value in condition.items()},
-        }
+            told = told.reshape(-1)[:1].reshape(())
+        given = {self.state: x, self.time: told, **condition}
         (found,) = self.session.run([self.output], {name: self._cast(name, value) for name, value in given.items()})
         return array_namespace(x).asarray(found, dtype=x.dtype, device=device(x))
 
@@ -111,7 +111,12 @@ class _Session:
         if name not in self.inputs:
             raise ValueError(f"expected a condition of the names {list(self.inputs)}, received {name!r}; rename it")
         dtype: Any = _DTYPES.get(self.inputs[name].type)
-        cast = np.asarray(value, dtype=dtype)
+        try:
+            cast = np.asarray(to_numpy(value) if is_array(value) else value, dtype=dtype)
+        except (TypeError, ValueError, ArithmeticError) as error:
+            raise TypeError(
+                f"expected {name} as numbers, {self.inputs[name].type}, received {seen(value)}; convert it"
+            ) from error
         if name == self.time and cast.dtype.kind == "i" and np.any(cast != value):
             raise ValueError(
                 f"expected whole times, which the model is told as {self.inputs[name].type}, received {seen(value)}; "

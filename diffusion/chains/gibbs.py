@@ -23,6 +23,8 @@ from expint.backend import Array, all_finite, array_namespace, asarray_like, sta
 
 __all__ = ["ChainRun", "langevin_gibbs"]
 
+_MANY = 1_000_000_000
+
 _MOVE, _LEVEL = 0, 1
 """The random columns of a move: of the Langevin step and of the level; those of a solve come after them."""
 
@@ -179,8 +181,7 @@ def langevin_gibbs(
     check_denoiser(denoiser)
     times = checked_levels(levels, denoiser.schedule)
     lay_out(denoiser, sampler, None, short_grid(denoiser.schedule, float(times[0]), integer("steps", steps)))
-    integer("samples", samples, least=1)
-    integer("skip", skip, least=1)
+    samples, skip = integer("samples", samples, most=_MANY), integer("skip", skip, most=_MANY)
     logits = logits_of(denoiser, times, level_logits)
     begun = start if isinstance(start, ChainRun) else None
     burn_in = _burn_in(burn_in, begun, times)
@@ -224,18 +225,18 @@ def langevin_gibbs(
 def _burn_in(given: int | None, begun: ChainRun | None, times: np.ndarray) -> int:
     """Return the moves before the first sample."""
     if begun is None:
-        if given == 0:
+        if type(given) is int and given == 0:
             raise ValueError(
                 "expected burn_in= of at least one move for chains that begin, received 0: the first samples would be "
                 "those of the start; take 20 or more, or a ChainRun as start to go on from"
             )
-        return 20 if given is None else integer("burn_in", given, least=1)
+        return 20 if given is None else integer("burn_in", given, least=1, most=_MANY)
     if not np.array_equal(begun.times, times):
         raise ValueError(
             f"expected the {len(begun.times)} levels of the chains to go on, received {len(times)} others; give "
             "levels=run.times"
         )
-    return 0 if given is None else integer("burn_in", given, least=0)
+    return 0 if given is None else integer("burn_in", given, least=0, most=_MANY)
 
 
 def _step(given: Any) -> Callable[[np.ndarray], np.ndarray]:

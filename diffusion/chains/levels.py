@@ -35,7 +35,7 @@ def noise_levels(schedule: NoiseSchedule, count: int, low: float, high: float) -
     [10.0, 1.0, 0.1]
     """
     instance("schedule", schedule, NoiseSchedule, "a NoiseSchedule", "pass VP.linear() or another")
-    integer("count", count, least=2)
+    integer("count", count, least=2, most=1_000_000)
     number("low", low, above=0.0)
     number("high", high, above=low)
     times = schedule.time(-np.linspace(log(high), log(low), count))

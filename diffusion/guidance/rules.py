@@ -11,8 +11,9 @@ import numpy as np
 from diffusion.checks import check_denoiser
 from diffusion.denoiser import Denoiser, like_input, rows_of
 from diffusion.guidance.guided import Rule, guided
+from diffusion.guidance.pairs import outputs_of_both
 from diffusion.process.prediction import basis
-from expint.arguments import function, number, seen
+from expint.arguments import flag, function, number, seen
 from expint.arrays import real_values
 from expint.backend import Array, all_finite, array_namespace, has_values, is_array
 
@@ -26,6 +27,7 @@ def classifier_free(
     unconditional: Mapping[str, Any],
     interval: tuple[float, float] | None = None,
     rescale: float = 0.0,
+    together: bool = False,
 ) -> Denoiser:
     """Return the denoiser u + w (c − u), of its outputs c with its condition and u with the ``unconditional`` one.
 
@@ -42,13 +44,17 @@ def classifier_free(
         as discontinuities, across which no multistep sampler keeps its history.
     rescale
         From 0 to 1: how far the standard deviation of the output, over a sample, is brought back to that of c.
+    together
+        Whether c and u are made by one call of the network with twice the batch. Both conditions then have the same
+        names, and where they differ a row for each sample.
 
     Raises
     ------
     TypeError
         If the denoiser is no `Denoiser`, or ``unconditional`` no mapping.
     ValueError
-        If ``rescale`` lies outside [0, 1] or the interval is empty.
+        If ``rescale`` lies outside [0, 1] or the interval is empty; in a run, if ``together`` the conditions cannot be
+        laid side by side.
 
     Notes
     -----
@@ -76,7 +82,7 @@ def classifier_free(
     if interval is not None and (np.shape(interval) != (2,) or not interval[0] < interval[1]):
         raise ValueError(f"expected an interval (low, high) of times; received {interval!r}; exchange its ends")
     ends = (-float("inf"), float("inf")) if interval is None else (float(interval[0]), float(interval[1]))
-    rule = _ClassifierFree(scale, unconditional, ends, rescale)
+    rule = _ClassifierFree(scale, unconditional, ends, rescale, flag("together", together))
     return guided(denoiser, rule, denoiser.predicts, ends if interval is not None else ())
 
 
@@ -194,12 +200,15 @@ class _ClassifierFree(Rule):
     unconditional: Mapping[str, Any]
     interval: tuple[float, float]
     rescale: float
+    together: bool
 
     def __call__(self, source: Denoiser, x: Array, t: float) -> Array:
-        output = source(x, t)
         if not self.interval[0] < t <= self.interval[1]:
-            return output
-        without = source.with_condition(self.unconditional)(x, t)
+            return source(x, t)
+        if self.together:
+            output, without = outputs_of_both(source, self.unconditional, x, t)
+        else:
+            output, without = source(x, t), source.with_condition(self.unconditional)(x, t)
         guided = without + self.scale * (output - without)
         return self._rescaled(output, guided)
 
@@ -210,8 +219,11 @@ class _ClassifierFree(Rule):
 
     def each(self, source: Denoiser, x: Array, t: np.ndarray) -> Array:
         """Return the output at a time of its own for each sample; the second call is for those in the interval."""
-        output, count = source.at_each(x, t), len(t)
-        inside = np.flatnonzero((self.interval[0] < t) & (t <= self.interval[1]))
+        count, inside = len(t), np.flatnonzero((self.interval[0] < t) & (t <= self.interval[1]))
+        if self.together and len(inside) == count:
+            output, without = outputs_of_both(source, self.unconditional, x, t)
+            return self._rescaled(output, without + self.scale * (output - without))
+        output = source.at_each(x, t)
         if not len(inside):
             return output
         own, scale = source.of_samples(inside, count), rows_of(self.scale, inside, count)

@@ -10,20 +10,17 @@ from typing import Any
 
 import numpy as np
 
-import expint
-from diffusion.checks import check_denoiser, check_state, lay_out
+from diffusion.checks import check_denoiser, check_state
 from diffusion.denoiser import Denoiser
-from diffusion.inversion.stability import warn_of_latents, warn_unstable
+from diffusion.inversion.stability import warn_of_latents
+from diffusion.likelihood.adaptive import Followed, density_to_tolerance
+from diffusion.likelihood.along_plan import check_plain, density_over_plan, log_density_of
 from diffusion.likelihood.divergence import KINDS, WAYS, Divergence, divergence_of, draw_probes
-from diffusion.process.gauge import Gauge
-from diffusion.process.prediction import coefficients
-from diffusion.running import SamplingError
 from diffusion.samplers.catalogue import AnySampler
-from diffusion.samplers.catalogue import sampler as find_sampler
-from diffusion.samplers.reversible import ReversibleSampler
-from diffusion.samplers.sampler import Sampler
-from expint.arguments import choice, flag, function, integer, number, seen
-from expint.backend import Array, array_namespace
+from diffusion.tolerance import is_adaptive, refuse, rule, tolerances
+from expint.arguments import choice, flag, function, integer, number
+from expint.backend import Array
+from expint.run import sum_of_each
 
 __all__ = ["Likelihood", "log_likelihood"]
 
@@ -42,7 +39,7 @@ class Likelihood:
         The variance of ``log_density`` by the probes, (B,), estimated from their spread; None for the exact divergence,
         nan for one probe.
     calls
-        Evaluations of the network for each sample, without passes back.
+        Evaluations of the network for each sample, without passes back: a number, of a run to a tolerance (B,).
     divergence
         How it was found: "exact", "probes", "differences" or "known".
 
@@ -59,7 +56,7 @@ class Likelihood:
     log_density: Array
     latent: Array
     variance: Array | None
-    calls: int
+    calls: int | np.ndarray
     divergence: str
 
     def bits_per_dim(self, bin_width: float = 1.0) -> Array:
@@ -73,14 +70,15 @@ class Likelihood:
         return -self.log_density / (size * log(2.0)) - log(width) / log(2.0)
 
     def __repr__(self) -> str:
-        return f"Likelihood({self.log_density.shape[0]} samples, {self.calls} calls, divergence {self.divergence!r})"
+        count, calls = self.log_density.shape[0], np.mean(self.calls)
+        return f"Likelihood({count} samples, {calls:.5g} calls, divergence {self.divergence!r})"
 
 
 def log_likelihood(
     denoiser: Denoiser,
     data: Array,
     *,
-    sampler: str | AnySampler = "lawson-rk4-flow",
+    sampler: str | AnySampler | None = None,
     steps: int | None = None,
     grid: str | Sequence[float] | np.ndarray | None = None,
     divergence: str = "auto",
@@ -91,6 +89,8 @@ def log_likelihood(
     bin_width: float = 1.0,
     prior: Callable[[Array], Array] | None = None,
     details: bool = False,
+    rtol: float | None = None,
+    atol: float | None = None,
 ) -> Any:
     r"""Return log p(x) of each sample in nats: the density of the probability-flow ODE, from data to noise.
 
@@ -109,7 +109,8 @@ def log_likelihood(
         Samples (B, …), NumPy, torch or JAX: states at the last time of the grid with σ > 0. p is the density there, of
         data with the noise that they have at that time.
     sampler, steps, grid
-        As of `sample`; the grid is run backwards and has to begin where the density is known, at ``t_start``.
+        As of `sample`; the grid is run backwards and has to begin where the density is known, at ``t_start``. The
+        sampler is by default "lawson-rk4-flow", to a tolerance a pair in the same gauge.
     divergence
         "exact": d passes back through the network a call. "probes": ∇·f ≈ vᵀ (∂f/∂x) v, one pass for each random v,
         without bias (Hutchinson). "differences": central differences, along the axes, for networks without derivatives.
@@ -127,6 +128,10 @@ def log_likelihood(
         α/σ = 0.01.
     details
         Whether to return a `Likelihood`, which has the variance by the probes, the latents and the number of calls.
+    rtol, atol
+        Instead of ``steps`` and ``grid``: tolerances, for which every sample chooses steps of its own from t_end to
+        t_start, as in `sample`. The estimated errors of a step are those of `sample` for the state, and at most
+        atol + rtol |ℓ| in nats for what the log-density has gained, ℓ. What each sample cost is in ``calls``.
 
     Returns
     -------
@@ -173,25 +178,50 @@ def log_likelihood(
         function("prior", prior, "(x)")
     check_denoiser(denoiser)
     check_state(data)
-    _check_plain(data)
-    chosen, times, _ = lay_out(denoiser, sampler, steps, grid)
-    gauge = _with_density(chosen, times, denoiser, prior is not None)
-    backwards = find_sampler(sampler).backwards(denoiser.schedule, times)
-    plan = backwards.plan(denoiser.schedule, times[::-1], edges=denoiser.discontinuities)
-    warned = warn_unstable(plan, gauge.predicts, denoiser.schedule, chosen.name)
+    check_plain(data)
     draw = partial(draw_probes, count, probe, rng, tuple(data.shape))
-    way, diverging = divergence_of(denoiser, data, divergence, draw)
-    state, gained = _run(denoiser, gauge, plan, data, diverging, count if way == "probes" else 1, chosen.name)
-    if not warned:
-        warn_of_latents(state, data, denoiser.schedule, times, chosen.name)
-    known = partial(denoiser.schedule.prior_log_density, t=float(times[0])) if prior is None else prior
-    gain, variance = _assembled(denoiser, gauge, times, state, gained)
-    scale = denoiser.schedule.noise_scale(float(times[0]))
-    density = _of_batch(known(state), data) + gain
-    found = Likelihood(density, state / scale, variance if way == "probes" else None, plan.evaluations, way)
+    of_way = partial(divergence_of, denoiser, data, divergence, draw)
+    if rtol is None and atol is None:
+        chosen = "lawson-rk4-flow" if sampler is None else sampler
+        followed, way, first = density_over_plan(denoiser, data, chosen, steps, grid, of_way, count, prior is not None)
+    else:
+        refuse({"steps": steps, "grid": grid})
+        chosen = "auto" if sampler is None else sampler
+        followed, way, first = _to_tolerance(denoiser, data, chosen, rtol, atol, of_way, count)
+    gain, variance = _mean_of_probes(followed.gained)
+    density = log_density_of(followed.state, data, denoiser.schedule, first, prior) + gain
+    latent = followed.state / denoiser.schedule.noise_scale(first)
+    found = Likelihood(density, latent, variance if way == "probes" else None, followed.calls, way)
     if flag("details", details):
         return found
     return found.bits_per_dim(bin_width) if in_bits else found.log_density
+
+
+_Way = Callable[[], tuple[str, Divergence]]
+
+
+def _to_tolerance(
+    denoiser: Denoiser,
+    data: Array,
+    sampler: str | AnySampler,
+    rtol: float | None,
+    atol: float | None,
+    of_way: _Way,
+    count: int,
+) -> tuple[Followed, str, float]:
+    """Return the same where every sample has steps of its own."""
+    both = tolerances(rtol, atol)
+    if is_adaptive(sampler):
+        raise ValueError(
+            f"expected a pair of expint in a gauge beside rtol=, received {sampler!r}, whose norm knows no densities; "
+            "take 'expint43-flow', or leave the sampler out"
+        )
+    gauge = rule(sampler, denoiser, both[0])
+    way, diverging = of_way()
+    followed = density_to_tolerance(denoiser, data, diverging, count if way == "probes" else 1, gauge, both)
+    times = np.array([denoiser.schedule.t_start, denoiser.schedule.t_end], dtype=np.float64)
+    warn_of_latents(followed.state, data, denoiser.schedule, times, "a run to a tolerance")
+    return followed, way, float(times[0])
 
 
 def _probes(divergence: str, probes: int, probe: str) -> int:
@@ -207,104 +237,10 @@ def _probes(divergence: str, probes: int, probe: str) -> int:
     return count
 
 
-def _of_batch(density: Any, data: Array) -> Array:
-    if tuple(getattr(density, "shape", ())) != tuple(data.shape[:1]):
-        raise ValueError(
-            f"expected prior(x) as log-densities of shape {tuple(data.shape[:1])}, received {seen(density)}; sum over "
-            "the elements of a sample"
-        )
-    return density
-
-
-def _check_plain(data: Any) -> None:
-    """Raise TypeError unless the data ask for no gradient, and are precise enough for sums over their elements."""
-    if data.dtype.itemsize < 4:
-        raise TypeError(
-            f"expected data in single or double precision, in which densities are summed, received {data.dtype}; "
-            "convert them, and let the network convert what it takes: data.float()"
-        )
-    if getattr(data, "requires_grad", False):
-        raise TypeError(
-            "expected data without a gradient, received a tensor that requires one: that of the divergence would be "
-            "lost; detach it"
-        )
-
-
-def _with_density(sampler: Any, times: np.ndarray, denoiser: Denoiser, known: bool) -> Gauge:
-    """Return the gauge of a sampler by which densities are followed, over times at whose first the density is known."""
-    schedule, gauge = denoiser.schedule, sampler.gauge
-    if not isinstance(sampler, Sampler) or not isinstance(gauge, Gauge):
-        raise TypeError(
-            f"expected a sampler in a gauge with a constant linear part, received {sampler!r}, whose rows are made for "
-            "states alone; take 'lawson-rk4-flow', 'dpmpp-3m' or another by name"
-        )
-    if isinstance(sampler, ReversibleSampler):
-        raise ValueError(
-            f"expected a sampler of one state, received {sampler.name!r}, in whose inverse errors of an element that "
-            "no network answers to grow; take the one-step sampler that it is made of, or 'lawson-rk4-flow'"
-        )
-    if not known and abs(float(times[0]) - schedule.t_start) > 1e-9 * abs(schedule.t_start):
-        raise ValueError(
-            f"expected a grid that begins at t_start = {schedule.t_start:g}, where the density is known, received one "
-            f"from t = {times[0]:.6g}; begin there, change t_start of the schedule, or give the density as prior="
-        )
-    if len(times) < 2 or not np.all(np.isfinite(_log_factor(gauge, schedule, times[[0, -1]]))):
-        raise ValueError(
-            f"expected a grid of two times or more at which the clock {gauge.clock.name!r} is finite, received "
-            f"{len(times)} from t = {times[0]:.6g} to {times[-1]:.6g}; keep off α = 0 and σ = 0, or take a sampler in "
-            "a gauge that is finite there, such as 'adams3-flow'"
-        )
-    return gauge
-
-
-def _log_factor(gauge: Gauge, schedule: Any, t: np.ndarray) -> np.ndarray:
-    """Return log(x/y) + L s: what the linear part and the scale of the gauge add to the density of one element."""
-    alpha, sigma = schedule.alpha(t), schedule.sigma(t)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        found = np.log(gauge.scale(alpha, sigma)) + gauge.constants[0] * np.asarray(gauge.clock.at(alpha, sigma))
-    return np.asarray(found)
-
-
-def _run(
-    denoiser: Denoiser, gauge: Gauge, plan: expint.Plan, data: Array, diverging: Divergence, count: int, name: str
-) -> tuple[Array, Array]:
-    """Return the last state, and what the plan makes of the divergences, (B, count).
-
-    The element q = (x/y) e^{L s} (log-density of y + d L s) has the linear part of x, and its slope in place of the
-    prediction f is −(x/y) e^{L s} ∇·f.
-    """
-    xp, batch, shape, schedule = array_namespace(data), data.shape[0], data.shape, denoiser.schedule
-    size = prod(shape[1:])
-
-    def slope(t: float, both: Array) -> Array:
-        x = xp.reshape(both[:, :size], shape)
-        output, found = diverging(x, t)
-        alpha, sigma = float(schedule.alpha(t)), float(schedule.sigma(t))
-        of_state, of_output = coefficients(denoiser.predicts, gauge.predicts, alpha, sigma, schedule.sigma_data)
-        factor = float(np.exp(_log_factor(gauge, schedule, np.array(t))))
-        prediction = of_state * x + of_output * output
-        diverged = -factor * (of_state * size + of_output * found)
-        return xp.concat([xp.reshape(prediction, (batch, size)), diverged], axis=1)
-
-    none = xp.zeros_like(xp.reshape(data, (batch, -1))[:, :1])
-    start = xp.concat([xp.reshape(data, (batch, size)), *[none] * count], axis=1)
-    run = expint.run_plan(plan, slope, start, keep=[len(plan.steps) - 1], name=name)
-    if not run.success:
-        raise SamplingError(run)
-    last = run.y[-1, ...]
-    return xp.reshape(last[:, :size], shape), last[:, size:]
-
-
-def _assembled(
-    denoiser: Denoiser, gauge: Gauge, times: np.ndarray, state: Array, gained: Array
-) -> tuple[Array, Array | None]:
-    """Return by how much the log-densities of data are larger than those of states, and the variances by the probes."""
-    xp, schedule = array_namespace(state), denoiser.schedule
-    size = prod(state.shape[1:])
-    first, last = (float(factor) for factor in _log_factor(gauge, schedule, times[[0, -1]]))
-    each = -float(np.exp(-first)) * gained + size * (first - last)
+def _mean_of_probes(each: Array) -> tuple[Array, Array]:
+    """Return the mean of estimates (B, K), and its variance by their spread."""
     count = each.shape[1]
-    mean = xp.sum(each, axis=1) / count
+    mean = sum_of_each(each) / count
     off = each - mean[:, None]
-    spread = xp.sum(off * off, axis=1) / ((count - 1) * count) if count > 1 else mean * float("nan")
+    spread = sum_of_each(off * off) / ((count - 1) * count) if count > 1 else mean * float("nan")
     return mean, spread

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,14 +12,12 @@ from diffusion.denoiser import Denoiser
 from expint.arguments import integer, seen
 from expint.arrays import real_values
 from expint.backend import Array, array_namespace, asarray_like, is_jax, is_torch
+from expint.run import sum_of_each
 
 __all__ = ["KINDS", "WAYS", "Divergence", "Probes", "divergence_of", "draw_probes"]
 
 WAYS = ("auto", "exact", "probes", "differences", "known")
 KINDS = ("rademacher", "gaussian")
-
-Divergence = Callable[[Array, float], tuple[Array, Array]]
-"""By x and t the output of the network, and its divergences (B, K): K = 1, or one for each probe."""
 
 Probes = np.ndarray
 """(K, B, …): the probes v of each sample, of mean zero and unit covariance."""
@@ -47,6 +46,25 @@ def draw_probes(count: int, kind: str, rng: int | Sequence[int], shape: tuple[in
         normal = generator.standard_normal((count, *shape[1:]))
         drawn.append(normal if kind == "gaussian" else np.where(normal < 0.0, -1.0, 1.0))
     return np.stack(drawn, axis=1)
+
+
+@dataclass(frozen=True)
+class Divergence:
+    """What finds the output of a network and its divergences, (B, K): K = 1, or one for each probe.
+
+    It is called with states and one time for all, a number, or a time for each, an array.
+    """
+
+    denoiser: Denoiser
+
+    def of_samples(self, denoiser: Denoiser, which: np.ndarray) -> Divergence:
+        """Return that of the samples ``which`` alone, whose ``denoiser`` is given."""
+        del which
+        return replace(self, denoiser=denoiser)
+
+    def __call__(self, x: Array, t: float | np.ndarray) -> tuple[Array, Array]:
+        """Return the output at ``x`` and its divergences."""
+        raise NotImplementedError
 
 
 def divergence_of(denoiser: Denoiser, x: Array, way: str, draw: Callable[[], Probes]) -> tuple[str, Divergence]:
@@ -84,28 +102,28 @@ def divergence_of(denoiser: Denoiser, x: Array, way: str, draw: Callable[[], Pro
     return way, _Exact(denoiser, backward) if way == "exact" else _Probed(denoiser, backward, draw())
 
 
-class _Known:
+@dataclass(frozen=True)
+class _Known(Divergence):
     """As the network knows it."""
 
-    def __init__(self, denoiser: Denoiser, known: Callable[..., Array]) -> None:
-        self._denoiser, self._known = denoiser, known
+    known: Callable[..., Array]
 
-    def __call__(self, x: Array, t: float) -> tuple[Array, Array]:
-        xp, denoiser = array_namespace(x), self._denoiser
-        told = float(denoiser.schedule.network_time(t))
-        times = asarray_like(np.full(x.shape[0], told), x if x.dtype.itemsize >= 8 else xp.astype(x, xp.float64))
-        found = self._known(x, times, **denoiser.condition)
-        return denoiser(x, t), xp.astype(xp.reshape(found, (-1, 1)), x.dtype)
+    def __call__(self, x: Array, t: float | np.ndarray) -> tuple[Array, Array]:
+        xp, denoiser = array_namespace(x), self.denoiser
+        told = np.broadcast_to(np.asarray(denoiser.schedule.network_time(t)), x.shape[:1])
+        times = asarray_like(np.array(told), x if x.dtype.itemsize >= 8 else xp.astype(x, xp.float64))
+        found = self.known(x, times, **denoiser.condition)
+        return _output(denoiser, x, t), xp.astype(xp.reshape(found, (-1, 1)), x.dtype)
 
 
-class _Exact:
+@dataclass(frozen=True)
+class _Exact(Divergence):
     """Σ_i ∂F_i/∂x_i: as many passes back through the network as a sample has elements."""
 
-    def __init__(self, denoiser: Denoiser, backward: Any) -> None:
-        self._denoiser, self._backward = denoiser, backward
+    backward: Any
 
-    def __call__(self, x: Array, t: float) -> tuple[Array, Array]:
-        output, back = self._backward(self._denoiser, x, t)
+    def __call__(self, x: Array, t: float | np.ndarray) -> tuple[Array, Array]:
+        output, back = self.backward(self.denoiser, x, t)
         xp, total, size = array_namespace(output), 0.0, int(np.prod(x.shape[1:]))
         for i in range(size):
             unit = np.zeros(size)
@@ -115,47 +133,54 @@ class _Exact:
         return output, total
 
 
-class _Probed:
+@dataclass(frozen=True)
+class _Probed(Divergence):
     """vᵀ (∂F/∂x) v for each probe: one pass back for each."""
 
-    def __init__(self, denoiser: Denoiser, backward: Any, probes: Probes) -> None:
-        self._denoiser, self._backward, self._probes = denoiser, backward, probes
+    backward: Any
+    probes: Probes
 
-    def __call__(self, x: Array, t: float) -> tuple[Array, Array]:
-        output, back = self._backward(self._denoiser, x, t)
+    def of_samples(self, denoiser: Denoiser, which: np.ndarray) -> Divergence:
+        return replace(self, denoiser=denoiser, probes=self.probes[:, which])
+
+    def __call__(self, x: Array, t: float | np.ndarray) -> tuple[Array, Array]:
+        output, back = self.backward(self.denoiser, x, t)
         xp, found = array_namespace(output), []
-        for probe in self._probes:
+        for probe in self.probes:
             v = asarray_like(probe, output)
-            found.append(xp.sum(xp.reshape(v * back(v), (x.shape[0], -1)), axis=1))
+            found.append(sum_of_each(xp.reshape(v * back(v), (x.shape[0], -1))))
         return output, xp.stack(found, axis=1)
 
 
-class _Differences:
+@dataclass(frozen=True)
+class _Differences(Divergence):
     """Central differences along the axes, of step ε^{1/3}: two calls for each element of a sample."""
 
-    def __init__(self, denoiser: Denoiser) -> None:
-        self._denoiser = denoiser
-
-    def __call__(self, x: Array, t: float) -> tuple[Array, Array]:
-        xp, size = array_namespace(x), int(np.prod(x.shape[1:]))
+    def __call__(self, x: Array, t: float | np.ndarray) -> tuple[Array, Array]:
+        xp, size, denoiser = array_namespace(x), int(np.prod(x.shape[1:])), self.denoiser
         step = (1e-16 if x.dtype.itemsize >= 8 else 1e-7) ** (1 / 3)
         total: Any = 0.0
         for i in range(size):
             unit = np.zeros(size)
             unit[i] = step
             h = asarray_like(unit.reshape(x.shape[1:]), x)
-            change = self._denoiser(x + h, t) - self._denoiser(x - h, t)
+            change = _output(denoiser, x + h, t) - _output(denoiser, x - h, t)
             total = total + xp.reshape(change, (x.shape[0], -1))[:, i : i + 1] / (2 * step)
-        return self._denoiser(x, t), total
+        return _output(denoiser, x, t), total
 
 
-def _by_torch(denoiser: Denoiser, x: Any, t: float) -> tuple[Any, Callable[[Any], Any]]:
+def _output(denoiser: Denoiser, x: Array, t: float | np.ndarray) -> Array:
+    """Return the output at one time for all, or at a time for each."""
+    return denoiser.at_each(x, t) if isinstance(t, np.ndarray) else denoiser(x, t)
+
+
+def _by_torch(denoiser: Denoiser, x: Any, t: float | np.ndarray) -> tuple[Any, Callable[[Any], Any]]:
     """Return the output at ``x``, and v ↦ vᵀ ∂F/∂x."""
     import torch
 
     with torch.inference_mode(False), torch.enable_grad():
         at = x.detach().clone().requires_grad_(True)
-        output = denoiser(at, t)
+        output = _output(denoiser, at, t)
 
     def back(v: Any) -> Any:
         found = (None,)
@@ -164,17 +189,17 @@ def _by_torch(denoiser: Denoiser, x: Any, t: float) -> tuple[Any, Callable[[Any]
         if found[0] is None:
             raise TypeError(
                 f"expected a network whose output can be differentiated by its state, received {denoiser!r}, whose "
-                f"output at t = {t:.6g} keeps no graph to it; take torch.no_grad() and detach() out of it, or say "
-                "divergence='differences'"
+                f"output at t = {np.ravel(t)[0]:.6g} keeps no graph to it; take torch.no_grad() and detach() out of "
+                "it, or say divergence='differences'"
             )
         return found[0]
 
     return output.detach(), back
 
 
-def _by_jax(denoiser: Denoiser, x: Any, t: float) -> tuple[Any, Callable[[Any], Any]]:
+def _by_jax(denoiser: Denoiser, x: Any, t: float | np.ndarray) -> tuple[Any, Callable[[Any], Any]]:
     """Return the output at ``x``, and v ↦ vᵀ ∂F/∂x."""
     import jax
 
-    output, back = jax.vjp(lambda at: denoiser(at, t), x)
+    output, back = jax.vjp(lambda at: _output(denoiser, at, t), x)
     return output, lambda v: back(v)[0]

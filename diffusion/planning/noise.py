@@ -12,8 +12,9 @@ path.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 from math import exp, isclose, sqrt
 from typing import Any, Protocol
@@ -25,7 +26,7 @@ from diffusion.samplers.ends import MethodsByStep
 from expint.derive import Method, Stage, StepContext, Terms, WithoutEstimate
 from expint.lower import Layout, Row, Step
 
-__all__ = ["Equation", "lowered_with_noise"]
+__all__ = ["Equation", "lowered_with_noise", "with_columns"]
 
 
 class Equation(Protocol):
@@ -105,28 +106,53 @@ def lowered_with_noise(
     constants = [equation.constants(square) for square in squares]
     inside = tuple(InSDE(method, *own) for method, own in zip(methods, constants, strict=True))
     plan = expint.lower(MethodsByStep(tuple(s[:-1].tolist()), inside, tuple(known)), expint.operators.Scalar(1.0), s)
-    nodes = [_nodes(step, start, method) for step, start, method in zip(plan.steps[1:], s.tolist(), methods)]
+    gathered = [partial(_gathered, equation, square) for square in squares]
+    return with_columns(plan, s, [method.name for method in methods], gathered)
+
+
+def with_columns(
+    plan: expint.Plan, s: np.ndarray, names: Sequence[str], gathered: Sequence[Callable[..., Sequence[tuple[Any, ...]]]]
+) -> expint.Plan:
+    """Return the ``plan`` with standard normal columns, whose weights at the places of a step are what has gathered.
+
+    Parameters
+    ----------
+    plan
+        Without noise.
+    s
+        The values of its clock between which the steps lie.
+    names
+        Of the method of each step.
+    gathered
+        For each step gathered(start, places): the weights of the noise at each place of it.
+
+    Raises
+    ------
+    ValueError
+        If a method evaluates outside its step, where no noise has gathered.
+    """
+    nodes = [_nodes(step, start, name) for step, start, name in zip(plan.steps[1:], s.tolist(), names)]
     layout = plan.layout._replace(noise=max(map(len, nodes)))
     first = plan.steps[0]._replace(rows=(_with_noise(plan.steps[0].rows[0], (), plan.layout, layout),))
     steps = [first]
-    for step, places, start, square in zip(plan.steps[1:], nodes, s.tolist(), squares):
-        gathered = _gathered(equation, square, start, places)
+    for step, places, start, weights in zip(plan.steps[1:], nodes, s.tolist()[:-1], gathered, strict=True):
+        found = weights(start, places)
         rows = [
-            _with_noise(row, gathered[_place(at, places)] if at != start else (), plan.layout, layout)
+            _with_noise(row, found[_place(at, places)] if at != start else (), plan.layout, layout)
             for at, row in zip(step.times, step.rows)
         ]
         steps.append(Step(step.times, tuple(rows)))
     return replace(plan, steps=tuple(steps), layout=layout)
 
 
-def _nodes(step: Step, start: float, method: Method) -> list[float]:
+def _nodes(step: Step, start: float, name: str) -> list[float]:
     """Return the different places of the points of a step after its start, in order."""
     end = step.times[-1]
     places: list[float] = []
     for at in sorted(step.times, key=lambda at: abs(at - start)):
         if (at - start) * (end - start) < 0 or abs(at - start) > abs(end - start):
             raise ValueError(
-                f"expected a method whose points lie in its step, for noise to gather there, received {method.name} "
+                f"expected a method whose points lie in its step, for noise to gather there, received {name} "
                 f"with one at {(at - start) / (end - start):.3g} of the step; take another method"
             )
         if at != start and not (places and isclose(at, places[-1], rel_tol=1e-14)):
@@ -148,7 +174,7 @@ def _gathered(equation: Equation, square: float, start: float, places: Sequence[
     ]
 
 
-def _with_noise(row: Row, weights: Sequence[float], plain: Layout, layout: Layout) -> Row:
+def _with_noise(row: Row, weights: Sequence[Any], plain: Layout, layout: Layout) -> Row:
     """Return the row with ``weights`` of the first columns of noise."""
     states, _, constant, values = plain.parts(row.weights)
     noise = [*weights, *[None] * (layout.noise - len(weights))]

@@ -18,6 +18,7 @@ import numpy as np
 from diffusion.process.pointwise import pointwise
 from expint.arguments import number
 from expint.backend import Array, Namespace, array_namespace
+from expint.run import sum_of_each
 
 __all__ = ["NoiseSchedule"]
 
@@ -132,7 +133,7 @@ class NoiseSchedule(ABC):
         xp = array_namespace(x)
         flat = xp.reshape(x, (x.shape[0], -1))
         scale = float(self.noise_scale(self.t_start if t is None else t))
-        return -0.5 * xp.sum((flat / scale) ** 2, axis=1) - flat.shape[1] * (0.5 * log(2.0 * pi) + log(scale))
+        return -0.5 * sum_of_each((flat / scale) ** 2) - flat.shape[1] * (0.5 * log(2.0 * pi) + log(scale))
 
     def time(self, half_log_snr: Array) -> Array:
         """Return the t at which λ(t) is ``half_log_snr``: the exact inverse."""

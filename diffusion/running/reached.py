@@ -49,7 +49,7 @@ class Reached:
 
     def __init__(self, plan: expint.Plan) -> None:
         self.plan, self.calls = plan, 0
-        self.values: deque[tuple[Array, int]] = deque(maxlen=plan.depth + 1)
+        self.values: deque[tuple[Array, int | None]] = deque(maxlen=plan.depth + 1)
         self.points: deque[Accepted] = deque(maxlen=2)
 
     def watching(self, slope: Callable[[float, Array], Array]) -> Callable[[float, Array], Array]:
@@ -58,7 +58,7 @@ class Reached:
         def evaluate(t: float, x: Array) -> Array:
             value = slope(t, x)
             self.calls += 1
-            self.values.appendleft((value, value._version))
+            self.values.appendleft((value, _version(value)))
             return value
 
         return evaluate
@@ -92,7 +92,7 @@ class Reached:
 
     def _unchanged(self) -> bool:
         """Whether the values held are still those that the network returned."""
-        same = all(value._version == version for value, version in self.values)
+        same = all(_version(value) == version for value, version in self.values)
         return same and len({value.data_ptr() for value, _ in self.values}) == len(self.values)
 
     def _corrected(self, point: Array, state: Any, slopes: Any) -> Array:
@@ -101,3 +101,8 @@ class Reached:
             if weight is not None:
                 y = y + weight * value
         return y
+
+
+def _version(value: Array) -> int | None:
+    """Return how often a tensor was written to, None where that is not counted, as in torch's inference mode."""
+    return None if value.is_inference() else int(value._version)

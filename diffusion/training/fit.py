@@ -10,9 +10,13 @@ from typing import Any
 import numpy as np
 
 from diffusion.optional import require
-from expint.arguments import flag, function, integer, number
+from expint.arguments import flag, function, instance, integer, number, seen
+from expint.arrays import affordable
+from expint.backend import array_namespace, is_array
 
 __all__ = ["averaged", "fit", "perceptron"]
+
+_MANY = 1_000_000_000
 
 
 def perceptron(size: int, outputs: int | None = None, width: int = 96, depth: int = 3) -> Any:
@@ -26,17 +30,40 @@ def perceptron(size: int, outputs: int | None = None, width: int = 96, depth: in
     require("torch")
     from diffusion.training.network import Perceptron
 
-    size, width, depth = integer("size", size), integer("width", width), integer("depth", depth)
-    return Perceptron(size, size if outputs is None else integer("outputs", outputs), width, depth)
+    size, width, depth = (
+        integer(name, value, most=1_000_000) for name, value in {"size": size, "width": width, "depth": depth}.items()
+    )
+    outputs = size if outputs is None else integer("outputs", outputs, most=1_000_000)
+    affordable("the weights", 4.0 * width * (size + (depth - 1) * width + outputs))
+    return Perceptron(size, outputs, width, depth)
 
 
 def averaged(average: Any, network: Any, step: int, decay: float = 0.999) -> None:
-    """Move the exponential ``average`` of the weights of a ``network``, a copy, one step; early it remembers less."""
+    """Move the exponential ``average`` of the weights of a ``network``, a copy, one step; early it remembers less.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If they are no modules of torch, or of other weights, or a number makes no sense.
+    """
     torch = require("torch")
-    kept = min(decay, (1 + step) / (10 + step))
+    means, weights = _weights("average", average), _weights("network", network)
+    if [mean.shape for mean in means] != [weight.shape for weight in weights]:
+        raise ValueError(
+            f"expected an average with the weights of the network, received {len(means)} arrays for {len(weights)}, or "
+            "of other shapes; make it by copy.deepcopy(network)"
+        )
+    step = integer("step", step, least=0, most=_MANY)
+    kept = min(number("decay", decay, least=0.0, below=1.0), (1 + step) / (10 + step))
     with torch.no_grad():
-        for mean, weight in zip(average.parameters(), network.parameters(), strict=True):
+        for mean, weight in zip(means, weights):
             mean.lerp_(weight, 1.0 - kept)
+
+
+def _weights(name: str, network: Any) -> list[Any]:
+    """Return the weights of a module of torch."""
+    instance(name, network, require("torch").nn.Module, "a module of torch", "diffusion.training.perceptron makes one")
+    return list(network.parameters())
 
 
 def fit(
@@ -94,13 +121,20 @@ def fit(
     torch = require("torch")
     function("loss", loss, "(network, data, uniform, noise)", "pass diffusion.training.DenoisingLoss(schedule)")
     function("draw", draw, "(rng, batch)", "return arrays of samples")
-    steps, batch = integer("steps", steps), integer("batch", batch)
+    if not _weights("network", network):
+        raise ValueError(f"expected a network with weights, received {seen(network)}; there is nothing to train")
+    steps, batch = integer("steps", steps, most=_MANY), integer("batch", batch, most=_MANY)
+    affordable("a batch", 16.0 * batch)
     rate, decay = number("rate", rate, above=0.0), number("decay", decay, least=0.0, below=1.0)
     rng, average = np.random.default_rng(integer("seed", seed, least=0)), copy.deepcopy(network).eval()
     optimiser = torch.optim.Adam(network.parameters(), lr=rate)
     like = next(network.parameters())
 
     def tensor(values: Any) -> Any:
+        if not is_array(values) or not array_namespace(values).isdtype(values.dtype, "numeric"):
+            raise TypeError(
+                f"expected draw(rng, batch) to return an array of numbers, or a pair of them, received {seen(values)}"
+            )
         return torch.as_tensor(values).to(like)
 
     count: Any = range(steps)
@@ -112,6 +146,11 @@ def fit(
         shape = tuple((data[0] if isinstance(data, tuple) else data).shape)
         uniform = tensor((rng.permutation(batch) + rng.random()) / batch)  # evenly spread
         value = loss(network, data, uniform, tensor(rng.standard_normal(shape)))
+        if not isinstance(value, torch.Tensor):
+            raise TypeError(
+                f"expected loss(network, data, uniform, noise) to return a tensor, received {seen(value)}; return "
+                "the mean over the batch"
+            )
         for group in optimiser.param_groups:
             group["lr"] = 0.5 * rate * (1.0 + math.cos(math.pi * step / steps))
         optimiser.zero_grad()

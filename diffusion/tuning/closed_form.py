@@ -15,6 +15,7 @@ Duan, Wang, Chen, Zhu, Liu & Huang, *Optimal linear subspace search*, 2023, solv
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Executor
 
 import numpy as np
 
@@ -23,7 +24,7 @@ from diffusion.tuning.fit import errors_of
 from diffusion.tuning.least_squares import Robust
 from diffusion.tuning.losses import LOSSES
 from diffusion.tuning.starts import Shard, floored, norms
-from diffusion.tuning.values import Run, Values, extend, without_gradients
+from diffusion.tuning.values import Run, Values, extend, mapped, without_gradients
 from expint.backend import Array, asarray_like, to_numpy
 
 __all__ = ["RUNS", "closed_form"]
@@ -35,45 +36,49 @@ _RIDGE = 1e-3
 _RIDGE_OF_BANDS = 1e-2
 
 
-def closed_form(exact: Values, shards: list[Shard], measure: Robust, bands: Bands | None = None) -> Values:
+def closed_form(
+    exact: Values, shards: list[Shard], measure: Robust, bands: Bands | None = None, executor: Executor | None = None
+) -> Values:
     """Return the ``exact`` values with the rows that suit the starts of the ``shards``, in ``bands`` if given.
 
-    It takes `RUNS` runs.
+    It takes `RUNS` runs, the shards on the ``executor``.
     """
     values = exact if bands is None else exact.in_bands(bands)
     for _ in range(RUNS // 2):
-        errors = errors_of(values, shards, LOSSES["endpoint"])
+        errors = errors_of(values, shards, LOSSES["endpoint"], executor)
         weights = np.sqrt(measure.weights(errors)) if np.all(np.isfinite(errors)) else np.ones(len(errors))
         cuts = np.cumsum([shard.start.shape[0] for shard in shards])[:-1]
-        values = _weighted(exact, shards, np.split(weights, cuts), bands)
+        values = _weighted(exact, shards, np.split(weights, cuts), bands, executor)
     return values
 
 
-def _weighted(exact: Values, shards: list[Shard], weights: list[np.ndarray], bands: Bands | None) -> Values:
+def _weighted(
+    exact: Values, shards: list[Shard], weights: list[np.ndarray], bands: Bands | None, executor: Executor | None
+) -> Values:
     """Return the rows of the least sum of squares, the starts multiplied by their ``weights``."""
     values, prior = exact._replace(D=exact.D.copy(), c=exact.c.copy()), exact
     values = values if bands is None else values.in_bands(bands)
     prior = prior if bands is None else prior.in_bands(bands)
-    runs = [Run([], []) for _ in shards]
     ridge = _RIDGE if bands is None else _RIDGE_OF_BANDS
-    with without_gradients():
-        for i in range(values.calls + 1):
-            if i:
-                _set_row(values, prior, i, _summed(shards, weights, runs, values, i), ridge)
-            for shard, own in zip(shards, runs, strict=True):
-                extend(shard.denoiser, values, shard.start, own)
+    runs = [Run([], []) for _ in shards]
+    for i in range(1, values.calls + 1):
+        made = list(mapped(_extended, [(values, i, *own) for own in zip(shards, weights, runs, strict=True)], executor))
+        runs = [own for own, _ in made]
+        _set_row(values, prior, i, sum(products for _, products in made), ridge)
     return values
 
 
-def _summed(shards: list[Shard], weights: list[np.ndarray], runs: Sequence[Run], values: Values, i: int) -> np.ndarray:
-    """Return the inner products of the columns of row i and of the teacher's states, (K or 1, i + 2, i + 2)."""
-    total: np.ndarray = np.zeros(())
-    for shard, by, own in zip(shards, weights, runs, strict=True):
-        wanted = shard.end if i == values.calls else shard.path(float(values.times[i]))
-        by = by / floored(norms(shard.end))
-        columns = [_scaled(column, by) for column in (shard.start, *own.data, wanted)]
-        total = total + (_gram(columns) if values.bands is None else values.bands.gram(columns))
-    return total
+def _extended(values: Values, i: int, shard: Shard, weights: np.ndarray, run: Run) -> tuple[Run, np.ndarray]:
+    """Return the run of a shard up to the call before point i, and the inner products that row i is solved from.
+
+    They are those of its columns and of the teacher's states, (K or 1, i + 2, i + 2).
+    """
+    with without_gradients():
+        extend(shard.denoiser, values, shard.start, run)
+    wanted = shard.end if i == values.calls else shard.path(float(values.times[i]))
+    by = weights / floored(norms(shard.end))
+    columns = [_scaled(column, by) for column in (shard.start, *run.data, wanted)]
+    return run, _gram(columns) if values.bands is None else values.bands.gram(columns)
 
 
 def _scaled(column: Array, by: np.ndarray) -> Array:

@@ -98,7 +98,7 @@ def best_structure(contest: Contest, task: Task, rule: Sampler | Automatic) -> t
     contest.note("untuned")
     few = part_of(contest.fitted[0], np.arange(min(_SCREENED, contest.fitted[0].start.shape[0])))
     contest.calls += sum(values.calls for _, values in found) * few.start.shape[0]
-    first = [contest.measure.value(errors_of(values, [few], contest.loss)) for _, values in found]
+    first = [contest.measure.value(errors_of(values, [few], contest.loss, contest.executor)) for _, values in found]
     kept = [found[i] for i in np.argsort(first, kind="stable")[:_KEPT]]
     scores = [contest.measure.value(contest.training_errors(values)) for _, values in kept]
     best = kept[int(np.argmin(scores))]
@@ -146,7 +146,7 @@ def _solved(contest: Contest, exact: Callable[[np.ndarray], Values | None], time
 
 def _rows_solved(contest: Contest, values: Values, bands: Bands | None = None) -> Values:
     contest.calls += RUNS * values.calls * sum(shard.start.shape[0] for shard in contest.fitted)
-    return closed_form(values, contest.fitted, contest.measure, bands)
+    return closed_form(values, contest.fitted, contest.measure, bands, contest.executor)
 
 
 def _searched(contest: Contest, task: Task, chart: GridChart, times: np.ndarray) -> np.ndarray:

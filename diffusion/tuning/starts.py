@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Executor
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from diffusion import grids
 from diffusion.checks import lay_out
 from diffusion.denoiser import Denoiser
 from diffusion.sample import SamplingError, sample, trajectory
-from diffusion.tuning.values import without_gradients
+from diffusion.tuning.values import mapped, without_gradients
 from expint.backend import Array, array_namespace, device, is_array, to_numpy
 
 __all__ = [
@@ -28,6 +31,9 @@ __all__ = [
 
 TEACHER = "auto"
 """With some fifty calls none of the named samplers is nearer to the exact flow: `benchmarks.defaults`."""
+
+_DOUBTFUL = 3e-3
+"""The relative error of a teacher from which on another is asked."""
 
 LEAST = 8
 """Starts: fewer halves than of four decide nothing."""
@@ -61,6 +67,8 @@ class Taught(NamedTuple):
     ----------
     shards
         The parts.
+    name
+        Of the teacher.
     error
         Of the teacher, relative: the median distance to a run with half as many calls.
     steps
@@ -70,6 +78,7 @@ class Taught(NamedTuple):
     """
 
     shards: list[Shard]
+    name: str
     error: float
     steps: int
     calls: int
@@ -124,9 +133,11 @@ def taught(
     *,
     to_zero: bool,
     with_path: bool = True,
+    executor: Executor | None = None,
 ) -> Taught:
     """Return the shards of ``parts`` of the noise, each solved with ``steps`` calls and half of them.
 
+    Where these runs end too far from each other, others are made on times uniform in λ, and the nearer pair is kept.
     Without the path only ends are kept: all states of a run may need more memory than there is.
 
     Raises
@@ -134,25 +145,53 @@ def taught(
     SamplingError
         If a run of the teacher is not finite.
     """
-    shards, errors, calls = [], [], 0
-    fine, coarse = (_grid(denoiser, n, to_zero) for n in (steps, max(steps // 2, 1)))
-    scale = denoiser.schedule.noise_scale(float(fine[0]))
-    for rows in parts:
-        own, start = picked(denoiser, noise, rows)
-        with without_gradients():
-            rough = sample(own, start, sampler=TEACHER, grid=coarse)
-            path = _path(own, start, fine) if with_path else None
-            end = sample(own, start, sampler=TEACHER, grid=fine) if path is None else path(float(fine[-1]))
-        errors.append(norms(rough - end) / floored(norms(end)))
-        calls += (len(fine) + len(coarse) - 2) * len(rows)
-        shards.append(Shard(own, scale * start, path, end))
-    return Taught(shards, float(np.median(np.concatenate(errors))), len(fine) - 1, calls)
+    best, calls, teachers = None, 0, _teachers(denoiser, steps, to_zero)
+    for name, fine, coarse in teachers:
+        tasks = [(*picked(denoiser, noise, rows), fine, coarse, with_path) for rows in parts]
+        calls += (len(fine) + len(coarse) - 2) * sum(map(len, parts))
+        try:
+            found = list(mapped(_taught_shard, tasks, executor))
+        except SamplingError:
+            if best is None:
+                raise
+            break
+        error = float(np.median(np.concatenate([errors for _, errors in found])))
+        if best is None or error < best.error:
+            best = Taught([shard for shard, _ in found], name, error, len(fine) - 1, calls)
+        if best.error < _DOUBTFUL:
+            break
+    assert best is not None  # the first was taught or has raised
+    return best._replace(calls=calls)
 
 
-def _grid(denoiser: Denoiser, steps: int, to_zero: bool) -> np.ndarray:
-    """Return the times of a run of the teacher, that of σ = 0 among them if it leads there."""
-    _, times, _ = lay_out(denoiser, TEACHER, steps, None)
-    return np.append(times, denoiser.schedule.t_clean) if to_zero else times
+def _taught_shard(
+    denoiser: Denoiser, noise: Array, fine: np.ndarray, coarse: np.ndarray, with_path: bool
+) -> tuple[Shard, np.ndarray]:
+    """Return a shard, and how far the ``coarse`` run of the teacher ends from the ``fine`` one."""
+    with without_gradients():
+        rough = sample(denoiser, noise, sampler=TEACHER, grid=coarse)
+        path = _path(denoiser, noise, fine) if with_path else None
+        end = sample(denoiser, noise, sampler=TEACHER, grid=fine) if path is None else path(float(fine[-1]))
+    start = denoiser.schedule.noise_scale(float(fine[0])) * noise
+    return Shard(denoiser, start, path, end), norms(rough - end) / floored(norms(end))
+
+
+def _teachers(denoiser: Denoiser, steps: int, to_zero: bool) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    """Yield the times of a teacher and of its run with half as many calls, that of σ = 0 among them if they lead there.
+
+    The rule's own come first. On data of another scale than those it was found on, uniform steps of λ may do better.
+    """
+    counts, schedule = (steps, max(steps // 2, 1)), denoiser.schedule
+
+    def on(times: np.ndarray) -> np.ndarray:
+        return np.append(times, schedule.t_clean) if to_zero else times
+
+    own = [on(lay_out(denoiser, TEACHER, n, None)[1]) for n in counts]
+    yield f"{TEACHER} on its own grid", own[0], own[1]
+    if counts[-1] > to_zero:
+        with suppress(ValueError):  # λ is infinite at an end
+            fine, coarse = (on(grids.power(n - to_zero, 1.0, "lambda", schedule=schedule)) for n in counts)
+            yield f"{TEACHER}, uniform in λ", fine, coarse
 
 
 def _path(denoiser: Denoiser, start: Array, grid: np.ndarray) -> Any:

@@ -9,8 +9,11 @@ such a table of numbers, and so is everything that is fitted here.
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from itertools import starmap
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,7 +22,7 @@ from diffusion.denoiser import Denoiser
 from diffusion.samplers.bands import Banded, Bands
 from expint.backend import Array, all_finite
 
-__all__ = ["Run", "Values", "extend", "finite", "run", "without_gradients"]
+__all__ = ["Run", "Values", "extend", "finite", "mapped", "run", "without_gradients"]
 
 
 class Values(NamedTuple):
@@ -104,3 +107,14 @@ def without_gradients() -> AbstractContextManager[Any]:
     """Return the context in which torch, where it is loaded, records nothing; it holds for one thread."""
     torch = sys.modules.get("torch")
     return nullcontext() if torch is None else torch.no_grad()
+
+
+def mapped(function: Callable[..., Any], tasks: list[Any], executor: Executor | None) -> Iterable[Any]:
+    """Return the results of a ``function`` of the ``tasks``, in their order, whoever makes them."""
+    if executor is None:
+        return starmap(function, tasks)
+    return executor.map(partial(_starred, function), tasks)
+
+
+def _starred(function: Callable[..., Any], task: tuple[Any, ...]) -> Any:
+    return function(*task)

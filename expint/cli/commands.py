@@ -13,7 +13,7 @@ import numpy as np
 import expint
 import expint.study
 from expint.backend import to_numpy
-from expint.cli import picture
+from expint.cli import picture, running
 from expint.cli.common import (
     PICTURES,
     Commands,
@@ -27,6 +27,7 @@ from expint.cli.common import (
     shown,
     write_json,
 )
+from expint.cli.own import ProblemOrScript
 from expint.files import whole_file
 from expint.study.table import distinct
 
@@ -44,7 +45,7 @@ def commands() -> None:
 
 
 @commands.command()
-@click.argument("problem", type=PROBLEM)
+@click.argument("problem", type=ProblemOrScript())
 @click.option("--method", type=METHOD_OR_AUTO, default="auto", help="Name of a method, or auto; see `expint methods`.")
 @click.option("--step", type=float, help="A fixed step size.")
 @click.option("--rtol", type=float, help="Relative tolerance, for methods with an error estimate; 1e-6 by default.")
@@ -53,37 +54,39 @@ def commands() -> None:
 @click.option("--set", "settings", type=Setting(), multiple=True, help="A parameter of the problem, such as n=64.")
 @click.option(
     "--out",
-    callback=out_file((*PICTURES, ".npz")),
-    help="Picture (.png, .pdf, .svg): space–time in 1-D, the last state in 2-D, lines without grid. Or states (.npz).",
+    callback=out_file((*PICTURES, ".npz", ".nc")),
+    help="Picture (.png, .pdf, .svg): space–time in 1-D, the last state in 2-D, lines without grid. Or states: .npz at "
+    "the end, .nc (NetCDF) as the run goes.",
 )
+@click.option("--checkpoint", callback=out_file((".npz",)), help="A file from which a run that was stopped goes on.")
+@click.option("--checkpoint-every", type=float, help="After so many seconds; 60 by default.")
+@click.option("--resume", type=click.Path(dir_okay=False, exists=True), help="Go on from such a file.")
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
 def solve(
-    problem: str,
-    method: str,
-    step: float | None,
-    rtol: float | None,
-    atol: float | None,
-    t_end: float | None,
+    problem: Any,
     settings: tuple[tuple[str, Any], ...],
     out: Path | None,
     as_json: bool,
+    resume: str | None,
+    **options: Any,
 ) -> None:
-    """Solve PROBLEM, one of those in expint.problems."""
+    """Solve PROBLEM, one of those in expint.problems, or of a script of yours, my_problem.py, which is run.
+
+    A script has a SemilinearProblem called `problem`, or a function of this name that returns one, with parameters for
+    --set; my_problem.py:name means another name.
+    """
     with refusing():
-        made = expint.study.named_problem(problem)(**dict(settings))
+        made = problem(**dict(settings))
         if out is not None and out.suffix.lower() in PICTURES:
             picture.try_out(made)
-        span = made.t_span if t_end is None else (made.t_span[0], t_end)
-        options = {"step": step, "rtol": rtol, "atol": atol}
-        given = {key: value for key, value in options.items() if value is not None}
         with np.errstate(all="ignore"):  # what overflows is in the status
-            solution = expint.solve(made, method, t_span=span, progress=shown(as_json), **given)
+            solution = running.solved(made, options, out, resume, shown(as_json))
         facts: dict[str, Any] = {
             "problem": made.name,
             "method": solution.method,
             "status": solution.status.name.lower(),
             "message": solution.message,
-            "t": float(solution.t[-1]),
+            "t": float(solution.t[-1]) if len(solution.t) else made.t_span[0],
             "steps": solution.stats.steps,
             "rejected": solution.stats.rejected,
             "nonlinear_evaluations": solution.calls,
@@ -186,7 +189,7 @@ def study(
 
 
 def _write(solution: expint.Solution, problem: expint.SemilinearProblem, out: Path | None) -> None:
-    if out is None:
+    if out is None or out.suffix.lower() == ".nc" or not len(solution.t):
         return
     if out.suffix.lower() == ".npz":
         grid = {} if problem.x is None else {"x": to_numpy(problem.x)}

@@ -150,7 +150,7 @@ def out_file(suffixes: tuple[str, ...], folder_with: str = "") -> Callable[..., 
         if not os.access(written_to, os.W_OK):
             raise click.BadParameter(f"expected a folder to write to, received {str(written_to)!r}", ctx, param)
         if path.suffix.lower() in PICTURES and find_spec("matplotlib") is None:
-            raise click.BadParameter('a picture needs matplotlib: pip install "expint[plot]"', ctx, param)
+            raise click.BadParameter('a picture needs matplotlib: pip install "matplotlib>=3.8,<4"', ctx, param)
         return path
 
     return check

@@ -19,7 +19,7 @@ from expint.ivp.bind import bind, linearises
 from expint.ivp.bound import Tolerance
 from expint.ivp.checks import check_controller, check_estimate, refuse_tolerances
 from expint.ivp.elsewhere import by_other_runs
-from expint.ivp.resuming import checkpoints_of, refuse_beside_checkpoint, resume_by
+from expint.ivp.resuming import checkpoints_of, resume_by, written_down
 from expint.ivp.run import over, to_stops
 from expint.ivp.times import MOST_STEPS, StepLimits, lay_out_stops, lay_out_times
 from expint.methods import method as find_method
@@ -47,6 +47,7 @@ def solve_ivp(
     t_eval: Sequence[float] | None = None,
     land: bool = False,
     save: Callable[[float, Array], Any] | None = None,
+    save_to: str | os.PathLike[str] | None = None,
     breakpoints: Sequence[float] | None = None,
     rtol: float | Array | None = None,
     atol: float | Array | None = None,
@@ -112,6 +113,10 @@ def solve_ivp(
         What to keep instead of states: save(t, y) returns a number, an array of fixed shape, or a dict of them, such as
         an energy, a spectrum or a slice. The values are ``saved`` of the solution, along a new first axis, and only
         the last state is kept.
+    save_to
+        The path of a NetCDF file (.nc) to which states, or what ``save`` returns of them, are added as the run goes: it
+        is whole at every moment, and replaces one that was there. Memory and the solution hold the last state alone.
+        Complex numbers have two names, ``y_real`` and ``y_imag``; integers of 64 bits become double precision.
     breakpoints
         Times at which N, L(t) or one of their derivatives jumps. Steps end there, nothing is remembered across them,
         and functions of time are seen from one side: a step that ends at a breakpoint b is told the floating-point
@@ -170,9 +175,8 @@ def solve_ivp(
         ``progress`` and ``checkpoint`` are refused.
     checkpoint, checkpoint_every
         The path of a file in which the run is written down as it goes, and after how many steps, an integer, or
-        seconds, a float (60.0 by default): states, history, step control and statistics. After the run was stopped,
-        however hard, ``expint.resume`` goes on from there. For methods with a fixed L, states of NumPy or torch; N is
-        evaluated once more at the start, uncounted, to tell problems apart.
+        seconds, a float (60.0 by default). After it was stopped, however hard, ``expint.resume`` goes on from there.
+        For states of NumPy or torch; N is evaluated once more at the start, uncounted, to tell problems apart.
     gradient
         How torch differentiates the states ``y`` of the solution: "through" records the run, "adjoint" makes it again
         on the way back, a few steps at a time, by the transposed weights and one vector–Jacobian product for each
@@ -221,9 +225,9 @@ def solve_ivp(
     asked = {name: value for name, value in locals().items() if name not in ("nonlinear", "t_span", "y0", "batched")}
     if flag("batched", batched):
         return import_module("expint.ivp.batched").solve_batched(solve_ivp, nonlinear, t_span, y0, **asked)
-    refuse_beside_checkpoint(asked, y0)
-    del asked["breakpoints"]
-    other = by_other_runs(nonlinear, linear, breakpoints, gradient)
+    asked["checkpoint"] = written_down(asked, "solve_ivp", t_span, y0)
+    del asked["breakpoints"], asked["save_to"]
+    other = by_other_runs(nonlinear, linear, breakpoints, gradient, save_to)
     if other is not None:
         return other(solve_ivp, nonlinear, t_span, y0, **asked)
     y0, times = check_state(y0), given_times(t_span, step, grid, t_eval, first_step, max_step, max_steps)
@@ -233,12 +237,11 @@ def solve_ivp(
         bounds = StepLimits(first_step, max_step, max_steps).given()
         refuse_tolerances(rtol=rtol, atol=atol, norm=norm, error=error, controller=controller, **bounds)
     check_controller(controller)
-    shown = shown_of(asked, watched)
-    problem = problem_of(nonlinear, y0, times, asked)
+    shown, problem = shown_of(asked, watched), problem_of(nonlinear, y0, times, asked)
     limits = StepLimits(times.first, times.largest, times.most)
     stops = [] if fixed else lay_out_stops(times.span, times.t_eval, limits)
     bound = bind(problem, method) if fixed else bind(problem, method, error, Tolerance(rtol, atol, norm))
-    shown = shown._replace(checkpoints=checkpoints_of(asked, problem, bound))
+    shown = shown._replace(checkpoints=checkpoints_of(asked["checkpoint"], problem, bound, shown.dense_output))
     if fixed:
         return over(bound, y0, *lay_out_times(times.span, times.step, times.grid, times.t_eval), shown)
     assert bound.error is not None  # a tolerance was asked for
@@ -290,10 +293,12 @@ def solve(problem: SemilinearProblem, method: str | Method = "auto", **options: 
 
 def resume(
     path: str | os.PathLike[str],
-    nonlinear: Callable[..., Array] | None,
+    nonlinear: Callable[..., Array] | SemilinearProblem | None,
     *,
     linear: Any = None,
     method: str | Method | None = None,
+    jac: Any = None,
+    events: Event | Sequence[Event] | None = None,
     args: tuple[Any, ...] = (),
     norm: Any = None,
     save: Callable[[float, Array], Any] | None = None,
@@ -301,21 +306,19 @@ def resume(
     progress: Progress = False,
     checkpoint_every: float | None = None,
 ) -> Solution:
-    """Go on with a run of ``solve_ivp(…, checkpoint=path)`` that was stopped; its answer is that of one that was not.
+    """Go on with a run that was stopped, of ``solve_ivp`` or ``run_splitting`` with ``checkpoint=path``.
 
-    On the same machine states, times and statistics agree to the last bit, wherever the run was stopped and whenever
-    its checkpoints were due: its step sizes make the same numbers in whatever order they come. It goes on writing
-    to ``path``.
+    On the same machine states, times, events and statistics are those of a run that was not stopped, to the last bit,
+    whenever its checkpoints were due. It goes on writing to ``path``, and to the file of ``save_to``.
 
     Parameters
     ----------
     path
         The file. It holds plain numbers only, and nothing in it is executed.
     nonlinear
-        N(t, y, *args), as in the run that was stopped.
-    linear, method, args, norm, save
-        As in that run, where they are no numbers, arrays or names, which are written down: an operator, a method that
-        is no name, functions.
+        N(t, y, *args), as in the run that was stopped; of ``run_splitting`` its flow; or a ``SemilinearProblem``.
+    linear, method, jac, events, args, norm, save
+        As in that run, where they are no numbers, arrays or names, which are written down: operators, functions.
     callback, progress
         As in ``solve_ivp``.
     checkpoint_every

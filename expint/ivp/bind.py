@@ -13,13 +13,14 @@ from expint.derive.kinds.adams import Adams
 from expint.derive.kinds.predictor_corrector import PredictorCorrector
 from expint.derive.kinds.stage import Method, kind_of_method
 from expint.derive.kinds.tableau import Tableau
-from expint.derive.orders.forcing import sees_forcing
+from expint.derive.orders.forcing import follows_flow, sees_forcing
 from expint.ivp.bound import Bound, Problem, Tolerance
 from expint.ivp.checks import check_rtol, check_slopes, check_tolerance, no_force
 from expint.ivp.choose import choose, choose_linearised
 from expint.ivp.runner import refuse_kernels, run_by
 from expint.lower import lower
 from expint.lower.cache import StepCache
+from expint.lower.damped import may_damp
 from expint.lower.pair import AdamsCache
 from expint.methods import method as find_method
 from expint.operators import Operator, TimeDependent, TimeScaled, as_operator
@@ -174,7 +175,14 @@ def _fixed_linear(
         pairs = partial(AdamsCache, adams, prepared, y0, alone=problem.alone)
         return Bound(method, slope, lambda: AdamsPairs(pairs()), norm, why=told)
     make = partial(_lowered, method, prepared, y0, problem.alone)
-    return Bound(method, slope, (lambda: Doubled(make())) if doubling else make, norm, why=told)
+    span = problem.span[1] - problem.span[0]
+    if norm is not None and method.history == 1 and follows_flow(method) and may_damp(operator, span):
+        norm = replace(norm, forgets=True)
+    return Bound(method, slope, (lambda: _doubled(make())) if doubling else make, norm, why=told)
+
+
+def _doubled(stepper: FixedLinear) -> Doubled:
+    return Doubled(stepper, stepper.lacking if stepper.layout.states == 1 else None)
 
 
 def _lowered(method: Method, operator: Operator, y0: Array, alone: bool = False) -> FixedLinear:
@@ -194,7 +202,7 @@ def _flows(problem: Problem, operator: Operator | None, method: Any, norm: Error
     assert operator is not None  # a flow comes beside it
     assert problem.flow is not None
     prepared = operator if norm is None else operator.prepare(Use("changing", norm.tightest))
-    stepper = Flows(method, prepared, problem.y0, _SHORT * (problem.span[1] - problem.span[0]))
+    stepper = Flows(method, prepared, problem.y0, _SHORT * (problem.span[1] - problem.span[0]), problem.alone)
     return Bound(method, problem.flow, lambda: Doubled(stepper) if doubling else stepper, norm)
 
 

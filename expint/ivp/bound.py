@@ -11,13 +11,13 @@ import numpy as np
 
 from expint.backend import Array
 from expint.derive.kinds.stage import Method
+from expint.derive.orders.forcing import follows_flow
 from expint.ivp.runner import PLAIN, Runner
 from expint.lower.plan import Plan
 from expint.operators import Operator
 from expint.run import ErrorNorm
 from expint.run.dense.collocated import Collocated
 from expint.run.dense.continuous import Counted, Interpolation
-from expint.run.dense.turning import turns_with_linear
 from expint.run.steppers import Slope, Stepper
 from expint.solution import Solution
 
@@ -99,7 +99,7 @@ class Bound:
 
     def interpolation(self, slope: Counted) -> Interpolation:
         """Return what makes the solution between the steps; ``slope`` is that of the run, counted."""
-        if self.operator is not None and not turns_with_linear(self.method):
+        if self.operator is not None and not follows_flow(self.method):
             return Collocated.of(self.operator, self.method, slope)
         return self.stepper.interpolation(slope)
 

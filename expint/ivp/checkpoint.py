@@ -7,6 +7,7 @@ import os
 import time
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import astuple
 from importlib import import_module
 from io import BytesIO
 from typing import Any
@@ -22,10 +23,11 @@ from expint.run.keeping import Kept
 from expint.run.loops import Accepted
 from expint.run.standing import Standing
 from expint.run.watch import Watch
+from expint.solution import Solution, Stats, Status
 
 __all__ = ["VERSION", "Checkpoints", "packed", "read", "unpacked"]
 
-VERSION = 1
+VERSION = 2
 """That of the form of the file; files of another are refused."""
 
 _KIND = "expint checkpoint"
@@ -44,7 +46,13 @@ class Checkpoints:
     every
         After how many steps, an integer, or after how many seconds, a float.
     header
-        What is said of the problem, of plain values and arrays.
+        What was given, of plain values and arrays.
+    told
+        What tells the problem apart from others, likewise.
+    before
+        The pieces before that which is being solved, of runs with breakpoints.
+    records
+        Says how far the file of results is written, where there is one.
     earlier
         What a file says of the run that goes on, None for one that begins.
 
@@ -55,9 +63,17 @@ class Checkpoints:
     """
 
     def __init__(
-        self, path: str | os.PathLike[str], every: float, header: Mapping[str, Any], earlier: dict[str, Any] | None
+        self,
+        path: str | os.PathLike[str],
+        every: float,
+        header: Mapping[str, Any],
+        told: Mapping[str, Any],
+        before: Sequence[Solution] = (),
+        records: Callable[[], Any] | None = None,
+        earlier: dict[str, Any] | None = None,
     ) -> None:
         self._path, self._every, self._header, self._earlier = path, every, dict(header), earlier
+        self._told, self._before, self._records = dict(told), before, records
         self.standing: Standing | None = None if earlier is None else earlier["standing"]
         self._ask: Callable[[], Standing] | None = None
         self._written = time.monotonic()
@@ -94,7 +110,10 @@ class Checkpoints:
             due = time.monotonic() - self._written >= self._every
         if due:
             seen = None if watch is None else watch.pack()
-            self._write({"steps": steps, "standing": self._ask(), "kept": kept.pack(), "watch": seen})
+            run = {"steps": steps, "standing": self._ask(), "kept": kept.pack(), "watch": seen}
+            records = None if self._records is None else self._records()
+            before = [_of_solution(own) for own in self._before]
+            self._write({**run, "told": self._told, "before": before, "records": records})
             self._written = time.monotonic()
 
     def _write(self, run: Mapping[str, Any]) -> None:
@@ -191,9 +210,20 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Any]]:
             "resume it by the version of expint that wrote it"
         )
     try:
-        return unpacked(tree["header"], arrays), unpacked(tree["run"], arrays)
-    except (KeyError, IndexError, TypeError) as error:
+        run = unpacked(tree["run"], arrays)
+        return unpacked(tree["header"], arrays), {**run, "before": [_solution(*own) for own in run["before"]]}
+    except (KeyError, IndexError, TypeError, ValueError) as error:
         raise ValueError(
             f"expected a whole checkpoint, received {str(path)!r}, in which something is missing ({error!r}); solve "
             "from the start, or take an earlier copy"
         ) from error
+
+
+def _of_solution(solution: Solution) -> tuple[Any, ...]:
+    """Return a solution, but for its continuous one, in plain values."""
+    values = {name: value for name, value in vars(solution).items() if name not in ("status", "stats", "sol")}
+    return values, int(solution.status), astuple(solution.stats)
+
+
+def _solution(values: dict[str, Any], status: int, stats: tuple[int, ...]) -> Solution:
+    return Solution(**values, status=Status(status), stats=Stats(*stats))

@@ -60,7 +60,7 @@ def over(bound: Bound, y0: Array, times: np.ndarray, wanted: np.ndarray | None, 
     elif bound.lowered is not None:
         states = over_plan(bound.lowered(times), bound.slope, y0, notes=shown.checkpoints)
     else:
-        states = over_times(bound.stepper, bound.slope, y0, times.tolist())
+        states = over_times(bound.stepper, bound.slope, y0, times.tolist(), shown.checkpoints)
     rest = {"keep": wanted, "name": bound.method.name, **_rest(bound, shown)}
     return _told(bound, lambda: run_states(states, y0, len(times) - 1, **rest))
 

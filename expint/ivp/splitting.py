@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,17 +17,19 @@ from expint.derive.kinds.splitting import Splitting
 from expint.exchange import as_state, ask, lent
 from expint.given import given_callback, given_save, given_sequence, given_times
 from expint.ivp.bind import bind
-from expint.ivp.bound import Problem, Tolerance
+from expint.ivp.bound import Bound, Problem, Tolerance
 from expint.ivp.checks import check_controller
+from expint.ivp.resuming import Written, checkpoints_of, written_down
 from expint.ivp.run import Shown, over, to_stops
 from expint.ivp.times import MOST_STEPS, StepLimits, lay_out_stops
 from expint.lower.lower import check_grid
+from expint.methods import method as find_method
 from expint.progress import Progress
 from expint.run import Controller, StepControl
 from expint.run.events import Event, check_events
 from expint.solution import Solution
 
-__all__ = ["run_splitting"]
+__all__ = ["run_again", "run_splitting"]
 
 
 def run_splitting(
@@ -49,6 +52,8 @@ def run_splitting(
     events: Event | Sequence[Event] | None = None,
     callback: Callable[[float, Array], None] | None = None,
     progress: Progress = False,
+    checkpoint: str | os.PathLike[str] | None = None,
+    checkpoint_every: float | None = None,
 ) -> Solution:
     """Run a splitting method over a grid, or to a tolerance.
 
@@ -69,8 +74,9 @@ def run_splitting(
     rtol, atol, norm, first_step, max_step, max_steps, controller
         As in ``solve_ivp``: with ``rtol`` or ``atol`` steps are chosen, by the difference between one step and two of
         half the length; sizes of steps are positive. Without both, none of the others may be given.
-    land, save, dense_output, events, callback, progress
-        As in ``solve_ivp``. Between the steps the solution is that of a shorter step.
+    land, save, dense_output, events, callback, progress, checkpoint, checkpoint_every
+        As in ``solve_ivp``. Between the steps the solution is that of a shorter step. A run that was stopped goes on by
+        ``expint.resume(path, flow)``.
 
     Returns
     -------
@@ -93,26 +99,42 @@ def run_splitting(
     >>> bool(np.isclose(run.y_end[0], 1.0 / (2.0 * np.e - 1.0), atol=1e-5))
     True
     """
+    asked = {name: value for name, value in locals().items() if name not in ("flow", "y0")}
     function("flow(t, τ, y)", flow)
     y0 = check_state(y0)
     times = check_grid(given_sequence("grid", grid))
     if linear is None:
         raise TypeError("expected linear= to be the L of y' = L y + N(t, y), received None; take 0.0 if there is none")
-    problem = Problem(None, y0, (float(times[0]), float(times[-1])), linear, flow=_Asked(flow))
+    span = (float(times[0]), float(times[-1]))
+    written = written_down(asked, "run_splitting", span, y0)
+    problem = Problem(None, y0, span, linear, flow=_Asked(flow), alone=written is not None)
     dense_output, progress, land = flag("dense_output", dense_output), flag("progress", progress), flag("land", land)
     shown = Shown(dense_output, check_events(events, ()), given_callback(callback), progress, land, given_save(save))
     given = given_times(problem.span, None, None, None, first_step, max_step, max_steps)
     if rtol is None and atol is None:
         bounds = StepLimits(first_step, max_step, max_steps).given()
         _refuse(norm=norm, controller=controller, **bounds)
-        return over(bind(problem, method), y0, times, None, shown)
+        bound = bind(problem, method)
+        return over(bound, y0, times, None, _with(shown, written, problem, bound))
     check_controller(controller)
     limits = StepLimits(given.first, given.largest, given.most)
     stops = lay_out_stops(problem.span, times, limits)
     bound = bind(problem, method, tolerance=Tolerance(rtol, atol, norm))
     assert bound.error is not None  # a tolerance was asked for
     control = StepControl(bound.error, controller, *limits.sizes())
-    return to_stops(bound, y0, float(times[0]), stops, control, times, shown)
+    return to_stops(bound, y0, float(times[0]), stops, control, times, _with(shown, written, problem, bound))
+
+
+def run_again(flow: Any, span: Any, y0: Array, *, method: Any, linear: Any, grid: Any, **options: Any) -> Solution:
+    """Run a splitting as ``run_splitting`` does, with arguments as ``solve_ivp`` has them; the grid says the span."""
+    del span
+    found: Any = find_method(method) if isinstance(method, str) else method
+    return run_splitting(found, linear, flow, y0, grid, **options)
+
+
+def _with(shown: Shown, written: Written | None, problem: Problem, bound: Bound) -> Shown:
+    """Return what is wanted of a run with what writes it down."""
+    return shown._replace(checkpoints=checkpoints_of(written, problem, bound, shown.dense_output))
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@ r"""The right-hand side near one point: y' = F + J (y - y_n) + (t - t_n) ∂_t f
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from operator import matmul
 from typing import Any
@@ -199,6 +199,23 @@ class Lineariser:
         in_time = self.source.time_derivative(place)
         self._refuse(in_time)
         return Linearisation(t, place.x, place.value, slope, in_time, operator, derivative, told)
+
+    def told_apart(self, t: float, y: Array, value: Array, v: Array) -> Any:
+        """Return what tells the source from another, uncounted: of given Jacobians J v at (t, y), else where it looks.
+
+        Raises
+        ------
+        JacobianFailure, ValueError, TypeError
+            As where it is called.
+        """
+        if not isinstance(self.source, Given | Product):
+            return self.source.label
+        before, flat = replace(self.stats), self.coordinates.flat
+        place = Place(self._function, t, flat(y), flat(value), 1.0, self.coordinates)
+        operator, _, _ = self._operator(place, y)
+        product = operator.product(place.x)(flat(v))
+        vars(self.stats).update(vars(before))
+        return product
 
     def _function(self, t: Any, x: Array) -> Array:
         self.stats.nonlinear_evaluations += 1

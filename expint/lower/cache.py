@@ -12,6 +12,8 @@ from expint.backend import Array
 from expint.derive.algebra.phisum import Terms
 from expint.derive.algebra.spread import lookback
 from expint.derive.kinds.stage import Method, Stage, StepContext
+from expint.derive.orders.forcing import by_halves, follows_flow
+from expint.lower.damped import LowerStage, lower_damped, lower_lacking, may_damp
 from expint.lower.memory import PLAIN, Layout
 from expint.lower.plan import Row
 from expint.operators.base import Operator, StoredOperator
@@ -84,7 +86,7 @@ class StepCache:
         shared = isinstance(operator, StoredOperator) and not alone
         self._evaluate = operator.evaluator() if shared else None  # type: ignore[attr-defined]  # stored ones evaluate
         self._tables: OrderedDict[float, PhiTables] = OrderedDict()
-        self._steps: OrderedDict[Any, tuple[Any, LoweredStep]] = OrderedDict()
+        self._steps: OrderedDict[Any, tuple[Any, Any]] = OrderedDict()
 
     def step(self, start: float, h: float, memory: tuple[float | None, ...]) -> LoweredStep:
         """Return the step of length ``h`` from ``start`` with slopes in memory as described by ``memory``."""
@@ -109,12 +111,40 @@ class StepCache:
         rows = tuple(lower_stage(stage, self.operator, h, slots, self.like, tables, self.layout) for stage in recipe)
         error = None
         if estimate is not None:
-            row = lower_stage(estimate.stage, self.operator, h, slots, self.like, tables, self.layout)
+            weights = lower_stage(estimate.stage, self.operator, h, slots, self.like, tables, self.layout).weights
+            if estimate.damped is not None and may_damp(self.operator, h):
+                make = self._lowering(h, slots)
+                weights = lower_damped(self.operator, h, estimate.stage, estimate.damped, make, self.like)
             evaluated = sum(stage.evaluate for stage in recipe)
             at_end = recipe[-1].evaluate and len(estimate.stage.stages) == evaluated
-            error = ErrorRow(row.weights, estimate.order, at_end)
+            error = ErrorRow(weights, estimate.order, at_end)
         c = tuple(float(stage.c) for stage in recipe)
         return LoweredStep(c, rows, error, _advance(memory, recipe, h, self.method.history))
+
+    def lacking(self, h: float, order: int, memory: tuple[float | None, ...]) -> tuple[Any, ...] | None:
+        """Return the weights of what step doubling lacks in a step of length ``h``, None where it lacks nothing.
+
+        They stand beside the values of N that the second half has seen; see ``by_halves``.
+        """
+        if not follows_flow(self.method) or not may_damp(self.operator, h):
+            return None
+        key = (h, "lacking", memory)
+        if key not in self._steps:
+            make = self._lowering(h, tuple(at is not None for at in memory))
+            stages = by_halves(self.method, order)  # type: ignore[arg-type]  # methods are frozen
+            weights = lower_lacking(self.operator, h, stages, make, self.like)
+            self._steps[key] = (self.method, weights)
+            _trim(self._steps, 4 * self.size)
+        return self._steps[key][1]
+
+    def _lowering(self, h: float, slots: tuple[bool, ...]) -> LowerStage:
+        """Return what lowers a stage of a step of length ``h``."""
+        tables = self._tables_of(h)
+
+        def make(stage: Stage, like: Array | None) -> Sequence[Any]:
+            return lower_stage(stage, self.operator, h, slots, like, tables, self.layout).weights
+
+        return make
 
     def start(self) -> Row:
         """Return the row of y_0 itself, where N is evaluated for the first time."""

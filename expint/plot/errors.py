@@ -11,6 +11,7 @@ import numpy as np
 from expint.arguments import checked, instance, listed, number, numbers
 from expint.arrays import real_values
 from expint.plot.figure import axes, pyplot
+from expint.plot.triangles import Place, place_below
 
 __all__ = ["curves", "order_triangle", "study"]
 
@@ -36,7 +37,7 @@ def curves(
     ax
         Axes to draw on; new ones by default.
     orders
-        Slopes to be shown, each below the curve whose slope is nearest.
+        Slopes to be shown, each below the curve whose slope is nearest, where no curve is covered.
     xlabel, ylabel, title
         Labels.
 
@@ -60,17 +61,19 @@ def curves(
         raise ValueError(f"expected a curve with positive finite points, received {len(series)} without")
     if ax is None:
         _, ax = pyplot().subplots(figsize=(6, 4.5), layout="constrained")
-    from matplotlib.ticker import FuncFormatter, NullFormatter
+    from matplotlib.ticker import FuncFormatter
 
     for (label, (x, y)), marker in zip(drawn.items(), "osv^D<>pPX*hdH8" * len(drawn)):
         ax.loglog(x, y, marker=marker, markersize=4.5, linewidth=1.3, label=label)
+    taken = list[tuple[float, Place]]()
     for order in orders:
-        x, y = min(drawn.values(), key=lambda pair: abs(_slope(*pair) - order))
-        middle = len(x) // 2
-        order_triangle(ax, order, x[max(middle - 1, 0)], x[middle], 0.35 * y[max(middle - 1, 0)])
+        nearest = min(drawn.values(), key=lambda pair: abs(_slope(*pair) - order))
+        place = place_below(order, nearest, list(drawn.values()), taken)
+        order_triangle(ax, order, *place)
+        taken.append((order, place))
     for axis in (ax.xaxis, ax.yaxis):
-        low, high = axis.get_view_interval()
-        axis.set_minor_formatter(FuncFormatter(_two_and_five) if high < 100 * low else NullFormatter())
+        axis.set_major_formatter(FuncFormatter(partial(_power, axis)))
+        axis.set_minor_formatter(FuncFormatter(partial(_two_and_five, axis)))
     ax.grid(True, which="major", color="0.9", linewidth=0.8)
     ax.set_axisbelow(True)
     ax.set(xlabel=xlabel, ylabel=ylabel, title=title)
@@ -116,7 +119,7 @@ def order_triangle(ax: Any, order: float, left: float, right: float, start: floa
     if not 0 < end < np.inf:
         raise ValueError(f"expected an order whose triangle can be drawn, received {order:g}")
     corner = right if end > start else left  # the right angle lies below
-    style = {"facecolor": "0.92", "edgecolor": "0.35", "linewidth": 0.8, "zorder": 0.5}
+    style = {"facecolor": "0.92", "edgecolor": "0.35", "linewidth": 0.8, "zorder": 0.8}
     ax.fill([left, right, corner], [start, end, min(start, end)], **style)
     away, side = ((3, 0), "left") if corner == right else ((-3, 0), "right")
     middle = (corner, np.sqrt(start * end))
@@ -168,9 +171,25 @@ def study(result: Any, problem: str, ax: Any = None, *, over: str = "value", ord
     return curves(drawn, ax, orders=orders, xlabel=labels[over], ylabel=result.measure, title=problem)
 
 
-def _two_and_five(value: float, position: int) -> str:
-    """Return the label of a tick between powers of ten: only those at 2 and 5 get one."""
+def _short(axis: Any) -> bool:
+    """Whether an axis shows so little that ticks between powers of ten are named; then all are plain numbers."""
+    low, high = sorted(axis.get_view_interval())
+    return bool(high < 100 * low)
+
+
+def _power(axis: Any, value: float, position: int) -> str:
+    """Return the label of a tick at a power of ten."""
     del position
+    if value <= 0:
+        return ""
+    return f"{value:g}" if _short(axis) else f"$10^{{{round(np.log10(value))}}}$"
+
+
+def _two_and_five(axis: Any, value: float, position: int) -> str:
+    """Return the label of a tick between powers of ten: those at 2 and 5 get one, where there is room."""
+    del position
+    if not _short(axis) or value <= 0:
+        return ""
     return f"{value:g}" if round(value / 10 ** np.floor(np.log10(value))) in (2, 5) else ""
 
 

@@ -9,13 +9,17 @@ import numpy as np
 
 from expint.backend import Array, array_namespace, device, is_array, stack
 
-__all__ = ["Kept", "Save", "Saved", "joined"]
+__all__ = ["WRITTEN", "Kept", "Save", "Saved", "checked_saved", "joined"]
 
 Save = Callable[[float, Array], Any]
 """What is to be kept of a state: a number, an array, or several by their names."""
 
 Saved = Any
 """Such values along a new first axis, by their names where they have some."""
+
+
+WRITTEN = object()
+"""What ``save`` returns where it has written down by itself what is to be kept: nothing of it stays in memory."""
 
 
 class Kept:
@@ -42,16 +46,20 @@ class Kept:
             If what is saved is no number and no array, or differs in shape from what was saved before.
         """
         if self._save is not None:
-            value = _checked(self._save(t, y), t)
-            if self._values and _form(value) != _form(self._values[0]):
-                raise ValueError(
-                    f"expected save(t, y) to return {_form(self._values[0])} at every time, as at the first, received "
-                    f"{_form(value)} at t = {t:.6g}; return values of equal shape"
-                )
-            self._values.append(value)
+            value = self._save(t, y)
+            if value is not WRITTEN:
+                self._take(checked_saved(value, t), t)
             self._states.clear()
         self.times.append(t)
         self._states.append(y)
+
+    def _take(self, value: Any, t: float) -> None:
+        if self._values and _form(value) != _form(self._values[0]):
+            raise ValueError(
+                f"expected save(t, y) to return {_form(self._values[0])} at every time, as at the first, received "
+                f"{_form(value)} at t = {t:.6g}; return values of equal shape"
+            )
+        self._values.append(value)
 
     def end(self, t: float, y: Array) -> None:
         """Keep the last good state of a run that failed, asked for or not."""
@@ -81,7 +89,7 @@ class Kept:
     def _stacked(self) -> Saved:
         values = self._values
         if not values:
-            return np.empty(0)
+            return np.empty((len(self.times), 0)) if self.times else np.empty(0)  # all was written down
         if isinstance(values[0], dict):
             return {name: _along_times([value[name] for value in values]) for name in values[0]}
         return _along_times(values)
@@ -97,10 +105,10 @@ def joined(pieces: Sequence[Saved], wanted: np.ndarray | None) -> Saved:
     return whole if wanted is None else xp.take(whole, xp.asarray(np.flatnonzero(wanted), device=device(whole)), axis=0)
 
 
-def _checked(value: Any, t: float) -> Any:
+def checked_saved(value: Any, t: float) -> Any:
     """Return what was saved as an array, or several by their names."""
     if isinstance(value, Mapping):
-        return {name: _checked(own, t) for name, own in value.items()}
+        return {name: checked_saved(own, t) for name, own in value.items()}
     if is_array(value):
         return value
     made = None if value is None else np.asarray(value)

@@ -21,7 +21,7 @@ from expint.run.control.rest import ASLEEP, AWAKE, FAINT, QUIET, rest_ahead
 from expint.run.standing import Notes, Standing
 from expint.run.steppers import Attempt, Stepper
 from expint.run.stepsize import first_step
-from expint.run.tolerance import StepControl, check_first_slope, check_step, too_many_steps
+from expint.run.tolerance import StepControl, check_first_slope, check_step, larger_of, too_many_steps
 
 __all__ = ["Accepted", "over_plan", "over_times", "to_tolerance"]
 
@@ -113,7 +113,11 @@ def over_plan(
 
 
 def over_times(
-    stepper: Stepper[Any], nonlinear: Callable[..., Array], y: Array, times: Sequence[float]
+    stepper: Stepper[Any],
+    nonlinear: Callable[..., Array],
+    y: Array,
+    times: Sequence[float],
+    notes: Notes | None = None,
 ) -> Iterator[Accepted]:
     """Yield y_0 and the states at all further ``times``.
 
@@ -127,6 +131,8 @@ def over_times(
         The initial state.
     times
         The step boundaries.
+    notes
+        As in ``over_plan``; ``y`` stays that of the start.
 
     Raises
     ------
@@ -135,7 +141,7 @@ def over_times(
     ActionFailure
         If φ-functions cannot be applied.
     """
-    evaluations, h, start, end = 0, 0.0, times[0], times[0]
+    evaluations, h, first, start, end = 0, 0.0, 0, times[0], times[0]
 
     def slope(at: float, where: Any, then: Any = None) -> Array:  # of flows a time goes before the state
         nonlocal evaluations
@@ -144,15 +150,21 @@ def over_times(
             at = inside(at, start, end)
         return nonlinear(at, where) if then is None else nonlinear(at, where, then)
 
-    at_start = stepper.value(slope, times[0], y) if stepper.starts_with_slope else None
-    yield Accepted(times[0], y, evaluations, ahead=at_start)
-    memory = stepper.start(times[0], y, at_start)
-    for start, end in pairwise(times):
+    if notes is None or notes.standing is None:
+        at_start = stepper.value(slope, times[0], y) if stepper.starts_with_slope else None
+        yield Accepted(times[0], y, evaluations, ahead=at_start)
+        memory = stepper.start(times[0], y, at_start)
+    else:
+        _, y, evaluations, _, memory, first, (h, at_start) = notes.standing
+        memory = stepper.unpack(memory, y)
+    for number, (start, end) in enumerate(pairwise(times[first:]), first + 1):
         h = same_step(h, start, end)
         made = stepper.advance(memory, slope, start, end, h)
         memory, ahead = made.commit(made.finish() if end != times[-1] else None)
-        yield Accepted(end, made.y, evaluations, 0, at_start, ahead, made.local)
-        at_start = ahead
+        before, at_start = at_start, ahead
+        if notes is not None:
+            notes.note(partial(_standing, stepper, end, made.y, evaluations, 0, memory, number, (h, at_start)))
+        yield Accepted(end, made.y, evaluations, 0, before, ahead, made.local)
 
 
 def to_tolerance(
@@ -208,7 +220,7 @@ def to_tolerance(
         memory, state, scale = _begun(stepper, policy, slope, y, at_start, t, last, control)
     else:
         t, y, evaluations, rejected, memory, state, (scale, at_start, last_error, rests, asleep, done) = notes.standing
-        memory, given = _unpacked(stepper, memory, y), None
+        memory, given = stepper.unpack(memory, y), None
     pending = (own for own in stops if sign * (own - t) > 0)
     stop = next(pending)
     for tried in range(done + 1, control.most + 1):
@@ -262,11 +274,6 @@ def _begun(
     return memory, policy.begin(control.first, choose), control.error.scale(y)
 
 
-def _unpacked(stepper: Any, packed: Any, y: Array) -> Any:
-    """Return the memory from plain values; only steppers that can make them are asked for them."""
-    return stepper.unpack(packed, y)
-
-
 def _standing(
     stepper: Any, t: float, y: Array, evaluations: int, rejected: int, memory: Any, state: Any, rest: tuple[Any, ...]
 ) -> Standing:
@@ -290,7 +297,9 @@ class _Judge:
     __slots__ = ("_grows", "_larger", "_looks", "_made", "_maximum", "_scale_of", "_size", "_strictness")
 
     def __init__(self, control: StepControl, like: Array) -> None:
-        self._looks, self._grows, self._maximum = control.looks, control.error.grows, array_namespace(like).maximum
+        norm = control.error
+        self._looks, self._grows = control.looks, norm.grows
+        self._maximum = larger_of(array_namespace(like), norm.forgets and not norm.grows)
         self._scale_of, self._size = control.error.measures(like)
 
     def __call__(self, made: Attempt, scale: Array, strictness: float, rests: bool) -> _Judged:

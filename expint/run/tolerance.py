@@ -23,6 +23,7 @@ __all__ = [
     "StepControl",
     "check_first_slope",
     "check_step",
+    "larger_of",
     "too_many_steps",
 ]
 
@@ -34,6 +35,9 @@ TINY = 1e-24
 
 _SQUARES = (1e-30, 1e30)
 """Sums of squares beyond these are taken in units of the largest term: single precision ends at 1e±38."""
+
+_FORGOTTEN = 10.0
+"""So many times the tolerance at the end of a step that at its start counts at most, where it is to be forgotten."""
 
 _SHORT = 16
 """The norm of so few numbers takes Python less time than NumPy, and overflows nowhere on the way."""
@@ -61,12 +65,16 @@ class ErrorNorm:
     grows
         Whether the size of states is not known at the start, where they are zero: rtol times the root mean square of
         y and y' is then added to their atol, and w_i never falls along a run.
+    forgets
+        Whether y counts at most ten times as much as y' in w_i. Where L damps a mode within a step, the error of a
+        Lawson method in what is left of it is not damped with it, and would be measured by what the mode was.
     """
 
     rtol: float | Array
     atol: float | Array
     norm: Callable[[Array], float] | None = None
     grows: bool = False
+    forgets: bool = False
 
     @property
     def tightest(self) -> tuple[float, float]:
@@ -75,8 +83,8 @@ class ErrorNorm:
 
     def __call__(self, error: Array, before: Array, after: Array) -> float:
         """Return the norm of ``error`` for a step from ``before`` to ``after``; inf where it is not finite."""
-        larger = array_namespace(error).maximum(self.scale(before), self.scale(after))
-        return self.size(error, larger)
+        larger = larger_of(array_namespace(error), self.forgets and not self.grows)
+        return self.size(error, larger(self.scale(before), self.scale(after)))
 
     def scale(self, y: Array) -> Array:
         """Return the tolerance of each component of the state ``y``."""
@@ -119,6 +127,17 @@ class ErrorNorm:
         else:
             value = _of_any(error, scale)
         return value if math.isfinite(value) else math.inf
+
+
+def larger_of(xp: Any, forgets: bool) -> Callable[[Array, Array], Array]:
+    """Return (tolerances at the start and at the end of a step) ↦ those of the step, for arrays of a namespace.
+
+    Where the start is to be forgotten it counts at most ten times as much as the end; see ``ErrorNorm``.
+    """
+    if forgets:
+        return lambda before, after: xp.maximum(xp.minimum(before, _FORGOTTEN * after), after)
+    larger: Callable[[Array, Array], Array] = xp.maximum
+    return larger
 
 
 def _root_mean_square(size: Array) -> Array:

@@ -53,6 +53,16 @@ class Recorder:
         if not self.whole:
             del self.accepted[: -self._interpolation.points]
 
+    def pack(self) -> list[tuple[Any, ...]]:
+        """Return the steps that a later one needs, as tuples.
+
+        Where the newest step is all that is looked into, they are its start alone, and what the step before has handed
+        on, a Jacobian perhaps, is done with.
+        """
+        if self.whole or self._interpolation.points > 2:
+            return [tuple(own) for own in self.accepted]
+        return [tuple(own._replace(local=None)) for own in self.accepted[-1:]]
+
     def cut(self, t: float, y: Array) -> None:
         """Let the run end at ``t`` inside its newest step."""
         self.accepted[-1] = self.accepted[-1]._replace(t=t, y=y, ahead=None)
@@ -171,14 +181,14 @@ class Watch:
             yield t, states[i, ...]
 
     def pack(self) -> tuple[Any, ...]:
-        """Return what was seen, but for events, in plain values, from which ``unpack`` makes it."""
-        accepted = [tuple(own) for own in self._recorder.accepted]
-        return self._passed, self._slope.evaluations, accepted
+        """Return what was seen in plain values, from which ``unpack`` makes it."""
+        return self._passed, self._slope.evaluations, self._recorder.pack(), self._finder.pack()
 
     def unpack(self, packed: tuple[Any, ...]) -> None:
         """Take what was packed."""
-        self._passed, self._slope.evaluations, accepted = packed
+        self._passed, self._slope.evaluations, accepted, found = packed
         self._recorder.accepted[:] = [Accepted(*own) for own in accepted]
+        self._finder.unpack(found)
 
     def _between(self) -> Continuous:
         """Return the solution on the newest step; what was found inside is remembered."""

@@ -26,6 +26,7 @@ from expint.study.cells import Cache, Job, Outcome, run_jobs, workers
 from expint.study.fingerprint import NotKeyed, fingerprint
 from expint.study.packing import packed, unpacked
 from expint.study.processes import Processes
+from expint.study.ranks import Ranks
 from expint.study.report import Cell, Slope, Study, fit_slope
 from expint.study.shards import Rank, Shards
 from expint.study.stability import MethodTable, amplification, compare_methods
@@ -41,6 +42,7 @@ __all__ = [
     "Outcome",
     "Processes",
     "Rank",
+    "Ranks",
     "Shards",
     "Slope",
     "Study",

@@ -185,8 +185,8 @@ def test_guidance_is_followed():
     assert abs(float(found[0] - plain[0])) > 0.1
 
 
-def by_scipy(net, data, rtol=1e-9, atol=1e-9, probes=None):
-    """Return the log-densities by DOP853 in (x, log p), from dx/dt = f x + g² ε/(2σ), by derivatives of torch."""
+def by_scipy(net, data, rtol=1e-9, atol=1e-9, probes=None, method="DOP853"):
+    """Return the log-densities by SciPy, in (x, log p), from dx/dt = f x + g² ε/(2σ), by derivatives of torch."""
     import torch
 
     schedule, shape = net.schedule, data.shape
@@ -211,7 +211,7 @@ def by_scipy(net, data, rtol=1e-9, atol=1e-9, probes=None):
         start = np.append(sample.numpy().ravel().astype(float), 0.0)
         given = (None if probes is None else probes[0, i],)
         span = (schedule.t_end, schedule.t_start)
-        run = solve_ivp(slope, span, start, method="DOP853", rtol=rtol, atol=atol, args=given)
+        run = solve_ivp(slope, span, start, method=method, rtol=rtol, atol=atol, args=given)
         end = torch.tensor(run.y[:size, -1].reshape(1, *shape[1:]))
         found.append(float(schedule.prior_log_density(end)[0]) - run.y[size, -1])
     return np.array(found)

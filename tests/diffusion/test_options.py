@@ -137,8 +137,8 @@ DOORS = {
         {"grid": np.array([0.8, 0.5, 0.1]), "times": [0.4]},
     ),
 }
-WATCHED = {"callback", "progress", "rng", "gradient", "rtol", "atol", "events"}
-"""Tried below, and in test_noise.py, test_gradients.py and test_tolerance.py."""
+WATCHED = {"callback", "progress", "rng", "gradient", "rtol", "atol", "events", "together"}
+"""Tried below, and in test_noise.py, test_gradients.py, test_tolerance.py and test_parallel.py."""
 INSTEAD = {"grid": "steps"}  # given in its place
 
 

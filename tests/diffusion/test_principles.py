@@ -1,6 +1,6 @@
 """What holds of every diffusion model, as checks; after Lai et al., The principles of diffusion models, 2025.
 
-The checks of stochastic steps beyond the law of the reverse equation live with the stochastic samplers.
+That the first step of the reverse equation is ancestral sampling is checked with the stochastic samplers.
 """
 
 from itertools import pairwise
@@ -150,3 +150,43 @@ def test_flow_maps_compose():
 
     composed = between(between(start, 0.9, 0.4), 0.4, 0.05)
     np.testing.assert_allclose(composed, between(start, 0.9, 0.05), atol=1e-6)
+
+
+def test_a_learned_flow_map_leads_from_every_time_to_one_end():
+    """A consistency model: f is the same at the next point of the way, and x at the last; then one call is a run."""
+    torch = pytest.importorskip("torch")
+    schedule, rng, levels = diffusion.VP.linear(), np.random.default_rng(4), np.linspace(-5.0, 2.5, 101)
+    exact, every = model(schedule), 20
+
+    def ways(count):
+        """States (count, times, 2) of the exact flow."""
+        noise = rng.standard_normal((count, 2))
+        run = diffusion.trajectory(exact, noise, grid=schedule.time(levels), sampler="dpmpp-3m")
+        return torch.from_numpy(run.y[::every].swapaxes(0, 1)).float()
+
+    told = torch.from_numpy(schedule.time(levels[::every])).float()
+    share = torch.linspace(1.0, 0.0, len(told))
+
+    def led(network, x, k):
+        return x + share[k][:, None] * (network(x, told[k]) - x)
+
+    def consistency(network, data, uniform, noise):
+        del noise
+        rows, k = torch.arange(len(data)), (uniform * (len(told) - 1)).long()
+        with torch.no_grad():
+            goal = led(network, data[rows, k + 1], k + 1)
+        return ((led(network, data[rows, k], k) - goal) ** 2).mean()
+
+    torch.manual_seed(0)
+    learned, fresh = ways(4000), ways(500)
+    draw = lambda rng, count: learned[rng.integers(len(learned), size=count)]
+    network = diffusion.training.fit(diffusion.training.perceptron(2, width=64), consistency, draw, steps=1200)
+    ends = [led(network, fresh[:, k], torch.full((500,), k)) for k in range(len(told))]
+    coarse = schedule.time(levels[[0, -1]])
+    plain = diffusion.sample(exact, fresh[:, 0].numpy(), grid=coarse, sampler="ddim", start="state")
+    floor = sliced(ways(500)[:, -1].numpy(), fresh[:, -1].numpy())
+    assert sliced(plain, fresh[:, -1].numpy()) > 4 * floor
+    for end in ends:  # M(u, s) M(s, t) = M(u, t)
+        assert sliced(end.numpy(), fresh[:, -1].numpy()) < 1.2 * floor
+        assert (end - fresh[:, -1]).norm(dim=1).median() < 0.2
+    torch.testing.assert_close(ends[-1], fresh[:, -1], rtol=0, atol=0)

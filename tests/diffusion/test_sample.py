@@ -134,6 +134,15 @@ def test_the_callback_sees_every_time_and_state():
     np.testing.assert_array_equal([x for _, x in seen], run.states)
 
 
+def test_inference_mode_changes_no_bit_of_any_sampler():
+    network = diffusion.Denoiser(lambda x, t: torch.tanh(x), "noise", VP)
+    x = torch.linspace(-1.0, 1.0, 6).reshape(2, 3)
+    for name in diffusion.sampler_names():
+        found = diffusion.sample(network, x, sampler=name, steps=4)
+        with torch.inference_mode():
+            assert torch.equal(diffusion.sample(network, 1.0 * x, sampler=name, steps=4), found), name
+
+
 def test_progress_changes_nothing():
     quiet, shown = (diffusion.sample(NET, NOISE, steps=5, progress=progress) for progress in (False, True))
     np.testing.assert_array_equal(quiet, shown)

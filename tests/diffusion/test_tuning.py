@@ -22,6 +22,7 @@ from diffusion.tuning.losses import LOSSES
 from diffusion.tuning.search import _cheapest, least_weight
 from diffusion.tuning.starts import taught
 from diffusion.tuning.structures import Exact
+from expint.study import Rank, Ranks
 
 SIZE = 8
 UNSEEN = np.random.default_rng(99).standard_normal((128, SIZE))
@@ -156,6 +157,40 @@ def test_who_runs_the_batches_changes_no_bit() -> None:
 def test_processes_that_run_the_batches_change_no_bit() -> None:
     with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as processes:
         assert same(quickly(batch=3, iterations=2), quickly(batch=3, iterations=2, executor=processes))
+
+
+OVER_RANKS: tuple[dict[str, Any], ...] = ({}, {"by": "closed-form"})
+
+
+def on_rank(number: int, pipe: Any, results: Any) -> None:
+    """Tune on one of two ranks, which reach each other through a pipe."""
+
+    def allgather(part: Any) -> list[Any]:
+        if number == 0:
+            pipe.send(part)
+            return [part, pipe.recv()]
+        received = pipe.recv()
+        pipe.send(part)
+        return [received, part]
+
+    ranks = Ranks(Rank(number, 2), allgather)
+    for options in OVER_RANKS:
+        found = quickly(batch=5, iterations=2, executor=ranks, **options)
+        results.put([getattr(found, name).tobytes() for name in ("nodes", "times", "c", "D")])
+
+
+def test_what_two_ranks_find_is_what_one_finds_to_the_last_bit() -> None:
+    spawn = multiprocessing.get_context("spawn")
+    results = spawn.Queue()
+    ranks = [spawn.Process(target=on_rank, args=(k, end, results)) for k, end in enumerate(spawn.Pipe())]
+    for rank in ranks:
+        rank.start()
+    found = [results.get(timeout=60.0) for _ in range(2 * len(OVER_RANKS))]
+    for rank in ranks:
+        rank.join()
+    alone = [quickly(batch=5, iterations=2, **options) for options in OVER_RANKS]
+    expected = [[getattr(one, name).tobytes() for name in ("nodes", "times", "c", "D")] for one in alone]
+    assert sorted(found) == sorted(2 * expected)
 
 
 def test_batches_change_only_rounding() -> None:
@@ -337,6 +372,24 @@ def test_where_nothing_does_better_the_untuned_sampler_is_kept() -> None:
     assert tuned.report is not None
     assert tuned.report.after <= tuned.report.before + 1e-12
     assert tuned.report.details["mean after"] <= tuned.report.details["mean before"]
+
+
+@pytest.mark.parametrize("width", [0.02, 1.0, 30.0])
+@pytest.mark.parametrize("schedule", [diffusion.VP.linear(1.0, 1.0, t_start=10.0, t_end=0.01), diffusion.EDM()])
+def test_a_teacher_that_is_in_doubt_is_the_better_of_two(schedule: Any, width: float) -> None:
+    model = diffusion.models.gaussian_mixture([1, 2], width * np.eye(2), [width**2 / 9 * np.eye(2)] * 2, schedule)
+    starts = FEW[:, :2]
+
+    def apart(**half: Any) -> float:
+        fine, coarse = (diffusion.sample(model, starts, **{key: of(n) for key, of in half.items()}) for n in (6, 3))
+        return float(np.median(np.linalg.norm(fine - coarse, axis=1) / np.linalg.norm(fine, axis=1)))
+
+    errors = [apart(steps=int), apart(grid=lambda n: diffusion.grids.power(n, 1.0, "lambda", schedule=schedule))]
+    asked = errors if errors[0] >= 3e-3 else errors[:1]
+    lessons = taught(model, starts, [np.arange(24)], 6, to_zero=False)
+    assert lessons.error == pytest.approx(min(asked), rel=1e-6)
+    assert ("λ" in lessons.name) == (min(asked) < errors[0])
+    assert lessons.calls == len(asked) * (6 + 3) * 24
 
 
 def test_conditions_of_each_start_are_cut_with_the_starts() -> None:

@@ -5,11 +5,13 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from scipy.io import netcdf_file
 
 import expint
 import expint.study
@@ -290,7 +292,7 @@ def test_a_picture_without_matplotlib_is_refused_before_the_run_is_spent(
     monkeypatch.setattr(expint, "solve", lambda *arguments, **options: pytest.fail("the run was spent"))
     result = call("solve", "burgers", "--out", str(tmp_path / "u.png"))
     assert result.exit_code == 2
-    assert 'pip install "expint[plot]"' in result.stderr
+    assert 'pip install "matplotlib>=3.8,<4"' in result.stderr
 
 
 def test_what_was_computed_is_reported_though_the_disk_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -303,3 +305,97 @@ def test_what_was_computed_is_reported_though_the_disk_is_full(tmp_path: Path, m
     assert json.loads(result.stdout)["status"] == "success"
     assert "No space left on device" in result.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+SCRIPT = """
+import numpy as np
+import expint
+from beside import DECAY
+
+def problem(n=16, late=0.0):
+    grid = expint.Grid(n, length=1.0, boundary="neumann")
+    force = lambda t, u: u - u**3 + 0 * DECAY
+    return expint.SemilinearProblem(0.1 * grid.laplacian, force, np.cos(np.pi * grid.x), (0.0, 1.0), x=grid.x)
+
+start = np.ones(3)
+decay = expint.SemilinearProblem(-1.0, lambda t, y: 0 * y, start, (0.0, 1.0), exact=lambda t: np.exp(-t) * start)
+"""
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Path:
+    (tmp_path / "beside.py").write_text("DECAY = 1.0")
+    (tmp_path / "mine.py").write_text(SCRIPT)
+    return tmp_path / "mine.py"
+
+
+def test_a_problem_of_a_script_is_solved_drawn_and_written(script: Path) -> None:
+    told = ["solve", str(script), "--set", "n=24", "--rtol", "1e-5", "--json", "--out"]
+    facts = json.loads(call(*told, str(script.with_name("u.npz"))).stdout)
+    with np.load(script.with_name("u.npz")) as states:
+        assert states["u"].shape == (len(states["t"]), 24)
+    assert facts["status"] == "success"
+    assert call(*told, str(script.with_name("u.png"))).exit_code == 0
+    named = json.loads(call("solve", f"{script}:decay", "--json").stdout)
+    assert named["relative_error"] < 1e-12
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "message"),
+    [
+        ("x = 1", "", "a script without"),
+        ("import expint\nproblem = 3", "", "called 'problem'"),
+        ("def problem(): return 3", "", "return an expint.SemilinearProblem, received int"),
+        ("def problem(): return 3", ":other", "called 'other', received problem"),
+        ("1 / 0", "", "raised ZeroDivisionError"),
+        ("raise SystemExit(3)", "", "raised SystemExit"),
+        ("def problem(", "", "raised SyntaxError"),
+    ],
+)
+def test_a_script_without_a_problem_is_refused_by_a_sentence(
+    text: str, name: str, message: str, tmp_path: Path
+) -> None:
+    (tmp_path / "bad.py").write_text(text)
+    result = call("solve", f"{tmp_path / 'bad.py'}{name}")
+    assert result.exit_code == 2
+    assert message in " ".join(result.output.split())
+    assert "no file" in call("solve", str(tmp_path / "none.py")).output
+
+
+@pytest.mark.parametrize("name", ["kuramoto_sivashinsky", "robertson"])
+def test_a_run_that_ctrl_c_stops_shows_what_it_reached_and_goes_on(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, states = tmp_path / "run.npz", tmp_path / "u.npz"
+    told = ["solve", name, "--t-end", "3", "--rtol", "1e-5", "--checkpoint-every", "1e-6", "--json"]
+    never = json.loads(call(*told, "--checkpoint", str(tmp_path / "never.npz")).stdout)
+    own, calls = expint.problems.make(name), [0]
+
+    def stopped(t: float, y: np.ndarray) -> np.ndarray:
+        calls[0] += 1
+        if calls[0] > 0.7 * never["nonlinear_evaluations"]:
+            raise KeyboardInterrupt
+        return own.nonlinear(t, y)
+
+    script = tmp_path / "stopped.py"
+    script.write_text("from tests.expint.test_cli import STOPPED\nproblem = STOPPED[0]")
+    STOPPED[:] = [replace(own, nonlinear=stopped)]
+    result = call(
+        *[str(script) if part == name else part for part in told], "--checkpoint", str(run), "--out", str(states)
+    )
+    assert result.exit_code == 1
+    assert "KeyboardInterrupt raised after" in result.output
+    with np.load(states) as reached:
+        assert 0 < reached["t"][-1] < 3
+    resumed = json.loads(call("solve", name, "--resume", str(run), "--json").stdout)
+    assert resumed == never
+    assert "leave it out" in call("solve", name, "--resume", str(run), "--rtol", "1e-3").output
+
+
+STOPPED: list[expint.SemilinearProblem] = []
+
+
+def test_results_are_written_as_the_run_goes(tmp_path: Path) -> None:
+    assert call("solve", "burgers", "--t-end", "0.2", "--out", str(tmp_path / "u.nc")).exit_code == 0
+    with netcdf_file(tmp_path / "u.nc", "r", mmap=False) as found:
+        assert found.variables["u"].shape[1:] == expint.problems.burgers().x.shape

@@ -286,7 +286,7 @@ def test_values_that_no_division_resolves_are_taken_where_steps_end() -> None:
 
 
 @pytest.mark.parametrize("options", [{}, {"t_eval": np.linspace(0, 10, 23)}, {"dense_output": True}])
-@pytest.mark.parametrize("terminal", [False, True, 3])
+@pytest.mark.parametrize("terminal", [False, None, True, 3])
 @pytest.mark.parametrize("direction", [-1, 0, 1])
 def test_events_are_those_of_scipy_side_by_side(options: dict[str, Any], terminal: Any, direction: int) -> None:
     """Times, their number, status and the times kept; a start at zero apart, which SciPy counts."""

@@ -45,7 +45,7 @@ MAY_IMPORT = {
     "problems": {"backend", "operators", "plugins", "problem", "spectral"},
 }
 MAY_IMPORT["ivp"] = MAY_IMPORT["run"] | {"methods", "problem", "run"}
-MAY_IMPORT["ivp"] |= {"files"}  # checkpoints
+MAY_IMPORT["ivp"] |= {"files", "netcdf"}  # checkpoints, and results on disk
 MAY_IMPORT["scipy"] = MAY_IMPORT["ivp"] | {"ivp"}
 MAY_IMPORT["arguments"] = {"backend"}
 MAY_IMPORT["arrays"] = {"backend"}
@@ -56,6 +56,7 @@ for name in ("ivp", "jacobian", "lower", "operators", "phi", "problems", "run", 
 MAY_IMPORT["adapters"] = {"arguments", "backend", "operators"}
 MAY_IMPORT["moved"] = set()
 MAY_IMPORT["tables"] = {"backend"}
+MAY_IMPORT["netcdf"] = set()
 GUESTS = ("study", "plot", "cli", "__main__", "__init__")  # on top of everything; nobody inside imports them
 # A method answers questions (its citation, its proved orders, its values) by asking upwards when it is asked.
 WHEN_ASKED = {"derive": {"arrays", "methods", "phi"}}
@@ -69,7 +70,7 @@ BEHIND_THE_DOOR = "cli"  # its files are imported only after its door has found 
 TRAINING = {"models/train_digits.py"}  # descends, does not sample
 PLANNING = {  # lays out scales, times and rows before a run, or chooses among such; steps nothing
     *("planning/plan.py", "planning/noise.py", "bridges/transport.py", "samplers/stochastic/jumps.py"),
-    *("samplers/stochastic/langevin.py", "bridges/stochastic.py"),
+    *("samplers/stochastic/langevin.py", "bridges/stochastic.py", "phase/run.py"),
     *("tuning/search.py", "tuning/stages.py", "tuning/structures.py"),
     *("adapters/k_diffusion.py", "adapters/k_diffusion_noise.py", "running/compiled.py"),
 }

@@ -72,10 +72,11 @@ def test_every_option_of_solve_ivp_is_tried_here():
         "progress",
         "checkpoint",
         "checkpoint_every",
+        "save_to",
         "batched",
         "gradient",
         "runner",
-    }  # tried below, in test_resume, test_batched, test_adjoint and test_runner
+    }  # tried below, in test_resume, test_netcdf, test_batched, test_adjoint and test_runner
     assert set(inspect.signature(expint.solve_ivp).parameters) - watched <= {*CHANGED}
 
 

@@ -2,8 +2,10 @@
 
 import builtins
 import sys
+from typing import Any
 
 import matplotlib as mpl
+import matplotlib.path
 import numpy as np
 import pytest
 
@@ -77,6 +79,42 @@ def test_triangles_stand_below_the_curve_of_their_slope() -> None:
         assert np.all(y < scale * x**order)
         assert np.all(y > 0.2 * scale * x**order)
     ax.figure.canvas.draw()
+
+
+def log_polygon(patch: Any) -> mpl.path.Path:
+    return mpl.path.Path(np.log(patch.get_xy()))
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_triangles_cover_no_curve_and_no_other_triangle(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    x = np.geomspace(*np.sort(10.0 ** rng.uniform(-4, 1, 2) * [1, 3]), rng.integers(1, 7))
+    orders = rng.choice([-4, -2, -1, 1, 2, 3, 4, 5], size=rng.integers(1, 5)).tolist()
+    lines = {f"{k}": (x, 10.0 ** rng.uniform(-6, 0) * x**slope) for k, slope in enumerate([*orders, 1, 2])}
+    lines["levels off"] = (x, np.maximum(1e-3 * x**2, 1e-5))
+    ax = expint.plot.curves(lines, orders=sorted(set(orders)))
+    polygons = [log_polygon(patch) for patch in ax.patches]
+    assert len(polygons) == len(set(orders))
+    for n, polygon in enumerate(polygons):
+        for a, b in lines.values():
+            points = np.stack([np.linspace(np.log(a[0]), np.log(a[-1]), 400)] * 2, axis=1)
+            points[:, 1] = np.interp(points[:, 0], np.log(a), np.log(b))
+            assert not polygon.contains_points(points).any()
+        assert not any(polygon.intersects_path(other) for other in polygons[:n])
+    plt.close("all")
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.0125, 0.1), (1e-3, 1e-2), (1e-5, 1.0), (20, 300), (3, 5)])
+def test_the_ticks_of_an_axis_are_written_in_one_way(low: float, high: float) -> None:
+    ax = expint.plot.curves({"some": (np.geomspace(low, high, 4), np.geomspace(1e-9, 1e-2, 4))})
+    ax.figure.canvas.draw()
+    for axis in (ax.xaxis, ax.yaxis):
+        first, last = axis.get_view_interval()
+        texts = [tick.label1.get_text() for tick in [*axis.get_major_ticks(), *axis.get_minor_ticks()]]
+        shown = [text for text in texts if text]
+        assert shown
+        assert len({"10^" in text for text in shown}) == 1, (shown, first, last)
+    plt.close("all")
 
 
 def test_points_that_logarithms_cannot_show_are_left_out() -> None:

@@ -1,11 +1,6 @@
 """A run that was stopped, however hard, goes on to the last bit as one that was not."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from dataclasses import asdict
 from pathlib import Path
 
@@ -107,31 +102,6 @@ def test_a_resumed_run_may_be_stopped_again(tmp_path: Path) -> None:
     same(expint.resume(path, Force()), never)
 
 
-KILLED = """
-import sys, numpy as np, expint
-from tests.expint.test_resume import RATES, Y0, Force
-class Slow(Force):
-    def __call__(self, t, y):
-        import time; time.sleep(0.002)
-        return super().__call__(t, y)
-expint.solve_ivp(Slow(), (0, 2), Y0, linear=RATES, rtol=1e-7, checkpoint=sys.argv[1], checkpoint_every=1)
-"""
-
-
-def test_kill_9_at_any_moment_loses_no_more_than_the_steps_since_the_last_checkpoint(tmp_path: Path) -> None:
-    never, rng = run(Force(), tmp_path / "never.npz", "auto"), np.random.default_rng()
-    for n in range(2):
-        path = tmp_path / f"{n}.npz"
-        process = subprocess.Popen([sys.executable, "-c", KILLED, str(path)], cwd=Path(__file__).parents[2])
-        started = time.monotonic()
-        while not path.exists() and process.poll() is None and time.monotonic() - started < 60:
-            time.sleep(0.002)
-        time.sleep(rng.uniform(0, 0.2))
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
-        same(expint.resume(path, Force()), never)
-
-
 def test_tensors_go_on_to_the_last_bit(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
     y0, linear = torch.ones(3, dtype=torch.float32), torch.tensor([-1.0, -2.0, -30.0])
@@ -211,12 +181,6 @@ def test_nothing_in_a_file_is_executed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"events": lambda t, y: y[0]}, "received events"),
-        ({"breakpoints": [0.5]}, "received breakpoints"),
-        ({"dense_output": True}, "received dense_output"),
-        ({"linear": None}, "expected a method with a fixed L"),
-        ({"method": "exprb43"}, "expected a method with a fixed L"),
-        ({"linear": expint.operators.TimeScaled(lambda t: 1 + t, -1.0)}, "does not depend on time"),
         ({"checkpoint": 3}, "path of a file"),
         ({"checkpoint_every": 0}, "above 0"),
         ({"checkpoint": None}, "expected checkpoint= beside checkpoint_every"),

@@ -122,7 +122,7 @@ def translated(
         arguments, asked = {key: value for key, value in config.items() if key in known}, {}
     else:
         arguments = {key: config[key] for key in _PROCESS if config.get(key) is not None}
-        arguments |= {key: value for key, value in asked.items() if key in known}
+        arguments |= {key: value for key, value in asked.items() if key in known and value is not None}
         arguments |= _of_origin(config, asked)
     arguments |= {key: value for key, value in changes.items() if key in known}
     said = [

@@ -18,11 +18,12 @@ from diffusers.schedulers.scheduling_utils import KarrasDiffusionSchedulers
 from diffusion.adapters.diffusers import grids as spacing
 from diffusion.adapters.diffusers.config import defaults, translated
 from diffusion.adapters.diffusers.ends import end_asked_for
+from diffusion.adapters.diffusers.options import plain_options
 from diffusion.adapters.diffusers.process import Process, kind_of_process, process_of
 from diffusion.process.schedule import NoiseSchedule
 from diffusion.samplers.catalogue import AnySampler
 from diffusion.samplers.catalogue import sampler as find_sampler
-from expint.arguments import seen
+from expint.arguments import flag, path, seen
 
 __all__ = ["Configured"]
 
@@ -93,8 +94,9 @@ class Configured(SchedulerMixin, ConfigMixin):
 
     def _set_up(self, sampler: Any, grid: Any) -> None:
         """Check what the configuration says, and keep what no configuration can hold."""
+        self.register_to_config(**plain_options(self.config, whole=True))
         found = find_sampler(sampler)
-        if grid is not None and not callable(grid) and grid not in ("sampler", "config"):
+        if grid is not None and not callable(grid) and not (isinstance(grid, str) and grid in ("sampler", "config")):
             raise ValueError(
                 f"expected grid to be 'sampler', 'config' or a function (steps, schedule) ↦ decreasing times; received "
                 f"{seen(grid)}; times themselves are given to set_timesteps(timesteps=…) or (sigmas=…)"
@@ -141,6 +143,7 @@ class Configured(SchedulerMixin, ConfigMixin):
                 f"expected the config of a scheduler, a mapping; received {seen(config)}; pass pipe.scheduler.config, "
                 "or take Scheduler.from_pretrained(folder)"
             )
+        unused = flag("return_unused_kwargs", return_unused_kwargs)
         known = [name for name in inspect.signature(cls.__init__).parameters if name != "self"]
         origin = _origin(config)
         config = {**config, "_class_name": config.get("_class_name") or getattr(origin, "__name__", "")}
@@ -153,22 +156,23 @@ class Configured(SchedulerMixin, ConfigMixin):
             warnings.warn(f"not followed from the configuration: {'; '.join(said)}", UserWarning, stacklevel=2)
         rest = {key: value for key, value in config.items() if key not in known and not key.startswith("_")}
         scheduler.register_to_config(**rest)
-        return (scheduler, rest) if return_unused_kwargs else scheduler
+        return (scheduler, rest) if unused else scheduler
 
     def save_config(self, save_directory: Any, push_to_hub: bool = False, **kwargs: Any) -> None:
         """Save the configuration, the sampler by its name.
 
         Raises
         ------
-        ValueError
-            If the sampler or the grid has no name by which it would be found again.
+        TypeError, ValueError
+            If the folder is no path, or the sampler or the grid has no name by which it would be found again.
         """
+        folder, push = path("save_directory", save_directory), flag("push_to_hub", push_to_hub)
         if self._unsaved:
             raise ValueError(
                 f"expected a sampler and a grid that are known by name; received own ones: {', '.join(self._unsaved)}; "
                 "save the scheduler with a named sampler, and give yours again to from_config"
             )
-        super().save_config(save_directory, push_to_hub, **kwargs)
+        super().save_config(folder, push, **kwargs)
 
 
 _OTHERS = (

@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from diffusion.adapters.diffusers.options import list_of_numbers
 from diffusion.adapters.diffusers.process import Process
 from diffusion.grids import timesteps as spaced_timesteps
-from expint.arguments import integer, numbers
+from expint.arguments import integer, number
 
 __all__ = ["asked_for", "flow_levels", "grid_of_config", "is_even", "shift_of", "spacing_of"]
 
@@ -57,7 +58,8 @@ def shift_of(config: Mapping[str, Any], mu: float | None) -> float:
             "expected mu, by which use_dynamic_shifting shifts times; received none; give mu=, as pipelines do, or a "
             "config with use_dynamic_shifting=False and a shift"
         )
-    return float(mu) if config.get("time_shift_type") == "linear" else math.exp(float(mu))
+    linear = config.get("time_shift_type") == "linear"
+    return number("mu", mu, above=0.0) if linear else math.exp(number("mu", mu, least=-50.0, most=50.0))
 
 
 def asked_for(steps: Any, timesteps: Any, sigmas: Any) -> tuple[int, np.ndarray | None, np.ndarray | None]:
@@ -78,7 +80,7 @@ def asked_for(steps: Any, timesteps: Any, sigmas: Any) -> tuple[int, np.ndarray 
             )
         return integer("num_inference_steps", steps), None, None
     name = "timesteps" if sigmas is None else "sigmas"
-    values = np.array(numbers(name, listed.tolist() if hasattr(listed, "tolist") else list(listed)))
+    values = np.array(list_of_numbers(name, listed))
     if not values.size:
         raise ValueError(f"expected at least one of {name}; received none; give the number of steps instead")
     calls = values.size - (name == "sigmas" and values.size > 1 and values[-1] == 0.0)

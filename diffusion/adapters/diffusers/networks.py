@@ -9,6 +9,7 @@ from typing import Any
 
 from diffusion.adapted import Adapted
 from diffusion.adapters.diffusers.grids import shift_of
+from diffusion.adapters.diffusers.options import plain_options
 from diffusion.adapters.diffusers.process import Process, process_of
 from diffusion.process.prediction import Kind
 from diffusion.process.schedule import NoiseSchedule
@@ -46,6 +47,7 @@ def from_diffusers(
             "expected unconditional and guidance_scale both or neither; received one of them; guidance needs what the "
             "model is given without a condition, and how far to go from it"
         )
+    config = {**config, **plain_options(config)}
     process = process_of(config)
     if process.kind == "flow":
         shifted = process_of(config, shift_of(config, mu))

@@ -83,6 +83,13 @@ class Process:
         level = timesteps / self.count
         return np.asarray(self.schedule.time_of_network(1.0 - level if self.reverses else level))
 
+    @property
+    def range_of_timesteps(self) -> tuple[float, float]:
+        """The timesteps from no noise to the most, those of a table; of EDM's, which are log σ/4, any."""
+        if self.kind == "edm":
+            return -math.inf, math.inf
+        return (-1.0, self.count - 1.0) if self.kind == "betas" else (0.0, float(self.count))
+
     def scales(self, timesteps: Array) -> tuple[Array, Array]:
         """Return α and σ at ``timesteps``, arrays of any library, on their device and in their precision."""
         if self.kind == "betas":
@@ -200,7 +207,13 @@ def _clipped(table: Any, least: float | None) -> NoiseSchedule:
 def _betas(config: Mapping[str, Any], count: int) -> Any:
     """Return the betas in double precision."""
     if config.get("trained_betas") is not None:
-        return np.asarray(config["trained_betas"], dtype=np.float64)
+        betas = np.asarray(config["trained_betas"], dtype=np.float64)
+        if betas.size != count:
+            raise ValueError(
+                f"expected as many trained_betas as num_train_timesteps; received {betas.size} for {count}; give "
+                f"num_train_timesteps={betas.size}"
+            )
+        return betas
     first, last = (float(config.get(key) or usual) for key, usual in (("beta_start", 1e-4), ("beta_end", 2e-2)))
     name = config.get("beta_schedule") or "linear"
     if name == "linear":

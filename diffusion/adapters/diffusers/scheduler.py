@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 import torch
 from diffusers.schedulers.scheduling_utils import SchedulerOutput
-from diffusers.utils.torch_utils import randn_tensor
 
 from diffusion.adapters.diffusers import grids as spacing
 from diffusion.adapters.diffusers.layout import Wanted
-from diffusion.adapters.diffusers.noising import Noising, without_variance
+from diffusion.adapters.diffusers.noising import Noising, drawn_columns, of_states, without_variance
+from diffusion.adapters.diffusers.options import device_of
 from diffusion.adapters.diffusers.run import Layout, Run
 from diffusion.process.schedule import NoiseSchedule
+from expint.arguments import flag, integer, number
 
 __all__ = ["Scheduler"]
 
@@ -148,8 +149,14 @@ dynamic_thresholding_ratio, sample_max_value, clip_sample, clip_sample_range
         return self._begin_index
 
     def set_begin_index(self, begin_index: int = 0) -> None:
-        """Begin the run at the call ``begin_index``, counted from 0, with an empty history."""
-        self._begin_index = begin_index
+        """Begin the run at the call ``begin_index``, counted from 0, with an empty history.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If it is no number of a call.
+        """
+        self._begin_index = integer("begin_index", begin_index, least=0)
 
     def set_timesteps(
         self,
@@ -181,6 +188,7 @@ dynamic_thresholding_ratio, sample_max_value, clip_sample, clip_sample_range
             As ``diffusion.sample`` does for a grid: if it is not decreasing, or leaves the range of the schedule.
         """
         n, given, levels = spacing.asked_for(num_inference_steps, timesteps, sigmas)
+        device = device_of(device)
         limit = self._limit if self.config["thresholding"] or self.config["clip_sample"] else None
         wanted = Wanted(self.config, self._process, self._rule, self._grid, limit)
         self._layout = wanted.layout(n, given, levels, mu)
@@ -246,16 +254,21 @@ dynamic_thresholding_ratio, sample_max_value, clip_sample, clip_sample_range
 
         Raises
         ------
-        ValueError
-            If `set_timesteps` was not called, if the timestep is none of the run or no step starts where it jumps to,
-            if the output is not like the state, or noise is given to a sampler that draws none.
+        TypeError, ValueError
+            If `set_timesteps` was not called, if states are no tensors, if the timestep is none of the run or no step
+            starts where it jumps to, if the output is not like the state, or noise is given to a sampler that draws
+            none.
         """
         del use_clipped_model_output
-        if eta != 0.0:
+        plain = getattr(sample, "dtype", None) in _EXACT and sample.layout is torch.strided
+        if not plain or not isinstance(model_output, torch.Tensor):
+            of_states(model_output=model_output, sample=sample)
+        if (eta if type(eta) is float else number("eta", eta)) != 0.0:
             raise ValueError(
                 "expected eta = 0, as the sampler says how much noise there is; received "
                 f"{eta!r}; leave it out, and take the sampler 'ddim-eta{eta}'"
             )
+        as_object = return_dict if return_dict is True or return_dict is False else flag("return_dict", return_dict)
         call = self._call_at(timestep)
         if self._run is None or call != self._step_index or self._other_shape(sample):
             self._run, self._memory = self._required().run_from(call), None
@@ -264,7 +277,7 @@ dynamic_thresholding_ratio, sample_max_value, clip_sample, clip_sample_range
         output = output if output.dtype == x.dtype else output.to(x.dtype)
         noise = None
         if self._run.stochastic:
-            noise = partial(_columns, like=x, drawn_like=model_output, generator=generator, given=variance_noise)
+            noise = partial(drawn_columns, like=x, drawn_like=model_output, generator=generator, given=variance_noise)
         elif variance_noise is not None:
             raise ValueError(
                 f"expected no variance_noise for {self._rule.name!r}, which draws none; received some; leave it out"
@@ -274,7 +287,7 @@ dynamic_thresholding_ratio, sample_max_value, clip_sample, clip_sample_range
         if self._step_index == len(self._told):
             self._memory = None  # nothing looks at the outputs any more
         point = point if point.dtype == sample.dtype else point.to(sample.dtype)
-        return SchedulerOutput(prev_sample=point) if return_dict else (point,)
+        return SchedulerOutput(prev_sample=point) if as_object else (point,)
 
     def _other_shape(self, sample: torch.Tensor) -> bool:
         return self._memory is not None and self._memory[0].shape != sample.shape
@@ -284,12 +297,14 @@ dynamic_thresholding_ratio, sample_max_value, clip_sample, clip_sample_range
         layout = self._required()
         following = self._begin_index if self._step_index is None else self._step_index
         if isinstance(timestep, torch.Tensor):
-            own, place = self.timesteps, timestep.data_ptr() - self.timesteps.data_ptr()
-            if timestep.device == own.device and 0 <= place < own.numel() * own.element_size():
+            own = self.timesteps
+            there = timestep.device == own.device and timestep.layout is torch.strided
+            place = timestep.data_ptr() - own.data_ptr() if there else -1
+            if 0 <= place < own.numel() * own.element_size():
                 return place // own.element_size()
             if following is not None:
                 return self._within(following, layout)
-        value = float(timestep)  # the first of a run that does not say where it begins
+        value = number("timestep", timestep)  # the first of a run that does not say where it begins
         near = [number for number, told in enumerate(self._told) if abs(told - value) <= 1e-4 * max(1.0, abs(told))]
         if following in near:
             return following
@@ -324,24 +339,3 @@ dynamic_thresholding_ratio, sample_max_value, clip_sample, clip_sample_range
         most = torch.quantile(size, self.config["dynamic_thresholding_ratio"], dim=1)
         most = most.clamp(1.0, self.config["sample_max_value"]).reshape(-1, *[1] * (data.ndim - 1))
         return torch.minimum(torch.maximum(data, -most), most) / most
-
-
-def _columns(
-    step: int, used: Sequence[bool], *, like: torch.Tensor, drawn_like: torch.Tensor, generator: Any, given: Any
-) -> list[torch.Tensor | None]:
-    """Return the random columns of a step; None for those that it does not look at."""
-    del step
-    if given is not None and sum(used) > 1:
-        raise ValueError(
-            f"expected variance_noise for a sampler that draws noise once a step; received it for one that draws "
-            f"{sum(used)} times; give a generator"
-        )
-
-    def drawn() -> torch.Tensor:
-        if given is not None:
-            noise: torch.Tensor = given
-        else:
-            noise = randn_tensor(like.shape, generator, device=like.device, dtype=drawn_like.dtype)
-        return noise if noise.dtype == like.dtype else noise.to(like.dtype)
-
-    return [drawn() if wanted else None for wanted in used]

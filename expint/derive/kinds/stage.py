@@ -108,6 +108,14 @@ class Stage:
 class ErrorEstimate(NamedTuple):
     """The combination of values of N that estimates the local error, and its order p: the size is O(h^{p+1}).
 
+    Attributes
+    ----------
+    stage, order
+        The combination and its order.
+    damped
+        Another one for modes that L damps within a step, which sees what the step makes of a force on them; None where
+        ``stage`` sees it. Its order is the same.
+
     Examples
     --------
     >>> import expint
@@ -119,6 +127,7 @@ class ErrorEstimate(NamedTuple):
 
     stage: Stage
     order: int
+    damped: Stage | None = None
 
 
 class Method(Protocol):

@@ -14,6 +14,7 @@ from expint.derive.kinds.facts import DeclaredOrders
 from expint.derive.kinds.presentation import Presented, tableau_latex, tableau_markdown
 from expint.derive.kinds.stage import ErrorEstimate, Stage, StepContext
 from expint.derive.kinds.tableau_checks import REST, check_consistency, check_rows, check_shape, completed
+from expint.derive.orders.forcing import seen_where_damped
 from expint.derive.orders.scheme import Schemes, scheme_of_tableau
 
 if TYPE_CHECKING:
@@ -170,7 +171,8 @@ class Tableau(DeclaredOrders, Presented):
             accept=False,
             remember=False,
         )
-        return ErrorEstimate(stage, int(self.error_order or 0))
+        damped = seen_where_damped([*self.c, Fraction(1)], self.b, stage)
+        return ErrorEstimate(stage, int(self.error_order or 0), damped)
 
     @cached_property
     def _recipe(self) -> tuple[Stage, ...]:

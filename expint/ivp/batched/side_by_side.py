@@ -12,6 +12,7 @@ import numpy as np
 from expint.arguments import choice, seen
 from expint.arrays import check_state
 from expint.backend import Array, array_namespace, asarray_like, device, to_numpy
+from expint.derive.orders.forcing import follows_flow
 from expint.ivp.batched.asked import Inner, Options, Trajectories, check_args, options_of, trajectories_of
 from expint.ivp.batched.one_by_one import of_none, one_by_one
 from expint.ivp.bind import blind_spot
@@ -28,7 +29,6 @@ from expint.run.batch.trees import beside, picked, sum_of_each
 from expint.run.control import Controller
 from expint.run.control.many import EachPolicy
 from expint.run.control.rest import longest_at_rest, widest_gap
-from expint.run.dense.turning import turns_with_linear
 from expint.run.events import check_events
 from expint.run.steppers.batched import Batched, is_batched
 from expint.solutions import Solutions
@@ -48,6 +48,7 @@ _REFUSED = {
     "step": "all trajectories then share their steps: leave batched=True out, L and N broadcast over the first axis",
     "grid": "all trajectories then share their steps: leave batched=True out, L and N broadcast over the first axis",
     "save": "take the states of t_eval, or of dense_output=True, and work on them",
+    "save_to": "write what the run returns, or solve without it in parts",
     "callback": "no time is common to the trajectories; take t_eval, or events, which are looked at for each",
     "checkpoint": "solve parts of the batch, each with a call of its own: no trajectory depends on another",
     "checkpoint_every": "it goes with checkpoint=, which batches do not have",
@@ -133,9 +134,11 @@ def _side_by_side(
     nonlinear = no_force if nonlinear is None else nonlinear
     check_function(nonlinear, options.args, "nonlinear(t, y)")
     stepper, rows = Batched(method, linear), Rows(nonlinear, options.args, y0.shape[0], inner.on_host)
-    norm = inner.norm(replace(_each_norm(method, problem, options, rows), unit=inner.unit))
+    spans = problem.end - problem.start
+    forgets = linear.damps(np.arange(len(spans)), spans) if follows_flow(method) else None
+    norm = inner.norm(replace(_each_norm(method, problem, options, rows), unit=inner.unit, forgets=forgets))
     watched = options.events is not None
-    span = np.abs(problem.end - problem.start)
+    span = np.abs(spans)
     first = None if options.first is None else np.full(len(span), options.first)
     control = EachControl(norm, first, options.largest, options.most, forced, not watched)
     rest = longest_at_rest(1.0, forced, widest_gap(stepper.places)) * span
@@ -143,7 +146,7 @@ def _side_by_side(
     policy = inner.policy(EachPolicy(controller, stepper.order, span, linear.rungs, options.largest, rest))
     asked = Asked(problem.end, problem.wanted, options.dense_output)
     made = stepper, rows, y0, problem.start, norm, asked
-    alone = watched or (problem.wanted is not None and turns_with_linear(method))  # whose rule inside steps turns, too
+    alone = watched or (problem.wanted is not None and follows_flow(method))  # whose rule inside steps turns, too
     record = Watched(*made, partial(_events, options, rows)) if alone else Recorded(*made)
     states = each_to_tolerance(stepper, policy, rows, y0, problem.start, problem.stops, control)
     return run_each(states, record, f"{why} {blind_spot(method)}".strip())

@@ -48,23 +48,20 @@ def solve_in_pieces(
     if options.get("step") is None and grid is None and options.get("atol") is None:
         atol = default_atol(check_rtol(options.get("rtol"), y), y)  # that of y_0, not of every piece
         options["atol"] = atol if np.any(to_numpy(atol)) else None
-    watched, found = check_events(events, args), list[Solution]()
+    written = options.get("checkpoint")
+    watched, found = check_events(events, args), list[Solution](() if written is None else written.before)
     on_grid = None if grid is None else _divided(grid, times)
     asked = None if t_eval is None else given_sequence("t_eval", t_eval)
-    most = options.pop("max_steps", 1_000_000)
+    most, chosen = options.pop("max_steps", 1_000_000), options.get("step") is None and grid is None
     try:
+        y = found[-1].y_end if found else y
         for n, (start, end) in enumerate(pairwise(times)):
+            if n < len(found):
+                continue  # it was solved before the run was stopped
             sees = _Sides(start, end)
-            own: dict[str, Any] = dict(options)
-            if on_grid is not None:
-                own["grid"] = on_grid[n]
-            if asked is not None:
-                low, high = min(start, end), max(start, end)
-                inside = asked[(asked > low) & (asked < high)].tolist()
-                own["t_eval"] = [*([start] if n == 0 and start in asked else []), *inside, end]
-            if n and own.get("first_step") is not None:
-                own["first_step"] = math.copysign(min(abs(own["first_step"]), abs(end - start)), own["first_step"])
-            if options.get("step") is None and grid is None:
+            own = _options_of_piece(options, n, (start, end), found, None if on_grid is None else on_grid[n], asked)
+            begins = n > 0 and getattr(own.get("checkpoint"), "run", None) is None
+            if chosen:
                 spent = sum(piece.stats.steps + piece.stats.rejected for piece in found)
                 own["max_steps"] = max(1, most - spent)
             piece = solve(
@@ -75,7 +72,7 @@ def solve_in_pieces(
                 jac=sees.function(jac) if callable(jac) else jac,
                 events=[_further(event, i, found) for i, event in enumerate(watched)] or None,
                 args=args,
-                callback=callback if callback is None or n == 0 else _from_second(callback),
+                callback=_from_second(callback) if callback is not None and begins else callback,
                 **own,
             )
             found.append(piece)
@@ -86,6 +83,29 @@ def solve_in_pieces(
     except BaseException as error:  # whichever moment it comes at, between the pieces, too
         _keep(error, found, asked)
         raise
+
+
+def _options_of_piece(
+    options: dict[str, Any],
+    n: int,
+    span: tuple[float, float],
+    found: Sequence[Solution],
+    grid: np.ndarray | None,
+    asked: np.ndarray | None,
+) -> dict[str, Any]:
+    """Return the options of the n-th piece: what concerns its times and how it is written down is its own."""
+    (start, end), own = span, dict(options)
+    if own.get("checkpoint") is not None:
+        own["checkpoint"] = own["checkpoint"].piece(found)
+    if grid is not None:
+        own["grid"] = grid
+    if asked is not None:
+        low, high = min(start, end), max(start, end)
+        inside = asked[(asked > low) & (asked < high)].tolist()
+        own["t_eval"] = [*([start] if n == 0 and start in asked else []), *inside, end]
+    if n and own.get("first_step") is not None:
+        own["first_step"] = math.copysign(min(abs(own["first_step"]), abs(end - start)), own["first_step"])
+    return own
 
 
 def _keep(error: Any, found: list[Solution], asked: np.ndarray | None) -> None:

@@ -30,7 +30,6 @@ def solve_lifted(
     callback: Callable[[float, Array], None] | None = None,
     save: Callable[[float, Array], Any] | None = None,
     jac: Any = None,
-    checkpoint: Any = None,
     **options: Any,
 ) -> Solution:
     """Solve by ``solve`` for v; the other arguments are those of ``solve_ivp``, for u.
@@ -38,14 +37,13 @@ def solve_lifted(
     Raises
     ------
     ValueError
-        If ``checkpoint`` or ``jac`` is given.
+        If ``jac`` is given.
     """
-    for name, value in (("checkpoint", checkpoint), ("jac", jac)):
-        if value is not None:
-            raise ValueError(
-                f"expected no {name}= beside {linear!r}, received one: the run is made for v = u - w; leave it out, or "
-                "subtract a function that meets the conditions by hand"
-            )
+    if jac is not None:
+        raise ValueError(
+            f"expected no jac= beside {linear!r}, received one: the run is made for v = u - w; leave it out, or "
+            "subtract a function that meets the conditions by hand"
+        )
     y0, lift = check_state(y0), linear.lift
     given = None if nonlinear is None else check_slopes(nonlinear, args, y0)
 

@@ -30,6 +30,7 @@ _NOT_COMPILED = {
     "callback": "Python is not entered during the run",
     "progress": "Python is not entered during the run",
     "save": "run.states returns all states, from which it can be made",
+    "save_to": "run.states returns all states, which can be written",
     "t_eval": "steps end where step= and grid= say, and run.states returns all of them",
     "jac": "methods that linearise make their rows on the way",
     "breakpoints": "put them among the times of grid=",

@@ -83,7 +83,8 @@ def scan_to_tolerance(
         )
     norm: Any = array_namespace(y0).max if asked.norm == "max" else asked.norm
     found = float(np.min(np.asarray(check_rtol(rtol, template))))
-    error = ErrorNorm(found, 0.0 if asked.atol is None else asked.atol, norm)
+    forgets = bound.error is not None and bound.error.forgets
+    error = ErrorNorm(found, 0.0 if asked.atol is None else asked.atol, norm, forgets=forgets)
     control = StepControl(error, asked.controller, *limits.sizes(), looks=problem.nonlinear is not None, strides=False)
     forced = no_force if problem.nonlinear is None else problem.nonlinear
     made = (forced, bound.method, operator, times.span, replace(control, most=most), way == "forward")

@@ -8,11 +8,12 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from expint.backend import Array, array_namespace, asarray_like, is_complex, is_numpy
+from expint.lower.damped import sees_less
 from expint.operators import BlockDiagonal, Dense, Diagonal, Operator, Scalar
 from expint.operators.base import StoredOperator
 from expint.phi import phi_functions, phi_matrices
 from expint.phi.short_arrays import MOST
-from expint.run.batch.trees import sum_of_each
+from expint.run.batch.trees import beside, sum_of_each
 
 __all__ = ["EachLinear", "each_linear"]
 
@@ -65,6 +66,13 @@ class EachLinear(ABC):
         del h
         return np.ones(len(which), dtype=bool)
 
+    def sees_less(
+        self, which: np.ndarray, h: np.ndarray, plain: Sequence[np.ndarray], damped: Sequence[np.ndarray]
+    ) -> np.ndarray:
+        """Return where the row ``damped`` of weights is to be taken; see ``expint.lower.damped``."""
+        del plain
+        return beside(self.damps(which, h), damped[0])
+
     def _own(self, which: np.ndarray) -> np.ndarray:
         """Return the numbers of L of the trajectories ``which``."""
         return (
@@ -93,6 +101,12 @@ class _Elementwise(EachLinear):
 
     def damps(self, which: np.ndarray, h: np.ndarray) -> np.ndarray:
         return np.min(np.real(self._own(which)).reshape(len(which), -1) * h[:, None], axis=1) <= -1
+
+    def sees_less(
+        self, which: np.ndarray, h: np.ndarray, plain: Sequence[np.ndarray], damped: Sequence[np.ndarray]
+    ) -> np.ndarray:
+        own = self._own(which)
+        return sees_less(beside(h, own) * own, plain, damped)
 
 
 class _Matrices(EachLinear):

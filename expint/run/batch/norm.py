@@ -11,7 +11,7 @@ import numpy as np
 from expint.arguments import number
 from expint.backend import Array, array_namespace, asarray_like, to_numpy
 from expint.run.batch.trees import beside, merged, picked, sum_of_each
-from expint.run.tolerance import ErrorNorm
+from expint.run.tolerance import ErrorNorm, larger_of
 
 __all__ = ["EachNorm", "finite_each"]
 
@@ -32,6 +32,8 @@ class EachNorm:
         By times of the trajectories, how large a state is there that ``atol`` is meant for; None where that is 1.
     by_largest
         Whether it is that which lets no component err by more than its tolerance, which needs no function.
+    forgets
+        For each trajectory, whether the start of a step counts less; see ``ErrorNorm``. None where it does for none.
     """
 
     rtol: Array
@@ -40,6 +42,7 @@ class EachNorm:
     norm: Callable[[Array], float] | None = None
     by_largest: bool = False
     unit: Callable[[np.ndarray], np.ndarray] | None = None
+    forgets: np.ndarray | None = None
 
     def scale(self, which: np.ndarray, t: np.ndarray, y: Array) -> Array:
         """Return the tolerance of each component of the states of the trajectories ``which`` at the times ``t``."""
@@ -78,7 +81,11 @@ class EachNorm:
         The first of these is that at the end of each step, the second the larger of it and of ``before``, at its start.
         """
         reached = self.scale(which, t, y)
-        larger = array_namespace(reached).maximum(before, reached)
+        xp = array_namespace(reached)
+        larger = larger_of(xp, forgets=False)(before, reached)
+        if self.forgets is not None:
+            forgets = self.forgets[which] & ~self.grows[which]
+            larger = merged(forgets, larger_of(xp, forgets=True)(before, reached), larger)
         return self.size(error, larger), reached, larger
 
     def _size(self, error: Array, scale: Array) -> Array:

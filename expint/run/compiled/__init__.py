@@ -9,20 +9,26 @@ from expint.run.compiled.adjoint import Marks, Tape, marked_states
 from expint.run.compiled.by_waves import by_waves
 from expint.run.compiled.frozen import Freezing, can_freeze
 from expint.run.compiled.inside_out import Pushed, pushed
+from expint.run.compiled.picard import Asked, Told, agreement, picard, requests
 from expint.run.compiled.tensors import can_scatter, scatter, scattered_states
 
 __all__ = [
+    "Asked",
     "Freezing",
     "Marks",
     "Pushed",
     "Tape",
+    "Told",
+    "agreement",
     "by_waves",
     "can_freeze",
     "can_scatter",
     "differentiable",
     "held",
     "marked_states",
+    "picard",
     "pushed",
+    "requests",
     "scatter",
     "scattered_states",
     "unrecorded",

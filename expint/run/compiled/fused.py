@@ -144,4 +144,4 @@ def fused_norm(norm: ErrorNorm) -> ErrorNorm:
     numbers = isinstance(norm.rtol, float) and isinstance(norm.atol, float)
     if norm.norm is not None or norm.grows or not numbers:
         return norm
-    return FusedNorm(norm.rtol, norm.atol)
+    return FusedNorm(norm.rtol, norm.atol, forgets=norm.forgets)

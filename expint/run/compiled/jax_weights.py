@@ -28,6 +28,11 @@ class Recorded(Operator):
     def check(self, y0: Array) -> None:
         """Accept any state."""
 
+    def damps(self, span: float) -> bool:
+        """Return False: what is to be done where L damps is decided with its numbers."""
+        del span
+        return False
+
     def row(
         self, columns: Sequence[Terms], factors: Sequence[float], table: PhiTable, like: Array | None
     ) -> tuple[Terms | None, ...]:

@@ -10,12 +10,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from expint.backend import Array
-from expint.operators.base import Operator
-from expint.operators.dense import Dense
 from expint.run.control.controller import inside
 from expint.run.dense.continuous import Continuous, Counted
 
-__all__ = ["Bootstrapped", "Known", "lobatto", "may_damp", "widest"]
+__all__ = ["Bootstrapped", "Known", "lobatto", "widest"]
 
 _GRID = 1000
 """A point to add is chosen of so many."""
@@ -119,16 +117,6 @@ class Bootstrapped(Continuous):
         if self._slope is not None:
             self._look_into(range(len(self.times) - 1))
         return vars(self) | {"_slope": None}
-
-
-def may_damp(operator: Operator, h: float) -> bool:
-    """Whether a mode may decay by a factor e or more within ``h``: of a matrix, by the norm of its Hermitian part."""
-    if not operator.damps(h):
-        return False
-    if not isinstance(operator, Dense):
-        return True
-    hermitian = operator.matrix + np.swapaxes(operator.matrix, -1, -2).conj()
-    return float(np.max(np.sum(np.abs(hermitian), axis=-1), initial=0.0)) * abs(h) >= 2.0
 
 
 @lru_cache

@@ -14,8 +14,9 @@ from expint.derive.algebra.lagrange import lagrange_coefficients
 from expint.derive.algebra.spread import apart
 from expint.derive.kinds.presentation import uniform_step
 from expint.derive.kinds.stage import Method
+from expint.lower.damped import may_damp
 from expint.operators.base import Operator, Use
-from expint.run.dense.bootstrapped import Bootstrapped, Known, may_damp
+from expint.run.dense.bootstrapped import Bootstrapped, Known
 from expint.run.dense.continuous import Counted, Reached
 from expint.run.dense.many_points import states_between
 

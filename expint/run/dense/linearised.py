@@ -11,8 +11,9 @@ import numpy as np
 from expint.backend import Array, stack
 from expint.derive.algebra.lagrange import lagrange_coefficients
 from expint.jacobian.coordinates import Coordinates
+from expint.lower.damped import may_damp
 from expint.operators.base import Operator
-from expint.run.dense.bootstrapped import Bootstrapped, Known, may_damp
+from expint.run.dense.bootstrapped import Bootstrapped, Known
 from expint.run.dense.continuous import Counted, Reached
 from expint.run.dense.many_points import states_between
 

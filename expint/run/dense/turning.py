@@ -9,16 +9,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from expint.backend import Array, stack
-from expint.derive.kinds.presentation import uniform_step
-from expint.derive.kinds.stage import Method
+from expint.lower.damped import may_damp
 from expint.operators.base import Operator
-from expint.run.dense.bootstrapped import Known, may_damp
+from expint.run.dense.bootstrapped import Known
 from expint.run.dense.collocated import DenseOutput
 from expint.run.dense.continuous import Counted, Reached
 from expint.run.dense.stepped import Stepped
 from expint.run.flow import flow
 
-__all__ = ["Turning", "TurningOutput", "turns_with_linear"]
+__all__ = ["Turning", "TurningOutput"]
 
 _MOST_PIECES = 64
 """Into so many pieces at most a step is divided for a copy, which is to need N no more."""
@@ -141,9 +140,3 @@ class Turning(NamedTuple):
     def through(self, reached: Sequence[Reached]) -> TurningOutput:
         """Return the continuous solution through two states or more."""
         return TurningOutput(reached, self)
-
-
-def turns_with_linear(method: Method) -> bool:
-    """Whether a method follows N in the frame that L turns: it combines values of N by exponentials of L alone."""
-    *_, last = method.recipe(uniform_step(method.history))
-    return all(k == 0 for terms in (*last.stages, *last.past) for k, _ in terms)

@@ -111,6 +111,15 @@ class EventFinder:
                     return root
         return None
 
+    def pack(self) -> tuple[Any, ...]:
+        """Return what was found and is remembered, in plain values, from which ``unpack`` makes it."""
+        return list(self.times), list(self.states), self.y, [tuple(own) for own in self._last]
+
+    def unpack(self, packed: tuple[Any, ...]) -> None:
+        """Take what was packed."""
+        self.times, self.states, self.y, last = packed
+        self._last = [Sample(*own) for own in last]
+
     def newest(self, t: float) -> Array:
         """Return the state of the event that was found at ``t``."""
         return next(self.states[i][-1] for i, times in enumerate(self.times) if times and times[-1] == t)
@@ -137,7 +146,7 @@ def check_events(events: Any, args: tuple[Any, ...] = ()) -> tuple[Event, ...]:
     watched = tuple(events) if isinstance(events, (list, tuple)) else (events,)
     for event in watched:
         function("events", event, "event(t, y) or a list of them")
-        terminal, direction = getattr(event, "terminal", False), getattr(event, "direction", 0)
+        terminal, direction = _terminal(event), getattr(event, "direction", 0)
         if not isinstance(terminal, Integral | np.bool_) or terminal < 0:
             raise ValueError(
                 "expected event.terminal to be True, False or the number of the occurrence that ends the run, received "
@@ -155,8 +164,14 @@ def _bound(event: Callable[..., float], args: tuple[Any, ...]) -> Event:
     def bound(t: float, y: Array) -> float:
         return ask(event, t, lent(y), *args)
 
-    vars(bound).update(terminal=getattr(event, "terminal", False), direction=getattr(event, "direction", 0))
+    vars(bound).update(terminal=_terminal(event), direction=getattr(event, "direction", 0))
     return bound
+
+
+def _terminal(event: Any) -> Any:
+    """Return whether, or how often, an event has to occur to end the run; None says no, as in SciPy."""
+    terminal = getattr(event, "terminal", None)
+    return False if terminal is None else terminal
 
 
 def _number(value: Any) -> float:

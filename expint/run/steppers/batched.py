@@ -99,6 +99,7 @@ class Batched:
         self._highest: dict[float, int] = {}
         self._rows = [self._row(stage) for stage in recipe]
         self._estimate = self._row(estimate.stage)
+        self._damped = None if estimate.damped is None else self._row(estimate.damped)
         self._at_end = len(estimate.stage.stages) == sum(stage.evaluate for stage in recipe)
 
     def _row(self, stage: Stage) -> _Row:
@@ -148,7 +149,8 @@ class Batched:
         if self._at_end:
             found = slope(which, end, point)
             columns = self._evaluate(columns, found)
-        return EachTrial(point, self._point(self._estimate, memory.weights, columns), found, tuple(seen), memory)
+        error = self._point(self._damped or self._estimate, memory.weights, columns)
+        return EachTrial(point, error, found, tuple(seen), memory)
 
     def _point(self, row: _Row, weights: Sequence[Array], columns: Memory) -> Array:
         times, total = self.linear.times, None
@@ -175,7 +177,13 @@ class Batched:
     def _weights(self, which: np.ndarray, h: np.ndarray) -> list[np.ndarray]:
         """Return the weights of all columns: Σ r φ_k(c h L), times h for values of N, each sum in one order."""
         with np.errstate(all="ignore"):
-            return self._sums_of({c: self.linear.phi(k, c * h, which) for c, k in self._highest.items()}, h)
+            found = self._sums_of({c: self.linear.phi(k, c * h, which) for c, k in self._highest.items()}, h)
+            if self._damped is None:
+                return found
+            plain, damped = (dict(zip(row.columns, found[row.first :])) for row in (self._estimate, self._damped))
+            taken = self.linear.sees_less(which, h, list(plain.values()), list(damped.values()))
+            either = [np.where(taken, own, plain.get(j, 0.0)) for j, own in damped.items()]
+            return [*found[: self._damped.first], *either]
 
     def _sums_of(self, tables: dict[float, list[np.ndarray]], h: np.ndarray) -> list[np.ndarray]:
         found = []

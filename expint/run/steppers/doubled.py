@@ -27,10 +27,12 @@ class Doubled:
     ----------
     inner
         Makes the steps.
+    lacking
+        From the second half, h and q to what the estimate does not see, or None; see ``by_halves``.
     """
 
-    def __init__(self, inner: Stepper[Any]) -> None:
-        self.inner, self.name, self.order = inner, inner.name, inner.order
+    def __init__(self, inner: Stepper[Any], lacking: Callable[[Any, float, int], Array | None] | None = None) -> None:
+        self.inner, self.name, self.order, self._lacking = inner, inner.name, inner.order, lacking
         self.repeats, self.starts_with_slope = inner.repeats, inner.starts_with_slope
         self.foretells = inner.foretells
 
@@ -91,6 +93,8 @@ class Doubled:
         except AdaptiveFailure:  # no way on from a state that is not accepted yet
             return Trial(first.y, self.order, lambda _: whole.y * math.nan, first.finish, first.commit)
         error = (second.y - whole.y) / (2**self.order - 1)
+        unseen = None if self._lacking is None else self._lacking(second, h, self.order)
+        error = error if unseen is None else error + unseen
 
         def changes(reached: Array | None) -> list[Array]:
             return [2 * change for change in (*second.changes(reached), *first.changes(found))]

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from expint.backend import Array
 from expint.derive.kinds.presentation import uniform_step
+from expint.derive.orders.forcing import follows_flow
 from expint.lower.cache import LoweredStep, StepCache
 from expint.lower.memory import Memory
 from expint.run.control import Controller
@@ -16,9 +17,9 @@ from expint.run.control.rest import longest_at_rest, widest_gap
 from expint.run.control.steps import GROWTH_OF_MULTISTEP, StepPolicy
 from expint.run.dense.collocated import Collocated
 from expint.run.dense.continuous import Counted, Interpolation
-from expint.run.dense.turning import Turning, turns_with_linear
+from expint.run.dense.turning import Turning
 from expint.run.flow import flow
-from expint.run.steppers.protocol import OfNonlinear, Slope, Trial, no_estimate, trusted_order
+from expint.run.steppers.protocol import OfNonlinear, Slope, trusted_order
 from expint.run.tolerance import StepControl
 
 __all__ = ["FixedLinear", "Remembered"]
@@ -98,7 +99,7 @@ class FixedLinear(OfNonlinear):
     def interpolation(self, slope: Counted) -> Interpolation:
         """Return what makes the solution between the steps."""
         operator, method = self.steps.operator, self.steps.method
-        if turns_with_linear(method):
+        if follows_flow(method):
             return Turning(operator, method.order, slope, self if method.history == 1 else None)
         return Collocated.of(operator, method, slope)
 
@@ -106,10 +107,17 @@ class FixedLinear(OfNonlinear):
         """Return h ↦ the state after a short step of the exponential Euler method."""
         return lambda h: flow(self.steps.operator, h, memory.columns[0], memory.slopes[0])
 
-    def advance(self, memory: Remembered, slope: Slope, t: float, end: float, h: float) -> Trial:
+    def advance(self, memory: Remembered, slope: Slope, t: float, end: float, h: float) -> _Step:
         """Return a step from ``t`` to ``end``, without error estimate."""
-        made = self._step(memory, slope, t, end, h, estimates=False)
-        return Trial(made.y, 0, no_estimate, made.finish, made.commit, made.changes)
+        return self._step(memory, slope, t, end, h, estimates=False)
+
+    def lacking(self, second: _Step, h: float, order: int) -> Array | None:
+        """Return what step doubling does not see in a step of length ``h``, whose ``second`` half is given.
+
+        None is returned where it sees all that the step makes of a steady N. ``order`` is that of the extrapolation.
+        """
+        weights = self.steps.lacking(h, order, second.memory.places)
+        return None if weights is None else self._combine(weights, second.columns)
 
     def attempt(self, memory: Remembered, slope: Slope, t: float, end: float, h: float, order: int) -> _Step:
         """Return a step with the error estimate of its method, None if it has none."""

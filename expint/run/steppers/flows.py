@@ -46,14 +46,18 @@ class Flows(OfNonlinear):
         A state.
     short
         A short time: the flow over it tells N, by which the first step is chosen.
+    alone
+        As in ``StepCache``.
     """
 
     repeats, starts_with_slope, foretells = True, False, False
 
-    def __init__(self, method: Splitting, operator: Operator, like: Array, short: float = 1e-6) -> None:
+    def __init__(
+        self, method: Splitting, operator: Operator, like: Array, short: float = 1e-6, alone: bool = False
+    ) -> None:
         self.name, self.order, self._short = method.name, method.order, short
-        self._made_of = method, operator, like, short
-        self._steps = StepCache(method.points, operator, like)
+        self._made_of = method, operator, like, short, alone
+        self._steps = StepCache(method.points, operator, like, alone=alone)
         self._operator, self._combine, self._layout = operator, operator.combiner(), self._steps.layout
         self._evaluate = self._layout.moves()[1]
         self._durations = [float(part) for part in method.b]
@@ -77,6 +81,15 @@ class Flows(OfNonlinear):
         """Return the memory at the start of a run."""
         del t
         return _Memory(y, slope)
+
+    def pack(self, memory: _Memory) -> Any:
+        """Return the memory in plain values, from which ``unpack`` makes it."""
+        return tuple(memory)
+
+    def unpack(self, packed: Any, y: Array) -> _Memory:
+        """Return the memory, where the state is ``y``."""
+        del y
+        return _Memory(*packed)
 
     def newest(self, memory: _Memory) -> None:
         """Return None: no value of N is kept."""

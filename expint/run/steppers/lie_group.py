@@ -78,17 +78,31 @@ class LieGroupSteps(OneStep):
         self._final = _in_numbers(method.final)
         self.operator = self.at(start)
 
+    def pack(self, memory: Any) -> Any:
+        """Return the memory in plain values, and the times and forces that are kept: these are not asked for again."""
+        return tuple(memory), self.operators, list(self._kept), list(self._forces), list(self._forces.values())
+
+    def unpack(self, packed: Any, y: Array) -> Any:
+        """Return the memory, where the state is ``y``; operators that were kept are made again, uncounted."""
+        memory, operators, kept, times, forces = packed
+        self._kept = OrderedDict((t, self._prepared(self._operator_at(t))) for t in kept)
+        self._forces = OrderedDict(zip(times, forces, strict=True))
+        self.operators = operators
+        return super().unpack(memory, y)
+
     def at(self, t: float) -> Operator:
         """Return A(t)."""
         if t in self._kept:
             self._kept.move_to_end(t)
             return self._kept[t]
         self.operators += 1
-        operator = for_single_use(self._made(t), self.like)
-        self._kept[t] = operator.prepare(Use(tolerance=self._accuracy, whole=True))
+        self._kept[t] = self._prepared(self._made(t))
         if len(self._kept) > _KEPT:
             self._kept.popitem(last=False)
         return self._kept[t]
+
+    def _prepared(self, operator: Operator) -> Operator:
+        return for_single_use(operator, self.like).prepare(Use(tolerance=self._accuracy, whole=True))
 
     def _made(self, t: float) -> Operator:
         """Return A(t), made; the first times, refuse it if that changes what was made for an earlier time."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import NamedTuple
+from dataclasses import astuple, dataclass, fields, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -28,7 +28,7 @@ from expint.run.dense.linearised import OfLinearised
 from expint.run.flow import flow
 from expint.run.steppers.protocol import Foretold, OfNonlinear, Slope, Trial, no_estimate, trusted_order
 from expint.run.tolerance import AdaptiveFailure, StepControl
-from expint.solution import Status
+from expint.solution import Stats, Status
 
 __all__ = ["LinearisedSteps", "Remembered"]
 
@@ -120,6 +120,20 @@ class LinearisedSteps(OfNonlinear):
     def start(self, t: float, y: Array, slope: Array | None) -> _Memory:
         """Return the memory at the start of a run."""
         return _Memory(t, y, slope, ())
+
+    def pack(self, memory: _Memory) -> Any:
+        """Return the memory in plain values, and what derivatives have cost so far; nothing is linearised there yet."""
+        past = [(at, tuple(own)) for at, own in memory.past]
+        told = None if memory.told is None else tuple(memory.told)
+        return memory.t, memory.y, memory.value, past, told, astuple(self.linearise.stats)
+
+    def unpack(self, packed: Any, y: Array) -> _Memory:
+        """Return the memory, where the state is ``y``."""
+        t, _, value, past, told, spent = packed
+        for own, count in zip(fields(Stats), spent, strict=True):
+            setattr(self.linearise.stats, own.name, count)
+        known = [(at, Remembered(*own)) for at, own in past]
+        return _Memory(t, y, value, known, told=None if told is None else Before(*told))
 
     def newest(self, memory: _Memory) -> Array | None:
         """Return N at the state."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from expint.backend import Array
 from expint.derive.kinds.lie_group import LieGroupMethod
@@ -109,6 +109,15 @@ class OneStep(OfNonlinear, ABC):
         """Return the memory at the start of a run."""
         del t
         return _Memory(y, slope)
+
+    def pack(self, memory: _Memory) -> Any:
+        """Return the memory in plain values, from which ``unpack`` makes it."""
+        return tuple(memory)
+
+    def unpack(self, packed: Any, y: Array) -> _Memory:
+        """Return the memory, where the state is ``y``."""
+        del y
+        return _Memory(*packed)
 
     def newest(self, memory: _Memory) -> Array | None:
         """Return N at the state, None where no step looks at it."""

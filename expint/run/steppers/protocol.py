@@ -122,6 +122,15 @@ class Stepper(Protocol[M]):
     def start(self, t: float, y: Array, slope: Array | None) -> M:
         """Return the memory at the start of a run, where N(t, y) is ``slope``; None where no step looks at it."""
 
+    def pack(self, memory: M) -> Any:
+        """Return the memory in plain values, from which ``unpack`` makes it; asked for in runs that are written down.
+
+        Nothing but it, and what the stepper itself counts, may decide about the steps to come.
+        """
+
+    def unpack(self, packed: Any, y: Array) -> M:
+        """Return the memory, where the state is ``y``."""
+
     def newest(self, memory: M) -> Array | None:
         """Return the newest value of N in memory, None where it keeps none."""
 

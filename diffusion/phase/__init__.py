@@ -1,0 +1,1 @@
+"""Diffusion of position and velocity together: critically damped Langevin dynamics."""
