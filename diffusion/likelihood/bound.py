@@ -198,7 +198,7 @@ def likelihood_bound(
     first = float(plan.times[0])
     weights = []
     for k in range(count):
-        state, gained = chain.weight(data, lambda step, like, k=k: noise.draw(step, k, like))
+        state, gained = chain.weight(data, noise, k)
         weights.append(log_density_of(state, data, denoiser.schedule, first, prior) + gained)
     found = LikelihoodBound(stack(weights), prod(data.shape[1:]), count * len(plan.steps))
     if flag("details", details):
@@ -215,8 +215,8 @@ class _Chain:
     plan: expint.Plan
     transitions: tuple[_Transition, ...]
 
-    def weight(self, data: Array, draw: Callable[[int, Array], Array]) -> tuple[Array, Array]:
-        """Return where one path from ``data`` ends, and log w without the density there, (B,).
+    def weight(self, data: Array, noise: Noise, k: int) -> tuple[Array, Array]:
+        """Return where the path ``k`` from ``data`` ends, and log w without the density there, (B,).
 
         States and values are kept as long as a transition that is still to be weighed looks at them.
         """
@@ -236,9 +236,9 @@ class _Chain:
             if i:
                 fresh = self.transitions[i - 1].fresh
                 clean = self.sampler.gauge.data(schedule, told[i], states[i], values[i])
-                noise = (states[i] - float(alphas[i]) * clean) / float(sigmas[i])
-                drawn[i - 1] = draw(i, data)
-                new = sqrt(1.0 - fresh) * noise + sqrt(fresh) * drawn[i - 1]
+                old = (states[i] - float(alphas[i]) * clean) / float(sigmas[i])
+                drawn[i - 1] = noise.draw(i, k, data)
+                new = sqrt(1.0 - fresh) * old + sqrt(fresh) * drawn[i - 1]
                 states[i - 1] = float(alphas[i - 1]) * clean + float(sigmas[i - 1]) * new
         return states[0], total
 
