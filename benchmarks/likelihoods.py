@@ -40,12 +40,13 @@ class Case:
     def __init__(self, name: str, count: int) -> None:
         self.net = model(SCHEDULES[name])
         self.data = diffusion.sample(self.net, np.random.default_rng(0).standard_normal((count, 2)), rtol=1e-4)
-        self._density: Any = self.net.network
-        self.exact = self._density.log_density(self.data, self.net.schedule.t_end)
+        network: Any = self.net.network
+        self._density: Any = network.log_density
+        self.exact = self._density(self.data, self.net.schedule.t_end)
 
     def prior(self, x: np.ndarray) -> np.ndarray:
         """Return the exact log-density at the first time."""
-        return np.asarray(self._density.log_density(x, self.net.schedule.t_start))
+        return np.asarray(self._density(x, self.net.schedule.t_start))
 
 
 def table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
