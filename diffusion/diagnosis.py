@@ -19,7 +19,7 @@ from diffusion.process.schedule import NoiseSchedule
 from expint.backend import Array, array_namespace, is_jax, to_numpy
 from expint.run import over_plan, run_states
 
-__all__ = ["FirstData", "OffScaleWarning", "diagnosed", "first_data", "warn_off_scale"]
+__all__ = ["FirstData", "OffScaleWarning", "diagnosed", "first_data", "look_at", "warn_of_calls", "warn_off_scale"]
 
 _SHOWN = 8  # samples that a message lists
 _SUSPICIOUS = 0.5  # times ρ: a network whose noise prediction is zero implies data of size ρ
@@ -90,10 +90,11 @@ def looks(plan: expint.Plan, schedule: NoiseSchedule, predicts: Kind) -> dict[fl
         return {}
     lam = schedule.half_log_snr(times)
     nearest = {float(times[np.argmin(np.abs(lam + np.log(rho)))]) for rho in _LOOKED_AT}
-    return {t: _look(schedule, predicts, t, t in nearest) for t in [float(times[0]), *nearest]}
+    return {t: look_at(schedule, predicts, t, t in nearest) for t in [float(times[0]), *nearest]}
 
 
-def _look(schedule: NoiseSchedule, predicts: Kind, t: float, every: bool) -> Look:
+def look_at(schedule: NoiseSchedule, predicts: Kind, t: float, every: bool = False) -> Look:
+    """Return what a look at a call at ``t`` needs to know."""
     alpha, sigma = float(schedule.alpha(t)), float(schedule.sigma(t))
     known = schedule.sigma_data
     return Look(alpha, sigma, coefficients(predicts, "data", alpha, sigma, known)[0] if alpha * sigma else 0.0, every)
@@ -128,15 +129,28 @@ def warn_off_scale(
         if not is_jax(array_namespace(run.y)):
             raise
         return run
+    _warn(complaints, denoiser, 4)
+    return run
+
+
+def warn_of_calls(called: Sequence[FirstData], samples: Array, denoiser: Denoiser, stacklevel: int) -> None:
+    """Warn if the first two calls of samples that each had steps of their own fit no data, or none like the samples."""
+    square = _number(_mean_product(samples, samples))
+    known = [
+        call._replace(state=_number(call.state), both=_number(call.both), data=_number(call.data)) for call in called
+    ]
+    _warn([_complaint(call, square, first=call is known[0]) for call in known], denoiser, stacklevel + 1)
+
+
+def _warn(complaints: Sequence[str], denoiser: Denoiser, stacklevel: int) -> None:
     for complaint in filter(None, complaints):
         warnings.warn(
             f"expected {complaint}: the network may predict something else than {denoiser.predicts!r}, or take another "
             "time; check predicts= and the network's convention of time",
             OffScaleWarning,
-            stacklevel=3,
+            stacklevel=stacklevel,
         )
         break
-    return run
 
 
 def _number(value: Array) -> float:

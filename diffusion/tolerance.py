@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,13 @@ import numpy as np
 import expint
 from diffusion.checks import check_denoiser, check_start, check_state
 from diffusion.denoiser import Denoiser
+from diffusion.diagnosis import warn_of_calls
 from diffusion.names import fold
 from diffusion.process.gauge import FLOW, Gauge
 from diffusion.process.prediction import coefficients
 from diffusion.running import SamplingError
 from diffusion.running.course import Course, Slope
+from diffusion.running.noticed import Noticed
 from diffusion.samplers import dpm_adaptive
 from diffusion.samplers.catalogue import AnySampler
 from diffusion.samplers.catalogue import sampler as find_sampler
@@ -44,7 +47,7 @@ def sample_each(denoiser: Denoiser, noise: Array, **options: Any) -> Array:
     SamplingError
         If some samples fail; its ``solution`` is what `trajectory_each` returns.
     """
-    return all_good(trajectory_each(denoiser, noise, **options)).y_end
+    return all_good(trajectory_each(denoiser, noise, stacklevel=4, **options)).y_end
 
 
 def all_good(runs: expint.Solutions) -> expint.Solutions:
@@ -75,9 +78,12 @@ def trajectory_each(
     start: str,
     dense_output: bool = False,
     events: Any = None,
+    stacklevel: int = 3,
     **others: Any,
 ) -> expint.Solutions:
     """Return the whole run of every sample, each to a tolerance; see ``diffusion.trajectory``.
+
+    ``stacklevel`` says how far above the caller is that a warning is for.
 
     Raises
     ------
@@ -94,7 +100,8 @@ def trajectory_each(
     course = Course(denoiser.schedule, gauge)
     t_start = course.ends[0]
     state = noise * float(denoiser.schedule.noise_scale(t_start)) if start == "noise" else noise
-    slope = Slope(denoiser, course, noise.shape[0])
+    noticed = Noticed(denoiser, noise.shape[0], start == "noise") if events is None else None
+    slope = Slope(denoiser, course, noise.shape[0], noticed)
     options: Any = {
         "linear": gauge.constants[0],
         "method": method,
@@ -109,7 +116,10 @@ def trajectory_each(
         options["first_step"] = min(dpm_adaptive.FIRST, abs(course.span[1] - course.span[0]))
         inner |= {"looks": False, "norm": dpm_adaptive.of_both, "policy": dpm_adaptive.limited}
     found = solve_each(slope, course.span, state / float(course.scale(np.array([t_start]))[0]), inner, **options)
-    return course.back(found)
+    runs = course.back(found)
+    if noticed is not None and runs.success.all():
+        warn_of_calls(noticed.calls(prod(noise.shape)), runs.y_end, denoiser, stacklevel + 1)
+    return runs
 
 
 def tolerances(

@@ -14,6 +14,7 @@ from diffusion.process.gauge import Gauge
 from diffusion.process.prediction import coefficients
 from diffusion.process.schedule import NoiseSchedule
 from diffusion.running.each import look_at_each
+from diffusion.running.noticed import Noticed
 from expint.arguments import function, seen
 from expint.backend import Array
 
@@ -141,7 +142,8 @@ class Place(NamedTuple):
 class Slope:
     """N(s, y) of the samples that run, from the network at their own times."""
 
-    def __init__(self, denoiser: Denoiser, course: Course, count: int) -> None:
+    def __init__(self, denoiser: Denoiser, course: Course, count: int, noticed: Noticed | None = None) -> None:
+        self._noticed = noticed
         self._denoiser, self._course, self._count = denoiser, course, count
         self._factor, self._looked = course.gauge.constants[1], False
         self._last: tuple[np.ndarray | None, Denoiser] = None, denoiser
@@ -151,6 +153,8 @@ class Slope:
         denoiser, at = self.of(which), self.place(s, y)
         output = denoiser.at_each(at.x, at.t)
         self.check(denoiser, s, at, output)
+        if self._noticed is not None:
+            self._noticed.see(np.asarray(which), at.t, at.x, output)
         return at.slope(output)
 
     def place(self, s: np.ndarray, y: Array) -> Place:

@@ -159,6 +159,7 @@ def test_between_the_steps_and_at_events_every_sample_is_on_its_path():
         assert stopped.t_events[i][0][-1] == stopped.t_end[i]
 
 
+@pytest.mark.filterwarnings("ignore::diffusion.OffScaleWarning")  # the network is the denoiser of no data
 def test_tensors_in_single_precision_and_gradients_pass():
     schedule = diffusion.VP.linear()
     weight = torch.tensor(0.7, requires_grad=True)
@@ -199,6 +200,20 @@ def test_a_sample_that_fails_is_named_and_the_others_are_kept():
     found = caught.value.solution
     assert np.flatnonzero(~found.success).tolist() == [2]
     assert np.isfinite(found.y_end).all()
+
+
+@pytest.mark.parametrize("key", ["vp", "cosine", "edm", "flow"])
+@pytest.mark.parametrize(("is_", "said"), [("data", "noise"), ("velocity", "noise")])
+def test_a_network_of_another_prediction_is_warned_of(key, is_, said):
+    """That none is warned of who says what is so is seen in all other tests, where warnings are errors."""
+    net = model(SCHEDULES[key], is_)
+    noise = np.random.default_rng(1).standard_normal((32, 2))
+    wrong = diffusion.Denoiser(net.network, said, net.schedule)
+    with pytest.warns(diffusion.OffScaleWarning, match="check predicts=") as caught:
+        diffusion.sample(wrong, noise, rtol=1e-2)
+    assert caught[0].filename == __file__
+    with pytest.warns(diffusion.OffScaleWarning, match="check predicts="):
+        diffusion.trajectory(wrong, torch.tensor(noise), rtol=1e-2)
 
 
 def coupled(x, t):
