@@ -189,9 +189,12 @@ def draw(tables: dict[str, Table], folder: Path, name: str) -> None:
         series = {
             way.replace("`", ""): (list(row), [float(value[0]) for value in row.values()]) for way, row in found.items()
         }
+        shown = sorted({n for row in found.values() for n in row})
         expint.plot.curves(
             series, ax, xlabel="network calls", ylabel="distance" if "Fréchet" in title else "median error", title=title
         )
+        ax.set_xticks(shown, labels=shown)
+        ax.minorticks_off()
     figure.savefig(folder / name, dpi=90)
     plt.close(figure)
 

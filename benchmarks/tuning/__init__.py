@@ -19,6 +19,7 @@ from contextlib import nullcontext
 from functools import partial
 from itertools import repeat
 from pathlib import Path
+from textwrap import fill
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -191,21 +192,24 @@ def _row(fields: Sequence[str]) -> str:
 def claims(cells: Sequence[Cell], names: int, seeds: int) -> str:
     """Return what the table says in sentences, of the exact models."""
     ratios = np.array([mean(one.auto / one.best) for one in cells])
-    worst = cells[int(np.argmax(ratios.max(axis=1)))]
+    worst = [cells[i] for i in np.argmax(ratios, axis=0)]
+    told = ", ".join(
+        f"{r:.2f} ({one.kind}, {one.calls} calls)" for r, one in zip(ratios.max(axis=0), worst, strict=True)
+    )
     text = (
         f"{names} named samplers on 4 grids, {seeds} seeds. Over the {len(cells)} rows of exact models `auto` stands "
-        f"at {_two(ratios)} of the best, in the median (the mean) of the starts; its worst row has "
-        f"{ratios.max():.2f} ({worst.kind}, {worst.calls} calls)."
+        f"at {_two(ratios)} of the best, in the median (the mean) of the starts; its worst rows have {told}."
     )
     flow = np.array([ratio for ratio, one in zip(ratios, cells, strict=True) if "flow" in one.kind])
     text += f" On flow matching it stands at {_two(flow)}." if len(flow) else ""
     tuned = [one for one in cells if one.tuned is not None and one.grid is not None]
     below = sum(bool(np.all(mean(one.tuned) <= mean(one.auto))) for one in tuned)
     beside = sum(bool(np.all(mean(one.tuned) <= mean(one.grid))) for one in tuned)
-    return text + (
+    text += (
         f" Tuned samplers lie below `auto`, in the median and in the mean, in {below} rows of {len(tuned)}, and below "
-        f"exact weights on tuned grids in {beside}.\n"
+        f"exact weights on tuned grids in {beside}."
     )
+    return fill(text, 128) + "\n"
 
 
 def _two(ratios: np.ndarray) -> str:

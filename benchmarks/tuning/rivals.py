@@ -27,12 +27,15 @@ def root_of_flow(steps: int, schedule: diffusion.NoiseSchedule) -> np.ndarray:
 ON_TUNED_GRIDS = tuple(diffusion.sampler(name, grid=root_of_flow) for name in ("unipc3", "deis-tab3"))
 """Exact weights, to be put on times that are tuned to the network."""
 
+STARTED_FROM = diffusion.sampler("dpmpp-2m", grid=root_of_flow)
+"""Where published fits begin that name a solver: on times on which it does well."""
+
 FITTED: dict[str, dict[str, Any]] = {
-    "BNS: times and weights by gradient": {"by": "gradient", "sampler": diffusion.sampler("dpmpp-2m")},
+    "BNS: times and weights by gradient": {"by": "gradient", "sampler": STARTED_FROM},
     "LD3: times, weights of UniPC-3": {"what": "grid", "sampler": ON_TUNED_GRIDS[0]},
     "DMN: times of the least weight": {"what": "grid", "search": "total-weight", "sampler": ON_TUNED_GRIDS[0]},
-    "GITS, OptimalSteps: times by dynamic programming": {"what": "grid", "search": "dp", "sampler": "dpmpp-2m"},
-    "OLSS: rows by least squares": {"what": "rows", "by": "closed-form", "sampler": "dpmpp-2m"},
+    "GITS, OptimalSteps: times by dynamic programming": {"what": "grid", "search": "dp", "sampler": STARTED_FROM},
+    "OLSS: rows by least squares": {"what": "rows", "by": "closed-form", "sampler": STARTED_FROM},
     "`diffusion.tune` as it is": {},
 }
 """Published ways to fit a sampler, as far as their formulas say it: the free numbers, and how they are found."""

@@ -103,15 +103,19 @@ def test_it_leaves_the_noise_of_where_the_schedule_ends_and_none_where_that_is_c
 
 
 @EVERY
-def test_its_grid_is_uniform_in_a_root_of_the_flow_time_whatever_the_clock_of_the_schedule(schedule):
+@pytest.mark.parametrize(
+    ("steps", "scale", "tail", "exponent"), [(3, 1.2, 0.6, 2.1), (5, 0.55, 0.52, 1.8), (8, 1.4, 0.41, 3.9)]
+)
+def test_its_grid_is_the_documented_function_of_the_noise_level_whatever_the_clock(
+    schedule, steps, scale, tail, exponent
+):
     """So networks of the level itself, EDM's, get no grid in a root of their time, which is the level."""
-    for steps in (3, 5, 8):
-        times = diffusion.trajectory(model(schedule), NOISE[:1], steps=steps).t
-        times = times[:-2] if times[-1] < schedule.t_end else times  # the last ones of a table stop at its first time
-        flow = diffusion.clock.clock("flow").value(schedule, times)
-        roots = np.array([flow ** (1.0 / exponent) for exponent in np.arange(1.0, 3.01, 0.05)])
-        spread = np.ptp(np.diff(roots, axis=1), axis=1) / np.ptp(roots, axis=1)
-        assert len(times) == 2 or spread.min() < 1e-6, spread
+    times = diffusion.trajectory(model(schedule), NOISE[:1], steps=steps).t
+    times = times[:-2] if times[-1] < schedule.t_end else times  # the last ones of a table stop at its first time
+    with np.errstate(divide="ignore"):
+        rho = np.asarray(schedule.sigma(times)) / np.asarray(schedule.alpha(times))
+    roots = (1.0 - (1.0 + rho / scale) ** -tail) ** (1.0 / exponent)
+    np.testing.assert_allclose(np.diff(roots), (roots[-1] - roots[0]) / (len(roots) - 1), rtol=1e-6)
 
 
 def test_no_network_is_asked_about_times_before_its_table():
@@ -193,8 +197,8 @@ def test_what_it_encodes_it_samples_again(name):
 def test_its_grids_are_finer_the_cleaner_the_data():
     for schedule in SCHEDULES.values():
         times = diffusion.trajectory(model(schedule), NOISE[:1], steps=12).t[:-1]
-        flow = schedule.sigma(times) / (schedule.alpha(times) + schedule.sigma(times))
-        assert all(later <= earlier + 1e-12 for earlier, later in pairwise(-np.diff(flow)))
+        level = schedule.sigma(times[1:]) / schedule.alpha(times[1:])
+        assert all(later <= earlier + 1e-12 for earlier, later in pairwise(-np.diff(level)))
 
 
 def test_it_is_a_rule_and_no_sampler():
@@ -202,7 +206,7 @@ def test_it_is_a_rule_and_no_sampler():
     assert not isinstance(auto, diffusion.Sampler)
     assert auto is diffusion.sampler("AUTO")
     orders = [auto.on(SCHEDULES["vp"], np.linspace(1, 0.01, n + 1)).method.q for n in (1, 3, 6, 10, 50)]
-    assert orders == [2, 2, 2, 5, 5]
+    assert orders == [2, 2, 2, 4, 5]
     assert "@" in auto.cite()
     chosen = auto.on(SCHEDULES["vp"], np.linspace(1, 0.01, 6))
     assert pickle.loads(pickle.dumps(auto)) == auto
