@@ -178,7 +178,8 @@ def solve_ivp(
     checkpoint, checkpoint_every
         The path of a file in which the run is written down as it goes, and after how many steps, an integer, or
         seconds, a float (60.0 by default). After it was stopped, however hard, ``expint.resume`` goes on from there.
-        For states of NumPy or torch; N is evaluated once more at the start, uncounted, to tell problems apart.
+        For states of NumPy or torch; N is evaluated once more, uncounted, at the start and with each checkpoint, to
+        tell problems apart.
     gradient
         How torch differentiates the states ``y`` of the solution: "through" records the run, "adjoint" makes it again
         on the way back, a few steps at a time, by the transposed weights and one vector–Jacobian product for each
