@@ -90,7 +90,7 @@ RUNS: dict[str, dict[str, Any]] = {
     "L(t), fixed steps": {"step": 0.03, "linear": expint.operators.TimeDependent(turning), "method": "cfree4"},
     "L(t), sparse": {
         "rtol": 1e-4,
-        "linear": expint.operators.TimeDependent(lambda t: sparse.csr_array(0.1 * turning(t))),
+        "linear": expint.operators.TimeDependent(lambda t: sparse.csr_array(0.02 * turning(t))),
         "t_eval": TIMES[::9],
     },
     "g(t) A": {"rtol": 1e-6, "linear": expint.operators.TimeScaled(lambda t: 1 + t**2, RATES), "t_eval": TIMES},
