@@ -89,9 +89,9 @@ RUNS: dict[str, dict[str, Any]] = {
     "L(t), times asked for": {"rtol": 1e-5, "linear": expint.operators.TimeDependent(turning), "t_eval": TIMES},
     "L(t), fixed steps": {"step": 0.03, "linear": expint.operators.TimeDependent(turning), "method": "cfree4"},
     "L(t), sparse": {
-        "rtol": 1e-4,
-        "linear": expint.operators.TimeDependent(lambda t: sparse.csr_array(0.02 * turning(t))),
-        "t_eval": TIMES[::9],
+        "step": 0.1,
+        "linear": expint.operators.TimeDependent(lambda t: sparse.csr_array(turning(t))),
+        "method": "cfree4",
     },
     "g(t) A": {"rtol": 1e-6, "linear": expint.operators.TimeScaled(lambda t: 1 + t**2, RATES), "t_eval": TIMES},
     "g(t) A, fixed steps": {"step": 0.05, "linear": expint.operators.TimeScaled(lambda t: 1 + t, MATRIX)},
@@ -117,7 +117,7 @@ RUNS: dict[str, dict[str, Any]] = {
         "linear": (0.01 + 0.1j) * expint.Grid(N, length=1.0, boundary="neumann", real=False).laplacian,
         "y0": np.cos(np.pi * (np.arange(N) + 0.5) / N) + 0j,
     },
-    "sparse": {"rtol": 1e-5, "linear": sparse.csr_array(MATRIX)},
+    "sparse": {"rtol": 1e-4, "linear": sparse.csr_array(MATRIX)},
     "matrix-free": {"rtol": 1e-4, "linear": expint.operators.MatrixFree(lambda v: MATRIX @ v, N)},
 }
 SPLITTINGS: dict[str, dict[str, Any]] = {
