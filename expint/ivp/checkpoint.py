@@ -32,6 +32,9 @@ VERSION = 2
 
 _KIND = "expint checkpoint"
 
+_OF_RUN = ("steps", "standing", "kept", "watch", "told", "before", "records")
+"""What a file says of a run."""
+
 
 _RECORDS = {kind.__name__: kind for kind in (Halves, Orders, Standing, Steps)}
 
@@ -214,7 +217,8 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Any]]:
             "resume it by the version of expint that wrote it"
         )
     try:
-        run = unpacked(tree["run"], arrays)
+        found = unpacked(tree["run"], arrays)
+        run = {name: found[name] for name in _OF_RUN}
         return unpacked(tree["header"], arrays), {**run, "before": [_solution(*own) for own in run["before"]]}
     except (KeyError, IndexError, TypeError, ValueError) as error:
         raise ValueError(
