@@ -28,15 +28,47 @@ def test_the_names_of_splittings_are_those_of_the_literal() -> None:
     assert found == set(get_args(SplittingName))
 
 
+KNOWN = """
+from typing import assert_type
+
+import numpy as np
+
+import expint
+from expint import Solution, Solutions
+
+problem, y0 = expint.problems.riccati(), np.ones((3, 2))
+assert_type(expint.solve_ivp(lambda t, y: -y, (0, 1), y0, linear=-1.0), Solution)
+assert_type(expint.solve_ivp(lambda t, y: -y, (0, 1), y0, linear=-1.0, batched=True), Solutions)
+assert_type(expint.solve(problem, rtol=1e-3), Solution)
+assert_type(expint.solve(problem, batched=True), Solutions)
+assert_type(expint.resume("run.npz", problem), Solution)
+"""
+WRONG = """
+expint.solve_ivp(lambda t, y: -y, (0, 1), y0, linear=-1.0, error="nonsense")
+expint.solve_ivp(lambda t, y: -y, (0, 1), y0, linear=-1.0, runner="fast")
+expint.solve_ivp(lambda t, y: -y, (0, 1), y0, linaer=-1.0)
+expint.plot.study(None, "p", over="effort")
+expint.plot.space_time(None, None, part="phase")
+expint.operators.Sparse(None, action="fast")
+expint.Grid(8, 1.0, basis="wavelets")
+"""
+
+
 @pytest.mark.slow
-def test_the_code_of_the_readme_passes_pyright(tmp_path: Path) -> None:
+def test_the_code_of_the_readme_passes_pyright_and_results_have_their_types(tmp_path: Path) -> None:
     pytest.importorskip("pyright")
     if shutil.which("node") is None:
         pytest.skip("pyright is run by node, which is not on the path")
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.DOTALL)
     (tmp_path / "readme.py").write_text("\n".join(blocks), encoding="utf-8")
-    command = [sys.executable, "-m", "pyright", "--pythonpath", sys.executable, "readme.py"]
+    (tmp_path / "known.py").write_text(KNOWN, encoding="utf-8")
+    (tmp_path / "wrong.py").write_text(f"{KNOWN}\nimport expint.plot\n{WRONG}", encoding="utf-8")
+    command = [sys.executable, "-m", "pyright", "--pythonpath", sys.executable, "readme.py", "known.py", "wrong.py"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     if "error:" not in done.stdout and "0 errors" not in done.stdout:
         pytest.skip(f"pyright cannot be fetched here: {done.stderr[-200:]}")
-    assert done.returncode == 0, done.stdout
+    said = [line for line in done.stdout.splitlines() if " error: " in line]
+    assert not [line for line in said if "wrong.py" not in line], done.stdout
+    first = len(KNOWN.splitlines()) + 4
+    wrong = {int(line.split("wrong.py:")[1].split(":")[0]) for line in said}
+    assert wrong == set(range(first, first + len(WRONG.split("\n")) - 2)), done.stdout

@@ -29,7 +29,7 @@ def scan(
     steps: int | None = None,
     grid: str | Sequence[float] | np.ndarray | None = None,
     checkpoint: bool = False,
-    backend: str = "auto",
+    backend: Literal["auto", "xla", "inductor", "cuda-graph", "eager"] = "auto",
 ) -> CompiledSampler:
     """Return one compiled function of a run of a sampler, noise ↦ samples, for networks of JAX and torch.
 

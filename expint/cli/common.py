@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -197,14 +197,14 @@ def report(study: Study, form: str, out: Path | None) -> None:
     else:
         click.echo(study.latex() if form == "latex" else study.markdown())
     if out is not None:
-        over = "value" if study.parameter == "step" else "calls"
+        over: Literal["value", "calls"] = "value" if study.parameter == "step" else "calls"
         save_figure(functools.partial(_panels, study, over), out)
     if study.failures:
         failed = f"{len(study.failures)} of {len(study.cells)} cells failed; the first: {study.failures[0].failure}"
         raise click.ClickException(failed)
 
 
-def _panels(study: Study, over: str) -> Any:
+def _panels(study: Study, over: Literal["value", "calls"]) -> Any:
     """Draw the problems of a study side by side, those of which something can be drawn, and return the last axes."""
     drawn = [name for name in study.problems() if any(c.problem == name and c.error > 0 for c in study.cells)]
     if not drawn:

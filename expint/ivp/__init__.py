@@ -22,6 +22,7 @@ from expint.ivp.elsewhere import by_other_runs
 from expint.ivp.resuming import checkpoints_of, resume_by, written_down
 from expint.ivp.run import over, to_stops
 from expint.ivp.times import MOST_STEPS, StepLimits, lay_out_stops, lay_out_times
+from expint.ivp.typed import door
 from expint.methods import method as find_method
 from expint.operators import TimeDependent
 from expint.problem import SemilinearProblem
@@ -33,6 +34,7 @@ from expint.solution import Solution
 __all__ = ["resume", "solve", "solve_each", "solve_ivp"]
 
 
+@door
 @with_known_values
 def solve_ivp(
     nonlinear: Callable[..., Array] | None,
@@ -65,7 +67,7 @@ def solve_ivp(
     checkpoint: str | os.PathLike[str] | None = None,
     checkpoint_every: float | None = None,
     gradient: Literal["through", "adjoint"] | None = None,
-    batched: bool = False,
+    batched: Literal[False] = False,
     runner: Literal["auto", "plain", "kernels"] = "auto",
 ) -> Solution:
     r"""Solve y' = L y + N(t, y), y(t_0) = y_0, by an exponential integrator, with fixed steps or to a tolerance.
@@ -176,7 +178,8 @@ def solve_ivp(
     checkpoint, checkpoint_every
         The path of a file in which the run is written down as it goes, and after how many steps, an integer, or
         seconds, a float (60.0 by default). After it was stopped, however hard, ``expint.resume`` goes on from there.
-        For states of NumPy or torch; N is evaluated once more at the start, uncounted, to tell problems apart.
+        For states of NumPy or torch; N is evaluated once more, uncounted, at the start and with each checkpoint, to
+        tell problems apart.
     gradient
         How torch differentiates the states ``y`` of the solution: "through" records the run, "adjoint" makes it again
         on the way back, a few steps at a time, by the transposed weights and one vector–Jacobian product for each
@@ -253,10 +256,7 @@ def solve_ivp(
 def solve_each(
     nonlinear: Callable[..., Array], t_span: Any, y0: Array, inner: Mapping[str, Any], **options: Any
 ) -> Any:
-    """Solve a batch as ``solve_ivp(…, batched=True)`` does, with what only a caller inside the house says.
-
-    ``inner`` holds what is not the default of ``expint.ivp.batched.Inner``.
-    """
+    """Solve as ``solve_ivp(…, batched=True)``, with what only a caller inside the house says of ``batched.Inner``."""
     batched = import_module("expint.ivp.batched")
     defaults = {
         name: own.default for name, own in signature(solve_ivp).parameters.items() if own.kind == own.KEYWORD_ONLY
@@ -265,7 +265,10 @@ def solve_each(
     return batched.solve_batched(solve_ivp, nonlinear, t_span, y0, inner=batched.Inner(**inner), **defaults | options)
 
 
-def solve(problem: SemilinearProblem, method: str | Method = "auto", **options: Any) -> Solution:
+@door
+def solve(
+    problem: SemilinearProblem, method: str | Method = "auto", *, batched: Literal[False] = False, **options: Any
+) -> Solution:
     """Solve a ``SemilinearProblem``; the options are those of ``solve_ivp`` (``step``, ``t_eval``, …).
 
     Methods that linearise take the Jacobian of the problem, where it is known.
@@ -278,9 +281,7 @@ def solve(problem: SemilinearProblem, method: str | Method = "auto", **options: 
     Examples
     --------
     >>> import expint
-    >>> problem = expint.problems.make("riccati")
-    >>> solution = expint.solve(problem, "etdrk4", step=0.01)
-    >>> solution.success
+    >>> expint.solve(expint.problems.make("riccati"), "etdrk4", step=0.01).success
     True
     """
     instance("problem", problem, SemilinearProblem, "a SemilinearProblem", "expint.problems.make(name) makes one")
@@ -288,7 +289,8 @@ def solve(problem: SemilinearProblem, method: str | Method = "auto", **options: 
     found = find_method(method) if isinstance(method, str) and method != "auto" else method
     if problem.jacobian is not None and (problem.linear is None or linearises(found)):
         options.setdefault("jac", problem.jacobian)
-    return solve_ivp(problem.nonlinear, t_span, problem.y0, linear=problem.linear, method=method, **options)
+    options |= {"linear": problem.linear, "method": method, "batched": batched}
+    return solve_ivp(problem.nonlinear, t_span, problem.y0, **options)
 
 
 def resume(
@@ -308,8 +310,7 @@ def resume(
 ) -> Solution:
     """Go on with a run that was stopped, of ``solve_ivp`` or ``run_splitting`` with ``checkpoint=path``.
 
-    On the same machine states, times, events and statistics are those of a run that was not stopped, to the last bit,
-    whenever its checkpoints were due. It goes on writing to ``path``, and to the file of ``save_to``.
+    On the same machine the answer is that of a run that was not stopped, to the last bit. It goes on writing to files.
 
     Parameters
     ----------
@@ -319,10 +320,8 @@ def resume(
         N(t, y, *args), as in the run that was stopped; of ``run_splitting`` its flow; or a ``SemilinearProblem``.
     linear, method, jac, events, args, norm, save
         As in that run, where they are no numbers, arrays or names, which are written down: operators, functions.
-    callback, progress
-        As in ``solve_ivp``.
-    checkpoint_every
-        As in ``solve_ivp``; by default as in that run.
+    callback, progress, checkpoint_every
+        As in ``solve_ivp``; checkpoints are due by default as in that run.
 
     Returns
     -------

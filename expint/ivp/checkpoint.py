@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from expint.backend import is_array, to_numpy
+from expint.backend import Array, is_array, to_numpy
 from expint.files import whole_file
 from expint.run.control.orders import Orders
 from expint.run.control.steps import Steps
@@ -31,6 +31,9 @@ VERSION = 2
 """That of the form of the file; files of another are refused."""
 
 _KIND = "expint checkpoint"
+
+_OF_RUN = ("steps", "standing", "kept", "watch", "told", "before", "records")
+"""What a file says of a run."""
 
 
 _RECORDS = {kind.__name__: kind for kind in (Halves, Orders, Standing, Steps)}
@@ -49,6 +52,8 @@ class Checkpoints:
         What was given, of plain values and arrays.
     told
         What tells the problem apart from others, likewise.
+    value
+        N(t, y), by which it is told apart where the run stands, too.
     before
         The pieces before that which is being solved, of runs with breakpoints.
     records
@@ -68,12 +73,13 @@ class Checkpoints:
         every: float,
         header: Mapping[str, Any],
         told: Mapping[str, Any],
+        value: Callable[[float, Array], Array],
         before: Sequence[Solution] = (),
         records: Callable[[], Any] | None = None,
         earlier: dict[str, Any] | None = None,
     ) -> None:
         self._path, self._every, self._header, self._earlier = path, every, dict(header), earlier
-        self._told, self._before, self._records = dict(told), before, records
+        self._told, self._value, self._before, self._records = dict(told), value, before, records
         self.standing: Standing | None = None if earlier is None else earlier["standing"]
         self._ask: Callable[[], Standing] | None = None
         self._written = time.monotonic()
@@ -110,10 +116,11 @@ class Checkpoints:
             due = time.monotonic() - self._written >= self._every
         if due:
             seen = None if watch is None else watch.pack()
-            run = {"steps": steps, "standing": self._ask(), "kept": kept.pack(), "watch": seen}
+            run: dict[str, Any] = {"steps": steps, "standing": self._ask(), "kept": kept.pack(), "watch": seen}
             records = None if self._records is None else self._records()
             before = [_of_solution(own) for own in self._before]
-            self._write({**run, "told": self._told, "before": before, "records": records})
+            here = self._value(run["standing"].t, run["standing"].y)
+            self._write({**run, "told": {**self._told, "here": here}, "before": before, "records": records})
             self._written = time.monotonic()
 
     def _write(self, run: Mapping[str, Any]) -> None:
@@ -210,7 +217,8 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Any]]:
             "resume it by the version of expint that wrote it"
         )
     try:
-        run = unpacked(tree["run"], arrays)
+        found = unpacked(tree["run"], arrays)
+        run = {name: found[name] for name in _OF_RUN}
         return unpacked(tree["header"], arrays), {**run, "before": [_solution(*own) for own in run["before"]]}
     except (KeyError, IndexError, TypeError, ValueError) as error:
         raise ValueError(

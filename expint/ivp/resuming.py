@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
+from functools import partial
 from importlib import import_module
 from numbers import Real
 from typing import Any, NamedTuple
@@ -42,6 +43,19 @@ _SHORT = 1e-3
 
 _NOT_WRITTEN = ("callback", "progress", "checkpoint", "checkpoint_every", "gradient", "batched")
 """What is given anew, or is nothing that a run written down may have."""
+
+
+_AS_BEFORE = ("linear", "jac", "events", "args", "norm", "save")
+"""What a run that goes on has only where it had it before it was stopped."""
+
+
+_SAYS = {
+    "linear": ("linear", "L"),
+    "nonlinear": ("nonlinear", "N at the start"),
+    "here": ("nonlinear", "N where it stood"),
+    "jac": ("jac", "the Jacobian"),
+}
+"""What is told of a problem: the option that it comes from, and what it is."""
 
 
 class Resumed(NamedTuple):
@@ -148,16 +162,20 @@ def checkpoints_of(written: Written | None, problem: Problem, bound: Bound, dens
             f"expected a method of expint beside checkpoint, received {bound.method.name}, whose steps remember more "
             "than numbers; give its stepper pack and unpack, or solve piece by piece"
         )
+    value = partial(_value, problem, bound)
     told = {
         "method": bound.method.name,
         "linear": _told_by(problem),
-        "nonlinear": _value(problem, bound),
+        "nonlinear": value(problem.span[0], problem.y0),
         "jac": _told_by_jacobian(problem, bound),
     }
     if written.run is not None:
-        says = {"linear": ("linear", "L"), "nonlinear": ("nonlinear", "N at the start"), "jac": ("jac", "the Jacobian")}
-        _check_same(written.run["told"], told, says, written.path)
-    return Checkpoints(written.path, written.every, written.header, told, written.before, written.records, written.run)
+        stood = written.run["standing"]
+        now = {**told, "here": value(stood.t, stood.y)}
+        _check_same(written.run["told"], now, _SAYS, written.path)
+    return Checkpoints(
+        written.path, written.every, written.header, told, value, written.before, written.records, written.run
+    )
 
 
 def resume_by(
@@ -177,16 +195,22 @@ def resume_by(
         known = {"linear": nonlinear.linear, "jac": nonlinear.jacobian}
         given = {**given, **{name: own for name, own in known.items() if name in again and given[name] is None}}
         nonlinear = nonlinear.nonlinear
-    missing = [name for name in again if given.get(name) is None or (name == "args" and not given[name])]
+    told = {name: value for name, value in given.items() if value is not None and name != "checkpoint_every"}
+    if isinstance(given["args"], tuple) and not given["args"]:
+        del told["args"]
+    missing = [name for name in again if name not in told]
     if missing:
         raise ValueError(
             f"expected {missing[0]}= as the run had it that was stopped, received none: it is not written down; pass it"
         )
+    further = [name for name in _AS_BEFORE if name in told and name not in again and options.get(name) is None]
+    if further:
+        raise ValueError(
+            f"expected no {further[0]}=, as in the run that was stopped, received {seen(told[further[0]])}; leave it "
+            "out"
+        )
     if options.get("controller") is not None:
         options["controller"] = Controller(*options["controller"])
-    told = {name: value for name, value in given.items() if value is not None and name != "checkpoint_every"}
-    if told.get("args") == ():
-        del told["args"]
     options |= told
     every = every if given["checkpoint_every"] is None else given["checkpoint_every"]
     return door(nonlinear, span, y0, **options, checkpoint=Resumed(path, header, run), checkpoint_every=every)
@@ -267,10 +291,10 @@ def _over_time(linear: Any, start: float, inside: float, y0: Array) -> Any:
     return None
 
 
-def _value(problem: Problem, bound: Bound) -> Array:
-    """Return N at the start; of a splitting the state a short time later by its flow."""
-    (start, end), y0 = problem.span, problem.y0
-    return bound.slope(start, y0) if problem.flow is None else problem.flow(start, _SHORT * (end - start), y0)
+def _value(problem: Problem, bound: Bound, t: float, y: Array) -> Array:
+    """Return N(t, y); of a splitting the state a short time later by its flow."""
+    start, end = problem.span
+    return bound.slope(t, y) if problem.flow is None else problem.flow(t, _SHORT * (end - start), y)
 
 
 def _told_by_jacobian(problem: Problem, bound: Bound) -> Any:
@@ -278,7 +302,9 @@ def _told_by_jacobian(problem: Problem, bound: Bound) -> Any:
     if not linearises(bound.method):
         return None
     stepper: Any = getattr(bound.stepper, "inner", bound.stepper)
-    return stepper.linearise.told_apart(problem.span[0], problem.y0, _value(problem, bound), _probe(problem.y0))
+    return stepper.linearise.told_apart(
+        problem.span[0], problem.y0, _value(problem, bound, problem.span[0], problem.y0), _probe(problem.y0)
+    )
 
 
 def _check_same(
@@ -304,5 +330,5 @@ def _alike(before: Any, now: Any) -> bool:
         return type(before) is type(now) and before == now
     old, new = to_numpy(before), to_numpy(now)
     return old.shape == new.shape and np.allclose(
-        old, new, rtol=_CLOSE, atol=_CLOSE * float(np.max(abs(old), initial=0))
+        old, new, rtol=_CLOSE, atol=_CLOSE * float(np.max(abs(old), initial=0)), equal_nan=True
     )

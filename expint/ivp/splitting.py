@@ -19,6 +19,7 @@ from expint.given import given_callback, given_save, given_sequence, given_times
 from expint.ivp.bind import bind
 from expint.ivp.bound import Bound, Problem, Tolerance
 from expint.ivp.checks import check_controller
+from expint.ivp.elsewhere.to_file import solve_to_file
 from expint.ivp.resuming import Written, checkpoints_of, written_down
 from expint.ivp.run import Shown, over, to_stops
 from expint.ivp.times import MOST_STEPS, StepLimits, lay_out_stops
@@ -48,6 +49,7 @@ def run_splitting(
     controller: Controller | None = None,
     land: bool = False,
     save: Callable[[float, Array], Any] | None = None,
+    save_to: str | os.PathLike[str] | None = None,
     dense_output: bool = False,
     events: Event | Sequence[Event] | None = None,
     callback: Callable[[float, Array], None] | None = None,
@@ -74,7 +76,7 @@ def run_splitting(
     rtol, atol, norm, first_step, max_step, max_steps, controller
         As in ``solve_ivp``: with ``rtol`` or ``atol`` steps are chosen, by the difference between one step and two of
         half the length; sizes of steps are positive. Without both, none of the others may be given.
-    land, save, dense_output, events, callback, progress, checkpoint, checkpoint_every
+    land, save, save_to, dense_output, events, callback, progress, checkpoint, checkpoint_every
         As in ``solve_ivp``. Between the steps the solution is that of a shorter step. A run that was stopped goes on by
         ``expint.resume(path, flow)``.
 
@@ -107,6 +109,11 @@ def run_splitting(
         raise TypeError("expected linear= to be the L of y' = L y + N(t, y), received None; take 0.0 if there is none")
     span = (float(times[0]), float(times[-1]))
     written = written_down(asked, "run_splitting", span, y0)
+    if save_to is not None:
+        again = {
+            name: value for name, value in asked.items() if name not in ("save_to", "checkpoint", "checkpoint_every")
+        }
+        return solve_to_file(run_again, flow, span, y0, save_to=save_to, checkpoint=written, **again)
     problem = Problem(None, y0, span, linear, flow=_Asked(flow), alone=written is not None)
     dense_output, progress, land = flag("dense_output", dense_output), flag("progress", progress), flag("land", land)
     shown = Shown(dense_output, check_events(events, ()), given_callback(callback), progress, land, given_save(save))
@@ -125,9 +132,11 @@ def run_splitting(
     return to_stops(bound, y0, float(times[0]), stops, control, times, _with(shown, written, problem, bound))
 
 
-def run_again(flow: Any, span: Any, y0: Array, *, method: Any, linear: Any, grid: Any, **options: Any) -> Solution:
-    """Run a splitting as ``run_splitting`` does, with arguments as ``solve_ivp`` has them; the grid says the span."""
-    del span
+def run_again(
+    flow: Any, span: Any, y0: Array, *, method: Any, linear: Any, grid: Any, t_eval: None = None, **options: Any
+) -> Solution:
+    """Run a splitting as ``run_splitting`` does, with arguments as ``solve_ivp`` has them; the grid says the times."""
+    del span, t_eval
     found: Any = find_method(method) if isinstance(method, str) else method
     return run_splitting(found, linear, flow, y0, grid, **options)
 

@@ -86,6 +86,8 @@ class IteratedOperator(Operator):
         """The number of rows of L, inf where it is not known before there is a state."""
         return math.inf
 
+    action: Any  # one of the names, which subclasses know
+
     def __init__(self, action: str, tolerance: float | None, basis: int, spectrum: Spectrum | None = None) -> None:
         choice("action", action, (*self.actions, "auto"))
         if action == "chebyshev" and spectrum is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -65,7 +65,13 @@ class KroneckerSum(Routed):
     KroneckerSum(factors of length (4, 3), action='eigen')
     """
 
-    def __init__(self, *factors: Any, action: str = "auto", tolerance: float | None = None, basis: int = 100) -> None:
+    def __init__(
+        self,
+        *factors: Any,
+        action: Literal["auto", "eigen", "krylov"] = "auto",
+        tolerance: float | None = None,
+        basis: int = 100,
+    ) -> None:
         choice("action", action, ("auto", "eigen", "krylov"))
         if not factors:
             raise ValueError("expected a matrix for each axis, received none; KroneckerSum(A, B) for two axes")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
@@ -67,10 +67,10 @@ class MatrixFree(IteratedOperator):
         matvec: Callable[[Array], Array] | LinearOperator,
         shape: int | tuple[int, ...] | None = None,
         *,
-        symmetry: str | None = None,
+        symmetry: Literal["symmetric", "skew"] | None = None,
         interval: tuple[float, float] | None = None,
         complex: bool = False,  # noqa: A002  # the word of the field
-        action: str = "auto",
+        action: Literal["auto", "krylov", "chebyshev"] = "auto",
         tolerance: float | None = None,
         basis: int = 100,
     ) -> None:

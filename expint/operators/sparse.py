@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from scipy import sparse
@@ -83,7 +83,14 @@ class Sparse(IteratedOperator):
 
     actions = ("krylov", "chebyshev", "rational")
 
-    def __init__(self, matrix: Any, *, action: str = "auto", tolerance: float | None = None, basis: int = 100) -> None:
+    def __init__(
+        self,
+        matrix: Any,
+        *,
+        action: Literal["auto", "krylov", "chebyshev", "rational"] = "auto",
+        tolerance: float | None = None,
+        basis: int = 100,
+    ) -> None:
         self.matrix = _to_csr(matrix)
         self._skewness, spectrum = _spectrum(self.matrix)
         super().__init__(action, tolerance, basis, spectrum)

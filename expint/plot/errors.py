@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -127,7 +127,14 @@ def order_triangle(ax: Any, order: float, left: float, right: float, start: floa
 
 
 @checked(ax=axes, orders=numbers)
-def study(result: Any, problem: str, ax: Any = None, *, over: str = "value", orders: Sequence[float] = ()) -> Any:
+def study(
+    result: Any,
+    problem: str,
+    ax: Any = None,
+    *,
+    over: Literal["value", "calls", "seconds"] = "value",
+    orders: Sequence[float] = (),
+) -> Any:
     """Draw a study: for each method the error over step, tolerance or work, and return the axes.
 
     Parameters

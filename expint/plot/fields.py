@@ -12,7 +12,7 @@ from expint.arguments import checked, function, listed, number, seen
 from expint.arrays import real_values
 from expint.backend import Array
 from expint.plot.figure import axes, pyplot
-from expint.plot.own import Drawn, colours, drawn, given_units, label
+from expint.plot.own import Drawn, Part, colours, drawn, given_units, label
 from expint.problem import SemilinearProblem
 from expint.solution import Solution
 
@@ -26,7 +26,7 @@ def space_time(
     ax: Any = None,
     *,
     component: int | None = None,
-    part: str | None = None,
+    part: Part | None = None,
     units: Mapping[str, str] | None = None,
     name: str = "u",
     **options: Any,
@@ -95,7 +95,7 @@ def field(
     where: Any = None,
     at: float | None = None,
     component: int | None = None,
-    part: str | None = None,
+    part: Part | None = None,
     units: Mapping[str, str] | None = None,
     name: str = "u",
     **options: Any,

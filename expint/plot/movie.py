@@ -16,7 +16,7 @@ from expint.arguments import checked, number
 from expint.arguments import path as given_path
 from expint.files import whole_file
 from expint.plot.figure import pyplot
-from expint.plot.own import Drawn, colours, drawn, given_units, label
+from expint.plot.own import Drawn, Part, colours, drawn, given_units, label
 
 __all__ = ["movie"]
 
@@ -31,7 +31,7 @@ def movie(
     *,
     fps: float = 15.0,
     component: int | None = None,
-    part: str | None = None,
+    part: Part | None = None,
     units: Mapping[str, str] | None = None,
     name: str = "u",
     **options: Any,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -13,7 +13,9 @@ from expint.backend import to_numpy
 from expint.problem import SemilinearProblem
 from expint.solution import Solution
 
-__all__ = ["PARTS", "Drawn", "colours", "drawn", "given_units", "label"]
+__all__ = ["PARTS", "Drawn", "Part", "colours", "drawn", "given_units", "label"]
+
+Part = Literal["real", "imag", "abs", "angle"]
 
 PARTS: dict[str, Callable[[Any], Any]] = {"real": np.real, "imag": np.imag, "abs": np.abs, "angle": np.angle}
 """What is drawn of complex values."""

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from expint.backend import Array, array_namespace, asarray_like, is_numpy, to_numpy
+from expint.backend import Array, asarray_like, to_numpy
+from expint.spectral import Grid
 
 __all__ = ["Plane"]
 
-_AXES = (-2, -1)
-
 
 class Plane:
-    """A periodic n × n grid on [0, length)², with the transforms of real or complex functions.
+    """A periodic n × n ``Grid`` on [0, length)², with the names that problems in coefficients use.
 
     Parameters
     ----------
@@ -27,6 +26,8 @@ class Plane:
 
     Attributes
     ----------
+    grid
+        The grid.
     x, y
         The points, shape (n, n), the first axis counting x.
     kx, ky
@@ -38,32 +39,23 @@ class Plane:
     def __init__(self, n: int, length: float, *, real: bool = True, like: Array | None = None) -> None:
         self.n, self.length, self.real = n, length, real
         like = np.empty(0) if like is None else like
-        points = length * np.arange(n) / n
-        self.x, self.y = (asarray_like(axis, like) for axis in np.meshgrid(points, points, indexing="ij"))
-        full = 2 * np.pi / length * np.fft.fftfreq(n, 1 / n)
-        half = 2 * np.pi / length * np.arange(n // 2 + 1) if real else full
-        self.k2 = asarray_like(full[:, None] ** 2 + half[None, :] ** 2, like)
-        nyquist = np.pi * n / length * (1 - 1e-12)
-        self.kx = asarray_like(np.where(np.abs(full) < nyquist, full, 0.0)[:, None], like)
-        self.ky = asarray_like(np.where(np.abs(half) < nyquist, half, 0.0)[None, :], like)
-        cut = 2 / 3 * nyquist
-        kept = (np.abs(full) < cut)[:, None] & (np.abs(half) < cut)[None, :]
-        self._mask = asarray_like(kept.astype(float), like)
-        xp = array_namespace(self.x)
-        fft = np.fft if is_numpy(xp) else xp.fft  # looked up once
-        self._forward, self._backward = (fft.rfftn, fft.irfftn) if real else (fft.fftn, fft.ifftn)
+        self.grid = Grid((n, n), length, real=real, like=like)
+        self.x, self.y = self.grid.x, self.grid.y
+        slopes = [to_numpy(self.grid.derivative(axis).diagonal.symbol).imag for axis in (0, 1)]
+        self.kx, self.ky = (asarray_like(own, like) for own in slopes)
+        self.k2 = asarray_like(-to_numpy(self.grid.laplacian.diagonal.symbol).real, like)
 
     def fft(self, u: Array) -> Array:
         """Return the Fourier coefficients over the last two axes."""
-        return self._forward(u, axes=_AXES)
+        return self.grid.forward(u)
 
     def ifft(self, v: Array) -> Array:
         """Return the values of the Fourier coefficients ``v``."""
-        return self._backward(v, s=(self.n, self.n), axes=_AXES)
+        return self.grid.backward(v)
 
     def dealias(self, v: Array) -> Array:
         """Return ``v`` without the modes from two thirds of the Nyquist wavenumber upwards (Orszag 1971)."""
-        return v * self._mask
+        return self.grid.dealias(v)
 
     def smooth_noise(self, seed: int, modes: int) -> Array:
         """Return random values with the lowest ``modes`` wavenumbers, of mean 0 and largest absolute value 1.

@@ -203,6 +203,7 @@ def run_adaptive(
         policy = stepper.policy(control, stops[-1] - t0)
         states = to_tolerance(stepper, policy, nonlinear, y0, t0, stops, control, checkpoints)
         if checkpoints is not None and checkpoints.standing is not None and checkpoints.standing.t == stops[-1]:
+            stepper.unpack(checkpoints.standing.memory, checkpoints.standing.y)  # with what it has counted
             states = iter(())  # all was done
         asked = _Wanted(wanted, save=save, checkpoints=checkpoints)
         return _record(states, y0, asked, name, callback, move if progress else None, watch)

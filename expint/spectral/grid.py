@@ -15,7 +15,7 @@ from expint.operators.base import Operator
 from expint.operators.over_time.lifted import Lift, Lifted
 from expint.spectral import calculus
 from expint.spectral.boundary import Boundary, Walls, per_axis
-from expint.spectral.layout import Options, axes_of, described, for_each, shape_of, words_of
+from expint.spectral.layout import Basis, Options, axes_of, described, for_each, shape_of, words_of
 from expint.spectral.lifting import pieces_of
 from expint.spectral.points import Points
 from expint.spectral.starts import watch
@@ -103,7 +103,7 @@ class Grid(Points):
         *,
         start: float | Sequence[float] = 0.0,
         boundary: Any = "periodic",
-        basis: str | Sequence[str] = "auto",
+        basis: Basis | Sequence[Basis] = "auto",
         order: int = 2,
         stretch: Any = None,
         real: bool = True,
@@ -260,7 +260,7 @@ class Grid(Points):
 
     def along(self, axes: Sequence[int]) -> Grid:
         """Return the grid of some of the axes, with conditions of value zero."""
-        options = self._options
+        options: Any = self._options
         every = len(self.shape)
         several = isinstance(options.stretch, list | tuple) and every > 1
         return Grid(

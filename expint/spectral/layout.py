@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from expint.spectral.transforms import backward, forward
 
 __all__ = [
     "Axis",
+    "Basis",
     "Options",
     "Transform",
     "axes_of",
@@ -29,7 +30,9 @@ __all__ = [
 
 Axis: TypeAlias = Periodic | Series | Nodal
 
-_BASES = ("auto", "series", "chebyshev", "differences")
+Basis = Literal["auto", "series", "chebyshev", "differences"]
+
+_BASES = get_args(Basis)
 _MOST_POINTS = 2**27
 """Numbers of 8 bytes that are 1 GiB."""
 _MOST_CHEBYSHEV = 4096

@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import pickle
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, Executor, Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
@@ -120,7 +120,8 @@ def run_jobs(
     jobs
         What is to be done.
     executor
-        Anything of the interface of ``concurrent.futures``; see `workers`.
+        Anything with ``submit(function)`` that returns what has ``result()``, such as the executors of
+        ``concurrent.futures``, of MPI (``mpi4py.futures``), or a client of Dask; see `workers`.
     cache
         Where results are kept; each is written as soon as it is there, so that an interrupted study resumes.
     progress
@@ -200,19 +201,21 @@ class _Run:
 
     def on(self, executor: Executor, tick: Callable[[], None]) -> None:
         """Run the jobs that are not done; what is done is collected, however this ends."""
-        futures: dict[Future[Outcome], int] = {}
+        futures = list[tuple[int, Any]]()
         try:
             for index in self.waiting():
-                futures[executor.submit(self.sent[index])] = index
-            for future in as_completed(futures):
-                self._collect(futures[future], future)
+                futures.append((index, executor.submit(self.sent[index])))
+            for index, future in _as_they_come(futures):
+                self._collect(index, future)
                 tick()
         finally:
-            for future, index in futures.items():
-                if not future.cancel() and future.done() and future.exception() is None:
+            for index, future in futures:
+                if not isinstance(future, Future):
+                    getattr(future, "cancel", lambda: None)()
+                elif not future.cancel() and future.done() and future.exception() is None:
                     self._collect(index, future)
 
-    def _collect(self, index: int, future: Future[Outcome]) -> None:
+    def _collect(self, index: int, future: Any) -> None:
         if self.outcomes[index] is not None:
             return
         try:
@@ -231,6 +234,16 @@ class _Run:
                 self.reasons[index] = f"it could not be written ({_told(error)})"
         if not outcome.failure:
             self.outcomes[index] = outcome._replace(not_kept=self.reasons[index])
+
+
+def _as_they_come(futures: Sequence[tuple[int, Any]]) -> Iterator[tuple[int, Any]]:
+    """Yield futures as they are done; those of other libraries, of which ``result`` alone is known, in their order."""
+    if not all(isinstance(future, Future) for _, future in futures):
+        yield from futures
+        return
+    places = {future: index for index, future in futures}
+    for future in as_completed(places):
+        yield places[future], future
 
 
 def _told(error: BaseException) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -175,7 +175,9 @@ class Study:
             {self.parameter if key == "value" else key: v for key, v in asdict(cell).items()} for cell in self.cells
         ]
 
-    def curve(self, problem: str, method: str, over: str = "value") -> tuple[list[float], list[float]]:
+    def curve(
+        self, problem: str, method: str, over: Literal["value", "calls", "seconds", "steps"] = "value"
+    ) -> tuple[list[float], list[float]]:
         """Return the abscissae ("value", "calls", "seconds") and the errors of the cells that succeeded.
 
         Raises

@@ -21,8 +21,13 @@ from expint.files import whole_file
 __all__ = ["Rank", "Shards"]
 
 _LARGEST = 2**63 - 1
-_VARIABLES = (("RANK", "WORLD_SIZE"), ("SLURM_PROCID", "SLURM_NTASKS"))
-"""Of torchrun and its kin, and of Slurm's srun; the first pair of which one is set counts."""
+_VARIABLES = (
+    ("RANK", "WORLD_SIZE"),
+    ("SLURM_PROCID", "SLURM_NTASKS"),
+    ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"),
+    ("PMI_RANK", "PMI_SIZE"),
+)
+"""Of torchrun and its kin, of Slurm's srun, of Open MPI and of MPICH; the first pair of which one is set counts."""
 
 _OWN = ("seeds", "about")
 
@@ -43,7 +48,7 @@ class Rank(NamedTuple):
 
     @classmethod
     def of_environment(cls, environment: Mapping[str, str] | None = None) -> Rank:
-        """Return the rank that RANK and WORLD_SIZE say, or else SLURM_PROCID and SLURM_NTASKS; without them 0 of 1.
+        """Return the rank that RANK and WORLD_SIZE say, or else the variables of Slurm or MPI; without them 0 of 1.
 
         Raises
         ------

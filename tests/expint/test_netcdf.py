@@ -12,7 +12,7 @@ from scipy.io import netcdf_file
 import expint
 from expint.netcdf import Records
 from tests.expint.test_resume import Stopped
-from tests.expint.test_resume_kinds import MATRIX, RATES, TIMES, Y0, Counted, force, resumed, solved
+from tests.expint.test_resume_kinds import MATRIX, RATES, TIMES, Y0, Counted, flow, force, resumed, solved
 
 
 def read(path: Path) -> dict[str, np.ndarray]:
@@ -22,12 +22,14 @@ def read(path: Path) -> dict[str, np.ndarray]:
 
 
 KINDS = ["event", "pieces", "unsplit, times asked for", "L(t)", "g(t) A", "walls", "pieces, saved", "pieces, unsplit"]
+SPLIT = ["splitting", "splitting to a tolerance"]
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", [*KINDS, *SPLIT])
 def test_a_file_holds_what_the_solution_would(name: str, tmp_path: Path) -> None:
-    path, plain = tmp_path / "run.nc", solved(name, force)
-    written = solved(name, force, save_to=path)
+    function = flow if name in SPLIT else force
+    path, plain = tmp_path / "run.nc", solved(name, function)
+    written = solved(name, function, save_to=path)
     found = read(path)
     np.testing.assert_array_equal(found["t"], plain.t)
     wanted = {"y": plain.y} if plain.saved is None else plain.saved
@@ -39,17 +41,17 @@ def test_a_file_holds_what_the_solution_would(name: str, tmp_path: Path) -> None
     assert written.stats == plain.stats
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", [*KINDS, *SPLIT])
 def test_a_file_is_the_same_to_the_last_byte_after_a_run_that_was_stopped(name: str, tmp_path: Path) -> None:
-    whole, never = Counted(force), tmp_path / "never.nc"
+    whole, never = Counted(flow if name in SPLIT else force), tmp_path / "never.nc"
     steps = solved(name, whole, checkpoint=tmp_path / "never.npz", save_to=never).stats.steps
     path = tmp_path / "run.nc"
     for part in (0.5, 0.95):
         told = {"checkpoint": tmp_path / "run.npz", "checkpoint_every": max(1, steps // 9), "save_to": path}
         with pytest.raises(Stopped):
-            solved(name, Counted(force, int(part * whole.calls)), **told)
+            solved(name, Counted(whole.function, int(part * whole.calls)), **told)
         assert 0 < len(read(path)["t"]) <= len(read(never)["t"])
-        resumed(name, tmp_path / "run.npz", force)
+        resumed(name, tmp_path / "run.npz", whole.function)
         assert path.read_bytes() == never.read_bytes()
 
 

@@ -153,6 +153,9 @@ def test_foreign_and_damaged_files_are_refused_by_name_and_left(spoil: Callable[
         ({}, Rank(0, 1)),
         ({"RANK": "2", "WORLD_SIZE": "4"}, Rank(2, 4)),
         ({"SLURM_PROCID": "7", "SLURM_NTASKS": "8"}, Rank(7, 8)),
+        ({"OMPI_COMM_WORLD_RANK": "2", "OMPI_COMM_WORLD_SIZE": "3"}, Rank(2, 3)),
+        ({"SLURM_PROCID": "0", "SLURM_NTASKS": "3", "PMI_RANK": "2", "PMI_SIZE": "3"}, Rank(0, 3)),
+        ({"PMI_RANK": "1", "PMI_SIZE": "3"}, Rank(1, 3)),
         ({"RANK": "1", "WORLD_SIZE": "2", "SLURM_PROCID": "7", "SLURM_NTASKS": "8"}, Rank(1, 2)),
     ],
 )
@@ -163,7 +166,7 @@ def test_the_rank_is_that_of_the_environment(environment: dict[str, str], rank: 
 @pytest.mark.parametrize(
     "values", [("4", "4"), ("-1", "4"), ("x", "4"), ("1", None), (None, "4"), ("0", "0"), ("1.0", "4"), ("", "4")]
 )
-@pytest.mark.parametrize("names", [("RANK", "WORLD_SIZE"), ("SLURM_PROCID", "SLURM_NTASKS")])
+@pytest.mark.parametrize("names", [("RANK", "WORLD_SIZE"), ("SLURM_PROCID", "SLURM_NTASKS"), ("PMI_RANK", "PMI_SIZE")])
 def test_a_rank_that_makes_no_sense_is_refused(names: tuple[str, str], values: tuple[str | None, str | None]) -> None:
     environment = {name: value for name, value in zip(names, values, strict=True) if value is not None}
     with pytest.raises(ValueError, match=rf"expected integers 0 ≤ {names[0]} < {names[1]}"):

@@ -43,6 +43,45 @@ def explosive() -> expint.SemilinearProblem:
     )
 
 
+class Told:
+    """A future that knows ``result`` alone, and counts how often it is asked."""
+
+    asked = 0
+
+    def __init__(self, function, broken: bool) -> None:
+        self.function, self.broken = function, broken
+
+    def result(self):
+        Told.asked += 1
+        if self.broken:
+            raise OSError("the worker was lost")
+        return self.function()
+
+
+class Elsewhere:
+    """An executor that knows ``submit`` alone, as clients of clusters; every third worker is lost."""
+
+    def __init__(self, loses: bool = False) -> None:
+        self.loses, self.count = loses, 0
+
+    def submit(self, function):
+        self.count += 1
+        return Told(function, self.loses and self.count % 3 == 0)
+
+
+def test_anything_that_submits_and_gives_results_runs_a_study() -> None:
+    options = {"problems": {"linear": LINEAR}, "methods": ["etd2rk", "krogstad4"], "steps": STEPS}
+    here = expint.study.run(**options, executor=Here())
+    there = expint.study.run(**options, executor=Elsewhere())
+    assert [cell.error for cell in there.cells] == [cell.error for cell in here.cells]
+    lossy = expint.study.run(**options, executor=Elsewhere(loses=True))
+    lost = [n for n, cell in enumerate(lossy.cells) if cell.failure]
+    assert lost
+    assert all("the worker was lost" in lossy.cells[n].failure for n in lost)
+    kept = [n for n in range(len(here.cells)) if n not in lost]
+    assert [lossy.cells[n].error for n in kept] == [here.cells[n].error for n in kept]
+
+
 def test_slopes_are_the_orders_and_lie_within_their_intervals() -> None:
     found = expint.study.run({"linear": LINEAR}, ["etd2rk", "krogstad4"], steps=STEPS, executor=Here())
     for slope, order in zip(found.slopes(), (2, 4), strict=True):

@@ -49,7 +49,7 @@ def scan(
     t_span: tuple[float, float] | None = None,
     args: tuple[Any, ...] = (),
     checkpoint: bool = False,
-    backend: str = "auto",
+    backend: Literal["auto", "xla", "inductor", "cuda-graph", "eager"] = "auto",
     rtol: float | None = None,
     atol: float | None = None,
     norm: Callable[[Array], Array] | Literal["max"] | None = None,
@@ -128,7 +128,7 @@ def scan(
     0.2689
     """
     _refuse_others(others)
-    checkpoint, backend = flag("checkpoint", checkpoint), choice("backend", backend, _BACKENDS)
+    checkpoint, _ = flag("checkpoint", checkpoint), choice("backend", backend, _BACKENDS)
     instance("problem", problem, (SemilinearProblem, Plan), "a SemilinearProblem or a Plan")
     asked = Asked(rtol, atol, norm, first_step, max_step, max_steps, controller, gradient)
     if isinstance(problem, Plan):
