@@ -217,10 +217,7 @@ def in_order(
 
 def columns_by_number(plan: expint.Plan, noise: Noise, like: Array) -> Callable[[int], Sequence[Array | None]]:
     """Return what draws the columns of a step by its number, in any order; None where no row uses one."""
-    used = [
-        [any(row[column] is not None for row in rows) for column in range(plan.layout.noise)]
-        for rows in ([plan.layout.parts(row.weights).noise for row in step.rows] for step in plan.steps)
-    ]
+    used = plan.drawn
 
     def of_step(number: int) -> list[Array | None]:
         return [noise.draw(number, column, like) if wanted else None for column, wanted in enumerate(used[number])]
