@@ -17,6 +17,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 
 import diffusion
@@ -150,7 +151,7 @@ def print_whole_runs(device: str, samplers: Sequence[str], batches: Sequence[int
 
             runs = {
                 name: lambda name=name, x=x, denoiser=denoiser: diffusion.sample(
-                    denoiser, x, sampler=name, steps=NETWORK_CALLS
+                    denoiser, x, sampler=name, steps=NETWORK_CALLS, rng=7 if name.endswith("sde") else None
                 )
                 for name in samplers
             }
@@ -159,6 +160,39 @@ def print_whole_runs(device: str, samplers: Sequence[str], batches: Sequence[int
                 row = f"{name}, {precision} network, batch {batch}"
                 beside = best[name] / best["alone"] - 1
                 print(f"| {row} | {best[name] * 1e3:.2f} | {best['alone'] * 1e3:.2f} | {beside:.1%} |")
+
+
+class Given:
+    """Noise that is there already."""
+
+    def __init__(self, noise: Any) -> None:
+        self.noise = noise
+
+    def draw(self, step: int, column: int, like: Any) -> Any:
+        """Return it."""
+        del step, column, like
+        return self.noise
+
+
+def print_noise(shapes: Sequence[tuple[int, ...]], repeats: int) -> None:
+    """Print what a step with noise costs beside one without: with noise that is there, and with drawing it."""
+    print("\n| NumPy, float64 | dpmpp-2m, µs a step | with noise that is there | with drawing | normals alone |")
+    print("|---|---|---|---|---|")
+    for shape in shapes:
+        x = np.random.default_rng(0).standard_normal(shape)
+        denoiser, plain = diffusion.Denoiser(lambda x, t, own=0.5 * x: own, "data"), np.random.default_rng(1)
+        given: dict[str, Any] = {"dpmpp-2m": None, "given": Given(x), "drawn": 7}
+        loops: dict[str, Loop] = {
+            name: lambda steps, name=name, rng=rng, x=x, denoiser=denoiser: diffusion.sample(
+                denoiser, x, sampler="dpmpp-2m" if rng is None else "dpmpp-2m-sde", steps=steps, rng=rng
+            )
+            for name, rng in given.items()
+        }
+        times = step_times(loops, repeats)
+        alone = shortest({"": lambda x=x, plain=plain: plain.standard_normal(out=x.copy())}, repeats)[""]
+        one = times["dpmpp-2m"]
+        ratios = " | ".join(f"× {times[name] / one:.2f}" for name in ("given", "drawn"))
+        print(f"| {'×'.join(map(str, shape))} | {one * 1e6:.1f} | {ratios} | {alone * 1e6:.1f} µs |")
 
 
 def check_for_waiting(x: torch.Tensor, samplers: Sequence[str]) -> None:
@@ -185,7 +219,10 @@ def main(arguments: Sequence[str] = ()) -> None:
         print_steps(x, samplers, repeats)
     print_planning(samplers, runs)
     batches = (1,) if quick else (1, 64, 4096) if device == "cuda" else (1, 64)
-    print_whole_runs(device, samplers[:2] if quick else ("deis-tab3", "unipc3"), batches, runs)
+    print_noise(((8, 2),) if quick else ((8, 2), (8, 64), (1, 4, 64, 64), (8, 4, 64, 64)), min(repeats, 20))
+    print_whole_runs(
+        device, samplers[:2] if quick else ("deis-tab3", "unipc3", "dpmpp-2m", "dpmpp-2m-sde"), batches, runs
+    )
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,6 +19,18 @@ from expint.backend import Array, asarray_like, is_array, to_numpy
 __all__ = ["Noise", "Recorded", "Seeded", "columns_by_number", "in_order", "noise_for"]
 
 _WAYS = "give a seed (rng=7), one for each sample (rng=[3, 1, 4]), or a generator of NumPy or torch"
+
+
+class _Philox(threading.local):
+    """One generator for each thread, whose state is set anew for each sample: that costs less than another one."""
+
+    def __init__(self) -> None:
+        self.philox = np.random.Philox(key=0)
+        self.state: Any = self.philox.state
+        self.normals = np.random.Generator(self.philox)
+
+
+_OWN = _Philox()
 
 
 @runtime_checkable
@@ -85,10 +98,9 @@ class Seeded:
                 "one seed for all"
             )
         drawn = np.empty((shape[0], prod(shape[1:])))
-        philox = np.random.Philox(key=0)
-        state, normals = philox.state, np.random.Generator(philox)
+        philox, state, normals = _OWN.philox, _OWN.state, _OWN.normals
         counter = np.array([0, 0, column, step], dtype=np.uint64)
-        for own, key in zip(drawn, self._keys):  # to set the state of one generator costs less than to make another
+        for own, key in zip(drawn, self._keys):
             state["state"] = {"key": key, "counter": counter}
             philox.state = state
             normals.standard_normal(out=own)
@@ -215,10 +227,7 @@ def in_order(
 
 def columns_by_number(plan: expint.Plan, noise: Noise, like: Array) -> Callable[[int], Sequence[Array | None]]:
     """Return what draws the columns of a step by its number, in any order; None where no row uses one."""
-    used = [
-        [any(row[column] is not None for row in rows) for column in range(plan.layout.noise)]
-        for rows in ([plan.layout.parts(row.weights).noise for row in step.rows] for step in plan.steps)
-    ]
+    used = plan.drawn
 
     def of_step(number: int) -> list[Array | None]:
         return [noise.draw(number, column, like) if wanted else None for column, wanted in enumerate(used[number])]

@@ -166,8 +166,10 @@ class Layout(NamedTuple):
 
     def draw(self, memory: Memory, noise: Sequence[Array]) -> Memory:
         """Return the memory with the random columns of a new step."""
-        states, _, constant, values = self.parts(memory)
-        return self.arrange(states, values, noise, constant)
+        if len(noise) != self.noise:
+            states, _, constant, values = self.parts(memory)
+            return self.arrange(states, values, noise, constant)  # which refuses it
+        return (*memory[: self.states], *noise, *memory[self.states + self.noise :])
 
     def keep(self, memory: Memory, count: int) -> Memory:
         """Return the memory with the newest ``count`` values only."""

@@ -238,6 +238,12 @@ class Plan:
     def _canonical(self) -> Canonical:
         return canonical(tuple(self.rows), self.layout, self.depth, self.outputs)
 
+    @cached_property
+    def drawn(self) -> tuple[tuple[bool, ...], ...]:
+        """For each step which of the random columns its rows look at."""
+        every = [[self.layout.parts(row.weights).noise for row in step.rows] for step in self.steps]
+        return tuple(tuple(any(row[k] is not None for row in rows) for k in range(self.layout.noise)) for rows in every)
+
     @property
     def rows(self) -> Iterator[tuple[float, Row]]:
         """All rows in order, each with its time."""
