@@ -14,13 +14,14 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import click
 from click.testing import CliRunner
 
 import diffusion.cli.commands
 import expint.cli.commands
-from tests.bad_calls import Hang, limited
+from tests.bad_calls import HERE, Hang, limited
 
 __all__ = ["GROUPS", "answer", "argvs", "odd_folder"]
 
@@ -80,7 +81,7 @@ def _with(good: list[str], parameter: click.Parameter, word: str) -> Iterator[li
 
 @contextlib.contextmanager
 def odd_folder() -> Iterator[Path]:
-    """Work in a folder with an empty file, a broken one, and folders that are called like files."""
+    """Work in a folder with files that hold no numbers, and folders called like files; studies start no processes."""
     before = Path.cwd()
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
@@ -90,7 +91,8 @@ def odd_folder() -> Iterator[Path]:
             (folder / name).mkdir()
         os.chdir(folder)
         try:
-            yield folder
+            with mock.patch("expint.study.table.workers", return_value=contextlib.nullcontext(HERE)):
+                yield folder
         finally:
             os.chdir(before)
 
