@@ -257,7 +257,7 @@ def test_a_step_looks_at_no_tensor(name, origin, begin):
     scheduler = made(name, origin)
     scheduler.set_timesteps(8)
     copies = [t.clone() for t in scheduler.timesteps]
-    first = begin * scheduler.order
+    first = scheduler._layout.starts[begin]
     scheduler.set_begin_index(first)
     noise, generator = NOISE.float(), torch.Generator().manual_seed(0)
     x = scheduler.scale_noise(noise, scheduler.timesteps[first : first + 1], noise)
