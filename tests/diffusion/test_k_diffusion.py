@@ -253,7 +253,7 @@ def test_dpm_fast_makes_the_run_of_its_own(calls):
 
 @pytest.mark.parametrize("options", [{}, {"rtol": 1e-3, "atol": 1e-4}, {"h_init": 3.0}, {"h_init": 0.5, "rtol": 0.01}])
 def test_dpm_adaptive_makes_the_run_of_its_own(options):
-    """The batch has one step size, steps and refusals are its own; a refusal costs a call less here, the end one more."""
+    """The batch has one step size, steps and refusals are its own; a refusal costs a call less, the end one more."""
     x, told = 20.0 * torch.from_numpy(NOISE), ([], [])
     torch.set_default_dtype(torch.float64)  # its levels
     try:
