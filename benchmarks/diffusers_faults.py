@@ -1,6 +1,6 @@
 """What goes wrong in schedulers of diffusers, measured beside ours, with an exact model in place of the network.
 
-Run it as ``python -m benchmarks.diffusers_faults``; with ``--write`` it renews the table in docs/hosts/diffusers_faults.md.
+``python -m benchmarks.diffusers_faults`` prints them; with ``--write`` it renews the table in docs/hosts/.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from math import log
 from typing import Any
 
@@ -99,20 +100,7 @@ def sample_dpm_adaptive(
     del noise_sampler, disable
     check_state(x)
     function("model", model, "(x, sigma, **extra_args)")
-    given = {
-        "order": order,
-        "pcoeff": pcoeff,
-        "icoeff": icoeff,
-        "dcoeff": dcoeff,
-        "accept_safety": accept_safety,
-        "eta": eta,
-    }
-    for name, value in given.items():
-        if number(name, value) != _FIXED[name]:
-            raise ValueError(
-                f"expected {name} = {_FIXED[name]}, received {seen(value)}; leave it out, or take another function "
-                "over a list of levels, such as sample_dpmpp_2m_sde for noise"
-            )
+    _check_fixed(order=order, pcoeff=pcoeff, icoeff=icoeff, dcoeff=dcoeff, accept_safety=accept_safety, eta=eta)
     high = number("sigma_max", sigma_max, above=0.0)
     low = number("sigma_min", sigma_min, above=0.0, below=high)
     extra = {} if extra_args is None else dict(instance("extra_args", extra_args, Mapping, "a mapping"))
@@ -121,37 +109,53 @@ def sample_dpm_adaptive(
     rtol, atol = number("rtol", rtol, above=0.0), number("atol", atol, above=0.0)
     number("s_noise", s_noise)  # looked at there either only with noise
     wanted = flag("return_info", return_info)
-
-    def network(y: Array, sigma: Array) -> Array:
-        """Return the data of the whole batch, which is one sample of the run: its error is that of all."""
-        inner = y[0, ...]
-        each = array_namespace(y).broadcast_to(sigma, (inner.shape[0],))
-        denoised = model(inner, each, **extra)
-        if not is_array(denoised):
-            raise TypeError(f"expected the model to return the data like x, received {seen(denoised)}; return them")
-        if watch is not None and float(sigma[0]) > low * (1.0 + 1e-6):
-            watch(inner, each[0], denoised)
-        return denoised[None, ...]
-
+    denoiser = Denoiser(_Batch(model, extra, low, watch), "data", EDM(low, high))
     with without_gradients():
-        run = trajectory_each(
-            Denoiser(network, "data", EDM(low, high)),
-            x[None, ...],
-            sampler=NAME,
-            rtol=rtol,
-            atol=atol,
-            start="state",
-            first=first,
-        )
+        runs = trajectory_each(denoiser, x[None, ...], sampler=NAME, rtol=rtol, atol=atol, start="state", first=first)
+    (run,) = runs
     if not run.success:
         raise SamplingError(run)
-    last = run.y_end[0, ...]
+    last = runs.y_end[0, ...]
+    return (last, _info(run.stats)) if wanted else last
+
+
+def _check_fixed(**given: Any) -> None:
+    """Refuse what is not followed here."""
+    for name, value in given.items():
+        if number(name, value) != _FIXED[name]:
+            raise ValueError(
+                f"expected {name} = {_FIXED[name]}, received {seen(value)}; leave it out, or take another function "
+                "over a list of levels, such as sample_dpmpp_2m_sde for noise"
+            )
+
+
+def _info(stats: Any) -> dict[str, int]:
+    """Return the counts of a run by the names that they have in k-diffusion."""
     taken, refused, calls = (
-        int(np.asarray(count).item())
-        for count in (run.stats.steps, run.stats.rejected, run.stats.nonlinear_evaluations)
+        int(np.asarray(count).item()) for count in (stats.steps, stats.rejected, stats.nonlinear_evaluations)
     )
-    info = {"steps": taken + refused, "nfe": calls, "n_accept": taken, "n_reject": refused}
-    return (last, info) if wanted else last
+    return {"steps": taken + refused, "nfe": calls, "n_accept": taken, "n_reject": refused}
+
+
+@dataclass(frozen=True, eq=False)
+class _Batch:
+    """A model of a batch as the network of one sample, so that the error of a step is that of the whole batch."""
+
+    model: Callable[..., Array]
+    extra_args: Mapping[str, Any]
+    least: float
+    watch: _Attempts | None
+
+    def __call__(self, y: Array, sigma: Array) -> Array:
+        """Return the data of the batch."""
+        x = y[0, ...]
+        each = array_namespace(y).broadcast_to(sigma, (x.shape[0],))
+        denoised = self.model(x, each, **self.extra_args)
+        if not is_array(denoised):
+            raise TypeError(f"expected the model to return the data like x, received {seen(denoised)}; return them")
+        if self.watch is not None and float(sigma[0]) > self.least * (1.0 + 1e-6):
+            self.watch(x, each[0], denoised)
+        return denoised[None, ...]
 
 
 class _Attempts:
