@@ -10,7 +10,7 @@ THREADS := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 KERNEL := {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
 
-.PHONY: demo test lint types tests format bench bench-peers notebooks docs clean
+.PHONY: demo test lint types tests format bench bench-peers notebooks docs comfyui clean
 
 demo: $(VENV)/installed
 	$(BIN)/python -m benchmarks.demo
@@ -42,6 +42,10 @@ bench-peers: $(VENV)/installed
 # The site with its tutorials run, under out/site/html; warnings are errors.
 docs: $(VENV)/installed
 	$(THREADS) $(BIN)/python docs/site/build.py --execute
+
+# The node pack for ComfyUI, a folder and an archive under out/comfyui.
+comfyui: $(VENV)/installed
+	$(BIN)/python comfyui/assemble.py
 
 notebooks: $(patsubst notebooks/%.py,out/notebooks/%.ipynb,$(wildcard notebooks/[0-9]*.py))
 

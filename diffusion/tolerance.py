@@ -79,11 +79,13 @@ def trajectory_each(
     dense_output: bool = False,
     events: Any = None,
     stacklevel: int = 3,
+    first: float | None = None,
     **others: Any,
 ) -> expint.Solutions:
     """Return the whole run of every sample, each to a tolerance; see ``diffusion.trajectory``.
 
     ``stacklevel`` says how far above the caller is that a warning is for.
+    ``first`` is the first step of "dpm-adaptive" in its clock.
 
     Raises
     ------
@@ -113,7 +115,9 @@ def trajectory_each(
     }
     inner: Any = {"on_host": True, "looks": named, "unit": course.unit}
     if of_origin:
-        options["first_step"] = min(dpm_adaptive.FIRST, abs(course.span[1] - course.span[0]))
+        options["first_step"] = min(
+            dpm_adaptive.FIRST if first is None else first, abs(course.span[1] - course.span[0])
+        )
         inner |= {"looks": False, "norm": dpm_adaptive.of_both, "policy": dpm_adaptive.limited}
     found = solve_each(slope, course.span, state / float(course.scale(np.array([t_start]))[0]), inner, **options)
     runs = course.back(found)

@@ -144,6 +144,7 @@ METHODS: dict[str, Callable[[], Any]] = {
     "diffusion.adapters.k_diffusion.sampler_function": lambda: k_diffusion.sampler_function,
     "diffusion.adapters.k_diffusion.sigmas": lambda: k_diffusion.sigmas,
     "diffusion.adapters.k_diffusion.sample": lambda: k_diffusion.sampler_function("ddim"),
+    "diffusion.adapters.k_diffusion.sample_dpm_adaptive": lambda: k_diffusion.sample_dpm_adaptive,
     "diffusion.adapters.edm.denoiser": lambda: edm.denoiser,
     "diffusion.adapters.edm.sample": lambda: edm.sample,
     "diffusion.adapters.edm.rounded": lambda: edm.rounded,
@@ -208,6 +209,8 @@ SPECIAL: dict[str, dict[str, Callable[[], Any]]] = {
     "diffusion.adapters.k_diffusion.sigmas": {"grid": lambda: "karras", "steps": lambda: 3}
     | {"schedule": lambda: diffusion.EDM()},
     "diffusion.adapters.k_diffusion.sample": {"model": lambda: _model, "x": lambda: STATES, "sigmas": lambda: LEVELS},
+    "diffusion.adapters.k_diffusion.sample_dpm_adaptive": {"model": lambda: _model, "x": lambda: STATES}
+    | {"sigma_min": lambda: 0.1, "sigma_max": lambda: 10.0},
     "diffusion.adapters.edm.denoiser": {"net": lambda: _model},
     "diffusion.adapters.edm.sample": {"net": lambda: _model, "latents": lambda: STATES, "num_steps": lambda: 3},
     "diffusion.adapters.edm.rounded": {

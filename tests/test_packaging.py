@@ -82,7 +82,7 @@ def test_install_lines_in_messages_name_packages_that_an_extra_brings() -> None:
     """Not this package, which is on no index: the line has to work beside a clone and beside a wheel."""
     wanted = {
         re.split(r"[<>=\[]", line)[0].lower() for lines in PROJECT["optional-dependencies"].values() for line in lines
-    }
+    } - {"expint"}
     lines = [
         (path, name)
         for package in ("expint", "diffusion")

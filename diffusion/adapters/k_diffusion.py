@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from diffusion.adapters.host_schedules import schedule_of, sigmas
+from diffusion.adapters.k_diffusion_adaptive import sample_dpm_adaptive
 from diffusion.adapters.k_diffusion_names import ANSWERS, ITS_NAMES
 from diffusion.adapters.k_diffusion_noise import Options, noise_of
 from diffusion.adapters.k_diffusion_runs import laid_out_on, watched_model
@@ -36,6 +37,7 @@ from expint.backend import Array, asarray_like
 __all__ = [
     "SamplerFunction",
     "is_flow",
+    "sample_dpm_adaptive",
     "sample_dpm_fast",
     "sampler_function",
     "schedule_of",

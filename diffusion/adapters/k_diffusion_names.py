@@ -14,7 +14,6 @@ ITS_NAMES = {
 """Samplers that k-diffusion calls otherwise than this library."""
 
 ANSWERS = {
-    "sample_dpm_adaptive": "steps chosen by an error are not here: take sample_dpm_fast, or sample_unipc3 over a list",
     "log_likelihood": "take diffusion.log_likelihood(net, data, steps=50)",
     "get_sigmas_karras": "take k_diffusion.sigmas('karras', steps, schedule=diffusion.EDM(sigma_min, sigma_max))",
     "get_sigmas_exponential": "take k_diffusion.sigmas('exponential', …, schedule=diffusion.EDM(sigma_min, sigma_max))",

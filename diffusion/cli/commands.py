@@ -21,7 +21,19 @@ from diffusion.samplers.catalogue import sampler as find_sampler
 from diffusion.samplers.catalogue import sampler_names
 from diffusion.samplers.fitted import load_sampler
 from expint.backend import to_numpy
-from expint.cli import PICTURES, Commands, Known, Numbers, out_file, refusing, report, save_figure, shown, write_json
+from expint.cli import (
+    PICTURES,
+    Commands,
+    Folder,
+    Known,
+    Numbers,
+    out_file,
+    refusing,
+    report,
+    save_figure,
+    shown,
+    write_json,
+)
 from expint.files import whole_file
 
 __all__ = ["commands"]
@@ -155,7 +167,7 @@ def samplers(name: str | None, cite: bool, as_json: bool) -> None:
 @click.option("--measure", type=click.Choice(list(study.MEASURES)), default="error", help="What is measured.")
 @click.option("--count", type=click.IntRange(min=1), default=64, help="Number of samples.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, help="Seed of the noise.")
-@click.option("--cache", type=click.Path(file_okay=False), help="A folder that keeps results; studies resume from it.")
+@click.option("--cache", type=Folder(), help="A folder that keeps results; studies resume from it.")
 @click.option("--format", "form", type=click.Choice(["markdown", "latex", "json"]), default="markdown")
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @click.option("--out", callback=out_file(PICTURES), help="Plot of the measure over network calls.")

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from expint.cli.common import (
         PICTURES,
         Commands,
+        Folder,
         Known,
         Numbers,
         Setting,
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "PICTURES",
     "Commands",
+    "Folder",
     "Known",
     "Numbers",
     "Setting",

@@ -17,6 +17,7 @@ from expint.cli import picture, running
 from expint.cli.common import (
     PICTURES,
     Commands,
+    Folder,
     Known,
     Numbers,
     Setting,
@@ -155,7 +156,7 @@ def methods(name: str | None, latex: bool, orders: bool, cite: bool, as_json: bo
 @click.option("--steps", type=Numbers(), help="Step sizes, such as 0.1,0.05,0.025.")
 @click.option("--tolerances", type=Numbers(), help="Relative tolerances, such as 1e-4,1e-6.")
 @click.option("--set", "settings", type=Setting(), multiple=True, help="A parameter of the problems, such as n=64.")
-@click.option("--cache", type=click.Path(file_okay=False), help="A folder that keeps results; studies resume from it.")
+@click.option("--cache", type=Folder(), help="A folder that keeps results; studies resume from it.")
 @click.option("--format", "form", type=click.Choice(["markdown", "latex", "json"]), default="markdown")
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @click.option("--out", callback=out_file(PICTURES), help="Plot; a panel for each problem.")
@@ -174,9 +175,12 @@ def study(
     form = "json" if as_json else form
     with refusing():
         distinct(problems, "problems")
+        made = {name: functools.partial(expint.study.named_problem(name), **dict(settings)) for name in problems}
+        for problem in made.values() if settings else ():
+            problem()  # says at once what it does not take
         try:
             found = expint.study.run(
-                {name: functools.partial(expint.study.named_problem(name), **dict(settings)) for name in problems},
+                made,
                 chosen,
                 steps=steps,
                 tolerances=tolerances,

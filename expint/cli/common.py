@@ -24,6 +24,7 @@ from expint.study import NotKeptWarning, Study
 __all__ = [
     "PICTURES",
     "Commands",
+    "Folder",
     "Known",
     "Numbers",
     "Setting",
@@ -83,6 +84,19 @@ class Numbers(click.ParamType):
         if not all(0 < number < float("inf") for number in numbers):
             self.fail(f"expected positive {what}, received {seen(value)}", param, ctx)
         return numbers
+
+
+class Folder(click.Path):
+    """The path of a folder, which may be made."""
+
+    def __init__(self) -> None:
+        super().__init__(file_okay=False)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path."""
+        if isinstance(value, str) and not value.isprintable():
+            self.fail(f"expected the path of a folder, received {seen(value)}", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 class Setting(click.ParamType):

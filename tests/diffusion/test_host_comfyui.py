@@ -1,7 +1,11 @@
 """The nodes for ComfyUI, without it: against stand-ins of what its documentation says of its modules."""
 
 import asyncio
+import runpy
+import subprocess
 import sys
+import tomllib
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
@@ -14,6 +18,7 @@ from diffusion.models.mixture import gaussian_mixture
 
 from .golden import mixture
 
+ROOT = Path(__file__).parent.parent.parent
 VP = diffusion.VP.from_betas(np.linspace(1e-4, 0.02, 1000))
 NETWORK = gaussian_mixture(*mixture()[:3], diffusion.EDM(0.01, 200.0))
 NOISE = torch.from_numpy(mixture()[3])
@@ -159,3 +164,42 @@ def test_outside_of_comfyui_the_sentence_says_what_to_do():
     for call in (comfyui.registration, lambda: comfyui.sampler("euler")):
         with pytest.raises(ImportError, match=r"expected to run inside ComfyUI, received .*pip install \."):
             call()
+
+
+IN_COMFYUI = """
+import importlib.util, sys
+from types import ModuleType
+
+root, pack = sys.argv[1:]
+sys.path[:] = [path for path in sys.path if path not in ("", root)]
+sys.modules["comfy"], sys.modules["comfy.samplers"] = ModuleType("comfy"), ModuleType("comfy.samplers")
+sys.modules["comfy.samplers"].KSAMPLER = type("KSAMPLER", (), {})
+spec = importlib.util.spec_from_file_location("custom_nodes.pack", f"{pack}/__init__.py")
+module = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(module)
+import diffusion, expint
+
+assert expint.__file__.startswith(pack) and diffusion.__file__.startswith(pack), (expint.__file__, diffusion.__file__)
+print(*sorted(module.NODE_CLASS_MAPPINGS))
+"""
+
+
+def test_the_assembled_pack_loads_from_the_copy_of_the_library_in_it(tmp_path):
+    pack = runpy.run_path(str(ROOT / "comfyui" / "assemble.py"))["assemble"](tmp_path)
+    assert (tmp_path / "expint-samplers.zip").is_file()
+    assert not list(pack.rglob("__pycache__"))
+    done = subprocess.run(
+        [sys.executable, "-c", IN_COMFYUI, str(ROOT), str(pack)],
+        capture_output=True, text=True, check=False, cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["ExpintPlan", "ExpintSampler", "ExpintSigmas"]
+
+
+def test_the_pack_says_of_itself_what_the_library_does():
+    own = tomllib.loads((ROOT / "comfyui" / "pyproject.toml").read_text(encoding="utf-8"))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    for key in ("version", "requires-python"):
+        assert own["project"][key] == project[key]
+    assert own["project"]["dependencies"] == [*project["dependencies"], *project["optional-dependencies"]["diffusion"]]
+    assert {"PublisherId", "DisplayName"} <= set(own["tool"]["comfy"])

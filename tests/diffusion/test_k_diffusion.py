@@ -251,12 +251,44 @@ def test_dpm_fast_makes_the_run_of_its_own(calls):
     assert len(seen) == calls
 
 
+@pytest.mark.parametrize("options", [{}, {"rtol": 1e-3, "atol": 1e-4}, {"h_init": 3.0}, {"h_init": 0.5, "rtol": 0.01}])
+def test_dpm_adaptive_makes_the_run_of_its_own(options):
+    """The batch has one step size, steps and refusals are its own; a refusal costs a call less, the end one more."""
+    x, told = 20.0 * torch.from_numpy(NOISE), ([], [])
+    torch.set_default_dtype(torch.float64)  # its levels
+    try:
+        expected, its = theirs.sample_dpm_adaptive(
+            denoise, x, 0.02, 20.0, disable=True, return_info=True, callback=told[0].append, **options
+        )
+    finally:
+        torch.set_default_dtype(torch.float32)
+    found, own = k_diffusion.sample_dpm_adaptive(
+        denoise, x, 0.02, 20.0, disable=True, return_info=True, callback=told[1].append, **options
+    )
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
+    assert {key: own[key] for key in ("steps", "n_accept", "n_reject")} == {
+        key: its[key] for key in ("steps", "n_accept", "n_reject")
+    }
+    assert own["nfe"] == its["nfe"] - own["n_reject"] + 1
+    assert [step["i"] for step in told[1]] == list(range(own["n_accept"]))
+    starts = [float(step["sigma"]) for step in told[1]]
+    assert starts == sorted(starts, reverse=True)
+
+
+def test_what_dpm_adaptive_does_not_do_is_refused():
+    for options in ({"eta": 1.0}, {"order": 2}, {"pcoeff": 0.4}):
+        with pytest.raises(ValueError, match=f"expected {next(iter(options))} = .*, received"):
+            k_diffusion.sample_dpm_adaptive(denoise, torch.from_numpy(NOISE), 0.02, 20.0, **options)
+    with pytest.raises(ValueError, match="expected sigma_min > 0 and < 20"):
+        k_diffusion.sample_dpm_adaptive(denoise, torch.from_numpy(NOISE), 0.0, 20.0)
+
+
 def test_every_name_that_it_has_is_here_or_answered():
     public = [name for name in dir(theirs) if not name.startswith("_")]
     own = [name for name in public if getattr(getattr(theirs, name), "__module__", "") == theirs.__name__]
     assert len(own) > 20
     for name in own:
-        if name.startswith("sample_") and name != "sample_dpm_adaptive":
+        if name.startswith("sample_"):
             assert callable(getattr(k_diffusion, name))
             continue
         with pytest.raises(AttributeError, match=f"expected a sampler that is here, received '{name}'; .+"):

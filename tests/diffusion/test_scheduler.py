@@ -245,16 +245,29 @@ class Looked(TorchDispatchMode):
         return function(*args, **(kwargs or {}))
 
 
-@pytest.mark.parametrize("name", ["unipc3", "dpmpp-3m", "deis-tab2", "edm-heun", "auto"])
-def test_a_step_looks_at_no_tensor(name):
-    scheduler = made(name)
+LOOKING = ["unipc3", "dpmpp-3m", "deis-tab2", "edm-heun", "auto", "krogstad4-data"]
+DRAWING = ["euler-ancestral", "dpmpp-2m-sde", "dpmpp-2s-sde", "sa-solver", "ddpm"]
+
+
+@pytest.mark.parametrize("begin", [0, 3])
+@pytest.mark.parametrize("origin", ["DDIMScheduler", "FlowMatchEulerDiscreteScheduler", "EDMEulerScheduler"])
+@pytest.mark.parametrize("name", [*LOOKING, *DRAWING])
+def test_a_step_looks_at_no_tensor(name, origin, begin):
+    """Of any kind of method and process, from the start or from image-to-image, by timesteps of the run or copies."""
+    scheduler = made(name, origin)
     scheduler.set_timesteps(8)
-    x = NOISE.float()
+    copies = [t.clone() for t in scheduler.timesteps]
+    first = scheduler._layout.starts[begin]
+    scheduler.set_begin_index(first)
+    noise, generator = NOISE.float(), torch.Generator().manual_seed(0)
+    x = scheduler.scale_noise(noise, scheduler.timesteps[first : first + 1], noise)
     with Looked() as looked:
-        for t in scheduler.timesteps.unbind():
-            x = scheduler.step(x, t, scheduler.scale_model_input(x, t), return_dict=False)[0]
+        for number, t in enumerate(scheduler.timesteps.unbind()[first:]):
+            given = copies[first + number] if number % 2 else t
+            scaled = scheduler.scale_model_input(x, given)
+            x = scheduler.step(scaled, given, x, generator=generator, return_dict=False)[0]
     assert looked.looks == 0
-    assert looked.operations <= 8 * len(scheduler.timesteps)
+    assert looked.operations <= 12 * (len(scheduler.timesteps) - first)
 
 
 @pytest.mark.parametrize("origin", ["DDIMScheduler", "FlowMatchEulerDiscreteScheduler", "EDMEulerScheduler"])

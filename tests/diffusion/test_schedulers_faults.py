@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import diffusion
-from benchmarks import foreign_grids
+from benchmarks import diffusers_faults, foreign_grids
 from diffusion.models.mixture import gaussian_mixture
 
 from .golden import mixture
@@ -152,3 +152,10 @@ def test_in_rho_order_2_errs_less_than_the_scheduler_of_flow_matching_itself(shi
             for name in ("euler", "deis-rhoab1")
         )
         assert ours < of_euler
+
+
+@pytest.mark.parametrize("fault", diffusers_faults.FAULTS, ids=lambda fault: fault.__name__.strip("_"))
+def test_what_is_measured_of_a_fault_is_a_fraction_of_theirs(fault):
+    found = diffusers_faults.measured(fault)
+    assert found.theirs > 0.0
+    assert found.ours < 0.4 * found.theirs
