@@ -9,7 +9,7 @@ import numpy as np
 
 from expint.backend import Array, array_namespace, device, is_array, stack
 
-__all__ = ["Kept", "Save", "Saved", "joined"]
+__all__ = ["Kept", "Save", "Saved", "form_of", "joined"]
 
 Save = Callable[[float, Array], Any]
 """What is to be kept of a state: a number, an array, or several by their names."""
@@ -43,10 +43,10 @@ class Kept:
         """
         if self._save is not None:
             value = _checked(self._save(t, y), t)
-            if self._values and _form(value) != _form(self._values[0]):
+            if self._values and form_of(value) != form_of(self._values[0]):
                 raise ValueError(
-                    f"expected save(t, y) to return {_form(self._values[0])} at every time, as at the first, received "
-                    f"{_form(value)} at t = {t:.6g}; return values of equal shape"
+                    f"expected save(t, y) to return {form_of(self._values[0])} at every time, as at the first, "
+                    f"received {form_of(value)} at t = {t:.6g}; return values of equal shape"
                 )
             self._values.append(value)
             self._states.clear()
@@ -112,10 +112,10 @@ def _checked(value: Any, t: float) -> Any:
     return made
 
 
-def _form(value: Any) -> Any:
+def form_of(value: Any) -> Any:
     """Return the shape of what was saved, by its names where it has some."""
     if isinstance(value, dict):
-        return {name: _form(own) for name, own in value.items()}
+        return {name: form_of(own) for name, own in value.items()}
     return f"shape {tuple(value.shape)}"
 
 

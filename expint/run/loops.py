@@ -271,7 +271,13 @@ def _begun(
 
 def _unpacked(stepper: Any, packed: Any, y: Array) -> Any:
     """Return the memory from plain values; only steppers that can make them are asked for them."""
-    return stepper.unpack(packed, y)
+    try:
+        return stepper.unpack(packed, y)
+    except (IndexError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"expected what {stepper.name} remembers from step to step, received something else ({error}); resume the "
+            "run from a file that it has written"
+        ) from error
 
 
 def _standing(
