@@ -73,18 +73,28 @@ def load(path: str | os.PathLike[str]) -> tuple[Any, list[np.ndarray]]:
 def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
     """Return an array of an archive, whose size is what its header says."""
     if member.compress_type != zipfile.ZIP_STORED:
-        raise ValueError("its arrays are compressed")
+        raise ValueError("expected arrays as they are, received compressed ones; take the file as it was written")
     file = BytesIO(archive.read(member))
     version = np.lib.format.read_magic(file)
     if version not in ((1, 0), (2, 0)):
-        raise ValueError(f"an array is of version {version}")
+        raise ValueError(
+            f"expected an array of version 1.0 or 2.0, received {version}; take the file as it was written"
+        )
     header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, _, kind = header(file)
     if kind.hasobject or math.prod(shape) * kind.itemsize != file.getbuffer().nbytes - file.tell():
-        raise ValueError(f"an array of shape {shape} and type {kind} is not in it")
+        raise ValueError(
+            f"expected an array of shape {shape} and type {kind}, as it says, received one of another size; take the "
+            "file as it was written"
+        )
     file.seek(0)
     read: np.ndarray = np.lib.format.read_array(file, allow_pickle=False)
     return read
+
+
+def _same(said: str, found: str) -> None:
+    if said != found:
+        raise ValueError(f"expected the digest {said[:12]}, received {found[:12]}: a bit has changed; take a copy")
 
 
 def _digest(text: str, arrays: Sequence[np.ndarray]) -> str:
