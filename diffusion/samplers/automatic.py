@@ -21,7 +21,7 @@ from diffusion.process.vp_table import VPTable
 from diffusion.samplers.citations import bibtex
 from diffusion.samplers.ends import End
 from diffusion.samplers.sampler import Sampler
-from expint.derive import PredictorCorrector
+from expint.derive import PredictorCorrector, spread
 
 __all__ = ["AUTO", "Automatic", "RootOfFlow"]
 
@@ -183,10 +183,10 @@ def _orders(schedule: NoiseSchedule, times: tuple[float, ...], to_zero: bool) ->
             continue
         r, weights = signal_rule(*sorted(span))
         at = np.arctan2(1.0, r)
-        highest = min(choice.order, n + 1)
-        fits = (
-            q for q in range(highest, 1, -1) if _extrapolation(angles[n - q + 1 : n + 1], at, weights) <= choice.factor
-        )
+        past = angles[n::-1]
+        taken = [past[k] for k in spread(past, angles[n + 1], choice.order, predicted=True, ramp=True)]
+        highest = len(taken)  # of two times that nearly coincide the method looks at one
+        fits = (q for q in range(highest, 1, -1) if _extrapolation(taken[:q], at, weights) <= choice.factor)
         order = next(fits, 1)
         orders.append(choice.order if order == highest else order)  # the first steps are those of the sampler's start
     return tuple(orders)
