@@ -68,7 +68,7 @@ def content(path: str | os.PathLike[str], limit: int) -> bytes:
             "this library"
         )
     with open(path, "rb") as file:  # raises what stands in the way
-        return file.read(limit)
+        return file.read(min(limit, facts.st_size))
 
 
 def read_whole(path: str | os.PathLike[str], limit: int) -> bytes | None:
@@ -82,7 +82,7 @@ def read_whole(path: str | os.PathLike[str], limit: int) -> bytes | None:
         if not stat.S_ISREG(facts.st_mode) or facts.st_size > limit:
             return None
         with open(handle, "rb", closefd=False) as file:
-            return file.read(limit)
+            return file.read(min(limit, facts.st_size))  # a buffer of so many bytes is made beforehand
     except OSError:
         return None
     finally:

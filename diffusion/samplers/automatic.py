@@ -22,7 +22,7 @@ from diffusion.process.vp_table import VPTable
 from diffusion.samplers.citations import bibtex
 from diffusion.samplers.ends import End
 from diffusion.samplers.sampler import Sampler
-from expint.derive import PredictorCorrector
+from expint.derive import PredictorCorrector, spread
 
 __all__ = ["AUTO", "Automatic", "RootOfNoiseShare"]
 
@@ -65,8 +65,8 @@ _CHOICES = (
     _Choice(24, 2.1, 0.69, 3.7, 1.3, 4, 2.5),
     _Choice(inf, 1.75, 0.56, 3.2, 4.2, 5, 4.0),
 )
-"""Found on models of small and of large scale (docs/defaults.md); those that `benchmarks.defaults` calls held out and the
-mixtures of `benchmarks.tuning` were not among them."""
+"""Found on models of small and of large scale (docs/defaults.md); those that `benchmarks.defaults` calls held out and
+the mixtures of `benchmarks.tuning` were not among them."""
 
 _MOST_FACTOR = 30.0  # on the rule's own times, whose steps change evenly
 
@@ -230,8 +230,10 @@ def _orders(schedule: NoiseSchedule, times: tuple[float, ...], to_zero: bool, fa
             continue
         r, weights = signal_rule(*sorted(span))
         at = np.arctan2(1.0, choice.history * r)
-        highest = min(choice.order, n + 1)
-        fits = (q for q in range(highest, 1, -1) if _extrapolation(angles[n - q + 1 : n + 1], at, weights) <= factor)
+        past = angles[n::-1]
+        taken = [past[k] for k in spread(past, angles[n + 1], choice.order, predicted=True, ramp=True)]
+        highest = len(taken)  # of two times that nearly coincide the method looks at one
+        fits = (q for q in range(highest, 1, -1) if _extrapolation(taken[:q], at, weights) <= factor)
         order = next(fits, 1)
         orders.append(choice.order if order == highest else order)  # the first steps are those of the sampler's start
     return tuple(orders)

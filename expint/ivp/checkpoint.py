@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
-import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple
 from importlib import import_module
-from io import BytesIO
 from typing import Any
 
 import numpy as np
 
 from expint.backend import Array, is_array, to_numpy
 from expint.files import whole_file
+from expint.ivp.archive import load, save
+from expint.ivp.sound import check
 from expint.run.control.orders import Orders
 from expint.run.control.steps import Steps
 from expint.run.dense.halved import Halves
@@ -127,8 +126,7 @@ class Checkpoints:
         arrays: list[np.ndarray] = []
         tree = {"kind": _KIND, "version": VERSION, "header": packed(self._header, arrays), "run": packed(run, arrays)}
         with whole_file(self._path) as file:
-            named: dict[str, Any] = {f"a{i}": own for i, own in enumerate(arrays)}
-            np.savez(file, tree=np.array(json.dumps(tree)), **named)
+            save(file, tree, arrays)
 
 
 def packed(value: Any, arrays: list[np.ndarray]) -> Any:
@@ -170,18 +168,24 @@ def unpacked(tree: Any, arrays: Sequence[np.ndarray]) -> Any:
     if not isinstance(tree, dict):
         return tree
     if "array" in tree:
-        host = arrays[tree["array"]]
+        host = _at(arrays, tree["array"])
         if "torch" in tree:
             torch = import_module("torch")  # whose states the run had
             return torch.from_numpy(host.copy()).to(tree["torch"])
         return host
     if "number" in tree:
-        return arrays[tree["number"]][()]
+        return _at(arrays, tree["number"])[()]
     if "record" in tree:
         return _RECORDS[tree["record"]](*(unpacked(own, arrays) for own in tree["of"]))
     if "tuple" in tree:
         return tuple(unpacked(own, arrays) for own in tree["tuple"])
     return {unpacked(key, arrays): unpacked(own, arrays) for key, own in tree["dict"]}
+
+
+def _at(arrays: Sequence[np.ndarray], place: Any) -> np.ndarray:
+    if type(place) is not int or not 0 <= place < len(arrays):
+        raise IndexError(f"expected the number of one of {len(arrays)} arrays, received {place!r}")
+    return arrays[place]
 
 
 def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -195,35 +199,26 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Any]]:
         If it is no checkpoint, one of another version, or damaged.
     """
     try:
-        with open(path, "rb") as file:
-            content = file.read()
+        tree, arrays = load(path)
     except FileNotFoundError as error:
         raise FileNotFoundError(
             f"expected a checkpoint at {str(path)!r}, received no file; solve_ivp(…, checkpoint=path) writes one"
         ) from error
-    try:
-        with np.load(BytesIO(content), allow_pickle=False) as stored:
-            tree = json.loads(str(stored["tree"]))
-            arrays = [stored[f"a{i}"] for i in range(len(stored.files) - 1)]
-        kind, version = tree["kind"], tree["version"]
-    except (ValueError, KeyError, TypeError, OSError, EOFError, zipfile.BadZipFile, NotImplementedError) as error:
-        raise ValueError(
-            f"expected a checkpoint of expint, received {str(path)!r}, which is none or is damaged ({error}); solve "
-            "from the start, or take an earlier copy"
-        ) from error
+    kind, version = (tree.get(name) if isinstance(tree, dict) else None for name in ("kind", "version"))
     if kind != _KIND or version != VERSION:
         raise ValueError(
             f"expected a checkpoint of version {VERSION}, received {kind!r} of version {version!r} in {str(path)!r}; "
             "resume it by the version of expint that wrote it"
         )
     try:
-        found = unpacked(tree["run"], arrays)
+        header, found = (unpacked(tree[name], arrays) for name in ("header", "run"))
         run = {name: found[name] for name in _OF_RUN}
-        return unpacked(tree["header"], arrays), {**run, "before": [_solution(*own) for own in run["before"]]}
-    except (KeyError, IndexError, TypeError, ValueError) as error:
+        check(header, run)
+        return header, {**run, "before": [_solution(*own) for own in run["before"]]}
+    except (AttributeError, IndexError, KeyError, RecursionError, RuntimeError, TypeError, ValueError) as error:
         raise ValueError(
-            f"expected a whole checkpoint, received {str(path)!r}, in which something is missing ({error!r}); solve "
-            "from the start, or take an earlier copy"
+            f"expected a whole checkpoint, received {str(path)!r}, in which something is missing or wrong ({error!r}); "
+            "solve from the start, or take an earlier copy"
         ) from error
 
 

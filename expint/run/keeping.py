@@ -9,7 +9,7 @@ import numpy as np
 
 from expint.backend import Array, array_namespace, device, is_array, stack
 
-__all__ = ["WRITTEN", "Kept", "Save", "Saved", "checked_saved", "joined"]
+__all__ = ["WRITTEN", "Kept", "Save", "Saved", "checked_saved", "form_of", "joined"]
 
 Save = Callable[[float, Array], Any]
 """What is to be kept of a state: a number, an array, or several by their names."""
@@ -54,10 +54,10 @@ class Kept:
         self._states.append(y)
 
     def _take(self, value: Any, t: float) -> None:
-        if self._values and _form(value) != _form(self._values[0]):
+        if self._values and form_of(value) != form_of(self._values[0]):
             raise ValueError(
-                f"expected save(t, y) to return {_form(self._values[0])} at every time, as at the first, received "
-                f"{_form(value)} at t = {t:.6g}; return values of equal shape"
+                f"expected save(t, y) to return {form_of(self._values[0])} at every time, as at the first, received "
+                f"{form_of(value)} at t = {t:.6g}; return values of equal shape"
             )
         self._values.append(value)
 
@@ -120,10 +120,10 @@ def checked_saved(value: Any, t: float) -> Any:
     return made
 
 
-def _form(value: Any) -> Any:
+def form_of(value: Any) -> Any:
     """Return the shape of what was saved, by its names where it has some."""
     if isinstance(value, dict):
-        return {name: _form(own) for name, own in value.items()}
+        return {name: form_of(own) for name, own in value.items()}
     return f"shape {tuple(value.shape)}"
 
 

@@ -1,13 +1,17 @@
 """A run that was stopped, however hard, goes on to the last bit as one that was not."""
 
-import json
+import os
+import zipfile
+from contextlib import suppress
 from dataclasses import asdict
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import expint
+from expint.ivp.archive import load, save
 
 RATES = np.concatenate([-np.linspace(0, 40, 24), [0.0]])
 Y0 = np.cos(np.arange(25.0))
@@ -162,14 +166,112 @@ def test_a_file_that_is_missing_half_written_or_of_another_version_is_refused_by
         else:
             np.testing.assert_array_equal(found.y, whole.y)
     assert refused > 15
-    stored = dict(np.load(path))
-    tree = json.loads(str(stored["tree"]))
-    np.savez(path, **(stored | {"tree": np.array(json.dumps(tree | {"version": 99}))}))
+    tree, arrays = load(path)
+    with path.open("wb") as file:
+        save(file, tree | {"version": 99}, arrays)
     with pytest.raises(ValueError, match="of version 99"):
         expint.resume(path, Force())
     np.savez(path, a=np.ones(3))
     with pytest.raises(ValueError, match="none or is damaged"):
         expint.resume(path, Force())
+
+
+HOSTILE = (
+    None, "x", -1, float("nan"), float("inf"), 1e300, 10**12, -0.5, True, [], {}, {"array": 99}, {"tuple": []},
+    {"record": "Steps", "of": [1.0, 2, 0.0, {"tuple": []}]},
+)  # fmt: skip
+"""What a place of a file may be made to say."""
+
+SPOILT = (
+    lambda a: a[:-1] if a.ndim else a[None],
+    lambda a: a.astype(complex) if a.dtype.kind == "f" else a.astype("U9"),
+    lambda a: a * np.nan if a.dtype.kind in "fc" else a.astype("U9"),
+    lambda a: np.empty(0),
+    lambda a: np.array("x"),
+    lambda a: a.reshape(-1, 1),
+    lambda a: np.zeros((3, *a.shape)),
+)
+"""What its arrays may be made."""
+
+
+def places(tree: object, path: tuple = ()) -> list[tuple]:
+    inside = tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else ()
+    return [path, *(place for key, own in inside for place in places(own, (*path, key)))]
+
+
+def replaced(tree: object, path: tuple, value: object) -> object:
+    if not path:
+        return value
+    copy = dict(tree) if isinstance(tree, dict) else list(tree)
+    copy[path[0]] = replaced(tree[path[0]], path[1:], value)
+    return copy
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of states that a file has made huge
+@pytest.mark.parametrize("name", RUNS)
+def test_whatever_a_file_is_made_to_say_a_run_goes_on_or_says_why_not(name: str, tmp_path: Path) -> None:
+    path, rng = tmp_path / "run.npz", np.random.default_rng(list(RUNS).index(name))
+    with suppress(Stopped):
+        run(Force(60), path, name)
+    (tree, arrays), said = load(path), list[str]()
+    for _ in range(40):
+        if rng.random() < 0.7:
+            every = [place for place in places(tree) if place and place[0] in ("header", "run")]
+            wrong = replaced(tree, every[rng.integers(len(every))], HOSTILE[rng.integers(len(HOSTILE))]), arrays
+        else:
+            spoilt = rng.integers(len(arrays))
+            change = SPOILT[rng.integers(len(SPOILT))]
+            wrong = tree, [change(own) if i == spoilt else own for i, own in enumerate(arrays)]
+        with path.open("wb") as file:
+            save(file, *wrong)
+        try:
+            assert isinstance(expint.resume(path, Force(), **again(name)), expint.Solution)
+        except (ValueError, TypeError) as error:
+            said.append(str(error))
+    assert len(said) > 5
+    assert all("expected" in message for message in said), [own for own in said if "expected" not in own]
+
+
+def test_files_that_are_no_archives_of_runs_are_refused_at_once(tmp_path: Path) -> None:
+    path = stopped(tmp_path / "run.npz")
+    tree, arrays = load(path)
+    content, large = path.read_bytes(), BytesIO()
+    np.lib.format.write_array_header_1_0(large, {"descr": "<f8", "fortran_order": False, "shape": (10**14,)})
+    with zipfile.ZipFile(path) as archive:
+        members = {own: archive.read(own) for own in archive.namelist()}
+    files = {
+        "compressed": lambda: np.savez_compressed(path, **dict(np.load(path))),
+        "an array that claims 800 TB": lambda: zipped(path, members | {"a0.npy": large.getvalue()}),
+        "a state that was changed by hand": lambda: np.savez(path, **(dict(np.load(path)) | {"a0": arrays[0] + 1e-9})),
+        "no digest": lambda: zipped(path, {key: own for key, own in members.items() if key != "digest.npy"}),
+        "another archive": lambda: zipped(path, {"tree": b"x"}),
+        "nested a million times": lambda: zipped(path, members | {"tree.npy": b"[" * 10**6}),
+        "a picture": lambda: path.write_bytes(b"\x89PNG" + bytes(999)),
+        "nothing": lambda: path.write_bytes(b""),
+        "half": lambda: path.write_bytes(content[: len(content) // 2]),
+    }
+    for write in files.values():
+        path.write_bytes(content)
+        write()
+        with pytest.raises(ValueError, match="none or is damaged"):
+            expint.resume(path, Force())
+    os.mkfifo(tmp_path / "pipe")
+    for wrong in (tmp_path / "pipe", tmp_path, "/dev/zero"):
+        with pytest.raises(ValueError, match="expected the path of a file"):
+            expint.resume(wrong, Force())
+    deep: object = 1.0
+    for _ in range(400):
+        deep = {"tuple": [deep]}
+    with path.open("wb") as file:
+        save(file, tree | {"run": deep}, arrays)
+    with pytest.raises(ValueError, match="missing or wrong"):
+        expint.resume(path, Force())
+
+
+def zipped(path: Path, members: dict[str, bytes]) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, own in members.items():
+            archive.writestr(name, own)
 
 
 def test_nothing_in_a_file_is_executed(tmp_path: Path) -> None:

@@ -13,17 +13,14 @@ import numpy as np
 
 from expint.backend import Array
 from expint.derive import Method
-from expint.derive.kinds.presentation import uniform_step
-from expint.lower import Row
-from expint.lower.cache import LoweredStep, PhiTables, StepCache, lower_stage
-from expint.lower.damped import sees_less
 from expint.lower.memory import PLAIN
 from expint.operators.base import Operator
 from expint.run.batch.lengths import chosen, guessed
+from expint.run.compiled.jax_cache import TracedCache
 from expint.run.compiled.jax_norm import norm_of, root_mean_square, scale_of
 from expint.run.compiled.jax_runs import slope_of
 from expint.run.compiled.jax_scan import time_dtype
-from expint.run.compiled.jax_weights import Recorded, Weigher
+from expint.run.compiled.jax_weights import Weigher
 from expint.run.control.many import EachPolicy, EachSteps, too_short
 from expint.run.control.rest import AWAKE, FAINT, QUIET
 from expint.run.control.steps import StepPolicy
@@ -74,53 +71,6 @@ class _Carry(NamedTuple):
     kept: tuple[Array, Array, Array] | None
 
 
-class _TracedCache:
-    """Takes the place of a ``StepCache``: the numbers of a step are given, since they are traced."""
-
-    START = StepCache.START
-
-    def __init__(self, method: Method, operator: Operator) -> None:
-        exact = StepCache(method, Recorded(), None)
-        self.method, self.operator, self.layout = method, operator, exact.layout
-        self._exact = exact.step(0.0, 1.0, exact.START)
-        estimate = self._exact.error
-        assert estimate is not None  # checked at the door
-        rows = [*(row.weights for row in self._exact.rows), estimate.weights]
-        damped = method.error(uniform_step(1)).damped  # type: ignore[union-attr]  # there is an estimate
-        self._damps = damped is not None
-        if damped is not None:
-            tables = PhiTables(Recorded(), 1.0)
-            rows.append(lower_stage(damped, Recorded(), 1.0, (True,), None, tables, self.layout).weights)
-        self._weigher = Weigher(rows, self.layout.fixed)
-        self._weights: Any = None
-        self.evaluations = sum(row.evaluate for row in self._exact.rows)
-
-    def weights(self, h: Array, linear: Any, dtype: Any) -> Any:
-        """Return the weights of all rows, and those of the estimate, for a step of length ``h`` with its sign."""
-        rows = self._weigher(h, linear, dtype)
-        if not self._damps:
-            return rows
-        *rest, plain, damped = rows
-        taken = sees_less(jnp.asarray(h * linear), plain, damped)
-        either = tuple(
-            None if own is None else jnp.where(taken, own, 0.0 if other is None else other)
-            for own, other in zip(damped, plain, strict=True)
-        )
-        return (*rest, either)
-
-    def give(self, weights: Any) -> None:
-        """Take the weights of the next step."""
-        self._weights = weights
-
-    def step(self, start: Any, h: Any, memory: Any) -> LoweredStep:
-        """Return the step with these weights; all its points lie where those of the exact one do."""
-        del start, h, memory
-        exact, (*rows, estimate) = self._exact, self._weights
-        assert exact.error is not None
-        made = tuple(Row(own, row.evaluate, row.accept) for own, row in zip(rows, exact.rows))
-        return exact._replace(rows=made, error=exact.error._replace(weights=estimate))
-
-
 class RunsToTolerance:
     """The runs of one problem to one tolerance.
 
@@ -148,7 +98,7 @@ class RunsToTolerance:
         forward: bool,
     ) -> None:
         self._nonlinear, self._span, self._control, self._forward = nonlinear, span, control, forward
-        self._cache = _TracedCache(method, operator)
+        self._cache = TracedCache(method, operator)
         self._stepper = FixedLinear(self._cache)  # type: ignore[arg-type]  # what a step asks of it is there
         plain: StepPolicy = self._stepper.policy(control, span[1] - span[0])
         self._policy, self._order = traced(plain), plain.order

@@ -99,7 +99,8 @@ class Batched:
         self._highest: dict[float, int] = {}
         self._rows = [self._row(stage) for stage in recipe]
         self._estimate = self._row(estimate.stage)
-        self._damped = None if estimate.damped is None else self._row(estimate.damped)
+        damps = np.real(linear.values).any()  # in most gauges of diffusion L = 0
+        self._damped = self._row(estimate.damped) if damps and estimate.damped is not None else None
         self._at_end = len(estimate.stage.stages) == sum(stage.evaluate for stage in recipe)
 
     def _row(self, stage: Stage) -> _Row:
