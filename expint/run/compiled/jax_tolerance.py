@@ -13,17 +13,13 @@ import numpy as np
 
 from expint.backend import Array
 from expint.derive import Method
-from expint.derive.kinds.presentation import uniform_step
-from expint.lower import Row
-from expint.lower.cache import LoweredStep, PhiTables, StepCache, lower_stage
-from expint.lower.damped import sees_less
 from expint.lower.memory import PLAIN
 from expint.operators.base import Operator
 from expint.run.batch.lengths import chosen, guessed
-from expint.run.compiled.jax_norm import norm_of, root_mean_square, scale_of
+from expint.run.compiled.jax_cache import TracedCache
 from expint.run.compiled.jax_runs import slope_of
 from expint.run.compiled.jax_scan import time_dtype
-from expint.run.compiled.jax_weights import Recorded, Weigher
+from expint.run.compiled.jax_weights import Weigher
 from expint.run.control.many import EachPolicy, EachSteps, too_short
 from expint.run.control.rest import AWAKE, FAINT, QUIET
 from expint.run.control.steps import StepPolicy
@@ -74,53 +70,6 @@ class _Carry(NamedTuple):
     kept: tuple[Array, Array, Array] | None
 
 
-class _TracedCache:
-    """Takes the place of a ``StepCache``: the numbers of a step are given, since they are traced."""
-
-    START = StepCache.START
-
-    def __init__(self, method: Method, operator: Operator) -> None:
-        exact = StepCache(method, Recorded(), None)
-        self.method, self.operator, self.layout = method, operator, exact.layout
-        self._exact = exact.step(0.0, 1.0, exact.START)
-        estimate = self._exact.error
-        assert estimate is not None  # checked at the door
-        rows = [*(row.weights for row in self._exact.rows), estimate.weights]
-        damped = method.error(uniform_step(1)).damped  # type: ignore[union-attr]  # there is an estimate
-        self._damps = damped is not None
-        if damped is not None:
-            tables = PhiTables(Recorded(), 1.0)
-            rows.append(lower_stage(damped, Recorded(), 1.0, (True,), None, tables, self.layout).weights)
-        self._weigher = Weigher(rows, self.layout.fixed)
-        self._weights: Any = None
-        self.evaluations = sum(row.evaluate for row in self._exact.rows)
-
-    def weights(self, h: Array, linear: Any, dtype: Any) -> Any:
-        """Return the weights of all rows, and those of the estimate, for a step of length ``h`` with its sign."""
-        rows = self._weigher(h, linear, dtype)
-        if not self._damps:
-            return rows
-        *rest, plain, damped = rows
-        taken = sees_less(jnp.asarray(h * linear), plain, damped)
-        either = tuple(
-            None if own is None else jnp.where(taken, own, 0.0 if other is None else other)
-            for own, other in zip(damped, plain, strict=True)
-        )
-        return (*rest, either)
-
-    def give(self, weights: Any) -> None:
-        """Take the weights of the next step."""
-        self._weights = weights
-
-    def step(self, start: Any, h: Any, memory: Any) -> LoweredStep:
-        """Return the step with these weights; all its points lie where those of the exact one do."""
-        del start, h, memory
-        exact, (*rows, estimate) = self._exact, self._weights
-        assert exact.error is not None
-        made = tuple(Row(own, row.evaluate, row.accept) for own, row in zip(rows, exact.rows))
-        return exact._replace(rows=made, error=exact.error._replace(weights=estimate))
-
-
 class RunsToTolerance:
     """The runs of one problem to one tolerance.
 
@@ -148,7 +97,7 @@ class RunsToTolerance:
         forward: bool,
     ) -> None:
         self._nonlinear, self._span, self._control, self._forward = nonlinear, span, control, forward
-        self._cache = _TracedCache(method, operator)
+        self._cache = TracedCache(method, operator)
         self._stepper = FixedLinear(self._cache)  # type: ignore[arg-type]  # what a step asks of it is there
         plain: StepPolicy = self._stepper.policy(control, span[1] - span[0])
         self._policy, self._order = traced(plain), plain.order
@@ -159,7 +108,7 @@ class RunsToTolerance:
     def _run(self, y: Array, args: Any, rtol: Any, atol: Any) -> Reached:
         kind = time_dtype(y.dtype)
         start = jnp.asarray(self._span[0], kind)
-        atol = rtol * root_mean_square(y) if atol is None else jnp.asarray(atol)
+        atol = rtol * _root_mean_square(y) if atol is None else jnp.asarray(atol)
         least = float(jnp.finfo(y.dtype).smallest_normal)
         tolerance = jax.lax.stop_gradient((jnp.asarray(rtol), jnp.maximum(atol, least)))
         slope, held = jax.closure_convert(lambda t, y, args: slope_of(self._nonlinear, args, y)(t, y), start, y, args)
@@ -267,7 +216,7 @@ class RunsToTolerance:
 
     def _judged(self, made: Any, found: Array | None, y: Array, tolerance: Any, rests: Array) -> tuple[Array, Array]:
         """Return the error in units of what is allowed, and how much N changes; see ``_Judge``."""
-        larger = larger_of(jnp, self._control.error.forgets)(scale_of(y, tolerance), scale_of(made.y, tolerance))
+        larger = larger_of(jnp, self._control.error.forgets)(_scale(y, tolerance), _scale(made.y, tolerance))
         error = self._size(made.error(self._order), larger)
         ahead = made.commit(found)[0].slopes[0]
         error = jnp.where(jnp.all(jnp.isfinite(ahead)), error, jnp.inf)
@@ -281,7 +230,7 @@ class RunsToTolerance:
     def _size(self, error: Array, scale: Array) -> Array:
         """Return the norm of an error in units of the tolerance; inf where it is not finite."""
         norm = self._control.error.norm
-        size = norm_of(error, scale) if norm is None else norm(jnp.abs(error / scale))
+        size = _norm(error, scale) if norm is None else norm(jnp.abs(error / scale))
         return jnp.where(jnp.isfinite(size), size, jnp.inf)
 
     def _first(self, slope: Any, given: Any, t: Array, y: Array, value: Array, tolerance: Any, power: float) -> Array:
@@ -290,7 +239,7 @@ class RunsToTolerance:
         if control.first is not None:
             return jnp.asarray(min(control.first, abs(end - start)), t.dtype)
         span, most, direction = abs(end - start), control.largest, math.copysign(1.0, end - start)
-        scale, least = scale_of(y, tolerance), min(FIRST * math.ulp(max(abs(start), abs(end))), span)
+        scale, least = _scale(y, tolerance), min(FIRST * math.ulp(max(abs(start), abs(end))), span)
         size, rate = self._size(y, scale), self._size(value, scale)
         guess = guessed(size, rate, span, most, least)
         (weights,) = self._euler(direction * guess, self._linear, y.dtype)
@@ -341,3 +290,20 @@ def _no_adjoint(leaf: Any) -> Any:
 
 def _either(good: Array, first: Any, second: Any) -> Any:
     return jax.tree_util.tree_map(lambda own, other: jnp.where(good, own, other), first, second)
+
+
+def _root_mean_square(y: Array) -> Array:
+    return jnp.sqrt(jnp.mean(jnp.abs(y) ** 2))
+
+
+def _scale(y: Array, tolerance: tuple[Array, Array]) -> Array:
+    """Return the tolerance of each component; see ``ErrorNorm.scale``."""
+    rtol, atol = tolerance
+    return jnp.abs(y) * rtol + atol
+
+
+def _norm(error: Array, scale: Array) -> Array:
+    """Return the norm that ``ErrorNorm`` takes by default; in units of the largest no square overflows."""
+    size, unit = jnp.abs(error), jnp.max(scale)
+    whole = jnp.sum((size / unit) ** 2) / jnp.sum((scale / unit) ** 2)
+    return jnp.sqrt(jnp.maximum(jnp.mean((size / scale) ** 2), whole))
