@@ -17,7 +17,6 @@ from expint.lower.memory import PLAIN
 from expint.operators.base import Operator
 from expint.run.batch.lengths import chosen, guessed
 from expint.run.compiled.jax_cache import TracedCache
-from expint.run.compiled.jax_norm import norm_of, root_mean_square, scale_of
 from expint.run.compiled.jax_runs import slope_of
 from expint.run.compiled.jax_scan import time_dtype
 from expint.run.compiled.jax_weights import Weigher
@@ -109,7 +108,7 @@ class RunsToTolerance:
     def _run(self, y: Array, args: Any, rtol: Any, atol: Any) -> Reached:
         kind = time_dtype(y.dtype)
         start = jnp.asarray(self._span[0], kind)
-        atol = rtol * root_mean_square(y) if atol is None else jnp.asarray(atol)
+        atol = rtol * _root_mean_square(y) if atol is None else jnp.asarray(atol)
         least = float(jnp.finfo(y.dtype).smallest_normal)
         tolerance = jax.lax.stop_gradient((jnp.asarray(rtol), jnp.maximum(atol, least)))
         slope, held = jax.closure_convert(lambda t, y, args: slope_of(self._nonlinear, args, y)(t, y), start, y, args)
@@ -217,7 +216,7 @@ class RunsToTolerance:
 
     def _judged(self, made: Any, found: Array | None, y: Array, tolerance: Any, rests: Array) -> tuple[Array, Array]:
         """Return the error in units of what is allowed, and how much N changes; see ``_Judge``."""
-        larger = larger_of(jnp, self._control.error.forgets)(scale_of(y, tolerance), scale_of(made.y, tolerance))
+        larger = larger_of(jnp, self._control.error.forgets)(_scale(y, tolerance), _scale(made.y, tolerance))
         error = self._size(made.error(self._order), larger)
         ahead = made.commit(found)[0].slopes[0]
         error = jnp.where(jnp.all(jnp.isfinite(ahead)), error, jnp.inf)
@@ -231,7 +230,7 @@ class RunsToTolerance:
     def _size(self, error: Array, scale: Array) -> Array:
         """Return the norm of an error in units of the tolerance; inf where it is not finite."""
         norm = self._control.error.norm
-        size = norm_of(error, scale) if norm is None else norm(jnp.abs(error / scale))
+        size = _norm(error, scale) if norm is None else norm(jnp.abs(error / scale))
         return jnp.where(jnp.isfinite(size), size, jnp.inf)
 
     def _first(self, slope: Any, given: Any, t: Array, y: Array, value: Array, tolerance: Any, power: float) -> Array:
@@ -240,7 +239,7 @@ class RunsToTolerance:
         if control.first is not None:
             return jnp.asarray(min(control.first, abs(end - start)), t.dtype)
         span, most, direction = abs(end - start), control.largest, math.copysign(1.0, end - start)
-        scale, least = scale_of(y, tolerance), min(FIRST * math.ulp(max(abs(start), abs(end))), span)
+        scale, least = _scale(y, tolerance), min(FIRST * math.ulp(max(abs(start), abs(end))), span)
         size, rate = self._size(y, scale), self._size(value, scale)
         guess = guessed(size, rate, span, most, least)
         (weights,) = self._euler(direction * guess, self._linear, y.dtype)
@@ -291,3 +290,20 @@ def _no_adjoint(leaf: Any) -> Any:
 
 def _either(good: Array, first: Any, second: Any) -> Any:
     return jax.tree_util.tree_map(lambda own, other: jnp.where(good, own, other), first, second)
+
+
+def _root_mean_square(y: Array) -> Array:
+    return jnp.sqrt(jnp.mean(jnp.abs(y) ** 2))
+
+
+def _scale(y: Array, tolerance: tuple[Array, Array]) -> Array:
+    """Return the tolerance of each component; see ``ErrorNorm.scale``."""
+    rtol, atol = tolerance
+    return jnp.abs(y) * rtol + atol
+
+
+def _norm(error: Array, scale: Array) -> Array:
+    """Return the norm that ``ErrorNorm`` takes by default; in units of the largest no square overflows."""
+    size, unit = jnp.abs(error), jnp.max(scale)
+    whole = jnp.sum((size / unit) ** 2) / jnp.sum((scale / unit) ** 2)
+    return jnp.sqrt(jnp.maximum(jnp.mean((size / scale) ** 2), whole))
