@@ -57,7 +57,7 @@ def test_a_page_is_renewed_behind_its_comment_only(
     before, found = page.halves
     assert before
     assert found
-    copy = tmp_path / page.name
+    copy = tmp_path / Path(page.name).name
     copy.write_text(before + found, encoding="utf-8")
     monkeypatch.setattr(Page, "path", copy)
     page.show("| other |\n", write=True)
