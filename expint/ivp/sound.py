@@ -36,6 +36,10 @@ def check(header: Mapping[str, Any], run: Mapping[str, Any]) -> None:
     plain = header["door"] == "solve_ivp" and header["over time"] is None and run["told"]["jac"] is None
     state = _array(header["y0"]) if plain else _of_shape(tuple(header["y0"].shape))  # L(t) may make them complex
     real = _array(header["y0"], real=True)
+
+    def whole(value: Any) -> bool:  # values of N may be real beside complex states
+        return state(value) and (not plain or value.dtype == header["y0"].dtype)
+
     low, high = sorted(header["span"])
 
     def time(t: Any) -> bool:
@@ -54,13 +58,13 @@ def check(header: Mapping[str, Any], run: Mapping[str, Any]) -> None:
     else:
         memory = _each(_either(state, _number))
         policy, rest = _record(_count, _count), _record(known)
-    standing = _record(time, state, _count, _count, memory, policy, rest)
+    standing = _record(time, whole, _count, _count, memory, policy, rest)
     halves = _either(_nothing, lambda value: isinstance(value, Halves))
-    reached = _record(time, state, _count, _count, known, known, halves if plain else _any)
+    reached = _record(time, whole, _count, _count, known, known, halves if plain else _any)
     sample = _record(time, lambda value: isinstance(value, tuple) and all(_any_number(own) for own in value))
     events = _record(_list(_list(time)), _list(_list(state)), known, _list(sample))
     watch = _either(_nothing, _record(_count, _count, _list(reached), events))
-    kept = _record(_list(time), _list(state), _saved)
+    kept = _record(_list(time), _list(whole), _saved)
     _has(run, {"steps": _count, "standing": standing, "kept": kept, "watch": watch, "told": _told, "before": _is_list})
     times, states, values = run["kept"]
     if len(times) != len(values or states) or len(states) > len(times):
@@ -123,14 +127,18 @@ def _text(value: Any) -> bool:
 
 
 def _array(like: Any, real: bool = False, rows: bool = False) -> Form:
-    """Return the form of finite arrays of the shape of ``like`` and its type, or the real one; or of several rows."""
+    """Return the form of finite arrays of the shape of ``like`` and its type, or the real one.
+
+    Of several rows, of which some may not have been written yet, where that is asked for.
+    """
+    kinds = {like.real.dtype} if real else {like.dtype, like.real.dtype}
 
     def form(value: Any) -> bool:
-        if type(value) is not type(like):
+        if not is_array(value) or isinstance(value, np.ndarray | np.generic) != isinstance(like, np.ndarray):
             return False
         shape = tuple(value.shape[1:] if rows else value.shape)
-        kind = like.real.dtype if real else like.dtype
-        return shape == tuple(like.shape) and value.dtype == kind and bool(np.isfinite(to_numpy(value)).all())
+        good = shape == tuple(like.shape) and value.dtype in kinds
+        return good and (rows or bool(np.isfinite(to_numpy(value)).all()))
 
     return form
 
@@ -173,7 +181,7 @@ def _mapping(value: Any, entry: Form) -> bool:
 
 def _options(value: Any) -> bool:
     """Whether it is a mapping of names; the door judges the values, but for a controller, which is made of them."""
-    controller = _record(_record(_modest, _modest, _modest), _modest, _modest, _modest)
+    controller = _record(_record(_modest, _modest, _modest), _number, _number, _any_number)
     return _mapping(value, lambda _: True) and _either(_nothing, controller)(value.get("controller"))
 
 
