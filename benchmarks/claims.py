@@ -239,7 +239,9 @@ def main(arguments: Sequence[str] = ()) -> None:
         made += "".join(f"\nError on {name}:\n\n{written(found, name, form)}" for name, found in tables.items())
     made += f"\n## Distances of distributions\n\nFréchet distance, {images} digits a seed, {len(seeds)} seeds:\n\n"
     made += written(far, "digits network", "{:.3f} ± {:.3f}")
-    made += f"\n{TIMED} digits in ten calls take {throughput(min(images, 500)):.0f} s of one thread.\n"
+    timed = min(images, 500)
+    made += f"\n{TIMED} digits in ten calls would take {throughput(timed):.0f} s of the processor on one thread: "
+    made += f"extrapolated from {timed}.\n"
     if given.write:
         images_of_docs = PAGE.path.parent / "images"
         draw(beside, images_of_docs, "claims_errors.png")

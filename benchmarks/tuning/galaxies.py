@@ -158,9 +158,10 @@ class Study(NamedTuple):
     def row(self, calls: int) -> str:
         """Return the row for so many calls."""
         judge, net = self.judge, self.judge.net
-        of = ("galaxies", calls, len(self.starts), len(judge.starts), *self.options.items())
+        judged = ("galaxies", calls, len(judge.starts))
+        of = (*judged, len(self.starts), *self.options.items())
         rivals = hand_made(net, calls, self.names)
-        every = self.results(partial(self.named, rivals), *of, *(part for rival in rivals for part in rival.form))
+        every = self.results(partial(self.named, rivals), *judged, *(part for rival in rivals for part in rival.form))
         on_grids = [
             self.results(partial(self.tuned, calls, what="grid", sampler=s), s.name, *CODE, *of) for s in ON_TUNED_GRIDS
         ]
@@ -190,8 +191,9 @@ def main(arguments: Sequence[str] = ()) -> None:
     """Print the table, or write it into the page."""
     command = PAGE.parser(__doc__)
     command.add_argument("--fresh", action="store_true", help="measure anew what is kept in out/kept")
+    command.add_argument("--iterations", type=int, default=15, help="of each stage of a tuning")
     given = command.parse_args(arguments)
-    starts, unseen, names, options = 32, 64, NAMES, {"iterations": 15, "teacher": 60}
+    starts, unseen, names, options = 32, 64, NAMES, {"iterations": given.iterations, "teacher": 60}
     if given.quick:
         starts, unseen, names, options = 8, 4, ("ddim",), {"iterations": 1, "teacher": 6}
     results = Results(given.fresh, None) if given.quick else Results(given.fresh)
