@@ -17,6 +17,7 @@ from diffusion.process.gauge import FLOW, Gauge
 from diffusion.process.prediction import coefficients
 from diffusion.process.schedule import NoiseSchedule
 from diffusion.running import SamplingError
+from diffusion.running.refined import refined
 from diffusion.samplers import dpm_adaptive
 from diffusion.samplers.catalogue import AnySampler
 from diffusion.samplers.catalogue import sampler as find_sampler
@@ -52,6 +53,12 @@ def sample_each(denoiser: Denoiser, noise: Array, **options: Any) -> Array:
     SamplingError
         If some samples fail; its ``solution`` is what `trajectory_each` returns.
     """
+    chosen = options["sampler"]
+    found: Any = None if is_adaptive(chosen) else find_sampler(chosen)
+    if getattr(found, "stochastic", False):
+        _refuse({name: options[name] for name in ("steps", "grid", "callback", "progress", "gradient")})
+        rtol, atol = _tolerances(options["rtol"], options["atol"], _DEFAULT)
+        return refined(denoiser, noise, found, rtol=rtol, atol=atol, start=options["start"], rng=options["rng"])
     runs = trajectory_each(denoiser, noise, **options)
     failed = np.flatnonzero(~runs.success)
     if len(failed):
@@ -84,8 +91,10 @@ def trajectory_each(
     """
     _refuse(others)
     of_origin = is_adaptive(sampler)
-    rtol = number("rtol", (dpm_adaptive.RTOL if of_origin else _DEFAULT) if rtol is None else rtol, above=0.0)
-    atol = number("atol", (dpm_adaptive.ATOL if of_origin else rtol) if atol is None else atol, above=0.0)
+    if of_origin:
+        rtol, atol = _tolerances(rtol, dpm_adaptive.ATOL if atol is None else atol, dpm_adaptive.RTOL)
+    else:
+        rtol, atol = _tolerances(rtol, atol, _DEFAULT)
     check_denoiser(denoiser)
     check_state(noise)
     check_start(start)
@@ -109,6 +118,12 @@ def trajectory_each(
         inner |= {"looks": False, "norm": dpm_adaptive.of_both, "policy": dpm_adaptive.limited}
     found = solve_each(slope, course.span, state / float(course.scale(np.array([t_start]))[0]), inner, **options)
     return course.back(found)
+
+
+def _tolerances(rtol: float | None, atol: float | None, default: float) -> tuple[float, float]:
+    """Return both tolerances."""
+    rtol = number("rtol", default if rtol is None else rtol, above=0.0)
+    return rtol, number("atol", rtol if atol is None else atol, above=0.0)
 
 
 @dataclass(frozen=True)
@@ -280,8 +295,8 @@ def _rule(sampler: str | AnySampler, denoiser: Denoiser, rtol: float) -> tuple[G
         found = find_sampler(sampler)
         if getattr(found, "stochastic", False):
             raise ValueError(
-                f"expected a sampler without noise beside rtol=, received the stochastic {found.name!r}, whose path no "
-                "step size makes smooth; take steps="
+                f"expected a sampler without noise beside rtol=, received the stochastic {found.name!r}: its samples "
+                "have no steps in common; take diffusion.sample, which halves them on one path, or steps="
             )
         gauge, method = getattr(found, "gauge", None), getattr(found, "method", None)
         if not isinstance(found, Sampler) or not isinstance(gauge, Gauge) or not is_batched(method):
@@ -307,7 +322,7 @@ def _rule(sampler: str | AnySampler, denoiser: Denoiser, rtol: float) -> tuple[G
 _REMEDIES = {
     "steps": "leave one of them out: rtol= chooses the steps of each sample, steps= fixes those of all",
     "grid": "leave one of them out: rtol= chooses the steps of each sample, grid= fixes those of all",
-    "rng": "take steps= with a stochastic sampler, or leave rng= out",
+    "rng": "name a stochastic sampler, such as 'dpmpp-2m-sde', or leave rng= out",
     "callback": "samples have no time in common; take diffusion.trajectory(…, rtol=…), which keeps all states",
     "progress": "leave it out",
     "gradient": "take steps=, which are the same whatever the parameters are",
