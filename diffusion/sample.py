@@ -96,7 +96,9 @@ def sample(
         matching; other samplers have to be pairs: 'expint43-data', 'deis-rho-heun'. 'dpm-adaptive' is k-diffusion's
         sampler of this name, with its norm, controller and default tolerances. The network is called with the
         samples that still run, each at its own time and with its rows of the condition, and once more with one of them,
-        to see that it heeds its time. What each cost is said by ``trajectory(…, rtol=…).calls``.
+        to see that it heeds its time. What each cost is said by ``trajectory(…, rtol=…).calls``. A stochastic sampler
+        of one strength is run by 8, 16, 32, … steps, uniform in λ, on one Brownian path for each seed, until the
+        samples of two runs in succession differ by less than that.
 
     Returns
     -------

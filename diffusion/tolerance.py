@@ -18,6 +18,7 @@ from diffusion.process.prediction import coefficients
 from diffusion.running import SamplingError
 from diffusion.running.course import Course, Slope
 from diffusion.running.noticed import Noticed
+from diffusion.running.refined import refined
 from diffusion.samplers import dpm_adaptive
 from diffusion.samplers.catalogue import AnySampler
 from diffusion.samplers.catalogue import sampler as find_sampler
@@ -47,6 +48,12 @@ def sample_each(denoiser: Denoiser, noise: Array, **options: Any) -> Array:
     SamplingError
         If some samples fail; its ``solution`` is what `trajectory_each` returns.
     """
+    chosen = options["sampler"]
+    found: Any = None if is_adaptive(chosen) else find_sampler(chosen)
+    if getattr(found, "stochastic", False):
+        refuse({name: options[name] for name in ("steps", "grid", "callback", "progress", "gradient")})
+        rtol, atol = tolerances(options["rtol"], options["atol"])
+        return refined(denoiser, noise, found, rtol=rtol, atol=atol, start=options["start"], rng=options["rng"])
     return all_good(trajectory_each(denoiser, noise, stacklevel=4, **options)).y_end
 
 
@@ -156,8 +163,8 @@ def rule(sampler: str | AnySampler, denoiser: Denoiser, rtol: float) -> tuple[Ga
         found = find_sampler(sampler)
         if getattr(found, "stochastic", False):
             raise ValueError(
-                f"expected a sampler without noise beside rtol=, received the stochastic {found.name!r}, whose path no "
-                "step size makes smooth; take steps="
+                f"expected a sampler without noise beside rtol=, received the stochastic {found.name!r}: its samples "
+                "have no steps in common; take diffusion.sample, which halves them on one path, or steps="
             )
         gauge, method = getattr(found, "gauge", None), getattr(found, "method", None)
         if not isinstance(found, Sampler) or not isinstance(gauge, Gauge) or not is_batched(method):
@@ -183,7 +190,7 @@ def rule(sampler: str | AnySampler, denoiser: Denoiser, rtol: float) -> tuple[Ga
 _REMEDIES = {
     "steps": "leave one of them out: rtol= chooses the steps of each sample, steps= fixes those of all",
     "grid": "leave one of them out: rtol= chooses the steps of each sample, grid= fixes those of all",
-    "rng": "take steps= with a stochastic sampler, or leave rng= out",
+    "rng": "name a stochastic sampler, such as 'dpmpp-2m-sde', or leave rng= out",
     "callback": "samples have no time in common; take diffusion.trajectory(…, rtol=…), which keeps all states",
     "progress": "leave it out",
     "gradient": "take steps=, which are the same whatever the parameters are",

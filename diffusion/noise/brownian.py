@@ -8,13 +8,13 @@ interval, given its ends, is Gaussian, and each middle has a draw of its own, by
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import sqrt
-from typing import Any
+from typing import Any, NamedTuple
 
-from diffusion.noise.sources import noise_for
+from diffusion.noise.sources import Noise, noise_for
 from expint.arguments import integer
-from expint.backend import Array, array_namespace
+from expint.backend import Array, array_namespace, device
 
 __all__ = ["BrownianPath", "Increments"]
 
@@ -43,8 +43,9 @@ class BrownianPath:
 
     Notes
     -----
-    Each place costs up to ``depth`` draws. The tree is that of Li et al., *Scalable gradients for stochastic
-    differential equations*, 2020, in the clock in which the noise of a step is an increment.
+    A place costs up to ``depth`` draws, and about two where the places come in order. The tree is that of Li et al.,
+    *Scalable gradients for stochastic differential equations*, 2020, in the clock in which the noise of a step is an
+    increment.
 
     Examples
     --------
@@ -78,6 +79,16 @@ class BrownianPath:
         return Increments(self, tuple(map(tuple, places)), variance)
 
 
+class _Part(NamedTuple):
+    """A part of the path between two places in λ: B at both, and its number among those of its length."""
+
+    start: float
+    end: float
+    before: Array
+    after: Array
+    number: int
+
+
 @dataclass(frozen=True)
 class Increments:
     """The increments of a path for the columns of one run.
@@ -95,6 +106,7 @@ class Increments:
     path: BrownianPath
     places: tuple[tuple[tuple[float, float], ...], ...]
     variance: Callable[[float, float], float]
+    _ways: dict[Any, tuple[Noise, list[_Part]]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def draw(self, step: int, column: int, like: Array) -> Array:
         """Return the increment of one column, of variance 1."""
@@ -102,18 +114,33 @@ class Increments:
         return (self._value(end, like) - self._value(start, like)) * (1.0 / sqrt(self.variance(start, end)))
 
     def _value(self, at: float, like: Array) -> Array:
-        """Return B at a place."""
-        noise, u = noise_for(self.path.rng, like), self.variance
-        start, end = self.places[0][0][0], max(own[-1][1] for own in self.places if own)
-        near, index = _SAME * (end - start), 0
-        before, after = array_namespace(like).zeros_like(like), sqrt(u(start, end)) * noise.draw(0, 0, like)
-        for level in range(1, self.path.depth + 1):
+        """Return B at a place, on from the way to the place before as far as it is the same."""
+        u, (noise, way) = self.variance, self._begun(like)
+        near = _SAME * (way[0].end - way[0].start)
+        while len(way) > 1 and not way[-1].start <= at <= way[-1].end:
+            way.pop()
+        while len(way) <= self.path.depth:
+            start, end, before, after, number = way[-1]
             if abs(at - start) <= near or abs(at - end) <= near:
                 return before if abs(at - start) <= near else after
             middle = (start + end) / 2
             left, right, whole = u(start, middle), u(middle, end), u(start, end)
-            spread = sqrt(left * right / whole) * noise.draw(index, level, like)
+            spread = sqrt(left * right / whole) * noise.draw(number, len(way), like)
             value = before + (left / whole) * (after - before) + spread
-            index = 2 * index + (at > middle)
-            start, before, end, after = (middle, value, end, after) if at > middle else (start, before, middle, value)
+            upper, lower = (
+                _Part(middle, end, value, after, 2 * number + 1),
+                _Part(start, middle, before, value, 2 * number),
+            )
+            way.append(upper if at > middle else lower)
+        start, end, before, after, _ = way[-1]
         return before + (u(start, at) / u(start, end)) * (after - before)
+
+    def _begun(self, like: Array) -> tuple[Noise, list[_Part]]:
+        """Return the noise for states ``like`` one, and the way that was gone last; at first the whole path."""
+        key = (type(like), tuple(like.shape), like.dtype, device(like))
+        if key not in self._ways:
+            noise = noise_for(self.path.rng, like)
+            start, end = self.places[0][0][0], max(own[-1][1] for own in self.places if own)
+            last = sqrt(self.variance(start, end)) * noise.draw(0, 0, like)
+            self._ways[key] = noise, [_Part(start, end, array_namespace(like).zeros_like(like), last, 0)]
+        return self._ways[key]
