@@ -50,6 +50,8 @@ def check(header: Mapping[str, Any], run: Mapping[str, Any]) -> None:
     steps = _record(_positive, _order, _number, _record(_number, _number, _number))
     orders = _record(_positive, _positive, _order, _number, _count, _flag, _positive, _positive)
     memory: Form
+    policy: Form
+    rest: Form
     if not plain:  # what is remembered of a Jacobian, of L(t) and of flows has many forms: unpacking judges them
         memory, policy, rest = _any, _any, _any
     elif isinstance(run["standing"], Standing) and isinstance(run["standing"].state, Steps | Orders):
