@@ -65,8 +65,8 @@ _CHOICES = (
     _Choice(24, 2.1, 0.69, 3.7, 1.3, 4, 2.5),
     _Choice(inf, 1.75, 0.56, 3.2, 4.2, 5, 4.0),
 )
-"""Found on models of small and of large scale (docs/defaults.md); those that `benchmarks.defaults` calls held out and the
-mixtures of `benchmarks.tuning` were not among them."""
+"""Found on models of small and of large scale (docs/defaults.md); those held out by `benchmarks.defaults`
+and the mixtures of `benchmarks.tuning` were not among them."""
 
 _MOST_FACTOR = 30.0  # on the rule's own times, whose steps change evenly
 

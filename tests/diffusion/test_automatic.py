@@ -81,6 +81,32 @@ def test_it_is_never_worse_than_euler_and_far_better_than_what_is_usual(label):
         assert defaults.mean([cell.auto / cell.best for cell in own]) < 0.75
 
 
+def test_on_data_of_large_scale_it_errs_less_than_ddim_on_any_usual_grid():
+    """Sizes of heavy tails and a spectrum 1/f²: the largest deviations are 9 along a direction, 1/2 an entry."""
+    schedule = diffusion.VP.linear(1.0, 1.0, t_start=10.0, t_end=0.01)
+    spectrum = np.arange(1.0, 65.0) ** -2.0
+    spectrum *= 16.0 / spectrum.sum()
+    sizes = np.array([0.2, 1.0, 8.0])
+    net = gaussian_mixture([0.5, 0.4, 0.1], np.zeros((3, 64)), sizes[:, None, None] * np.diag(spectrum), schedule)
+    noise = np.random.default_rng(8).normal(size=(64, 64))
+    exact = diffusion.sample(
+        net, noise, sampler="dpmpp-3m", grid=diffusion.grids.uniform(150, "lambda", schedule=schedule)
+    )
+
+    def error(**how):
+        end = diffusion.sample(net, noise, **how)
+        return np.median(np.linalg.norm(end - exact, axis=1) / np.linalg.norm(exact, axis=1))
+
+    for steps in (3, 4, 5, 6, 8, 10, 15, 25):
+        own = error(steps=steps)
+        assert own <= 1.01 * error(sampler="ddim", grid=diffusion.trajectory(net, noise[:1], steps=steps).t)
+        for clock, exponent in (("t", 1), ("t", 2), ("lambda", 1), ("rho", 7)):
+            ddim = error(sampler="ddim", grid=diffusion.grids.power(steps, exponent, clock, schedule=schedule))
+            assert own < ddim, (steps, clock, own, ddim)
+        if steps >= 5:
+            assert own < 0.6 * ddim
+
+
 def test_a_table_is_run_to_clean_data_and_other_schedules_to_where_they_end():
     assert diffusion.trajectory(model(SCHEDULES["table"]), NOISE, steps=5).t[-1] == 0.0
     early = diffusion.VP.from_betas(BETAS, t_end=0.01)

@@ -144,11 +144,11 @@ def test_on_levels_of_flow_matching_high_orders_are_lowered_at_the_end_unless_th
 
 @pytest.mark.filterwarnings("ignore::diffusion.OffScaleWarning")
 @pytest.mark.parametrize("shift", [1.0, 3.0, 7.0])
-def test_in_rho_order_2_errs_less_than_the_scheduler_of_flow_matching_itself(shift):
+@pytest.mark.parametrize("name", ["deis-rhoab1", "auto"])
+def test_in_rho_order_2_and_the_default_err_less_than_the_scheduler_of_flow_matching_itself(name, shift):
     options = {"shift": shift}
     for steps in (5, 8, 20):
         of_euler, ours = (
-            foreign_grids.errors("FlowMatchEulerDiscreteScheduler", options, name, steps)[0]
-            for name in ("euler", "deis-rhoab1")
+            foreign_grids.errors("FlowMatchEulerDiscreteScheduler", options, name, steps)[0] for name in ("euler", name)
         )
         assert ours < of_euler
