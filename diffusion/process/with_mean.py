@@ -87,7 +87,7 @@ class Offset(WithMean):
     >>> process = Offset(diffusion.VP.linear(), mean=3.0)
     >>> exact = diffusion.models.gaussian_mixture([1.0], [[0.0]], [[[1.0]]])
     >>> network = diffusion.Denoiser(lambda x, t: exact(x - 3.0, t), predicts="data", schedule=process)
-    >>> bool(np.allclose(diffusion.sample(network, np.array([[0.5]]), steps=10), 3.5, atol=1e-3))
+    >>> bool(np.allclose(diffusion.sample(network, np.array([[0.5]]), steps=20), 3.5, atol=1e-3))
     True
     """
 
