@@ -241,6 +241,8 @@ def test_examples_in_docstrings_give_what_they_show(name: str) -> None:
     (found,) = [test for test in doctest.DocTestFinder(recurse=False).find(value, name, globs=names) if test.examples]
     said: list[str] = []
     assert not doctest.DocTestRunner().run(found, out=said.append).failed, "".join(said)
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
 
 
 def test_the_page_on_grids_lists_every_name() -> None:

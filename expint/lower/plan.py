@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -14,49 +14,11 @@ from expint.backend import Array
 from expint.lower.canonical import Canonical, canonical, same_map
 from expint.lower.memory import PLAIN, Layout
 from expint.lower.reversible import reversed_plan
+from expint.lower.rows import Row, Step
 from expint.lower.waves import waves
 from expint.operators.scalar import Scalar
 
 __all__ = ["Plan", "Row", "Step"]
-
-
-class Row(NamedTuple):
-    """How one new point is combined from the columns in memory.
-
-    Attributes
-    ----------
-    weights
-        One weight for each column, in the order of ``Layout``: for most methods the state y_n, then values of N,
-        newest first. None stands for exactly zero.
-    evaluate
-        Whether N is evaluated at the point and pushed in front of the values of N.
-    accept
-        Whether the point becomes the state.
-    time
-        The time that N is told at the point; None is the time at which the point lies.
-    """
-
-    weights: tuple[Any, ...]
-    evaluate: bool
-    accept: bool
-    time: float | None = None
-
-    def told(self, t: float) -> float:
-        """Return the time that N is told at the point, which lies at ``t``."""
-        return t if self.time is None else self.time
-
-    def __repr__(self) -> str:
-        return f"Row({len(self.weights)} weights, evaluate={self.evaluate}, accept={self.accept})"
-
-
-class Step(NamedTuple):
-    """One step: its rows, and the time at which the point of each row lies. Steps of equal length share their rows."""
-
-    times: tuple[float, ...]
-    rows: tuple[Row, ...]
-
-    def __repr__(self) -> str:
-        return f"Step({len(self.rows)} rows, to t = {self.times[-1]:g})"
 
 
 class Combining(Protocol):

@@ -18,7 +18,7 @@ from expint.phi.action import ActionFailure
 from expint.run.control import Policy
 from expint.run.control.controller import approach, begin, inside
 from expint.run.control.rest import ASLEEP, AWAKE, FAINT, QUIET, rest_ahead
-from expint.run.standing import Notes, Standing
+from expint.run.standing import Notes, Standing, unpacked
 from expint.run.steppers import Attempt, Stepper
 from expint.run.stepsize import first_step
 from expint.run.tolerance import StepControl, check_first_slope, check_step, larger_of, too_many_steps
@@ -156,7 +156,7 @@ def over_times(
         memory = stepper.start(times[0], y, at_start)
     else:
         _, y, evaluations, _, memory, first, (h, at_start) = notes.standing
-        memory = _unpacked(stepper, memory, y)
+        memory = unpacked(stepper, memory, y)
     for number, (start, end) in enumerate(pairwise(times[first:]), first + 1):
         h = same_step(h, start, end)
         made = stepper.advance(memory, slope, start, end, h)
@@ -220,7 +220,7 @@ def to_tolerance(
         memory, state, scale = _begun(stepper, policy, slope, y, at_start, t, last, control)
     else:
         t, y, evaluations, rejected, memory, state, (scale, at_start, last_error, rests, asleep, done) = notes.standing
-        memory, given = _unpacked(stepper, memory, y), None
+        memory, given = unpacked(stepper, memory, y), None
     pending = (own for own in stops if sign * (own - t) > 0)
     stop = next(pending)
     for tried in range(done + 1, control.most + 1):
@@ -272,17 +272,6 @@ def _begun(
     memory, value = stepper.start(t, y, first), partial(stepper.value, slope)
     choose = partial(first_step, stepper.euler(memory), value, y, first, t, end, control)
     return memory, policy.begin(control.first, choose), control.error.scale(y)
-
-
-def _unpacked(stepper: Any, packed: Any, y: Array) -> Any:
-    """Return the memory from plain values; only steppers that can make them are asked for them."""
-    try:
-        return stepper.unpack(packed, y)
-    except (IndexError, TypeError, ValueError) as error:
-        raise ValueError(
-            f"expected what {stepper.name} remembers from step to step, received something else ({error}); resume the "
-            "run from a file that it has written"
-        ) from error
 
 
 def _standing(

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol
 
 from expint.backend import Array
 
-__all__ = ["Notes", "Standing"]
+__all__ = ["Notes", "Standing", "unpacked"]
 
 
 class Standing(NamedTuple):
@@ -43,3 +43,14 @@ class Notes(Protocol):
 
     def note(self, ask: Callable[[], Standing]) -> None:
         """Take note of how to ask where the run stands, before it goes on."""
+
+
+def unpacked(stepper: Any, packed: Any, y: Array) -> Any:
+    """Return the memory from plain values; only steppers that can make them are asked for them."""
+    try:
+        return stepper.unpack(packed, y)
+    except (IndexError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"expected what {stepper.name} remembers from step to step, received something else ({error}); resume the "
+            "run from a file that it has written"
+        ) from error

@@ -124,9 +124,10 @@ def test_a_time_next_to_another_costs_little_accuracy(key, sampler):
     schedule, known = SCHEDULES[key], denoiser(SCHEDULES[key])
     run = diffusion.trajectory(known, NOISE, steps=20, sampler=sampler)
     right = flow(schedule, run.y[0], run.t[0], run.t[-1])
-    before = np.max(np.abs(run.y[-1] - right))
+    own = np.where(np.arange(21) == 11, run.t * 0.999, run.t)  # no longer those of auto, which dares more on them
+    before = np.max(np.abs(diffusion.sample(known, NOISE, grid=own, sampler=sampler) - right))
     for place, gap in ((3, 1e-7), (8, 1e-10), (15, 1e-5)):
-        times = np.sort([*run.t, run.t[place] * (1 - gap)])[::-1]
+        times = np.sort([*own, own[place] * (1 - gap)])[::-1]
         after = np.max(np.abs(diffusion.sample(known, NOISE, grid=times, sampler=sampler) - right))
         assert after < (5 if sampler == "auto" else 20) * before + 1e-6  # auto lost a factor of 80, and gains now
 

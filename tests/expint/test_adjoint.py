@@ -382,7 +382,7 @@ REFUSED: dict[str, tuple[type[Exception], str, Callable[[], Any]]] = {
     "events": (ValueError, "events", lambda: solve("adjoint", asking(START), events=lambda t, y: y[0], rtol=1e-3)),
     "sol(t)": (ValueError, "t_eval", lambda: solve("adjoint", asking(START), dense_output=True, rtol=1e-3)),
     "save": (ValueError, "save", lambda: solve("adjoint", asking(START), save=lambda t, y: y[0], rtol=1e-3)),
-    "a checkpoint": (TypeError, "checkpoint", lambda: solve("adjoint", asking(START), checkpoint="x", rtol=1e-3)),
+    "a checkpoint": (ValueError, "checkpoint", lambda: solve("adjoint", asking(START), checkpoint="x", rtol=1e-3)),
     "a method that linearises": (
         ValueError,
         "exprb43.*fixed L",
