@@ -34,9 +34,7 @@ _TURNS = 5.7  # times the scale of the data: ρ below which states tell of them,
 _FINE = 0.85  # the longest step in λ below that, of a run whose states are right but for a few percent
 _TELLING = (1e-4, 0.1)  # the part of the noise in the mean square of a state, between which it is judged by that
 _OFF = 0.8  # how far x·E[ε|x]/σ may be from 1, times the root of that part; see _off_noise
-_AGAINST = (
-    0.1  # of the mean square of predicted data: so far strong guidance and long steps turn them against the state
-)
+_AGAINST = 0.1  # of the mean square of predicted data, which strong guidance turns against the state in long steps
 _GUIDED = 40.0  # how far guidance may move it, which adds a gradient of log p(c|x) whatever the noise
 _INEXACT = 0.05  # of the output of a network that has learnt but roughly, and all samples in one direction
 _OFF_SCALE = 20.0  # root mean square of samples; a prediction taken for another kind usually gives some 50 or more
