@@ -93,6 +93,30 @@ def _third_order() -> Fault:
     return Fault("DPM-Solver++ of order 3 leaves out a factor 2", "error in 80 steps, even in λ", *errors)
 
 
+def _sign() -> Fault:
+    gaussian = diffusion.models.gaussian_mixture([1.0], [[0.8]], [[[0.25]]], VP, predicts="noise")
+    grid = diffusion.grids.uniform(40, "lambda", schedule=VP)
+    alpha, sigma = float(VP.alpha(grid[-1])), float(VP.sigma(grid[-1]))
+    errors = []
+    for name in ("dpmpp-3m-sde@diffusers", "dpmpp-3m-sde"):
+        law = diffusion.moments(gaussian, sampler=name, grid=grid)
+        errors.append(abs(float(law.covariance[-1].squeeze()) - 0.25 * alpha**2 - sigma**2))
+    return Fault(
+        "sde-dpmsolver++ of order 3 has a wrong sign", "error of the variance on Gaussian data in 40 steps", *errors
+    )
+
+
+def _terminal() -> Fault:
+    options = {"shift": 3.0, "shift_terminal": 0.1}
+    found = []
+    for one in _pair("FlowMatchEulerDiscreteScheduler", "euler", **options):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            one.set_timesteps(1)
+        found.append(float(np.sum(~np.isfinite(np.asarray(one.sigmas)))))
+    return Fault("levels that end at shift_terminal, for one step", "of two levels, those that are no number", *found)
+
+
 def _whole_timesteps() -> Fault:
     options = {"use_flow_sigmas": True, "prediction_type": "flow_prediction", "flow_shift": 1.0}
     pair = _pair("UniPCMultistepScheduler", "unipc2", **options)
@@ -180,6 +204,8 @@ def _own_levels() -> Fault:
 
 FAULTS: tuple[Callable[[], Fault], ...] = (
     _third_order,
+    _sign,
+    _terminal,
     _whole_timesteps,
     _next_step,
     _repeated_level,

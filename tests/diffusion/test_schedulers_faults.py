@@ -117,6 +117,18 @@ def test_as_many_calls_are_made_as_steps_are_asked_for():
     assert len(ours.timesteps) == len(set(ours.timesteps.tolist())) == 100
 
 
+@pytest.mark.parametrize("sampler", ["dpmpp-3m", "unipc3", "edm-heun"])
+def test_a_run_broken_off_leaves_nothing_to_the_next_of_another_batch(sampler):
+    ours = Scheduler.from_config({"beta_schedule": "linear"}, sampler=sampler)
+    whole = run(ours, indexed, num_inference_steps=6)
+    ours.set_timesteps(6)
+    x = NOISE[:3]
+    for t in ours.timesteps[:4]:
+        x = ours.step(indexed(x, float(t)), t, x, return_dict=False)[0].double()
+    assert torch.equal(run(ours, indexed, num_inference_steps=6), whole)
+    np.testing.assert_allclose(run(ours, indexed, NOISE[:3], num_inference_steps=6), whole[:3], rtol=1e-12)
+
+
 def test_a_state_in_half_precision_gets_its_noise():
     """In bfloat16 σ of the first timesteps added nothing; here it is reckoned in single precision."""
     ours = Scheduler.from_config({"beta_schedule": "linear"})
