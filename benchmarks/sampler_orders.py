@@ -19,7 +19,7 @@ import diffusion
 from benchmarks import Page
 from diffusion.planning.interpolation import ScheduleClock
 from diffusion.samplers.order_of_runs import order_of_runs
-from diffusion.samplers.pndm import HeunThenAdams, RungeKuttaThenAdams
+from diffusion.samplers.pndm import HeunThenAdams
 from expint.derive.kinds.adams import INDEX
 from expint.derive.kinds.predictor_corrector import PredictorCorrector
 
@@ -78,7 +78,7 @@ def described(name: str, sampler: diffusion.Sampler) -> Row:
     method = sampler.method
     if method.history < 2:
         polynomial = "–"
-    elif getattr(method, "clock", None) is INDEX or isinstance(method, HeunThenAdams | RungeKuttaThenAdams):
+    elif getattr(method, "clock", None) is INDEX or isinstance(method, HeunThenAdams):
         polynomial = "step number"
     else:
         polynomial = str(sampler.interpolate_in or sampler.gauge.clock.name)
@@ -95,8 +95,6 @@ def start_name(sampler: diffusion.Sampler) -> str:
         return sampler.start
     if isinstance(method, HeunThenAdams):
         return "heun"
-    if isinstance(method, RungeKuttaThenAdams):
-        return "rk4"
     if not method.ramp:
         return "runge-kutta"
     return "corrected" if isinstance(method, PredictorCorrector) else "euler"

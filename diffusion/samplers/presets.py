@@ -19,7 +19,7 @@ from diffusion.planning.interpolation import ScheduleClock
 from diffusion.process.gauge import DATA, NOISE, RHO
 from diffusion.samplers.deviating import BH1, DPM_SOLVER, HALVED, MIDPOINT, Deviating, Replaced
 from diffusion.samplers.ends import End, taper
-from diffusion.samplers.pndm import HeunThenAdams, RungeKuttaThenAdams
+from diffusion.samplers.pndm import HeunThenAdams
 from diffusion.samplers.sampler import Sampler
 from expint.derive import Method, PredictorCorrector, Quadrature, lagrange_coefficients
 
@@ -188,14 +188,6 @@ PRESETS: tuple[Sampler, ...] = (
         RHO,
         diffusers("leading", spare=0, offset=1),
         end=TaperBelow((1,), below=2, zero=4, at_zero="counted"),
-        reference="liu2022",
-    ),
-    Sampler(
-        "pndm-prk@diffusers",
-        RungeKuttaThenAdams(4),
-        RHO,
-        diffusers("leading", spare=0, offset=1),
-        end=End(zero=4),
         reference="liu2022",
     ),
     *(

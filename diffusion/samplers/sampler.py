@@ -239,11 +239,8 @@ class Sampler:
 
     def _on(self, method: Any, schedule: NoiseSchedule, s: Sequence[float]) -> Method:
         """Return the ``method`` with its clock bound to the ``schedule`` and the ends ``s`` of the steps."""
-        if hasattr(method, "in_time"):
-            method = method.in_time(self.gauge.clock, schedule)
         if self.interpolate_in is None:
-            made: Method = method
-            return made
+            return method
         if not hasattr(method, "clock"):
             raise ValueError(
                 f"{self.name}: expected a multistep method to interpolate in {self.interpolate_in!r}, received "

@@ -203,26 +203,6 @@ def test_pndm_without_its_runge_kutta_steps_is_its_preset(steps, clean):
     np.testing.assert_allclose(found.numpy(), x, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("clean", [False, True])
-@pytest.mark.parametrize("steps", [4, 5, 10, 20, 50])
-def test_pndm_with_its_runge_kutta_steps_is_its_preset(steps, clean):
-    scheduler = made("PNDMScheduler", skip_prk_steps=False, steps_offset=1, set_alpha_to_one=clean)
-    expected, x = run(scheduler, lambda x, i: EPS(x, (i + 1) / 1000), steps)
-    denoiser, asked = recording(EPS)
-    final = "zero" if clean else "sigma_min"
-    grid = diffusion.grids.timesteps(steps, "leading", schedule=VP, offset=1, spare=0, final=final)
-    found = diffusion.sample(denoiser, torch.from_numpy(NOISE), sampler="pndm-prk@diffusers", grid=grid)
-    assert asked == expected
-    assert len(asked) == 12 + steps - 3
-    np.testing.assert_allclose(found.numpy(), x, rtol=0, atol=1e-5)
-
-
-def test_runge_kutta_steps_without_a_timestep_in_their_middle_are_refused():
-    grid = diffusion.grids.timesteps(30, "leading", schedule=VP, offset=1, spare=0)
-    with pytest.raises(ValueError, match="expected steps of an even number of timesteps"):
-        diffusion.sample(EPS, NOISE, sampler="pndm-prk@diffusers", grid=grid)
-
-
 SPACED = [("linspace", 0), ("leading", 0), ("leading", 1), ("trailing", 0)]
 
 

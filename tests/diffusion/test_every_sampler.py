@@ -76,7 +76,6 @@ FORMULAS = {
     "heun@diffusers": partial(dpm.on_sigma, step=dpm.heun),
     "kdpm2@diffusers": partial(dpm.on_sigma, step=dpm.midpoint),
     "pndm@diffusers": literal.pndm,
-    "pndm-prk@diffusers": literal.pndm_prk,
     "dpm2@k-diffusion": partial(dpm.on_sigma, step=dpm.midpoint),
     "dpmpp-2s@k-diffusion": partial(dpm.dpm_solver_pp_singlestep, order=2),
     "dpmpp-2m@k-diffusion": multistep(2, "data", halved=True),

@@ -136,27 +136,6 @@ def pndm(eps, schedule, grid, x):
     return np.array(states)
 
 
-def pndm_prk(eps, schedule, grid, x):
-    """PNDM, algorithm 2: three pseudo Runge–Kutta steps, whose first noise is what is remembered of them."""
-
-    def transfer(x, noise, s, t):
-        return schedule.alpha(t) * (x - schedule.sigma(s) * noise) / schedule.alpha(s) + schedule.sigma(t) * noise
-
-    states, past = [x], []
-    for s, t in pairwise(grid):
-        past = [eps(x, s), *past][:4]
-        if len(past) == 4:
-            noise = (55 * past[0] - 59 * past[1] + 37 * past[2] - 9 * past[3]) / 24
-        else:
-            middle = (s + t) / 2
-            second = eps(transfer(x, past[0], s, middle), middle)
-            third = eps(transfer(x, second, s, middle), middle)
-            noise = (past[0] + 2 * second + 2 * third + eps(transfer(x, third, s, t), t)) / 6
-        x = transfer(x, noise, s, t)
-        states.append(x)
-    return np.array(states)
-
-
 def ipndm_v(eps, schedule, grid, x):
     """iPNDM_v of diff-sampler, on σ standing for σ/α: its weights for steps of different length, brackets as they are.
 
