@@ -58,6 +58,7 @@ expint.Grid(8, 1.0, basis="wavelets")
 def test_the_code_of_the_readme_passes_pyright_and_results_have_their_types(tmp_path: Path) -> None:
     pytest.importorskip("pyright")
     if shutil.which("node") is None:
+        # the package fetches node itself only where there is a network
         pytest.skip("pyright is run by node, which is not on the path")
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.DOTALL)
     (tmp_path / "readme.py").write_text("\n".join(blocks), encoding="utf-8")
@@ -66,6 +67,7 @@ def test_the_code_of_the_readme_passes_pyright_and_results_have_their_types(tmp_
     command = [sys.executable, "-m", "pyright", "--pythonpath", sys.executable, "readme.py", "known.py", "wrong.py"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     if "error:" not in done.stdout and "0 errors" not in done.stdout:
+        # its program comes with the first run; without a network there is nothing to check with
         pytest.skip(f"pyright cannot be fetched here: {done.stderr[-200:]}")
     said = [line for line in done.stdout.splitlines() if " error: " in line]
     assert not [line for line in said if "wrong.py" not in line], done.stdout

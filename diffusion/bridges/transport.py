@@ -12,7 +12,7 @@ from diffusion.adapted import ready
 from diffusion.bridges.stochastic import Damped, noise_rate
 from diffusion.checks import check_state, check_watchers
 from diffusion.denoiser import like_input
-from diffusion.noise.sources import columns_by_number, in_order, noise_for
+from diffusion.noise.sources import columns_asked
 from diffusion.process.interpolant import Combination, Interpolant
 from diffusion.sample import SamplingError
 from diffusion.samplers.sampler import check_method
@@ -135,7 +135,7 @@ def transport(
         equation = Damped(process, rate, detail, times)
         plan = equation.plan(chosen)
         slopes = {t: equation.slope(kinds, t) for t in _called(plan)}
-    noise = _columns(plan, rng, states)
+    noise = columns_asked(plan, rng, states, "epsilon")
     call = ready(network, {t: t for t in slopes}, states)
     several = not isinstance(predicts, str)
 
@@ -183,17 +183,6 @@ def _times(steps: int | None, grid: Sequence[float] | np.ndarray | None) -> list
 def _called(plan: expint.Plan) -> list[float]:
     """Return the times at which a run calls the network."""
     return list(dict.fromkeys(row.told(t) for t, row in plan.rows if row.evaluate))
-
-
-def _columns(plan: expint.Plan, rng: Any, states: Array) -> Callable[[float], Sequence[Array | None]] | None:
-    """Return what draws the noise of the steps of a plan, None for one without."""
-    if (rng is None) == bool(plan.layout.noise):
-        received = "none" if rng is None else "one beside epsilon=0, which draws no noise"
-        raise ValueError(
-            f"expected rng= where epsilon > 0, and only there, received {received}; give a seed (rng=7), one for each "
-            "sample, or a generator: the same seed gives the same samples"
-        )
-    return in_order(columns_by_number(plan, noise_for(rng, states), states)) if plan.layout.noise else None
 
 
 def _in_states(

@@ -16,7 +16,7 @@ import expint
 from expint.arguments import integer, seen
 from expint.backend import Array, asarray_like, is_array, to_numpy
 
-__all__ = ["Noise", "Recorded", "Seeded", "columns_by_number", "in_order", "noise_for"]
+__all__ = ["Noise", "Recorded", "Seeded", "columns_asked", "columns_by_number", "in_order", "noise_for"]
 
 _WAYS = "give a seed (rng=7), one for each sample (rng=[3, 1, 4]), or a generator of NumPy or torch"
 
@@ -233,3 +233,23 @@ def columns_by_number(plan: expint.Plan, noise: Noise, like: Array) -> Callable[
         return [noise.draw(number, column, like) if wanted else None for column, wanted in enumerate(used[number])]
 
     return of_step
+
+
+def columns_asked(
+    plan: expint.Plan, rng: Any, states: Array, strength: str
+) -> Callable[[float], Sequence[Array | None]] | None:
+    """Return what draws the noise of the steps of a plan in their order, None for one without.
+
+    Raises
+    ------
+    ValueError
+        If ``rng`` is missing for a plan that draws noise, or given for one that does not; ``strength`` is the name of
+        the option that says so.
+    """
+    if (rng is None) == bool(plan.layout.noise):
+        received = "none" if rng is None else f"one beside {strength}=0, which draws no noise"
+        raise ValueError(
+            f"expected rng= where {strength} > 0, and only there, received {received}; give a seed (rng=7), one for "
+            "each sample, or a generator: the same seed gives the same samples"
+        )
+    return in_order(columns_by_number(plan, noise_for(rng, states), states)) if plan.layout.noise else None

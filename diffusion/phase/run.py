@@ -27,7 +27,7 @@ from diffusion.adapted import ready
 from diffusion.checks import check_start, check_state, check_watchers
 from diffusion.denoiser import like_input
 from diffusion.names import resolve
-from diffusion.noise.sources import columns_by_number, in_order, noise_for
+from diffusion.noise.sources import columns_asked
 from diffusion.phase.process import CriticallyDamped
 from diffusion.planning.noise import with_columns
 from diffusion.sample import SamplingError
@@ -138,7 +138,7 @@ def sample_with_velocity(
     chosen = expint.method(method) if isinstance(method, str) else method
     check_method("sample_with_velocity", chosen)
     plan = _plan(process, chosen, _times(steps, grid), tau, noise)
-    columns = _columns(plan, rng, noise)
+    columns = columns_asked(plan, rng, noise, "stochasticity")
     slope = _slope(process, plan, network, predicts, tau, noise, condition)
     scale = sqrt(process.mass) if start == "noise" else 1.0
     xp = array_namespace(noise)
@@ -212,17 +212,6 @@ class _Gathered:
         moved = self._carried(r)[..., 1]
         weights = np.tile(_WEIGHTS, panels) * width / 2
         return np.asarray(self.intensity * np.einsum("n,ni,nj->ij", weights, moved, moved))
-
-
-def _columns(plan: expint.Plan, rng: Any, states: Array) -> Callable[[float], Sequence[Array | None]] | None:
-    """Return what draws the noise of the steps of a plan, None for one without."""
-    if (rng is None) == bool(plan.layout.noise):
-        received = "none" if rng is None else "one beside stochasticity=0, which draws no noise"
-        raise ValueError(
-            f"expected rng= where stochasticity > 0, and only there, received {received}; give a seed (rng=7), one for "
-            "each sample, or a generator: the same seed gives the same samples"
-        )
-    return in_order(columns_by_number(plan, noise_for(rng, states), states)) if plan.layout.noise else None
 
 
 def _slope(
